@@ -1,0 +1,1 @@
+"""The operations system of a police drone team."""

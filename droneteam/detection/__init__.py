@@ -1,0 +1,1 @@
+"""Drone detection: Remote ID, tracks, matches and alerts."""

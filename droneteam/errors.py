@@ -1,0 +1,89 @@
+"""The errors that droneteam raises, drawn as one tree.
+
+DroneteamError
+├── InputError (also a ValueError): what was given is wrong; the message says what, where and what is allowed
+├── NotFound (also a LookupError): no such thing, or none that the caller may see
+├── NotAllowed (also a PermissionError): the caller's role or organisation does not permit it
+├── Conflict: the state has moved on (published twice, edited meanwhile, lease lost)
+├── DecodeError (also a ValueError): bytes that are not what their format says
+├── LinkError (also a ConnectionError): the vehicle's link failed
+│   └── LinkTimeout (also a TimeoutError): no answer within the stated time
+├── SceneError: a reconstruction step cannot go on; says at which stage and what would help
+└── SetupError: the installation lacks something; says what to install or set
+
+Expected outcomes (infeasible, too few photos to match, no track) are results, not errors.
+"""
+
+from __future__ import annotations
+
+
+class DroneteamError(Exception):
+    """Base of every error that droneteam raises on purpose."""
+
+
+class InputError(DroneteamError, ValueError):
+    """A value from outside is wrong.
+
+    field : the dotted name of what was wrong, when there is one, so that a form or an API
+    can show the message beside it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(DroneteamError, LookupError):
+    """No such thing, or none that the caller may see; the two are not told apart."""
+
+    def __init__(self, kind: str, key: object) -> None:
+        super().__init__(f"no {kind} {key} that you may see")
+        self.kind = kind
+        self.key = key
+
+
+class NotAllowed(DroneteamError, PermissionError):
+    """The caller's role or organisation does not permit the action."""
+
+
+class Conflict(DroneteamError):
+    """The state has moved on since the caller read it; read again and decide."""
+
+
+class DecodeError(DroneteamError, ValueError):
+    """Bytes that do not follow their format.
+
+    offset : where in the input, in bytes, when known.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+        self.offset = offset
+
+
+class LinkError(DroneteamError, ConnectionError):
+    """The link to a vehicle failed."""
+
+
+class LinkTimeout(LinkError, TimeoutError):
+    """A vehicle did not answer within the stated time."""
+
+    def __init__(self, message: str, *, waited_s: float) -> None:
+        super().__init__(f"{message} (waited {waited_s:.1f} s)")
+        self.waited_s = waited_s
+
+
+class SceneError(DroneteamError):
+    """A reconstruction stage cannot go on.
+
+    stage : the stage's name; help : what the user can do about it.
+    """
+
+    def __init__(self, stage: str, message: str, *, help: str) -> None:
+        super().__init__(f"{stage}: {message}. {help}")
+        self.stage = stage
+        self.help = help
+
+
+class SetupError(DroneteamError):
+    """The installation lacks something; the message says what to install or set."""

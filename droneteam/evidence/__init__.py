@@ -1,0 +1,1 @@
+"""Cases, custody and sealed evidence bags."""

@@ -1,0 +1,1 @@
+"""Fleet registry, requests, service level agreement and allocation."""

@@ -1,0 +1,1 @@
+"""Mission planning, flight over MAVLink, supervision and the flight record."""

@@ -1,0 +1,1 @@
+"""The embedded simulator: vehicles, their world, its camera and its radio."""
