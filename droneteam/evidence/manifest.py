@@ -36,6 +36,8 @@ from droneteam.errors import DecodeError, InputError
 BAGIT_TXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 STATEMENT_VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_ENCODED = re.compile(r"%(0[AaDd]|25)")
 _UNSAFE = re.compile(r"[^\w.\- ()+,=@]", re.ASCII)
 MAX_NAME_LENGTH = 120
 
@@ -117,12 +119,14 @@ def parse_manifest(content: bytes) -> dict[str, str]:
     """
     hashes: dict[str, str] = {}
     try:
-        lines = content.decode("utf-8").splitlines()
+        lines = _LINE_END.split(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise DecodeError("the manifest is not UTF-8", offset=error.start) from None
     for number, line in enumerate(lines, start=1):
+        if not line and number == len(lines):
+            break
         sha256, _, raw = line.partition(" ")
-        path = _decode_path(raw.strip())
+        path = _decode_path(raw.lstrip(" \t"))
         if not _SHA256.fullmatch(sha256.lower()) or not path:
             raise DecodeError(f"manifest line {number} is not a SHA-256 and a path")
         if path.startswith(("/", "~")) or ".." in path.split("/") or "\\" in path:
@@ -138,9 +142,7 @@ def _encode_path(path: str) -> str:
 
 
 def _decode_path(path: str) -> str:
-    for code, sign in (("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
-        path = path.replace(code, sign).replace(code.lower(), sign)
-    return path
+    return _ENCODED.sub(lambda found: chr(int(found.group(1), 16)), path)
 
 
 def bag_info(title: str, identifier: str, items: Iterable[BagItem], exported_at: datetime) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 import bagit
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from droneteam.errors import Conflict, DecodeError, InputError
@@ -205,14 +205,8 @@ def test_the_statement_says_where_everything_came_from(tmp_path: Path) -> None:
 
 @given(st.dictionaries(st.text(min_size=1).map(lambda t: "data/" + t), st.just("a" * 64)))
 def test_manifests_round_trip(hashes: dict[str, str]) -> None:
-    awkward = any(set(p) & set("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\\\ud800") for p in hashes)
-    if awkward or any(".." in p or p != p.strip() for p in hashes):
-        return
-    try:
-        content = manifest.tag_manifest(hashes)
-    except UnicodeEncodeError:
-        return
-    assert manifest.parse_manifest(content) == hashes
+    assume(not any("\\" in path or ".." in path for path in hashes))
+    assert manifest.parse_manifest(manifest.tag_manifest(hashes)) == hashes
 
 
 @pytest.mark.parametrize(
