@@ -9,6 +9,7 @@ export default defineConfig({
     emptyOutDir: true,
     manifest: true,
     target: "es2022",
+    chunkSizeWarningLimit: 700,
     sourcemap: false,
     // An inlined asset would be a data: address, which the content security policy refuses.
     assetsInlineLimit: 0,

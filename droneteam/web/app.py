@@ -22,7 +22,8 @@ from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language
 from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.navigation import navigation
-from droneteam.web.views import account, home
+from droneteam.web.routing import init_routing
+from droneteam.web.views import account, audit_log, cases, home
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
 
@@ -30,7 +31,7 @@ MAX_FORM_BYTES = 2_000_000
 """Forms and API bodies; photos take their own, chunked way."""
 SESSION_LIFETIME = timedelta(hours=12)
 
-PAGES = (home.bp, account.bp)
+PAGES = (home.bp, account.bp, cases.bp, audit_log.bp)
 
 
 def create_app(
@@ -48,6 +49,7 @@ def create_app(
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     _configure(app, settings)
+    init_routing(app)
     init_headers(app, settings)
     init_i18n(app)
     init_failures(app)
@@ -88,6 +90,8 @@ def _init_templates(app: Flask) -> None:
         timefmt.local,
         timefmt.local_short,
         timefmt.local_clock,
+        timefmt.local_day,
+        timefmt.local_hour,
         timefmt.for_input,
         timefmt.iso,
         timefmt.duration,

@@ -42,6 +42,16 @@ def local_clock(at: datetime | None) -> str:
     return str(format_datetime(at.astimezone(zone()), _CLOCK_PATTERN, locale=get_locale()))
 
 
+def local_day(at: datetime) -> str:
+    """Weekday, day and month."""
+    return str(format_datetime(at.astimezone(zone()), "EEE d MMM", locale=get_locale()))
+
+
+def local_hour(at: datetime) -> str:
+    """Hours and minutes."""
+    return str(format_datetime(at.astimezone(zone()), "HH:mm", locale=get_locale()))
+
+
 def for_input(at: datetime | None) -> str:
     """The value of a datetime-local field."""
     return "" if at is None else at.astimezone(zone()).strftime("%Y-%m-%dT%H:%M")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from flask import Flask
 from flask_babel import lazy_gettext as _l
 
+from droneteam.accounts import OrganisationView
+
 _Words = dict[str, object]
 
 ROLES: _Words = {
@@ -59,9 +61,8 @@ REQUEST_STATES: _Words = {
 
 CLOCKS: _Words = {
     "acknowledge": _l("Acknowledgement"),
-    "decide": _l("Decision"),
-    "on_site": _l("On site"),
-    "deliver": _l("Delivery"),
+    "decision": _l("Decision"),
+    "on_scene": _l("On scene"),
 }
 
 PAYLOADS: _Words = {
@@ -118,6 +119,15 @@ JOB_STATES: _Words = {
     "cancelled": _l("cancelled"),
 }
 
+CUSTODY: _Words = {
+    "open": _l("opened"),
+    "add": _l("added"),
+    "read": _l("looked at"),
+    "export": _l("exported"),
+    "retain": _l("retention set"),
+    "erase": _l("erased"),
+}
+
 TONES = {
     **dict.fromkeys(
         ("ready", "approved", "own", "done", "met", "fulfilled", "confirmed", "pass", "go"), "good"
@@ -148,6 +158,11 @@ def tone(code: object) -> str:
     return TONES.get(str(getattr(code, "value", code)), "plain")
 
 
+def organisation_option(view: OrganisationView, language: str) -> tuple[str, str]:
+    """An organisation as a choice in a form."""
+    return str(view.id), view.name(language)
+
+
 FILTERS = {
     "role_name": named(ROLES),
     "kind_name": named(KINDS),
@@ -162,6 +177,8 @@ FILTERS = {
     "alert_state": named(ALERT_STATES),
     "stage_name": named(STAGES),
     "job_state": named(JOB_STATES),
+    "custody_action": named(CUSTODY),
+    "organisation_option": organisation_option,
     "tone": tone,
 }
 

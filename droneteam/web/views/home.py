@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template
 
 from droneteam.web.access import public, signed_in_only
-from droneteam.web.navigation import navigation
 from droneteam.web.context import actor
+from droneteam.web.navigation import navigation
 
 bp = Blueprint("home", __name__)
 
