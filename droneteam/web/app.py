@@ -23,7 +23,12 @@ from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
-from droneteam.web.views import account, audit_log, cases, home
+from droneteam.web.api import board as api_board
+from droneteam.web.api import cases as api_cases
+from droneteam.web.api import door
+from droneteam.web.api import requests as api_requests
+from droneteam.web.api import session as api_session
+from droneteam.web.views import account, audit_log, board, cases, home, requests
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
 
@@ -31,7 +36,10 @@ MAX_FORM_BYTES = 2_000_000
 """Forms and API bodies; photos take their own, chunked way."""
 SESSION_LIFETIME = timedelta(hours=12)
 
-PAGES = (home.bp, account.bp, cases.bp, audit_log.bp)
+PAGES = (home.bp, account.bp, requests.bp, board.bp, cases.bp, audit_log.bp)
+
+
+API = (api_session.bp, api_requests.bp, api_board.bp, api_cases.bp)
 
 
 def create_app(
@@ -57,7 +65,8 @@ def create_app(
     init_gate(app)
     init_words(app)
     _init_templates(app)
-    for blueprint in PAGES:
+    door.init_api(app)
+    for blueprint in (*PAGES, *API):
         app.register_blueprint(blueprint)
     return app
 

@@ -66,7 +66,7 @@ def _identify() -> bool:
 
 def _is_token_request() -> bool:
     """Whether a program asks for a token: it has no session, hence no token of a form."""
-    return request.endpoint == "api.create_token"
+    return request.endpoint == "api_session.create_token"
 
 
 def _refuse(access: Access | None) -> Any:

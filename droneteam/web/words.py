@@ -7,6 +7,7 @@ none is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from flask import Flask
 from flask_babel import lazy_gettext as _l
@@ -85,9 +86,22 @@ SEVERITIES: _Words = {"pass": _l("go"), "warn": _l("with care"), "stop": _l("no 
 
 READINESS: _Words = {
     "ready": _l("ready"),
-    "limited": _l("ready with limits"),
+    "limited": _l("ready, with a warning"),
     "not_ready": _l("not ready"),
-    "in_use": _l("in use"),
+}
+
+PLAN_STATES: _Words = {
+    "draft": _l("draft"),
+    "published": _l("in force"),
+    "superseded": _l("replaced"),
+}
+
+ALERT_KINDS: _Words = {
+    "unregistered_flight": _l("Unregistered flight"),
+    "outside_registration": _l("Flight outside its registration"),
+    "suspected_spoof": _l("Suspected false identity"),
+    "conflict": _l("Drones on a collision course"),
+    "silent_receiver": _l("Receiver is silent"),
 }
 
 MATCHES: _Words = {
@@ -158,6 +172,23 @@ def tone(code: object) -> str:
     return TONES.get(str(getattr(code, "value", code)), "plain")
 
 
+class _Judged(Protocol):
+    """Anything with a readiness: a drone, a pilot, a battery."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def warnings(self) -> tuple[object, ...]: ...
+
+
+def readiness(row: _Judged) -> str:
+    """The code of a readiness."""
+    if not row.ready:
+        return "not_ready"
+    return "limited" if row.warnings else "ready"
+
+
 def organisation_option(view: OrganisationView, language: str) -> tuple[str, str]:
     """An organisation as a choice in a form."""
     return str(view.id), view.name(language)
@@ -173,6 +204,9 @@ FILTERS = {
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),
     "readiness_name": named(READINESS),
+    "plan_state": named(PLAN_STATES),
+    "alert_kind": named(ALERT_KINDS),
+    "readiness": readiness,
     "match_name": named(MATCHES),
     "alert_state": named(ALERT_STATES),
     "stage_name": named(STAGES),

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
+from droneteam.fleet.views import AssignmentView, PlanView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.gantt import Chart, Span, chart
@@ -33,8 +34,8 @@ def show() -> str:
         me = actor()
         requests = service.list_requests(session, me)
         plan = service.current_plan(session, me)
-        drones = service.list_drones(session, me)
-        pilots = service.list_pilots(session, me)
+        drones = service.list_drones(session, me, now())
+        pilots = service.list_pilots(session, me, now())
         batteries = service.list_batteries(session, me)
     open_requests = sorted(
         (row for row in requests if row.state in OPEN_STATES), key=time_to_breach
@@ -100,7 +101,7 @@ def publish(plan_id: int) -> Any:
     return redirect(url_for("board.show"))
 
 
-def time_to_breach(row: service.RequestView) -> tuple[datetime, int]:
+def time_to_breach(row: RequestView) -> tuple[datetime, int]:
     """When the next clock that still runs will be breached; the queue's order."""
     running = [clock.due_at for clock in row.clocks if clock.state in {"running", "breached"}]
     return (min(running, default=row.start_at), row.id)
@@ -112,8 +113,8 @@ def sentences(reasons: Sequence[Any]) -> list[str]:
 
 
 def changes(
-    before: service.PlanView | None, after: service.PlanView
-) -> list[tuple[int, service.AssignmentView | None, service.AssignmentView | None]]:
+    before: PlanView | None, after: PlanView
+) -> list[tuple[int, AssignmentView | None, AssignmentView | None]]:
     """What publishing would change, per request: (request id, before, after)."""
     old = {row.request_id: row for row in (before.assignments if before else ())}
     new = {row.request_id: row for row in after.assignments}
@@ -124,11 +125,11 @@ def changes(
     ]
 
 
-def _essence(row: service.AssignmentView | None) -> tuple[Any, ...] | None:
+def _essence(row: AssignmentView | None) -> tuple[Any, ...] | None:
     return None if row is None else (row.drone_id, row.pilot_id, row.start_at, row.end_at)
 
 
-def _charts(plan: service.PlanView | None, titles: dict[int, str]) -> list[tuple[str, Chart]]:
+def _charts(plan: PlanView | None, titles: dict[int, str]) -> list[tuple[str, Chart]]:
     """The plan by drone and by pilot."""
     if plan is None or not plan.assignments:
         return []
@@ -138,7 +139,7 @@ def _charts(plan: service.PlanView | None, titles: dict[int, str]) -> list[tuple
     ]
 
 
-def _chart(plan: service.PlanView, titles: dict[int, str], lane: str) -> Chart:
+def _chart(plan: PlanView, titles: dict[int, str], lane: str) -> Chart:
     spans = [
         Span(
             lane=getattr(row, lane),

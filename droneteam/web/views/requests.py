@@ -17,7 +17,9 @@ from werkzeug.wrappers import Response
 from droneteam.accounts import TEAM_ROLES
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
-from droneteam.fleet.terms import PRIORITIES, RequestKind
+from droneteam.fleet.lifecycle import FINAL
+from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
+from droneteam.fleet.views import RequestDraft, RequestView
 from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
@@ -32,10 +34,7 @@ READERS = ("requester", *sorted(TEAM_ROLES))
 PAYLOADS = ("rgb", "thermal", "zoom")
 CANCEL_CODES = ("no_longer_needed", "wrong_details", "weather", "other")
 _DEFAULT_DURATION = timedelta(hours=1)
-OPEN_STATES = frozenset(
-    {"submitted", "acknowledged", "triaged", "planned", "waitlisted", "confirmed", "displaced",
-     "in_progress"}
-)
+OPEN_STATES = frozenset(RequestState) - FINAL
 
 
 @bp.get("/")
@@ -97,7 +96,7 @@ def answer() -> Any:
     return jsonify(answer_words(draft))
 
 
-def answer_words(draft: service.RequestDraft) -> dict[str, Any]:
+def answer_words(draft: RequestDraft) -> dict[str, Any]:
     """The fleet's answer in the visitor's language."""
     try:
         with reading() as session:
@@ -160,7 +159,7 @@ def cancel(request_id: int) -> Response:
 
 def read_draft(
     fields: Mapping[str, str],
-) -> tuple[service.RequestDraft | None, dict[str, str]]:
+) -> tuple[RequestDraft | None, dict[str, str]]:
     """The draft that was typed, or None and what is wrong with it, by field."""
     form = FormReader(fields)
     at = now()
@@ -175,13 +174,13 @@ def read_draft(
     lat_deg = form.number("lat_deg", -90.0, 90.0)
     lon_deg = form.number("lon_deg", -180.0, 180.0)
     polygon = form.polygon("polygon")
-    legal_basis = form.text("legal_basis", required=True)
-    contact = form.text("contact", required=True, max_length=300)
+    legal_basis = form.text("legal_basis", required=True, max_length=200)
+    contact = form.text("contact", required=True, max_length=200)
     payload = form.choice("payload", ("", *PAYLOADS), fallback="")
     notes = form.text("notes", max_length=4_000)
     if form.problems:
         return None, form.problems
-    draft = service.RequestDraft(
+    draft = RequestDraft(
         kind=RequestKind(kind),
         title=title,
         priority=priority,
@@ -204,7 +203,8 @@ def explanation_sentences(explanation: Any) -> list[str]:
     """Why a request has no assignment, in the visitor's language."""
     if explanation is None:
         return []
-    return [explain.sentence(reason, language()) for reason in explanation.reasons]
+    reasons = (*explanation.reasons, *explanation.changes)
+    return [explain.sentence(reason, language()) for reason in reasons]
 
 
 def cancel_words() -> list[tuple[str, str]]:
@@ -229,7 +229,7 @@ def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
     )
 
 
-def _values_of(past: service.RequestView) -> dict[str, Any]:
+def _values_of(past: RequestView) -> dict[str, Any]:
     """A past request as the form's values, to ask for the same again."""
     start_at = _next_hour(now())
     return {
