@@ -37,9 +37,7 @@ class Entitlement:
         return max(0, self.entitled_min - self.used_min, self.floor_min)
 
 
-def debit_min(
-    sla: Sla, priority: str, arrived_at: datetime, left_at: datetime, crew: int
-) -> int:
+def debit_min(sla: Sla, priority: str, arrived_at: datetime, left_at: datetime, crew: int) -> int:
     """Crew-minutes to debit for a sortie; nothing where the class is exempt."""
     if sla.classes[priority].exempt:
         return 0
@@ -61,8 +59,7 @@ def entitlements(
     for organisation, weight in weights.items():
         own = [entry for entry in ledger if entry.organisation_id == organisation]
         floor_used = any(
-            entry.priority == rule.floor_priority and quarter <= entry.at <= now
-            for entry in own
+            entry.priority == rule.floor_priority and quarter <= entry.at <= now for entry in own
         )
         accounts[organisation] = Entitlement(
             organisation_id=organisation,

@@ -64,17 +64,11 @@ class Target:
         """The latest of the terms; never before the submission itself."""
         due = [submitted_at]
         if self.seconds is not None:
-            on_call = self.on_call_seconds is not None and not hours.in_core(
-                submitted_at
-            )
+            on_call = self.on_call_seconds is not None and not hours.in_core(submitted_at)
             seconds = self.on_call_seconds if on_call else self.seconds
             due.append(submitted_at + timedelta(seconds=seconds or 0))
         if self.working_days is not None:
-            due.append(
-                add_working_days(
-                    submitted_at, self.working_days, opens_at=hours.core_start
-                )
-            )
+            due.append(add_working_days(submitted_at, self.working_days, opens_at=hours.core_start))
         if self.days is not None:
             due.append(add_days(submitted_at, self.days))
         if self.days_before_start is not None:
@@ -233,9 +227,7 @@ def _clock(
     due_at = target.due_at(start, times.slot_start_at, sla.hours) + stopped
     until = min(at for at in (met_at, times.closed_at, now) if at is not None)
     state = _state(due_at, met_at, times.closed_at, now, paused=_is_open(own, now))
-    fraction = (until - start - stopped) / max(
-        due_at - start - stopped, timedelta(seconds=1)
-    )
+    fraction = (until - start - stopped) / max(due_at - start - stopped, timedelta(seconds=1))
     fraction = max(0.0, fraction)
     escalated = None if state in ("met", "stopped") else _escalated_to(sla, fraction)
     return Clock(name, start, due_at, met_at, state, fraction, escalated)
@@ -302,9 +294,7 @@ def parse(document: Document) -> Sla:
     try:
         return Sla(
             hours=_parse_hours(document["service_hours"]),
-            classes={
-                name: _parse_class(document["classes"][name]) for name in PRIORITIES
-            },
+            classes={name: _parse_class(document["classes"][name]) for name in PRIORITIES},
             escalation=_parse_escalation(document["escalation"]),
             entitlement=_parse_entitlement(document["entitlement"]),
             exclusions=frozenset(document["exclusions"]),
@@ -313,16 +303,12 @@ def parse(document: Document) -> Sla:
     except KeyError as error:
         raise InputError(f"the agreement lacks {error}", field="document") from error
     except (TypeError, AttributeError) as error:
-        raise InputError(
-            f"the agreement is malformed: {error}", field="document"
-        ) from error
+        raise InputError(f"the agreement is malformed: {error}", field="document") from error
 
 
 def digest(document: Document) -> str:
     """SHA-256 of the document in canonical JSON; two equal agreements share it."""
-    text = json.dumps(
-        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -361,9 +347,7 @@ def _parse_escalation(part: Sequence[Document]) -> tuple[tuple[float, str], ...]
 def _parse_entitlement(part: Document) -> EntitlementRule:
     weights = {str(code): int(weight) for code, weight in part["weights"].items()}
     if any(weight <= 0 for weight in weights.values()):
-        raise InputError(
-            "an entitlement weight is not above 0", field="entitlement.weights"
-        )
+        raise InputError("an entitlement weight is not above 0", field="entitlement.weights")
     check_priority(part["floor"]["priority"])
     return EntitlementRule(
         yearly_crew_hours=_natural(part, "yearly_crew_hours"),

@@ -99,9 +99,7 @@ def check_priority(priority: str) -> None:
     """Nothing, when it is one of P0 to P4; InputError otherwise."""
     if priority not in PRIORITIES:
         allowed = ", ".join(PRIORITIES)
-        raise InputError(
-            f"priority {priority!r} is none of {allowed}", field="priority"
-        )
+        raise InputError(f"priority {priority!r} is none of {allowed}", field="priority")
 
 
 def minutes_between(start_at: datetime, end_at: datetime) -> int:
