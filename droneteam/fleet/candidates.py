@@ -6,13 +6,17 @@ that the two can never disagree about what was possible (pure).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from droneteam.fleet.problem import Drone, Job, Pilot, Place, Problem, Slot, Visit, visit
+from droneteam.fleet.problem import Drone, Job, Pilot, Problem, Slot, Visit, visit
+from droneteam.fleet.registry import missing_credentials
 from droneteam.fleet.terms import Reason, Window
 
 SLOT_STEP_MIN = 15
+PrepRule = Callable[[datetime], int]
+"""Minutes of preparation of a crew whose task starts at the given instant."""
 MAX_SLOTS = 16
 """More start times than this hardly change a plan, but they slow its proof."""
 
@@ -61,7 +65,9 @@ def capability_reason(job: Job, drone: Drone) -> Reason | None:
 
 
 def busy_reason(drone: Drone, trip: Visit) -> Reason | None:
-    """Says that maintenance or a started sortie holds the drone; None when it is free."""
+    """Says what grounds or holds the drone; None when it is free."""
+    if drone.blocks:
+        return drone.blocks[0]
     for window in drone.busy:
         if window.overlaps(trip.occupied):
             return Reason("drone.held", {"drone": drone.name, "until": window.end_at.isoformat()})
@@ -70,62 +76,53 @@ def busy_reason(drone: Drone, trip: Visit) -> Reason | None:
 
 def pilot_reason(problem: Problem, job: Job, pilot: Pilot, trip: Visit) -> Reason | None:
     """Says why the pilot may not make the visit; None when nothing stands against it."""
+    if pilot.blocks:
+        return pilot.blocks[0]
     occupied = trip.occupied
     if any(absence.overlaps(occupied) for absence in pilot.absences):
         return Reason("pilot.absent", {"pilot": pilot.name})
-    reason = _credential_reason(job, pilot, occupied)
-    if reason is not None:
-        return reason
+    missing = missing_credentials(pilot.name, pilot.credentials, job.credentials, occupied)
+    if missing:
+        return missing[0]
     if occupied.end_at - occupied.start_at > timedelta(minutes=problem.duty.max_duty_min):
         return Reason("duty.too_long", {"hours": problem.duty.max_duty_min // 60})
     for worked in pilot.worked:
         code = problem.duty.conflict(worked, occupied)
         if code is not None:
-            return Reason(code, {"pilot": pilot.name, "until": worked.end_at.isoformat()})
+            params = {"pilot": pilot.name, "until": worked.end_at.isoformat()}
+            return Reason(f"{code}_worked", params)
     return None
 
 
-def _credential_reason(job: Job, pilot: Pilot, occupied: Window) -> Reason | None:
-    for kind in sorted(job.credentials):
-        held = [credential for credential in pilot.credentials if credential.kind == kind]
-        if any(credential.covers(occupied) for credential in held):
-            continue
-        if not held:
-            return Reason("pilot.unlicensed", {"pilot": pilot.name, "credential": kind})
-        until = max(credential.valid_until for credential in held).isoformat()
-        return Reason("pilot.expired", {"pilot": pilot.name, "credential": kind, "until": until})
-    return None
-
-
-def flexible_slots(window: Window, task_min: int, prep_min: int) -> tuple[Slot, ...]:
+def flexible_slots(window: Window, task_min: int, prep_min: PrepRule) -> tuple[Slot, ...]:
     """Slots of the task's length at a regular step within the window, the first at its start.
 
     A task as long as the window, or longer, gets the window itself.
     """
     task = timedelta(minutes=task_min)
     if window.start_at + task >= window.end_at:
-        return (Slot(window.start_at, window.end_at, prep_min),)
+        return (Slot(window.start_at, window.end_at, prep_min(window.start_at)),)
     spare_min = Window(window.start_at + task, window.end_at).minutes
     step = timedelta(minutes=_step_min(spare_min))
     slots: list[Slot] = []
     start_at = window.start_at
     while start_at + task <= window.end_at and len(slots) < MAX_SLOTS:
-        slots.append(Slot(start_at, start_at + task, prep_min))
+        slots.append(Slot(start_at, start_at + task, prep_min(start_at)))
         start_at += step
     return tuple(slots)
 
 
-def shrinking_slots(window: Window, least_min: int, prep_min: int) -> tuple[Slot, ...]:
+def shrinking_slots(window: Window, least_min: int, prep_min: PrepRule) -> tuple[Slot, ...]:
     """Slots that all end with the window and start ever later: late help is still help."""
     least = timedelta(minutes=least_min)
     last_at = max(window.start_at, window.end_at - least)
     if last_at == window.start_at:
-        return (Slot(window.start_at, window.end_at, prep_min),)
+        return (Slot(window.start_at, window.end_at, prep_min(window.start_at)),)
     step = timedelta(minutes=_step_min(Window(window.start_at, last_at).minutes))
     slots: list[Slot] = []
     start_at = window.start_at
     while start_at <= last_at and len(slots) < MAX_SLOTS:
-        slots.append(Slot(start_at, window.end_at, prep_min))
+        slots.append(Slot(start_at, window.end_at, prep_min(start_at)))
         start_at += step
     return tuple(slots)
 
@@ -136,18 +133,11 @@ def _step_min(spare_min: int) -> int:
     return SLOT_STEP_MIN * max(1, steps)
 
 
-def earliest_arrival(
-    problem_now: datetime, travel_min: int, prep_min: int, setup_min: int
-) -> datetime:
+def earliest_arrival(now: datetime, travel_min: int, prep_min: int, setup_min: int) -> datetime:
     """The first whole minute at which a task can start when the crew is called now."""
-    exact = problem_now + timedelta(minutes=travel_min + prep_min + setup_min)
+    exact = now + timedelta(minutes=travel_min + prep_min + setup_min)
     return exact if exact == _floor_minute(exact) else _floor_minute(exact) + timedelta(minutes=1)
 
 
 def _floor_minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
-
-
-def bases(drones: tuple[Drone, ...]) -> tuple[Place, ...]:
-    """The drones' bases, each once."""
-    return tuple(dict.fromkeys(drone.base for drone in drones))

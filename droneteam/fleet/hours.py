@@ -20,11 +20,16 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class ServiceHours:
-    """When crews stand ready (core); at all other times they are on call."""
+    """When crews stand ready (core); at all other times they are on call.
+
+    core_prep_min, on_call_prep_min : from the call to the departure, in and outside core hours
+    """
 
     core_start: time
     core_end: time
     holidays_on_call: bool
+    core_prep_min: int = 15
+    on_call_prep_min: int = 40
 
     def __post_init__(self) -> None:
         if self.core_end <= self.core_start:
@@ -39,6 +44,10 @@ class ServiceHours:
         if self.holidays_on_call and is_holiday(local.date()):
             return False
         return self.core_start <= local.time() < self.core_end
+
+    def prep_min(self, at: datetime) -> int:
+        """Minutes of preparation for a task at this instant."""
+        return self.core_prep_min if self.in_core(at) else self.on_call_prep_min
 
 
 def to_local(at: datetime) -> datetime:

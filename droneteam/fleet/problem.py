@@ -86,7 +86,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Drone:
-    """A drone that may be given out; busy holds its maintenance and its started sorties."""
+    """A drone; busy holds its planned maintenance and started sorties, blocks what grounds it."""
 
     id: int
     name: str
@@ -94,13 +94,15 @@ class Drone:
     pack_type: str
     base: Place
     busy: tuple[Window, ...] = ()
+    blocks: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """A pilot who may be given out.
+    """A pilot.
 
-    absences : no work at all; worked : duties done or going on, which count for rest
+    absences : no work at all; worked : duties done or going on, which count for rest;
+    blocks : what keeps the pilot from any flight
     """
 
     id: int
@@ -108,6 +110,7 @@ class Pilot:
     credentials: tuple[Credential, ...]
     absences: tuple[Window, ...] = ()
     worked: tuple[Window, ...] = ()
+    blocks: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ def pilot_readiness(pilot: PilotRecord, required: Sequence[str], at: datetime) -
         blocks.append(Reason("pilot.inactive", {"pilot": pilot.name}))
     if any(absence.overlaps(moment) for absence in pilot.absences):
         blocks.append(Reason("pilot.absent", {"pilot": pilot.name}))
-    blocks.extend(missing_credentials(pilot, required, moment))
+    blocks.extend(missing_credentials(pilot.name, pilot.credentials, required, moment))
     if not is_current(pilot.flown_on, at):
         blocks.append(
             Reason("pilot.not_current", {"pilot": pilot.name, "flights": CURRENCY_FLIGHTS})
@@ -255,15 +255,15 @@ def pilot_readiness(pilot: PilotRecord, required: Sequence[str], at: datetime) -
 
 
 def missing_credentials(
-    pilot: PilotRecord, required: Iterable[str], window: Window
+    pilot_name: str, credentials: Sequence[Credential], required: Iterable[str], window: Window
 ) -> tuple[Reason, ...]:
-    """One reason for each credential that does not cover the window."""
+    """One reason for each required credential that does not cover the window."""
     reasons = []
     for kind in sorted(required):
-        held = [credential for credential in pilot.credentials if credential.kind == kind]
+        held = [credential for credential in credentials if credential.kind == kind]
         if any(credential.covers(window) for credential in held):
             continue
-        params: dict[str, Param] = {"pilot": pilot.name, "credential": kind}
+        params: dict[str, Param] = {"pilot": pilot_name, "credential": kind}
         if held:
             params["until"] = max(credential.valid_until for credential in held).isoformat()
         reasons.append(Reason("pilot.expired" if held else "pilot.unlicensed", params))

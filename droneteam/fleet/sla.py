@@ -317,6 +317,8 @@ def _parse_hours(part: Document) -> ServiceHours:
         core_start=time.fromisoformat(part["core_start"]),
         core_end=time.fromisoformat(part["core_end"]),
         holidays_on_call=bool(part["holidays_on_call"]),
+        core_prep_min=_natural(part, "core_prep_min"),
+        on_call_prep_min=_natural(part, "on_call_prep_min"),
     )
 
 
