@@ -9,7 +9,7 @@ it the proof of optimality its speed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -25,7 +25,7 @@ from droneteam.fleet.problem import (
     Problem,
     packs_needed,
 )
-from droneteam.fleet.terms import PRIORITIES, Window
+from droneteam.fleet.terms import PRIORITIES, Window, minutes_between
 
 Literal_ = Any
 """A Boolean variable of the model, or its negation; ortools has no public type for both."""
@@ -315,7 +315,10 @@ def objectives(model: AllocationModel) -> list[Objective]:
     for priority in PRIORITIES:
         terms.append(_unserved(model, priority))
         terms.append(_late(model, priority))
-    terms += [_shortfall(model), _changes(model), _travel(model), _busiest(model)]
+    terms += [_shortfall(model), _changes(model)]
+    terms.append(_summed(model, "moved_min", _moved_min))
+    terms.append(_summed(model, "travel_min", lambda _, option: option.visit.travel_min))
+    terms.append(_busiest(model))
     assert tuple(term.name for term in terms) == TERM_NAMES
     return terms
 
@@ -327,14 +330,28 @@ def _unserved(model: AllocationModel, priority: str) -> Objective:
 
 
 def _late(model: AllocationModel, priority: str) -> Objective:
-    chosen = [v for v in model.jobs if v.job.priority == priority]
-    high = sum(max(option.visit.late_min for option in v.options) for v in chosen)
-    weighted = [
-        (option.visit.late_min, pick)
-        for v in chosen
-        for option, pick in zip(v.options, v.picks, strict=True)
-    ]
-    return Objective(f"late_min_{priority}", _dot(weighted), 0, high)
+    return _summed(
+        model,
+        f"late_min_{priority}",
+        lambda job, option: option.visit.late_min if job.priority == priority else 0,
+    )
+
+
+def _moved_min(job: Job, option: Option) -> int:
+    start_at, wanted_at = option.visit.start_at, job.wanted_at
+    return minutes_between(min(start_at, wanted_at), max(start_at, wanted_at))
+
+
+def _summed(
+    model: AllocationModel, name: str, minutes_of: Callable[[Job, Option], int]
+) -> Objective:
+    """The sum of what each chosen option costs."""
+    high, weighted = 0, []
+    for v in model.jobs:
+        costs = [minutes_of(v.job, option) for option in v.options]
+        high += max(costs)
+        weighted += list(zip(costs, v.picks, strict=True))
+    return Objective(name, _dot(weighted), 0, high)
 
 
 def _shortfall(model: AllocationModel) -> Objective:
@@ -390,16 +407,6 @@ def _changes(model: AllocationModel) -> Objective:
         2 + len(job.published.pilot_ids) for job in model.hopeless if job.published is not None
     )
     return Objective("changes", total - sum(kept), max(0, total - len(kept)), total)
-
-
-def _travel(model: AllocationModel) -> Objective:
-    weighted = [
-        (option.visit.travel_min, pick)
-        for v in model.jobs
-        for option, pick in zip(v.options, v.picks, strict=True)
-    ]
-    high = sum(max(option.visit.travel_min for option in v.options) for v in model.jobs)
-    return Objective("travel_min", _dot(weighted), 0, high)
 
 
 def _busiest(model: AllocationModel) -> Objective:

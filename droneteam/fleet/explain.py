@@ -233,14 +233,14 @@ def what_if(problem: Problem, plan: Plan, job: Job) -> tuple[Reason, ...]:
     later = free_from(problem, plan.assignments, job, max(until, job.slots[-1].end_at))
     if later is not None:
         changes.append(Reason("if.later", {"start": later.visit.start_at.isoformat()}))
-    changes += _displacements(problem, plan, job)
+    changes += displacements(problem, plan, job)
     changes += [
         Reason(f"if.more_{hold.resource}", {}) for hold in fit(problem, plan.assignments, job).holds
     ]
     return tuple(changes)
 
 
-def _displacements(problem: Problem, plan: Plan, job: Job) -> list[Reason]:
+def displacements(problem: Problem, plan: Plan, job: Job) -> list[Reason]:
     """Single assignments whose place the job could take, the least urgent first."""
     jobs = {other.request_id: other for other in problem.jobs}
     movable = [a for a in plan.assignments if a.request_id in jobs]

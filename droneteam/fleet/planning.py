@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -14,8 +14,7 @@ from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
-from droneteam.fleet.explain import explain, never, why, why_not
-from droneteam.fleet.fitting import fit
+from droneteam.fleet.explain import explain, why
 from droneteam.fleet.head import lock_head, read_head
 from droneteam.fleet.history import move
 from droneteam.fleet.lifecycle import PLANNABLE
@@ -25,13 +24,13 @@ from droneteam.fleet.presenting import (
     plan_view,
     stored_reasons,
 )
-from droneteam.fleet.problem import Assigned, Job, Plan, Problem
-from droneteam.fleet.requests import request_row
-from droneteam.fleet.terms import Reason, RequestState
-from droneteam.fleet.views import AssignmentView, Booking, PlanView, hide_foreign
+from droneteam.fleet.problem import Assigned, Plan, Problem
+from droneteam.fleet.terms import RequestState
+from droneteam.fleet.views import AssignmentView, PlanView
 
 MAX_HORIZON_DAYS = 62
-_PROMISED = frozenset({RequestState.PLANNED, RequestState.CONFIRMED})
+PROMISED = frozenset({RequestState.PLANNED, RequestState.CONFIRMED})
+"""The states in which a zone counts on its drone."""
 
 
 def solve_plan(
@@ -81,7 +80,7 @@ def store_draft(
         session.add(_carried(session, frozen_id, row.id))
     for assigned in plan.assignments:
         reasons = stored_reasons(why(problem, plan, assigned))
-        session.add(_assignment_row(session, row.id, assigned, reasons))
+        session.add(assignment_row(session, row.id, assigned, reasons))
     session.flush()
     facts = {
         "status": plan.status,
@@ -111,9 +110,10 @@ def _carried(session: Session, assignment_id: int, plan_id: int) -> models.Assig
     return models.Assignment(plan_id=plan_id, **values)
 
 
-def _assignment_row(
+def assignment_row(
     session: Session, plan_id: int, assigned: Assigned, reasons: list[dict[str, object]]
 ) -> models.Assignment:
+    """The assignment's row, with drone and pilot as they are called on that day."""
     drone = session.get(models.Drone, assigned.drone_id)
     pilot = session.get(models.Pilot, assigned.pilot_ids[0])
     assert drone is not None
@@ -205,9 +205,9 @@ def _tell(
     if state not in PLANNABLE:
         return
     facts = {"plan_id": plan_id}
-    if served and state not in _PROMISED:
+    if served and state not in PROMISED:
         move(session, actor, row, RequestState.PLANNED, now, facts=facts)
-    elif not served and state in _PROMISED:
+    elif not served and state in PROMISED:
         move(session, actor, row, RequestState.DISPLACED, now, facts=facts)
     elif not served and state not in (RequestState.WAITLISTED, RequestState.DISPLACED):
         move(session, actor, row, RequestState.WAITLISTED, now, facts=facts)
@@ -240,134 +240,3 @@ def get_assignment(session: Session, actor: Actor, assignment_id: int) -> Assign
     if row is None:
         raise NotFound("assignment", assignment_id)
     return assignment_view(row, own_request_ids(session, actor))
-
-
-def book_request(session: Session, actor: Actor, request_id: int, now: datetime) -> Booking:
-    """A drone and a crew for the request beside the published plan, at once, or why there is none.
-
-    Whoever books first gets the drone: the head's lock orders bookings, so that no two of them
-    see the same drone free.  Booking a request again gives the assignment that it has.
-    """
-    require_role(actor, "requester", "coordinator")
-    head = lock_head(session)
-    row = request_row(session, actor, request_id)
-    session.refresh(row)
-    own = own_request_ids(session, actor)
-    standing = session.scalar(
-        select(models.Assignment).where(
-            models.Assignment.plan_id == head.plan_id, models.Assignment.request_id == row.id
-        )
-    )
-    if standing is not None:
-        return Booking(assignment_view(standing, own))
-    if RequestState(row.state) not in PLANNABLE:
-        raise Conflict(f"request {row.id} is {row.state} and cannot be booked")
-    horizon = max(row.end_at - now, timedelta(days=1))
-    situation = load_situation(session, now, horizon)
-    booked = _fit_beside(situation, row.id)
-    if booked.assigned is None:
-        return Booking(None, booked.reasons if own is None else hide_foreign(booked.reasons, own))
-    return _book(session, actor, head, row, booked, now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    assigned: Assigned | None
-    reasons: tuple[Reason, ...] = ()
-
-
-def _fit_beside(situation: Situation, request_id: int) -> _Fitted:
-    problem = situation.problem
-    job = problem.job(request_id)
-    assert job is not None
-    plan = standing_plan(situation)
-    found = fit(problem, plan.assignments, job)
-    if job.blocks or found.assigned is None:
-        return _Fitted(None, never(problem, job) or why_not(problem, plan, job))
-    with_it = standing_plan(situation, found.assigned)
-    return _Fitted(found.assigned, why(problem, with_it, found.assigned))
-
-
-def standing_plan(situation: Situation, *more: Assigned) -> Plan:
-    """The published plan's movable part as a plan of the situation's problem."""
-    served = {assigned.request_id for assigned in (*situation.standing, *more)}
-    return Plan(
-        status="feasible",
-        terms=(),
-        assignments=(*situation.standing, *more),
-        unserved=tuple(
-            job.request_id for job in situation.problem.jobs if job.request_id not in served
-        ),
-        seed=0,
-    )
-
-
-def competitors(situation: Situation, job: Job) -> list[Job]:
-    """Waiting requests at least as urgent that want the same time and the same ability."""
-    served = {assigned.request_id for assigned in situation.standing}
-    return [
-        other
-        for other in situation.problem.jobs
-        if other.request_id not in served
-        and other.request_id != job.request_id
-        and other.priority <= job.priority
-        and _share_time(other, job)
-    ]
-
-
-def _share_time(one: Job, other: Job) -> bool:
-    return any(
-        a.start_at < b.end_at and b.start_at < a.end_at for a in one.slots for b in other.slots
-    )
-
-
-def _book(
-    session: Session,
-    actor: Actor,
-    head: models.PlanHead,
-    row: models.Request,
-    booked: _Fitted,
-    now: datetime,
-) -> Booking:
-    assert booked.assigned is not None
-    if head.plan_id is None:
-        head.plan_id = _empty_plan(session, now).id
-    assignment = _assignment_row(
-        session, head.plan_id, booked.assigned, stored_reasons(booked.reasons)
-    )
-    session.add(assignment)
-    head.revision += 1
-    _no_longer_unserved(session, head.plan_id, row.id)
-    session.flush()
-    facts = {"plan_id": head.plan_id, "drone_id": assignment.drone_id}
-    if RequestState(row.state) not in _PROMISED:
-        move(session, actor, row, RequestState.PLANNED, now, reason="booked", facts=facts)
-    audit.append(
-        session, actor, action="plan.book", subject=f"request:{row.id}", at=now, facts=facts
-    )
-    return Booking(assignment_view(assignment, own_request_ids(session, actor)), booked.reasons)
-
-
-def _empty_plan(session: Session, now: datetime) -> models.Plan:
-    """The published plan before the first one was solved: bookings need one to stand in."""
-    row = models.Plan(
-        state="published",
-        status="feasible",
-        base_plan_id=None,
-        base_revision=0,
-        solved_at=now,
-        published_at=now,
-        seed=0,
-        gap=0.0,
-        terms=[],
-        unserved=[],
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def _no_longer_unserved(session: Session, plan_id: int, request_id: int) -> None:
-    plan = session.get(models.Plan, plan_id)
-    assert plan is not None
-    plan.unserved = [item for item in plan.unserved if item["request_id"] != request_id]

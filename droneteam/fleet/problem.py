@@ -327,6 +327,7 @@ TERM_NAMES = (
     *(f"{what}_{priority}" for priority in PRIORITIES for what in ("unserved", "late_min")),
     "worst_shortfall",
     "changes",
+    "moved_min",
     "travel_min",
     "busiest_pilot",
 )
@@ -334,6 +335,7 @@ TERM_NAMES = (
 
 worst_shortfall : over the zones, crew-minutes claimed and not served, per weight, in thousandths
 changes : drones, pilots and starts that differ from the published plan
+moved_min : minutes between the wanted starts and those given
 busiest_pilot : sorties of the pilot who has most
 """
 SHORTFALL_SCALE = 1000
