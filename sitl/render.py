@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 from numpy.typing import NDArray
 
 from sitl.lens import Pose, SimCamera
 from sitl.mesh import FloatArray
-from sitl.raster import rasterise, screen_boxes
-from sitl.shade import shade_rows
+from sitl.raster import inverse_factors, rasterise, rasterise_samples, screen_boxes
+from sitl.shade import find_edges, shade_rows
 from sitl.world import World
 
 Float32Array = NDArray[np.float32]
@@ -39,10 +40,17 @@ def render(world: World, camera: SimCamera, pose: Pose, seed: int) -> Uint8Array
 def radiance(world: World, camera: SimCamera, pose: Pose) -> Float32Array:
     """Linear light on every pixel before the sensor, (height, width, 3)."""
     out = np.empty((camera.height_px, camera.width_px, 3), np.float32)
-    depth, ident = visibility(world, camera, pose, camera.samples)
     light, mesh = world.light, world.mesh
+    depth, ident, corners, boxes = _visible(world, camera, pose)
+    slots = np.full(ident.shape, -1, np.int32)
+    count = find_edges(ident, depth, mesh.triangles, mesh.normals, mesh.materials, slots)
+    table, samples = camera.undistort_table(), camera.samples
+    sample_depth = np.full((count, samples * samples), np.inf, np.float32)
+    sample_ident = np.full((count, samples * samples), -1, np.int32)
+    rasterise_samples(corners, boxes, camera.lens, table, samples, 0, slots, sample_depth,
+                      sample_ident)
     shade_rows(
-        ident, depth, camera.samples, 0, camera.lens, camera.undistort_table(),
+        ident, slots, sample_ident, samples, 0, camera.lens, table,
         np.ascontiguousarray(pose.cam_from_enu), pose.centre_enu_m,
         (mesh.points_enu_m, mesh.normals, mesh.texture, mesh.triangles, light.sky_at_vertices),
         (mesh.materials, mesh.parts, world.parts, world.seed * 131),
@@ -55,22 +63,36 @@ def radiance(world: World, camera: SimCamera, pose: Pose) -> Float32Array:
 
 
 def visibility(
-    world: World, camera: SimCamera, pose: Pose, samples: int
+    world: World, camera: SimCamera, pose: Pose
 ) -> tuple[Float32Array, NDArray[np.int32]]:
-    """Depth along the axis and triangle number at samples × samples rays per pixel."""
-    corners = np.ascontiguousarray(pose.to_camera(world.corners_enu_m))
-    boxes = np.empty((len(corners), 4))
-    screen_boxes(corners, camera.lens, camera.width_px, camera.height_px, boxes)
-    shape = (camera.height_px * samples, camera.width_px * samples)
-    depth = np.full(shape, np.inf, np.float32)
-    ident = np.full(shape, -1, np.int32)
-    rasterise(corners, boxes, camera.lens, camera.undistort_table(), samples, 0, depth, ident)
+    """Depth along the axis and triangle number at every pixel's centre; infinity and -1: sky."""
+    depth, ident, _, _ = _visible(world, camera, pose)
     return depth, ident
 
 
 def depth_map(world: World, camera: SimCamera, pose: Pose) -> Float32Array:
     """Exact depth along the optical axis at every pixel's centre, in metres; infinity: sky."""
-    return visibility(world, camera, pose, 1)[0]
+    return visibility(world, camera, pose)[0]
+
+
+def _visible(
+    world: World, camera: SimCamera, pose: Pose
+) -> tuple[Float32Array, NDArray[np.int32], FloatArray, FloatArray]:
+    corners = np.ascontiguousarray(pose.to_camera(world.corners_enu_m))
+    boxes = np.empty((len(corners), 4))
+    screen_boxes(corners, camera.lens, camera.width_px, camera.height_px, boxes)
+    shape = (camera.height_px, camera.width_px)
+    depth = np.full(shape, np.inf, np.float32)
+    ident = np.full(shape, -1, np.int32)
+    rasterise(corners, boxes, camera.lens, _factors(camera), 0, depth, ident)
+    return depth, ident, corners, boxes
+
+
+@lru_cache(maxsize=2)
+def _factors(camera: SimCamera) -> FloatArray:
+    factors = np.empty((camera.height_px, camera.width_px))
+    inverse_factors(camera.lens, camera.undistort_table(), 0, factors)
+    return factors
 
 
 def developed(linear: Float32Array, camera: SimCamera, seed: int) -> Uint8Array:
@@ -99,7 +121,7 @@ def _tone_curve() -> Uint8Array:
     return np.asarray(np.clip(np.round(255.0 * srgb), 0, 255), np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _develop(linear, out, noise, curve, centre, vignetting, exposure, amount, seed):
     rows, columns, _ = linear.shape
     corner2 = 0.25 * (rows * rows + columns * columns)

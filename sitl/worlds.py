@@ -251,7 +251,7 @@ def _survey_marks(build: _Build) -> None:
     ):
         for number, place in enumerate(places, start=1):
             turn = build.rng.uniform(0.0, math.pi)
-            tip = (place[0] + math.cos(turn), place[1] + math.sin(turn))
+            tip = (place[0] + 0.1 * math.cos(turn), place[1] + 0.1 * math.sin(turn))
             build.mark(DecalKind.TARGET, place, tip, half, color)
             build.name_point(f"{prefix}_{number}", kind, build.on_ground(place))
     for number, place in enumerate(recipe.area, start=1):
