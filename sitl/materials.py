@@ -93,7 +93,8 @@ def pavement(x, y, s, t, footprint, seed):
     tone = concrete(x, y, footprint, seed) * (shade + (1.0 - shade) * far)
     moss = smooth(0.35, 0.9, octave(x, y, 1.7, footprint, seed + 22)) * 0.5
     tone *= 1.0 - 0.72 * joint
-    return 0.30 * tone * (1 - moss * 0.4), 0.285 * tone, 0.255 * tone * (1 - moss * 0.5), 0.0
+    tone *= 1.0 - 0.35 * moss
+    return 0.27 * tone * (1 - 0.25 * moss), 0.258 * tone, 0.232 * tone * (1 - 0.4 * moss), 0.0
 
 
 @kernel
@@ -212,7 +213,7 @@ def car_body(u, v, w, footprint, part, seed, x, y):
     base, top, back_top, back_base = part[7], part[8], part[9], part[10]
     f = footprint
     dirt = 0.5 * octave(x, y, 0.11, f, seed) + 0.5 * octave(x, y, 0.02, f, seed + 1)
-    tone = 1.0 + 0.05 * dirt
+    tone = 1.0 + (0.04 + 0.08 * smooth(0.75, 0.3, w)) * dirt - 0.10 * smooth(0.5, 0.25, w)
     r, g, b = part[0] * tone, part[1] * tone, part[2] * tone
     gap = 0.0
     if 1.05 < v < 2.97:
@@ -233,9 +234,11 @@ def car_body(u, v, w, footprint, part, seed, x, y):
     g += (0.015 - g) * dark
     b += (0.016 - b) * dark
     pane = _car_panes(u, v, f, base, top, back_top, back_base)
-    r += (0.012 - r) * pane
-    g += (0.015 - g) * pane
-    b += (0.017 - b) * pane
+    # What shows of the cabin through the tinted pane: seats and shelves as blurred patches.
+    cabin = 0.016 * (1.0 + 0.7 * octave(u, v * 0.35, 0.33, f, seed + 2))
+    r += (cabin - r) * pane
+    g += (1.1 * cabin - g) * pane
+    b += (1.15 * cabin - b) * pane
     r, g, b = _car_ends(u, v, w, f, length, r, g, b)
     gloss = GLOSS_PAINT * (1.0 - dark) * (1.0 - pane) + GLOSS_GLASS * pane
     return r, g, b, gloss

@@ -28,6 +28,7 @@ from sitl.materials import (
     scale_bar,
     tyre,
 )
+from sitl.noise import smooth, value_noise
 from sitl.raster import undistort_factor
 
 SMOOTH_COSINE = 0.97
@@ -211,12 +212,23 @@ def _sky_colour(dx, dy, dz, sun, sky, sharpness):
         r = sky[2, 0] + (sky[1, 0] - sky[2, 0]) * w
         g = sky[2, 1] + (sky[1, 1] - sky[2, 1]) * w
         b = sky[2, 2] + (sky[1, 2] - sky[2, 2]) * w
+        if up > 0.03:
+            cloud = _cloud(dx / dz, dy / dz)
+            r, g, b = r + (1.5 - r) * cloud, g + (1.5 - g) * cloud, b + (1.52 - b) * cloud
     if sharpness > 0.0:
         c = (dx * sun[0] + dy * sun[1] + dz * sun[2]) * scale
         if c > 0.0:
             glint = 6.0 * math.exp(sharpness * (c - 1.0))
             r, g, b = r + glint * sky[0, 0], g + glint * sky[0, 1], b + glint * sky[0, 2]
     return r, g, b
+
+
+@kernel
+def _cloud(x, y):
+    """Cover of fair-weather clouds where a direction meets their layer."""
+    value = value_noise(0.9 * x, 0.9 * y, 5) + 0.5 * value_noise(2.3 * x, 2.3 * y, 6)
+    value += 0.25 * value_noise(5.1 * x, 5.1 * y, 7)
+    return 0.85 * smooth(0.05, 0.75, value)
 
 
 @kernel
