@@ -99,6 +99,7 @@ def _init_templates(app: Flask) -> None:
         timefmt.local,
         timefmt.local_short,
         timefmt.local_clock,
+        timefmt.clock_of_iso,
         timefmt.local_day,
         timefmt.local_hour,
         timefmt.for_input,

@@ -42,6 +42,11 @@ def local_clock(at: datetime | None) -> str:
     return str(format_datetime(at.astimezone(zone()), _CLOCK_PATTERN, locale=get_locale()))
 
 
+def clock_of_iso(text: str) -> str:
+    """Hours, minutes and seconds of a time that is already a text in UTC."""
+    return local_clock(datetime.fromisoformat(text))
+
+
 def local_day(at: datetime) -> str:
     """Weekday, day and month."""
     return str(format_datetime(at.astimezone(zone()), "EEE d MMM", locale=get_locale()))

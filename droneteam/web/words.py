@@ -110,10 +110,21 @@ MATCHES: _Words = {
     "unknown": _l("unknown drone"),
 }
 
-ALERT_STATES: _Words = {
-    "open": _l("open"),
-    "acknowledged": _l("acknowledged"),
-    "cleared": _l("cleared"),
+EVIDENCE: _Words = {
+    "own_serial": _l("serial number of an own drone"),
+    "no_telemetry": _l("no own telemetry"),
+    "telemetry_old": _l("own telemetry is old"),
+    "telemetry_agrees": _l("own telemetry agrees"),
+    "telemetry_elsewhere": _l("own telemetry is elsewhere"),
+    "identity_registered": _l("identity is registered"),
+    "identity_not_registered": _l("identity is not registered"),
+    "no_identity": _l("no identity was sent"),
+    "before_window": _l("before the registered time"),
+    "after_window": _l("after the registered time"),
+    "outside_volume": _l("outside the registered area"),
+    "above_height": _l("above the registered height"),
+    "duplicate_identity": _l("the same identity at two places"),
+    "clock_off": _l("its clock is wrong"),
 }
 
 STAGES: _Words = {
@@ -208,7 +219,7 @@ FILTERS = {
     "alert_kind": named(ALERT_KINDS),
     "readiness": readiness,
     "match_name": named(MATCHES),
-    "alert_state": named(ALERT_STATES),
+    "evidence_name": named(EVIDENCE),
     "stage_name": named(STAGES),
     "job_state": named(JOB_STATES),
     "custody_action": named(CUSTODY),

@@ -13,7 +13,7 @@ from droneteam.errors import InputError
 from droneteam.evidence import service
 from droneteam.evidence.service import CaseDraft, CaseView, ExportView
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import field_of, page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case
@@ -45,7 +45,7 @@ class ProblemOut(Schema):
 class BagOut(Schema):
     """A sealed bag and what checking it says now."""
 
-    export = fields.Nested(schema_of(ExportView), required=True)
+    export = field_of(ExportView)
     intact = fields.Boolean(required=True)
     files_checked = fields.Integer(required=True)
     bytes_checked = fields.Integer(required=True)

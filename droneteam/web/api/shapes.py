@@ -36,15 +36,24 @@ class Text(fields.String):
         return None if value is None else str(getattr(value, "value", value))
 
 
+def schema_of(view: type[Any]) -> type[Schema]:
+    """The schema of a dataclass as a whole answer."""
+    return _schema(view, f"{view.__name__}Out")
+
+
 @cache
-def schema_of(view: type[Any], *, many_name: str = "") -> type[Schema]:
-    """The schema of a dataclass, named after it."""
+def _schema(view: type[Any], name: str) -> type[Schema]:
+    """The schema under a name of its own.
+
+    APIFlask registers an answer's schema a second time when a nested one was met before, so
+    whole answers and parts of answers are classes of different names.
+    """
     hints = typing.get_type_hints(view)
     attributes: dict[str, Any] = {
         item.name: field_of(hints[item.name]) for item in dataclasses.fields(view)
     }
     attributes["__doc__"] = view.__doc__
-    return type(many_name or f"{view.__name__}Out", (Schema,), attributes)
+    return type(name, (Schema,), attributes)
 
 
 def field_of(hint: Any) -> Field[Any]:
@@ -93,7 +102,7 @@ def _sequence(arguments: tuple[Any, ...]) -> Field[Any]:
 
 def _plain(hint: Any) -> tuple[Field[Any], bool]:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return fields.Nested(schema_of(hint)), False
+        return fields.Nested(_schema(hint, hint.__name__)), False
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return Text(metadata={"enum": [member.value for member in hint]}), False
     simple: dict[Any, Field[Any]] = {
@@ -114,5 +123,5 @@ def page_of(view: type[Any]) -> type[AnySchema]:
     return type(
         f"{view.__name__}List",
         (Schema,),
-        {"items": fields.List(fields.Nested(schema_of(view)), required=True)},
+        {"items": fields.List(fields.Nested(_schema(view, view.__name__)), required=True)},
     )
