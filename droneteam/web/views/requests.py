@@ -45,9 +45,7 @@ def index() -> str:
         found = service.list_requests(session, actor())
     rows = sorted(found, key=lambda row: (row.state not in OPEN_STATES, row.start_at, row.id))
     may_ask = actor().has_role(*ASKERS)
-    return render_template(
-        "requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES
-    )
+    return render_template("requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES)
 
 
 @bp.get("/new")
@@ -92,7 +90,9 @@ def answer() -> Any:
     draft, problems = read_draft(request.form)
     if draft is None:
         first = next(iter(problems.values()))
-        return jsonify(verdict="incomplete", headline=_("Not enough to answer yet."), reasons=[first])
+        return jsonify(
+            verdict="incomplete", headline=_("Not enough to answer yet."), reasons=[first]
+        )
     return jsonify(answer_words(draft))
 
 
