@@ -66,7 +66,8 @@ def _seen(
     ground = np.column_stack([points_m, np.zeros(len(points_m))])
 
     def component(axis: FloatArray) -> FloatArray:
-        return axis @ ground.T - np.sum(axis * positions_m, axis=1)[:, None]
+        offset = np.sum(axis * positions_m, axis=1)
+        return np.asarray(axis @ ground.T - offset[:, None])
 
     depth = component(forward)
     half_width = 0.5 * camera.width_px / camera.focal_px

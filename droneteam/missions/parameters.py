@@ -93,7 +93,7 @@ def _send_due(state: Profile, now_s: float) -> tuple[Profile, Sends]:
     for slot in state.slots:
         if slot.open and in_flight < _TOGETHER:
             in_flight += 1
-            if now_s - slot.sent_at_s >= state.timing.resend_s:
+            if now_s - slot.sent_at_s >= state.timing.param_retry_s:
                 slot = _next_send(slot, now_s)
                 if slot.step == "write":
                     sends.append(ParamSet(slot.wanted.name, slot.wanted.value))

@@ -52,7 +52,7 @@ HOLD_S = 1.0
 _RELAX_STEPS = 40
 _COVERAGE_POINTS = 160
 _LEADS = (0.0, 0.25, 0.5)
-"""How far lines reach beyond the area, in photo footprints: tried until every point has its views."""
+"""How far lines reach beyond the area, in footprints: tried until every point has its views."""
 _LEADS_BOUNDED = (0.0, -0.125, -0.25)
 """The same with a bound on photos: inset lines cost fewer photos outside the area."""
 
@@ -205,7 +205,8 @@ def _site(area: GeoPolygon, home: HomePoint) -> _Site:
         raise InputError("the area's outline crosses itself", field="polygon")
     if not 1.0 <= shape.area <= MAX_AREA_M2:
         raise InputError(
-            f"the area measures {shape.area:.1f} m²; allowed is 1 m² to {MAX_AREA_M2 / 1e6:.0f} km²",
+            f"the area measures {shape.area:.1f} m²; allowed is 1 m² to "
+            f"{MAX_AREA_M2 / 1e6:.0f} km²",
             field="polygon",
         )
     home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]

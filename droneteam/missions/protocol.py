@@ -13,7 +13,7 @@ What a vehicle really does decides the rules (measured on ArduCopter 4.7):
 - The announcement is repeated every 1.5 s until the first request; every request is answered;
   the last item sent is repeated after max(0.4 s, three round trips).  Starting over at the
   announcement, as a literal reading of the specification does, fails at 20 % loss.
-- INVALID_SEQUENCE (13) answers a duplicate while the upload goes on: ignored.
+- INVALID_SEQUENCE (13) answers a duplicate while the upload goes on: never an error.
 - ERROR (1) answers an item after completion, so the acknowledgement was lost: ambiguous, like
   silence after the last item.  Both lead to reading back.
 - OPERATION_CANCELLED (15), or 10 s of silence, is the only reason to start over.
@@ -42,8 +42,6 @@ from droneteam.missions.messages import (
 )
 
 Sends = tuple[Outbound, ...]
-_TRANSIENT = frozenset({MissionResult.NO_SPACE, MissionResult.DENIED})
-"""Answers to an announcement that pass: storage not ready just after boot, another upload."""
 _WINDOW = 8
 """Items asked for at once when reading back; a vehicle answers each request on its own."""
 _LAST_ITEM_REPEATS = 5
@@ -64,6 +62,9 @@ class Timing:
     deadline_s: float = 120.0
     command_retry_s: float = 1.0
     command_deadline_s: float = 10.0
+    param_retry_s: float = 0.4
+    heartbeat_s: float = 1.0
+    link_lost_s: float = 5.0
 
     @classmethod
     def scaled(cls, time_scale: float) -> Timing:
@@ -76,6 +77,9 @@ class Timing:
             silence_s=max(1.0, 10.0 / time_scale),
             command_retry_s=max(0.1, 1.0 / time_scale),
             command_deadline_s=max(5.0, 10.0 / time_scale),
+            param_retry_s=max(0.12, 0.4 / time_scale),
+            heartbeat_s=max(0.02, 1.0 / time_scale),
+            link_lost_s=max(2.0, 5.0 / time_scale),
         )
 
 
@@ -200,7 +204,7 @@ class Upload:
     """Writing a mission, fence or rally list, then reading it back.
 
     phase : announcing, sending or verifying; sent_seq, sent_at_s : the last item sent;
-    repeats : of it; heard_at_s : when the vehicle last took part; touched : whether the vehicle
+    repeats : of it; guessed : whether it was sent without having been asked for; heard_at_s : when the vehicle last took part; touched : whether the vehicle
     may have stored something, so that a failure leaves a corrupt list.
     """
 
@@ -212,6 +216,7 @@ class Upload:
     sent_at_s: float = 0.0
     heard_at_s: float = 0.0
     repeats: int = 0
+    guessed: bool = False
     rtt_s: float = 0.0
     touched: bool = False
     restarts: int = 0
@@ -276,11 +281,20 @@ def upload_step(state: Upload, message: Handshake | None, now_s: float) -> tuple
 
 
 def _answer(state: Upload, seq: int, now_s: float) -> tuple[Upload, Sends]:
-    """Send the item asked for; a request while reading back means that it was not complete."""
-    if not 0 <= seq < len(state.items):
+    """Send the item asked for.
+
+    While reading back, a request is a late echo: a vehicle that still wants items denies the
+    reading, which leads back here.  An echo of a request just answered would double the traffic
+    at every duplicate, so it is left to the repetition of the last item.
+    """
+    if not 0 <= seq < len(state.items) or state.phase == "verifying":
         return state, ()
-    fresh = state.phase != "verifying" and seq == state.sent_seq + 1
-    rtt_s = now_s - state.sent_at_s if fresh and state.repeats == 0 else state.rtt_s
+    fresh = seq == state.sent_seq + 1
+    if not fresh and now_s - state.sent_at_s < 0.5 * state.timing.resend_s:
+        return state, ()
+    waited_s = now_s - state.sent_at_s
+    # The shortest one seen: longer ones are the vehicle's own repetition after a loss.
+    rtt_s = min(waited_s, state.rtt_s or waited_s) if fresh else state.rtt_s
     state = replace(
         state,
         phase="sending",
@@ -288,26 +302,46 @@ def _answer(state: Upload, seq: int, now_s: float) -> tuple[Upload, Sends]:
         sent_at_s=now_s,
         heard_at_s=now_s,
         repeats=0,
+        guessed=False,
         rtt_s=rtt_s,
         touched=True,
-        download=None,
     )
     return state, (MissionItemMessage(state.items[seq]),)
 
 
 def _acknowledged(state: Upload, result: int, now_s: float) -> tuple[Upload, Sends]:
     if result == MissionResult.INVALID_SEQUENCE:
-        return replace(state, heard_at_s=now_s), ()
+        return _duplicate_noticed(state, now_s)
     if result in (MissionResult.ACCEPTED, MissionResult.ERROR):
-        # Late echoes of an earlier handshake end here too: reading back tells.
+        if state.sent_seq < len(state.items) - 1:
+            return state, ()  # a late echo: this attempt cannot have been completed
         return _start_verifying(state, now_s)
     if result == MissionResult.OPERATION_CANCELLED:
         return _announce(replace(state, restarts=state.restarts + 1), now_s)
-    if result in _TRANSIENT and state.phase == "announcing":
-        return replace(state, refusal=_result_name(result)), ()  # the next announcement asks again
+    if result == MissionResult.DENIED or (
+        result == MissionResult.NO_SPACE and state.phase == "announcing"
+    ):
+        # Passing: another ground station's upload, a late answer to reading back, or storage
+        # that is not ready just after boot.  The next announcement or repeat asks again.
+        return replace(state, refusal=_result_name(result)), ()
     item = state.items[max(0, state.sent_seq)]
     detail = f"{_result_name(result)} at item {item.seq} (command {item.command})"
     return replace(state, outcome=Failed("upload-rejected", detail)), ()
+
+
+def _duplicate_noticed(state: Upload, now_s: float) -> tuple[Upload, Sends]:
+    """The vehicle already had a repeated item, so its request for the next one was lost.
+
+    Sending the next one now saves waiting for the vehicle's own repetition (1 s).  Only one
+    item beyond the last request is sent so: a late echo must not make us run ahead.
+    """
+    state = replace(state, heard_at_s=now_s)
+    last = state.sent_seq >= len(state.items) - 1
+    if state.phase != "sending" or state.repeats == 0 or state.guessed or last:
+        return state, ()
+    seq = state.sent_seq + 1
+    state = replace(state, sent_seq=seq, sent_at_s=now_s, repeats=0, guessed=True)
+    return state, (MissionItemMessage(state.items[seq]),)
 
 
 def _start_verifying(state: Upload, now_s: float) -> tuple[Upload, Sends]:
@@ -330,8 +364,10 @@ def _verify(state: Upload, message: Handshake | None, now_s: float) -> tuple[Upl
                 return replace(state, outcome=Done(theirs)), sends
             again, announcement = _announce(replace(state, restarts=state.restarts + 1), now_s)
             return again, (*sends, *announcement)
-        case Failed(name="download-refused"):
-            return _announce(replace(state, restarts=state.restarts + 1), now_s)
+        case Failed(name="download-refused", detail=detail):
+            # The vehicle still waits for items: repeat the last one until it asks for another.
+            back = replace(state, phase="sending", sent_at_s=now_s, repeats=0, refusal=detail)
+            return replace(back, download=None), ()
         case Failed(name=name, detail=detail):
             return replace(state, outcome=Failed(name, f"while reading back: {detail}")), ()
     return state, sends

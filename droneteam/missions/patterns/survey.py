@@ -99,4 +99,5 @@ def photos_on_line(line_m: FloatArray, along_m: float) -> FloatArray:
     """(k, 2) positions of the photos on one line of whole photo distances."""
     length = float(np.hypot(*(line_m[1] - line_m[0])))
     count = round(length / along_m)
-    return line_m[0] + np.arange(count + 1)[:, None] / count * (line_m[1] - line_m[0])
+    fractions = np.arange(count + 1)[:, None] / count
+    return np.asarray(line_m[0] + fractions * (line_m[1] - line_m[0]))

@@ -6,6 +6,8 @@ the straight-line distance to the place of the last one reaches the set distance
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from droneteam.geo import FloatArray
@@ -21,7 +23,7 @@ def trigger_positions(path_m: FloatArray, distance_m: float) -> tuple[FloatArray
     photos = [path_m[0]]
     lengths = [0.0]
     flown_m = 0.0
-    for start, end in zip(path_m[:-1], path_m[1:], strict=True):
+    for start, end in itertools.pairwise(path_m):
         leg_m = float(np.hypot(*(end - start)))
         along = 0.0
         while leg_m > 0.0:
