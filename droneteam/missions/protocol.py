@@ -65,6 +65,7 @@ class Timing:
     param_retry_s: float = 0.4
     heartbeat_s: float = 1.0
     link_lost_s: float = 5.0
+    link_gone_s: float = 900.0
 
     @classmethod
     def scaled(cls, time_scale: float) -> Timing:
@@ -80,6 +81,7 @@ class Timing:
             param_retry_s=max(0.12, 0.4 / time_scale),
             heartbeat_s=max(0.02, 1.0 / time_scale),
             link_lost_s=max(2.0, 5.0 / time_scale),
+            link_gone_s=max(30.0, 900.0 / time_scale),
         )
 
 
@@ -203,9 +205,10 @@ def _download_tick(state: Download, now_s: float) -> tuple[Download, Sends]:
 class Upload:
     """Writing a mission, fence or rally list, then reading it back.
 
-    phase : announcing, sending or verifying; sent_seq, sent_at_s : the last item sent;
-    repeats : of it; guessed : whether it was sent without having been asked for; heard_at_s : when the vehicle last took part; touched : whether the vehicle
-    may have stored something, so that a failure leaves a corrupt list.
+    phase : announcing, sending or verifying; sent_seq, sent_at_s : the last item sent; repeats :
+    of it; guessed : whether it was sent without having been asked for; heard_at_s : when the
+    vehicle last took part; touched : whether it may have stored something, so that a failure
+    leaves a corrupt list.
     """
 
     items: tuple[WireItem, ...]
