@@ -169,16 +169,17 @@ def _heartbeat(flight: Flight, heartbeat: Heartbeat, now_s: float) -> Step:
 
 def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
     """Notice a mode that somebody or something else chose."""
-    if flight.commanded_mode is None or flight.phase is Phase.HANDED_OVER:
+    wanted = flight.commanded_mode
+    if wanted is None or flight.phase is Phase.HANDED_OVER:
         return flight, []
-    if mode == flight.commanded_mode:
+    if mode == wanted:
         flight = replace(flight, mode_confirmed=True, strange_heartbeats=0)
         return _in_mode(flight, now_s)
     if not flight.mode_confirmed and mode == flight.mode_before:
         # An acknowledgement may be a late echo of an earlier mode change: ask again.
         again = flight.task is None and not flight.link_lost
         return (
-            _change_mode(flight, CopterMode(flight.commanded_mode), now_s)
+            _change_mode(flight, CopterMode(wanted), now_s)
             if again
             else (
                 flight,
