@@ -205,14 +205,18 @@ def refusal(item: MissionItem, specs: dict[int, Spec]) -> Result | None:
 def as_stored(item: MissionItem, specs: dict[int, Spec]) -> MissionItem:
     """The item as it will be read back; it must have passed `refusal`."""
     spec = specs[item.command]
-    given = (item.param1, item.param2, item.param3, item.param4)
-    kept = [_kept(value, kind) for value, kind in zip(given, spec.keeps, strict=True)]
-    params = dict(zip(("param1", "param2", "param3", "param4"), kept, strict=True))
+    kept = replace(
+        item,
+        param1=_kept(item.param1, spec.keeps[0]),
+        param2=_kept(item.param2, spec.keeps[1]),
+        param3=_kept(item.param3, spec.keeps[2]),
+        param4=_kept(item.param4, spec.keeps[3]),
+    )
     if spec.location:
-        frame = _PLAIN_FRAME[Frame(item.frame)]
-        return replace(item, frame=int(frame), z=round(item.z, 2), **params)
-    x, y, z = (item.x, item.y, item.z) if spec.raw_xyz else (0, 0, 0.0)
-    return replace(item, frame=int(Frame.GLOBAL), x=x, y=y, z=z, **params)
+        return replace(kept, frame=int(_PLAIN_FRAME[Frame(item.frame)]), z=round(item.z, 2))
+    if spec.raw_xyz:
+        return replace(kept, frame=int(Frame.GLOBAL))
+    return replace(kept, frame=int(Frame.GLOBAL), x=0, y=0, z=0.0)
 
 
 def _kept(value: float, kind: str) -> float:

@@ -371,6 +371,11 @@ class MissionExchange:
             return [Reply(upload.peer, Ask(upload.next_seq))]
         return []
 
+    def on_gone(self, channel: int) -> None:
+        """The channel closed: nobody is left to answer a request."""
+        if self._upload is not None and self._upload.peer.channel == channel:
+            self._upload = None
+
     def _taken_by_another(self, peer: Peer) -> bool:
         return self._upload is not None and self._upload.peer != peer
 
