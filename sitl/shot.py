@@ -1,4 +1,4 @@
-"""What the autopilot hands to the camera at each trigger: the true pose at that instant."""
+"""What the autopilot hands to the camera: one press of the shutter."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One opening of the shutter, with the pose that the world knows and no sensor does.
+    """The true position and attitude of a drone's camera at one press of the shutter.
 
-    The angles are those of the camera on its gimbal, not of the airframe: yaw clockwise from
-    true north, pitch -90 at nadir, roll positive to the right.
+    yaw_deg is clockwise from true north; pitch_deg is -90 at nadir and 0 at the horizon; roll_deg
+    turns the camera clockwise about its viewing direction.
     """
 
     drone: str
