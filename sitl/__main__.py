@@ -10,22 +10,20 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from droneteam.errors import DroneteamError, InputError
 from sitl.beacons import KINDS, Broadcasts, crossing
-from sitl.card import CardWriter
 from sitl.control import LINE_LIMIT_BYTES, SPEEDUP_MAX, Control
 from sitl.faults import FaultSpec
-from sitl.lens import SimCamera
+from sitl.places import PLACES, place_named
 from sitl.server import Endpoint, FleetServer, ServerSpec
 from sitl.shot import Shot
 from sitl.simulation import FleetSpec, Place, Simulation, build_fleet
-from sitl.world import World
-from sitl.worlds import RECIPES, make_world
 
 log = logging.getLogger("sitl")
 
@@ -114,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--drones", type=int, default=1, help="how many vehicles (up to 100)")
     add("--speedup", type=float, default=1.0, help="simulated seconds per second")
-    add("--world", default="accident", choices=sorted(RECIPES))
+    add("--world", default="accident", choices=sorted(PLACES))
     add("--seed", type=int, default=1)
     add("--loss", type=float, default=0.0, help="share of frames lost each way")
     add("--delay", type=float, default=0.0, help="seconds each way")
@@ -175,10 +173,9 @@ def _beacon(text: str) -> tuple[str, float]:
 
 async def serve(options: Options) -> None:
     """Runs the simulation until a signal ends it; the card is complete afterwards."""
-    world = make_world(options.world)
-    place = home_place(world)
+    place = place_named(options.world)
     with contextlib.ExitStack() as stack:
-        on_shot = _shot_sinks(options, world, stack)
+        on_shot = _shot_sinks(options, stack)
         params = (
             ("SIM_WIND_SPD", options.wind_mps),
             ("SIM_WIND_DIR", options.wind_from_deg),
@@ -190,26 +187,14 @@ async def serve(options: Options) -> None:
         broadcasts = Broadcasts(fleet, place, options.boot_at)
         for kind, start_s in options.beacons:
             broadcasts.add(crossing(kind, place, start_s))
-        server_spec = ServerSpec(
-            options.base_port, options.udp, options.faults, options.seed
-        )
+        server_spec = ServerSpec(options.base_port, options.udp, options.faults, options.seed)
         server = FleetServer(Simulation(fleet), server_spec)
         server.speedup = options.speedup
         await _run(options, server, broadcasts, place)
         log.info("closing; photos still being rendered are finished first")
 
 
-def home_place(world: World) -> Place:
-    """Where the fleet stands in a world: its home point, on the ground there."""
-    lat_deg, lon_deg, alt_ellipsoid_m = world.frame.geodetic_from_enu(_as_array(world.home_enu_m))
-    return Place(
-        float(lat_deg), float(lon_deg), float(alt_ellipsoid_m), world.geoid_undulation_m
-    )
-
-
-async def _run(
-    options: Options, server: FleetServer, broadcasts: Broadcasts, place: Place
-) -> None:
+async def _run(options: Options, server: FleetServer, broadcasts: Broadcasts, place: Place) -> None:
     endpoints = await server.open()
     control = Control(server, broadcasts, place)
     control_server = await asyncio.start_server(
@@ -219,14 +204,23 @@ async def _run(
     if options.endpoints is not None:
         facts = endpoint_facts(options, server, endpoints, control_port, place)
         write_atomically(options.endpoints, json.dumps(facts, indent=2) + "\n")
-    log.info("%d drones from %s, control tcp:127.0.0.1:%d", options.drones, endpoints[0].link,
-             control_port)
+    log.info(
+        "%d drones from %s, control tcp:127.0.0.1:%d",
+        options.drones,
+        endpoints[0].link,
+        control_port,
+    )
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     with _rid_sender(options.rid_out) as send:
-        driver = asyncio.create_task(server.run(lambda t_s: [send(d) for d in broadcasts.due(t_s)]))
+
+        def broadcast(t_s: float) -> None:
+            for content in broadcasts.due(t_s):
+                send(content)
+
+        driver = asyncio.create_task(server.run(broadcast))
         await asyncio.wait(
             {driver, asyncio.create_task(ended.wait())}, return_when=asyncio.FIRST_COMPLETED
         )
@@ -235,3 +229,116 @@ async def _run(
             await driver
     control_server.close()
     await server.close()
+
+
+@contextlib.contextmanager
+def _rid_sender(address: tuple[str, int] | None) -> Iterator[Callable[[bytes], None]]:
+    """Sends datagrams to the receiver, or nowhere."""
+    if address is None:
+        yield lambda content: None
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+
+        def send(content: bytes) -> None:
+            with contextlib.suppress(OSError):  # nobody listens yet, or the buffer is full
+                sender.sendto(content, address)
+
+        yield send
+
+
+def endpoint_facts(
+    options: Options,
+    server: FleetServer,
+    endpoints: list[Endpoint],
+    control_port: int,
+    place: Place,
+) -> dict[str, object]:
+    """What --endpoints tells."""
+    serials = {ap.setup.sysid: ap.setup.serial for ap in server.fleet}
+    specs = [crossing(kind, place, start_s) for kind, start_s in options.beacons]
+    return {
+        "drones": [
+            {
+                "sysid": endpoint.sysid,
+                "link": endpoint.link,
+                "name": endpoint.name,
+                "serial": serials[endpoint.sysid],
+            }
+            for endpoint in endpoints
+        ],
+        "control": f"tcp:127.0.0.1:{control_port}",
+        "boot_at": options.boot_at.isoformat(),
+        "speedup": options.speedup,
+        "world": options.world,
+        "home": {
+            "lat_deg": place.lat_deg,
+            "lon_deg": place.lon_deg,
+            "alt_ellipsoid_m": place.alt_ellipsoid_m,
+            "geoid_undulation_m": place.geoid_undulation_m,
+        },
+        "beacons": [
+            {
+                "kind": spec.kind,
+                "serial": spec.serial,
+                "operator_id": spec.operator_id,
+                "start_s": spec.start_s,
+            }
+            for spec in specs
+        ],
+    }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file so that no reader ever sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _shot_sinks(options: Options, stack: contextlib.ExitStack) -> Callable[[Shot], None]:
+    """What happens to each shot: a line in a file, a photo on the card, both or neither."""
+    sinks: list[Callable[[Shot], None]] = []
+    if options.shots is not None:
+        options.shots.parent.mkdir(parents=True, exist_ok=True)
+        lines = stack.enter_context(options.shots.open("w", encoding="utf-8"))
+        sinks.append(lambda shot: _write_line(lines, shot))
+    if options.card is not None:
+        sinks.append(_open_card(options, options.card, stack))
+
+    def on_shot(shot: Shot) -> None:
+        for sink in sinks:
+            sink(shot)
+
+    return on_shot
+
+
+def _open_card(
+    options: Options, directory: Path, stack: contextlib.ExitStack
+) -> Callable[[Shot], None]:
+    """The card; its modules and the world are loaded only when photos are wanted."""
+    from sitl.card import CardWriter
+    from sitl.lens import SimCamera
+    from sitl.worlds import make_world
+
+    camera = SimCamera().resized(options.photo_width_px)
+    card = CardWriter(
+        make_world(options.world),
+        directory,
+        camera,
+        options.seed,
+        options.card_workers,
+        truth_dir=options.truth,
+    )
+    return stack.enter_context(card).shoot
+
+
+def _write_line(lines: TextIO, shot: Shot) -> None:
+    fields = asdict(shot) | {"at": shot.at.isoformat()}
+    lines.write(json.dumps(fields) + "\n")
+    lines.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -277,11 +277,10 @@ class MissionRun:
         if self._condition is not None and not self._condition_met(ap):
             return
         self._condition = None
-        while self._do_next < min(self._do_until, len(ap.mission_items.items)):
+        last = min(self._do_until, len(ap.mission_items.items))
+        while self._do_next < last and self._condition is None:
             self._do_next += 1
             self._start_do(ap, self._do_next - 1)
-            if self._condition is not None:
-                return
 
     def _start_do(self, ap: Autopilot, seq: int) -> None:
         item = ap.mission_items.items[seq]

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sitl.autopilot import Autopilot
 from sitl.channel import Channel
 from sitl.faults import PERFECT, FaultSpec, FaultyLine
 from sitl.simulation import Simulation
@@ -184,6 +185,11 @@ class FleetServer:
         ]
         self._servers: list[asyncio.Server] = []
         self._datagrams: list[asyncio.BaseTransport] = []
+
+    @property
+    def fleet(self) -> list[Autopilot]:
+        """The vehicles."""
+        return [station.ap for station in self.simulation.stations]
 
     async def open(self) -> list[Endpoint]:
         """Binds every vehicle's port; returns where each is served."""

@@ -43,9 +43,9 @@ class FleetSpec:
     params: tuple[tuple[str, float], ...] = ()
 
 
-def serial_number(sysid: int) -> str:
-    """The serial number of a simulated drone: maker, length code, number (ANSI/CTA-2063-A)."""
-    return f"{SERIAL_MAKER}A{sysid:010d}"
+def serial_of(maker: str, number: int) -> str:
+    """A serial number: maker's code, length code, number (ANSI/CTA-2063-A)."""
+    return f"{maker}A{number:010d}"
 
 
 def build_fleet(spec: FleetSpec, on_shot: Callable[[Shot], None] | None = None) -> list[Autopilot]:
@@ -66,7 +66,7 @@ def build_fleet(spec: FleetSpec, on_shot: Callable[[Shot], None] | None = None) 
         setup = VehicleSetup(
             sysid=sysid,
             name=f"drone-{sysid:02d}",
-            serial=serial_number(sysid),
+            serial=serial_of(SERIAL_MAKER, sysid),
             frame=frame,
             boot_at=spec.boot_at,
             seed=spec.seed * 1000 + sysid,
