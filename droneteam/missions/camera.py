@@ -51,15 +51,15 @@ class CameraSpec:
 
 
 SIMULATED = CameraSpec(
-    name="simulated",
-    sensor_width_mm=13.2,
-    sensor_height_mm=9.9,
-    focal_mm=8.8,
-    width_px=1600,
-    height_px=1200,
+    name="sim-24",
+    sensor_width_mm=17.6,
+    sensor_height_mm=13.2,
+    focal_mm=12.2,
+    width_px=2000,
+    height_px=1500,
     min_interval_s=0.5,
 )
-"""The camera that the embedded simulator renders."""
+"""The camera that the embedded simulator renders, as its EXIF describes it."""
 
 MAVIC_3E = CameraSpec(
     name="mavic-3e-wide",
