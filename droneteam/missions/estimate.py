@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 ACCELERATION_MPS2 = 2.5
 """ArduCopter's default WPNAV_ACCEL."""
@@ -37,11 +36,6 @@ def landing_duration_s(height_m: float) -> float:
     """Time to come down from a height onto the ground."""
     slow_m = min(height_m, LANDING_HEIGHT_M)
     return leg_duration_s(height_m - slow_m, DESCENT_MPS) + slow_m / LANDING_MPS
-
-
-def path_duration_s(runs: Sequence[Sequence[float]], speed_mps: float) -> float:
-    """Time for runs of legs; the vehicle stops between runs and flies through within one."""
-    return sum(leg_duration_s(math.fsum(legs), speed_mps) for legs in runs)
 
 
 def packs_needed(duration_s: float) -> int:

@@ -47,6 +47,8 @@ MAX_BLUR_PX = 0.5
 """Largest smear of a photo by the vehicle's own motion."""
 TAKEOFF_HEIGHT_M = 10.0
 MAX_AREA_M2 = 25e6
+TURNING_MPS2 = 1.0
+"""Sideways acceleration in the orbit's corners: little enough for the path to be followed."""
 HOLD_S = 1.0
 """Time the vehicle stands still at a line's ends, so that photos lie where they were planned."""
 _RELAX_STEPS = 40
@@ -355,14 +357,12 @@ def _mission(
     layout: _Layout,
     min_views: int,
 ) -> MissionPlan:
-    speed_mps = _survey_speed(camera, params, layout.spacing.along_m)
-    runs = _runs(layout)
-    items = _items(site, params, layout, speed_mps)
+    runs = _runs(camera, params, layout)
     photos = _photo_positions(site, params, layout)
-    length_m, duration_s = _effort(site, layout, runs, speed_mps, params.ground_alt_home_m)
+    length_m, duration_s = _effort(site.home_m, runs)
     return MissionPlan(
         home=home,
-        items=items,
+        items=_items(site, params, runs),
         photo_positions=photos,
         length_m=length_m,
         duration_s=duration_s,
@@ -376,48 +376,62 @@ def _mission(
     )
 
 
-def _runs(layout: _Layout) -> list[FloatArray]:
-    """Paths along which photos are taken, in flying order, with half a distance of run-out.
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A path along which photos are taken.
 
-    Without it, noise in position would decide whether a line's last photo is taken.
+    look_at_m : what the camera looks at, None for straight down; at_start : whether the first
+    photo is taken at the path's start, else one trigger distance later.
     """
+
+    path_m: FloatArray
+    alt_home_m: float
+    speed_mps: float
+    trigger_m: float
+    at_start: bool
+    look_at_m: FloatArray | None = None
+
+
+def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[_Run]:
+    """Every run, in flying order.
+
+    A line begins one photo distance early, so that the vehicle has its speed and heading at the
+    first photo, and ends half a distance late, so that noise in position does not decide
+    whether the last one is taken.
+    """
+    along_m = layout.spacing.along_m
+    speed_mps = _survey_speed(camera, params, along_m)
+    nadir_alt = layout.height_m + params.ground_alt_home_m
     runs = []
-    for line in layout.lines_m:
-        direction = (line[1] - line[0]) / np.hypot(*(line[1] - line[0]))
-        runs.append(np.array([line[0], line[1] + 0.5 * layout.spacing.along_m * direction]))
-    if layout.orbit is not None:
-        runs.append(layout.orbit.path_m)
+    for start, end in layout.lines_m:
+        step_m = along_m * (end - start) / np.hypot(*(end - start))
+        path = np.array([start - step_m, end + 0.5 * step_m])
+        runs.append(_Run(path, nadir_alt, speed_mps, along_m, at_start=False))
+    orbit = layout.orbit
+    if orbit is not None:
+        turning_mps = max(1.5, math.sqrt(TURNING_MPS2 * max(1.0, params.orbit_offset_m)))
+        alt = orbit.height_m + params.ground_alt_home_m
+        slow_mps = round(min(speed_mps, turning_mps), 2)
+        runs.append(_Run(orbit.path_m, alt, slow_mps, orbit.trigger_m, True, orbit.centre_m))
     return runs
 
 
-def _effort(
-    site: _Site,
-    layout: _Layout,
-    runs: Sequence[FloatArray],
-    speed_mps: float,
-    ground_alt_home_m: float,
-) -> tuple[float, float]:
+def _effort(home_m: FloatArray, runs: Sequence[_Run]) -> tuple[float, float]:
     """Length flown, from take-off to landing, and time."""
-    legs: list[list[float]] = []
-    here = site.home_m
+    length_m = duration_s = 0.0
+    here = home_m
     for run in runs:
-        legs.append([float(np.hypot(*(run[0] - here)))])
-        legs.append([float(length) for length in np.hypot(*np.diff(run, axis=0).T)])
-        here = run[-1]
-    legs.append([float(np.hypot(*(site.home_m - here)))])
-    height_m = layout.height_m + ground_alt_home_m
-    if layout.orbit is not None:
-        last_height_m = layout.orbit.height_m + ground_alt_home_m
-    else:
-        last_height_m = height_m
-    horizontal_m = math.fsum(math.fsum(run) for run in legs)
-    duration_s = (
-        estimate.takeoff_duration_s(max(0.0, height_m))
-        + estimate.path_duration_s(legs, speed_mps)
-        + 2.0 * HOLD_S * len(runs)
-        + estimate.landing_duration_s(max(0.0, last_height_m))
-    )
-    return horizontal_m + max(0.0, height_m) + max(0.0, last_height_m), duration_s
+        approach_m = float(np.hypot(*(run.path_m[0] - here)))
+        along_m = float(np.sum(np.hypot(*np.diff(run.path_m, axis=0).T)))
+        length_m += approach_m + along_m
+        duration_s += estimate.leg_duration_s(approach_m, run.speed_mps)
+        duration_s += estimate.leg_duration_s(along_m, run.speed_mps) + 2.0 * HOLD_S
+        here = run.path_m[-1]
+    back_m = float(np.hypot(*(home_m - here)))
+    up_m, down_m = max(0.0, runs[0].alt_home_m), max(0.0, runs[-1].alt_home_m)
+    duration_s += estimate.takeoff_duration_s(up_m) + estimate.landing_duration_s(down_m)
+    duration_s += estimate.leg_duration_s(back_m, runs[-1].speed_mps)
+    return length_m + back_m + up_m + down_m, duration_s
 
 
 def _photo_positions(
@@ -429,50 +443,50 @@ def _photo_positions(
     return tuple(PhotoPosition(*row) for row in rows)
 
 
-def _items(
-    site: _Site, params: SurveyParams, layout: _Layout, speed_mps: float
-) -> tuple[MissionItem, ...]:
+def _items(site: _Site, params: SurveyParams, runs: Sequence[_Run]) -> tuple[MissionItem, ...]:
     """Take-off, the lines with the camera straight down, the orbit, and the way home."""
-    nadir_alt = layout.height_m + params.ground_alt_home_m
-    takeoff_alt = max(TAKEOFF_HEIGHT_M, nadir_alt)
+    takeoff_alt = max(TAKEOFF_HEIGHT_M, runs[0].alt_home_m)
     items = [
         MissionItem(MissionCommand.TAKEOFF, lat_deg=0.0, lon_deg=0.0, alt_home_m=takeoff_alt),
-        MissionItem(MissionCommand.DO_CHANGE_SPEED, (1.0, speed_mps, -1.0, 0.0)),
         MissionItem(MissionCommand.DO_MOUNT_CONTROL, (-90.0, 0.0, 0.0, 0.0), extra=(0.0, 0.0, 2.0)),
     ]
-    runs = _runs(layout)
-    n_lines = len(layout.lines_m)
-    for run in runs[:n_lines]:
-        items += _photo_run(site.lat_lon(run), nadir_alt, layout.spacing.along_m)
-    if layout.orbit is not None:
-        items += _orbit_items(site, params, layout.orbit)
+    speed_mps = 0.0
+    for run in runs:
+        if run.speed_mps != speed_mps:
+            speed_mps = run.speed_mps
+            items.append(MissionItem(MissionCommand.DO_CHANGE_SPEED, (1.0, speed_mps, -1.0, 0.0)))
+        if run.look_at_m is None:
+            items += _photo_run(site, run)
+        else:
+            items.append(_look_at(site, params, run.look_at_m))
+            items += _photo_run(site, run)
+            items.append(MissionItem(MissionCommand.DO_SET_ROI_NONE))
     items.append(MissionItem(MissionCommand.RETURN_TO_LAUNCH))
     return tuple(quantised(item) for item in items)
 
 
-def _photo_run(lat_lon: FloatArray, alt_home_m: float, trigger_m: float) -> list[MissionItem]:
+def _photo_run(site: _Site, run: _Run) -> list[MissionItem]:
     """Stop at the first corner, take photos up to the last, stop there."""
-    inner = [_waypoint(corner, alt_home_m, 0.0) for corner in lat_lon[1:-1]]
+    corners = site.lat_lon(run.path_m)
+    inner = [_waypoint(corner, run.alt_home_m, 0.0) for corner in corners[1:-1]]
+    now = 1.0 if run.at_start else 0.0
     return [
-        _waypoint(lat_lon[0], alt_home_m, HOLD_S),
-        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (trigger_m, 0.0, 1.0, 0.0)),
+        _waypoint(corners[0], run.alt_home_m, HOLD_S),
+        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (run.trigger_m, 0.0, now, 0.0)),
         *inner,
-        _waypoint(lat_lon[-1], alt_home_m, HOLD_S),
+        _waypoint(corners[-1], run.alt_home_m, HOLD_S),
         MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (0.0, 0.0, 0.0, 0.0)),
     ]
 
 
-def _orbit_items(site: _Site, params: SurveyParams, orbit: Orbit) -> list[MissionItem]:
-    (centre,) = site.lat_lon(orbit.centre_m[None, :])
-    look = MissionItem(
+def _look_at(site: _Site, params: SurveyParams, centre_m: FloatArray) -> MissionItem:
+    (centre,) = site.lat_lon(centre_m[None, :])
+    return MissionItem(
         MissionCommand.DO_SET_ROI_LOCATION,
         lat_deg=float(centre[0]),
         lon_deg=float(centre[1]),
         alt_home_m=params.ground_alt_home_m,
     )
-    alt_home_m = orbit.height_m + params.ground_alt_home_m
-    run = _photo_run(site.lat_lon(orbit.path_m), alt_home_m, orbit.trigger_m)
-    return [look, *run, MissionItem(MissionCommand.DO_SET_ROI_NONE)]
 
 
 def _waypoint(lat_lon: FloatArray, alt_home_m: float, hold_s: float) -> MissionItem:
