@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 from numpy.typing import NDArray
 
 from sitl.mesh import FloatArray
 from sitl.noise import box_cover, hash01, octave, smooth, stripe_cover
 
-CELL_M = 0.5
+CELL_M = 0.25
 
 
 class DecalKind(IntEnum):
@@ -34,6 +34,12 @@ class DecalKind(IntEnum):
     STAIN = 6
     SHARDS = 7
     COVER = 8
+
+
+_ROUND = (1, 6, 7, 8)
+"""Kinds that are laid out round a."""
+PAD_M = 0.15
+"""A decal's uneven edge and the footprint's half reach this far beyond its nominal outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,9 @@ class Decal:
 
     def reach_m(self) -> float:
         """Distance from the centre line beyond which the decal has no effect."""
-        round_kinds = (DecalKind.TARGET, DecalKind.STAIN, DecalKind.SHARDS, DecalKind.COVER)
-        if self.kind in round_kinds:
-            return 1.5 * max(self.half_width_m, math.dist(self.a_en_m, self.b_en_m)) + 0.3
-        return self.half_width_m + 0.3
+        if int(self.kind) in _ROUND:
+            return 1.5 * max(self.half_width_m, math.dist(self.a_en_m, self.b_en_m)) + PAD_M
+        return self.half_width_m + PAD_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _cells_near(
     return np.asarray(index[keep])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts, items, grid):
     """The ground's colour and gloss under all decals at a spot.
 
@@ -130,6 +135,13 @@ def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts,
         ex, ey = ex / length, ey / length
         p = (x - ax) * ex + (y - ay) * ey
         q = (y - ay) * ex - (x - ax) * ey
+        pad = 0.06 + 2.0 * footprint
+        if int(row[0]) in _ROUND:
+            reach = 1.5 * max(length, row[5]) + pad
+            if p * p + q * q > reach * reach:
+                continue
+        elif p < -pad or p > length + pad or abs(q) > row[5] + pad:
+            continue
         pw = abs(dx_e * ex + dx_n * ey) + abs(dy_e * ex + dy_n * ey)
         qw = abs(dx_n * ex - dx_e * ey) + abs(dy_n * ex - dy_e * ey)
         r, g, b, gloss = _one_decal(
@@ -137,7 +149,7 @@ def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts,
     return r, g, b, gloss
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     kind = int(row[0])
     half = row[5]
@@ -205,12 +217,12 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     return r, g, b, gloss
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _over(r, g, b, top_r, top_g, top_b, cover):
     return r + (top_r - r) * cover, g + (top_g - g) * cover, b + (top_b - b) * cover
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shards(x, y, f, radius, seed, r, g, b):
     """Bright and dark fragments, one at most per 3 cm cell, thinning out from the centre."""
     size = 0.03

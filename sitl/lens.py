@@ -128,6 +128,10 @@ class Pose:
     centre_enu_m: FloatArray
     cam_from_enu: FloatArray
 
+    def moved(self, velocity_enu_mps: tuple[float, float, float], after_s: float) -> Pose:
+        """The pose a moment later."""
+        return Pose(self.centre_enu_m + after_s * np.asarray(velocity_enu_mps), self.cam_from_enu)
+
     def to_camera(self, points_enu_m: FloatArray) -> FloatArray:
         """(..., 3) points in the camera's frame."""
         return np.asarray((points_enu_m - self.centre_enu_m) @ self.cam_from_enu.T)

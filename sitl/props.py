@@ -80,12 +80,36 @@ def hedge(
     points[..., 0] = u[:, None]
     points[..., 1:] = outline
     points += rng.normal(0.0, 0.035, points.shape)
-    for end, x in ((0, u[0]), (-1, u[-1])):
-        points[end, :, 0] = x
-        points[end, :, 1] *= 0.2
+    u_ends = points[[0, -1]].copy()
+    u_ends[..., 1:] = [0.0, 0.5]
+    points = np.concatenate([u_ends[:1], points, u_ends[1:]])
     green = stage.part(0.045, 0.075, 0.022)
     mesh = from_grid(points, points, Material.LEAVES, green, flip=True)
     stage.add(mesh.placed(foot, yaw_rad))
+
+
+def tree(
+    stage: Stage, foot: FloatArray, height_m: float, rng: np.random.Generator
+) -> None:
+    """A small street tree: a trunk and a crown of uneven clumps of leaves."""
+    bark = stage.part(0.10, 0.075, 0.05, 0.0)
+    stage.add(cylinder(0.11, 0.6 * height_m, Material.PLAIN, bark).placed(foot))
+    for _ in range(16):
+        green = rng.uniform(0.8, 1.25) * np.array([0.050, 0.085, 0.022])
+        part = stage.part(*(float(v) for v in green))
+        radius = rng.uniform(0.09, 0.17) * height_m
+        offset = rng.normal(0.0, 0.125 * height_m, 3) + [0.0, 0.0, 0.72 * height_m]
+        stage.add(_clump(radius, part, rng).placed(foot + offset))
+
+
+def _clump(radius_m: float, part: int, rng: np.random.Generator) -> Mesh:
+    polar = np.linspace(0.0, math.pi, 12)
+    profile = np.stack([radius_m * np.sin(polar), -radius_m * np.cos(polar)], axis=1)
+    ball = lathe(profile, 18, Material.LEAVES, part)
+    uneven = 1.0 + rng.normal(0.0, 0.16, (len(ball.points_enu_m), 1))
+    points = _welded(ball.points_enu_m, ball.points_enu_m * uneven)
+    return replace(ball, points_enu_m=points, texture=points,
+                   normals=vertex_normals(points, ball.triangles))
 
 
 def post(stage: Stage, foot: FloatArray, radius_m: float, height_m: float, band_m: float) -> None:

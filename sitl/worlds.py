@@ -67,6 +67,8 @@ class Recipe:
     walls: tuple[tuple[Place, float, float, float], ...]
     """Middle, yaw from the road in degrees, length, height."""
     hedges: tuple[tuple[Place, float, float], ...]
+    trees: tuple[tuple[Place, float], ...]
+    """Place and height."""
     posts: tuple[Place, ...]
     cones: tuple[Place, ...]
     lamps: tuple[tuple[Place, float], ...]
@@ -251,7 +253,7 @@ def _survey_marks(build: _Build) -> None:
     ):
         for number, place in enumerate(places, start=1):
             turn = build.rng.uniform(0.0, math.pi)
-            tip = (place[0] + math.cos(turn), place[1] + math.sin(turn))
+            tip = (place[0] + 0.1 * math.cos(turn), place[1] + 0.1 * math.sin(turn))
             build.mark(DecalKind.TARGET, place, tip, half, color)
             build.name_point(f"{prefix}_{number}", kind, build.on_ground(place))
     for number, place in enumerate(recipe.area, start=1):
@@ -317,6 +319,8 @@ def _furniture(build: _Build) -> None:
         props.garden_wall(stage, foot, build.yaw(yaw_deg), length_m, height_m)
     for place, yaw_deg, length_m in recipe.hedges:
         props.hedge(stage, build.on_ground(place), build.yaw(yaw_deg), length_m, build.rng)
+    for place, height_m in recipe.trees:
+        props.tree(stage, build.on_ground(place), height_m, build.rng)
     for place in recipe.posts:
         props.post(stage, build.on_ground(place), 0.055, 1.0, 0.2)
     for place in recipe.cones:
@@ -354,7 +358,7 @@ def accident(rng: np.random.Generator) -> Recipe:
         Crush((2.0, 0.35, 0.55), (-0.52, -0.10, -0.05), 1.35),
         Crush((1.3, 0.3, 0.9), (-0.05, 0.0, 0.10), 0.75),
     ), 11)
-    silver = CarSpec("saloon", 4.62, 1.82, 1.44, (0.42, 0.44, 0.47), (
+    silver = CarSpec("saloon", 4.62, 1.82, 1.44, (0.25, 0.265, 0.285), (
         Crush((-0.3, 0.92, 0.60), (0.03, -0.34, 0.02), 0.95),
         Crush((-1.9, 0.85, 0.7), (0.05, -0.10, 0.0), 0.45),
     ), 23)
@@ -379,6 +383,7 @@ def accident(rng: np.random.Generator) -> Recipe:
                 ((30.0, -19.0), 0.0, (14.0, 10.0, 5.8)), ((52.0, 15.0), 0.0, (18.0, 9.0, 6.3))),
         walls=(((-10.0, -8.2), 0.0, 16.0, 1.7), ((-26.0, -8.2), 0.0, 13.0, 1.4)),
         hedges=(((9.5, -8.0), 0.0, 18.0), ((-2.4, 9.0), 90.0, 5.0)),
+        trees=(((-14.0, -7.0), 3.6), ((21.5, -7.2), 4.2), ((14.5, 7.6), 3.9), ((-9.5, 7.4), 3.2)),
         posts=((6.2, 3.85), (7.7, 3.85), (9.2, 3.85), (-6.0, -3.85), (-7.6, -3.85)),
         cones=((-11.0, -3.1), (-8.5, 0.2), (9.5, -3.0), (7.5, 0.4)),
         lamps=(((-3.4, 5.2), -90.0), ((17.0, 5.2), -90.0), ((-24.0, 5.2), -90.0)),
@@ -419,6 +424,7 @@ def crossing(rng: np.random.Generator) -> Recipe:
                 ((-15.0, -13.0), 0.0, (14.0, 9.0, 6.0)), ((18.0, -14.0), 0.0, (13.0, 9.0, 5.8))),
         walls=(((-12.5, -7.2), 0.0, 9.0, 1.5),),
         hedges=(((10.5, 7.2), 0.0, 7.0), ((11.0, -7.4), 0.0, 8.0)),
+        trees=(((-9.0, 6.6), 3.4), ((8.0, -6.6), 3.9), ((-13.5, -6.2), 3.0)),
         posts=((-3.2, 3.7), (5.2, 3.7), (-3.0, -3.8), (5.4, -3.6)),
         cones=((-6.5, -2.4), (5.6, 2.2), (-5.0, 1.5), (0.5, 4.6)),
         lamps=(((-4.0, 4.6), -45.0), ((6.3, -4.6), 135.0)),
