@@ -60,8 +60,15 @@ class Decal:
 
     def row(self) -> list[float]:
         """The decal as the kernel reads it."""
-        return [float(self.kind), *self.a_en_m, *self.b_en_m, self.half_width_m, *self.color,
-                self.opacity, float(self.seed)]
+        return [
+            float(self.kind),
+            *self.a_en_m,
+            *self.b_en_m,
+            self.half_width_m,
+            *self.color,
+            self.opacity,
+            float(self.seed),
+        ]
 
     def reach_m(self) -> float:
         """Distance from the centre line beyond which the decal has no effect."""
@@ -144,8 +151,7 @@ def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts,
             continue
         pw = abs(dx_e * ex + dx_n * ey) + abs(dy_e * ex + dy_n * ey)
         qw = abs(dx_n * ex - dx_e * ey) + abs(dy_n * ex - dy_e * ey)
-        r, g, b, gloss = _one_decal(
-            row, x, y, p, q, pw, qw, length, footprint, r, g, b, gloss)
+        r, g, b, gloss = _one_decal(row, x, y, p, q, pw, qw, length, footprint, r, g, b, gloss)
     return r, g, b, gloss
 
 
@@ -169,17 +175,22 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
             pp = box_cover(p, 0.0, 9.0, pw)
             qq = box_cover(q, 0.0, 9.0, qw)
             light = pp * qq + (1.0 - pp) * (1.0 - qq)
-            r, g, b = _over(r, g, b, 0.03 + row[6] * light, 0.03 + row[7] * light,
-                            0.03 + row[8] * light, cover)
+            r, g, b = _over(
+                r, g, b, 0.03 + row[6] * light, 0.03 + row[7] * light, 0.03 + row[8] * light, cover
+            )
     elif kind == 2:
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         if cover > 0.0:
             ribs = 0.72 + 0.28 * stripe_cover(q + half, 0.036, 0.025, qw)
-            grain = 1.0 + 0.5 * octave(x, y, 0.012, f, seed) + 0.3 * octave(p * 0.1, q, 0.03, f, seed)
+            grain = (
+                1.0 + 0.5 * octave(x, y, 0.012, f, seed) + 0.3 * octave(p * 0.1, q, 0.03, f, seed)
+            )
             cover = min(cover * opacity * ribs * max(grain, 0.0), 1.0)
             r, g, b = _over(r, g, b, 0.018, 0.018, 0.019, cover)
     elif kind == 3:
-        q += 0.012 * octave(p, 0.0, 0.05, f * 0.2, seed) + 0.02 * octave(p, 3.0, 0.17, f * 0.2, seed)
+        q += 0.012 * octave(p, 0.0, 0.05, f * 0.2, seed) + 0.02 * octave(
+            p, 3.0, 0.17, f * 0.2, seed
+        )
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         r, g, b = _over(r, g, b, 0.02, 0.02, 0.02, cover * opacity)
     elif kind == 4:
@@ -190,15 +201,22 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     elif kind == 5:
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         if cover > 0.0:
-            tone = row[6] * (1.0 + 0.35 * octave(x, y, 0.01, f, seed)
-                             + 0.25 * octave(x, y, 0.022, f, seed + 1)
-                             + 0.10 * octave(x, y, 0.4, f, seed + 2))
+            tone = row[6] * (
+                1.0
+                + 0.35 * octave(x, y, 0.01, f, seed)
+                + 0.25 * octave(x, y, 0.022, f, seed + 1)
+                + 0.10 * octave(x, y, 0.4, f, seed + 2)
+            )
             r, g, b = _over(r, g, b, tone, tone, tone * 0.99, cover)
-            inner = box_cover(p, 0.03, length - 0.03, pw) * box_cover(q, 0.03 - half, half - 0.03, qw)
+            inner = box_cover(p, 0.03, length - 0.03, pw) * box_cover(
+                q, 0.03 - half, half - 0.03, qw
+            )
             r, g, b = _over(r, g, b, 0.03, 0.03, 0.03, (cover - inner) * 0.8)
     elif kind == 6:
         radius = math.hypot(p / length, q / half)
-        radius += 0.25 * octave(x, y, 0.5 * half, f, seed) + 0.12 * octave(x, y, 0.15 * half, f, seed)
+        radius += 0.25 * octave(x, y, 0.5 * half, f, seed) + 0.12 * octave(
+            x, y, 0.15 * half, f, seed
+        )
         cover = opacity * smooth(1.0, 0.75, radius)
         r, g, b = _over(r, g, b, row[6], row[7], row[8], cover)
         gloss = gloss + (0.3 - gloss) * cover

@@ -91,8 +91,7 @@ def shadow_map(mesh: Mesh, towards: FloatArray, cell_m: float, radius_m: float) 
 
 def _direction(azimuth_rad: float, elevation_rad: float) -> FloatArray:
     c = math.cos(elevation_rad)
-    return np.array([c * math.sin(azimuth_rad), c * math.cos(azimuth_rad),
-                     math.sin(elevation_rad)])
+    return np.array([c * math.sin(azimuth_rad), c * math.cos(azimuth_rad), math.sin(elevation_rad)])
 
 
 def _sky_directions() -> list[FloatArray]:

@@ -129,8 +129,10 @@ def brick(u, v, footprint, part, seed):
     row = math.floor(v / BRICK_HEIGHT_M)
     shifted = u + (0.5 * BRICK_LENGTH_M if int(row) % 2 else 0.0)
     column = math.floor(shifted / BRICK_LENGTH_M)
-    joint = max(stripe_cover(v, BRICK_HEIGHT_M, MORTAR_M, footprint),
-                stripe_cover(shifted, BRICK_LENGTH_M, MORTAR_M, footprint))
+    joint = max(
+        stripe_cover(v, BRICK_HEIGHT_M, MORTAR_M, footprint),
+        stripe_cover(shifted, BRICK_LENGTH_M, MORTAR_M, footprint),
+    )
     far = smooth(0.04, 0.15, footprint)
     shade = 0.65 + 0.7 * hash01(int(column), int(row), seed + 51)
     shade += (1.0 - shade) * far
@@ -144,8 +146,12 @@ def brick(u, v, footprint, part, seed):
     green += (0.61 - green) * frame
     blue += (0.58 - blue) * frame
     keep = 1.0 - glass
-    return (red * keep + 0.02 * glass, green * keep + 0.025 * glass,
-            blue * keep + 0.03 * glass, GLOSS_GLASS * glass)
+    return (
+        red * keep + 0.02 * glass,
+        green * keep + 0.025 * glass,
+        blue * keep + 0.03 * glass,
+        GLOSS_GLASS * glass,
+    )
 
 
 @kernel
@@ -183,8 +189,9 @@ def roof(u, v, footprint, part, seed):
     row = math.floor(v / 0.32)
     shifted = u + (0.12 if int(row) % 2 else 0.0)
     shade = 0.75 + 0.5 * hash01(int(math.floor(shifted / 0.24)), int(row), seed + 71)
-    edge = max(stripe_cover(v, 0.32, 0.03, footprint),
-               0.6 * stripe_cover(shifted, 0.24, 0.02, footprint))
+    edge = max(
+        stripe_cover(v, 0.32, 0.03, footprint), 0.6 * stripe_cover(shifted, 0.24, 0.02, footprint)
+    )
     tone = shade * (1.0 - 0.6 * edge) * (1.0 + 0.2 * octave(u, v, 0.03, footprint, seed + 72))
     return part[0] * tone, part[1] * tone, part[2] * tone, 0.0
 
@@ -297,8 +304,12 @@ def rim(u, w, footprint, part):
 def banded(v, footprint, part):
     """Two colours in bands up a post or a cone: part colour, band height, second colour."""
     light = stripe_cover(v - part[7], 2.0 * part[3], part[3], footprint)
-    return (part[0] + (part[4] - part[0]) * light, part[1] + (part[5] - part[1]) * light,
-            part[2] + (part[6] - part[2]) * light, 0.15)
+    return (
+        part[0] + (part[4] - part[0]) * light,
+        part[1] + (part[5] - part[1]) * light,
+        part[2] + (part[6] - part[2]) * light,
+        0.15,
+    )
 
 
 @kernel

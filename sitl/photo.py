@@ -115,7 +115,10 @@ def visible_points(
 
 
 def clicked(
-    world: World, camera: SimCamera, pose: Pose, velocity_enu_mps: Velocity,
+    world: World,
+    camera: SimCamera,
+    pose: Pose,
+    velocity_enu_mps: Velocity,
     rng: np.random.Generator,
 ) -> tuple[Mark, ...]:
     """Where a careful person would click every visible named point."""
@@ -130,8 +133,12 @@ def clicked(
 def _write_jpeg(path: Path, image: np.ndarray, camera: SimCamera, reported: Reported) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image).save(
-        buffer, "JPEG", quality=camera.jpeg_quality, subsampling=1,
-        exif=exif_block(camera, reported), xmp=xmp_packet(reported),
+        buffer,
+        "JPEG",
+        quality=camera.jpeg_quality,
+        subsampling=1,
+        exif=exif_block(camera, reported),
+        xmp=xmp_packet(reported),
     )
     write_whole(path, buffer.getvalue())
 

@@ -146,12 +146,23 @@ def rasterise(corners, boxes, lens, factors, first_row, depth, ident):
         if j1 <= j0 or i1 <= i0:
             continue
         (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
-            corners[m, 0], corners[m, 1], corners[m, 2])
+            corners[m, 0], corners[m, 1], corners[m, 2]
+        )
         if volume == 0.0:
             continue
         if volume < 0.0:
             ux, uy, uz, vx, vy, vz, wx, wy, wz, volume = (
-                -ux, -uy, -uz, -vx, -vy, -vz, -wx, -wy, -wz, -volume)
+                -ux,
+                -uy,
+                -uz,
+                -vx,
+                -vy,
+                -vz,
+                -wx,
+                -wy,
+                -wz,
+                -volume,
+            )
         for i in range(i0, i1):
             y = (i + first_row + 0.5 - cy) / focal
             u_row, v_row, w_row = uy * y, vy * y, wy * y
@@ -185,7 +196,8 @@ def rasterise_samples(corners, boxes, lens, table, samples, first_row, slots, de
         if j1 <= j0 or i1 <= i0:
             continue
         (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
-            corners[m, 0], corners[m, 1], corners[m, 2])
+            corners[m, 0], corners[m, 1], corners[m, 2]
+        )
         if volume == 0.0:
             continue
         sign = 1.0 if volume > 0.0 else -1.0

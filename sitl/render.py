@@ -20,12 +20,14 @@ from sitl.world import World
 Float32Array = NDArray[np.float32]
 Uint8Array = NDArray[np.uint8]
 
-SKY = np.array([
-    [1.95, 1.86, 1.68],  # sun
-    [0.26, 0.38, 0.60],  # zenith
-    [0.72, 0.76, 0.80],  # horizon
-    [0.20, 0.19, 0.17],  # bounced from the ground
-])
+SKY = np.array(
+    [
+        [1.95, 1.86, 1.68],  # sun
+        [0.26, 0.38, 0.60],  # zenith
+        [0.72, 0.76, 0.80],  # horizon
+        [0.20, 0.19, 0.17],  # bounced from the ground
+    ]
+)
 """Radiance of the lights, scaled so that a white wall in the sun lies just below 1.9."""
 Velocity = tuple[float, float, float]
 AT_REST: Velocity = (0.0, 0.0, 0.0)
@@ -103,17 +105,33 @@ def _render_rows(
     table, samples = camera.undistort_table(), camera.samples
     sample_depth = np.full((count, samples * samples), np.inf, np.float32)
     sample_ident = np.full((count, samples * samples), -1, np.int32)
-    rasterise_samples(corners, boxes, camera.lens, table, samples, first_row, slots,
-                      sample_depth, sample_ident)
+    rasterise_samples(
+        corners, boxes, camera.lens, table, samples, first_row, slots, sample_depth, sample_ident
+    )
     shade_rows(
-        ident, slots, sample_ident, samples, first_row, camera.lens, table,
-        np.ascontiguousarray(pose.cam_from_enu), pose.centre_enu_m,
+        ident,
+        slots,
+        sample_ident,
+        samples,
+        first_row,
+        camera.lens,
+        table,
+        np.ascontiguousarray(pose.cam_from_enu),
+        pose.centre_enu_m,
         (mesh.points_enu_m, mesh.normals, mesh.texture, mesh.triangles, light.sky_at_vertices),
         (mesh.materials, mesh.parts, world.parts, world.seed * 131),
         (world.decals.rows, world.decals.starts, world.decals.items, world.decals.grid),
-        (light.sun, light.shadow.axes, light.shadow.corner, light.shadow.cell_m,
-         light.shadow.height, light.sky_on_ground, light.ground_grid),
-        SKY, out,
+        (
+            light.sun,
+            light.shadow.axes,
+            light.shadow.corner,
+            light.shadow.cell_m,
+            light.shadow.height,
+            light.sky_on_ground,
+            light.ground_grid,
+        ),
+        SKY,
+        out,
     )
 
 
@@ -158,8 +176,17 @@ def developed(linear: Float32Array, camera: SimCamera, seed: int) -> Uint8Array:
     out = np.empty(linear.shape, np.uint8)
     noise = np.random.default_rng(seed).standard_normal(1 << 18, dtype=np.float32)
     centre = (camera.cx_px, camera.cy_px)
-    _develop(linear, out, noise, _tone_curve(), centre, camera.vignetting,
-             camera.exposure, camera.noise, seed)
+    _develop(
+        linear,
+        out,
+        noise,
+        _tone_curve(),
+        centre,
+        camera.vignetting,
+        camera.exposure,
+        camera.noise,
+        seed,
+    )
     return out
 
 
@@ -172,8 +199,11 @@ def _tone_curve() -> Uint8Array:
     """sRGB with a soft shoulder over [0, TONE_TOP]."""
     x = np.linspace(0.0, TONE_TOP, TONE_STEPS)
     shoulder = np.where(x < 0.6, x, 0.6 + 0.4 * np.tanh((x - 0.6) / 0.75))
-    srgb = np.where(shoulder <= 0.0031308, 12.92 * shoulder,
-                    1.055 * np.power(np.maximum(shoulder, 1e-9), 1.0 / 2.4) - 0.055)
+    srgb = np.where(
+        shoulder <= 0.0031308,
+        12.92 * shoulder,
+        1.055 * np.power(np.maximum(shoulder, 1e-9), 1.0 / 2.4) - 0.055,
+    )
     return np.asarray(np.clip(np.round(255.0 * srgb), 0, 255), np.uint8)
 
 

@@ -53,8 +53,11 @@ def find_edges(ident, depth, triangles, normals, materials, slots):
                 for b in range(max(j - 1, 0), min(j + 2, columns)):
                     n = ident[a, b]
                     if n != m and not edge:
-                        edge = m < 0 or n < 0 or not _one_surface(
-                            m, n, z, depth[a, b], triangles, normals, materials)
+                        edge = (
+                            m < 0
+                            or n < 0
+                            or not _one_surface(m, n, z, depth[a, b], triangles, normals, materials)
+                        )
             if edge:
                 slots[i, j] = count
                 count += 1
@@ -62,8 +65,23 @@ def find_edges(ident, depth, triangles, normals, materials, slots):
 
 
 @kernel
-def shade_rows(ident, slots, sample_ident, samples, first_row, lens, table, cam_from_enu,
-               centre, mesh, surfaces, decals, light, sky, out):
+def shade_rows(
+    ident,
+    slots,
+    sample_ident,
+    samples,
+    first_row,
+    lens,
+    table,
+    cam_from_enu,
+    centre,
+    mesh,
+    surfaces,
+    decals,
+    light,
+    sky,
+    out,
+):
     """Linear radiance of every pixel of a band of rows.
 
     ident, slots, sample_ident : triangles at pixel centres and, in the pixels that `slots`
@@ -77,15 +95,39 @@ def shade_rows(ident, slots, sample_ident, samples, first_row, lens, table, cam_
         for j in range(out.shape[1]):
             slot = slots[i, j]
             if slot < 0:
-                r, g, b = _shade(ident[i, j], j + 0.5, i + first_row + 0.5, 1.0, lens, table,
-                                 cam_from_enu, centre, mesh, surfaces, decals, light, sky)
+                r, g, b = _shade(
+                    ident[i, j],
+                    j + 0.5,
+                    i + first_row + 0.5,
+                    1.0,
+                    lens,
+                    table,
+                    cam_from_enu,
+                    centre,
+                    mesh,
+                    surfaces,
+                    decals,
+                    light,
+                    sky,
+                )
             else:
                 r = g = b = 0.0
                 for k in range(samples * samples):
                     sr, sg, sb = _shade(
-                        sample_ident[slot, k], j + (k % samples + 0.5) * share,
-                        i + first_row + (k // samples + 0.5) * share, share, lens, table,
-                        cam_from_enu, centre, mesh, surfaces, decals, light, sky)
+                        sample_ident[slot, k],
+                        j + (k % samples + 0.5) * share,
+                        i + first_row + (k // samples + 0.5) * share,
+                        share,
+                        lens,
+                        table,
+                        cam_from_enu,
+                        centre,
+                        mesh,
+                        surfaces,
+                        decals,
+                        light,
+                        sky,
+                    )
                     r, g, b = r + sr, g + sg, b + sb
                 scale = share * share
                 r, g, b = r * scale, g * scale, b * scale
@@ -108,8 +150,11 @@ def _ray(u, v, lens, table, cam_from_enu):
     g = undistort_factor(x * x + y * y, table, r2_max)
     x, y = x * g, y * g
     r = cam_from_enu
-    return (r[0, 0] * x + r[1, 0] * y + r[2, 0], r[0, 1] * x + r[1, 1] * y + r[2, 1],
-            r[0, 2] * x + r[1, 2] * y + r[2, 2])
+    return (
+        r[0, 0] * x + r[1, 0] * y + r[2, 0],
+        r[0, 1] * x + r[1, 1] * y + r[2, 1],
+        r[0, 2] * x + r[1, 2] * y + r[2, 2],
+    )
 
 
 @kernel
@@ -142,8 +187,8 @@ def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, dec
     footprint = min(0.5 * (f1 + f2), 4.0 * min(f1, f2))
     # Barycentric weights of the hit.
     px, py, pz = x - a[0], y - a[1], z - a[2]
-    wb = ((py * e2z - pz * e2y) * gx + (pz * e2x - px * e2z) * gy + (px * e2y - py * e2x) * gz)
-    wc = ((e1y * pz - e1z * py) * gx + (e1z * px - e1x * pz) * gy + (e1x * py - e1y * px) * gz)
+    wb = (py * e2z - pz * e2y) * gx + (pz * e2x - px * e2z) * gy + (px * e2y - py * e2x) * gz
+    wc = (e1y * pz - e1z * py) * gx + (e1z * px - e1x * pz) * gy + (e1x * py - e1y * px) * gz
     wb = min(max(wb / area2, 0.0), 1.0)
     wc = min(max(wc / area2, 0.0), 1.0 - wb)
     wa = 1.0 - wb - wc
@@ -159,12 +204,14 @@ def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, dec
         nx, ny, nz = -nx, -ny, -nz
     scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
-    r, g, b_, gloss = _albedo(surfaces[0][m], surfaces[2][surfaces[1][m]], surfaces[3],
-                              x, y, z, tu, tv, tw, footprint)
+    r, g, b_, gloss = _albedo(
+        surfaces[0][m], surfaces[2][surfaces[1][m]], surfaces[3], x, y, z, tu, tv, tw, footprint
+    )
     openness = wa * open_sky[ia] + wb * open_sky[ib] + wc * open_sky[ic]
     if surfaces[0][m] <= 3:
-        r, g, b_, gloss = apply_decals(x, y, fx, fy, hx, hy, footprint, r, g, b_,
-                                       decals[0], decals[1], decals[2], decals[3])
+        r, g, b_, gloss = apply_decals(
+            x, y, fx, fy, hx, hy, footprint, r, g, b_, decals[0], decals[1], decals[2], decals[3]
+        )
         openness = sky_over_ground(x, y, light[6], light[5])
     return _lit(r, g, b_, gloss, x, y, z, nx, ny, nz, dx, dy, dz, openness, light, sky)
 
