@@ -173,7 +173,7 @@ def _reposition(ap: Autopilot, channel: Channel, order: Order) -> Result:
     if not ap.go_to(east, north, ap.up_of(order.z, Frame(order.frame))):
         return Result.FAILED
     if order.params[0] > 0.0:
-        ap.speeds.horizontal_mps = order.params[0]
+        ap.speeds.change(horizontal_mps=order.params[0])
     return Result.ACCEPTED
 
 

@@ -216,7 +216,7 @@ class MissionRun:
         self._nav_done_at_s = None
         item = ap.mission_items.items[seq]
         ap.say(6, f"Mission: {seq} {MISSION_SPECS[item.command].label}")
-        ap.reset_yaw_for_leg()
+        ap.nose.release()
         self._task = self._manoeuvre(ap, seq, item, previous)
 
     def _manoeuvre(
@@ -296,7 +296,7 @@ class MissionRun:
             return self._target is None or (
                 math.dist(ap.position[:2], self._target[:2]) < item.param1
             )
-        return abs(wrap_pi(ap.demand.yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
+        return abs(wrap_pi(ap.nose.yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
 
 
 @dataclass(slots=True)

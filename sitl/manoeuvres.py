@@ -82,7 +82,16 @@ class FlyTo:
     previous : the leg before, when this one goes on where that one is.
     """
 
-    __slots__ = ("_last_velocity", "_previous", "_start", "after", "end", "leg")
+    __slots__ = (
+        "_end_speed",
+        "_last_velocity",
+        "_limits",
+        "_previous",
+        "_start",
+        "after",
+        "end",
+        "leg",
+    )
 
     def __init__(
         self,
@@ -96,6 +105,8 @@ class FlyTo:
         self._start, self._previous = start, previous
         self.leg: Leg | None = None
         self._last_velocity: Point3 | None = None
+        self._limits: Limits | None = None
+        self._end_speed = 0.0
 
     def run(self, craft: Craft, dt_s: float) -> bool:
         """Done in the middle of the corner, or at rest at the point."""
@@ -103,11 +114,11 @@ class FlyTo:
         if self.leg is None:
             self.leg = self._begin(craft, limits)
         leg = self.leg
-        end_speed = 0.0
-        if leg.exit is not None:
-            end_speed = passing_speed((leg.start, self.end, *self.after), limits)
+        if limits is not self._limits:
+            self._limits = limits
+            self._end_speed = passing_speed((leg.start, self.end, *self.after), limits)
         behind_m = math.dist(leg.point(), craft.position)
-        leg.advance(limits, end_speed, dt_s, wait=behind_m > LAG_LIMIT_M)
+        leg.advance(limits, self._end_speed, dt_s, wait=behind_m > LAG_LIMIT_M)
         velocity = leg.velocity()
         follow(craft.demand, craft.position, leg.point(), velocity)
         self._lean_into(craft.demand, velocity, dt_s)

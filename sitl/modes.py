@@ -58,7 +58,7 @@ def stick(pulse_us: float) -> float:
 def _pilot_yaw(ap: Autopilot, dt_s: float) -> None:
     rate = math.radians(ap.params["PILOT_Y_RATE"]) * stick(ap.rc.pulses_us[3])
     if rate:
-        ap.demand.yaw_rad = wrap_pi(ap.body.yaw_rad + rate * 0.5)
+        ap.nose.yaw_rad = wrap_pi(ap.body.yaw_rad + rate * 0.5)
 
 
 def _pilot_climb_mps(ap: Autopilot) -> float:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sitl.autopilot import Autopilot, HomeSet, ParamSet, Photo, Reached, Text
+from sitl.autopilot import Autopilot
 from sitl.channel import AUTOPILOT_COMPONENT, Channel, param_value
 from sitl.commands import execute, order_of, set_mode
+from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
 from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem
 from sitl.missionstore import (
     FENCE_TYPE,
@@ -28,6 +29,7 @@ from sitl.missionstore import (
 )
 from sitl.modes import Guided, VelocityTarget
 from sitl.telemetry import BUILDERS, STREAMS, Message
+from sitl.transmitter import CHANNELS
 
 STORAGE_READY_S = 1.5
 """An upload about a second after boot was answered NO_SPACE."""
@@ -135,7 +137,7 @@ class Station:
                 for channel in self.channels.values():
                     channel.send(message)
 
-    def _messages(self, event: Text | Reached | HomeSet | ParamSet | Photo) -> list[Message]:
+    def _messages(self, event: Event) -> list[Message]:
         ap = self.ap
         match event:
             case Text(severity, text):
@@ -296,25 +298,20 @@ class Station:
     # --- sticks and targets ---------------------------------------------------------------
 
     def _on_rc_override(self, channel: Channel, message: Message) -> None:
-        raw = [getattr(message, f"chan{i}_raw") for i in range(1, 9)]
-        rc = self.ap.rc
-        rc.overrides_us = [
-            old if value == UINT16_MAX else float(value)
-            for old, value in zip(rc.overrides_us, raw, strict=True)
-        ]
-        rc.override_until_s = self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"]
+        raw = [getattr(message, f"chan{i}_raw") for i in range(1, CHANNELS + 1)]
+        given = {i: float(value) for i, value in enumerate(raw) if value != UINT16_MAX}
+        self.ap.rc.override(given, self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"])
 
     def _on_manual_control(self, channel: Channel, message: Message) -> None:
         if message.target != self.ap.setup.sysid:
             return
-        rc = self.ap.rc
-        rc.overrides_us[:4] = [
-            1500.0 + message.y * 0.5,
-            1500.0 - message.x * 0.5,
-            1000.0 + message.z,
-            1500.0 + message.r * 0.5,
-        ]
-        rc.override_until_s = self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"]
+        given = {
+            0: 1500.0 + message.y * 0.5,
+            1: 1500.0 - message.x * 0.5,
+            2: 1000.0 + message.z,
+            3: 1500.0 + message.r * 0.5,
+        }
+        self.ap.rc.override(given, self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"])
 
     def _on_target_global(self, channel: Channel, message: Message) -> None:
         east, north = self.ap.frame.metres(message.lat_int * 1e-7, message.lon_int * 1e-7)
