@@ -121,7 +121,7 @@ def _mount_control(ap: Autopilot, item: MissionItem) -> bool:
 
 
 def _gimbal_pitch_yaw(ap: Autopilot, item: MissionItem) -> bool:
-    if math.isnan(item.param1) or math.isnan(item.param2):
+    if not (math.isfinite(item.param1) and math.isfinite(item.param2)):
         return False  # rates only: this mount is driven by angles
     locked = bool(item.x & GIMBAL_YAW_LOCK)
     ap.gimbal.hold_angles(math.radians(item.param1), math.radians(item.param2), yaw_locked=locked)

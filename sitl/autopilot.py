@@ -16,7 +16,7 @@ from sitl import estimator as sensors
 from sitl.arming import Readiness, arm_failures, prearm_failures
 from sitl.battery import IDLE_A, Battery, flight_current_a
 from sitl.breadcrumbs import Breadcrumbs
-from sitl.dynamics import Body, Demand, Wind
+from sitl.dynamics import Body, Demand, Wind, clamp
 from sitl.estimator import Estimator, GpsQuality
 from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
 from sitl.executor import MissionRun
@@ -24,7 +24,7 @@ from sitl.failsafe import FailsafeMonitor
 from sitl.fence import BREACH_CODE, FenceKind, FenceLimits, FenceState, Point, breaches, zones_of
 from sitl.frame import LocalFrame
 from sitl.homing import plan_return
-from sitl.items import Cmd, Frame, MissionItem
+from sitl.items import ALT_LIMIT_M, Cmd, Frame, MissionItem
 from sitl.manoeuvres import FlyTo, ReturnPlan
 from sitl.missionstore import FenceItems, MissionItems, RallyItems
 from sitl.modes import NEEDS_POSITION, Controller, Guided, Mode, controller_for
@@ -41,6 +41,9 @@ RESTING_STEP_S = 0.1
 """A disarmed vehicle has nothing to integrate; its timers do with this."""
 SLOW_CHECK_S = 0.1
 PREARM_REPEAT_S = 30.0
+FARTHEST_M = 100_000.0
+"""A target beyond this is a mistake (or NaN)."""
+WIND_MAX_MPS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,9 @@ class Autopilot:
 
     def _blow(self) -> None:
         wind, params = self.wind, self.params
-        wind.speed_mps, wind.from_deg = params["SIM_WIND_SPD"], params["SIM_WIND_DIR"]
-        wind.gust_mps = params["SIM_WIND_TURB"]
+        wind.speed_mps = clamp(params["SIM_WIND_SPD"], 0.0, WIND_MAX_MPS)
+        wind.gust_mps = clamp(params["SIM_WIND_TURB"], 0.0, WIND_MAX_MPS)
+        wind.from_deg = params["SIM_WIND_DIR"]
         wind.update(SLOW_CHECK_S, self.rng)
 
     def _draw_current(self, dt_s: float) -> None:
@@ -415,7 +419,7 @@ class Autopilot:
         controller = self.controller
         if not self.armed or not self.landed or not isinstance(controller, Guided):
             return False
-        if height_m <= 0.0:
+        if not 0.0 < height_m < ALT_LIMIT_M:
             return False
         self.auto_armed = True
         controller.take_off((self.home[2] if self.home else 0.0) + height_m)
@@ -425,6 +429,8 @@ class Autopilot:
         """Flies to a point in GUIDED; refused outside the fence or in another mode."""
         controller = self.controller
         if not isinstance(controller, Guided) or not self.position_good:
+            return False
+        if not math.dist((east_m, north_m, up_m), self.position) < FARTHEST_M:
             return False
         if self.fence.enabled and self.fence_violations((east_m, north_m, up_m)):
             return False

@@ -42,7 +42,7 @@ class Airframe:
     yaw_gain_per_s: float = 2.5
     yaw_lag_s: float = 0.2
     velocity_gain_per_s: float = 3.0
-    velocity_integral_per_s2: float = 0.8
+    velocity_integral_per_s2: float = 0.5
     climb_gain_per_s: float = 4.0
     drag_per_s: float = 0.12
     """Horizontal drag acceleration per m/s of airspeed: about 20 m/s at full tilt with margin."""

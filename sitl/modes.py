@@ -97,7 +97,9 @@ class Stabilize:
         if not _pilot_lifts_off(ap):
             return
         east, north = _pilot_axes(ap)
-        most = GRAVITY_MPS2 * math.tan(math.radians(ap.params["ANGLE_MAX"] / 100.0))
+        most = GRAVITY_MPS2 * math.tan(
+            math.radians(clamp(ap.params["ANGLE_MAX"] / 100.0, 10.0, 60.0))
+        )
         demand = ap.demand
         demand.tilt = True
         demand.a_east_mps2, demand.a_north_mps2 = most * east, most * north

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from sitl.dynamics import clamp
 from sitl.navigation import Limits
 from sitl.params import ParameterStore
+
+FASTEST_MPS = 20.0
+"""ArduCopter's ranges of the WPNAV and LAND parameters bound the others."""
 
 
 class Speeds:
@@ -51,12 +55,12 @@ class Speeds:
         own_cruise = self._returning and params["RTL_SPEED"] > 0
         cruise = params["RTL_SPEED"] if own_cruise else params["WPNAV_SPEED"]
         return Limits(
-            speed_mps=self._horizontal_mps or max(0.2, cruise / 100.0),
-            up_mps=self._up_mps or max(0.1, params["WPNAV_SPEED_UP"] / 100.0),
-            down_mps=self._down_mps or max(0.1, params["WPNAV_SPEED_DN"] / 100.0),
-            accel_mps2=max(0.5, params["WPNAV_ACCEL"] / 100.0),
-            accel_up_mps2=max(0.5, params["WPNAV_ACCEL_Z"] / 100.0),
-            corner_m=max(0.1, params["WPNAV_RADIUS"] / 100.0),
+            speed_mps=clamp(self._horizontal_mps or cruise / 100.0, 0.2, FASTEST_MPS),
+            up_mps=clamp(self._up_mps or params["WPNAV_SPEED_UP"] / 100.0, 0.1, 10.0),
+            down_mps=clamp(self._down_mps or params["WPNAV_SPEED_DN"] / 100.0, 0.1, 5.0),
+            accel_mps2=clamp(params["WPNAV_ACCEL"] / 100.0, 0.5, 5.0),
+            accel_up_mps2=clamp(params["WPNAV_ACCEL_Z"] / 100.0, 0.5, 5.0),
+            corner_m=clamp(params["WPNAV_RADIUS"] / 100.0, 0.05, 10.0),
         )
 
     def land_speed_mps(self, height_m: float) -> float:
@@ -64,5 +68,5 @@ class Speeds:
         params = self._params
         if height_m > params["LAND_ALT_LOW"] / 100.0:
             high = params["LAND_SPEED_HIGH"] or params["WPNAV_SPEED_DN"]
-            return max(0.1, high / 100.0)
-        return max(0.1, params["LAND_SPEED"] / 100.0)
+            return clamp(high / 100.0, 0.1, 5.0)
+        return clamp(params["LAND_SPEED"] / 100.0, 0.1, 2.0)

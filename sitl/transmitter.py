@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sitl.dynamics import clamp
+
 CHANNELS = 8
+SHORTEST_US, LONGEST_US = 800.0, 2200.0
 DEFAULT_STICKS_US = (1500.0, 1500.0, 1000.0, 1500.0, 1800.0, 1000.0, 1000.0, 1800.0)
 """Roll, pitch, throttle (low), yaw and four switches, as the real SITL has them."""
 
@@ -23,7 +26,7 @@ class Transmitter:
     def override(self, values_us: dict[int, float], until_s: float) -> None:
         """Takes over some channels (numbered from 0) until a time."""
         for channel, value in values_us.items():
-            self._overrides_us[channel] = value
+            self._overrides_us[channel] = clamp(value, SHORTEST_US, LONGEST_US) if value else 0.0
         self._override_until_s = until_s
 
     def update(self, t_s: float) -> None:
