@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 from numpy.typing import NDArray
 
 from sitl.mesh import FloatArray
 from sitl.noise import box_cover, hash01, octave, smooth, stripe_cover
 
-CELL_M = 0.5
+CELL_M = 0.25
 
 
 class DecalKind(IntEnum):
@@ -34,6 +34,12 @@ class DecalKind(IntEnum):
     STAIN = 6
     SHARDS = 7
     COVER = 8
+
+
+_ROUND = (1, 6, 7, 8)
+"""Kinds that are laid out round a."""
+PAD_M = 0.15
+"""A decal's uneven edge and the footprint's half reach this far beyond its nominal outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +60,21 @@ class Decal:
 
     def row(self) -> list[float]:
         """The decal as the kernel reads it."""
-        return [float(self.kind), *self.a_en_m, *self.b_en_m, self.half_width_m, *self.color,
-                self.opacity, float(self.seed)]
+        return [
+            float(self.kind),
+            *self.a_en_m,
+            *self.b_en_m,
+            self.half_width_m,
+            *self.color,
+            self.opacity,
+            float(self.seed),
+        ]
 
     def reach_m(self) -> float:
         """Distance from the centre line beyond which the decal has no effect."""
-        round_kinds = (DecalKind.TARGET, DecalKind.STAIN, DecalKind.SHARDS, DecalKind.COVER)
-        if self.kind in round_kinds:
-            return 1.5 * max(self.half_width_m, math.dist(self.a_en_m, self.b_en_m)) + 0.3
-        return self.half_width_m + 0.3
+        if int(self.kind) in _ROUND:
+            return 1.5 * max(self.half_width_m, math.dist(self.a_en_m, self.b_en_m)) + PAD_M
+        return self.half_width_m + PAD_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ def _cells_near(
     return np.asarray(index[keep])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts, items, grid):
     """The ground's colour and gloss under all decals at a spot.
 
@@ -130,14 +142,20 @@ def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts,
         ex, ey = ex / length, ey / length
         p = (x - ax) * ex + (y - ay) * ey
         q = (y - ay) * ex - (x - ax) * ey
+        pad = 0.06 + 2.0 * footprint
+        if int(row[0]) in _ROUND:
+            reach = 1.5 * max(length, row[5]) + pad
+            if p * p + q * q > reach * reach:
+                continue
+        elif p < -pad or p > length + pad or abs(q) > row[5] + pad:
+            continue
         pw = abs(dx_e * ex + dx_n * ey) + abs(dy_e * ex + dy_n * ey)
         qw = abs(dx_n * ex - dx_e * ey) + abs(dy_n * ex - dy_e * ey)
-        r, g, b, gloss = _one_decal(
-            row, x, y, p, q, pw, qw, length, footprint, r, g, b, gloss)
+        r, g, b, gloss = _one_decal(row, x, y, p, q, pw, qw, length, footprint, r, g, b, gloss)
     return r, g, b, gloss
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     kind = int(row[0])
     half = row[5]
@@ -157,17 +175,22 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
             pp = box_cover(p, 0.0, 9.0, pw)
             qq = box_cover(q, 0.0, 9.0, qw)
             light = pp * qq + (1.0 - pp) * (1.0 - qq)
-            r, g, b = _over(r, g, b, 0.03 + row[6] * light, 0.03 + row[7] * light,
-                            0.03 + row[8] * light, cover)
+            r, g, b = _over(
+                r, g, b, 0.03 + row[6] * light, 0.03 + row[7] * light, 0.03 + row[8] * light, cover
+            )
     elif kind == 2:
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         if cover > 0.0:
             ribs = 0.72 + 0.28 * stripe_cover(q + half, 0.036, 0.025, qw)
-            grain = 1.0 + 0.5 * octave(x, y, 0.012, f, seed) + 0.3 * octave(p * 0.1, q, 0.03, f, seed)
+            grain = (
+                1.0 + 0.5 * octave(x, y, 0.012, f, seed) + 0.3 * octave(p * 0.1, q, 0.03, f, seed)
+            )
             cover = min(cover * opacity * ribs * max(grain, 0.0), 1.0)
             r, g, b = _over(r, g, b, 0.018, 0.018, 0.019, cover)
     elif kind == 3:
-        q += 0.012 * octave(p, 0.0, 0.05, f * 0.2, seed) + 0.02 * octave(p, 3.0, 0.17, f * 0.2, seed)
+        q += 0.012 * octave(p, 0.0, 0.05, f * 0.2, seed) + 0.02 * octave(
+            p, 3.0, 0.17, f * 0.2, seed
+        )
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         r, g, b = _over(r, g, b, 0.02, 0.02, 0.02, cover * opacity)
     elif kind == 4:
@@ -178,15 +201,22 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     elif kind == 5:
         cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
         if cover > 0.0:
-            tone = row[6] * (1.0 + 0.35 * octave(x, y, 0.01, f, seed)
-                             + 0.25 * octave(x, y, 0.022, f, seed + 1)
-                             + 0.10 * octave(x, y, 0.4, f, seed + 2))
+            tone = row[6] * (
+                1.0
+                + 0.35 * octave(x, y, 0.01, f, seed)
+                + 0.25 * octave(x, y, 0.022, f, seed + 1)
+                + 0.10 * octave(x, y, 0.4, f, seed + 2)
+            )
             r, g, b = _over(r, g, b, tone, tone, tone * 0.99, cover)
-            inner = box_cover(p, 0.03, length - 0.03, pw) * box_cover(q, 0.03 - half, half - 0.03, qw)
+            inner = box_cover(p, 0.03, length - 0.03, pw) * box_cover(
+                q, 0.03 - half, half - 0.03, qw
+            )
             r, g, b = _over(r, g, b, 0.03, 0.03, 0.03, (cover - inner) * 0.8)
     elif kind == 6:
         radius = math.hypot(p / length, q / half)
-        radius += 0.25 * octave(x, y, 0.5 * half, f, seed) + 0.12 * octave(x, y, 0.15 * half, f, seed)
+        radius += 0.25 * octave(x, y, 0.5 * half, f, seed) + 0.12 * octave(
+            x, y, 0.15 * half, f, seed
+        )
         cover = opacity * smooth(1.0, 0.75, radius)
         r, g, b = _over(r, g, b, row[6], row[7], row[8], cover)
         gloss = gloss + (0.3 - gloss) * cover
@@ -205,12 +235,12 @@ def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
     return r, g, b, gloss
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _over(r, g, b, top_r, top_g, top_b, cover):
     return r + (top_r - r) * cover, g + (top_g - g) * cover, b + (top_b - b) * cover
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shards(x, y, f, radius, seed, r, g, b):
     """Bright and dark fragments, one at most per 3 cm cell, thinning out from the centre."""
     size = 0.03

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 from numpy.typing import NDArray
 
 from sitl.materials import GROUND_LAST
@@ -91,8 +91,7 @@ def shadow_map(mesh: Mesh, towards: FloatArray, cell_m: float, radius_m: float) 
 
 def _direction(azimuth_rad: float, elevation_rad: float) -> FloatArray:
     c = math.cos(elevation_rad)
-    return np.array([c * math.sin(azimuth_rad), c * math.cos(azimuth_rad),
-                     math.sin(elevation_rad)])
+    return np.array([c * math.sin(azimuth_rad), c * math.cos(azimuth_rad), math.sin(elevation_rad)])
 
 
 def _sky_directions() -> list[FloatArray]:
@@ -119,7 +118,7 @@ def _sky_share(points: FloatArray, normals: FloatArray, skies: list[ShadowMap]) 
     return total / np.float32(len(skies))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_open(points, normals, axes, corner, cell_m, height, total):
     """Add 1 where the direction is open; points start a little above their surface."""
     for n in range(len(points)):
@@ -137,7 +136,7 @@ def _add_open(points, normals, axes, corner, cell_m, height, total):
         total[n] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sun_share(x, y, z, slope, axes, corner, cell_m, height):
     """Share of the sun that reaches a spot; four neighbouring cells, bilinear.
 
@@ -162,7 +161,7 @@ def sun_share(x, y, z, slope, axes, corner, cell_m, height):
     return low + (open_10 + (open_11 - open_10) * u - low) * v
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sky_over_ground(x, y, grid, share):
     """Bilinear share of the sky above the ground; 1 outside the baked square."""
     u = (x - grid[0]) / grid[2] - 0.5

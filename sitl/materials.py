@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 
-from numba import njit
+from sitl.jit import kernel
 
 from sitl.noise import box_cover, hash01, octave, smooth, stripe_cover
 
@@ -48,7 +48,7 @@ KERB_STONE_M = 1.0
 BRICK_LENGTH_M, BRICK_HEIGHT_M, MORTAR_M = 0.22, 0.075, 0.012
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def asphalt(x, y, s, t, footprint, seed):
     """Aggregate from 6 mm up, weathering, wheel tracks along the main road."""
     stones = octave(x, y, 0.007, footprint, seed + 1)
@@ -69,7 +69,7 @@ def asphalt(x, y, s, t, footprint, seed):
     return base * (1.02 + warm), base, base * (0.97 - warm), 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def concrete(x, y, footprint, seed):
     """Tone of weathered concrete about 1."""
     tone = 1.0 + 0.13 * octave(x, y, 0.008, footprint, seed + 11)
@@ -80,7 +80,7 @@ def concrete(x, y, footprint, seed):
     return tone
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pavement(x, y, s, t, footprint, seed):
     """Concrete slabs in running bond; every slab has a tone of its own."""
     row = math.floor(t / SLAB_M)
@@ -93,10 +93,11 @@ def pavement(x, y, s, t, footprint, seed):
     tone = concrete(x, y, footprint, seed) * (shade + (1.0 - shade) * far)
     moss = smooth(0.35, 0.9, octave(x, y, 1.7, footprint, seed + 22)) * 0.5
     tone *= 1.0 - 0.72 * joint
-    return 0.30 * tone * (1 - moss * 0.4), 0.285 * tone, 0.255 * tone * (1 - moss * 0.5), 0.0
+    tone *= 1.0 - 0.35 * moss
+    return 0.27 * tone * (1 - 0.25 * moss), 0.258 * tone, 0.232 * tone * (1 - 0.4 * moss), 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def kerb(x, y, z, s, t, footprint, seed):
     """Kerb stones a metre long, dirtier towards the gutter."""
     tone = concrete(x + 0.31 * z, y + 0.57 * z, footprint, seed + 40)
@@ -107,7 +108,7 @@ def kerb(x, y, z, s, t, footprint, seed):
     return 0.36 * tone, 0.35 * tone, 0.32 * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def grass(x, y, footprint, seed):
     """Blades, tufts, dry and bare patches."""
     blades = octave(x, y, 0.009, footprint, seed + 31) + octave(x, y, 0.016, footprint, seed + 32)
@@ -122,14 +123,16 @@ def grass(x, y, footprint, seed):
     return red * tone, green * tone, blue * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def brick(u, v, footprint, part, seed):
     """A brick wall with rows of windows and a door; part: colour, width, height, storeys."""
     row = math.floor(v / BRICK_HEIGHT_M)
     shifted = u + (0.5 * BRICK_LENGTH_M if int(row) % 2 else 0.0)
     column = math.floor(shifted / BRICK_LENGTH_M)
-    joint = max(stripe_cover(v, BRICK_HEIGHT_M, MORTAR_M, footprint),
-                stripe_cover(shifted, BRICK_LENGTH_M, MORTAR_M, footprint))
+    joint = max(
+        stripe_cover(v, BRICK_HEIGHT_M, MORTAR_M, footprint),
+        stripe_cover(shifted, BRICK_LENGTH_M, MORTAR_M, footprint),
+    )
     far = smooth(0.04, 0.15, footprint)
     shade = 0.65 + 0.7 * hash01(int(column), int(row), seed + 51)
     shade += (1.0 - shade) * far
@@ -143,11 +146,15 @@ def brick(u, v, footprint, part, seed):
     green += (0.61 - green) * frame
     blue += (0.58 - blue) * frame
     keep = 1.0 - glass
-    return (red * keep + 0.02 * glass, green * keep + 0.025 * glass,
-            blue * keep + 0.03 * glass, GLOSS_GLASS * glass)
+    return (
+        red * keep + 0.02 * glass,
+        green * keep + 0.025 * glass,
+        blue * keep + 0.03 * glass,
+        GLOSS_GLASS * glass,
+    )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _windows(u, v, footprint, part):
     """How much of the footprint is window pane and how much its frame."""
     pitch, width, height, sill = part[3], part[4], part[5], part[6]
@@ -165,7 +172,7 @@ def _windows(u, v, footprint, part):
     return pane, max(outer - pane, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def plaster(u, v, footprint, part, seed):
     """Rendered wall with stains running down."""
     tone = 1.0 + 0.10 * octave(u, v, 0.012, footprint, seed + 61)
@@ -176,19 +183,20 @@ def plaster(u, v, footprint, part, seed):
     return part[0] * tone, part[1] * tone, part[2] * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def roof(u, v, footprint, part, seed):
     """Roof tiles in rows."""
     row = math.floor(v / 0.32)
     shifted = u + (0.12 if int(row) % 2 else 0.0)
     shade = 0.75 + 0.5 * hash01(int(math.floor(shifted / 0.24)), int(row), seed + 71)
-    edge = max(stripe_cover(v, 0.32, 0.03, footprint),
-               0.6 * stripe_cover(shifted, 0.24, 0.02, footprint))
+    edge = max(
+        stripe_cover(v, 0.32, 0.03, footprint), 0.6 * stripe_cover(shifted, 0.24, 0.02, footprint)
+    )
     tone = shade * (1.0 - 0.6 * edge) * (1.0 + 0.2 * octave(u, v, 0.03, footprint, seed + 72))
     return part[0] * tone, part[1] * tone, part[2] * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def leaves(x, y, z, footprint, part, seed):
     """A hedge's foliage."""
     u, v = x + 0.37 * z, y + 0.61 * z
@@ -199,7 +207,7 @@ def leaves(x, y, z, footprint, part, seed):
     return part[0] * tone, part[1] * tone, part[2] * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def car_body(u, v, w, footprint, part, seed, x, y):
     """Paint, panes, door gaps, lamps, arches and sills of a car.
 
@@ -212,7 +220,7 @@ def car_body(u, v, w, footprint, part, seed, x, y):
     base, top, back_top, back_base = part[7], part[8], part[9], part[10]
     f = footprint
     dirt = 0.5 * octave(x, y, 0.11, f, seed) + 0.5 * octave(x, y, 0.02, f, seed + 1)
-    tone = 1.0 + 0.05 * dirt
+    tone = 1.0 + (0.04 + 0.08 * smooth(0.75, 0.3, w)) * dirt - 0.10 * smooth(0.5, 0.25, w)
     r, g, b = part[0] * tone, part[1] * tone, part[2] * tone
     gap = 0.0
     if 1.05 < v < 2.97:
@@ -233,15 +241,17 @@ def car_body(u, v, w, footprint, part, seed, x, y):
     g += (0.015 - g) * dark
     b += (0.016 - b) * dark
     pane = _car_panes(u, v, f, base, top, back_top, back_base)
-    r += (0.012 - r) * pane
-    g += (0.015 - g) * pane
-    b += (0.017 - b) * pane
+    # What shows of the cabin through the tinted pane: seats and shelves as blurred patches.
+    cabin = 0.016 * (1.0 + 0.7 * octave(u, v * 0.35, 0.33, f, seed + 2))
+    r += (cabin - r) * pane
+    g += (1.1 * cabin - g) * pane
+    b += (1.15 * cabin - b) * pane
     r, g, b = _car_ends(u, v, w, f, length, r, g, b)
     gloss = GLOSS_PAINT * (1.0 - dark) * (1.0 - pane) + GLOSS_GLASS * pane
     return r, g, b, gloss
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _car_panes(u, v, f, base, top, back_top, back_base):
     """How much of the footprint is window."""
     vf = 2.2 * f
@@ -255,7 +265,7 @@ def _car_panes(u, v, f, base, top, back_top, back_base):
     return max(screen, rear, side)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _car_ends(u, v, w, f, length, r, g, b):
     """Head and tail lamps, grille and plates."""
     nose = 0.5 * length - u
@@ -272,7 +282,7 @@ def _car_ends(u, v, w, f, length, r, g, b):
     return r, g, b
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tyre(u, v, w, footprint, seed):
     """Rubber with tread across it."""
     tread = stripe_cover(u, 0.035, 0.008, footprint)
@@ -280,7 +290,7 @@ def tyre(u, v, w, footprint, seed):
     return 0.028 * tone, 0.028 * tone, 0.029 * tone, 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rim(u, w, footprint, part):
     """A wheel's five spokes; u runs round the rim, w is the radius."""
     turn = u / max(part[3], 0.05) * 5.0 / (2.0 * math.pi)
@@ -290,15 +300,19 @@ def rim(u, w, footprint, part):
     return tone, tone, tone * 1.02, GLOSS_PAINT * metal * 0.6
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def banded(v, footprint, part):
     """Two colours in bands up a post or a cone: part colour, band height, second colour."""
     light = stripe_cover(v - part[7], 2.0 * part[3], part[3], footprint)
-    return (part[0] + (part[4] - part[0]) * light, part[1] + (part[5] - part[1]) * light,
-            part[2] + (part[6] - part[2]) * light, 0.15)
+    return (
+        part[0] + (part[4] - part[0]) * light,
+        part[1] + (part[5] - part[1]) * light,
+        part[2] + (part[6] - part[2]) * light,
+        0.15,
+    )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def plain(u, v, footprint, part, seed):
     """One colour, slightly worn; part[3] is its gloss."""
     tone = 1.0 + 0.10 * octave(u, v, 0.011, footprint, seed + 95)
@@ -306,7 +320,7 @@ def plain(u, v, footprint, part, seed):
     return part[0] * tone, part[1] * tone, part[2] * tone, part[3]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scale_bar(u, v, top, footprint, part):
     """A bar with decimetre bands and a checked target at each end.
 

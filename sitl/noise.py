@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 
 _MIX_A = np.uint64(0x9E3779B97F4A7C15)
 _MIX_B = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -19,6 +19,8 @@ _S32 = np.uint64(32)
 _S29 = np.uint64(29)
 _S40 = np.uint64(40)
 _UNIT = 1.0 / 16777216.0
+_TURNS = np.stack([np.cos(1.7 * np.arange(64)), np.sin(1.7 * np.arange(64))], axis=1)
+"""Directions of the lattices, by the low bits of their seeds."""
 
 FADE_OUT_RATIO = 0.6
 """Lattice spacing over footprint at which an octave has vanished."""
@@ -26,7 +28,7 @@ FADE_SPAN = 0.9
 """How much larger that ratio must be for the octave to stand in full."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hash01(ix: int, iy: int, seed: int) -> float:
     """A value in [0, 1) that looks random and depends on nothing but its arguments."""
     h = np.uint64(ix) * _MIX_A ^ np.uint64(iy) * _MIX_B ^ np.uint64(seed) * _MIX_C
@@ -38,7 +40,7 @@ def hash01(ix: int, iy: int, seed: int) -> float:
     return float(h >> _S40) * _UNIT
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def value_noise(x: float, y: float, seed: int) -> float:
     """Smooth noise in [-1, 1] on the unit lattice."""
     fx = math.floor(x)
@@ -57,7 +59,7 @@ def value_noise(x: float, y: float, seed: int) -> float:
     return 2.0 * (low + (c + (d - c) * u - low) * v) - 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def octave(x: float, y: float, spacing: float, footprint: float, seed: int) -> float:
     """Noise of one lattice spacing, faded by the pixel's footprint; zero below it.
 
@@ -67,13 +69,13 @@ def octave(x: float, y: float, spacing: float, footprint: float, seed: int) -> f
     if weight <= 0.0:
         return 0.0
     weight = min(weight, 1.0)
-    c = math.cos(1.7 * seed)
-    s = math.sin(1.7 * seed)
+    c = _TURNS[seed & 63, 0]
+    s = _TURNS[seed & 63, 1]
     inverse = 1.0 / spacing
     return weight * value_noise((c * x - s * y) * inverse, (s * x + c * y) * inverse, seed)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def box_cover(x: float, low: float, high: float, width: float) -> float:
     """The share of the interval x ± width/2 that lies between low and high."""
     width = max(width, 1e-6)
@@ -82,21 +84,23 @@ def box_cover(x: float, low: float, high: float, width: float) -> float:
     return min(max((right - left) / width, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stripe_cover(x: float, period: float, line: float, width: float) -> float:
     """The share of x ± width/2 that falls on lines of the given width, one at each period."""
     width = max(width, 1e-6)
-    return (_stripe_integral(x + 0.5 * width, period, line)
-            - _stripe_integral(x - 0.5 * width, period, line)) / width
+    return (
+        _stripe_integral(x + 0.5 * width, period, line)
+        - _stripe_integral(x - 0.5 * width, period, line)
+    ) / width
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _stripe_integral(x: float, period: float, line: float) -> float:
     n = math.floor(x / period)
     return n * line + min(x - n * period, line)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smooth(low: float, high: float, x: float) -> float:
     """0 below low, 1 above high, a smooth ramp between."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)

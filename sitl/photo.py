@@ -15,7 +15,7 @@ from droneteam.geo import EnuFrame
 from sitl.exif import Reported, exif_block, xmp_packet
 from sitl.lens import Pose, SimCamera, camera_rotation
 from sitl.mesh import FloatArray
-from sitl.render import render, true_pixels
+from sitl.render import AT_REST, Velocity, render, true_pixels
 from sitl.shot import Shot
 from sitl.world import World
 
@@ -58,11 +58,11 @@ def take(world: World, camera: SimCamera, shot: Shot, directory: Path, seed: int
     """Render a shot into directory; the file appears whole or not at all."""
     pose = pose_of(world.frame, shot)
     rng = np.random.default_rng([seed, zlib.crc32(shot.drone.encode()), shot.index])
-    image = render(world, camera, pose, int(rng.integers(1, 2**31)))
+    image = render(world, camera, pose, int(rng.integers(1, 2**31)), shot.velocity_enu_mps)
     reported = reported_by(world, camera, shot, rng)
     name = photo_name(shot.index)
     _write_jpeg(directory / name, image, camera, reported)
-    return Taken(name, shot, pose, clicked(world, camera, pose, rng))
+    return Taken(name, shot, pose, clicked(world, camera, pose, shot.velocity_enu_mps, rng))
 
 
 def pose_of(frame: EnuFrame, shot: Shot) -> Pose:
@@ -98,10 +98,12 @@ def reported_by(world: World, camera: SimCamera, shot: Shot, rng: np.random.Gene
     )
 
 
-def visible_points(world: World, camera: SimCamera, pose: Pose) -> tuple[list[int], FloatArray]:
+def visible_points(
+    world: World, camera: SimCamera, pose: Pose, velocity_enu_mps: Velocity = AT_REST
+) -> tuple[list[int], FloatArray]:
     """Indices of the named points that the photo shows, and their exact (n, 2) pixels."""
     points = np.array([p.enu_m for p in world.points])
-    pixels = true_pixels(camera, pose, points)
+    pixels = true_pixels(camera, pose, points, velocity_enu_mps)
     limit = [camera.width_px - EDGE_PX, camera.height_px - EDGE_PX]
     inside = np.nonzero(((pixels > EDGE_PX) & (pixels < limit)).all(axis=1))[0]
     sight = pose.centre_enu_m - points[inside]
@@ -113,11 +115,15 @@ def visible_points(world: World, camera: SimCamera, pose: Pose) -> tuple[list[in
 
 
 def clicked(
-    world: World, camera: SimCamera, pose: Pose, rng: np.random.Generator
+    world: World,
+    camera: SimCamera,
+    pose: Pose,
+    velocity_enu_mps: Velocity,
+    rng: np.random.Generator,
 ) -> tuple[Mark, ...]:
     """Where a careful person would click every visible named point."""
     errors = rng.normal(0.0, CLICK_SIGMA_PX, (len(world.points), 2))
-    seen, pixels = visible_points(world, camera, pose)
+    seen, pixels = visible_points(world, camera, pose, velocity_enu_mps)
     return tuple(
         Mark(world.points[k].name, world.points[k].kind, *map(float, pixel + errors[k]))
         for k, pixel in zip(seen, pixels, strict=True)
@@ -127,8 +133,12 @@ def clicked(
 def _write_jpeg(path: Path, image: np.ndarray, camera: SimCamera, reported: Reported) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image).save(
-        buffer, "JPEG", quality=camera.jpeg_quality, subsampling=1,
-        exif=exif_block(camera, reported), xmp=xmp_packet(reported),
+        buffer,
+        "JPEG",
+        quality=camera.jpeg_quality,
+        subsampling=1,
+        exif=exif_block(camera, reported),
+        xmp=xmp_packet(reported),
     )
     write_whole(path, buffer.getvalue())
 

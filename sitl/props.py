@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sitl.materials import PART_FIELDS, Material
-from sitl.mesh import FloatArray, Mesh, box, cylinder, from_grid, joined, lathe, quad, vertex_normals
+from sitl.mesh import (
+    FloatArray,
+    Mesh,
+    box,
+    cylinder,
+    from_grid,
+    joined,
+    lathe,
+    quad,
+    vertex_normals,
+)
 
 Color = tuple[float, float, float]
 
@@ -41,20 +51,36 @@ def building(stage: Stage, foot: FloatArray, yaw_rad: float, size_m: Color, colo
     low = height - 0.32 * eave * 2.0
     slope = math.hypot(y, ridge - low)
     for side in (-1.0, 1.0):
-        corners = np.array([[-side * x, -side * y, low], [side * x, -side * y, low],
-                            [side * x, 0.0, ridge], [-side * x, 0.0, ridge]])
+        corners = np.array(
+            [
+                [-side * x, -side * y, low],
+                [side * x, -side * y, low],
+                [side * x, 0.0, ridge],
+                [-side * x, 0.0, ridge],
+            ]
+        )
         texture = np.array([[0.0, 0.0, 0], [2 * x, 0.0, 0], [2 * x, slope, 0], [0.0, slope, 0]])
         stage.add(quad(corners, texture, Material.ROOF, tiles).placed(foot, yaw_rad))
     for side in (-1.0, 1.0):
-        stage.add(_gable(0.5 * length, 0.5 * depth, height, ridge - 0.11, wall, side)
-                  .placed(foot, yaw_rad))
+        stage.add(
+            _gable(0.5 * length, 0.5 * depth, height, ridge - 0.11, wall, side).placed(
+                foot, yaw_rad
+            )
+        )
 
 
 def _gable(x: float, y: float, low: float, ridge: float, part: int, side: float) -> Mesh:
-    corners = np.array([[side * x, -side * y, low], [side * x, side * y, low],
-                        [side * x, 0.0, ridge], [side * x, 0.0, ridge]])
-    texture = np.array([[0.0, -9.0, 0], [2 * y, -9.0, 0], [y, -9.0 + ridge - low, 0],
-                        [y, -9.0 + ridge - low, 0]])
+    corners = np.array(
+        [
+            [side * x, -side * y, low],
+            [side * x, side * y, low],
+            [side * x, 0.0, ridge],
+            [side * x, 0.0, ridge],
+        ]
+    )
+    texture = np.array(
+        [[0.0, -9.0, 0], [2 * y, -9.0, 0], [y, -9.0 + ridge - low, 0], [y, -9.0 + ridge - low, 0]]
+    )
     return quad(corners, texture, Material.BRICK, part)
 
 
@@ -74,18 +100,53 @@ def hedge(
 ) -> None:
     """A clipped hedge with an uneven surface."""
     u = np.linspace(-0.5 * length_m, 0.5 * length_m, max(int(length_m / 0.12), 4))
-    outline = np.array([[-0.35, -0.3], [-0.38, 0.4], [-0.36, 0.9], [-0.26, 1.12], [-0.1, 1.18],
-                        [0.1, 1.18], [0.26, 1.12], [0.36, 0.9], [0.38, 0.4], [0.35, -0.3]])
+    outline = np.array(
+        [
+            [-0.35, -0.3],
+            [-0.38, 0.4],
+            [-0.36, 0.9],
+            [-0.26, 1.12],
+            [-0.1, 1.18],
+            [0.1, 1.18],
+            [0.26, 1.12],
+            [0.36, 0.9],
+            [0.38, 0.4],
+            [0.35, -0.3],
+        ]
+    )
     points = np.empty((len(u), len(outline), 3))
     points[..., 0] = u[:, None]
     points[..., 1:] = outline
     points += rng.normal(0.0, 0.035, points.shape)
-    for end, x in ((0, u[0]), (-1, u[-1])):
-        points[end, :, 0] = x
-        points[end, :, 1] *= 0.2
+    u_ends = points[[0, -1]].copy()
+    u_ends[..., 1:] = [0.0, 0.5]
+    points = np.concatenate([u_ends[:1], points, u_ends[1:]])
     green = stage.part(0.045, 0.075, 0.022)
     mesh = from_grid(points, points, Material.LEAVES, green, flip=True)
     stage.add(mesh.placed(foot, yaw_rad))
+
+
+def tree(stage: Stage, foot: FloatArray, height_m: float, rng: np.random.Generator) -> None:
+    """A small street tree: a trunk and a crown of uneven clumps of leaves."""
+    bark = stage.part(0.10, 0.075, 0.05, 0.0)
+    stage.add(cylinder(0.11, 0.6 * height_m, Material.PLAIN, bark).placed(foot))
+    for _ in range(16):
+        green = rng.uniform(0.8, 1.25) * np.array([0.050, 0.085, 0.022])
+        part = stage.part(*(float(v) for v in green))
+        radius = rng.uniform(0.09, 0.17) * height_m
+        offset = rng.normal(0.0, 0.125 * height_m, 3) + [0.0, 0.0, 0.72 * height_m]
+        stage.add(_clump(radius, part, rng).placed(foot + offset))
+
+
+def _clump(radius_m: float, part: int, rng: np.random.Generator) -> Mesh:
+    polar = np.linspace(0.0, math.pi, 12)
+    profile = np.stack([radius_m * np.sin(polar), -radius_m * np.cos(polar)], axis=1)
+    ball = lathe(profile, 18, Material.LEAVES, part)
+    uneven = 1.0 + rng.normal(0.0, 0.16, (len(ball.points_enu_m), 1))
+    points = _welded(ball.points_enu_m, ball.points_enu_m * uneven)
+    return replace(
+        ball, points_enu_m=points, texture=points, normals=vertex_normals(points, ball.triangles)
+    )
 
 
 def post(stage: Stage, foot: FloatArray, radius_m: float, height_m: float, band_m: float) -> None:
@@ -129,11 +190,19 @@ def fragment(
     aspect = rng.uniform([0.7, 0.3, 0.08], [1.4, 0.8, 0.35])
     piece = box(size_m * aspect, Material.PLAIN, stage.part(*color, rng.uniform(0.0, 0.7)))
     points = piece.points_enu_m + rng.normal(0.0, 0.10 * size_m, piece.points_enu_m.shape) * [
-        1.0, 1.0, 0.3]
+        1.0,
+        1.0,
+        0.3,
+    ]
     points = _welded(piece.points_enu_m, points)
     tilt = rng.uniform(-0.25, 0.25)
-    rotation = np.array([[math.cos(tilt), 0.0, math.sin(tilt)], [0.0, 1.0, 0.0],
-                         [-math.sin(tilt), 0.0, math.cos(tilt)]])
+    rotation = np.array(
+        [
+            [math.cos(tilt), 0.0, math.sin(tilt)],
+            [0.0, 1.0, 0.0],
+            [-math.sin(tilt), 0.0, math.cos(tilt)],
+        ]
+    )
     points = points @ rotation.T
     points[:, 2] -= points[:, 2].min() + 0.003
     piece = replace(piece, points_enu_m=points, normals=vertex_normals(points, piece.triangles))
@@ -143,5 +212,6 @@ def fragment(
 def _welded(before: FloatArray, after: FloatArray) -> FloatArray:
     """Give vertices that shared a place the same new place, so that faces stay joined."""
     _, first, inverse = np.unique(
-        np.round(before, 9), axis=0, return_index=True, return_inverse=True)
+        np.round(before, 9), axis=0, return_index=True, return_inverse=True
+    )
     return np.ascontiguousarray(after[first][inverse.ravel()])

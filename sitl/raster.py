@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from sitl.jit import kernel
 
 from sitl.mesh import FloatArray
 
@@ -24,7 +24,7 @@ NEAR_M = 0.05
 UNDISTORT_STEPS = 8192
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def undistort_factor(r2: float, table: FloatArray, r2_max: float) -> float:
     """Undistorted over distorted radius, interpolated (error below 1e-9)."""
     at = r2 / r2_max * (len(table) - 1)
@@ -32,7 +32,7 @@ def undistort_factor(r2: float, table: FloatArray, r2_max: float) -> float:
     return table[i] + (table[i + 1] - table[i]) * (at - i)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def screen_boxes(corners, lens, width, height, boxes):
     """Pixel boxes that surely hold each triangle's projection; empty when it is not seen.
 
@@ -53,7 +53,7 @@ def screen_boxes(corners, lens, width, height, boxes):
         if inside and ahead == 3:
             left, right, top, bottom = _distorted_box(corners[m], focal, k1, k2)
             size = max(right - left, bottom - top)
-            margin = 1.0 + bend * size * size
+            margin = 0.05 + bend * size * size
             left, right, top, bottom = left - margin, right + margin, top - margin, bottom + margin
         else:
             # Outside the lens's calibrated field its polynomial may fold back; the distortion
@@ -70,7 +70,7 @@ def screen_boxes(corners, lens, width, height, boxes):
         boxes[m, 3] = min(bottom + cy, float(height))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pinhole_box(triangle, r2_limit):
     """Bounds of x/z and y/z over the part in front of the camera, and whether it is all near."""
     left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
@@ -92,7 +92,7 @@ def _pinhole_box(triangle, r2_limit):
     return left, right, top, bottom, inside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _distorted_box(triangle, focal, k1, k2):
     left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
     for i in range(3):
@@ -105,56 +105,123 @@ def _distorted_box(triangle, focal, k1, k2):
     return left, right, top, bottom
 
 
-@njit(cache=True, nogil=True)
-def rasterise(corners, boxes, lens, table, samples, first_row, depth, ident):
-    """Nearest hit of every sample's ray.
+@kernel
+def inverse_factors(lens, table, first_row, out):
+    """Distorted over undistorted radius at the centres of a band of pixel rows.
 
-    samples : per pixel and axis; depth, ident : (rows * samples, width * samples) float32 and
-    int32, filled beforehand with infinity and -1, for the pixel rows from first_row on
+    With it a ray's edge functions need no undistortion: only their sign matters, and
+    (x, y, 1) scaled by the factor is (distorted x, distorted y, factor).
     """
     focal, cx, cy, _, _, r2_max = lens
+    for i in range(out.shape[0]):
+        y = (i + first_row + 0.5 - cy) / focal
+        for j in range(out.shape[1]):
+            x = (j + 0.5 - cx) / focal
+            out[i, j] = 1.0 / undistort_factor(x * x + y * y, table, r2_max)
+
+
+@kernel
+def edge_functions(a, b, c):
+    """The three planes through the camera and each side of a triangle, and its volume."""
+    u = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
+    v = (c[1] * a[2] - c[2] * a[1], c[2] * a[0] - c[0] * a[2], c[0] * a[1] - c[1] * a[0])
+    w = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+    return u, v, w, a[0] * u[0] + a[1] * u[1] + a[2] * u[2]
+
+
+@kernel
+def rasterise(corners, boxes, lens, factors, first_row, depth, ident):
+    """Nearest hit of the ray through every pixel's centre.
+
+    factors : from `inverse_factors`; depth, ident : (rows, width) float32 and int32, filled
+    beforehand with infinity and -1, for the pixel rows from first_row on
+    """
+    focal, cx, cy, _, _, _ = lens
     rows, columns = depth.shape
     for m in range(len(corners)):
-        if boxes[m, 1] <= boxes[m, 0] or boxes[m, 3] <= boxes[m, 2]:
+        j0 = max(int(math.ceil(boxes[m, 0] - 0.5)), 0)
+        j1 = min(int(math.floor(boxes[m, 1] - 0.5)) + 1, columns)
+        i0 = max(int(math.ceil(boxes[m, 2] - 0.5)) - first_row, 0)
+        i1 = min(int(math.floor(boxes[m, 3] - 0.5)) + 1 - first_row, rows)
+        if j1 <= j0 or i1 <= i0:
             continue
-        a, b, c = corners[m, 0], corners[m, 1], corners[m, 2]
-        ax = b[1] * c[2] - b[2] * c[1]
-        ay = b[2] * c[0] - b[0] * c[2]
-        az = b[0] * c[1] - b[1] * c[0]
-        bx = c[1] * a[2] - c[2] * a[1]
-        by = c[2] * a[0] - c[0] * a[2]
-        bz = c[0] * a[1] - c[1] * a[0]
-        ex = a[1] * b[2] - a[2] * b[1]
-        ey = a[2] * b[0] - a[0] * b[2]
-        ez = a[0] * b[1] - a[1] * b[0]
-        volume = a[0] * ax + a[1] * ay + a[2] * az
+        (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
+            corners[m, 0], corners[m, 1], corners[m, 2]
+        )
         if volume == 0.0:
             continue
-        j0 = max(int(boxes[m, 0] * samples), 0)
-        j1 = min(int(math.ceil(boxes[m, 1] * samples)), columns)
-        i0 = max(int((boxes[m, 2] - first_row) * samples), 0)
-        i1 = min(int(math.ceil((boxes[m, 3] - first_row) * samples)), rows)
+        if volume < 0.0:
+            ux, uy, uz, vx, vy, vz, wx, wy, wz, volume = (
+                -ux,
+                -uy,
+                -uz,
+                -vx,
+                -vy,
+                -vz,
+                -wx,
+                -wy,
+                -wz,
+                -volume,
+            )
         for i in range(i0, i1):
-            yd = ((i + 0.5) / samples + first_row - cy) / focal
+            y = (i + first_row + 0.5 - cy) / focal
+            u_row, v_row, w_row = uy * y, vy * y, wy * y
             for j in range(j0, j1):
-                xd = ((j + 0.5) / samples - cx) / focal
-                g = undistort_factor(xd * xd + yd * yd, table, r2_max)
-                x = xd * g
-                y = yd * g
-                u = ax * x + ay * y + az
-                v = bx * x + by * y + bz
-                w = ex * x + ey * y + ez
-                if (u >= 0.0 and v >= 0.0 and w >= 0.0) or (u <= 0.0 and v <= 0.0 and w <= 0.0):
-                    total = u + v + w
-                    if total == 0.0:
-                        continue
-                    z = volume / total
+                x = (j + 0.5 - cx) / focal
+                h = factors[i, j]
+                u = ux * x + u_row + uz * h
+                v = vx * x + v_row + vz * h
+                w = wx * x + w_row + wz * h
+                if u >= 0.0 and v >= 0.0 and w >= 0.0 and u + v + w > 0.0:
+                    z = volume * h / (u + v + w)
                     if NEAR_M < z < depth[i, j]:
                         depth[i, j] = z
                         ident[i, j] = m
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def rasterise_samples(corners, boxes, lens, table, samples, first_row, slots, depth, ident):
+    """Nearest hits of several rays in chosen pixels.
+
+    slots : (rows, width) int32, a chosen pixel's row in the outputs, else -1;
+    depth, ident : (chosen, samples * samples), filled beforehand as for `rasterise`
+    """
+    focal, cx, cy, _, _, r2_max = lens
+    rows, columns = slots.shape
+    for m in range(len(corners)):
+        j0 = max(int(boxes[m, 0]), 0)
+        j1 = min(int(math.ceil(boxes[m, 1])), columns)
+        i0 = max(int(boxes[m, 2]) - first_row, 0)
+        i1 = min(int(math.ceil(boxes[m, 3])) - first_row, rows)
+        if j1 <= j0 or i1 <= i0:
+            continue
+        (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
+            corners[m, 0], corners[m, 1], corners[m, 2]
+        )
+        if volume == 0.0:
+            continue
+        sign = 1.0 if volume > 0.0 else -1.0
+        for i in range(i0, i1):
+            for j in range(j0, j1):
+                slot = slots[i, j]
+                if slot < 0:
+                    continue
+                for k in range(samples * samples):
+                    y = (i + first_row + (k // samples + 0.5) / samples - cy) / focal
+                    x = (j + (k % samples + 0.5) / samples - cx) / focal
+                    g = undistort_factor(x * x + y * y, table, r2_max)
+                    x, y = x * g * sign, y * g * sign
+                    u = ux * x + uy * y + uz * sign
+                    v = vx * x + vy * y + vz * sign
+                    w = wx * x + wy * y + wz * sign
+                    if u >= 0.0 and v >= 0.0 and w >= 0.0 and u + v + w > 0.0:
+                        z = volume * sign / (u + v + w)
+                        if NEAR_M < z < depth[slot, k]:
+                            depth[slot, k] = z
+                            ident[slot, k] = m
+
+
+@kernel
 def height_map(corners, cell_m, height):
     """Largest third coordinate of the triangles over every cell's centre.
 
@@ -182,7 +249,7 @@ def height_map(corners, cell_m, height):
                         height[i, j] = z
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ortho_weights(a, b, c, x, y, area):
     px, py = x - a[0], y - a[1]
     v = (px * (c[1] - a[1]) - py * (c[0] - a[0])) / area
@@ -190,7 +257,7 @@ def _ortho_weights(a, b, c, x, y, area):
     return v, w
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def first_hits(origins, directions, corners, distance, ident):
     """Brute-force nearest hits of free rays (Möller and Trumbore, JGT 1997).
 

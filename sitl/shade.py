@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from sitl.jit import kernel
 
 from sitl.decals import apply_decals
 from sitl.light import sky_over_ground, sun_share
@@ -28,6 +28,7 @@ from sitl.materials import (
     scale_bar,
     tyre,
 )
+from sitl.noise import smooth, value_noise
 from sitl.raster import undistort_factor
 
 SMOOTH_COSINE = 0.97
@@ -36,51 +37,104 @@ SMOOTH_DEPTH = 0.02
 """… and whose depths agree within this share."""
 
 
-@njit(cache=True, nogil=True)
-def shade_rows(ident, depth, samples, first_row, lens, table, cam_from_enu, centre,
-               mesh, surfaces, decals, light, sky, out):
+@kernel
+def find_edges(ident, depth, triangles, normals, materials, slots):
+    """Number the pixels that differ from a neighbour in surface; returns how many there are.
+
+    ident, depth : from `raster.rasterise`; slots : same shape, filled with -1 beforehand
+    """
+    rows, columns = ident.shape
+    count = 0
+    for i in range(rows):
+        for j in range(columns):
+            m, z = ident[i, j], depth[i, j]
+            edge = False
+            for a in range(max(i - 1, 0), min(i + 2, rows)):
+                for b in range(max(j - 1, 0), min(j + 2, columns)):
+                    n = ident[a, b]
+                    if n != m and not edge:
+                        edge = (
+                            m < 0
+                            or n < 0
+                            or not _one_surface(m, n, z, depth[a, b], triangles, normals, materials)
+                        )
+            if edge:
+                slots[i, j] = count
+                count += 1
+    return count
+
+
+@kernel
+def shade_rows(
+    ident,
+    slots,
+    sample_ident,
+    samples,
+    first_row,
+    lens,
+    table,
+    cam_from_enu,
+    centre,
+    mesh,
+    surfaces,
+    decals,
+    light,
+    sky,
+    out,
+):
     """Linear radiance of every pixel of a band of rows.
 
-    ident, depth : from `raster.rasterise`; mesh : points, normals, texture, triangles, sky
-    share per vertex; surfaces : materials, parts, part table, seed; decals : rows, starts,
-    items, grid; light : sun, axes, corner, cell_m, height, ground share, ground grid;
-    sky : (4, 3) colours of sun, zenith, horizon and bounced light; out : (rows, columns, 3)
+    ident, slots, sample_ident : triangles at pixel centres and, in the pixels that `slots`
+    numbers, at their samples; mesh : points, normals, texture, triangles, sky share per
+    vertex; surfaces : materials, parts, part table, seed; decals : rows, starts, items, grid;
+    light : sun, axes, corner, cell_m, height, ground share, ground grid; sky : (4, 3) colours
+    of sun, zenith, horizon and bounced light; out : (rows, columns, 3)
     """
-    triangles, normals = mesh[3], mesh[1]
+    share = 1.0 / samples
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            first = ident[i * samples, j * samples]
-            nearest = first
-            single = first >= 0
-            z0 = depth[i * samples, j * samples]
-            for a in range(samples):
-                for b in range(samples):
-                    other = ident[i * samples + a, j * samples + b]
-                    if not single or other == first:
-                        continue
-                    z = depth[i * samples + a, j * samples + b]
-                    single = other >= 0 and _one_surface(
-                        first, other, z0, z, triangles, normals, surfaces[0])
-                    nearest = other
-            if single:
-                r, g, b_ = _shade(nearest, j + 0.5, i + first_row + 0.5, 1.0, lens, table,
-                                  cam_from_enu, centre, mesh, surfaces, decals, light, sky)
+            slot = slots[i, j]
+            if slot < 0:
+                r, g, b = _shade(
+                    ident[i, j],
+                    j + 0.5,
+                    i + first_row + 0.5,
+                    1.0,
+                    lens,
+                    table,
+                    cam_from_enu,
+                    centre,
+                    mesh,
+                    surfaces,
+                    decals,
+                    light,
+                    sky,
+                )
             else:
-                r = g = b_ = 0.0
-                share = 1.0 / samples
-                for a in range(samples):
-                    for b in range(samples):
-                        sr, sg, sb = _shade(
-                            ident[i * samples + a, j * samples + b], j + (b + 0.5) * share,
-                            i + first_row + (a + 0.5) * share, share, lens, table,
-                            cam_from_enu, centre, mesh, surfaces, decals, light, sky)
-                        r, g, b_ = r + sr, g + sg, b_ + sb
+                r = g = b = 0.0
+                for k in range(samples * samples):
+                    sr, sg, sb = _shade(
+                        sample_ident[slot, k],
+                        j + (k % samples + 0.5) * share,
+                        i + first_row + (k // samples + 0.5) * share,
+                        share,
+                        lens,
+                        table,
+                        cam_from_enu,
+                        centre,
+                        mesh,
+                        surfaces,
+                        decals,
+                        light,
+                        sky,
+                    )
+                    r, g, b = r + sr, g + sg, b + sb
                 scale = share * share
-                r, g, b_ = r * scale, g * scale, b_ * scale
-            out[i, j, 0], out[i, j, 1], out[i, j, 2] = r, g, b_
+                r, g, b = r * scale, g * scale, b * scale
+            out[i, j, 0], out[i, j, 1], out[i, j, 2] = r, g, b
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _one_surface(m, n, z, other_z, triangles, normals, materials):
     if materials[m] != materials[n] or abs(z - other_z) > SMOOTH_DEPTH * z:
         return False
@@ -88,7 +142,7 @@ def _one_surface(m, n, z, other_z, triangles, normals, materials):
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2] > SMOOTH_COSINE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ray(u, v, lens, table, cam_from_enu):
     """Direction in the world of the ray through a pixel position, with unit depth."""
     focal, cx, cy, _, _, r2_max = lens
@@ -96,11 +150,14 @@ def _ray(u, v, lens, table, cam_from_enu):
     g = undistort_factor(x * x + y * y, table, r2_max)
     x, y = x * g, y * g
     r = cam_from_enu
-    return (r[0, 0] * x + r[1, 0] * y + r[2, 0], r[0, 1] * x + r[1, 1] * y + r[2, 1],
-            r[0, 2] * x + r[1, 2] * y + r[2, 2])
+    return (
+        r[0, 0] * x + r[1, 0] * y + r[2, 0],
+        r[0, 1] * x + r[1, 1] * y + r[2, 1],
+        r[0, 2] * x + r[1, 2] * y + r[2, 2],
+    )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, decals, light, sky):
     dx, dy, dz = _ray(u, v, lens, table, cam_from_enu)
     if m < 0:
@@ -115,20 +172,23 @@ def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, dec
     offset = (a[0] - centre[0]) * gx + (a[1] - centre[1]) * gy + (a[2] - centre[2]) * gz
     t = offset / (dx * gx + dy * gy + dz * gz)
     x, y, z = centre[0] + t * dx, centre[1] + t * dy, centre[2] + t * dz
-    # Footprint vectors: how far the hit moves on the triangle's plane for one pixel step.
-    rx, ry, rz = _ray(u + size, v, lens, table, cam_from_enu)
-    t1 = offset / (rx * gx + ry * gy + rz * gz)
-    fx, fy, fz = centre[0] + t1 * rx - x, centre[1] + t1 * ry - y, centre[2] + t1 * rz - z
-    rx, ry, rz = _ray(u, v + size, lens, table, cam_from_enu)
-    t2 = offset / (rx * gx + ry * gy + rz * gz)
-    hx, hy, hz = centre[0] + t2 * rx - x, centre[1] + t2 * ry - y, centre[2] + t2 * rz - z
+    # Footprint vectors: how far the hit moves on the triangle's plane for one pixel step
+    # (the step's own change of distortion is left out; it only sets a filter's width).
+    step = size / lens[0]
+    k = t * step / (dx * gx + dy * gy + dz * gz)
+    rx, ry, rz = cam_from_enu[0, 0], cam_from_enu[0, 1], cam_from_enu[0, 2]
+    slide = k * (rx * gx + ry * gy + rz * gz)
+    fx, fy, fz = t * step * rx - slide * dx, t * step * ry - slide * dy, t * step * rz - slide * dz
+    rx, ry, rz = cam_from_enu[1, 0], cam_from_enu[1, 1], cam_from_enu[1, 2]
+    slide = k * (rx * gx + ry * gy + rz * gz)
+    hx, hy, hz = t * step * rx - slide * dx, t * step * ry - slide * dy, t * step * rz - slide * dz
     f1 = math.sqrt(fx * fx + fy * fy + fz * fz)
     f2 = math.sqrt(hx * hx + hy * hy + hz * hz)
     footprint = min(0.5 * (f1 + f2), 4.0 * min(f1, f2))
     # Barycentric weights of the hit.
     px, py, pz = x - a[0], y - a[1], z - a[2]
-    wb = ((py * e2z - pz * e2y) * gx + (pz * e2x - px * e2z) * gy + (px * e2y - py * e2x) * gz)
-    wc = ((e1y * pz - e1z * py) * gx + (e1z * px - e1x * pz) * gy + (e1x * py - e1y * px) * gz)
+    wb = (py * e2z - pz * e2y) * gx + (pz * e2x - px * e2z) * gy + (px * e2y - py * e2x) * gz
+    wc = (e1y * pz - e1z * py) * gx + (e1z * px - e1x * pz) * gy + (e1x * py - e1y * px) * gz
     wb = min(max(wb / area2, 0.0), 1.0)
     wc = min(max(wc / area2, 0.0), 1.0 - wb)
     wa = 1.0 - wb - wc
@@ -144,17 +204,19 @@ def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, dec
         nx, ny, nz = -nx, -ny, -nz
     scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
-    r, g, b_, gloss = _albedo(surfaces[0][m], surfaces[2][surfaces[1][m]], surfaces[3],
-                              x, y, z, tu, tv, tw, footprint)
+    r, g, b_, gloss = _albedo(
+        surfaces[0][m], surfaces[2][surfaces[1][m]], surfaces[3], x, y, z, tu, tv, tw, footprint
+    )
     openness = wa * open_sky[ia] + wb * open_sky[ib] + wc * open_sky[ic]
     if surfaces[0][m] <= 3:
-        r, g, b_, gloss = apply_decals(x, y, fx, fy, hx, hy, footprint, r, g, b_,
-                                       decals[0], decals[1], decals[2], decals[3])
+        r, g, b_, gloss = apply_decals(
+            x, y, fx, fy, hx, hy, footprint, r, g, b_, decals[0], decals[1], decals[2], decals[3]
+        )
         openness = sky_over_ground(x, y, light[6], light[5])
     return _lit(r, g, b_, gloss, x, y, z, nx, ny, nz, dx, dy, dz, openness, light, sky)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _albedo(material, part, seed, x, y, z, u, v, w, f):
     if material == 0:
         return asphalt(x, y, u, v, f, seed)
@@ -185,7 +247,7 @@ def _albedo(material, part, seed, x, y, z, u, v, w, f):
     return leaves(x, y, z, f, part, seed)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sky_colour(dx, dy, dz, sun, sky, sharpness):
     """Sky or ground seen in a direction; sharpness > 0 adds the sun's glint."""
     scale = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
@@ -197,6 +259,9 @@ def _sky_colour(dx, dy, dz, sun, sky, sharpness):
         r = sky[2, 0] + (sky[1, 0] - sky[2, 0]) * w
         g = sky[2, 1] + (sky[1, 1] - sky[2, 1]) * w
         b = sky[2, 2] + (sky[1, 2] - sky[2, 2]) * w
+        if up > 0.03:
+            cloud = _cloud(dx / dz, dy / dz)
+            r, g, b = r + (1.5 - r) * cloud, g + (1.5 - g) * cloud, b + (1.52 - b) * cloud
     if sharpness > 0.0:
         c = (dx * sun[0] + dy * sun[1] + dz * sun[2]) * scale
         if c > 0.0:
@@ -205,7 +270,15 @@ def _sky_colour(dx, dy, dz, sun, sky, sharpness):
     return r, g, b
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _cloud(x, y):
+    """Cover of fair-weather clouds where a direction meets their layer."""
+    value = value_noise(0.9 * x, 0.9 * y, 5) + 0.5 * value_noise(2.3 * x, 2.3 * y, 6)
+    value += 0.25 * value_noise(5.1 * x, 5.1 * y, 7)
+    return 0.85 * smooth(0.05, 0.75, value)
+
+
+@kernel
 def _lit(r, g, b, gloss, x, y, z, nx, ny, nz, dx, dy, dz, openness, light, sky):
     """Sun, sky and bounced light on a surface, and its mirror image of the sky (Schlick)."""
     sun = light[0]
