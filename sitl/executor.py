@@ -54,6 +54,7 @@ class MissionRun:
     _do_until: int = 0
     _condition: int | None = None
     _condition_since_s: float = 0.0
+    _condition_yaw_rad: float = 0.0
     _jumps: dict[int, int] = field(default_factory=dict)
     _changes_seen: int = 0
     _target: Point3 | None = None
@@ -286,6 +287,7 @@ class MissionRun:
         if item.command in (Cmd.CONDITION_DELAY, Cmd.CONDITION_DISTANCE, Cmd.CONDITION_YAW):
             self._condition, self._condition_since_s = seq, ap.t_s
         do_command(ap, item)
+        self._condition_yaw_rad = ap.nose.yaw_rad
 
     def _condition_met(self, ap: Autopilot) -> bool:
         assert self._condition is not None
@@ -296,7 +298,9 @@ class MissionRun:
             return self._target is None or (
                 math.dist(ap.position[:2], self._target[:2]) < item.param1
             )
-        return abs(wrap_pi(ap.nose.yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
+        # the leg that began after the command took the nose; the command takes it back
+        ap.nose.hold(self._condition_yaw_rad)
+        return abs(wrap_pi(self._condition_yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
 
 
 @dataclass(slots=True)

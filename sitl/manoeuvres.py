@@ -231,6 +231,9 @@ class Circle:
         )
         lead = self._point(self.angle_rad, radius)
         follow(craft.demand, craft.position, lead, velocity)
+        inward_mps2 = speed * speed / radius
+        craft.demand.a_east_mps2 = -inward_mps2 * math.sin(self.angle_rad)
+        craft.demand.a_north_mps2 = -inward_mps2 * math.cos(self.angle_rad)
         return self.turned_rad >= self.turns * 2.0 * math.pi
 
     def _point(self, angle_rad: float, radius_m: float) -> Point3:
