@@ -1,7 +1,7 @@
 """The errors that droneteam raises, drawn as one tree.
 
 DroneteamError
-├── InputError (also a ValueError): what was given is wrong; the message says what, where and what is allowed
+├── InputError (also a ValueError): what was given is wrong; says what, where and what is allowed
 ├── NotFound (also a LookupError): no such thing, or none that the caller may see
 ├── NotAllowed (also a PermissionError): the caller's role or organisation does not permit it
 ├── Conflict: the state has moved on (published twice, edited meanwhile, lease lost)

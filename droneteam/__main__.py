@@ -1,0 +1,7 @@
+"""`python -m droneteam` is the `droneteam` command."""
+
+import sys
+
+from droneteam.cli import main
+
+sys.exit(main())

@@ -1,0 +1,65 @@
+"""The `droneteam` command: finds the subcommand, sets up logging, turns errors into words."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from droneteam.errors import DroneteamError
+from droneteam.settings import Settings
+
+COMMANDS = {
+    "serve": "start the web server",
+    "work": "run queued jobs (reconstructions) until stopped",
+    "demo": "fly the whole chain on the simulator and show it",
+    "scene": "build and measure scenes from photos",
+    "fly": "fly a planned mission over MAVLink",
+    "detect": "decode and follow Remote ID",
+    "evidence": "export and verify sealed evidence bags",
+    "user": "add users",
+    "database": "create or upgrade the database",
+}
+"""Each is a module of droneteam.commands with `configure(parser)` and `run(args)`."""
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status: 0, or 1 with one line on standard error that says what is wrong."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser(arguments[0] if arguments else None)
+    args = parser.parse_args(arguments)
+    try:
+        logging.basicConfig(
+            level=Settings.from_env().log_level if args.needs_settings else "WARNING",
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        status: int = args.run(args)
+    except DroneteamError as error:
+        print(f"droneteam {args.command}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return status
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    """The parser; only the wanted subcommand's module is loaded, so that help is instant."""
+    parser = argparse.ArgumentParser(prog="droneteam", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(needs_settings=True)
+        if name == wanted:
+            module = importlib.import_module(f"droneteam.commands.{name}")
+            sub.set_defaults(run=module.run)
+            module.configure(sub)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of the `droneteam` command, one module each."""

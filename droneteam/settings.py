@@ -1,0 +1,91 @@
+"""The installation's settings, read from the environment once, at start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from droneteam.errors import SetupError
+
+DEFAULT_PORT = 8480
+LEASE_S = 30.0
+"""How long a worker may be silent before its job is given to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and how the parts reach each other.
+
+    data_dir : blobs (logs, photos, scenes, bags), the embedded database and the keys.
+    database_url : SQLAlchemy URL; SQLite below data_dir unless DRONETEAM_DATABASE names another.
+    secret_key : signs sessions and tokens; made once and kept in data_dir when not given.
+    lease_s : how long a silent worker keeps its job.
+    """
+
+    data_dir: Path
+    database_url: str
+    secret_key: str
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    https: bool = False
+    time_zone: str = "Europe/Brussels"
+    lease_s: float = LEASE_S
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from DRONETEAM_* variables.
+
+        Raises
+        ------
+        SetupError
+            Names the variable whose value cannot be used.
+        """
+        env = os.environ if environ is None else environ
+        data_dir = Path(env.get("DRONETEAM_DATA", "var")).resolve()
+        return cls(
+            data_dir=data_dir,
+            database_url=env.get("DRONETEAM_DATABASE", f"sqlite:///{data_dir / 'droneteam.db'}"),
+            secret_key=env.get("DRONETEAM_SECRET") or _kept_secret(data_dir),
+            host=env.get("DRONETEAM_HOST", "127.0.0.1"),
+            port=_number(env, "DRONETEAM_PORT", DEFAULT_PORT),
+            https=env.get("DRONETEAM_HTTPS", "0") == "1",
+            time_zone=env.get("DRONETEAM_TIME_ZONE", "Europe/Brussels"),
+            log_level=env.get("DRONETEAM_LOG", "INFO").upper(),
+        )
+
+    def blob_dir(self, kind: str) -> Path:
+        """The folder below data_dir for one kind of file, made when missing."""
+        path = self.data_dir / kind
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise SetupError(f"{name}={text!r} is not a whole number") from None
+
+
+def _kept_secret(data_dir: Path) -> str:
+    """The secret in data_dir, made on first use; only its owner may read it."""
+    path = data_dir / "secret"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text()
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        return path.read_text()
+    except OSError as error:
+        raise SetupError(
+            f"cannot keep a secret in {path}: {error.strerror}; set DRONETEAM_DATA to a folder "
+            "that can be written, or DRONETEAM_SECRET"
+        ) from error
