@@ -1,0 +1,58 @@
+"""What a person may choose about a scene; everything else follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from droneteam.errors import InputError
+from droneteam.photogrammetry.scene import Camera
+
+StageName = Literal["photos", "sfm", "adjust", "dense", "surface", "export"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+Preset = Literal["preview", "normal", "full"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+LANGUAGES = ("fr", "nl", "en")
+DEFAULT_EPSG = 3812
+"""Belgian Lambert 2008."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneParams:
+    """How a scene is built.
+
+    camera : a calibration for every photo, taken as exact.
+    gcp_path, check_path, scale_bars_path : control, points kept out of the adjustment, lengths.
+    until : the last stage to run.
+    threads : processor cores to use; it does not change the result.
+    """
+
+    preset: Preset = "normal"
+    camera: Camera | None = None
+    gcp_path: Path | None = None
+    check_path: Path | None = None
+    scale_bars_path: Path | None = None
+    until: StageName = "export"
+    epsg: int = DEFAULT_EPSG
+    language: str = "fr"
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise InputError(
+                f"preset {self.preset!r} is not one of {', '.join(PRESETS)}", field="preset"
+            )
+        if self.until not in STAGES:
+            raise InputError(
+                f"stage {self.until!r} is not one of {', '.join(STAGES)}", field="until"
+            )
+        if self.language not in LANGUAGES:
+            raise InputError(f"language {self.language!r} is not fr, nl or en", field="language")
+        if not 1024 <= self.epsg <= 32767:
+            raise InputError(f"EPSG code {self.epsg} outside [1024, 32767]", field="epsg")
+        if self.threads < 1:
+            raise InputError(f"threads {self.threads} is less than 1", field="threads")
+        for path in (self.gcp_path, self.check_path, self.scale_bars_path):
+            if path is not None and not path.is_file():
+                raise InputError(f"there is no file {path}", field="control")

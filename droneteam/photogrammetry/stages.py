@@ -1,0 +1,115 @@
+"""The six stages of a scene: what each reads, what decides its result, what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from droneteam.errors import SceneError
+from droneteam.photogrammetry import sfm
+from droneteam.photogrammetry.photo_files import (
+    load_photos,
+    save_photos,
+    working_paths,
+    write_working_copy,
+)
+from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
+from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
+from droneteam.photogrammetry.scene_params import Preset, SceneParams
+from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
+from droneteam.photogrammetry.sfm_types import SfmParams
+
+SFM_PRESETS: Mapping[Preset, SfmParams] = {
+    "preview": SfmParams(detector="opencv", max_features=4096, max_image_px=1600),
+    "normal": SfmParams(),
+    "full": SfmParams(max_features=16384, max_image_px=6000),
+}
+"""How much of each photo is looked at for features."""
+
+
+def run_photos(context: StageContext) -> None:
+    """Read and judge every photo; write working copies of those that need one."""
+    paths = [context.photos.paths[name] for name in sorted(context.photos.paths)]
+    found = read_photos(paths, progress=lambda _, part, text: context.progress(0.9 * part, text))
+    for photo in found.photos:
+        if not photo.plain:
+            context.progress(0.95, f"upright copy of {photo.name}")
+            write_working_copy(photo, context.folder)
+    save_photos(found, context.folder)
+
+
+def run_sfm(context: StageContext) -> None:
+    """Orient the photos among each other."""
+    photos, working = _photos(context)
+    heights = choose_heights([p.position for p in photos.photos if p.position is not None])
+    inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
+    params = replace(_sfm_params(context.params), threads=context.params.threads)
+    result = sfm.reconstruct(
+        inputs, context.scratch, params, lambda _, part, text: context.progress(part, text)
+    )
+    if not result.groups:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in result.unregistered)
+        raise SceneError(
+            "sfm",
+            f"no three photos could be oriented ({reasons})",
+            help="Photos of a scene must overlap by 60 % or more and show structure; take more "
+            "photos, or leave out those of other places",
+        )
+    save_sfm(result, context.folder)
+
+
+def _photos(context: StageContext) -> tuple[PhotoSet, dict[str, Path]]:
+    folder = context.earlier["photos"]
+    photos = load_photos(folder, context.photos.paths)
+    return photos, working_paths(photos, folder)
+
+
+def _sfm_params(params: SceneParams) -> SfmParams:
+    return SFM_PRESETS[params.preset]
+
+
+def _without_threads(params: Any) -> dict[str, Any]:
+    """The fields that decide a result; how many cores were used does not."""
+    return {f.name: getattr(params, f.name) for f in fields(params) if f.name != "threads"}
+
+
+def _nothing(photos: SceneInput, params: SceneParams) -> dict[str, str]:
+    return {}
+
+
+def _photo_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
+    return {f"photo:{name}": digest for name, digest in photos.hashes.items()}
+
+
+def _control_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
+    named = {"gcp": params.gcp_path, "check": params.check_path, "bars": params.scale_bars_path}
+    return {name: file_sha256(path) for name, path in named.items() if path is not None}
+
+
+STAGE_TABLE: tuple[Stage, ...] = (
+    Stage(
+        name="photos",
+        run=run_photos,
+        needs=(),
+        decides=lambda params: {},
+        outside=_photo_hashes,
+        module="droneteam.photogrammetry.photos",
+        libraries=("pillow", "opencv-python-headless"),
+    ),
+    Stage(
+        name="sfm",
+        run=run_sfm,
+        needs=("photos",),
+        decides=lambda params: {
+            "sfm": _without_threads(_sfm_params(params)),
+            "camera": params.camera,
+        },
+        outside=_nothing,
+        module="droneteam.photogrammetry.sfm",
+        libraries=("pycolmap", "opencv-python-headless", "numpy"),
+        disk_bytes_per_pixel=2.0,
+    ),
+)
