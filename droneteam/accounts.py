@@ -32,7 +32,7 @@ MIN_PASSWORD_LENGTH = 12
 """NIST SP 800-63B asks for 8 at least and for no composition rules."""
 
 _hasher = PasswordHasher()
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 
 class OrganisationKind(enum.StrEnum):
@@ -140,7 +140,7 @@ def require_role(actor: Actor, *roles: str) -> None:
         raise NotAllowed(f"this takes the role {' or '.join(roles)}")
 
 
-def scoped(query: Select[_Row], actor: Actor, column: InstrumentedAttribute[int]) -> Select[_Row]:
+def scoped(query: _Query, actor: Actor, column: InstrumentedAttribute[int]) -> _Query:
     """The query, limited to the organisation's rows that the actor may see.
 
     The one place where tenancy is decided: every query for a zone's rows passes through here.

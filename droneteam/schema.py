@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 import droneteam.accounts
 import droneteam.audit
 import droneteam.jobs  # noqa: F401
 from droneteam.db import Base
+from droneteam.errors import SetupError
 
 metadata = Base.metadata
 
 
 def create_all(engine: Engine) -> None:
-    """Make every table that is missing; tests use it, installations use migrations."""
+    """Make every table that is missing; tests use it, installations use `upgrade`."""
     metadata.create_all(engine)
+
+
+def upgrade(engine: Engine) -> str:
+    """The schema's revision after every outstanding migration has run in one transaction."""
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest_revision()
+
+
+def newest_revision() -> str:
+    """The revision that this release needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def require_current(engine: Engine) -> None:
+    """Nothing, when the database has this release's schema.
+
+    Raises
+    ------
+    SetupError
+        Says which command brings it there.
+    """
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != newest_revision():
+        raise SetupError(
+            f"the database is at revision {found}, this release needs {newest_revision()}: "
+            "run `droneteam database upgrade`"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

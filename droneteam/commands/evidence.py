@@ -1,0 +1,63 @@
+"""`droneteam evidence`: check a sealed bag, or export a case as one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from droneteam import accounts, db
+from droneteam.evidence import bag, keys, manifest, service
+from droneteam.settings import Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    verify = actions.add_parser("verify", help="check a bag, a folder or a .zip")
+    verify.add_argument("bag", type=Path)
+    verify.add_argument("--key", metavar="KEY_ID", help="the key that must have signed it")
+    export = actions.add_parser("export", help="export a case as a sealed bag")
+    export.add_argument("case", type=int)
+    export.add_argument("--reason", required=True)
+    export.add_argument("--user", required=True, help="the login that exports it")
+    export.add_argument("-o", "--out", type=Path, required=True, help="folder for the bag")
+    actions.add_parser("key", help="print this installation's KEY_ID")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Dispatch to the action."""
+    if args.action == "verify":
+        return _verify(args)
+    key = keys.signing_key(Settings.from_env().data_dir / "keys" / "evidence.pem")
+    if args.action == "key":
+        print(manifest.key_id(key.public_key()))
+        return 0
+    settings = Settings.from_env()
+    with db.session_scope(db.make_engine(settings.database_url)) as session:
+        exported = service.export_bag(
+            session,
+            accounts.actor_for_login(session, args.user),
+            args.case,
+            reason=args.reason,
+            store=settings.blob_dir("evidence"),
+            out_dir=args.out,
+            key=key,
+            now=datetime.now(UTC),
+        )
+    print(args.out / exported.folder)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    report = bag.verify_bag(args.bag, args.key)
+    for problem in report.problems:
+        print(f"{problem.path or report.path}: {problem.text}", file=sys.stderr)
+    print(f"{report.files_checked} files, {report.bytes_checked} bytes checked")
+    if not report.ok:
+        print(f"{report.path} is NOT intact: {len(report.problems)} problem(s)")
+        return 1
+    trust = {True: "the expected key", False: "an unknown key", None: "a key not checked further"}
+    print(f"{report.path} is intact, signed by {report.signer} ({trust[report.signer_known]})")
+    return 0

@@ -1,0 +1,491 @@
+"""Cases: open, add files, keep custody, export sealed bags, retain and erase."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import Actor, require_role, scoped
+from droneteam.errors import Conflict, InputError, NotFound
+from droneteam.evidence import bag, manifest
+from droneteam.evidence.models import Case, CustodyEvent, EvidenceItem, Export, Retention
+
+READERS = ("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
+WRITERS = ("investigator", "pilot", "coordinator", "administrator")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDraft:
+    """What is needed to open a case."""
+
+    organisation_id: int
+    title: str
+    legal_basis: str
+    request_id: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("title", "legal_basis"):
+            if not getattr(self, field).strip():
+                raise InputError(f"a case needs a {field.replace('_', ' ')}", field=field)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """A file to take into a case: folder and name in the bag, kind, origin and facts."""
+
+    content: Path
+    folder: str
+    name: str
+    kind: str
+    source: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """A file in a case."""
+
+    id: int
+    path: str
+    kind: str
+    source: str
+    sha256: str
+    size_bytes: int
+    added_at: datetime
+    added_by: str
+    facts: dict[str, Any]
+    erased_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyView:
+    """One step of custody."""
+
+    at: datetime
+    actor: str
+    action: str
+    reason: str
+    item_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportView:
+    """One sealed bag."""
+
+    id: int
+    case_id: int
+    at: datetime
+    actor: str
+    reason: str
+    folder: str
+    statement_sha256: str
+    key_id: str
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """A case with what it holds."""
+
+    id: int
+    organisation_id: int
+    request_id: int | None
+    title: str
+    legal_basis: str
+    opened_at: datetime
+    closed_at: datetime | None
+    items: tuple[ItemView, ...]
+    custody: tuple[CustodyView, ...]
+    exports: tuple[ExportView, ...]
+    keep_until: datetime | None
+    legal_hold: bool
+
+
+def open_case(session: Session, actor: Actor, draft: CaseDraft, now: datetime) -> CaseView:
+    """The new case."""
+    require_role(actor, *WRITERS)
+    row = Case(
+        organisation_id=draft.organisation_id,
+        request_id=draft.request_id,
+        title=draft.title.strip(),
+        legal_basis=draft.legal_basis.strip(),
+        opened_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _note(session, actor, row.id, "open", draft.legal_basis, now)
+    return _case_view(session, row)
+
+
+def list_cases(session: Session, actor: Actor) -> list[CaseView]:
+    """The cases that the actor may see, newest first."""
+    require_role(actor, *READERS, *WRITERS)
+    query = scoped(select(Case), actor, Case.organisation_id).order_by(Case.id.desc())
+    return [_case_view(session, row) for row in session.scalars(query)]
+
+
+def get_case(session: Session, actor: Actor, case_id: int) -> CaseView:
+    """The case; NotFound when there is none that the actor may see."""
+    return _case_view(session, _case_row(session, actor, case_id))
+
+
+def add_item(
+    session: Session, actor: Actor, case_id: int, new: NewItem, store: Path, now: datetime
+) -> ItemView:
+    """The file as evidence: copied into the store, hashed on the way, on the disk.
+
+    store : the folder of evidence by hash. The same content is stored once.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    Conflict
+        The case is closed, or holds another file under that name.
+    """
+    require_role(actor, *WRITERS)
+    case = _case_row(session, actor, case_id)
+    if case.closed_at is not None:
+        raise Conflict(f"case {case_id} is closed; open a new one")
+    path = manifest.safe_path(*new.folder.split("/"), new.name)
+    sha256, size_bytes = _take(new.content, store)
+    same = select(EvidenceItem).where(EvidenceItem.case_id == case_id, EvidenceItem.path == path)
+    known = session.scalar(same)
+    if known is not None:
+        if known.sha256 == sha256:
+            return _item_view(known)
+        raise Conflict(f"case {case_id} holds another file called {path}; give this one a new name")
+    row = EvidenceItem(
+        case_id=case_id,
+        path=path,
+        kind=new.kind,
+        source=new.source,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        added_at=now,
+        added_by=actor.display_name,
+        facts=new.facts,
+    )
+    session.add(row)
+    session.flush()
+    _note(session, actor, case_id, "add", f"{new.kind} from {new.source}", now, row)
+    return _item_view(row)
+
+
+def open_content(
+    session: Session, actor: Actor, item_id: int, reason: str, store: Path, now: datetime
+) -> Path:
+    """Where the item's content lies; the look and its reason are kept."""
+    row = session.get(EvidenceItem, item_id)
+    if row is None:
+        raise NotFound("evidence item", item_id)
+    _case_row(session, actor, row.case_id)
+    if not reason.strip():
+        raise InputError("say why the evidence is looked at", field="reason")
+    if row.erased_at is not None:
+        raise Conflict(f"{row.path} was erased on {row.erased_at:%Y-%m-%d} as its retention asked")
+    _note(session, actor, row.case_id, "read", reason, now, row)
+    return content_path(store, row.sha256)
+
+
+def export_bag(
+    session: Session,
+    actor: Actor,
+    case_id: int,
+    *,
+    reason: str,
+    store: Path,
+    out_dir: Path,
+    key: Ed25519PrivateKey,
+    now: datetime,
+) -> ExportView:
+    """A sealed bag with every item of the case, in a new folder below out_dir.
+
+    Raises
+    ------
+    InputError
+        No reason is given, or the case holds nothing.
+    Conflict
+        A stored file is no longer what was accepted.
+    """
+    require_role(actor, "investigator", "administrator")
+    case = _case_row(session, actor, case_id)
+    if not reason.strip():
+        raise InputError("say why the evidence is exported", field="reason")
+    items = [item for item in _item_rows(session, case_id) if item.erased_at is None]
+    if not items:
+        raise InputError(f"case {case_id} holds nothing to export")
+    serial = session.scalar(select(func.count()).where(Export.case_id == case_id)) or 0
+    identifier = f"droneteam-case-{case_id}-{serial + 1}"
+    _note(session, actor, case_id, "export", reason, now)
+    statement = _statement(session, actor, case, identifier, items, reason, now)
+    files = [bag.PayloadFile(_bag_item(row), content_path(store, row.sha256)) for row in items]
+    folder = bag.write_bag(out_dir / identifier, statement, files, key, now)
+    row = Export(
+        case_id=case_id,
+        at=now,
+        actor=actor.display_name,
+        reason=reason,
+        folder=identifier,
+        statement_sha256=bag.hash_file(folder / "statement.json")[0],
+        key_id=manifest.key_id(key.public_key()),
+        n_items=len(items),
+    )
+    session.add(row)
+    session.flush()
+    return _export_view(row)
+
+
+def get_export(session: Session, actor: Actor, export_id: int) -> ExportView:
+    """The export; NotFound when there is none that the actor may see."""
+    row = session.get(Export, export_id)
+    if row is None:
+        raise NotFound("export", export_id)
+    _case_row(session, actor, row.case_id)
+    return _export_view(row)
+
+
+def set_retention(
+    session: Session,
+    actor: Actor,
+    case_id: int,
+    *,
+    keep_until: datetime,
+    basis: str,
+    legal_hold: bool,
+    now: datetime,
+) -> CaseView:
+    """The case, with how long its content is kept."""
+    require_role(actor, "administrator", "manager")
+    case = _case_row(session, actor, case_id)
+    row = session.scalar(select(Retention).where(Retention.case_id == case_id))
+    if row is None:
+        row = Retention(case_id=case_id, keep_until=keep_until, basis=basis)
+        session.add(row)
+    row.keep_until, row.basis, row.legal_hold = keep_until, basis, legal_hold
+    session.flush()
+    hold = ", on legal hold" if legal_hold else ""
+    _note(session, actor, case_id, "retain", f"until {keep_until:%Y-%m-%d}{hold}: {basis}", now)
+    return _case_view(session, case)
+
+
+def erase_expired(session: Session, actor: Actor, store: Path, now: datetime) -> list[int]:
+    """Ids of the items whose content was erased because their retention has run out.
+
+    Rows and hashes stay, so that it can still be proven what was held.  Content that another
+    case still keeps is left alone.
+    """
+    require_role(actor, "administrator")
+    due = (
+        select(EvidenceItem)
+        .join(Retention, Retention.case_id == EvidenceItem.case_id)
+        .where(
+            Retention.keep_until <= now,
+            Retention.legal_hold.is_(False),
+            EvidenceItem.erased_at.is_(None),
+        )
+    )
+    rows = list(session.scalars(due))
+    for row in rows:
+        row.erased_at = now
+        _note(session, actor, row.case_id, "erase", "retention has run out", now, row)
+    session.flush()
+    for sha256 in {row.sha256 for row in rows}:
+        kept = select(EvidenceItem.id).where(
+            EvidenceItem.sha256 == sha256, EvidenceItem.erased_at.is_(None)
+        )
+        if session.scalar(kept.limit(1)) is None:
+            content_path(store, sha256).unlink(missing_ok=True)
+    return [row.id for row in rows]
+
+
+def content_path(store: Path, sha256: str) -> Path:
+    """Where content with that hash lies in the store."""
+    return store / sha256[:2] / sha256
+
+
+def _take(source: Path, store: Path) -> tuple[str, int]:
+    """SHA-256 and size of the content, which is now in the store."""
+    store.mkdir(parents=True, exist_ok=True)
+    partial = store / f".{uuid.uuid4().hex}.part"
+    try:
+        sha256, size = bag.copy_hashed(source, partial)
+        target = content_path(store, sha256)
+        target.parent.mkdir(exist_ok=True)
+        partial.chmod(0o444)
+        partial.replace(target)
+    except FileNotFoundError:
+        raise InputError(f"{source} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{source} cannot be taken as evidence: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return sha256, size
+
+
+def _statement(
+    session: Session,
+    actor: Actor,
+    case: Case,
+    identifier: str,
+    items: Sequence[EvidenceItem],
+    reason: str,
+    now: datetime,
+) -> manifest.CaseStatement:
+    return manifest.CaseStatement(
+        case={
+            "id": case.id,
+            "identifier": identifier,
+            "title": case.title,
+            "legal_basis": case.legal_basis,
+            "request_id": case.request_id,
+            "opened_at": case.opened_at.isoformat(),
+        },
+        items=tuple(_bag_item(row) for row in items),
+        custody=tuple(
+            {
+                "at": step.at.isoformat(),
+                "actor": step.actor,
+                "action": step.action,
+                "reason": step.reason,
+                "item": step.item_path,
+            }
+            for step in _custody(session, case.id)
+        ),
+        exported_at=now.astimezone(UTC).isoformat(),
+        exported_by=actor.display_name,
+        reason=reason,
+        software={"droneteam": version("droneteam"), "python": platform.python_version()},
+    )
+
+
+def _bag_item(row: EvidenceItem) -> manifest.BagItem:
+    return manifest.BagItem(
+        path=row.path,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        kind=row.kind,
+        source=row.source,
+        added_at=row.added_at.isoformat(),
+        added_by=row.added_by,
+        facts=row.facts,
+    )
+
+
+def _note(
+    session: Session,
+    actor: Actor,
+    case_id: int,
+    action: str,
+    reason: str,
+    now: datetime,
+    item: EvidenceItem | None = None,
+) -> None:
+    """Keep the step in the case's custody and in the audit chain."""
+    item_id = None if item is None else item.id
+    session.add(
+        CustodyEvent(
+            case_id=case_id,
+            item_id=item_id,
+            at=now,
+            actor=actor.display_name,
+            action=action,
+            reason=reason,
+        )
+    )
+    facts = {} if item is None else {"item": item.path, "sha256": item.sha256}
+    audit.append(
+        session,
+        actor,
+        action=f"evidence.{action}",
+        subject=f"case:{case_id}",
+        at=now,
+        reason=reason,
+        facts=facts,
+    )
+
+
+def _case_row(session: Session, actor: Actor, case_id: int) -> Case:
+    require_role(actor, *READERS, *WRITERS)
+    query = scoped(select(Case).where(Case.id == case_id), actor, Case.organisation_id)
+    row = session.scalar(query)
+    if row is None:
+        raise NotFound("case", case_id)
+    return row
+
+
+def _item_rows(session: Session, case_id: int) -> list[EvidenceItem]:
+    query = select(EvidenceItem).where(EvidenceItem.case_id == case_id)
+    return list(session.scalars(query.order_by(EvidenceItem.path)))
+
+
+def _custody(session: Session, case_id: int) -> list[CustodyView]:
+    query = (
+        select(CustodyEvent, EvidenceItem.path)
+        .outerjoin(EvidenceItem, EvidenceItem.id == CustodyEvent.item_id)
+        .where(CustodyEvent.case_id == case_id)
+        .order_by(CustodyEvent.id)
+    )
+    return [
+        CustodyView(event.at, event.actor, event.action, event.reason, path)
+        for event, path in session.execute(query)
+    ]
+
+
+def _case_view(session: Session, row: Case) -> CaseView:
+    retention = session.scalar(select(Retention).where(Retention.case_id == row.id))
+    exports = select(Export).where(Export.case_id == row.id).order_by(Export.id)
+    return CaseView(
+        id=row.id,
+        organisation_id=row.organisation_id,
+        request_id=row.request_id,
+        title=row.title,
+        legal_basis=row.legal_basis,
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        items=tuple(_item_view(item) for item in _item_rows(session, row.id)),
+        custody=tuple(_custody(session, row.id)),
+        exports=tuple(_export_view(export) for export in session.scalars(exports)),
+        keep_until=None if retention is None else retention.keep_until,
+        legal_hold=retention is not None and retention.legal_hold,
+    )
+
+
+def _item_view(row: EvidenceItem) -> ItemView:
+    return ItemView(
+        id=row.id,
+        path=row.path,
+        kind=row.kind,
+        source=row.source,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        added_at=row.added_at,
+        added_by=row.added_by,
+        facts=row.facts,
+        erased_at=row.erased_at,
+    )
+
+
+def _export_view(row: Export) -> ExportView:
+    return ExportView(
+        id=row.id,
+        case_id=row.case_id,
+        at=row.at,
+        actor=row.actor,
+        reason=row.reason,
+        folder=row.folder,
+        statement_sha256=row.statement_sha256,
+        key_id=row.key_id,
+        n_items=row.n_items,
+    )

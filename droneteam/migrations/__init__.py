@@ -1,0 +1,1 @@
+"""Database migrations; each works with the release before it."""
