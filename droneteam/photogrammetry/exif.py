@@ -128,9 +128,7 @@ def _altitudes(gps: Mapping[int, Any]) -> tuple[float | None, float | None]:
     return (None, signed) if code in (2, 3) else (signed, None)
 
 
-def _taken_at(
-    shot: Mapping[int, Any], gps: Mapping[int, Any]
-) -> tuple[datetime | None, Clock]:
+def _taken_at(shot: Mapping[int, Any], gps: Mapping[int, Any]) -> tuple[datetime | None, Clock]:
     """The exposure's time: with its offset when stated, else the receiver's, else unzoned.
 
     The stated offset comes first because GPSTimeStamp is the time of the last fix, up to
@@ -146,12 +144,14 @@ def _taken_at(
     fix = _fix_time(gps)
     if fix is not None:
         return fix, "gnss"
-    return (None if local is None else local.replace(tzinfo=UTC)), "unzoned"
+    return local, "unzoned"
 
 
 def _local_time(shot: Mapping[int, Any]) -> datetime | None:
+    """The camera's clock, marked as UTC until its offset is known."""
     try:
-        local = datetime.strptime(_text(shot.get(_TIME_ORIGINAL)), "%Y:%m:%d %H:%M:%S")
+        text = _text(shot.get(_TIME_ORIGINAL))
+        local = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return None
     digits = _text(shot.get(_SUBSEC_ORIGINAL))

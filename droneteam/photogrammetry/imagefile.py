@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -174,14 +175,14 @@ def _decode_16_bit(path: Path) -> NDArray[np.uint8]:
     The values are shifted by whole bits, down to 8: 12-bit data in a 16-bit file would be black
     with a fixed shift, and a stretch per photo would make neighbours differ in brightness.
     """
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels: NDArray[Any] | None = cv2.imread(str(path), flags)
     if pixels is None:
         raise DecodeError(f"{path.name} is a 16-bit image that cannot be read; save it as 8-bit")
     if pixels.dtype != np.uint16 and pixels.dtype != np.uint8:
         raise DecodeError(f"{path.name} holds {pixels.dtype} pixels; save it as 8- or 16-bit")
     shift = max(0, int(pixels.max()).bit_length() - 8)
-    narrow = (pixels >> shift).astype(np.uint8)
+    narrow: NDArray[np.uint8] = np.right_shift(pixels, shift).astype(np.uint8)
     if narrow.ndim == 2:
-        return cv2.cvtColor(narrow, cv2.COLOR_GRAY2RGB).astype(np.uint8)
-    code = cv2.COLOR_BGRA2RGB if narrow.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return cv2.cvtColor(narrow, code).astype(np.uint8)
+        return np.repeat(narrow[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(narrow[:, :, 2::-1])

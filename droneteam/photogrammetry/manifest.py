@@ -14,7 +14,6 @@ import enum
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,9 +137,8 @@ def damaged_outputs(manifest: Manifest, folder: Path) -> list[str]:
     damaged = []
     for record in manifest.outputs:
         path = folder / record.path
-        if not path.is_file() or path.stat().st_size != record.size_bytes:
-            damaged.append(record.path)
-        elif file_sha256(path) != record.sha256:
+        whole = path.is_file() and path.stat().st_size == record.size_bytes
+        if not whole or file_sha256(path) != record.sha256:
             damaged.append(record.path)
     return damaged
 
@@ -164,15 +162,21 @@ def source_digest(module: str) -> str:
 
 
 def _collect_sources(module: str, sources: dict[str, bytes]) -> None:
-    if module in sources:
+    path = _source_path(module)
+    if module in sources or path is None:
         return
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return
-    sources[module] = Path(spec.origin).read_bytes()
+    sources[module] = path.read_bytes()
     for name in _imported(sources[module]):
         if name.startswith("droneteam"):
             _collect_sources(name, sources)
+
+
+def _source_path(module: str) -> Path | None:
+    """Where a droneteam module's source lies; None for names that are no module."""
+    root = Path(__file__).parents[2]
+    base = root.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _imported(source: bytes) -> list[str]:

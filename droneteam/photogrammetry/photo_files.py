@@ -61,9 +61,7 @@ def write_working_copy(photo: Photo, folder: Path) -> None:
 def working_paths(photos: PhotoSet, folder: Path) -> dict[str, Path]:
     """Where the pixels to work on lie: the original, or its upright 8-bit copy."""
     return {
-        photo.name: photo.path
-        if photo.plain
-        else folder / WORKING_FOLDER / f"{photo.name}.png"
+        photo.name: photo.path if photo.plain else folder / WORKING_FOLDER / f"{photo.name}.png"
         for photo in photos.photos
     }
 

@@ -175,7 +175,9 @@ def find_photos(folder: Path) -> list[Path]:
         No such folder, or nothing in it that could be a photo.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give the folder with the photos", field="photos")
+        raise InputError(
+            f"{folder} is not a folder; give the folder with the photos", field="photos"
+        )
     wanted = imagefile.SUFFIXES | imagefile.RAW_SUFFIXES
     for candidates in (folder.glob("*"), _visible_below(folder)):
         paths = sorted(
@@ -274,8 +276,8 @@ def _position(header: Header) -> PhotoPosition | None:
     exif, xmp = header.exif, header.xmp
     if exif.lat_deg is None or exif.lon_deg is None or (exif.lat_deg == 0.0 == exif.lon_deg):
         return None
-    alt_ellipsoid_m = xmp.alt_ellipsoid_m if xmp.alt_ellipsoid_m is not None else exif.alt_ellipsoid_m
-    receiver_m = exif.alt_receiver_m if exif.alt_receiver_m is not None else xmp.alt_unknown_datum_m
+    alt_ellipsoid_m = _first_stated(xmp.alt_ellipsoid_m, exif.alt_ellipsoid_m)
+    receiver_m = _first_stated(exif.alt_receiver_m, xmp.alt_unknown_datum_m)
     return PhotoPosition(
         lat_deg=exif.lat_deg,
         lon_deg=exif.lon_deg,
@@ -285,6 +287,10 @@ def _position(header: Header) -> PhotoPosition | None:
         sigma_enu_m=_sigma_enu_m(xmp, exif.sigma_horizontal_m),
         rtk_fix=xmp.rtk_fix,
     )
+
+
+def _first_stated(first: float | None, second: float | None) -> float | None:
+    return second if first is None else first
 
 
 def _sigma_enu_m(xmp: XmpFields, horizontal_m: float | None) -> tuple[float, float, float]:

@@ -140,7 +140,9 @@ def _scene(
 ) -> Scene:
     """What the finished stages amount to."""
     by_name = {record.manifest.stage: record for record in records}
-    photos = load_photos(by_name["photos"].folder, paths) if "photos" in by_name else PhotoSet((), ())
+    photos = (
+        load_photos(by_name["photos"].folder, paths) if "photos" in by_name else PhotoSet((), ())
+    )
     network = None
     if "adjust" in by_name:
         pixels = working_paths(photos, by_name["photos"].folder)

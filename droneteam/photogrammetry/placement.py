@@ -1,4 +1,4 @@
-"""What ingest hands to structure from motion: one frame's worth of positions and focal priors; pure."""
+"""What ingest hands to structure from motion: positions in one frame and focal priors; pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Heights:
 
 
 ELLIPSOID = Heights(
-    "ellipsoid", "WGS84 ellipsoid", "heights above the WGS84 ellipsoid, as the receiver states (RTK)"
+    "ellipsoid",
+    "WGS84 ellipsoid",
+    "heights above the WGS84 ellipsoid, as the receiver states (RTK)",
 )
 RECEIVER = Heights(
     "receiver",
@@ -82,6 +84,7 @@ def sfm_inputs(
             focal_prior_px=_focal_prior_px(photo),
             position=_point(photo.position, heights),
             position_sigma_m=None if photo.position is None else photo.position.sigma_enu_m,
+            gimbal_deg=_gimbal_deg(photo),
             known_camera=known,
         )
         for photo in photos
@@ -93,6 +96,12 @@ def camera_key(photo: Photo) -> str:
     """Equal for photos of one physical camera at one focal length."""
     focal_px = round(photo.lens.camera.focal_px[0])
     return f"{photo.make}|{photo.model}|{photo.serial}|{focal_px}"
+
+
+def _gimbal_deg(photo: Photo) -> tuple[float, float, float] | None:
+    if photo.gimbal is None:
+        return None
+    return photo.gimbal.yaw_deg, photo.gimbal.pitch_deg, photo.gimbal.roll_deg
 
 
 def _focal_prior_px(photo: Photo) -> float | None:

@@ -142,7 +142,9 @@ def _photo_findings(q: Quality, typical_blur: float, near: int | None) -> tuple[
         found.append(Finding("flat", "shows nothing that could be matched (uniform image)"))
     elif q.blur > BLUR_LIMIT or q.blur > typical_blur + BLUR_EXCESS_LIMIT:
         found.append(
-            Finding("blurred", f"is blurred (blur effect {q.blur:.2f}, the set's {typical_blur:.2f})")
+            Finding(
+                "blurred", f"is blurred (blur effect {q.blur:.2f}, the set's {typical_blur:.2f})"
+            )
         )
     if q.dark > CLIPPED_LIMIT:
         found.append(Finding("dark", f"is underexposed ({q.dark:.0%} of it is black)"))

@@ -1,4 +1,4 @@
-"""What a piece of work costs: wall time, CPU time with children, peak memory of the process tree."""
+"""What work costs: wall time, CPU time with children, peak memory of the process tree."""
 
 from __future__ import annotations
 

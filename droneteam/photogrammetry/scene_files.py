@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,9 @@ def camera_from_file(path: Path) -> Camera:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a camera ({error}); it must be {shape}", field="camera") from error
+        raise InputError(
+            f"{path} is not a camera ({error}); it must be {shape}", field="camera"
+        ) from error
     if not all(map(math.isfinite, params)):
         raise InputError(f"{path}: params must be finite numbers", field="camera")
     return camera

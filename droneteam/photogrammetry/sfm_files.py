@@ -54,7 +54,8 @@ def _group_row(group: SfmGroup) -> dict[str, Any]:
     return {
         "views": [view_row(view) for view in group.views],
         "reprojection_px": group.reprojection_px,
-        "consistency": group.consistency,
+        "agreeing_matches": group.agreeing_matches,
+        "verified_matches": group.verified_matches,
         "mapper": group.mapper,
     }
 
@@ -64,6 +65,7 @@ def _group(row: Mapping[str, Any], sparse: Path, photo_paths: Mapping[str, Path]
         views=tuple(view_of_row(view, photo_paths) for view in row["views"]),
         sparse=load_sparse(sparse),
         reprojection_px=row["reprojection_px"],
-        consistency=row["consistency"],
+        agreeing_matches=row["agreeing_matches"],
+        verified_matches=row["verified_matches"],
         mapper=row["mapper"],
     )

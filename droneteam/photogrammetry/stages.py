@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from droneteam.errors import SceneError
-from droneteam.photogrammetry import sfm
+from droneteam.photogrammetry import georef, sfm
 from droneteam.photogrammetry.photo_files import (
     load_photos,
     save_photos,
@@ -18,6 +18,7 @@ from droneteam.photogrammetry.photo_files import (
 from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
+from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
 from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
 from droneteam.photogrammetry.sfm_types import SfmParams
@@ -59,6 +60,16 @@ def run_sfm(context: StageContext) -> None:
             "photos, or leave out those of other places",
         )
     save_sfm(result, context.folder)
+
+
+def run_adjust(context: StageContext) -> None:
+    """Place the oriented photos on the earth and state how well they are known."""
+    photos, working = _photos(context)
+    heights = choose_heights([p.position for p in photos.photos if p.position is not None])
+    inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
+    result = load_sfm(context.earlier["sfm"], working)
+    network = georef.place(result, inputs, vertical_datum=heights.datum, datum_note=heights.note)
+    save_network(network, context.folder)
 
 
 def _photos(context: StageContext) -> tuple[PhotoSet, dict[str, Path]]:
@@ -111,5 +122,14 @@ STAGE_TABLE: tuple[Stage, ...] = (
         module="droneteam.photogrammetry.sfm",
         libraries=("pycolmap", "opencv-python-headless", "numpy"),
         disk_bytes_per_pixel=2.0,
+    ),
+    Stage(
+        name="adjust",
+        run=run_adjust,
+        needs=("photos", "sfm"),
+        decides=lambda params: {},
+        outside=_control_hashes,
+        module="droneteam.photogrammetry.georef",
+        libraries=("numpy", "scipy"),
     ),
 )

@@ -1,10 +1,10 @@
 """A scene's folder: one writer at a time, files that are whole or absent, clear disk errors.
 
-    scene.json cameras.json   what the scene is; rewritten after every stage
-    products/                 the files for people, linked from the export stage
-    stages/<stage>-<key>/     one finished stage: its outputs and manifest.json
-    stages/.<stage>-<key>/    one that was interrupted; thrown away or resumed by the next run
-    .lock                     held by the process that builds
+scene.json cameras.json   what the scene is; rewritten after every stage
+products/                 the files for people, linked from the export stage
+stages/<stage>-<key>/     one finished stage: its outputs and manifest.json
+stages/.<stage>-<key>/    one that was interrupted; thrown away or resumed by the next run
+.lock                     held by the process that builds
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from droneteam.errors import Conflict, DroneteamError, InputError, SceneError
 LOCK_NAME = ".lock"
 KEY_LENGTH = 16
 NEARLY_FULL_BYTES = 32 << 20
-"""Libraries hide "no space left" behind errors of their own; with less free than this, it was it."""
+"""Libraries hide "no space left" behind errors of their own; with less free, that was it."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 

@@ -38,7 +38,7 @@ _PREFIXES = "drone-dji|drone-autel|drone|Camera"
 _ATTRIBUTE = re.compile(rf"(?:{_PREFIXES}):(\w+)\s*=\s*([\"'])(.*?)\2", re.DOTALL)
 _ELEMENT = re.compile(rf"<(?:{_PREFIXES}):(\w+)>([^<]*)</", re.DOTALL)
 _RTK_FIX: dict[int, RtkFix] = {16: "single", 34: "float", 50: "fixed"}
-MAX_PACKET_BYTES = 1 << 20
+MAX_PACKET_LENGTH = 1 << 20
 """Longer packets hold thumbnails or panoramas, not flight data; the rest is not read."""
 
 
@@ -90,7 +90,9 @@ def parse_xmp(packet: bytes | str | None) -> XmpFields:
     """The fields of a packet; all None for one that is missing or unreadable."""
     if not packet:
         return XmpFields()
-    text = packet if isinstance(packet, str) else packet[:MAX_PACKET_BYTES].decode("utf-8", "replace")
+    text = (
+        packet if isinstance(packet, str) else packet[:MAX_PACKET_LENGTH].decode("utf-8", "replace")
+    )
     values = _named_values(text.replace("\x00", ""))
     absolute = _number(values, "AbsoluteAltitude")
     is_rtk = values.get("AltitudeType", "").strip().lower() == "rtkalt"
@@ -109,7 +111,7 @@ def parse_xmp(packet: bytes | str | None) -> XmpFields:
 
 
 def _named_values(text: str) -> dict[str, str]:
-    values = {name: value for name, value in _ELEMENT.findall(text)}
+    values = dict(_ELEMENT.findall(text))
     values.update({name: value for name, _, value in _ATTRIBUTE.findall(text)})
     return values
 
@@ -126,7 +128,9 @@ def _positive(number: float | None) -> float | None:
     return number if number is not None and number > 0.0 else None
 
 
-def _triple(values: dict[str, str], names: tuple[str, str, str]) -> tuple[float, float, float] | None:
+def _triple(
+    values: dict[str, str], names: tuple[str, str, str]
+) -> tuple[float, float, float] | None:
     first, second, third = (_number(values, name) for name in names)
     if first is None or second is None or third is None:
         return None
