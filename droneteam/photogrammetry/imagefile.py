@@ -6,7 +6,10 @@ here, so that a mark clicked on a screen and a pixel of the reconstruction are t
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,13 @@ from droneteam.errors import DecodeError
 from droneteam.photogrammetry.exif import ExifFields, read_exif
 from droneteam.photogrammetry.xmp import XmpFields, parse_xmp
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF")
+FORMATS = ("JPEG", "PNG", "TIFF")
+"""As Pillow names its openers; multi-picture files (MPO), which DJI writes, open as JPEG."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 RAW_SUFFIXES = frozenset({".dng", ".arw", ".cr2", ".cr3", ".nef", ".heic", ".heif", ".raw"})
 MAX_PIXELS = 150_000_000
 """The largest survey cameras have 150 MP; more is a scan, a panorama or a decompression bomb."""
+_WARNINGS_LOCK = threading.Lock()
 _TURNED = frozenset({5, 6, 7, 8})
 _PIL_TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,7 +66,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
         Not an image of a known format, or larger than `max_pixels`; says what to do.
     """
     with _opened(path, max_pixels) as image:
-        exif = read_exif(image)
+        exif = _exif(image)
         width_px, height_px = image.size
         bits = _bits(image)
         return Header(
@@ -100,7 +105,7 @@ def decode_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         The file ends early or is damaged.
     """
     with _opened(path, max_pixels) as image:
-        orientation = read_exif(image).orientation
+        orientation = _exif(image).orientation
         if _bits(image) == 16:
             upright = Image.fromarray(_decode_16_bit(path))
         else:
@@ -112,8 +117,7 @@ def decode_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
 
 def _opened(path: Path, max_pixels: int) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _quiet():
             image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise _too_large(path, str(error)) from error
@@ -129,6 +133,22 @@ def _opened(path: Path, max_pixels: int) -> Image.Image:
         image.close()
         raise _too_large(path, f"{width_px} × {height_px} pixels")
     return image
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A block in which Pillow's warnings (odd EXIF, large images) are dropped: it is judged here.
+
+    Python keeps one list of warning filters for all threads, hence the lock.
+    """
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _exif(image: Image.Image) -> ExifFields:
+    with _quiet():
+        return read_exif(image)
 
 
 def _load(image: Image.Image, path: Path) -> None:
