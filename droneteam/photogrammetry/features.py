@@ -21,7 +21,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from droneteam.photogrammetry.pairs import Pair
+from droneteam.photogrammetry.match_pairs import Pair
 from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmParams
 
 DEFAULT_FOCAL_FACTOR = 1.2

@@ -17,7 +17,7 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
-from droneteam.photogrammetry.pairs import choose_pairs, connected_groups
+from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
 from droneteam.photogrammetry.scene import FloatArray
 from droneteam.photogrammetry.sfm_types import (
     PhotoInput,

@@ -78,7 +78,7 @@ class SfmParams:
     exhaustive_up_to: int = 40
     neighbours: int = 20
     min_matches: int = 15
-    second_opinion_below: float = 0.95
+    second_opinion_below: float = 0.9
     global_up_to: int = 100
     threads: int = 2
     seed: int = 1
