@@ -23,7 +23,6 @@ from droneteam.photogrammetry.scene import (
     Accuracy,
     Camera,
     CameraNetwork,
-    DenseCloud,
     Frame,
     ResidualRow,
     SparseCloud,
@@ -77,17 +76,6 @@ def load_sparse(path: Path) -> SparseCloud:
     """The tracks that `save_sparse` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return SparseCloud(**{f.name: arrays[f.name] for f in dataclasses.fields(SparseCloud)})
-
-
-def save_dense(cloud: DenseCloud, path: Path) -> None:
-    """Write a dense cloud as npz."""
-    _save_arrays(path, {f.name: getattr(cloud, f.name) for f in dataclasses.fields(cloud)})
-
-
-def load_dense(path: Path) -> DenseCloud:
-    """The cloud that `save_dense` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return DenseCloud(**{f.name: arrays[f.name] for f in dataclasses.fields(DenseCloud)})
 
 
 def cameras_document(network: CameraNetwork) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 from droneteam.errors import SceneError
 from droneteam.photogrammetry import georef, sfm
+from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
+from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
+from droneteam.photogrammetry.ortho import coverage, orthophoto
 from droneteam.photogrammetry.photo_files import (
     load_photos,
     save_photos,
@@ -18,11 +22,18 @@ from droneteam.photogrammetry.photo_files import (
 from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
-from droneteam.photogrammetry.scene_files import save_network
+from droneteam.photogrammetry.scene import CameraNetwork
+from droneteam.photogrammetry.scene_files import load_network, save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
 from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
 from droneteam.photogrammetry.sfm_types import SfmParams
+from droneteam.photogrammetry.surface import DsmParams, ground_sampling_m, rasterize_dsm, terrain
+from droneteam.photogrammetry.surface_files import COVERAGE_STEP, Surface, save_surface
 
+CLOUD_NAME = "cloud.npz"
+FILL_CELLS = 20.0
+"""Widest gap that is filled in a surface without metres, in cells."""
+MESH_VOXEL_CELLS = 2.0
 SFM_PRESETS: Mapping[Preset, SfmParams] = {
     "preview": SfmParams(detector="opencv", max_features=4096, max_image_px=1600),
     "normal": SfmParams(),
@@ -72,6 +83,63 @@ def run_adjust(context: StageContext) -> None:
     save_network(network, context.folder)
 
 
+def run_dense(context: StageContext) -> None:
+    """Every surface point that three photos agree on."""
+    params = replace(DenseParams.preset(context.params.preset), workers=context.params.threads)
+    cloud = dense_cloud(
+        _network(context),
+        context.scratch,
+        params,
+        lambda _, part, text: context.progress(part, text),
+    )
+    save_cloud(cloud, context.folder / CLOUD_NAME)
+
+
+def run_surface(context: StageContext) -> None:
+    """Surface model, orthophoto, coverage, terrain and mesh."""
+    network = _network(context)
+    cloud = load_cloud(context.earlier["dense"] / CLOUD_NAME)
+    preset = context.params.preset
+    cell = cell_size(network, preset)
+    metric = network.frame.metric
+    context.progress(0.02, "surface model")
+    dsm = rasterize_dsm(cloud, cell, DsmParams() if metric else DsmParams(fill_m=FILL_CELLS * cell))
+    picture = orthophoto(
+        network, dsm, lambda _, part, text: context.progress(0.05 + 0.5 * part, text)
+    )
+    context.progress(0.56, "coverage")
+    seen = coverage(network, dsm, COVERAGE_STEP)
+    found = None
+    if preset != "preview":
+        params = MeshParams(voxel_m=MESH_VOXEL_CELLS * cell)
+        found = textured_mesh(
+            network,
+            cloud,
+            params,
+            lambda _, part, text: context.progress(0.6 + 0.38 * part, text),
+            picture.gains,
+        )
+    ground = terrain(dsm) if metric else None
+    save_surface(Surface(dsm, picture, seen, ground, found), context.folder)
+
+
+def cell_size(network: CameraNetwork, preset: Preset) -> float:
+    """The surface's cell, in the frame's unit: a pixel of the photos as dense stereo saw them.
+
+    A finer cell would hold fewer than one depth sample.
+    """
+    reductions = [
+        max(1.0, v.camera.width_px * v.camera.height_px / DenseParams.preset(preset).max_pixels)
+        for v in network.views
+    ]
+    return ground_sampling_m(network) * math.sqrt(min(reductions))
+
+
+def _network(context: StageContext) -> CameraNetwork:
+    _, working = _photos(context)
+    return load_network(context.earlier["adjust"], working)
+
+
 def _photos(context: StageContext) -> tuple[PhotoSet, dict[str, Path]]:
     folder = context.earlier["photos"]
     photos = load_photos(folder, context.photos.paths)
@@ -84,7 +152,11 @@ def _sfm_params(params: SceneParams) -> SfmParams:
 
 def _without_threads(params: Any) -> dict[str, Any]:
     """The fields that decide a result; how many cores were used does not."""
-    return {f.name: getattr(params, f.name) for f in fields(params) if f.name != "threads"}
+    return {
+        f.name: getattr(params, f.name)
+        for f in fields(params)
+        if f.name not in ("threads", "workers")
+    }
 
 
 def _nothing(photos: SceneInput, params: SceneParams) -> dict[str, str]:
@@ -131,5 +203,25 @@ STAGE_TABLE: tuple[Stage, ...] = (
         outside=_control_hashes,
         module="droneteam.photogrammetry.georef",
         libraries=("numpy", "scipy"),
+    ),
+    Stage(
+        name="dense",
+        run=run_dense,
+        needs=("photos", "adjust"),
+        decides=lambda params: {"dense": _without_threads(DenseParams.preset(params.preset))},
+        outside=_nothing,
+        module="droneteam.photogrammetry.dense",
+        libraries=("numpy", "numba", "opencv-python-headless"),
+        disk_bytes_per_pixel=12.0,
+    ),
+    Stage(
+        name="surface",
+        run=run_surface,
+        needs=("photos", "adjust", "dense"),
+        decides=lambda params: {"preset": params.preset},
+        outside=_nothing,
+        module="droneteam.photogrammetry.surface_files",
+        libraries=("numpy", "numba", "opencv-python-headless", "open3d"),
+        disk_bytes_per_pixel=4.0,
     ),
 )
