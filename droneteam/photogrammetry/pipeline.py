@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.photogrammetry import workdir
@@ -29,7 +28,6 @@ from droneteam.photogrammetry.runner import (
     prune,
     run_stage,
 )
-from droneteam.photogrammetry.scene import Camera
 from droneteam.photogrammetry.scene_document import (
     Scene,
     ground_sampling_distance_m,
@@ -38,7 +36,7 @@ from droneteam.photogrammetry.scene_document import (
     stage_folders,
 )
 from droneteam.photogrammetry.scene_files import cameras_document, load_network
-from droneteam.photogrammetry.scene_params import STAGES, SceneParams
+from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_of
 from droneteam.photogrammetry.stages import STAGE_TABLE
 
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
@@ -92,7 +90,7 @@ def load_scene(folder: Path) -> Scene:
     try:
         document = json.loads(path.read_text())
         paths = {row["name"]: Path(row["path"]) for row in document["photos"]["files"]}
-        params = _params(document["params"])
+        params = params_of(document["params"], with_control=False)
         records = [
             StageRecord(read_manifest(place), place, "reused")
             for place in stage_folders(document, folder).values()
@@ -167,15 +165,3 @@ def _write_documents(scene: Scene, records: Mapping[str, StageRecord]) -> None:
     if scene.network is not None:
         workdir.write_json(scene.folder / CAMERAS_NAME, cameras_document(scene.network))
     workdir.write_json(scene.folder / SCENE_NAME, scene_document(scene))
-
-
-def _params(content: Mapping[str, Any]) -> SceneParams:
-    """The parameters in a scene.json; control files may have moved and are not needed again."""
-    camera = content["camera"]
-    return SceneParams(
-        preset=content["preset"],
-        camera=None if camera is None else Camera(**{**camera, "params": tuple(camera["params"])}),
-        until=content["until"],
-        epsg=content["epsg"],
-        language=content["language"],
-    )

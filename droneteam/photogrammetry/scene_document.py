@@ -15,7 +15,7 @@ from droneteam.photogrammetry.products import Product
 from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import Accuracy, CameraNetwork, Frame
 from droneteam.photogrammetry.scene_files import finite_or_none
-from droneteam.photogrammetry.scene_params import STAGES, SceneParams
+from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_document
 
 SCENE_FORMAT = "droneteam-scene-1"
 SCALE_REMEDIES = (
@@ -108,7 +108,7 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "format": SCENE_FORMAT,
         "state": "complete" if scene.complete else "partial",
         "last_stage": scene.stages[-1].manifest.stage if scene.stages else None,
-        "params": _params(scene.params),
+        "params": params_document(scene.params),
         "photos": _photos(scene),
         **(_geometry(scene.network) if scene.network is not None else {}),
         "gsd_m": finite_or_none(scene.gsd_m),
@@ -116,11 +116,6 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "stages": [_stage(record, scene.folder) for record in scene.stages],
         "products": plain(scene.products),
     }
-
-
-def _params(params: SceneParams) -> dict[str, Any]:
-    content: dict[str, Any] = plain(params)
-    return {key: value for key, value in content.items() if key != "threads"}
 
 
 def _photos(scene: Scene) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.scene import Camera
@@ -14,6 +15,7 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 Preset = Literal["preview", "normal", "full"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 LANGUAGES = ("fr", "nl", "en")
+_CONTROL = ("gcp_path", "check_path", "scale_bars_path")
 DEFAULT_EPSG = 3812
 """Belgian Lambert 2008."""
 
@@ -56,3 +58,50 @@ class SceneParams:
         for path in (self.gcp_path, self.check_path, self.scale_bars_path):
             if path is not None and not path.is_file():
                 raise InputError(f"there is no file {path}", field="control")
+
+
+def params_document(params: SceneParams) -> dict[str, Any]:
+    """The parameters as JSON can hold them, to be read by `params_of`."""
+    camera = params.camera
+    paths = {name: getattr(params, name) for name in _CONTROL}
+    return {
+        "preset": params.preset,
+        "camera": None if camera is None else _camera_row(camera),
+        "control": {k: None if p is None else p.absolute().as_posix() for k, p in paths.items()},
+        "until": params.until,
+        "epsg": params.epsg,
+        "language": params.language,
+        "threads": params.threads,
+    }
+
+
+def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> SceneParams:
+    """The parameters that `params_document` wrote.
+
+    Without control the files need not be there any more: their work is done.
+
+    Raises
+    ------
+    InputError
+        A control file has gone, or a value is out of its range.
+    """
+    camera = document["camera"]
+    control = document["control"] if with_control else {}
+    return SceneParams(
+        preset=document["preset"],
+        camera=None if camera is None else Camera(**{**camera, "params": tuple(camera["params"])}),
+        until=document["until"],
+        epsg=document["epsg"],
+        language=document["language"],
+        threads=document["threads"],
+        **{name: Path(path) for name, path in control.items() if path is not None},
+    )
+
+
+def _camera_row(camera: Camera) -> dict[str, Any]:
+    return {
+        "model": camera.model,
+        "width_px": camera.width_px,
+        "height_px": camera.height_px,
+        "params": list(camera.params),
+    }
