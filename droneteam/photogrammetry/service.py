@@ -308,9 +308,8 @@ def build_job(context: JobContext) -> None:
         _store_built(session, scene_id, scene)
 
 
-def handlers() -> dict[str, jobs.Handler]:
-    """The job kinds of this package, for the worker."""
-    return {JOB_KIND: build_job}
+HANDLERS: Mapping[str, jobs.Handler] = {JOB_KIND: build_job}
+"""The job kinds of this package, for the worker."""
 
 
 def _build_when_free(context: JobContext, photos: Path, folder: Path, params: SceneParams) -> Scene:

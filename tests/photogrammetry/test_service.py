@@ -83,7 +83,7 @@ def make(engine: Engine, settings: Settings, photos: Path, zone: int) -> int:
 def build(engine: Engine, settings: Settings, scene_id: int) -> service.SceneView:
     with session_scope(engine) as session:
         service.request_build(session, accounts.SYSTEM, scene_id, NOW)
-    assert jobs.run_once(engine, settings, service.handlers())
+    assert jobs.run_once(engine, settings, service.HANDLERS)
     return view(engine, settings, scene_id)
 
 
@@ -168,7 +168,7 @@ def test_a_dead_workers_scene_is_finished_by_the_next_without_redoing(
     past = datetime.now(UTC) - timedelta(seconds=1)
     with session_scope(engine) as session:
         session.execute(update(jobs.Job).where(jobs.Job.id == job_id).values(lease_until=past))
-    assert jobs.run_once(engine, settings, service.handlers())
+    assert jobs.run_once(engine, settings, service.HANDLERS)
     assert view(engine, settings, scene_id).state == "done"
     assert runs(folder) == ["photos", "sfm", "adjust", "dense", "surface", "export"]
 
