@@ -88,7 +88,7 @@ def fit_similarity_robust(
     best, best_median = fit_similarity(source, target), math.inf
     for triple in _triples(n):
         rows = list(triple)
-        if _line_ratio(source[rows]) < COLLINEAR_RATIO and n > 3:
+        if line_ratio(source[rows]) < COLLINEAR_RATIO and n > 3:
             continue
         candidate = fit_similarity(source[rows], target[rows])
         score = _normalised(candidate, source, target, sigma_m)
@@ -125,7 +125,7 @@ def _normalised(
     return np.asarray(np.linalg.norm(residuals, axis=1))
 
 
-def _line_ratio(points: FloatArray) -> float:
+def line_ratio(points: FloatArray) -> float:
     """Second over first singular value of the centred points: 0 on a line, 1 in a square."""
     if len(points) < 3:
         return 0.0
@@ -188,19 +188,17 @@ def place(
     says so.  Use adjust.adjust for metric work; this is its starting point.
     """
     group = sfm.groups[0]
-    wrong = suspicious_positions(photos)
-    warnings = [f"{name}: {what}; not used" for name, what in wrong.items()]
-    frame, similarity, used, more = _placement(group, photos, set(wrong))
-    warnings += more
+    placed = placement(group, photos)
+    frame, similarity, used = placed.frame, placed.similarity, placed.used
     if frame.kind == "enu":
         frame = replace(frame, vertical_datum=vertical_datum, note=datum_note)
-    sigma = _frame_sigma(photos, used) if frame.kind == "enu" else None
+    sigma = _frame_sigma(used) if frame.kind == "enu" else None
     accuracy = Accuracy(
         reprojection_px=group.reprojection_px,
-        scale_source=_scale_source(photos, used),
+        scale_source=scale_source(used),
         vertical_scale_determined=None,
         sigma_frame_m=sigma,
-        warnings=tuple(warnings),
+        warnings=placed.warnings,
     )
     return CameraNetwork(
         views=tuple(_placed(view, similarity) for view in group.views),
@@ -220,10 +218,20 @@ def _placed_cloud(cloud: SparseCloud, similarity: Similarity) -> SparseCloud:
     return replace(cloud, points_enu_m=similarity.points(cloud.points_enu_m))
 
 
-def _placement(
-    group: SfmGroup, photos: Sequence[PhotoInput], wrong: set[str]
-) -> tuple[Frame, Similarity, list[PhotoInput], list[str]]:
-    """Frame, similarity, the photos it rests on and what to warn about."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """A group's frame and the similarity into it, from the positions of `used` photos."""
+
+    frame: Frame
+    similarity: Similarity
+    used: tuple[PhotoInput, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
+    """Where the camera positions put the group; a levelled local frame when they cannot."""
+    wrong = suspicious_positions(photos)
+    named = tuple(f"{name}: {what}; not used" for name, what in wrong.items())
     by_name = {p.name: p for p in photos}
     rows = [
         (view, by_name[view.name])
@@ -233,28 +241,29 @@ def _placement(
     centres = np.array([view.centre_enu_m for view, _ in rows]).reshape(-1, 3)
     if len(rows) < 2 or float(np.ptp(centres, axis=0).max(initial=0.0)) <= 0.0:
         why = "fewer than two photos carry a usable position; the frame is local, without scale"
-        return *_local(group, by_name), [], [why]
+        return Placement(*_local(group, by_name), (), (*named, why))
     origin = _middle([p for _, p in rows])
     target = EnuFrame(origin).enu_from_geodetic(_geodetic([p for _, p in rows]))
     sigma = np.array([p.position_sigma_m or DEFAULT_GNSS_SIGMA_M for _, p in rows])
     if max(float(np.linalg.norm(np.ptp(target, axis=0))), 0.0) < 3.0 * float(np.median(sigma)):
         why = "the photos' positions lie within their own uncertainty; the frame is local"
-        return *_local(group, by_name), [], [why]
+        return Placement(*_local(group, by_name), (), (*named, why))
     similarity, inliers = _fit(centres, target, sigma)
     warnings = [
         f"{photo.name}: position contradicts the other photos'; not used"
         for (_, photo), good in zip(rows, inliers, strict=True)
         if not good
     ]
-    if _line_ratio(centres[inliers]) < COLLINEAR_RATIO:
+    if line_ratio(centres[inliers]) < COLLINEAR_RATIO:
         similarity = _levelled(similarity, group, by_name, target.mean(axis=0))
         warnings.append(
             "the cameras lie on one line: their positions leave the tilt about it open; "
             "it is taken from the gimbal angles or level horizons"
         )
     origin, similarity = _ground_origin(origin, similarity, group)
-    used = [photo for (_, photo), good in zip(rows, inliers, strict=True) if good]
-    return Frame("enu", origin, "", metric=True), similarity, used, warnings
+    used = tuple(photo for (_, photo), good in zip(rows, inliers, strict=True) if good)
+    frame = Frame("enu", origin, "", metric=True)
+    return Placement(frame, similarity, used, (*named, *warnings))
 
 
 def _fit(
@@ -350,16 +359,15 @@ def _rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(np.eye(3) + skew + skew @ skew / (1.0 + cosine))
 
 
-def _frame_sigma(
-    photos: Sequence[PhotoInput], used: Sequence[PhotoInput]
-) -> tuple[float, float, float]:
+def _frame_sigma(used: Sequence[PhotoInput]) -> tuple[float, float, float]:
     """1-sigma of the placement: a flight's GNSS errors are alike, so they do not average out."""
     rows = np.array([p.position_sigma_m or DEFAULT_GNSS_SIGMA_M for p in used])
     east, north, up = (float(s) for s in np.median(rows, axis=0))
     return east, north, up
 
 
-def _scale_source(photos: Sequence[PhotoInput], used: Sequence[PhotoInput]) -> str:
+def scale_source(used: Sequence[PhotoInput]) -> str:
+    """What the scale rests on when it comes from these photos' positions."""
     if not used:
         return "none"
     sigma = [(p.position_sigma_m or DEFAULT_GNSS_SIGMA_M)[0] for p in used]
