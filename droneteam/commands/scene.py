@@ -124,13 +124,10 @@ class ProgressDisplay:
 
 def summary(scene: Scene) -> str:
     """What was built, how good it is, what it cost and where it lies."""
-    usable = len(scene.photos.photos)
-    lines = [
-        f"{scene.n_registered}/{usable} photos registered" if scene.network else f"{usable} photos"
-    ]
+    lines = [f"{len(scene.photos.photos)} usable photos"]
     if scene.network is not None:
         accuracy, frame = scene.network.accuracy, scene.network.frame
-        lines[0] = f"{scene.n_registered}/{len(scene.photos.photos)} photos registered"
+        lines = [f"{scene.n_registered}/{len(scene.photos.photos)} photos registered"]
         lines.append(f"reprojection {accuracy.reprojection_px:.2f} px")
         if scene.gsd_m is not None:
             lines.append(f"ground sampling distance {scene.gsd_m * 1000.0:.1f} mm")

@@ -326,6 +326,7 @@ def _without_duplicates(
 def _judged(examined: Sequence[tuple[Photo, Quality]]) -> tuple[Photo, ...]:
     over_set = quality.findings([figures for _, figures in examined])
     near = quality.near_duplicates([figures for _, figures in examined])
+    some_placed = any(photo.position is not None for photo, _ in examined)
     judged = []
     for (photo, _), found, twin in zip(examined, over_set, near, strict=True):
         named = tuple(
@@ -334,12 +335,13 @@ def _judged(examined: Sequence[tuple[Photo, Quality]]) -> tuple[Photo, ...]:
             else finding
             for finding in found
         )
-        judged.append(_with_findings(photo, named + _position_findings(photo)))
+        judged.append(_with_findings(photo, named + _position_findings(photo, some_placed)))
     return tuple(judged)
 
 
-def _position_findings(photo: Photo) -> tuple[Finding, ...]:
-    if photo.position is None and photo.make:
+def _position_findings(photo: Photo, some_placed: bool) -> tuple[Finding, ...]:
+    """A gap among placed photos; a set without any position is said once, for the scene."""
+    if photo.position is None and some_placed:
         return (Finding("no_position", "carries no usable GNSS position"),)
     return ()
 

@@ -37,7 +37,7 @@ from droneteam.photogrammetry.scene_document import (
 )
 from droneteam.photogrammetry.scene_files import cameras_document, load_network
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_of
-from droneteam.photogrammetry.stages import STAGE_TABLE
+from droneteam.photogrammetry.stages import STAGE_TABLE, read_scene_control
 
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
 
@@ -59,7 +59,7 @@ def build_scene(
     Raises
     ------
     InputError
-        No photos, too few, or a folder that cannot be written.
+        No photos, too few, control that cannot be read, or a folder that cannot be written.
     Conflict
         Another process builds in the folder.
     SceneError
@@ -68,6 +68,7 @@ def build_scene(
         `cancelled` said so.
     """
     paths = find_photos(photos) if isinstance(photos, Path) else list(photos)
+    read_scene_control(params)  # a typing error must not wait for the adjustment to be found
     folder = folder.absolute()
     with workdir.locked(folder):
         with workdir.clear_errors("photos", folder):

@@ -1,7 +1,7 @@
 """Cameras, sparse and dense points on disk: JSON for what people read, npz for arrays.
 
-cameras.json is written for people and other programs, network.json + network.npz hold the same
-network without loss.  Arrays are stored uncompressed: they load at disk speed and their bytes
+cameras.json is written for people and other programs, network.json, network.npz and
+covariance.npz hold the same network without loss.  Arrays are stored uncompressed: they load at disk speed and their bytes
 depend on their contents alone, so that equal results have equal hashes.
 """
 
@@ -24,6 +24,7 @@ from droneteam.photogrammetry.scene import (
     Camera,
     CameraNetwork,
     Frame,
+    NetworkCovariance,
     ResidualRow,
     SparseCloud,
     View,
@@ -43,6 +44,8 @@ def save_network(network: CameraNetwork, folder: Path) -> None:
     }
     (folder / "network.json").write_text(json.dumps(content, indent=1))
     save_sparse(network.sparse, folder / "network.npz")
+    if network.covariance is not None:
+        _save_arrays(folder / "covariance.npz", _present(network.covariance))
 
 
 def load_network(folder: Path, photo_paths: Mapping[str, Path]) -> CameraNetwork:
@@ -62,9 +65,22 @@ def load_network(folder: Path, photo_paths: Mapping[str, Path]) -> CameraNetwork
             accuracy=_accuracy(content["accuracy"]),
             unregistered=tuple((name, reason) for name, reason in content["unregistered"]),
             groups=tuple(tuple(names) for names in content["groups"]),
+            covariance=_load_covariance(folder / "covariance.npz"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"{folder} holds no readable camera network: {error}") from error
+
+
+def _present(covariance: NetworkCovariance) -> dict[str, np.ndarray[Any, Any]]:
+    arrays = {f.name: getattr(covariance, f.name) for f in dataclasses.fields(covariance)}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _load_covariance(path: Path) -> NetworkCovariance | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return NetworkCovariance(**{name: arrays[name] for name in arrays.files})
 
 
 def save_sparse(sparse: SparseCloud, path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from droneteam.errors import SceneError
-from droneteam.photogrammetry import georef, sfm
+from droneteam.photogrammetry import sfm
+from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
 from droneteam.photogrammetry.ortho import coverage, orthophoto
@@ -79,7 +81,13 @@ def run_adjust(context: StageContext) -> None:
     heights = choose_heights([p.position for p in photos.photos if p.position is not None])
     inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
     result = load_sfm(context.earlier["sfm"], working)
-    network = georef.place(result, inputs, vertical_datum=heights.datum, datum_note=heights.note)
+    network = adjust(
+        result,
+        inputs,
+        read_scene_control(context.params),
+        AdjustParams(vertical_datum=heights.datum, datum_note=heights.note),
+        lambda _, part, text: context.progress(part, text),
+    )
     save_network(network, context.folder)
 
 
@@ -121,6 +129,24 @@ def run_surface(context: StageContext) -> None:
         )
     ground = terrain(dsm) if metric else None
     save_surface(Surface(dsm, picture, seen, ground, found), context.folder)
+
+
+def read_scene_control(params: SceneParams) -> Control:
+    """Control points, check points and scale bars of the files that the parameters name.
+
+    Raises
+    ------
+    InputError
+        Names the file, the line and what is wrong with it.
+    """
+    parts = []
+    if params.gcp_path is not None:
+        parts.append(read_control(params.gcp_path))
+    if params.check_path is not None:
+        parts.append(read_control(params.check_path, role="check"))
+    if params.scale_bars_path is not None:
+        parts.append(read_control(params.scale_bars_path))
+    return merge(*parts) if parts else NO_CONTROL
 
 
 def cell_size(network: CameraNetwork, preset: Preset) -> float:
@@ -201,8 +227,8 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "sfm"),
         decides=lambda params: {},
         outside=_control_hashes,
-        module="droneteam.photogrammetry.georef",
-        libraries=("numpy", "scipy"),
+        module="droneteam.photogrammetry.adjust",
+        libraries=("numpy", "scipy", "numba"),
     ),
     Stage(
         name="dense",

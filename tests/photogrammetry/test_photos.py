@@ -105,6 +105,7 @@ def test_southern_and_western_positions_are_negative(tmp_path: Path) -> None:
 
 def test_a_position_of_zero_zero_is_no_position(tmp_path: Path) -> None:
     placed(tmp_path / "a.jpg", lat_deg=0.0, lon_deg=0.0)
+    placed(tmp_path / "b.jpg")
     photo = read_folder(tmp_path).photos[0]
     assert photo.position is None
     assert [finding.code for finding in photo.findings] == ["no_position"]
