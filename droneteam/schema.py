@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 import droneteam.accounts
 import droneteam.audit
 import droneteam.detection.models
+import droneteam.evidence.models
 import droneteam.jobs  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError

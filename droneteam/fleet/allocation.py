@@ -1,0 +1,204 @@
+"""Problem → Plan: the best allocation, proven stage by stage (no database).
+
+The objective is lexicographic.  Neighbouring terms are joined into one stage with exact weights
+as long as the weights stay small; each stage fixes what it found before the next one starts.  A
+stage whose terms already stand at their lower bounds is proven without a search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from droneteam.errors import InputError
+from droneteam.fleet.problem import Assigned, Plan, Problem, Term, packs_needed
+
+if TYPE_CHECKING:
+    from droneteam.fleet.cpsat import AllocationModel, Objective
+
+MAX_STAGE_RANGE = 2**40
+"""Joined terms stay exact in CP-SAT's 64 bits, with room for its own scaling."""
+DEFAULT_TIME_LIMIT_S = 5.0
+_MIN_STAGE_S = 0.05
+
+
+def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME_LIMIT_S) -> Plan:
+    """The best plan found within the time limit; the same seed gives the same plan.
+
+    With an optimal status every term's value is proven.  When time runs out, what was found is
+    returned with the bounds that were proven until then.
+    """
+    if time_limit_s <= 0.0:
+        raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
+    from droneteam.fleet import cpsat  # ortools takes a second to load
+
+    model = cpsat.build(problem)
+    objectives = cpsat.objectives(model)
+    search = _Search(model, objectives, seed, time_limit_s)
+    for stage in _stages(objectives):
+        search.run(stage)
+    return search.plan()
+
+
+def _stages(objectives: Sequence[Objective]) -> list[list[Objective]]:
+    """Neighbouring terms whose ranges multiply to no more than MAX_STAGE_RANGE, together."""
+    stages: list[list[Objective]] = []
+    product = MAX_STAGE_RANGE + 1
+    for term in objectives:
+        size = term.high - term.low + 1
+        if product * size > MAX_STAGE_RANGE or not stages:
+            stages.append([])
+            product = 1
+        stages[-1].append(term)
+        product *= size
+    return stages
+
+
+class _Search:
+    """Runs the stages one after the other on one model."""
+
+    def __init__(
+        self,
+        model: AllocationModel,
+        objectives: Sequence[Objective],
+        seed: int,
+        time_limit_s: float,
+    ) -> None:
+        self.model = model
+        self.objectives = objectives
+        self.seed = seed
+        self.left_s = time_limit_s
+        self.values = _nobody_served(model)
+        self.proven: dict[str, int] = {}
+        """Lower bounds that some stage has proven."""
+
+    def run(self, stage: Sequence[Objective]) -> None:
+        """Improve the incumbent on the stage's terms, then forbid losing what was reached."""
+        if any(self._value(term) > term.low for term in stage):
+            self._solve(stage)
+        else:
+            self.proven.update({term.name: term.low for term in stage})
+        for term in stage:
+            if term.high > term.low:
+                self.model.cp.add(term.expression <= self._value(term))
+
+    def _solve(self, stage: Sequence[Objective]) -> None:
+        from ortools.sat.python import cp_model
+
+        cp = self.model.cp
+        weights = _exact_weights(stage)
+        cp.minimize(
+            sum(weight * term.expression for weight, term in zip(weights, stage, strict=True))
+        )
+        cp.clear_hints()
+        for index, value in enumerate(self.values):
+            cp.add_hint(cp.get_int_var_from_proto_index(index), value)
+        solver = cp_model.CpSolver()
+        solver.parameters.random_seed = self.seed % 2**31
+        solver.parameters.num_workers = 1  # several workers race, and then no seed decides
+        solver.parameters.max_time_in_seconds = max(self.left_s, _MIN_STAGE_S)
+        status = solver.solve(cp)
+        self.left_s -= solver.wall_time
+        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            self.values = list(solver.response_proto.solution)
+        if status == cp_model.OPTIMAL:
+            self.proven.update({term.name: self._value(term) for term in stage})
+        else:
+            self.proven.update(_partial_bounds(stage, weights, solver.best_objective_bound))
+
+    def _value(self, term: Objective) -> int:
+        return term.value(self.values)
+
+    def plan(self) -> Plan:
+        """The incumbent as a plan."""
+        terms = tuple(
+            Term(term.name, self._value(term), self.proven.get(term.name, term.low))
+            for term in self.objectives
+        )
+        optimal = all(term.value == term.bound for term in terms)
+        assignments = with_packs(self.model.problem, _decode(self.model, self.values))
+        served = {assigned.request_id for assigned in assignments}
+        return Plan(
+            status="optimal" if optimal else "feasible",
+            terms=terms,
+            assignments=assignments,
+            unserved=tuple(
+                job.request_id for job in self.model.problem.jobs if job.request_id not in served
+            ),
+            seed=self.seed,
+        )
+
+
+def _exact_weights(stage: Sequence[Objective]) -> list[int]:
+    """Weights with which no later term can outweigh one unit of an earlier one."""
+    weights = [1]
+    for term in reversed(stage[1:]):
+        weights.insert(0, weights[0] * (term.high - term.low + 1))
+    return weights
+
+
+def _partial_bounds(
+    stage: Sequence[Objective], weights: Sequence[int], bound: float
+) -> dict[str, int]:
+    """What a bound on the weighted sum proves about the stage's first term, and no more."""
+    rest = sum(w * term.high for w, term in zip(weights[1:], stage[1:], strict=True))
+    first = stage[0]
+    proven = math.ceil((bound - rest) / weights[0] - 1e-6) if math.isfinite(bound) else first.low
+    return {first.name: min(max(first.low, proven), first.high)}
+
+
+def _nobody_served(model: AllocationModel) -> list[int]:
+    """The answer that is always feasible: every request unserved."""
+    values = [variable.domain[0] for variable in model.cp.proto.variables]
+    for variables in model.jobs:
+        values[variables.unserved.index] = 1
+    values[model.worst.index] = model.worst_high
+    return values
+
+
+def _decode(model: AllocationModel, values: Sequence[int]) -> list[Assigned]:
+    """The served requests with drone, crew and visit; packs come later."""
+    decoded = []
+    for variables in model.jobs:
+        if values[variables.unserved.index]:
+            continue
+        picked = next(
+            option
+            for option, pick in zip(variables.options, variables.picks, strict=True)
+            if values[pick.index]
+        )
+        drone_id = next(key for key, lit in variables.drones.items() if values[lit.index])
+        crew = tuple(key for key, lit in variables.pilots.items() if values[lit.index])
+        decoded.append(
+            Assigned(variables.job.request_id, drone_id, crew, pack_ids=(), visit=picked.visit)
+        )
+    return decoded
+
+
+def with_packs(problem: Problem, assignments: Sequence[Assigned]) -> tuple[Assigned, ...]:
+    """The assignments by departure, each with the packs that are charged by then.
+
+    The packs of one type are alike and a pack in the charger only has a time at which it is
+    ready, so that taking them in order of departure never fails where the count suffices.
+    """
+    ready_at = {pack.id: pack.charged_at or problem.now for pack in problem.packs}
+    by_type = {
+        kind.name: [pack.id for pack in problem.packs if pack.type == kind.name]
+        for kind in problem.pack_types
+    }
+    types = {drone.id: drone.pack_type for drone in problem.drones}
+    equipped = []
+    for assigned in sorted(assignments, key=lambda a: (a.visit.taken_at, a.request_id)):
+        job = problem.job(assigned.request_id)
+        assert job is not None
+        kind = problem.pack_type(types[assigned.drone_id])
+        taken_at = assigned.visit.taken_at
+        charged = [pack for pack in by_type[kind.name] if ready_at[pack] <= taken_at]
+        taken = tuple(charged[: packs_needed(job, kind)])
+        for pack in taken:
+            ready_at[pack] = assigned.visit.free_at + timedelta(minutes=kind.charge_min)
+        equipped.append(replace(assigned, pack_ids=taken))
+    return tuple(equipped)

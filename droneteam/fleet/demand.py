@@ -1,0 +1,122 @@
+"""A request, or a draft of one, as the allocator's job (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from droneteam.fleet.candidates import earliest_arrival, flexible_slots, shrinking_slots
+from droneteam.fleet.problem import Job, Place, Placement, Slot, SpeedTable
+from droneteam.fleet.requirements import Requirement
+from droneteam.fleet.sla import PriorityClass, Sla
+from droneteam.fleet.terms import Reason, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one request wants, with the agreement that held when it was submitted."""
+
+    request_id: int
+    organisation_id: int
+    priority: str
+    window: Window
+    place: Place
+    requirement: Requirement
+    submitted_at: datetime
+    sla: Sla
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the published plan gives the request now."""
+
+    placement: Placement
+    end_at: datetime
+
+
+def job_of(
+    demand: Demand,
+    *,
+    now: datetime,
+    bases: tuple[Place, ...],
+    speed: SpeedTable,
+    standing: Standing | None = None,
+) -> Job:
+    """The job with every start time that still makes sense now."""
+    rules = demand.sla.classes[demand.priority]
+    needs = demand.requirement
+    past = demand.window.end_at <= now
+    slots = () if past else _slots(demand, rules, now, bases, speed)
+    return Job(
+        request_id=demand.request_id,
+        organisation_id=demand.organisation_id,
+        priority=demand.priority,
+        place=demand.place,
+        slots=_with_standing(slots, demand, standing),
+        wanted_at=demand.window.start_at,
+        capabilities=needs.capabilities,
+        credentials=needs.credentials,
+        crew=needs.crew,
+        setup_min=rules.setup_min,
+        due_at=_due_at(demand, rules),
+        emergency=rules.emergency,
+        exempt=rules.exempt,
+        published=standing.placement if standing else None,
+        blocks=(Reason("window.past"),) if past else (),
+    )
+
+
+def _due_at(demand: Demand, rules: PriorityClass) -> datetime | None:
+    """When the crew's arrival becomes late; a planned task may lie anywhere in its window."""
+    if demand.requirement.task_min is not None and not rules.reactive:
+        return None
+    return rules.on_scene.due_at(demand.submitted_at, demand.window.start_at, demand.sla.hours)
+
+
+def _slots(
+    demand: Demand,
+    rules: PriorityClass,
+    now: datetime,
+    bases: tuple[Place, ...],
+    speed: SpeedTable,
+) -> tuple[Slot, ...]:
+    hours = demand.sla.hours
+    window = _reachable_window(demand, rules, now, bases, speed)
+    if demand.requirement.task_min is not None:
+        return flexible_slots(window, demand.requirement.task_min, hours.prep_min)
+    if rules.reactive or window.start_at > demand.window.start_at:
+        return shrinking_slots(window, demand.requirement.least_min, hours.prep_min)
+    return (Slot(window.start_at, window.end_at, hours.prep_min(window.start_at)),)
+
+
+def _reachable_window(
+    demand: Demand,
+    rules: PriorityClass,
+    now: datetime,
+    bases: tuple[Place, ...],
+    speed: SpeedTable,
+) -> Window:
+    """The window from the moment a crew called now could begin; unchanged when none could."""
+    travel_min = min(
+        (speed.minutes(base, demand.place, emergency=rules.emergency) for base in bases),
+        default=0,
+    )
+    window = demand.window
+    prep_min = demand.sla.hours.prep_min(max(now, window.start_at))
+    first_at = earliest_arrival(now, travel_min, prep_min, rules.setup_min)
+    if first_at <= window.start_at or first_at >= window.end_at:
+        return window
+    return Window(first_at, window.end_at)
+
+
+def _with_standing(
+    slots: tuple[Slot, ...], demand: Demand, standing: Standing | None
+) -> tuple[Slot, ...]:
+    """The slots with the published one among them, so that a plan can stay as it is."""
+    if standing is None or not slots:
+        return slots
+    start_at = standing.placement.start_at
+    if any(slot.start_at == start_at for slot in slots):
+        return slots
+    kept = Slot(start_at, standing.end_at, demand.sla.hours.prep_min(start_at))
+    return (*slots, kept)

@@ -1,0 +1,37 @@
+"""The head of the plans: one row that says which plan holds, and orders whoever changes it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam.fleet import models
+
+_HEAD_ID = 1
+
+
+def lock_head(session: Session) -> models.PlanHead:
+    """The head's row, locked until the transaction ends, as it stands now.
+
+    PostgreSQL locks the row; SQLite's writers hold the database's one write lock from their
+    first statement on, so that the read is already ordered there.
+    """
+    query = select(models.PlanHead).where(models.PlanHead.id == _HEAD_ID).with_for_update()
+    head = session.scalar(query.execution_options(populate_existing=True))
+    if head is None:
+        head = models.PlanHead(id=_HEAD_ID, plan_id=None, revision=0)
+        session.add(head)
+        session.flush()
+    return head
+
+
+def read_head(session: Session) -> tuple[int | None, int]:
+    """The published plan's id and the head's revision, without a lock."""
+    query = select(models.PlanHead.plan_id, models.PlanHead.revision)
+    row = session.execute(query.where(models.PlanHead.id == _HEAD_ID)).one_or_none()
+    return (None, 0) if row is None else (row.plan_id, row.revision)
+
+
+def touch_head(session: Session) -> None:
+    """Raise the revision: what drafts were solved on has changed."""
+    lock_head(session).revision += 1

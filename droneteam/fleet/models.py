@@ -1,0 +1,319 @@
+"""TABLES of the fleet: registry, requests, agreement, plans and the entitlement ledger.
+
+Requests' events and the ledger are append-only: the database itself refuses to change them, so
+that figures recomputed from them later are the figures of what happened.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import DDL, JSON, ForeignKey, String, Text, UniqueConstraint, event
+from sqlalchemy.orm import Mapped, mapped_column
+
+from droneteam.db import Base, UtcDateTime
+
+
+class Drone(Base):
+    """A drone of the team."""
+
+    __tablename__ = "drone"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(60), unique=True)
+    model: Mapped[str] = mapped_column(String(120))
+    serial: Mapped[str] = mapped_column(String(60), unique=True)
+    operator_registration: Mapped[str] = mapped_column(String(60))
+    remote_id_serial: Mapped[str] = mapped_column(String(20), unique=True)
+    """CTA-2063-A serial number, as the drone broadcasts it."""
+    firmware: Mapped[str] = mapped_column(String(60))
+    base_name: Mapped[str] = mapped_column(String(120))
+    base_lat_deg: Mapped[float]
+    base_lon_deg: Mapped[float]
+    pack_type: Mapped[str] = mapped_column(ForeignKey("battery_type.name"))
+    low_noise: Mapped[bool] = mapped_column(default=False)
+    sensitive_allowed: Mapped[bool] = mapped_column(default=True)
+    flight_h: Mapped[float] = mapped_column(default=0.0)
+    cycles: Mapped[int] = mapped_column(default=0)
+    in_service_since: Mapped[date]
+    retired: Mapped[bool] = mapped_column(default=False)
+    maintenance_rules: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class BatteryType(Base):
+    """A kind of battery pack."""
+
+    __tablename__ = "battery_type"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    endurance_min: Mapped[int]
+    charge_min: Mapped[int]
+    per_flight: Mapped[int]
+    max_cycles: Mapped[int]
+
+
+class Battery(Base):
+    """A battery pack."""
+
+    __tablename__ = "battery"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    label: Mapped[str] = mapped_column(String(60), unique=True)
+    type: Mapped[str] = mapped_column(ForeignKey("battery_type.name"), index=True)
+    cycles: Mapped[int] = mapped_column(default=0)
+    health_pct: Mapped[int] = mapped_column(default=100)
+    charged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Payload(Base):
+    """A camera or other payload, and the drone that carries it now."""
+
+    __tablename__ = "payload"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    serial: Mapped[str] = mapped_column(String(60), unique=True)
+    model: Mapped[str] = mapped_column(String(120))
+    capabilities: Mapped[list[str]] = mapped_column(JSON)
+    fits_models: Mapped[list[str]] = mapped_column(JSON)
+    drone_id: Mapped[int | None] = mapped_column(ForeignKey("drone.id"), index=True)
+
+
+class Pilot(Base):
+    """A pilot; the user is who signs in as this pilot."""
+
+    __tablename__ = "pilot"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), unique=True)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Credential(Base):
+    """A dated licence or rating of a pilot."""
+
+    __tablename__ = "credential"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    number: Mapped[str] = mapped_column(String(60))
+    valid_from: Mapped[date]
+    valid_until: Mapped[date]
+
+
+class PilotFlight(Base):
+    """A day on which a pilot flew; counts for recent experience."""
+
+    __tablename__ = "pilot_flight"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"), index=True)
+    flown_on: Mapped[date]
+    request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
+
+
+class Absence(Base):
+    """A time in which a pilot does not work: leave, illness, course."""
+
+    __tablename__ = "absence"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"), index=True)
+    start_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    end_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+
+
+class Maintenance(Base):
+    """A service that was done, or a defect that grounds a drone until it is released."""
+
+    __tablename__ = "maintenance"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    drone_id: Mapped[int] = mapped_column(ForeignKey("drone.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    rule: Mapped[str | None] = mapped_column(String(60))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    text: Mapped[str] = mapped_column(Text)
+    flight_h: Mapped[float]
+    cycles: Mapped[int]
+    reported_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    released_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class SlaVersion(Base):
+    """One version of the agreement; the digest shows that nobody edited it."""
+
+    __tablename__ = "sla_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    effective_from: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Request(Base):
+    """What an organisation asked for, and where it stands."""
+
+    __tablename__ = "request"
+    __table_args__ = (UniqueConstraint("organisation_id", "submit_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    submitted_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    submit_key: Mapped[str | None] = mapped_column(String(80))
+    sla_version_id: Mapped[int] = mapped_column(ForeignKey("sla_version.id"))
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    title: Mapped[str] = mapped_column(String(200))
+    priority: Mapped[str] = mapped_column(String(2))
+    start_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    end_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lat_deg: Mapped[float]
+    lon_deg: Mapped[float]
+    polygon: Mapped[list[list[float]]] = mapped_column(JSON)
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    contact: Mapped[str] = mapped_column(String(200))
+    payload: Mapped[str | None] = mapped_column(String(20))
+    sensitive: Mapped[bool]
+    low_noise: Mapped[bool]
+    notes: Mapped[str] = mapped_column(Text)
+    submitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    on_scene_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    close_code: Mapped[str | None] = mapped_column(String(40))
+
+
+class RequestEvent(Base):
+    """One step of a request; immutable."""
+
+    __tablename__ = "request_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    state: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ClockStop(Base):
+    """A stretch in which a clock does not run, with the evidence for it."""
+
+    __tablename__ = "clock_stop"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    clock: Mapped[str] = mapped_column(String(20))
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    code: Mapped[str] = mapped_column(String(40))
+    evidence: Mapped[str] = mapped_column(Text)
+
+
+class Plan(Base):
+    """An allocation: draft, then published, then superseded by the next."""
+
+    __tablename__ = "plan"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    status: Mapped[str] = mapped_column(String(20))
+    base_plan_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"))
+    base_revision: Mapped[int]
+    """The head's revision when the problem was read; a later one makes the draft stale."""
+    solved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seed: Mapped[int]
+    gap: Mapped[float]
+    terms: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    unserved: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class PlanHead(Base):
+    """One row: which plan holds now.
+
+    Whoever publishes, books or changes what a plan rests on locks this row and raises its
+    revision; that is what keeps two of them from giving out one drone twice.
+    """
+
+    __tablename__ = "plan_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"))
+    revision: Mapped[int] = mapped_column(default=0)
+
+
+class Assignment(Base):
+    """What a plan gives a request; names are those of the day it was made."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (UniqueConstraint("plan_id", "request_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"), index=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    drone_id: Mapped[int] = mapped_column(ForeignKey("drone.id"), index=True)
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"), index=True)
+    drone_snapshot: Mapped[dict[str, Any]] = mapped_column(JSON)
+    pilot_name: Mapped[str] = mapped_column(String(120))
+    crew_ids: Mapped[list[int]] = mapped_column(JSON)
+    battery_ids: Mapped[list[int]] = mapped_column(JSON)
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    depart_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    arrive_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    start_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    end_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    free_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    travel_min: Mapped[int]
+    late_min: Mapped[int]
+    why: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class LedgerRow(Base):
+    """Crew-minutes debited from an organisation's entitlement; append-only."""
+
+    __tablename__ = "ledger"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    crew_min: Mapped[int]
+    priority: Mapped[str] = mapped_column(String(2))
+
+
+APPEND_ONLY_TABLES = (RequestEvent, LedgerRow)
+
+
+def append_only_ddl(table: str) -> dict[str, tuple[str, ...]]:
+    """The statements that make the table refuse changes, by dialect; migrations run them too."""
+    sqlite = tuple(
+        f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    )
+    postgresql = (
+        f"CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger AS $$ "
+        f"BEGIN RAISE EXCEPTION '{table} is append-only'; END $$ LANGUAGE plpgsql",
+        f"CREATE TRIGGER {table}_refuse BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
+    )
+    return {"sqlite": sqlite, "postgresql": postgresql}
+
+
+for _model in APPEND_ONLY_TABLES:
+    for _dialect, _statements in append_only_ddl(_model.__tablename__).items():
+        for _statement in _statements:
+            event.listen(
+                _model.__table__,
+                "after_create",
+                DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
+            )

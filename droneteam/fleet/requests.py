@@ -1,0 +1,295 @@
+"""Requests in the database: submitted, listed, acknowledged, cancelled, moved on by missions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import Actor, require_role, scoped
+from droneteam.errors import InputError, NotFound
+from droneteam.fleet import models
+from droneteam.fleet.agreements import agreement, version_at
+from droneteam.fleet.entitlement import debit_min
+from droneteam.fleet.head import read_head, touch_head
+from droneteam.fleet.history import move, record
+from droneteam.fleet.lifecycle import PLANNABLE
+from droneteam.fleet.presenting import request_views
+from droneteam.fleet.sla import CLOCKS, ClockStop, check_stop
+from droneteam.fleet.terms import RequestState
+from droneteam.fleet.views import RequestDraft, RequestEventView, RequestView
+
+
+def submit_request(
+    session: Session,
+    actor: Actor,
+    draft: RequestDraft,
+    now: datetime,
+    *,
+    submit_key: str | None = None,
+) -> RequestView:
+    """The submitted request; its clocks run from now on.
+
+    submit_key : names this submission, so that sending it twice makes one request
+
+    Raises
+    ------
+    InputError
+        The window has passed already; the draft itself has been checked before.
+    """
+    require_role(actor, "requester", "coordinator")
+    if submit_key is not None:
+        known = _by_key(session, actor, submit_key)
+        if known is not None:
+            return request_views(session, actor, [known], now)[0]
+    if draft.end_at <= now:
+        raise InputError(
+            f"the window ended at {draft.end_at.isoformat()}, before now", field="end_at"
+        )
+    row = _new_row(actor, draft, version_at(session, now).id, now, submit_key)
+    session.add(row)
+    session.flush()
+    facts = {"kind": row.kind, "priority": row.priority, "title": row.title}
+    record(session, actor, row, RequestState.SUBMITTED, now, facts=facts)
+    return request_views(session, actor, [row], now)[0]
+
+
+def _by_key(session: Session, actor: Actor, submit_key: str) -> models.Request | None:
+    return session.scalar(
+        select(models.Request).where(
+            models.Request.organisation_id == actor.organisation_id,
+            models.Request.submit_key == submit_key,
+        )
+    )
+
+
+def _new_row(
+    actor: Actor, draft: RequestDraft, sla_version_id: int, now: datetime, submit_key: str | None
+) -> models.Request:
+    return models.Request(
+        organisation_id=actor.organisation_id,
+        submitted_by=actor.user_id or None,
+        submit_key=submit_key,
+        sla_version_id=sla_version_id,
+        state=RequestState.SUBMITTED.value,
+        kind=draft.kind.value,
+        title=draft.title.strip(),
+        priority=draft.priority,
+        start_at=draft.start_at,
+        end_at=draft.end_at,
+        lat_deg=draft.lat_deg,
+        lon_deg=draft.lon_deg,
+        polygon=[list(corner) for corner in draft.polygon],
+        legal_basis=draft.legal_basis.strip(),
+        contact=draft.contact.strip(),
+        payload=draft.payload,
+        sensitive=draft.sensitive,
+        low_noise=draft.low_noise,
+        notes=draft.notes,
+        submitted_at=now,
+    )
+
+
+def request_row(session: Session, actor: Actor, request_id: int) -> models.Request:
+    """The request's row, if the actor may see it; NotFound otherwise."""
+    query = select(models.Request).where(models.Request.id == request_id)
+    row = session.scalar(scoped(query, actor, models.Request.organisation_id))
+    if row is None:
+        raise NotFound("request", request_id)
+    return row
+
+
+def get_request(
+    session: Session, actor: Actor, request_id: int, now: datetime | None = None
+) -> RequestView:
+    """The request with its clocks; NotFound for another organisation's."""
+    row = request_row(session, actor, request_id)
+    return request_views(session, actor, [row], now or datetime.now(UTC))[0]
+
+
+def list_requests(session: Session, actor: Actor, now: datetime | None = None) -> list[RequestView]:
+    """The requests that the actor may see, the latest window first."""
+    query = select(models.Request).order_by(
+        models.Request.start_at.desc(), models.Request.id.desc()
+    )
+    rows = session.scalars(scoped(query, actor, models.Request.organisation_id)).all()
+    return request_views(session, actor, rows, now or datetime.now(UTC))
+
+
+def request_history(
+    session: Session, actor: Actor, request_id: int
+) -> tuple[RequestEventView, ...]:
+    """The request's steps in order."""
+    row = request_row(session, actor, request_id)
+    query = select(models.RequestEvent).where(models.RequestEvent.request_id == row.id)
+    return tuple(
+        RequestEventView(step.at, RequestState(step.state), dict(step.facts))
+        for step in session.scalars(query.order_by(models.RequestEvent.id))
+    )
+
+
+def acknowledge_request(
+    session: Session, actor: Actor, request_id: int, now: datetime
+) -> RequestView:
+    """The acknowledged request; a second acknowledgement changes nothing."""
+    require_role(actor, "coordinator")
+    row = request_row(session, actor, request_id)
+    if row.acknowledged_at is None:
+        move(session, actor, row, RequestState.ACKNOWLEDGED, now)
+    return request_views(session, actor, [row], now)[0]
+
+
+def cancel_request(
+    session: Session, actor: Actor, request_id: int, code: str, now: datetime
+) -> RequestView:
+    """The cancelled request; its drone is free again with the next plan.
+
+    Raises
+    ------
+    InputError
+        The agreement knows no such cancellation code.
+    """
+    require_role(actor, "requester", "coordinator")
+    row = request_row(session, actor, request_id)
+    version = session.get(models.SlaVersion, row.sla_version_id)
+    assert version is not None
+    known = agreement(version).cancellation_codes
+    if code not in known:
+        allowed = ", ".join(sorted(known))
+        raise InputError(f"cancellation code {code!r} is none of {allowed}", field="code")
+    move(session, actor, row, RequestState.CANCELLED, now, reason=code)
+    row.close_code = code
+    touch_head(session)
+    session.flush()
+    return request_views(session, actor, [row], now)[0]
+
+
+def refuse_request(
+    session: Session, actor: Actor, request_id: int, reason: str, now: datetime
+) -> RequestView:
+    """The refused request, with the reason that its zone reads."""
+    require_role(actor, "coordinator")
+    if not reason.strip():
+        raise InputError("a refusal needs a reason", field="reason")
+    row = request_row(session, actor, request_id)
+    move(session, actor, row, RequestState.REFUSED, now, reason=reason.strip())
+    touch_head(session)
+    session.flush()
+    return request_views(session, actor, [row], now)[0]
+
+
+def mark_request_state(
+    session: Session, actor: Actor, request_id: int, state: RequestState | str, now: datetime
+) -> RequestView:
+    """The request after a mission moved it on: in progress, fulfilled or partly.
+
+    Arrival on the scene debits the zone's entitlement, once, unless the class is exempt.
+    """
+    require_role(actor, "pilot", "coordinator")
+    row = request_row(session, actor, request_id)
+    state = RequestState(state)
+    if state.value == row.state:
+        return request_views(session, actor, [row], now)[0]
+    move(session, actor, row, state, now)
+    if state == RequestState.IN_PROGRESS:
+        _debit(session, row, now)
+    if state in (RequestState.FULFILLED, RequestState.PARTLY):
+        _log_flights(session, row, now)
+    touch_head(session)
+    session.flush()
+    return request_views(session, actor, [row], now)[0]
+
+
+def _current_assignment(session: Session, request_id: int) -> models.Assignment | None:
+    plan_id, _ = read_head(session)
+    return session.scalar(
+        select(models.Assignment).where(
+            models.Assignment.plan_id == plan_id, models.Assignment.request_id == request_id
+        )
+    )
+
+
+def _debit(session: Session, row: models.Request, now: datetime) -> None:
+    assignment = _current_assignment(session, row.id)
+    version = session.get(models.SlaVersion, row.sla_version_id)
+    if assignment is None or version is None:
+        return
+    crew_min = debit_min(
+        agreement(version),
+        row.priority,
+        assignment.start_at,
+        assignment.end_at,
+        len(assignment.crew_ids),
+    )
+    if crew_min:
+        session.add(
+            models.LedgerRow(
+                organisation_id=row.organisation_id,
+                request_id=row.id,
+                at=now,
+                crew_min=crew_min,
+                priority=row.priority,
+            )
+        )
+
+
+def _log_flights(session: Session, row: models.Request, now: datetime) -> None:
+    """The crew's recent experience grows with the mission that they flew."""
+    assignment = _current_assignment(session, row.id)
+    if assignment is not None:
+        session.add_all(
+            models.PilotFlight(pilot_id=pilot_id, flown_on=now.date(), request_id=row.id)
+            for pilot_id in assignment.crew_ids
+        )
+
+
+def expire_requests(session: Session, actor: Actor, now: datetime) -> list[int]:
+    """The requests whose window has passed without a mission; they are expired from now on."""
+    require_role(actor, "coordinator")
+    query = select(models.Request).where(
+        models.Request.state.in_([state.value for state in PLANNABLE]),
+        models.Request.end_at <= now,
+    )
+    rows = session.scalars(query.order_by(models.Request.id)).all()
+    for row in rows:
+        move(session, actor, row, RequestState.EXPIRED, now)
+    if rows:
+        touch_head(session)
+        session.flush()
+    return [row.id for row in rows]
+
+
+def stop_clock(
+    session: Session, actor: Actor, request_id: int, stop: ClockStop, now: datetime
+) -> RequestView:
+    """The request with one of its clocks stopped for a stretch, on the evidence given."""
+    require_role(actor, "coordinator")
+    row = request_row(session, actor, request_id)
+    version = session.get(models.SlaVersion, row.sla_version_id)
+    assert version is not None
+    check_stop(agreement(version), stop)
+    if stop.clock not in CLOCKS:
+        raise InputError(f"clock {stop.clock!r} is none of {', '.join(CLOCKS)}", field="clock")
+    session.add(
+        models.ClockStop(
+            request_id=row.id,
+            clock=stop.clock,
+            from_at=stop.from_at,
+            to_at=stop.to_at,
+            code=stop.code,
+            evidence=stop.evidence,
+        )
+    )
+    session.flush()
+    audit.append(
+        session,
+        actor,
+        action="request.clock_stop",
+        subject=f"request:{row.id}",
+        at=now,
+        reason=stop.evidence,
+        facts={"clock": stop.clock, "code": stop.code, "from_at": stop.from_at.isoformat()},
+    )
+    return request_views(session, actor, [row], now)[0]

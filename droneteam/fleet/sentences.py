@@ -1,0 +1,289 @@
+"""What each reason code says, in French, Dutch and English, in this order."""
+
+from __future__ import annotations
+
+LANGUAGES = ("fr", "nl", "en")
+
+TEMPLATES: dict[str, tuple[str, str, str]] = {
+    "lead_time.short": (
+        "La demande {priority} arrive {hours} h avant le début ; délai convenu : {days} jours.",
+        "De {priority}-aanvraag komt {hours} u voor de start; afgesproken zijn {days} dagen.",
+        "The {priority} request comes {hours} h before its start; {days} days were agreed.",
+    ),
+    "window.past": (
+        "La fenêtre demandée est déjà passée.",
+        "Het gevraagde tijdvak is al voorbij.",
+        "The requested window has already passed.",
+    ),
+    "drone.retired": (
+        "{drone} est retiré du service.",
+        "{drone} is uit dienst.",
+        "{drone} is retired.",
+    ),
+    "drone.defect": (
+        "{drone} est immobilisé par un défaut : {text}.",
+        "{drone} staat aan de grond door een defect: {text}.",
+        "{drone} is grounded by a defect: {text}.",
+    ),
+    "drone.service_overdue": (
+        "L'entretien « {rule} » de {drone} est dû ({used_pct} % de l'intervalle).",
+        "Het onderhoud “{rule}” van {drone} is verstreken ({used_pct} % van het interval).",
+        "The service “{rule}” of {drone} is due ({used_pct} % of its interval).",
+    ),
+    "drone.service_soon": (
+        "L'entretien « {rule} » de {drone} approche ({used_pct} % de l'intervalle).",
+        "Het onderhoud “{rule}” van {drone} nadert ({used_pct} % van het interval).",
+        "The service “{rule}” of {drone} is near ({used_pct} % of its interval).",
+    ),
+    "pack.worn": (
+        "La batterie {pack} est usée ({cycles} cycles, {health_pct} % de capacité).",
+        "Batterij {pack} is versleten ({cycles} cycli, {health_pct} % capaciteit).",
+        "Battery {pack} is worn ({cycles} cycles, {health_pct} % of its capacity).",
+    ),
+    "pack.worn_soon": (
+        "La batterie {pack} approche de sa fin de vie ({cycles} cycles, {health_pct} %).",
+        "Batterij {pack} nadert het einde ({cycles} cycli, {health_pct} %).",
+        "Battery {pack} nears its end of life ({cycles} cycles, {health_pct} %).",
+    ),
+    "pilot.inactive": (
+        "{pilot} n'est plus en fonction.",
+        "{pilot} is niet meer actief.",
+        "{pilot} is no longer active.",
+    ),
+    "pilot.absent": (
+        "{pilot} est absent.",
+        "{pilot} is afwezig.",
+        "{pilot} is absent.",
+    ),
+    "pilot.not_current": (
+        "{pilot} n'a pas {flights} vols dans les 90 derniers jours.",
+        "{pilot} heeft geen {flights} vluchten in de laatste 90 dagen.",
+        "{pilot} lacks {flights} flights within the last 90 days.",
+    ),
+    "pilot.expired": (
+        "Le certificat {credential} de {pilot} n'est valable que jusqu'au {until}.",
+        "Het bewijs {credential} van {pilot} is maar geldig tot {until}.",
+        "The credential {credential} of {pilot} is valid only until {until}.",
+    ),
+    "pilot.unlicensed": (
+        "{pilot} n'a pas le certificat {credential}.",
+        "{pilot} heeft het bewijs {credential} niet.",
+        "{pilot} does not hold the credential {credential}.",
+    ),
+    "pilot.expires_soon": (
+        "Le certificat {credential} de {pilot} expire le {until}.",
+        "Het bewijs {credential} van {pilot} vervalt op {until}.",
+        "The credential {credential} of {pilot} expires on {until}.",
+    ),
+    "drone.not_capable": (
+        "{drone} n'offre pas : {capability}.",
+        "{drone} biedt geen: {capability}.",
+        "{drone} does not offer: {capability}.",
+    ),
+    "drone.held": (
+        "{drone} est retenu jusqu'au {until}.",
+        "{drone} is bezet tot {until}.",
+        "{drone} is held until {until}.",
+    ),
+    "drone.busy": (
+        "{drone} est engagé pour la demande {requests}.",
+        "{drone} is ingezet voor aanvraag {requests}.",
+        "{drone} is out for request {requests}.",
+    ),
+    "duty.too_long": (
+        "La mission dépasse le service maximal de {hours} h : divisez-la en parties.",
+        "De opdracht overschrijdt de maximale dienst van {hours} u: splits ze op.",
+        "The task exceeds the longest duty of {hours} h: split it into parts.",
+    ),
+    "pilot.busy": (
+        "{pilot} est engagé pour la demande {requests}.",
+        "{pilot} is ingezet voor aanvraag {requests}.",
+        "{pilot} is out for request {requests}.",
+    ),
+    "pilot.duty": (
+        "{pilot} dépasserait son service maximal (avec la demande {requests}).",
+        "{pilot} zou de maximale dienst overschrijden (met aanvraag {requests}).",
+        "{pilot} would exceed the longest duty (with request {requests}).",
+    ),
+    "pilot.rest": (
+        "{pilot} n'aurait pas son repos minimal (à cause de la demande {requests}).",
+        "{pilot} zou de minimale rust niet krijgen (door aanvraag {requests}).",
+        "{pilot} would miss the minimum rest (because of request {requests}).",
+    ),
+    "pilot.busy_worked": (
+        "{pilot} est en mission jusqu'au {until}.",
+        "{pilot} is op opdracht tot {until}.",
+        "{pilot} is on a task until {until}.",
+    ),
+    "pilot.duty_worked": (
+        "{pilot} dépasserait son service maximal, commencé avec la mission finissant le {until}.",
+        "{pilot} zou de maximale dienst overschrijden, na de opdracht tot {until}.",
+        "{pilot} would exceed the longest duty after the task that ends at {until}.",
+    ),
+    "pilot.rest_worked": (
+        "{pilot} doit se reposer après la mission finissant le {until}.",
+        "{pilot} moet rusten na de opdracht tot {until}.",
+        "{pilot} must rest after the task that ends at {until}.",
+    ),
+    "packs.short": (
+        "Batteries {type} chargées : {free}, nécessaires : {needed}.",
+        "Geladen batterijen {type}: {free}, nodig: {needed}.",
+        "Charged {type} batteries: {free}, needed: {needed}.",
+    ),
+    "drone.capable": (
+        "{drone} offre ce qu'il faut ({capability}) ; {able} drones sur {fleet} le peuvent.",
+        "{drone} biedt wat nodig is ({capability}); {able} van de {fleet} drones kunnen dit.",
+        "{drone} offers what is needed ({capability}); {able} of {fleet} drones can.",
+    ),
+    "drone.kept": (
+        "{drone} était déjà prévu et le reste.",
+        "{drone} was al gepland en blijft dat.",
+        "{drone} was already planned and stays so.",
+    ),
+    "drone.only_able": (
+        "{drone} est le seul drone qui le peut.",
+        "{drone} is de enige drone die dit kan.",
+        "{drone} is the only drone that can do it.",
+    ),
+    "drone.only_free": (
+        "{drone} est le seul drone apte encore libre ; engagés : {busy}.",
+        "{drone} is de enige geschikte drone die nog vrij is; ingezet: {busy}.",
+        "{drone} is the only able drone still free; out: {busy}.",
+    ),
+    "drone.nearest": (
+        "{drone} a le trajet le plus court ({minutes} min aller et retour).",
+        "{drone} heeft de kortste rit ({minutes} min heen en terug).",
+        "{drone} has the shortest drive ({minutes} min there and back).",
+    ),
+    "pilot.qualified": (
+        "{pilot} a le certificat {credential}, valable jusqu'au {until}.",
+        "{pilot} heeft het bewijs {credential}, geldig tot {until}.",
+        "{pilot} holds the credential {credential}, valid until {until}.",
+    ),
+    "pilot.kept": (
+        "{pilot} était déjà prévu et le reste.",
+        "{pilot} was al gepland en blijft dat.",
+        "{pilot} was already planned and stays so.",
+    ),
+    "pilot.only_free": (
+        "Aucun autre pilote apte n'est libre que {pilot}.",
+        "Geen andere geschikte piloot is vrij dan {pilot}.",
+        "No other fit pilot is free than {pilot}.",
+    ),
+    "pilot.balanced": (
+        "{pilot} est apte et libre ({sorties} sorties dans ce plan ; {others} autres possibles).",
+        "{pilot} is geschikt en vrij ({sorties} vluchten in dit plan; {others} anderen mogelijk).",
+        "{pilot} is fit and free ({sorties} sorties in this plan; {others} others possible).",
+    ),
+    "slot.wanted": (
+        "Début souhaité tenu ({start}) ; départ {depart}, {packs} batteries.",
+        "Gewenste start gehaald ({start}); vertrek {depart}, {packs} batterijen.",
+        "The wanted start is kept ({start}); departure {depart}, {packs} batteries.",
+    ),
+    "slot.moved": (
+        "Début {start} au lieu de {wanted} ; départ {depart}, {packs} batteries.",
+        "Start {start} in plaats van {wanted}; vertrek {depart}, {packs} batterijen.",
+        "Start {start} instead of {wanted}; departure {depart}, {packs} batteries.",
+    ),
+    "slot.late": (
+        "L'équipe arrive {minutes} min après l'objectif.",
+        "De ploeg komt {minutes} min na de doeltijd.",
+        "The crew arrives {minutes} min after the target.",
+    ),
+    "not_in_plan": (
+        "La demande n'a pas encore été planifiée.",
+        "De aanvraag is nog niet gepland.",
+        "The request has not been planned yet.",
+    ),
+    "search.stopped": (
+        "Une place existe, mais la recherche s'est arrêtée avant ({status}) ; relancez le plan.",
+        "Er is plaats, maar de zoektocht stopte eerder ({status}); plan opnieuw.",
+        "There is a place, but the search stopped before it ({status}); plan again.",
+    ),
+    "no.capability": (
+        "Aucun drone de la flotte n'offre : {capability}.",
+        "Geen enkele drone biedt: {capability}.",
+        "No drone of the fleet offers: {capability}.",
+    ),
+    "no.credential": (
+        "Aucun pilote n'a tous les certificats requis : {credential}.",
+        "Geen piloot heeft alle vereiste bewijzen: {credential}.",
+        "No pilot holds all required credentials: {credential}.",
+    ),
+    "too_late": (
+        "Une équipe appelée maintenant ne peut commencer qu'à {earliest}.",
+        "Een ploeg die nu wordt opgeroepen, kan pas om {earliest} beginnen.",
+        "A crew called now can begin at {earliest} at the earliest.",
+    ),
+    "all.drones": (
+        "Tous les drones aptes sont pris ({count}) ; demandes : {requests}.",
+        "Alle geschikte drones zijn bezet ({count}); aanvragen: {requests}.",
+        "All able drones are taken ({count}); requests: {requests}.",
+    ),
+    "all.pilots": (
+        "Pas assez de pilotes aptes et libres ({count} empêchés) ; demandes : {requests}.",
+        "Te weinig geschikte vrije piloten ({count} verhinderd); aanvragen: {requests}.",
+        "Too few fit and free pilots ({count} prevented); requests: {requests}.",
+    ),
+    "all.packs": (
+        "Pas assez de batteries chargées ; demandes : {requests} ({count}).",
+        "Te weinig geladen batterijen; aanvragen: {requests} ({count}).",
+        "Too few charged batteries; requests: {requests} ({count}).",
+    ),
+    "if.later": (
+        "À partir de {start} : oui.",
+        "Vanaf {start}: ja.",
+        "From {start}: yes.",
+    ),
+    "if.displaced": (
+        "Possible à la place de la demande {request} ({priority}) ; équité {fairness_before} → "
+        "{fairness_after}.",
+        "Mogelijk in plaats van aanvraag {request} ({priority}); billijkheid {fairness_before} → "
+        "{fairness_after}.",
+        "Possible in place of request {request} ({priority}); fairness {fairness_before} → "
+        "{fairness_after}.",
+    ),
+    "if.more_drones": (
+        "Possible avec un drone apte de plus.",
+        "Mogelijk met één geschikte drone meer.",
+        "Possible with one more able drone.",
+    ),
+    "if.more_pilots": (
+        "Possible avec un pilote apte de plus.",
+        "Mogelijk met één geschikte piloot meer.",
+        "Possible with one more fit pilot.",
+    ),
+    "if.more_packs": (
+        "Possible avec plus de batteries chargées.",
+        "Mogelijk met meer geladen batterijen.",
+        "Possible with more charged batteries.",
+    ),
+    "answer.free": (
+        "Un drone et un équipage sont libres à partir de {start}.",
+        "Een drone en een ploeg zijn vrij vanaf {start}.",
+        "A drone and a crew are free from {start}.",
+    ),
+    "answer.competes": (
+        "{count} demandes d'urgence égale ou supérieure attendent une décision à ce moment.",
+        "{count} aanvragen met gelijke of hogere dringendheid wachten dan op een beslissing.",
+        "{count} requests of equal or higher urgency await a decision at that time.",
+    ),
+    "entitlement.exceeded": (
+        "La zone a utilisé sa part ({used_h} h sur {entitled_h} h) ; le surplus peut être prêté.",
+        "De zone heeft haar deel gebruikt ({used_h} u van {entitled_h} u); overschot is leenbaar.",
+        "The zone has used its share ({used_h} h of {entitled_h} h); surplus may be lent.",
+    ),
+}
+
+WORDS: dict[str, tuple[str, str, str]] = {
+    "rgb": ("caméra couleur", "kleurencamera", "colour camera"),
+    "thermal": ("caméra thermique", "warmtebeeldcamera", "thermal camera"),
+    "zoom": ("zoom", "zoom", "zoom"),
+    "photogrammetry": ("photogrammétrie", "fotogrammetrie", "photogrammetry"),
+    "low_noise": ("faible bruit", "geluidsarm", "low noise"),
+    "sensitive": ("missions sensibles", "gevoelige opdrachten", "sensitive assignments"),
+    "national": ("national", "nationaal", "national"),
+    "feasible": ("temps écoulé", "tijd verstreken", "out of time"),
+    "optimal": ("optimal", "optimaal", "optimal"),
+}
+"""The words behind parameter values that are codes."""
