@@ -109,7 +109,7 @@ def set_up(
         views=group.views,
         kept=kept,
         mark_names=tuple((m.point, m.photo) for m in marks),
-        positioned=np.isfinite(base.centre_sigma).all(axis=1),
+        positioned=np.asarray(np.isfinite(base.centre_sigma).all(axis=1)),
         control=points,
         bars=bars,
         scale_source=base.scale_source,

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.bundle_problem import (
+    INTRINSICS,
     TIE_TAIL,
     IntArray,
     Layout,
@@ -31,6 +33,8 @@ from droneteam.photogrammetry.bundle_problem import (
 )
 from droneteam.photogrammetry.bundle_rows import linearised, normalised_blocks
 from droneteam.photogrammetry.scene import FloatArray
+
+__all__ = ["INTRINSICS", "Solution", "layout", "solve", "tail_weight"]
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-7, 1e8
 
@@ -57,25 +61,26 @@ def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 
     """
     columns = layout(problem)
     state, damping = start, FIRST_DAMPING
-    cost, residuals = _cost(problem, columns, state)
+    cost, errors = _cost(problem, columns, state)
     done, converged = 0, False
     while done < iterations and not converged and damping < MOST_DAMPING:
         done += 1
-        trial = _step(problem, columns, state, residuals, damping)
-        trial_cost, trial_residuals = (
-            (np.inf, residuals) if trial is None else _cost(problem, columns, trial)
+        trial = _step(problem, columns, state, errors, damping)
+        trial_cost, trial_errors = (
+            (np.inf, errors) if trial is None else _cost(problem, columns, trial)
         )
         if trial is None or not trial_cost <= cost:
             damping *= 10.0
             continue
         converged = cost - trial_cost <= tol * cost
-        state, cost, residuals = trial, trial_cost, trial_residuals
+        state, cost, errors = trial, trial_cost, trial_errors
         damping = max(LEAST_DAMPING, damping / 10.0)
-    weights = _tie_weights(problem, residuals)
-    return Solution(state, cost, residuals, weights, done, converged or damping >= MOST_DAMPING)
+    weights = _tie_weights(problem, errors)
+    return Solution(state, cost, errors, weights, done, converged or damping >= MOST_DAMPING)
 
 
-def _residuals(problem: Problem, state: State) -> FloatArray:
+def residuals(problem: Problem, state: State) -> FloatArray:
+    """(m, 2) observed minus projected pixels of the tie points; NaN behind a camera."""
     ties = problem.ties
     return np.asarray(
         kernels.residuals(
@@ -96,12 +101,12 @@ def _tie_weights(problem: Problem, residuals: FloatArray) -> FloatArray:
 
 
 def _cost(problem: Problem, columns: Layout, state: State) -> tuple[float, FloatArray]:
-    residuals = _residuals(problem, state)
-    total = float(tail_cost(_normalised_ties(problem, residuals), TIE_TAIL).sum())
+    errors = residuals(problem, state)
+    total = float(tail_cost(_normalised_ties(problem, errors), TIE_TAIL).sum())
     rows = linearised(problem, columns, state)
     if rows is not None:
         total += float(tail_cost(normalised_blocks(rows), rows.tail).sum())
-    return total, residuals
+    return total, errors
 
 
 def _step(
@@ -250,3 +255,50 @@ def subset_points(problem: Problem, state: State, keep: IntArray) -> tuple[Probl
     rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(int(lengths.sum()))
     ties = TiePoints(offsets, problem.ties.views[rows], problem.ties.pixels[rows])
     return replace(problem, ties=ties), replace(state, points=state.points[keep])
+
+
+def without_outliers(
+    problem: Problem, solution: Solution, sigmas: float, *, least_px: float = 1.0
+) -> tuple[Problem, State]:
+    """The problem without tie observations beyond so many deviations, nor points left with one."""
+    limit = max(least_px, sigmas * problem.tie_sigma_px)
+    good = np.linalg.norm(solution.tie_residuals, axis=1) < limit  # NaN is not
+    problem, state, _ = _keep_rows(problem, solution.state, good)
+    return problem, state
+
+
+def adjust_points(
+    problem: Problem, state: State, sigmas: float, *, iterations: int = 8
+) -> tuple[Problem, State, IntArray]:
+    """The tie points for given cameras, without outliers; also which points remain."""
+    ties = problem.ties
+    fixed_pose = np.full(len(problem.view_camera), -1, dtype=np.int64)
+    fixed_intrinsics = np.full(problem.free.shape, -1, dtype=np.int64)
+    for _ in range(iterations):
+        weights = _tie_weights(problem, residuals(problem, state)) / problem.tie_sigma_px**2
+        steps = kernels.point_steps(
+            state.points, ties.offsets, ties.views, ties.pixels, weights,
+            state.rotations, state.centres, state.intrinsics, problem.view_camera,
+            fixed_intrinsics, fixed_pose, np.zeros(1), 1e-6,
+        )  # fmt: skip
+        state = replace(state, points=state.points + np.asarray(steps))
+    limit = max(1.0, sigmas * problem.tie_sigma_px)
+    good = np.linalg.norm(residuals(problem, state), axis=1) < limit
+    return _keep_rows(problem, state, good)
+
+
+def _keep_rows(
+    problem: Problem, state: State, good: NDArray[np.bool_]
+) -> tuple[Problem, State, IntArray]:
+    offsets = problem.ties.offsets
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    counts = np.bincount(owner[good], minlength=len(offsets) - 1)
+    good = good & (counts >= 2)[owner]
+    keep = np.flatnonzero(counts >= 2)
+    ties = TiePoints(
+        np.concatenate([[0], np.cumsum(counts[keep])]).astype(np.int64),
+        problem.ties.views[good],
+        np.ascontiguousarray(problem.ties.pixels[good]),
+    )
+    kept_state = replace(state, points=state.points[keep])
+    return replace(problem, ties=ties), kept_state, keep.astype(np.int64)

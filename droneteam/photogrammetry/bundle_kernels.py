@@ -304,8 +304,8 @@ def reduced_system(
                 ja0, ja1 = jacs[s, 0, a], jacs[s, 1, a]
                 right[columns[s, a]] += w * (ja0 * jacs[s, 2, 0] + ja1 * jacs[s, 2, 1])
                 for b in range(counts[s]):
-                    matrix[columns[s, a], columns[s, b]] += w * (
-                        ja0 * jacs[s, 0, b] + ja1 * jacs[s, 1, b]
+                    matrix[columns[s, a], columns[s, b]] += (
+                        0.5 * w * (ja0 * jacs[s, 0, b] + ja1 * jacs[s, 1, b])
                     )
                 for i in range(3):
                     solved[a, i] = (
@@ -316,15 +316,17 @@ def reduced_system(
                 right[columns[s, a]] -= (
                     solved[a, 0] * grad[0] + solved[a, 1] * grad[1] + solved[a, 2] * grad[2]
                 )
-            for t in range(n_rows):
+            for t in range(s, n_rows):
+                factor = 0.5 if t == s else 1.0
                 for a in range(counts[s]):
+                    s0, s1, s2 = factor * solved[a, 0], factor * solved[a, 1], factor * solved[a, 2]
+                    at = columns[s, a]
                     for b in range(counts[t]):
-                        matrix[columns[s, a], columns[t, b]] -= (
-                            solved[a, 0] * crosses[t, b, 0]
-                            + solved[a, 1] * crosses[t, b, 1]
-                            + solved[a, 2] * crosses[t, b, 2]
+                        matrix[at, columns[t, b]] -= (
+                            s0 * crosses[t, b, 0] + s1 * crosses[t, b, 1] + s2 * crosses[t, b, 2]
                         )
-    return matrix, right
+    # Blocks of two observations were added once, the diagonal ones by half.
+    return matrix + matrix.T, right
 
 
 @numba.njit(cache=True)

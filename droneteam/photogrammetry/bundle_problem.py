@@ -27,6 +27,10 @@ def _empty_int() -> IntArray:
     return np.zeros(0, dtype=np.int64)
 
 
+NO_TAIL = 1e9
+"""For least squares proper."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TiePoints:
     """Observed tracks: offsets (p + 1,) into views (m,) and pixels (m, 2)."""

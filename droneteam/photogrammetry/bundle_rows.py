@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.bundle_problem import (
+    NO_TAIL,
     IntArray,
     Layout,
     Problem,
@@ -130,7 +131,7 @@ def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
         np.ones((int(free.sum()), 1, 1)),
         columns.intrinsics[free][:, None, None],
         priors.intrinsics_sigma[free][:, None],
-        np.inf,
+        NO_TAIL,
     )
     if columns.bias >= 0:
         sigma = np.where(priors.bias_sigma > 0, priors.bias_sigma, 1e-9)
@@ -139,7 +140,7 @@ def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
             np.eye(3)[None],
             np.broadcast_to(columns.bias + np.arange(3), (1, 3, 3)),
             sigma[None],
-            np.inf,
+            NO_TAIL,
         )
     return builder.rows()
 
