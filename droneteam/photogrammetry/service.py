@@ -17,17 +17,25 @@ from droneteam import audit, jobs
 from droneteam.accounts import SYSTEM, Actor, require_role, scoped
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, DecodeError, InputError, NotFound
-from droneteam.jobs import JobContext, JobView
+from droneteam.jobs import JobContext
 from droneteam.photogrammetry import binding, imagefile
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
+from droneteam.photogrammetry.measuring import MeasureRequest, marks_document, take
 from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
 from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
-from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.runner import SceneCancelled
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scene_document
 from droneteam.photogrammetry.scene_files import finite_or_none
 from droneteam.photogrammetry.scene_params import SceneParams, params_document, params_of
+from droneteam.photogrammetry.scene_store import load_scene
+from droneteam.photogrammetry.views import (
+    MeasurementView,
+    PhotoView,
+    SceneView,
+    measurement_view,
+    photo_view,
+)
 from droneteam.settings import Settings
 
 JOB_KIND = "scene.build"
@@ -53,75 +61,6 @@ class NewScene:
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > 200:
             raise InputError("a scene needs a name of 1 to 200 characters", field="name")
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoView:
-    """A photo of a scene, detached from the database."""
-
-    name: str
-    sha256: str
-    taken_at: datetime | None
-    lat_deg: float | None
-    lon_deg: float | None
-    verdict: str
-    findings: tuple[Mapping[str, str], ...]
-    trigger_index: int | None
-    residual_s: float | None
-    residual_m: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurementView:
-    """A stored measurement, detached from the database."""
-
-    id: int
-    scene_id: int
-    measurement: Measurement
-    marks: tuple[Mapping[str, Any], ...]
-    adjust_digest: str
-    measured_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SceneView:
-    """A scene, detached from the database.
-
-    state : "new", or that of its newest job: queued, running, done, failed, cancelled.
-    summary : scene.json of the last finished build, None before it.
-    products : kind to file, of the last finished build.
-    """
-
-    id: int
-    organisation_id: int
-    mission_id: int | None
-    sortie_id: int | None
-    name: str
-    state: str
-    job: JobView | None
-    created_at: datetime
-    built_at: datetime | None
-    folder: Path
-    photos_folder: Path
-    summary: Mapping[str, Any] | None
-    products: Mapping[str, Path]
-    photos: tuple[PhotoView, ...]
-    measurements: tuple[MeasurementView, ...]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader must know before trusting the scene."""
-        return () if self.summary is None else tuple(self.summary["warnings"])
-
-    @property
-    def stages(self) -> tuple[Mapping[str, Any], ...]:
-        """The finished stages and what each cost."""
-        return () if self.summary is None else tuple(self.summary["stages"])
-
-    @property
-    def accuracy(self) -> Mapping[str, Any] | None:
-        """Residuals, scale source and the statement on the vertical scale."""
-        return None if self.summary is None else self.summary.get("accuracy")
 
 
 def create_scene(
@@ -220,12 +159,45 @@ def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[Scen
 def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneView:
     """One scene with its photos and measurements; NotFound for one the actor may not see."""
     row = _row(session, actor, scene_id)
-    photos = tuple(_photo_view(photo) for photo in _photo_rows(session, scene_id))
+    photos = tuple(photo_view(photo) for photo in _photo_rows(session, scene_id))
     query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
     measurements = tuple(
-        _measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
+        measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
     )
     return _view(session, row, settings, (photos, measurements))
+
+
+def measure(
+    session: Session, actor: Actor, scene_id: int, request: MeasureRequest, settings: Settings
+) -> Measurement:
+    """The measurement, not stored: to be looked at before it is recorded.
+
+    Raises
+    ------
+    Conflict
+        The scene has not been built.
+    """
+    row = _row(session, actor, scene_id)
+    network = load_scene(_found(row.folder, settings)).network if row.summary else None
+    if network is None:
+        raise Conflict(f"scene {scene_id} has not been built; build it before measuring")
+    return take(network, request)
+
+
+def measure_and_record(
+    session: Session,
+    actor: Actor,
+    scene_id: int,
+    request: MeasureRequest,
+    settings: Settings,
+    now: datetime,
+) -> MeasurementView:
+    """The measurement, stored with the marks that it rests on."""
+    require_role(actor, *MEASURERS)
+    measured = measure(session, actor, scene_id, request, settings)
+    marks = marks_document(request)
+    kept = record_measurement(session, actor, scene_id, measured, now, marks=marks)
+    return measurement_view(session.get_one(MeasurementRow, kept))
 
 
 def record_measurement(
@@ -318,10 +290,12 @@ def _build_when_free(context: JobContext, photos: Path, folder: Path, params: Sc
     A worker whose lease ran out may still be writing; it notices within a lease, so that long
     the folder's lock is waited for.
     """
+    from droneteam.photogrammetry import pipeline  # a web process never loads what it takes
+
     deadline = time.monotonic() + 2.0 * context.settings.lease_s
     while True:
         try:
-            return build_scene(
+            return pipeline.build_scene(
                 photos, folder, params, progress=context.progress, cancelled=context.cancelled
             )
         except jobs.LeaseLost:
@@ -440,40 +414,4 @@ def _view(
         products={product["kind"]: folder / product["path"] for product in products},
         photos=parts[0],
         measurements=parts[1],
-    )
-
-
-def _photo_view(row: PhotoRow) -> PhotoView:
-    return PhotoView(
-        name=row.name,
-        sha256=row.sha256,
-        taken_at=row.taken_at,
-        lat_deg=row.lat_deg,
-        lon_deg=row.lon_deg,
-        verdict=row.verdict,
-        findings=tuple(row.findings),
-        trigger_index=row.trigger_index,
-        residual_s=row.residual_s,
-        residual_m=row.residual_m,
-    )
-
-
-def _measurement_view(row: MeasurementRow) -> MeasurementView:
-    nan = float("nan")
-    measurement = Measurement(
-        name=row.name,
-        kind=row.kind,  # type: ignore[arg-type]
-        value=nan if row.value is None else row.value,
-        unit=row.unit,
-        ci95_low=nan if row.ci95_low is None else row.ci95_low,
-        ci95_high=nan if row.ci95_high is None else row.ci95_high,
-        method=row.method,  # type: ignore[arg-type]
-        photos=tuple(row.photos),
-        determined=row.determined,
-        note=row.note,
-        points_enu_m=tuple((e, n, u) for e, n, u in row.points_enu_m),
-    )
-    marks = tuple(row.marks)
-    return MeasurementView(
-        row.id, row.scene_id, measurement, marks, row.adjust_digest, row.measured_at
     )

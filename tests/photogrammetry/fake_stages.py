@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import manifest, pipeline, workdir
+from droneteam.photogrammetry import manifest, pipeline, scene_store, workdir
 from droneteam.photogrammetry.runner import Stage, StageContext
 from droneteam.photogrammetry.scene import (
     Accuracy,
@@ -139,7 +139,7 @@ def _arm(where: str) -> Callable[[StageContext, str], None] | None:
     if where == "before the rename":
         _die_in(workdir, "publish", lambda part, final: final.name.startswith("dense"))
     if where == "before scene.json":
-        _die_in(pipeline, "_write_documents", lambda scene, records: "dense" in records)
+        _die_in(scene_store, "write_documents", lambda scene, records: "dense" in records)
     return None
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from droneteam.errors import Conflict, DecodeError, InputError, NotFound, SceneError
 from droneteam.photogrammetry import workdir
-from droneteam.photogrammetry.pipeline import build_scene, load_scene
+from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.runner import SceneCancelled, StageContext
 from droneteam.photogrammetry.scene import Accuracy, Frame
 from droneteam.photogrammetry.scene_document import (
@@ -27,6 +27,7 @@ from droneteam.photogrammetry.scene_document import (
 )
 from droneteam.photogrammetry.scene_files import camera_from_file, load_network, save_network
 from droneteam.photogrammetry.scene_params import SceneParams
+from droneteam.photogrammetry.scene_store import load_scene
 from tests.photogrammetry.fake_stages import fake_table, network, runs
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
 

@@ -15,7 +15,7 @@ from droneteam import accounts, audit, jobs
 from droneteam.accounts import Actor, OrganisationKind
 from droneteam.db import Base, session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.photogrammetry import service, workdir
+from droneteam.photogrammetry import pipeline, service, workdir
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene import Camera, Measurement
 from droneteam.photogrammetry.scene_params import SceneParams, params_document, params_of
@@ -67,7 +67,7 @@ def _fast_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(photos: Path, folder: Path, params: SceneParams, **callbacks: object) -> object:
         return build_scene(photos, folder, params, stages=fake_table(), **callbacks)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(service, "build_scene", build)
+    monkeypatch.setattr(pipeline, "build_scene", build)
 
 
 def actor(organisation_id: int, *roles: str) -> Actor:
