@@ -16,6 +16,7 @@ from droneteam.evidence import service as evidence
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.measuring import MeasureRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.service import NewScene
@@ -123,17 +124,12 @@ def measure(stage: Stage) -> None:
     )
     for kind, name, points, unit in wanted:
         with stage.acting("investigator") as (session, actor):
-            measured = photogrammetry.measure_marks(
-                session,
-                actor,
-                stage.scene_id,
-                kind,
-                points,
-                [mark for mark in marks if mark.point in points],
-                stage.settings,
-                stage.now(),
-                name=name,
+            request = MeasureRequest(
+                kind, tuple(points), tuple(mark for mark in marks if mark.point in points), name
             )
+            measured = photogrammetry.measure_and_record(
+                session, actor, stage.scene_id, request, stage.settings, stage.now()
+            ).measurement
         truth = world["lengths" if kind == "distance" else "areas"][name][unit]
         _judge(stage, measured, truth)
 
