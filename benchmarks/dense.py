@@ -36,7 +36,9 @@ from droneteam.photogrammetry.scene import (
 )
 
 SPARSE_POINTS = 20_000
-HIDDEN_CELL_PX = 4
+HIDDEN_CELL_M = 0.12
+HIDDEN_DEPTH_M = 0.3
+FACING_COS = 0.15
 FOOTPRINT_M = 0.5
 
 
@@ -54,15 +56,17 @@ def exact_network(folder: Path, photos: int) -> CameraNetwork:
     reference = np.load(folder / "surface.npz")
     return CameraNetwork(
         views=tuple(views),
-        sparse=_tracks(reference["points_enu_m"].astype(np.float64), views),
+        sparse=_tracks(
+            reference["points_enu_m"].astype(np.float64), reference["normals"], views
+        ),
         frame=Frame("enu", GeoPoint(50.8197, 4.3908, 100.0), "WGS84 ellipsoid", True),
         accuracy=Accuracy(0.3, "gcp", True),
     )
 
 
-def _tracks(points: np.ndarray, views: list[View]) -> SparseCloud:
+def _tracks(points: np.ndarray, normals: np.ndarray, views: list[View]) -> SparseCloud:
     rng = np.random.default_rng(0)
-    seen = np.stack([visible(points, view) for view in views])
+    seen = np.stack([visible(points, normals, view) for view in views])
     chosen = rng.permutation(np.flatnonzero(seen.sum(axis=0) >= 2))[:SPARSE_POINTS]
     seen = seen[:, chosen]
     columns, rows = np.nonzero(seen.T)
@@ -79,17 +83,24 @@ def _tracks(points: np.ndarray, views: list[View]) -> SparseCloud:
     )
 
 
-def visible(points: np.ndarray, view: View) -> np.ndarray:
-    """Which reference points the view has in frame with nothing of the reference before them."""
+def visible(points: np.ndarray, normals: np.ndarray, view: View) -> np.ndarray:
+    """Which reference points the view has in frame, facing it, with nothing before them.
+
+    The reference is a thin sample: what hides is looked for in cells wider than its spacing.
+    """
+    away = view.centre_enu_m - points
     pixels, depth = optics.project(points, view)
     ok = optics.inside(pixels, view.camera)
+    ok &= np.sum(away * normals, axis=1) > FACING_COS * np.linalg.norm(away, axis=1)
+    cell_px = max(2, round(HIDDEN_CELL_M * view.camera.focal_px[0] / np.median(depth[ok])))
+    framed = optics.inside(pixels, view.camera)
     cell = np.full(len(points), -1)
-    width = view.camera.width_px // HIDDEN_CELL_PX + 1
-    cell[ok] = (pixels[ok, 1] // HIDDEN_CELL_PX).astype(int) * width
-    cell[ok] += (pixels[ok, 0] // HIDDEN_CELL_PX).astype(int)
-    nearest = np.full(width * (view.camera.height_px // HIDDEN_CELL_PX + 1), np.inf)
-    np.minimum.at(nearest, cell[ok], depth[ok])
-    ok[ok] = depth[ok] < nearest[cell[ok]] * 1.01
+    width = view.camera.width_px // cell_px + 1
+    cell[framed] = (pixels[framed, 1] // cell_px).astype(int) * width
+    cell[framed] += (pixels[framed, 0] // cell_px).astype(int)
+    nearest = np.full(width * (view.camera.height_px // cell_px + 1), np.inf)
+    np.minimum.at(nearest, cell[framed], depth[framed])
+    ok[ok] = depth[ok] < nearest[cell[ok]] + HIDDEN_DEPTH_M
     return ok
 
 
@@ -117,7 +128,7 @@ def report(cloud: DenseCloud, network: CameraNetwork, folder: Path) -> None:
     reference = np.load(folder / "surface.npz")
     points, normals = reference["points_enu_m"].astype(np.float64), reference["normals"]
     gsd = surface.ground_sampling_m(network)
-    seen = np.sum([visible(points, view) for view in network.views], axis=0) >= 3
+    seen = np.sum([visible(points, normals, view) for view in network.views], axis=0) >= 3
     tree = cKDTree(points)
     cloud = within(cloud, points)
     far, nearest = tree.query(cloud.points_enu_m, workers=2)
