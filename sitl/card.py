@@ -1,4 +1,4 @@
-"""The drones' memory card: renders shots in background processes and keeps the truth beside them."""
+"""The drones' memory card: renders shots in the background and keeps the truth beside them."""
 
 from __future__ import annotations
 
