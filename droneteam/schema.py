@@ -12,7 +12,12 @@ from sqlalchemy import Engine
 
 import droneteam.accounts
 import droneteam.audit
-import droneteam.jobs  # noqa: F401
+import droneteam.detection.models
+import droneteam.evidence.models
+import droneteam.fleet.models
+import droneteam.jobs
+import droneteam.missions.models
+import droneteam.photogrammetry.models  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError
 

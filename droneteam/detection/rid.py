@@ -47,23 +47,17 @@ import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
+from droneteam.detection import fields
 from droneteam.errors import DecodeError, InputError
 
 MESSAGE_BYTES = 25
 MAX_PACK_MESSAGES = 9
 PROTOCOL_VERSION = 2
 """F3411-22a; version 0 was F3411-19, whose fields these are too."""
-EPOCH_2019 = datetime(2019, 1, 1, tzinfo=UTC)
 
-_DIRECTION_UNKNOWN_DEG = 361
-_SPEED_UNKNOWN = (255, 1)
-_VERTICAL_UNKNOWN = 126
-_MAX_VERTICAL = 124
-_TIME_UNKNOWN = 0xFFFF
-_MAX_TENTHS = 36000
 _ID_BYTES = 20
 _TEXT_BYTES = 23
 _AUTH_FIRST_BYTES = 17
@@ -118,9 +112,6 @@ class HeightReference(enum.IntEnum):
 
     TAKE_OFF = 0
     GROUND = 1
-
-
-_Kind = TypeVar("_Kind", IdType, Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +258,14 @@ def decode_message(data: bytes) -> Message:
 
 
 def _decode_basic_id(data: bytes) -> BasicId:
-    id_type = _member(IdType, data[1] >> 4, 1)
+    id_type = fields.member(IdType, data[1] >> 4, 1)
     raw = data[2 : 2 + _ID_BYTES]
     if id_type is IdType.UTM_UUID:
         uas_id = str(uuid.UUID(bytes=raw[:16]))
     elif id_type is IdType.SESSION_ID:
         uas_id = raw.hex()
     else:
-        uas_id = _text(raw, 2)
+        uas_id = fields.text(raw, 2)
     return BasicId(id_type, data[1] & 0x0F, uas_id)
 
 
@@ -282,26 +273,26 @@ _LOCATION = struct.Struct("<BBBBbiiHHHBBHBB")
 
 
 def _decode_location(data: bytes) -> Location:
-    fields = _LOCATION.unpack(data)
-    _, flags, direction, speed, vertical, lat_e7, lon_e7 = fields[:7]
-    pressure, geodetic, height, accuracy, more_accuracy, tenths, time_accuracy, _ = fields[7:]
-    lat_deg, lon_deg = _position(lat_e7, lon_e7, 5)
+    values = _LOCATION.unpack(data)
+    _, flags, direction, speed, vertical, lat_e7, lon_e7 = values[:7]
+    pressure, geodetic, height, accuracy, more_accuracy, tenths, time_accuracy, _ = values[7:]
+    lat_deg, lon_deg = fields.position(lat_e7, lon_e7, 5)
     return Location(
-        status=_member(Status, flags >> 4, 1),
+        status=fields.member(Status, flags >> 4, 1),
         lat_deg=lat_deg,
         lon_deg=lon_deg,
-        direction_deg=_direction(direction, flags >> 1 & 1),
-        speed_mps=_speed(speed, flags & 1),
-        vertical_speed_mps=_vertical_speed(vertical),
-        alt_pressure_m=_altitude(pressure),
-        alt_ellipsoid_m=_altitude(geodetic),
-        height_m=_altitude(height),
+        direction_deg=fields.direction(direction, flags >> 1 & 1),
+        speed_mps=fields.speed(speed, flags & 1),
+        vertical_speed_mps=fields.vertical_speed(vertical),
+        alt_pressure_m=fields.altitude(pressure),
+        alt_ellipsoid_m=fields.altitude(geodetic),
+        height_m=fields.altitude(height),
         height_reference=HeightReference(flags >> 2 & 1),
         horizontal_accuracy_m=HORIZONTAL_ACCURACY_M[accuracy & 0x0F],
         vertical_accuracy_m=VERTICAL_ACCURACY_M[accuracy >> 4],
         pressure_accuracy_m=VERTICAL_ACCURACY_M[more_accuracy >> 4],
         speed_accuracy_mps=SPEED_ACCURACY_MPS[more_accuracy & 0x0F],
-        second_of_hour_s=_second_of_hour(tenths),
+        second_of_hour_s=fields.second_of_hour(tenths),
         time_accuracy_s=(time_accuracy & 0x0F) / 10.0 or None,
     )
 
@@ -313,7 +304,7 @@ def _decode_authentication(data: bytes) -> Authentication:
     last_page, length, seconds = struct.unpack_from("<BBI", data, 2)
     if last_page > 15:
         raise DecodeError(f"last authentication page {last_page} outside 0-15", offset=2)
-    return Authentication(auth_type, 0, data[8:], last_page, length, _since_2019(seconds))
+    return Authentication(auth_type, 0, data[8:], last_page, length, fields.since_2019(seconds))
 
 
 def _decode_self_id(data: bytes) -> SelfId:
@@ -327,7 +318,7 @@ def _decode_system(data: bytes) -> System:
     _, flags, lat_e7, lon_e7, count, radius, ceiling, floor, category, altitude, seconds, _ = (
         _SYSTEM.unpack(data)
     )
-    lat_deg, lon_deg = _position(lat_e7, lon_e7, 2)
+    lat_deg, lon_deg = fields.position(lat_e7, lon_e7, 2)
     return System(
         operator_lat_deg=lat_deg,
         operator_lon_deg=lon_deg,
@@ -335,17 +326,17 @@ def _decode_system(data: bytes) -> System:
         classification=flags >> 2 & 0x07,
         area_count=count,
         area_radius_m=radius * 10.0,
-        area_ceiling_m=_altitude(ceiling),
-        area_floor_m=_altitude(floor),
+        area_ceiling_m=fields.altitude(ceiling),
+        area_floor_m=fields.altitude(floor),
         ua_category=category >> 4,
         ua_class=category & 0x0F,
-        operator_alt_ellipsoid_m=_altitude(altitude),
-        at=_since_2019(seconds),
+        operator_alt_ellipsoid_m=fields.altitude(altitude),
+        at=fields.since_2019(seconds),
     )
 
 
 def _decode_operator_id(data: bytes) -> OperatorId:
-    return OperatorId(data[1], _text(data[2 : 2 + _ID_BYTES], 2))
+    return OperatorId(data[1], fields.text(data[2 : 2 + _ID_BYTES], 2))
 
 
 _DECODERS: dict[int, Callable[[bytes], Message]] = {
@@ -382,11 +373,11 @@ def encode(message: Message) -> bytes:
         case Authentication():
             return _encode_authentication(message)
         case SelfId(description_type=kind, text=text):
-            return _head(MessageType.SELF_ID, kind) + _padded(text, _TEXT_BYTES, "text")
+            return _head(MessageType.SELF_ID, kind) + fields.padded(text, _TEXT_BYTES, "text")
         case System():
             return _encode_system(message)
         case OperatorId(id_type=kind, operator_id=text):
-            body = _padded(text, _ID_BYTES, "operator_id")
+            body = fields.padded(text, _ID_BYTES, "operator_id")
             return _head(MessageType.OPERATOR_ID, kind) + body + bytes(3)
 
 
@@ -396,48 +387,48 @@ def _encode_basic_id(message: BasicId) -> bytes:
     elif message.id_type is IdType.SESSION_ID:
         raw = bytes.fromhex(message.uas_id).ljust(_ID_BYTES, b"\0")
     else:
-        raw = _padded(message.uas_id, _ID_BYTES, "uas_id")
+        raw = fields.padded(message.uas_id, _ID_BYTES, "uas_id")
     if len(raw) != _ID_BYTES:
         raise InputError(f"uas_id {message.uas_id!r} has more than 20 bytes", field="uas_id")
-    kind = message.id_type << 4 | _in_range(message.ua_type, 0, 15, "ua_type")
+    kind = message.id_type << 4 | fields.in_range(message.ua_type, 0, 15, "ua_type")
     return _head(MessageType.BASIC_ID, kind) + raw + bytes(3)
 
 
 def _encode_location(message: Location) -> bytes:
-    segment, direction = _direction_bytes(message.direction_deg)
-    multiplier, speed = _speed_bytes(message.speed_mps)
+    segment, direction = fields.direction_bytes(message.direction_deg)
+    multiplier, speed = fields.speed_bytes(message.speed_mps)
     flags = message.status << 4 | message.height_reference << 2 | segment << 1 | multiplier
-    accuracy = _code(VERTICAL_ACCURACY_M, message.vertical_accuracy_m) << 4 | _code(
+    accuracy = fields.code(VERTICAL_ACCURACY_M, message.vertical_accuracy_m) << 4 | fields.code(
         HORIZONTAL_ACCURACY_M, message.horizontal_accuracy_m
     )
-    more_accuracy = _code(VERTICAL_ACCURACY_M, message.pressure_accuracy_m) << 4 | _code(
-        SPEED_ACCURACY_MPS, message.speed_accuracy_mps
-    )
-    lat_e7, lon_e7 = _position_bytes(message.lat_deg, message.lon_deg)
+    more_accuracy = fields.code(
+        VERTICAL_ACCURACY_M, message.pressure_accuracy_m
+    ) << 4 | fields.code(SPEED_ACCURACY_MPS, message.speed_accuracy_mps)
+    lat_e7, lon_e7 = fields.position_bytes(message.lat_deg, message.lon_deg)
     time_accuracy = round((message.time_accuracy_s or 0.0) * 10.0)
     return _LOCATION.pack(
         MessageType.LOCATION << 4 | PROTOCOL_VERSION,
         flags,
         direction,
         speed,
-        _vertical_byte(message.vertical_speed_mps),
+        fields.vertical_byte(message.vertical_speed_mps),
         lat_e7,
         lon_e7,
-        _altitude_word(message.alt_pressure_m, "alt_pressure_m"),
-        _altitude_word(message.alt_ellipsoid_m, "alt_ellipsoid_m"),
-        _altitude_word(message.height_m, "height_m"),
+        fields.altitude_word(message.alt_pressure_m, "alt_pressure_m"),
+        fields.altitude_word(message.alt_ellipsoid_m, "alt_ellipsoid_m"),
+        fields.altitude_word(message.height_m, "height_m"),
         accuracy,
         more_accuracy,
-        _tenths(message.second_of_hour_s),
-        _in_range(time_accuracy, 0, 15, "time_accuracy_s"),
+        fields.tenths(message.second_of_hour_s),
+        fields.in_range(time_accuracy, 0, 15, "time_accuracy_s"),
         0,
     )
 
 
 def _encode_authentication(message: Authentication) -> bytes:
-    page = _in_range(message.page, 0, 15, "page")
+    page = fields.in_range(message.page, 0, 15, "page")
     head = _head(
-        MessageType.AUTHENTICATION, _in_range(message.auth_type, 0, 15, "type") << 4 | page
+        MessageType.AUTHENTICATION, fields.in_range(message.auth_type, 0, 15, "type") << 4 | page
     )
     room = _AUTH_PAGE_BYTES if page else _AUTH_FIRST_BYTES
     if len(message.data) > room:
@@ -445,179 +436,34 @@ def _encode_authentication(message: Authentication) -> bytes:
     data = message.data.ljust(room, b"\0")
     if page:
         return head + data
-    last_page = _in_range(message.last_page or 0, 0, 15, "last_page")
-    length = _in_range(message.length_bytes or 0, 0, 255, "length_bytes")
-    return head + struct.pack("<BBI", last_page, length, _seconds_2019(message.at)) + data
+    last_page = fields.in_range(message.last_page or 0, 0, 15, "last_page")
+    length = fields.in_range(message.length_bytes or 0, 0, 255, "length_bytes")
+    return head + struct.pack("<BBI", last_page, length, fields.seconds_2019(message.at)) + data
 
 
 def _encode_system(message: System) -> bytes:
-    lat_e7, lon_e7 = _position_bytes(message.operator_lat_deg, message.operator_lon_deg)
-    classification = _in_range(message.classification, 0, 7, "classification")
-    location_type = _in_range(message.operator_location_type, 0, 3, "operator_location_type")
+    lat_e7, lon_e7 = fields.position_bytes(message.operator_lat_deg, message.operator_lon_deg)
+    classification = fields.in_range(message.classification, 0, 7, "classification")
+    location_type = fields.in_range(message.operator_location_type, 0, 3, "operator_location_type")
     return _SYSTEM.pack(
         MessageType.SYSTEM << 4 | PROTOCOL_VERSION,
         classification << 2 | location_type,
         lat_e7,
         lon_e7,
-        _in_range(message.area_count, 0, 0xFFFF, "area_count"),
-        _in_range(round(message.area_radius_m / 10.0), 0, 255, "area_radius_m"),
-        _altitude_word(message.area_ceiling_m, "area_ceiling_m"),
-        _altitude_word(message.area_floor_m, "area_floor_m"),
-        _in_range(message.ua_category, 0, 15, "ua_category") << 4
-        | _in_range(message.ua_class, 0, 15, "ua_class"),
-        _altitude_word(message.operator_alt_ellipsoid_m, "operator_alt_ellipsoid_m"),
-        _seconds_2019(message.at),
+        fields.in_range(message.area_count, 0, 0xFFFF, "area_count"),
+        fields.in_range(round(message.area_radius_m / 10.0), 0, 255, "area_radius_m"),
+        fields.altitude_word(message.area_ceiling_m, "area_ceiling_m"),
+        fields.altitude_word(message.area_floor_m, "area_floor_m"),
+        fields.in_range(message.ua_category, 0, 15, "ua_category") << 4
+        | fields.in_range(message.ua_class, 0, 15, "ua_class"),
+        fields.altitude_word(message.operator_alt_ellipsoid_m, "operator_alt_ellipsoid_m"),
+        fields.seconds_2019(message.at),
         0,
     )
 
 
 def _head(kind: MessageType, second: int) -> bytes:
-    return bytes((kind << 4 | PROTOCOL_VERSION, _in_range(second, 0, 255, "type")))
-
-
-def _member(kinds: type[_Kind], value: int, offset: int) -> _Kind:
-    try:
-        return kinds(value)
-    except ValueError:
-        raise DecodeError(f"{kinds.__name__} {value} is reserved", offset=offset) from None
-
-
-def _text(raw: bytes, offset: int) -> str:
-    text = raw.split(b"\0")[0]
-    if not all(0x20 <= byte < 0x7F for byte in text):
-        raise DecodeError(f"identity {text!r} is not printable ASCII", offset=offset)
-    return text.decode("ascii").strip()
-
-
-def _padded(text: str, size: int, field: str) -> bytes:
-    try:
-        raw = text.encode("ascii")
-    except UnicodeEncodeError:
-        raise InputError(f"{field} {text!r} is not ASCII", field=field) from None
-    if len(raw) > size:
-        raise InputError(f"{field} {text!r} has more than {size} characters", field=field)
-    return raw.ljust(size, b"\0")
-
-
-def _in_range(value: int, low: int, high: int, field: str) -> int:
-    if not low <= value <= high:
-        raise InputError(f"{field} {value} outside [{low}, {high}]", field=field)
-    return value
-
-
-def _position(lat_e7: int, lon_e7: int, offset: int) -> tuple[float | None, float | None]:
-    if lat_e7 == 0 and lon_e7 == 0:
-        return None, None
-    if abs(lat_e7) > 900_000_000:
-        raise DecodeError(f"latitude {lat_e7 / 1e7} outside [-90, 90]", offset=offset)
-    if abs(lon_e7) > 1_800_000_000:
-        raise DecodeError(f"longitude {lon_e7 / 1e7} outside [-180, 180]", offset=offset + 4)
-    return lat_e7 / 1e7, lon_e7 / 1e7
-
-
-def _position_bytes(lat_deg: float | None, lon_deg: float | None) -> tuple[int, int]:
-    if lat_deg is None or lon_deg is None:
-        return 0, 0
-    if not (-90.0 <= lat_deg <= 90.0 and -180.0 <= lon_deg <= 180.0):
-        raise InputError(f"position {lat_deg}, {lon_deg} is not on the globe", field="lat_deg")
-    return round(lat_deg * 1e7), round(lon_deg * 1e7)
-
-
-def _direction(value: int, segment: int) -> float | None:
-    degrees = value + 180 * segment
-    if degrees == _DIRECTION_UNKNOWN_DEG:
-        return None
-    if value > 179:
-        raise DecodeError(f"track direction {degrees} outside [0, 359]", offset=2)
-    return float(degrees)
-
-
-def _direction_bytes(direction_deg: float | None) -> tuple[int, int]:
-    if direction_deg is None:
-        return 1, _DIRECTION_UNKNOWN_DEG - 180
-    if not 0.0 <= direction_deg <= 360.0:
-        raise InputError(f"direction_deg {direction_deg} outside [0, 360]", field="direction_deg")
-    return divmod(round(direction_deg) % 360, 180)
-
-
-def _speed(value: int, multiplier: int) -> float | None:
-    if (value, multiplier) == _SPEED_UNKNOWN:
-        return None
-    return value * 0.75 + 63.75 if multiplier else value * 0.25
-
-
-def _speed_bytes(speed_mps: float | None) -> tuple[int, int]:
-    """Multiplier and value; speeds from 254.25 m/s on are sent as 254.25."""
-    if speed_mps is None:
-        return 1, 255
-    if not speed_mps >= 0.0:
-        raise InputError(f"speed_mps {speed_mps} is negative", field="speed_mps")
-    if speed_mps <= 63.75:
-        return 0, round(speed_mps / 0.25)
-    return 1, min(round((speed_mps - 63.75) / 0.75), 254)
-
-
-def _vertical_speed(value: int) -> float | None:
-    if value == _VERTICAL_UNKNOWN:
-        return None
-    if abs(value) > _MAX_VERTICAL:
-        raise DecodeError(f"vertical speed {value * 0.5} outside [-62, 62]", offset=4)
-    return value * 0.5
-
-
-def _vertical_byte(vertical_speed_mps: float | None) -> int:
-    """Climb rates beyond 62 m/s are sent as 62 (F3411-22a, table 8)."""
-    if vertical_speed_mps is None:
-        return _VERTICAL_UNKNOWN
-    if vertical_speed_mps != vertical_speed_mps:
-        raise InputError("vertical_speed_mps is not a number", field="vertical_speed_mps")
-    return round(max(-62.0, min(62.0, vertical_speed_mps)) / 0.5)
-
-
-def _altitude(word: int) -> float | None:
-    return None if word == 0 else word * 0.5 - 1000.0
-
-
-def _altitude_word(alt_m: float | None, field: str) -> int:
-    if alt_m is None:
-        return 0
-    if not -999.75 <= alt_m <= 31767.5:
-        raise InputError(f"{field} {alt_m} outside [-999.5, 31767.5]", field=field)
-    return round((alt_m + 1000.0) / 0.5)
-
-
-def _second_of_hour(tenths: int) -> float | None:
-    if tenths == _TIME_UNKNOWN:
-        return None
-    if tenths > _MAX_TENTHS:
-        raise DecodeError(f"time {tenths / 10.0} s after the hour", offset=21)
-    return tenths / 10.0
-
-
-def _tenths(second_of_hour_s: float | None) -> int:
-    if second_of_hour_s is None:
-        return _TIME_UNKNOWN
-    if not 0.0 <= second_of_hour_s <= 3600.0:
-        raise InputError(f"second_of_hour_s {second_of_hour_s} outside [0, 3600]")
-    return round(second_of_hour_s * 10.0)
-
-
-def _code(bounds: tuple[float | None, ...], accuracy: float | None) -> int:
-    """The tightest class that still holds the accuracy; 0 is unknown."""
-    if accuracy is None:
-        return 0
-    fitting = [code for code, bound in enumerate(bounds) if bound is not None and accuracy <= bound]
-    return max(fitting, default=0)
-
-
-def _since_2019(seconds: int) -> datetime | None:
-    return None if seconds == 0 else EPOCH_2019 + timedelta(seconds=seconds)
-
-
-def _seconds_2019(at: datetime | None) -> int:
-    if at is None:
-        return 0
-    return _in_range(round((at - EPOCH_2019).total_seconds()), 0, 0xFFFFFFFF, "at")
+    return bytes((kind << 4 | PROTOCOL_VERSION, fields.in_range(second, 0, 255, "type")))
 
 
 def message_time(received_at: datetime, second_of_hour_s: float) -> datetime:

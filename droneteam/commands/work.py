@@ -1,0 +1,43 @@
+"""`droneteam work`: run queued jobs until stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from types import FrameType
+
+from droneteam import db, jobs, schema
+from droneteam.photogrammetry import service as photogrammetry
+from droneteam.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--once", action="store_true", help="stop when no job waits")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run jobs; a first SIGTERM or Ctrl-C lets the current job finish, a second one does not."""
+    settings = Settings.from_env()
+    engine = db.make_engine(settings.database_url)
+    schema.require_current(engine)
+    if args.once:
+        while jobs.run_once(engine, settings, photogrammetry.HANDLERS):
+            pass
+        return 0
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        logger.info("stopping after the current job")
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    jobs.work_loop(engine, settings, photogrammetry.HANDLERS, stop)
+    return 0

@@ -1,0 +1,152 @@
+"""Tracks against what is known: own drones, registered flights, everybody else.
+
+A broadcast identity is a claim.  It makes a track our own only where our own telemetry agrees
+with it, and a registered flight only where the flight's registration names it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shapely import Point, Polygon
+
+from droneteam.detection.track import MAX_SPEED_MPS, Track
+from droneteam.geo import great_circle_distance_m
+
+Kind = Literal["own", "registered", "unknown"]
+
+OWN_GATE_M = 100.0
+OWN_SPEED_MPS = 30.0
+TELEMETRY_FRESH_S = 30.0
+"""An own drone that has not reported for this long can neither confirm nor deny."""
+WINDOW_GRACE = timedelta(minutes=5)
+VOLUME_GRACE_M = 30.0
+_DEGREE_M = 111_320.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDrone:
+    """A drone of the fleet and where its telemetry last put it."""
+
+    name: str
+    remote_id_serial: str
+    at: datetime | None
+    lat_deg: float | None
+    lon_deg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFlight:
+    """A flight that was announced: who, when, where.
+
+    polygon : (lat_deg, lon_deg) corners; max_height_m is above take-off, None for no limit.
+    """
+
+    reference: str
+    uas_ids: frozenset[str]
+    starts_at: datetime
+    ends_at: datetime
+    polygon: tuple[tuple[float, float], ...]
+    max_height_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a track is held to be, and why.
+
+    subject : the own drone's name or the flight's reference. deviations : how it departs from
+    what was registered: "before_window", "after_window", "outside_volume", "above_height".
+    """
+
+    kind: Kind
+    subject: str | None
+    evidence: tuple[str, ...]
+    deviations: tuple[str, ...] = ()
+
+
+def match_track(
+    track: Track, own: Sequence[OwnDrone], flights: Sequence[RegisteredFlight]
+) -> Match:
+    """What the track is held to be, as of its last message."""
+    for drone in own:
+        if drone.remote_id_serial in track.identities:
+            return _own_match(track, drone)
+    named = [flight for flight in flights if track.identities & flight.uas_ids]
+    if named:
+        return min(
+            (_registered_match(track, flight) for flight in named),
+            key=lambda match: len(match.deviations),
+        )
+    if not track.identities:
+        return Match("unknown", None, ("no_identity",))
+    return Match("unknown", None, ("identity_not_registered",))
+
+
+def _own_match(track: Track, drone: OwnDrone) -> Match:
+    if drone.at is None or drone.lat_deg is None or drone.lon_deg is None:
+        return Match("own", drone.name, ("own_serial", "no_telemetry"))
+    age_s = abs((track.last_at - drone.at).total_seconds())
+    if age_s > TELEMETRY_FRESH_S:
+        return Match("own", drone.name, ("own_serial", "telemetry_old"))
+    apart_m = great_circle_distance_m(track.lat_deg, track.lon_deg, drone.lat_deg, drone.lon_deg)
+    if apart_m <= OWN_GATE_M + 3.0 * track.sigma_m + OWN_SPEED_MPS * age_s:
+        return Match("own", drone.name, ("own_serial", "telemetry_agrees"))
+    return Match("unknown", drone.name, ("own_serial", "telemetry_elsewhere"))
+
+
+def _registered_match(track: Track, flight: RegisteredFlight) -> Match:
+    deviations = []
+    if track.last_at < flight.starts_at - WINDOW_GRACE:
+        deviations.append("before_window")
+    if track.last_at > flight.ends_at + WINDOW_GRACE:
+        deviations.append("after_window")
+    if len(flight.polygon) >= 3 and _outside_m(track, flight) > VOLUME_GRACE_M + track.sigma_m:
+        deviations.append("outside_volume")
+    height_m, limit_m = track.height_m, flight.max_height_m
+    if height_m is not None and limit_m is not None and height_m > limit_m:
+        deviations.append("above_height")
+    evidence = ("identity_registered",)
+    return Match("registered", flight.reference, evidence, tuple(deviations))
+
+
+def _outside_m(track: Track, flight: RegisteredFlight) -> float:
+    """How far the track is outside the flight's polygon, in a plane about the track."""
+    scale = math.cos(math.radians(track.lat_deg))
+    corners = [
+        ((lon - track.lon_deg) * _DEGREE_M * scale, (lat - track.lat_deg) * _DEGREE_M)
+        for lat, lon in flight.polygon
+    ]
+    return float(Polygon(corners).distance(Point(0.0, 0.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """The closest point of approach of a track and an own drone, if both hold their course."""
+
+    drone: str
+    in_s: float
+    distance_m: float
+
+
+def closest_approach(
+    track: Track, drone: OwnDrone, velocity_enu_mps: tuple[float, float], horizon_s: float
+) -> Approach | None:
+    """The closest approach within the horizon; None without a position of the own drone."""
+    if drone.lat_deg is None or drone.lon_deg is None:
+        return None
+    scale = math.cos(math.radians(drone.lat_deg))
+    east_m = (track.lon_deg - drone.lon_deg) * _DEGREE_M * scale
+    north_m = (track.lat_deg - drone.lat_deg) * _DEGREE_M
+    course = math.radians(track.course_deg)
+    speed_mps = min(track.speed_mps, MAX_SPEED_MPS)
+    east_mps = speed_mps * math.sin(course) - velocity_enu_mps[0]
+    north_mps = speed_mps * math.cos(course) - velocity_enu_mps[1]
+    closing = east_mps**2 + north_mps**2
+    in_s = 0.0 if closing < 1e-9 else -(east_m * east_mps + north_m * north_mps) / closing
+    in_s = max(0.0, min(horizon_s, in_s))
+    distance_m = math.hypot(east_m + east_mps * in_s, north_m + north_mps * in_s)
+    return Approach(drone.name, in_s, distance_m)

@@ -1,0 +1,323 @@
+"""The picture of the air as rows: tracks, their way, the messages behind them, alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import Actor, require_role
+from droneteam.detection.alert import AlertChange
+from droneteam.detection.match import Match
+from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
+from droneteam.detection.track import Received, Track
+from droneteam.detection.watch import Moment
+from droneteam.errors import NotFound
+
+VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
+SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
+"""Roles that need to know where an operator stands; others get the track without it."""
+MESSAGE_RETENTION = timedelta(hours=24)
+"""ASTM F3411-22a, A2.6.1: network Remote ID is kept for 24 hours; broadcast follows suit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackView:
+    """A track; the operator's place and id are None for roles that do not need them."""
+
+    id: int
+    uas_id: str | None
+    registration: str | None
+    operator_id: str | None
+    lat_deg: float
+    lon_deg: float
+    speed_mps: float
+    course_deg: float
+    sigma_m: float
+    alt_ellipsoid_m: float | None
+    height_m: float | None
+    height_reference: int
+    operator_lat_deg: float | None
+    operator_lon_deg: float | None
+    started_at: datetime
+    last_at: datetime
+    ended: bool
+    flags: tuple[str, ...]
+    match_kind: str
+    match_subject: str | None
+    match_evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """An alert."""
+
+    id: int
+    kind: str
+    track_id: int | None
+    uas_id: str | None
+    lat_deg: float | None
+    lon_deg: float | None
+    evidence: tuple[str, ...]
+    facts: dict[str, Any]
+    raised_at: datetime
+    updated_at: datetime
+    cleared_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One payload as it was received."""
+
+    at: datetime
+    receiver: str
+    transport: str
+    transmitter: str
+    rssi_dbm: int | None
+    payload_hex: str
+
+
+def next_track_id(session: Session) -> int:
+    """The first id that no track has."""
+    return (session.scalar(select(func.max(TrackRow.id))) or 0) + 1
+
+
+def close_previous_watch(session: Session, now: datetime) -> int:
+    """How many alerts a watch that has ended left open; they are cleared, its tracks ended."""
+    session.execute(update(TrackRow).where(TrackRow.ended.is_(False)).values(ended=True))
+    rows = list(session.scalars(select(AlertRow).where(AlertRow.cleared_at.is_(None))))
+    for row in rows:
+        row.cleared_at = row.updated_at = now
+        row.facts = {**row.facts, "cleared_by": "restart of the watch"}
+    return len(rows)
+
+
+def store_moment(
+    session: Session,
+    moment: Moment,
+    receptions: Iterable[tuple[Received, int | None]],
+) -> None:
+    """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
+    for track, match in moment.tracks:
+        _store_track(session, track, match)
+    for track in moment.ended:
+        session.execute(update(TrackRow).where(TrackRow.id == track.id).values(ended=True))
+    session.flush()
+    living = {track.id for track, _ in moment.tracks}
+    _end_merged(session, living)
+    for received, track_id in receptions:
+        known = track_id is not None and session.get(TrackRow, track_id) is not None
+        session.add(_message_row(received, track_id if known else None))
+    tracks = {track.id: track for track, _ in moment.tracks}
+    for change in moment.changes:
+        _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
+    session.flush()
+
+
+def _end_merged(session: Session, living: set[int]) -> None:
+    """End the rows whose track was joined with another one of the same identity."""
+    session.execute(
+        update(TrackRow)
+        .where(TrackRow.ended.is_(False), TrackRow.id.not_in(living))
+        .values(ended=True)
+    )
+
+
+def _message_row(received: Received, track_id: int | None) -> RidMessage:
+    return RidMessage(
+        at=received.at,
+        receiver=received.receiver,
+        transport=received.transport,
+        transmitter=received.transmitter,
+        rssi_dbm=received.rssi_dbm,
+        payload_hex=received.payload.hex(),
+        track_id=track_id,
+    )
+
+
+def _store_track(session: Session, track: Track, match: Match) -> None:
+    row = session.get(TrackRow, track.id)
+    if row is None:
+        row = TrackRow(id=track.id, started_at=track.started_at)
+        session.add(row)
+    moved = row.last_at != track.last_at
+    for name in (
+        *("uas_id", "registration", "operator_id", "lat_deg", "lon_deg", "speed_mps"),
+        *("course_deg", "sigma_m", "alt_ellipsoid_m", "alt_pressure_m", "height_m"),
+        *("operator_lat_deg", "operator_lon_deg", "last_at"),
+    ):
+        setattr(row, name, getattr(track, name))
+    row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
+    row.status, row.height_reference = int(track.status), int(track.height_reference)
+    row.flags, row.ended = sorted(track.flags), False
+    row.match_kind, row.match_subject = match.kind, match.subject
+    row.match_evidence = [*match.evidence, *match.deviations]
+    if moved:
+        session.flush()
+        point = Sighting(
+            track_id=track.id, at=track.last_at, lat_deg=track.lat_deg, lon_deg=track.lon_deg
+        )
+        session.add(point)
+
+
+def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
+    condition = change.alert.condition
+    if change.change == "raised":
+        session.add(
+            AlertRow(
+                kind=condition.kind,
+                key=condition.key,
+                track_id=condition.track_id,
+                uas_id=None if track is None else track.uas_id,
+                lat_deg=None if track is None else track.lat_deg,
+                lon_deg=None if track is None else track.lon_deg,
+                evidence=list(condition.evidence),
+                facts={"since": change.alert.since.isoformat()},
+                raised_at=change.at,
+                updated_at=change.at,
+            )
+        )
+        return
+    query = select(AlertRow).where(
+        AlertRow.kind == condition.kind,
+        AlertRow.key == condition.key,
+        AlertRow.cleared_at.is_(None),
+    )
+    for row in session.scalars(query):
+        row.updated_at = change.at
+        if change.change == "cleared":
+            row.cleared_at = change.at
+        else:
+            row.evidence = list(condition.evidence)
+            row.uas_id = row.uas_id if track is None else track.uas_id
+
+
+def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:
+    """The living tracks (and with `ended` the others too), newest message first."""
+    require_role(actor, *VIEWERS)
+    query = select(TrackRow).order_by(TrackRow.last_at.desc()).limit(1000)
+    if not ended:
+        query = query.where(TrackRow.ended.is_(False))
+    return [_track_view(row, actor) for row in session.scalars(query)]
+
+
+def track_way(session: Session, actor: Actor, track_id: int) -> list[tuple[datetime, float, float]]:
+    """Every point of a track: time, lat_deg, lon_deg."""
+    require_role(actor, *VIEWERS)
+    if session.get(TrackRow, track_id) is None:
+        raise NotFound("track", track_id)
+    query = select(Sighting).where(Sighting.track_id == track_id).order_by(Sighting.at)
+    return [(row.at, row.lat_deg, row.lon_deg) for row in session.scalars(query)]
+
+
+def list_alerts(session: Session, actor: Actor, *, open_only: bool = False) -> list[AlertView]:
+    """Alerts, the newest first."""
+    require_role(actor, *VIEWERS)
+    query = select(AlertRow).order_by(AlertRow.id.desc()).limit(1000)
+    if open_only:
+        query = query.where(AlertRow.cleared_at.is_(None))
+    return [_alert_view(row) for row in session.scalars(query)]
+
+
+def get_alert(session: Session, actor: Actor, alert_id: int) -> AlertView:
+    """The alert; NotFound when there is none."""
+    require_role(actor, *VIEWERS)
+    return _alert_view(_alert_row(session, alert_id))
+
+
+def alert_messages(session: Session, actor: Actor, alert_id: int) -> list[MessageView]:
+    """The payloads behind an alert, in order: what proves it."""
+    require_role(actor, *SEES_OPERATORS)
+    row = _alert_row(session, alert_id)
+    query = select(RidMessage).where(RidMessage.track_id == row.track_id).order_by(RidMessage.id)
+    return [
+        MessageView(m.at, m.receiver, m.transport, m.transmitter, m.rssi_dbm, m.payload_hex)
+        for m in session.scalars(query)
+    ]
+
+
+def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: datetime) -> AlertView:
+    """The alert, seen by a person; the first acknowledgement counts."""
+    require_role(actor, "pilot", "coordinator", "administrator")
+    row = _alert_row(session, alert_id)
+    if row.acknowledged_at is None:
+        row.acknowledged_at, row.acknowledged_by = now, actor.display_name
+        audit.append(session, actor, action="alert.acknowledge", subject=f"alert:{row.id}", at=now)
+    session.flush()
+    return _alert_view(row)
+
+
+def erase_old_messages(session: Session, actor: Actor, now: datetime) -> int:
+    """How many payloads were erased: those past retention that no open alert rests on."""
+    require_role(actor, "administrator")
+    held = select(AlertRow.track_id).where(
+        AlertRow.cleared_at.is_(None), AlertRow.track_id.is_not(None)
+    )
+    done = session.execute(
+        delete(RidMessage)
+        .where(
+            RidMessage.at < now - MESSAGE_RETENTION,
+            RidMessage.track_id.is_(None) | RidMessage.track_id.not_in(held),
+        )
+        .returning(RidMessage.id)
+    )
+    return len(done.all())
+
+
+def _alert_row(session: Session, alert_id: int) -> AlertRow:
+    row = session.get(AlertRow, alert_id)
+    if row is None:
+        raise NotFound("alert", alert_id)
+    return row
+
+
+def _track_view(row: TrackRow, actor: Actor) -> TrackView:
+    operator = actor.has_role(*SEES_OPERATORS)
+    return TrackView(
+        id=row.id,
+        uas_id=row.uas_id,
+        registration=row.registration,
+        operator_id=row.operator_id if operator else None,
+        lat_deg=row.lat_deg,
+        lon_deg=row.lon_deg,
+        speed_mps=row.speed_mps,
+        course_deg=row.course_deg,
+        sigma_m=row.sigma_m,
+        alt_ellipsoid_m=row.alt_ellipsoid_m,
+        height_m=row.height_m,
+        height_reference=row.height_reference,
+        operator_lat_deg=row.operator_lat_deg if operator else None,
+        operator_lon_deg=row.operator_lon_deg if operator else None,
+        started_at=row.started_at,
+        last_at=row.last_at,
+        ended=row.ended,
+        flags=tuple(row.flags),
+        match_kind=row.match_kind,
+        match_subject=row.match_subject,
+        match_evidence=tuple(row.match_evidence),
+    )
+
+
+def _alert_view(row: AlertRow) -> AlertView:
+    return AlertView(
+        id=row.id,
+        kind=row.kind,
+        track_id=row.track_id,
+        uas_id=row.uas_id,
+        lat_deg=row.lat_deg,
+        lon_deg=row.lon_deg,
+        evidence=tuple(row.evidence),
+        facts=row.facts,
+        raised_at=row.raised_at,
+        updated_at=row.updated_at,
+        cleared_at=row.cleared_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+    )

@@ -1,0 +1,111 @@
+"""The fleet's readiness, and plans: solve, compare, publish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Range
+
+from droneteam.errors import NotFound
+from droneteam.fleet import service
+from droneteam.fleet.views import AssignmentView, BatteryView, DroneView, PilotView, PlanView
+from droneteam.web.access import TEAM, allow
+from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.routing import MAX_ID
+from droneteam.web.views.board import READERS
+
+bp = APIBlueprint("api_board", __name__, url_prefix="/api/v1", tag="board")
+
+
+class PublishIn(Schema):
+    """The plan in force that the caller compared with; null when there was none."""
+
+    base_plan_id = fields.Integer(
+        required=True, allow_none=True, strict=True, validate=Range(1, MAX_ID)
+    )
+
+
+@bp.get("/drones")
+@allow(*TEAM)
+@bp.output(page_of(DroneView))
+@bp.doc(summary="Drones with their readiness")
+def drones() -> Any:
+    """By name."""
+    with reading() as session:
+        return {"items": service.list_drones(session, actor(), now())}
+
+
+@bp.get("/pilots")
+@allow(*TEAM)
+@bp.output(page_of(PilotView))
+@bp.doc(summary="Pilots with their credentials and readiness")
+def pilots() -> Any:
+    """By name."""
+    with reading() as session:
+        return {"items": service.list_pilots(session, actor(), now())}
+
+
+@bp.get("/batteries")
+@allow(*TEAM)
+@bp.output(page_of(BatteryView))
+@bp.doc(summary="Batteries with their readiness")
+def batteries() -> Any:
+    """By label."""
+    with reading() as session:
+        return {"items": service.list_batteries(session, actor())}
+
+
+@bp.get("/plans/current")
+@allow(*READERS)
+@bp.output(schema_of(PlanView))
+@bp.doc(summary="The plan in force", responses={404: "No plan was published yet."})
+def current() -> Any:
+    """With its assignments, proof and what it could not serve."""
+    with reading() as session:
+        plan = service.current_plan(session, actor())
+    if plan is None:
+        raise NotFound("plan", "in force")
+    return plan
+
+
+@bp.post("/plans")
+@allow("coordinator")
+@bp.output(schema_of(PlanView), status_code=201)
+@bp.doc(summary="Solve a new draft plan")
+def solve() -> Any:
+    """Nobody else sees it until it is published."""
+    with writing() as session:
+        return service.solve_plan(session, actor(), now())
+
+
+@bp.get("/plans/<id:plan_id>")
+@allow(*READERS)
+@bp.output(schema_of(PlanView))
+@bp.doc(summary="One plan")
+def plan(plan_id: int) -> Any:
+    """Draft, published or superseded."""
+    with reading() as session:
+        return service.get_plan(session, actor(), plan_id)
+
+
+@bp.post("/plans/<id:plan_id>/publish")
+@allow("coordinator")
+@bp.input(PublishIn, arg_name="body")
+@bp.output(schema_of(PlanView))
+@bp.doc(summary="Publish a draft plan")
+def publish(plan_id: int, body: dict[str, int | None]) -> Any:
+    """409 when somebody else published meanwhile."""
+    with writing() as session:
+        return service.publish_plan(session, actor(), plan_id, body["base_plan_id"], now())
+
+
+@bp.get("/assignments/<id:assignment_id>")
+@allow(*READERS)
+@bp.output(schema_of(AssignmentView))
+@bp.doc(summary="One assignment")
+def assignment(assignment_id: int) -> Any:
+    """Drone, crew, batteries and times, with the reasons."""
+    with reading() as session:
+        return service.get_assignment(session, actor(), assignment_id)

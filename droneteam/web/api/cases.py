@@ -1,0 +1,151 @@
+"""Cases, sealed bags and the audit chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length, Range
+
+from droneteam import accounts, audit
+from droneteam.audit import EntryView
+from droneteam.errors import InputError
+from droneteam.evidence import service
+from droneteam.evidence.service import CaseDraft, CaseView, ExportView
+from droneteam.web.access import allow
+from droneteam.web.api.shapes import field_of, page_of, schema_of
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.routing import MAX_ID
+from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case
+
+bp = APIBlueprint("api_cases", __name__, url_prefix="/api/v1", tag="evidence")
+
+
+class CaseIn(Schema):
+    """A case to open."""
+
+    organisation_id = fields.Integer(required=True, strict=True, validate=Range(1, MAX_ID))
+    title = fields.String(required=True, validate=Length(1, 200))
+    legal_basis = fields.String(required=True, validate=Length(1, 2000))
+
+
+class ExportIn(Schema):
+    """Why the evidence leaves the house."""
+
+    reason = fields.String(required=True, validate=Length(1, 500))
+
+
+class ProblemOut(Schema):
+    """One thing that is wrong with a bag."""
+
+    path = fields.String(required=True)
+    text = fields.String(required=True)
+
+
+class BagOut(Schema):
+    """A sealed bag and what checking it says now."""
+
+    export = field_of(ExportView)
+    intact = fields.Boolean(required=True)
+    files_checked = fields.Integer(required=True)
+    bytes_checked = fields.Integer(required=True)
+    signer = fields.String(required=True, allow_none=True)
+    problems = fields.List(fields.Nested(ProblemOut), required=True)
+
+
+class AuditQuery(Schema):
+    """Which entries."""
+
+    subject = fields.String(validate=Length(max=200))
+    action = fields.String(validate=Length(max=80))
+    before_id = fields.Integer(validate=Range(1, MAX_ID))
+    limit = fields.Integer(load_default=100, validate=Range(1, 1000))
+
+
+class ChainOut(Schema):
+    """Whether the audit chain holds."""
+
+    entries = fields.Integer(required=True)
+    broken_ids = fields.List(fields.Integer(), required=True)
+
+
+@bp.get("/cases")
+@allow(*READERS)
+@bp.output(page_of(CaseView))
+@bp.doc(summary="The cases that the caller may see")
+def list_cases() -> Any:
+    """Newest first."""
+    with reading() as session:
+        return {"items": service.list_cases(session, actor())}
+
+
+@bp.post("/cases")
+@allow(*OPENERS)
+@bp.input(CaseIn, arg_name="body")
+@bp.output(schema_of(CaseView), status_code=201)
+@bp.doc(summary="Open a case")
+def open_case(body: dict[str, Any]) -> Any:
+    """Its custody begins now."""
+    draft = CaseDraft(**body)
+    with writing() as session:
+        if draft.organisation_id not in {row.id for row in accounts.organisations(session)}:
+            raise InputError("organisation_id names no organisation", field="organisation_id")
+        return service.open_case(session, actor(), draft, now())
+
+
+@bp.get("/cases/<id:case_id>")
+@allow(*READERS)
+@bp.output(schema_of(CaseView))
+@bp.doc(summary="One case with its items, custody and exports")
+def get_case(case_id: int) -> Any:
+    """404 for another organisation's."""
+    with reading() as session:
+        return service.get_case(session, actor(), case_id)
+
+
+@bp.post("/cases/<id:case_id>/exports")
+@allow(*EXPORTERS)
+@bp.input(ExportIn, arg_name="body")
+@bp.output(schema_of(ExportView), status_code=201)
+@bp.doc(summary="Export a sealed bag")
+def export(case_id: int, body: dict[str, str]) -> Any:
+    """BagIt 1.0 with a signed manifest."""
+    return export_case(case_id, body["reason"])
+
+
+@bp.get("/exports/<id:export_id>")
+@allow(*READERS)
+@bp.output(BagOut)
+@bp.doc(summary="A sealed bag, checked now")
+def bag(export_id: int) -> Any:
+    """Every byte is read and every hash and the signature are checked."""
+    found, report = checked(export_id)
+    return {
+        "export": found,
+        "intact": report.ok,
+        "files_checked": report.files_checked,
+        "bytes_checked": report.bytes_checked,
+        "signer": report.signer,
+        "problems": report.problems,
+    }
+
+
+@bp.get("/audit")
+@allow("auditor", "administrator", "manager")
+@bp.input(AuditQuery, location="query", arg_name="query")
+@bp.output(page_of(EntryView))
+@bp.doc(summary="Audit entries")
+def audit_entries(query: dict[str, Any]) -> Any:
+    """Newest first."""
+    with reading() as session:
+        return {"items": audit.entries(session, **query)}
+
+
+@bp.get("/audit/chain")
+@allow("auditor", "administrator", "manager")
+@bp.output(ChainOut)
+@bp.doc(summary="Whether the audit chain is whole")
+def chain() -> Any:
+    """Walks every entry."""
+    with reading() as session:
+        return {"entries": audit.count(session), "broken_ids": audit.verify(session)}

@@ -1,0 +1,127 @@
+"""Requests: ask, read, acknowledge, cancel, and the honest answer before asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length, OneOf, Range
+
+from droneteam.errors import InputError
+from droneteam.fleet import service
+from droneteam.fleet.terms import PRIORITIES, RequestKind
+from droneteam.fleet.views import Answer, RequestDraft, RequestView
+from droneteam.web.access import allow
+from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.views.requests import ASKERS, CANCEL_CODES, PAYLOADS, READERS
+
+bp = APIBlueprint("api_requests", __name__, url_prefix="/api/v1/requests", tag="requests")
+
+_TEXT = {"pattern": r"\S"}
+"""At least one character that is not a space, as the service asks."""
+
+
+class DraftIn(Schema):
+    """What a zone asks for."""
+
+    kind = fields.String(required=True, validate=OneOf([kind.value for kind in RequestKind]))
+    title = fields.String(required=True, validate=Length(1, 200), metadata=_TEXT)
+    priority = fields.String(required=True, validate=OneOf(PRIORITIES))
+    start_at = fields.AwareDateTime(required=True, format="iso")
+    end_at = fields.AwareDateTime(required=True, format="iso")
+    lat_deg = fields.Float(required=True, validate=Range(-90, 90))
+    lon_deg = fields.Float(required=True, validate=Range(-180, 180))
+    polygon = fields.List(
+        fields.List(fields.Float(), validate=Length(equal=2)),
+        load_default=list,
+        validate=Length(max=500),
+        metadata={"description": "Corners as [lat_deg, lon_deg]; empty for a place."},
+    )
+    legal_basis = fields.String(required=True, validate=Length(1, 200), metadata=_TEXT)
+    contact = fields.String(required=True, validate=Length(1, 200), metadata=_TEXT)
+    payload = fields.String(load_default=None, allow_none=True, validate=OneOf([*PAYLOADS, None]))
+    sensitive = fields.Boolean(load_default=False)
+    low_noise = fields.Boolean(load_default=False)
+    notes = fields.String(load_default="", validate=Length(max=4000))
+
+
+class CancelIn(Schema):
+    """Why a request is cancelled."""
+
+    code = fields.String(required=True, validate=OneOf(CANCEL_CODES))
+
+
+@bp.get("/")
+@allow(*READERS)
+@bp.output(page_of(RequestView))
+@bp.doc(summary="The requests that the caller may see")
+def list_requests() -> Any:
+    """A requester sees the own organisation's; the drone team sees all."""
+    with reading() as session:
+        return {"items": service.list_requests(session, actor())}
+
+
+@bp.post("/")
+@allow(*ASKERS)
+@bp.input(DraftIn, arg_name="body")
+@bp.output(schema_of(RequestView), status_code=201)
+@bp.doc(summary="Ask for the drone team")
+def submit(body: dict[str, Any]) -> Any:
+    """The clocks of the agreement run from now."""
+    draft = _draft(body)
+    with writing() as session:
+        return service.submit_request(session, actor(), draft, now())
+
+
+@bp.post("/answer")
+@allow(*ASKERS)
+@bp.input(DraftIn, arg_name="body")
+@bp.output(schema_of(Answer))
+@bp.doc(summary="Yes, maybe or no, with the reasons, before asking")
+def answer(body: dict[str, Any]) -> Any:
+    """Nothing is stored."""
+    draft = _draft(body)
+    with reading() as session:
+        return service.instant_answer(session, actor(), draft, now())
+
+
+@bp.get("/<id:request_id>")
+@allow(*READERS)
+@bp.output(schema_of(RequestView))
+@bp.doc(summary="One request with its clocks, assignment and explanation")
+def get_request(request_id: int) -> Any:
+    """404 for another organisation's."""
+    with reading() as session:
+        return service.get_request(session, actor(), request_id)
+
+
+@bp.post("/<id:request_id>/acknowledge")
+@allow("coordinator")
+@bp.output(schema_of(RequestView))
+@bp.doc(summary="Acknowledge a request")
+def acknowledge(request_id: int) -> Any:
+    """The acknowledgement's clock stops."""
+    with writing() as session:
+        service.acknowledge_request(session, actor(), request_id, now())
+        return service.get_request(session, actor(), request_id)
+
+
+@bp.post("/<id:request_id>/cancel")
+@allow(*ASKERS)
+@bp.input(CancelIn, arg_name="body")
+@bp.output(schema_of(RequestView))
+@bp.doc(summary="Cancel a request")
+def cancel(request_id: int, body: dict[str, str]) -> Any:
+    """With the reason's code."""
+    with writing() as session:
+        service.cancel_request(session, actor(), request_id, body["code"], now())
+        return service.get_request(session, actor(), request_id)
+
+
+def _draft(body: dict[str, Any]) -> RequestDraft:
+    polygon = tuple((corner[0], corner[1]) for corner in body["polygon"])
+    try:
+        return RequestDraft(**{**body, "kind": RequestKind(body["kind"]), "polygon": polygon})
+    except OverflowError as error:  # times at the edge of the calendar
+        raise InputError(f"start_at or end_at cannot be used: {error}", field="start_at") from error

@@ -1,0 +1,74 @@
+"""Tokens for programs, and who a token belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length
+
+from droneteam.web.access import public, signed_in_only
+from droneteam.web.context import actor
+from droneteam.web.failures import problem
+from droneteam.web.limiter import limiter
+from droneteam.web.signin import TOKEN_LIFETIME, Verdict, make_token, try_password
+from droneteam.web.timefmt import iso
+
+bp = APIBlueprint("api_session", __name__, url_prefix="/api/v1", tag="session")
+
+
+class Credentials(Schema):
+    """A login and its password."""
+
+    login = fields.String(required=True, validate=Length(1, 120))
+    password = fields.String(required=True, validate=Length(1, 1000))
+
+
+class TokenOut(Schema):
+    """A bearer token and how long it lasts."""
+
+    token = fields.String(required=True)
+    expires_in_s = fields.Integer(required=True)
+
+
+class Me(Schema):
+    """Who the caller is."""
+
+    user_id = fields.Integer(required=True)
+    organisation_id = fields.Integer(required=True)
+    display_name = fields.String(required=True)
+    language = fields.String(required=True)
+    roles = fields.List(fields.String(), required=True)
+
+
+@bp.post("/tokens")
+@limiter.limit("30 per minute")
+@public
+@bp.input(Credentials, arg_name="credentials")
+@bp.output(TokenOut, status_code=201)
+@bp.doc(summary="A bearer token, for a login and its password", responses={401: "Wrong."})
+def create_token(credentials: dict[str, str]) -> Any:
+    """Lasts one shift; ends when the user signs out everywhere."""
+    attempt = try_password(credentials["login"], credentials["password"])
+    if attempt.verdict is Verdict.LOCKED:
+        return problem(429, f"this login is locked until {iso(attempt.locked_until)}")
+    if attempt.verdict is not Verdict.WELCOME or attempt.session_key is None:
+        return problem(401, f"wrong login or password; {attempt.tries_left} tries are left")
+    lifetime_s = int(TOKEN_LIFETIME.total_seconds())
+    return {"token": make_token(attempt.session_key), "expires_in_s": lifetime_s}
+
+
+@bp.get("/me")
+@signed_in_only
+@bp.output(Me)
+@bp.doc(summary="Who the caller is")
+def me() -> Any:
+    """The user behind the session or token, with organisation and roles."""
+    found = actor()
+    return {
+        "user_id": found.user_id,
+        "organisation_id": found.organisation_id,
+        "display_name": found.display_name,
+        "language": found.language,
+        "roles": sorted(found.roles),
+    }

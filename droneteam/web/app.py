@@ -1,0 +1,125 @@
+"""The application factory: settings and an engine in, one WSGI application out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Flask, request
+from sqlalchemy import Engine
+
+from droneteam.settings import Settings
+from droneteam.web import timefmt
+from droneteam.web.assets import island
+from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
+from droneteam.web.failures import init_failures
+from droneteam.web.gate import init_gate
+from droneteam.web.headers import init_headers
+from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language
+from droneteam.web.kept import own_path
+from droneteam.web.limiter import limiter
+from droneteam.web.navigation import navigation
+from droneteam.web.routing import init_routing
+from droneteam.web.api import board as api_board
+from droneteam.web.api import cases as api_cases
+from droneteam.web.api import door
+from droneteam.web.api import requests as api_requests
+from droneteam.web.api import session as api_session
+from droneteam.web.views import account, audit_log, board, cases, home, requests
+from droneteam.web.views.account import THEME_COOKIE, THEMES
+from droneteam.web.words import init_words
+
+MAX_FORM_BYTES = 2_000_000
+"""Forms and API bodies; photos take their own, chunked way."""
+SESSION_LIFETIME = timedelta(hours=12)
+
+PAGES = (home.bp, account.bp, requests.bp, board.bp, cases.bp, audit_log.bp)
+
+
+API = (api_session.bp, api_requests.bp, api_board.bp, api_cases.bp)
+
+
+def create_app(
+    settings: Settings, engine: Engine, *, clock: Callable[[], datetime] = utc_now
+) -> APIFlask:
+    """The web application on that database."""
+    app = APIFlask(
+        "droneteam.web",
+        title="droneteam",
+        version=software_version(),
+        spec_path=None,
+        docs_path=None,
+        json_errors=False,
+        static_folder="static",
+    )
+    app.extensions[EXTENSION] = Context(settings, engine, clock)
+    _configure(app, settings)
+    init_routing(app)
+    init_headers(app, settings)
+    init_i18n(app)
+    init_failures(app)
+    limiter.init_app(app)
+    init_gate(app)
+    init_words(app)
+    _init_templates(app)
+    door.init_api(app)
+    for blueprint in (*PAGES, *API):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def software_version() -> str:
+    """The installed version, or the word for a source tree that is not installed."""
+    try:
+        return version("droneteam")
+    except PackageNotFoundError:
+        return "source"
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="droneteam",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https,
+        PERMANENT_SESSION_LIFETIME=SESSION_LIFETIME,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+    )
+
+
+def _init_templates(app: Flask) -> None:
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    for function in (
+        timefmt.local,
+        timefmt.local_short,
+        timefmt.local_clock,
+        timefmt.clock_of_iso,
+        timefmt.local_day,
+        timefmt.local_hour,
+        timefmt.for_input,
+        timefmt.iso,
+        timefmt.duration,
+    ):
+        app.jinja_env.filters[function.__name__] = function
+
+    @app.context_processor
+    def common() -> dict[str, Any]:
+        theme = request.cookies.get(THEME_COOKIE, "auto")
+        return {
+            "actor": signed_in(),
+            "lang": language(),
+            "languages": LANGUAGE_NAMES,
+            "theme": theme if theme in THEMES else "auto",
+            "here": own_path(request.full_path.rstrip("?")),
+            "now": now(),
+            "navigation": navigation(signed_in()),
+            "island": island,
+            "version": software_version(),
+            "zone_name": timefmt.zone_name(),
+        }

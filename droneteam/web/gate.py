@@ -1,0 +1,94 @@
+"""The gate in front of every view: who is asking, may they, and did the form come from us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app, g, render_template, request, session
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from droneteam.errors import NotAllowed
+from droneteam.web.access import Access, access_of
+from droneteam.web.access import public as public_view
+from droneteam.web.context import signed_in
+from droneteam.web.failures import answer, problem, wants_json
+from droneteam.web.kept import from_own_page, keep_this_form, this_form
+from droneteam.web.signin import actor_of_key, actor_of_token
+from droneteam.web.views.account import SESSION_KEY, ask_to_sign_in
+
+csrf = CSRFProtect()
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def init_gate(app: Flask) -> None:
+    """Installs the gate; call it before any blueprint adds hooks of its own."""
+    # The gate checks tokens itself, after the sign-in, so that an expired session is answered
+    # with the sign-in page and not with a complaint about a token.
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    csrf.init_app(app)
+    app.before_request(_check)
+    app.register_error_handler(CSRFError, _on_csrf_error)
+    app.view_functions["static"] = public_view(app.view_functions["static"])
+
+
+def _check() -> Any:
+    """None when the view may run, otherwise the answer in its place."""
+    if request.endpoint is None:
+        return None  # no such route: the 404 handler answers
+    try:
+        by_token = _identify()
+    except NotAllowed as error:
+        return problem(401, str(error))
+    access = access_of(current_app.view_functions[request.endpoint])
+    if access is None or not access.permits(signed_in()):
+        return _refuse(access)
+    if request.method not in _SAFE_METHODS and not by_token and not _is_token_request():
+        csrf.protect()
+    return None
+
+
+def _identify() -> bool:
+    """Sets g.actor; whether a bearer token did it, which no other site can send."""
+    g.actor = None
+    if request.endpoint == "static":
+        return False
+    header = request.headers.get("Authorization", "")
+    if wants_json() and header.lower().startswith("bearer "):
+        g.actor = actor_of_token(header[7:].strip())
+        return True
+    key = session.get(SESSION_KEY)
+    if isinstance(key, str):
+        g.actor = actor_of_key(key)
+    return False
+
+
+def _is_token_request() -> bool:
+    """Whether a program asks for a token: it has no session, hence no token of a form."""
+    return request.endpoint == "api_session.create_token"
+
+
+def _refuse(access: Access | None) -> Any:
+    if signed_in() is None:
+        if wants_json():
+            return problem(401, "sign in, or send a bearer token from POST /api/v1/tokens")
+        return ask_to_sign_in(keep_this_form())
+    if access is None:
+        return answer(403, _("This route has no access rule and is therefore closed."))
+    roles = ", ".join(sorted(access.roles))
+    return answer(403, _("This takes one of the roles: %(roles)s.", roles=roles))
+
+
+def _on_csrf_error(error: CSRFError) -> Any:
+    """The typed values again, with a fresh token, when the form is from our own page."""
+    if wants_json():
+        return problem(400, "the X-CSRFToken header is missing or wrong; or use a bearer token")
+    if request.endpoint == "account.sign_in":
+        return ask_to_sign_in(
+            request.form.get("kept", ""),
+            _("This page had been open for too long. Enter your login and password again."),
+        )
+    if from_own_page():
+        return render_template("send_again.html", kept=this_form()), 400
+    return answer(400, _("This form did not come from a page of this server."))

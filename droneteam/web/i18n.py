@@ -1,0 +1,67 @@
+"""French, Dutch and English: choosing the language, and the catalogues compiled at start.
+
+English is the source language of every text.  The .po files are read and compiled in memory
+when the application starts, so that no compiled file can be older than its source.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from flask import Flask, request
+from flask_babel import Babel, get_locale
+
+from droneteam.accounts import LANGUAGES
+from droneteam.web.context import context, signed_in
+
+DOMAIN = "messages"
+FOLDER = Path(__file__).parent / "translations"
+LANGUAGE_COOKIE = "language"
+LANGUAGE_NAMES = {"fr": "Français", "nl": "Nederlands", "en": "English"}
+
+
+def language() -> str:
+    """The language of this answer: fr, nl or en."""
+    locale = get_locale()
+    return locale.language if locale is not None else "en"
+
+
+def choose_language() -> str:
+    """The visitor's choice, else the account's language, else the browser's, else French."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in LANGUAGES:
+        return chosen
+    actor = signed_in()
+    if actor is not None and actor.language in LANGUAGES:
+        return actor.language
+    return request.accept_languages.best_match(LANGUAGES) or "fr"
+
+
+def compiled(po_path: Path) -> Translations:
+    """The catalogue of one .po file; fuzzy entries are left out, as msgfmt does."""
+    with po_path.open("rb") as file:
+        catalogue = read_po(file, domain=DOMAIN)
+    buffer = io.BytesIO()
+    write_mo(buffer, catalogue)
+    buffer.seek(0)
+    return Translations(buffer, domain=DOMAIN)
+
+
+def init_i18n(app: Flask) -> None:
+    """Texts, dates and numbers of the application in the visitor's language."""
+    babel = Babel(
+        app,
+        default_locale="en",
+        default_domain=DOMAIN,
+        locale_selector=choose_language,
+        timezone_selector=lambda: context().settings.time_zone,
+    )
+    with app.app_context():
+        cache = babel.domain_instance.cache
+        for code in LANGUAGES:
+            path = FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+            cache[code, DOMAIN] = compiled(path) if path.exists() else Translations()

@@ -1,0 +1,107 @@
+"""What the live feed shows: own drones, followed tracks and open alerts, ready for JSON.
+
+The values carry no language: the feed's bytes are shared by every listener, and each page
+brings its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from droneteam.accounts import SYSTEM, Actor
+from droneteam.db import read_scope
+from droneteam.detection import service as detection
+from droneteam.detection.service import AlertView, TrackView
+from droneteam.missions import service as missions
+from droneteam.missions.service import LiveState
+from droneteam.web.feed import Feed, State
+from droneteam.web.timefmt import iso
+
+WITHOUT_OPERATORS = Actor(0, 0, frozenset({"manager"}), "live feed", "en")
+"""Sees tracks as the roles do that need not know where an operator stands."""
+STALE_AFTER = timedelta(minutes=10)
+"""A drone that has been silent for longer is no longer on the live map."""
+
+
+class LiveFeeds:
+    """Two feeds: with the operators' places, and without."""
+
+    def __init__(self, engine: Engine, clock: Any) -> None:
+        self._feeds = {
+            sees: Feed(lambda viewer=viewer: read_state(engine, viewer, clock()))
+            for sees, viewer in ((True, SYSTEM), (False, WITHOUT_OPERATORS))
+        }
+
+    def of(self, actor: Actor) -> Feed:
+        """The feed for the actor's roles."""
+        return self._feeds[actor.has_role(*detection.SEES_OPERATORS)]
+
+
+def read_state(engine: Engine, viewer: Actor, now: datetime) -> State:
+    """Everything on the live map, by key."""
+    with read_scope(engine) as session:
+        drones = missions.live_states(session)
+        tracks = detection.list_tracks(session, viewer)
+        alerts = detection.list_alerts(session, viewer, open_only=True)
+    rows = [_drone(row) for row in drones if now - row.at < STALE_AFTER]
+    rows += [_track(row) for row in tracks]
+    rows += [_alert(row) for row in alerts]
+    return {row["key"]: row for row in rows}
+
+
+def _drone(row: LiveState) -> Mapping[str, Any]:
+    return {
+        "key": f"drone:{row.drone_id}",
+        "kind": "drone",
+        "id": row.drone_id,
+        "label": row.drone_name,
+        "match": "own",
+        "at": iso(row.at),
+        "lat_deg": round(row.lat_deg, 7),
+        "lon_deg": round(row.lon_deg, 7),
+        "alt_amsl_m": round(row.alt_amsl_m, 1),
+        "alt_home_m": round(row.alt_home_m, 1),
+        "yaw_deg": round(row.yaw_deg, 1),
+        "speed_mps": round(row.speed_mps, 1),
+        "battery_pct": row.battery_pct,
+        "mode": row.mode,
+        "armed": row.armed,
+        "mission_id": row.mission_id,
+    }
+
+
+def _track(row: TrackView) -> Mapping[str, Any]:
+    return {
+        "key": f"track:{row.id}",
+        "kind": "track",
+        "id": row.id,
+        "label": row.match_subject or row.uas_id or f"#{row.id}",
+        "match": row.match_kind,
+        "at": iso(row.last_at),
+        "lat_deg": round(row.lat_deg, 6),
+        "lon_deg": round(row.lon_deg, 6),
+        "height_m": None if row.height_m is None else round(row.height_m, 1),
+        "speed_mps": round(row.speed_mps, 1),
+        "yaw_deg": round(row.course_deg, 1),
+        "operator_lat_deg": row.operator_lat_deg,
+        "operator_lon_deg": row.operator_lon_deg,
+    }
+
+
+def _alert(row: AlertView) -> Mapping[str, Any]:
+    return {
+        "key": f"alert:{row.id}",
+        "kind": "alert",
+        "id": row.id,
+        "label": row.uas_id or "",
+        "rule": row.kind,
+        "at": iso(row.raised_at),
+        "open": row.acknowledged_at is None,
+        "acknowledged_by": row.acknowledged_by,
+        "lat_deg": row.lat_deg,
+        "lon_deg": row.lon_deg,
+    }

@@ -1,0 +1,46 @@
+"""The pages that a role finds in its menu, in the order of its work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app, request, url_for
+from flask_babel import lazy_gettext as _l
+
+from droneteam.accounts import Actor
+from droneteam.web.access import access_of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the menu."""
+
+    label: str
+    url: str
+    here: bool
+
+
+_PAGES = (
+    ("requests.index", _l("Requests")),
+    ("requests.new", _l("New request")),
+    ("board.show", _l("Board")),
+    ("missions.index", _l("Missions")),
+    ("live.show", _l("Live map")),
+    ("alerts.index", _l("Alerts")),
+    ("scenes.index", _l("Scenes")),
+    ("cases.index", _l("Cases")),
+    ("audit.index", _l("Audit")),
+    ("admin.show", _l("Administration")),
+)
+
+
+def navigation(actor: Actor | None) -> list[Entry]:
+    """What the actor may open, as the access rules say."""
+    entries = []
+    for endpoint, label in _PAGES:
+        view = current_app.view_functions.get(endpoint)
+        access = access_of(view) if view is not None else None
+        if actor is None or access is None or not access.permits(actor):
+            continue
+        entries.append(Entry(str(label), url_for(endpoint), request.endpoint == endpoint))
+    return entries

@@ -1,0 +1,157 @@
+"""The point cloud for browsers: a buffer within a budget, and pictures for those without WebGL.
+
+Buffer: 16 bytes per point, little endian: float32 x, y, z in metres from the cloud's centre,
+then uint8 red, green, blue and one spare byte.  Both are made once, beside each other in a
+cache folder, and replaced when the cloud's file changes.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import laspy
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from droneteam.errors import DecodeError, NotFound
+
+POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("spare", "u1")])
+BUDGET = 400_000
+"""6.4 MB to the browser: drawn within a second and picked within 50 ms."""
+CHUNK_POINTS = 1_000_000
+VIEWS = {
+    # Columns of the picture's right, up and towards-the-viewer axes in east, north, up.
+    "top": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "south": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
+    "east": ((0, 1, 0), (0, 0, 1), (1, 0, 0)),
+}
+PICTURE_PX = (960, 640)
+_MARGIN = 0.04
+_BACKGROUND = (16, 22, 29)
+
+
+def point_buffer(cloud: Path, cache: Path, budget: int = BUDGET) -> Path:
+    """The file that holds the cloud's buffer, made when it is missing or old."""
+    path = cache / f"{_stamp(cloud)}-{budget}.points"
+    if not path.is_file():
+        _write(path, thinned(cloud, budget).tobytes())
+    return path
+
+
+def picture(cloud: Path, cache: Path, view: str) -> Path:
+    """The file that holds the cloud's picture from the top, the south or the east.
+
+    Raises
+    ------
+    NotFound
+        The view is another one.
+    """
+    if view not in VIEWS:
+        raise NotFound("view", view)
+    path = cache / f"{_stamp(cloud)}-{view}.png"
+    if not path.is_file():
+        buffer = np.fromfile(point_buffer(cloud, cache), dtype=POINT)
+        image = Image.fromarray(drawn(buffer, view))
+        partial = cache / f".{uuid.uuid4().hex}.png"
+        image.save(partial)
+        partial.replace(path)
+    return path
+
+
+def thinned(cloud: Path, budget: int) -> NDArray[np.void]:
+    """(n,) POINT: every k-th point of a LAS/LAZ file, so that at most `budget` are left.
+
+    Reads in chunks: memory stays bounded whatever the cloud's size.
+
+    Raises
+    ------
+    DecodeError
+        The file is no LAS or LAZ.
+    """
+    parts: list[NDArray[np.void]] = []
+    try:
+        with laspy.open(cloud) as reader:
+            header = reader.header
+            stride = max(1, -(-header.point_count // budget))
+            centre = (np.asarray(header.mins) + np.asarray(header.maxs)) / 2.0
+            offset = 0
+            for chunk in reader.chunk_iterator(CHUNK_POINTS):
+                parts.append(_points(chunk, offset, stride, centre))
+                offset = (offset - len(chunk)) % stride
+    except (laspy.errors.LaspyException, OSError, ValueError) as error:
+        raise DecodeError(f"{cloud.name} is no readable point cloud: {error}") from error
+    return np.concatenate(parts) if parts else np.empty(0, POINT)
+
+
+def drawn(points: NDArray[np.void], view: str) -> NDArray[np.uint8]:
+    """(height, width, 3) picture: parallel projection, the nearest point wins a pixel."""
+    width, height = PICTURE_PX
+    image = np.full((height, width, 3), _BACKGROUND, dtype=np.uint8)
+    if not len(points):
+        return image
+    right, up, towards = (np.array(axis, dtype=np.float32) for axis in VIEWS[view])
+    xyz = points["xyz"]
+    u, v, depth = xyz @ right, xyz @ up, xyz @ towards
+    # The middle 99.8 %: a handful of stray points would shrink the scene to a dot.
+    low = np.array([np.percentile(u, 0.1), np.percentile(v, 0.1)])
+    high = np.array([np.percentile(u, 99.9), np.percentile(v, 99.9)])
+    span = np.maximum(high - low, 1e-6)
+    scale = (1.0 - 2.0 * _MARGIN) * min(width / span[0], height / span[1])
+    middle = (low + high) / 2.0
+    columns = np.round(width / 2.0 + (u - middle[0]) * scale).astype(np.int64)
+    rows = np.round(height / 2.0 - (v - middle[1]) * scale).astype(np.int64)
+    for shift_row, shift_column in ((1, 1), (0, 1), (1, 0), (0, 0)):
+        _paint(image, rows + shift_row, columns + shift_column, depth, points["rgb"])
+    return image
+
+
+def _paint(
+    image: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    depth: NDArray[np.float32],
+    rgb: NDArray[np.uint8],
+) -> None:
+    height, width = image.shape[:2]
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    order = np.argsort(depth[inside], kind="stable")  # far to near: the near ones overwrite
+    image[rows[inside][order], columns[inside][order]] = rgb[inside][order]
+
+
+def _points(
+    chunk: laspy.ScaleAwarePointRecord, offset: int, stride: int, centre: NDArray[np.float64]
+) -> NDArray[np.void]:
+    kept = slice(offset, None, stride)
+    made = np.zeros(len(range(len(chunk))[kept]), dtype=POINT)
+    made["xyz"] = np.column_stack([chunk.x[kept], chunk.y[kept], chunk.z[kept]]) - centre
+    made["rgb"] = _colours(chunk, kept)
+    return made
+
+
+def _colours(chunk: laspy.ScaleAwarePointRecord, kept: slice) -> NDArray[np.uint8]:
+    names = set(chunk.point_format.dimension_names)
+    if not {"red", "green", "blue"} <= names:
+        return np.full((len(range(len(chunk))[kept]), 3), 200, dtype=np.uint8)
+    wide = np.column_stack([chunk.red[kept], chunk.green[kept], chunk.blue[kept]])
+    # The standard asks for 16 bits; some writers fill only the lower 8.
+    return (wide >> 8 if wide.max(initial=0) > 255 else wide).astype(np.uint8)
+
+
+def _stamp(cloud: Path) -> str:
+    """A name that changes with the file."""
+    status = cloud.stat()
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{uuid.uuid4().hex}.part"
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

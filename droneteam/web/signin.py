@@ -1,0 +1,159 @@
+"""Signing in: passwords, the lock after wrong ones, and bearer tokens for programs.
+
+The browser's session and a program's token both carry the user's session_key; changing that
+key ends all of them at once.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from droneteam import audit
+from droneteam.accounts import (
+    SYSTEM,
+    Actor,
+    User,
+    actor_of,
+    password_matches,
+    user_by_login,
+    user_by_session_key,
+)
+from droneteam.errors import NotAllowed
+from droneteam.web.context import context, now, reading, writing
+
+MAX_WRONG_PASSWORDS = 5
+"""NIST SP 800-63B allows up to 100; five stops guessing and forgives typing errors."""
+LOCK_DURATION = timedelta(minutes=15)
+TOKEN_LIFETIME = timedelta(hours=12)
+"""One shift."""
+_TOKEN_SALT = "droneteam-api-token"
+
+_unknown_logins = FixedWindowRateLimiter(MemoryStorage())
+_UNKNOWN_LIMIT = RateLimitItemPerMinute(
+    MAX_WRONG_PASSWORDS, multiples=int(LOCK_DURATION.total_seconds() // 60)
+)
+
+
+class Verdict(enum.Enum):
+    """What became of a try to sign in."""
+
+    WELCOME = "welcome"
+    WRONG = "wrong"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try to sign in and what came of it.
+
+    session_key : what the session is to carry; None unless welcome.
+    tries_left : before the lock; locked_until : its end, None where it is not known.
+    """
+
+    verdict: Verdict
+    session_key: str | None = None
+    actor: Actor | None = None
+    tries_left: int = 0
+    locked_until: datetime | None = None
+
+
+def try_password(login: str, password: str) -> Attempt:
+    """What comes of that login with that password; wrong ones are counted and audited."""
+    at = now()
+    with reading() as session:
+        row = user_by_login(session, login)
+        # The hash takes ~50 ms on purpose; it must not hold the database's write lock.
+        right = password_matches(row, password)
+        known = row is not None and row.active
+    if not known:
+        return _unknown(login)
+    with writing() as session:
+        row = user_by_login(session, login)
+        if row is None:
+            return _unknown(login)
+        if row.locked_until is not None and row.locked_until > at:
+            return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
+        attempt = _welcome(row) if right else _wrong(row, at)
+        facts = {"verdict": attempt.verdict.value, "failed_logins": row.failed_logins}
+        audit.append(
+            session,
+            actor_of(row) if right else SYSTEM,
+            action=f"signin.{attempt.verdict.value}",
+            subject=f"user:{row.id}",
+            facts=facts,
+            at=at,
+        )
+        return attempt
+
+
+def _welcome(row: User) -> Attempt:
+    row.failed_logins, row.locked_until = 0, None
+    return Attempt(Verdict.WELCOME, session_key=row.session_key, actor=actor_of(row))
+
+
+def _wrong(row: User, at: datetime) -> Attempt:
+    row.failed_logins += 1
+    if row.failed_logins < MAX_WRONG_PASSWORDS:
+        return Attempt(Verdict.WRONG, tries_left=MAX_WRONG_PASSWORDS - row.failed_logins)
+    row.failed_logins, row.locked_until = 0, at + LOCK_DURATION
+    return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
+
+
+def _unknown(login: str) -> Attempt:
+    """As for a known login, so that the answer does not tell which logins exist."""
+    key = login.strip().lower()[:120]
+    if not _unknown_logins.hit(_UNKNOWN_LIMIT, context().settings.secret_key, key):
+        return Attempt(Verdict.LOCKED, locked_until=_window_end(key))
+    left = _unknown_logins.get_window_stats(
+        _UNKNOWN_LIMIT, context().settings.secret_key, key
+    ).remaining
+    if left <= 0:
+        return Attempt(Verdict.LOCKED, locked_until=_window_end(key))
+    return Attempt(Verdict.WRONG, tries_left=left)
+
+
+def _window_end(key: str) -> datetime:
+    stats = _unknown_logins.get_window_stats(_UNKNOWN_LIMIT, context().settings.secret_key, key)
+    return datetime.fromtimestamp(stats.reset_time, tz=now().tzinfo)
+
+
+def actor_of_key(session_key: str) -> Actor | None:
+    """The active user whose sessions carry that key, or None."""
+    with reading() as session:
+        row = user_by_session_key(session, session_key)
+        return None if row is None else actor_of(row)
+
+
+def make_token(session_key: str) -> str:
+    """A signed bearer token that lasts one shift."""
+    return _serializer().dumps(session_key)
+
+
+def actor_of_token(token: str) -> Actor:
+    """The user whose token it is.
+
+    Raises
+    ------
+    NotAllowed
+        The token is forged, too old, or its user's sessions were ended.
+    """
+    lifetime_s = int(TOKEN_LIFETIME.total_seconds())
+    try:
+        key = _serializer().loads(token, max_age=lifetime_s)
+    except BadSignature:
+        key = None
+    found = actor_of_key(key) if isinstance(key, str) else None
+    if found is None:
+        raise NotAllowed("the token is not valid or has expired; get a new one")
+    return found
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(context().settings.secret_key, salt=_TOKEN_SALT)

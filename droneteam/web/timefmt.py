@@ -1,0 +1,126 @@
+"""Times as people read and type them: local time with the zone shown, UTC inside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_timedelta, get_timezone_name
+from flask_babel import get_locale
+
+from droneteam.web.context import context
+
+_PATTERN = "EEE d MMM yyyy HH:mm"
+_SHORT_PATTERN = "d MMM HH:mm"
+_CLOCK_PATTERN = "HH:mm:ss"
+
+
+def zone() -> ZoneInfo:
+    """The zone that times are shown in."""
+    return ZoneInfo(context().settings.time_zone)
+
+
+def local(at: datetime | None, pattern: str = _PATTERN) -> str:
+    """The time in local time, in the visitor's language, with its zone: CET or CEST."""
+    if at is None:
+        return "–"
+    there = at.astimezone(zone())
+    return f"{format_datetime(there, pattern, locale=get_locale())} {there.tzname()}"
+
+
+def local_short(at: datetime | None) -> str:
+    """Day, month and time, without the zone; for tables whose head names the zone."""
+    if at is None:
+        return "–"
+    return str(format_datetime(at.astimezone(zone()), _SHORT_PATTERN, locale=get_locale()))
+
+
+def local_clock(at: datetime | None) -> str:
+    """Hours, minutes and seconds."""
+    if at is None:
+        return "–"
+    return str(format_datetime(at.astimezone(zone()), _CLOCK_PATTERN, locale=get_locale()))
+
+
+def clock_of_iso(text: str) -> str:
+    """Hours, minutes and seconds of a time that is already a text in UTC."""
+    return local_clock(datetime.fromisoformat(text))
+
+
+def local_day(at: datetime) -> str:
+    """Weekday, day and month."""
+    return str(format_datetime(at.astimezone(zone()), "EEE d MMM", locale=get_locale()))
+
+
+def local_hour(at: datetime) -> str:
+    """Hours and minutes."""
+    return str(format_datetime(at.astimezone(zone()), "HH:mm", locale=get_locale()))
+
+
+def for_input(at: datetime | None) -> str:
+    """The value of a datetime-local field."""
+    return "" if at is None else at.astimezone(zone()).strftime("%Y-%m-%dT%H:%M")
+
+
+def iso(at: datetime | None) -> str:
+    """RFC 3339 in UTC, for machines."""
+    if at is None:
+        return ""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in the two largest units: 2 h 5 min, 3 d 4 h, 40 s."""
+    if seconds is None:
+        return "–"
+    total = round(abs(seconds))
+    days, rest = divmod(total, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, secs = divmod(rest, 60)
+    if days:
+        text = f"{days} d {hours} h"
+    elif hours:
+        text = f"{hours} h {minutes:02d} min"
+    elif minutes:
+        text = f"{minutes} min" if minutes >= 10 else f"{minutes} min {secs:02d} s"
+    else:
+        text = f"{secs} s"
+    return f"−{text}" if seconds < 0 else text
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """In two hours, 5 minutes ago: in the visitor's language."""
+    delta: timedelta = at - now
+    return str(format_timedelta(delta, add_direction=True, locale=get_locale()))
+
+
+def zone_name() -> str:
+    """The zone's name in the visitor's language."""
+    return str(get_timezone_name(zone(), locale=get_locale()))
+
+
+class LocalTimeProblem(ValueError):
+    """A local time that does not exist, or that is not a time at all."""
+
+
+def parse_local(text: str, where: ZoneInfo) -> datetime:
+    """The UTC time of what a datetime-local field holds.
+
+    A time that the autumn change repeats means its first pass, as the clocks showed it first.
+
+    Raises
+    ------
+    LocalTimeProblem
+        "format" when the text is no time; "gap" when the spring change leaves it out.
+    """
+    try:
+        naive = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise LocalTimeProblem("format") from None
+    if naive.tzinfo is not None:
+        return naive.astimezone(UTC)
+    there = naive.replace(tzinfo=where)
+    at = there.astimezone(UTC)
+    if at.astimezone(where).replace(tzinfo=None) != naive:
+        raise LocalTimeProblem("gap")
+    return at

@@ -1,0 +1,133 @@
+"""Signing in and out, and the visitor's language and theme."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from droneteam import accounts, audit
+from droneteam.accounts import LANGUAGES
+from droneteam.web.access import public, signed_in_only
+from droneteam.web.context import actor, context, now, signed_in, writing
+from droneteam.web.i18n import LANGUAGE_COOKIE
+from droneteam.web.kept import KeptForm, opened, own_path
+from droneteam.web.limiter import limiter
+from droneteam.web.signin import Attempt, Verdict, try_password
+from droneteam.web.timefmt import local
+
+bp = Blueprint("account", __name__)
+
+SESSION_KEY = "key"
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "theme"
+_YEAR_S = 365 * 24 * 3600
+
+
+@bp.get("/sign-in")
+@public
+def sign_in_form() -> Any:
+    """The sign-in page; whoever is signed in goes on to the first page."""
+    target = own_path(request.args.get("next"))
+    if signed_in() is not None:
+        return redirect(target)
+    return render_template("sign_in.html", next=target, kept="", login="")
+
+
+@bp.post("/sign-in")
+@limiter.limit("30 per minute")
+@public
+def sign_in() -> Any:
+    """Signed in and on the way to the wanted page, or told what was wrong."""
+    login = request.form.get("login", "")[:120]
+    target = own_path(request.form.get("next"))
+    kept_text = request.form.get("kept", "")
+    attempt = try_password(login, request.form.get("password", "")[:1_000])
+    if attempt.verdict is not Verdict.WELCOME:
+        status = 429 if attempt.verdict is Verdict.LOCKED else 401
+        page = render_template(
+            "sign_in.html", next=target, kept=kept_text, login=login, problem=_why(attempt)
+        )
+        return page, status
+    session.clear()
+    session[SESSION_KEY] = attempt.session_key
+    session.permanent = True
+    kept = opened(kept_text)
+    return redirect(target) if kept is None else send_again(kept)
+
+
+@bp.post("/sign-out")
+@signed_in_only
+def sign_out() -> Response:
+    """Signed out of this browser."""
+    session.clear()
+    return redirect(url_for("account.sign_in_form"))
+
+
+@bp.get("/account")
+@signed_in_only
+def account() -> str:
+    """The account's page."""
+    return render_template("account.html")
+
+
+@bp.post("/account/end-sessions")
+@signed_in_only
+def end_sessions() -> Response:
+    """Signed out of every browser and program."""
+    me = actor()
+    with writing() as db:
+        row = db.get(accounts.User, me.user_id)
+        if row is not None:
+            row.session_key = uuid.uuid4().hex
+            audit.append(
+                db, me, action="signin.end_sessions", subject=f"user:{me.user_id}", at=now()
+            )
+    session.clear()
+    flash(_("You are signed out everywhere."), "done")
+    return redirect(url_for("account.sign_in_form"))
+
+
+@bp.post("/preferences")
+@public
+def preferences() -> Response:
+    """Back on the same page, in the chosen language and theme."""
+    response = redirect(own_path(request.form.get("next")))
+    secure = context().settings.https
+    for name, allowed in ((LANGUAGE_COOKIE, LANGUAGES), (THEME_COOKIE, THEMES)):
+        value = request.form.get(name, "")
+        if value in allowed:
+            response.set_cookie(
+                name, value, max_age=_YEAR_S, samesite="Lax", secure=secure, httponly=True
+            )
+    return response
+
+
+def ask_to_sign_in(kept_text: str, problem: str | None = None) -> tuple[str, int]:
+    """The sign-in page in place of the one that was asked for; what was typed stays kept."""
+    target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else "/"
+    page = render_template(
+        "sign_in.html", next=own_path(target), kept=kept_text, login="", notice=problem
+    )
+    return page, 401
+
+
+def send_again(kept: KeptForm) -> str:
+    """A page that shows what had been typed and sends it at one click."""
+    return render_template("send_again.html", kept=kept)
+
+
+def _why(attempt: Attempt) -> str:
+    if attempt.verdict is Verdict.LOCKED:
+        return _(
+            "After several wrong passwords this sign-in is locked until %(time)s. "
+            "Wait, or ask an administrator.",
+            time=local(attempt.locked_until),
+        )
+    return _(
+        "The login or the password is wrong. %(n)s tries are left before a pause of 15 minutes.",
+        n=attempt.tries_left,
+    )

@@ -1,0 +1,52 @@
+"""The audit page: who did what, and whether the chain is whole."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+
+from droneteam import audit
+from droneteam.web.access import allow
+from droneteam.web.context import reading
+from droneteam.web.routing import MAX_ID
+
+bp = Blueprint("audit", __name__, url_prefix="/audit")
+
+PAGE_SIZE = 100
+
+
+@bp.get("/")
+@allow("auditor", "administrator", "manager")
+def index() -> str:
+    """The newest entries, searchable by subject and action."""
+    subject = request.args.get("subject", "").strip()[:200]
+    action = request.args.get("action", "").strip()[:80]
+    before = request.args.get("before", type=int)
+    before_id = before if before is not None and 0 < before <= MAX_ID else None
+    with reading() as session:
+        entries = audit.entries(
+            session,
+            subject=subject or None,
+            action=action or None,
+            before_id=before_id,
+            limit=PAGE_SIZE + 1,
+        )
+        total = audit.count(session)
+    more = entries[PAGE_SIZE - 1].id if len(entries) > PAGE_SIZE else None
+    return render_template(
+        "audit.html",
+        entries=entries[:PAGE_SIZE],
+        total=total,
+        subject=subject,
+        action=action,
+        more=more,
+    )
+
+
+@bp.get("/check")
+@allow("auditor", "administrator", "manager")
+def check() -> str:
+    """Whether the whole chain still holds."""
+    with reading() as session:
+        broken = audit.verify(session)
+        total = audit.count(session)
+    return render_template("audit_check.html", broken=broken, total=total)

@@ -1,0 +1,154 @@
+"""The coordinator's board: the queue, who and what is ready, the plan, and publishing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from droneteam.errors import InputError
+from droneteam.fleet import explain, service
+from droneteam.fleet.views import AssignmentView, PlanView, RequestView
+from droneteam.web.access import allow
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.gantt import Chart, Span, chart
+from droneteam.web.i18n import language
+from droneteam.web.routing import MAX_ID
+from droneteam.web.timefmt import zone
+from droneteam.web.views.requests import OPEN_STATES
+
+bp = Blueprint("board", __name__, url_prefix="/board")
+
+READERS = ("coordinator", "manager", "pilot")
+
+
+@bp.get("/")
+@allow(*READERS)
+def show() -> str:
+    """The board as it is now."""
+    with reading() as session:
+        me = actor()
+        requests = service.list_requests(session, me)
+        plan = service.current_plan(session, me)
+        drones = service.list_drones(session, me, now())
+        pilots = service.list_pilots(session, me, now())
+        batteries = service.list_batteries(session, me)
+    open_requests = sorted(
+        (row for row in requests if row.state in OPEN_STATES), key=time_to_breach
+    )
+    return render_template(
+        "board.html",
+        queue=open_requests,
+        titles={row.id: row.title for row in requests},
+        plan=plan,
+        charts=_charts(plan, {row.id: row.title for row in requests}),
+        drones=drones,
+        pilots=pilots,
+        batteries=batteries,
+        may_plan=me.has_role("coordinator"),
+        sentences=sentences,
+    )
+
+
+@bp.post("/solve")
+@allow("coordinator")
+def solve() -> Response:
+    """A new draft plan for what is open."""
+    with writing() as session:
+        base = service.current_plan(session, actor())
+        plan = service.solve_plan(session, actor(), now())
+    base_id = base.id if base is not None else 0
+    return redirect(url_for("board.draft", plan_id=plan.id, base=base_id))
+
+
+@bp.get("/plans/<id:plan_id>")
+@allow(*READERS)
+def draft(plan_id: int) -> str:
+    """One plan, draft or published, beside the one in force."""
+    with reading() as session:
+        plan = service.get_plan(session, actor(), plan_id)
+        current = service.current_plan(session, actor())
+        requests = service.list_requests(session, actor())
+    titles = {row.id: row.title for row in requests}
+    base_id = request.args.get("base", default=current.id if current else 0, type=int)
+    return render_template(
+        "plan.html",
+        plan=plan,
+        current=current,
+        base_id=base_id,
+        changes=changes(current, plan),
+        titles=titles,
+        charts=_charts(plan, titles),
+        may_plan=actor().has_role("coordinator"),
+        sentences=sentences,
+    )
+
+
+@bp.post("/plans/<id:plan_id>/publish")
+@allow("coordinator")
+def publish(plan_id: int) -> Any:
+    """The plan in force, unless somebody published another meanwhile."""
+    base = request.form.get("base", type=int)
+    if base is None or not 0 <= base <= MAX_ID:
+        raise InputError("base must name the plan that this one was compared with", field="base")
+    with writing() as session:
+        service.publish_plan(session, actor(), plan_id, base or None, now())
+    flash(_("Published. The zones and the pilots see it now."), "done")
+    return redirect(url_for("board.show"))
+
+
+def time_to_breach(row: RequestView) -> tuple[datetime, int]:
+    """When the next clock that still runs will be breached; the queue's order."""
+    running = [clock.due_at for clock in row.clocks if clock.state in {"running", "breached"}]
+    return (min(running, default=row.start_at), row.id)
+
+
+def sentences(reasons: Sequence[Any]) -> list[str]:
+    """Reasons in the visitor's language."""
+    return [explain.sentence(reason, language()) for reason in reasons]
+
+
+def changes(
+    before: PlanView | None, after: PlanView
+) -> list[tuple[int, AssignmentView | None, AssignmentView | None]]:
+    """What publishing would change, per request: (request id, before, after)."""
+    old = {row.request_id: row for row in (before.assignments if before else ())}
+    new = {row.request_id: row for row in after.assignments}
+    return [
+        (request_id, old.get(request_id), new.get(request_id))
+        for request_id in sorted(old.keys() | new.keys())
+        if _essence(old.get(request_id)) != _essence(new.get(request_id))
+    ]
+
+
+def _essence(row: AssignmentView | None) -> tuple[Any, ...] | None:
+    return None if row is None else (row.drone_id, row.pilot_id, row.start_at, row.end_at)
+
+
+def _charts(plan: PlanView | None, titles: dict[int, str]) -> list[tuple[str, Chart]]:
+    """The plan by drone and by pilot."""
+    if plan is None or not plan.assignments:
+        return []
+    return [
+        (_("Drones"), _chart(plan, titles, "drone_name")),
+        (_("Pilots"), _chart(plan, titles, "pilot_name")),
+    ]
+
+
+def _chart(plan: PlanView, titles: dict[int, str], lane: str) -> Chart:
+    spans = [
+        Span(
+            lane=getattr(row, lane),
+            label=f"{row.request_id} {titles.get(row.request_id, '')}".strip(),
+            url=url_for("requests.show", request_id=row.request_id),
+            depart_at=row.depart_at,
+            start_at=row.start_at,
+            end_at=row.end_at,
+        )
+        for row in plan.assignments
+    ]
+    return chart(sorted({span.lane for span in spans}), spans, now(), zone())

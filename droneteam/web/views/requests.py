@@ -1,0 +1,254 @@
+"""A zone's requests: asking, the honest answer while typing, clocks, and why.
+
+The same draft is read from the page's form and from the island that asks while somebody types,
+so that both give the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from droneteam.accounts import TEAM_ROLES
+from droneteam.errors import InputError
+from droneteam.fleet import explain, service
+from droneteam.fleet.lifecycle import FINAL
+from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
+from droneteam.fleet.views import RequestDraft, RequestView
+from droneteam.web import words
+from droneteam.web.access import allow
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.forms import FormReader, polygon_text
+from droneteam.web.i18n import language
+from droneteam.web.timefmt import for_input, local
+
+bp = Blueprint("requests", __name__, url_prefix="/requests")
+
+ASKERS = ("requester", "coordinator")
+READERS = ("requester", *sorted(TEAM_ROLES))
+PAYLOADS = ("rgb", "thermal", "zoom")
+CANCEL_CODES = ("no_longer_needed", "wrong_details", "weather", "other")
+_DEFAULT_DURATION = timedelta(hours=1)
+OPEN_STATES = frozenset(RequestState) - FINAL
+
+
+@bp.get("/")
+@allow(*READERS)
+def index() -> str:
+    """The requests that the actor may see, open ones first."""
+    with reading() as session:
+        found = service.list_requests(session, actor())
+    rows = sorted(found, key=lambda row: (row.state not in OPEN_STATES, row.start_at, row.id))
+    may_ask = actor().has_role(*ASKERS)
+    return render_template("requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES)
+
+
+@bp.get("/new")
+@allow(*ASKERS)
+def new() -> str:
+    """An empty form, or a copy of a past request."""
+    again = request.args.get("again", type=int)
+    if again is None:
+        start_at = _next_hour(now())
+        values = {
+            "start_at": for_input(start_at),
+            "end_at": for_input(start_at + _DEFAULT_DURATION),
+            "priority": "P2",
+            "kind": RequestKind.PHOTOGRAMMETRY.value,
+        }
+        return _form(values, {})
+    with reading() as session:
+        past = service.get_request(session, actor(), again)
+    return _form(_values_of(past), {})
+
+
+@bp.post("/new")
+@allow(*ASKERS)
+def submit() -> Any:
+    """The new request's page, or the form again with what is wrong; nothing typed is lost."""
+    draft, problems = read_draft(request.form)
+    if draft is None:
+        return _form(request.form, problems), 422
+    try:
+        with writing() as session:
+            made = service.submit_request(session, actor(), draft, now())
+    except InputError as error:
+        return _form(request.form, {error.field or "title": str(error)}), 422
+    flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
+    return redirect(url_for("requests.show", request_id=made.id))
+
+
+@bp.post("/answer")
+@allow(*ASKERS)
+def answer() -> Any:
+    """Yes, maybe or no for what is typed so far, with the reasons; nothing is stored."""
+    draft, problems = read_draft(request.form)
+    if draft is None:
+        first = next(iter(problems.values()))
+        return jsonify(
+            verdict="incomplete", headline=_("Not enough to answer yet."), reasons=[first]
+        )
+    return jsonify(answer_words(draft))
+
+
+def answer_words(draft: RequestDraft) -> dict[str, Any]:
+    """The fleet's answer in the visitor's language."""
+    try:
+        with reading() as session:
+            found = service.instant_answer(session, actor(), draft, now())
+    except InputError as error:
+        return {"verdict": "incomplete", "headline": str(error), "reasons": []}
+    verdict = str(found.verdict)
+    headlines = {
+        "yes": _("Yes: a drone and a pilot are free."),
+        "maybe": _("Maybe: the coordinator decides."),
+        "no": _("Not at that time."),
+    }
+    headline = headlines[verdict]
+    if found.from_at is not None and verdict != "yes":
+        headline += " " + _("Free from %(time)s.", time=local(found.from_at))
+    reasons = [explain.sentence(reason, language()) for reason in found.reasons]
+    return {"verdict": verdict, "headline": headline, "reasons": reasons}
+
+
+@bp.get("/<id:request_id>")
+@allow(*READERS)
+def show(request_id: int) -> str:
+    """One request: its state, clocks, the assignment and why."""
+    with reading() as session:
+        found = service.get_request(session, actor(), request_id)
+    lang = language()
+    assignment = found.assignment
+    why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
+    return render_template(
+        "request.html",
+        request_view=found,
+        why=why,
+        explanation=explanation_sentences(found.explanation),
+        cancel_codes=cancel_words(),
+        may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
+        may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
+    )
+
+
+@bp.post("/<id:request_id>/acknowledge")
+@allow("coordinator")
+def acknowledge(request_id: int) -> Response:
+    """Received: the acknowledgement's clock stops."""
+    with writing() as session:
+        service.acknowledge_request(session, actor(), request_id, now())
+    flash(_("Acknowledged."), "done")
+    return redirect(url_for("requests.show", request_id=request_id))
+
+
+@bp.post("/<id:request_id>/cancel")
+@allow(*ASKERS)
+def cancel(request_id: int) -> Response:
+    """Cancelled, with the reason's code."""
+    code = FormReader(request.form).choice("code", CANCEL_CODES, fallback="no_longer_needed")
+    with writing() as session:
+        service.cancel_request(session, actor(), request_id, code, now())
+    flash(_("Cancelled."), "done")
+    return redirect(url_for("requests.show", request_id=request_id))
+
+
+def read_draft(
+    fields: Mapping[str, str],
+) -> tuple[RequestDraft | None, dict[str, str]]:
+    """The draft that was typed, or None and what is wrong with it, by field."""
+    form = FormReader(fields)
+    at = now()
+    kinds = [kind.value for kind in RequestKind]
+    kind = form.choice("kind", kinds, fallback=RequestKind.PHOTOGRAMMETRY.value)
+    title = form.text("title", required=True, max_length=200)
+    priority = form.choice("priority", PRIORITIES, fallback="P2")
+    start_at = form.time("start_at", fallback=at)
+    end_at = form.time("end_at", fallback=at)
+    if end_at <= start_at:
+        form.fail("end_at", _("The end must be after the start."))
+    lat_deg = form.number("lat_deg", -90.0, 90.0)
+    lon_deg = form.number("lon_deg", -180.0, 180.0)
+    polygon = form.polygon("polygon")
+    legal_basis = form.text("legal_basis", required=True, max_length=200)
+    contact = form.text("contact", required=True, max_length=200)
+    payload = form.choice("payload", ("", *PAYLOADS), fallback="")
+    notes = form.text("notes", max_length=4_000)
+    if form.problems:
+        return None, form.problems
+    draft = RequestDraft(
+        kind=RequestKind(kind),
+        title=title,
+        priority=priority,
+        start_at=start_at,
+        end_at=end_at,
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+        polygon=polygon,
+        legal_basis=legal_basis,
+        contact=contact,
+        payload=payload or None,
+        sensitive=form.flag("sensitive"),
+        low_noise=form.flag("low_noise"),
+        notes=notes,
+    )
+    return draft, {}
+
+
+def explanation_sentences(explanation: Any) -> list[str]:
+    """Why a request has no assignment, in the visitor's language."""
+    if explanation is None:
+        return []
+    reasons = (*explanation.reasons, *explanation.changes)
+    return [explain.sentence(reason, language()) for reason in reasons]
+
+
+def cancel_words() -> list[tuple[str, str]]:
+    """The reasons for which a request may be cancelled."""
+    texts = {
+        "no_longer_needed": _("no longer needed"),
+        "wrong_details": _("sent with wrong details"),
+        "weather": _("weather"),
+        "other": _("another reason"),
+    }
+    return [(code, texts[code]) for code in CANCEL_CODES]
+
+
+def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
+    return render_template(
+        "request_form.html",
+        values=values,
+        problems=problems,
+        kinds=words.options(words.KINDS),
+        priorities=words.options(words.PRIORITIES),
+        payloads=words.options(words.PAYLOADS),
+    )
+
+
+def _values_of(past: RequestView) -> dict[str, Any]:
+    """A past request as the form's values, to ask for the same again."""
+    start_at = _next_hour(now())
+    return {
+        "kind": past.kind,
+        "title": past.title,
+        "priority": past.priority,
+        "start_at": for_input(start_at),
+        "end_at": for_input(start_at + (past.end_at - past.start_at)),
+        "lat_deg": past.lat_deg,
+        "lon_deg": past.lon_deg,
+        "polygon": polygon_text(past.polygon),
+        "legal_basis": past.legal_basis,
+        "contact": past.contact,
+        "payload": past.payload or "",
+        "sensitive": past.sensitive,
+        "low_noise": past.low_noise,
+        "notes": past.notes,
+    }
+
+
+def _next_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)

@@ -1,0 +1,225 @@
+"""Scenes: progress, orthophoto, cloud, accuracy, measurements and products to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from droneteam import jobs
+from droneteam.accounts import TEAM_ROLES
+from droneteam.errors import DroneteamError, NotFound
+from droneteam.photogrammetry import service
+from droneteam.photogrammetry.scene_params import STAGES
+from droneteam.photogrammetry.service import SceneView
+from droneteam.web import points, tiles
+from droneteam.web.access import allow
+from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.files import file_response, inside
+
+bp = Blueprint("scenes", __name__, url_prefix="/scenes")
+
+READERS = ("requester", *sorted(TEAM_ROLES))
+_DAY_S = 86_400
+
+
+@bp.get("/")
+@allow(*READERS)
+def index() -> str:
+    """The scenes that the actor may see, the newest first."""
+    with reading() as session:
+        scenes = service.list_scenes(session, actor(), context().settings)
+    return render_template("scenes.html", scenes=scenes)
+
+
+@bp.get("/<id:scene_id>")
+@allow(*READERS)
+def show(scene_id: int) -> str:
+    """One scene."""
+    scene = get_scene(scene_id)
+    return render_template(
+        "scene.html",
+        scene=scene,
+        summary=scene.summary or {},
+        stages=stage_rows(scene),
+        products=product_rows(scene),
+        ortho=_ortho_data(scene),
+        cloud=_cloud_data(scene),
+        metric=is_metric(scene),
+        may_build=actor().has_role(*service.BUILDERS),
+    )
+
+
+@bp.post("/<id:scene_id>/build")
+@allow(*service.BUILDERS)
+def build(scene_id: int) -> BaseResponse:
+    """Building, or on the way to it."""
+    with writing() as session:
+        service.request_build(session, actor(), scene_id, now())
+    flash(_("The reconstruction waits for a worker."), "done")
+    return redirect(url_for("scenes.show", scene_id=scene_id))
+
+
+@bp.post("/<id:scene_id>/cancel")
+@allow(*service.BUILDERS)
+def cancel(scene_id: int) -> BaseResponse:
+    """Stopped; what is finished stays and is used when it is built again."""
+    scene = get_scene(scene_id)
+    if scene.job is not None and scene.job.state in jobs.OPEN_STATES:
+        with writing() as session:
+            jobs.cancel(session, scene.job.id, at=now())
+        flash(_("The reconstruction stops; finished stages are kept."), "done")
+    return redirect(url_for("scenes.show", scene_id=scene_id))
+
+
+@bp.get("/<id:scene_id>/progress.json")
+@allow(*READERS)
+def progress(scene_id: int) -> Response:
+    """How far the work is, for the page's island."""
+    scene = get_scene(scene_id)
+    return jsonify(state=scene.state, stages=stage_rows(scene))
+
+
+@bp.get("/<id:scene_id>/ortho/<int:level>/<int:column>/<int:row>.png")
+@allow(*READERS)
+def tile(scene_id: int, level: int, column: int, row: int) -> Response:
+    """A piece of the orthophoto."""
+    path = product_path(get_scene(scene_id), "orthophoto")
+    response = Response(tiles.tile_png(path, level, column, row), mimetype="image/png")
+    response.headers["Cache-Control"] = f"private, max-age={_DAY_S}"
+    return response
+
+
+@bp.get("/<id:scene_id>/points.bin")
+@allow(*READERS)
+def cloud_points(scene_id: int) -> Response:
+    """The cloud within the browser's budget."""
+    cloud = product_path(get_scene(scene_id), "cloud")
+    path = points.point_buffer(cloud, _cache(scene_id))
+    keep_s = _DAY_S if "v" in request.args else 0
+    return file_response(path, media_type="application/octet-stream", keep_s=keep_s)
+
+
+@bp.get("/<id:scene_id>/cloud-<view>.png")
+@allow(*READERS)
+def cloud_picture(scene_id: int, view: str) -> Response:
+    """The cloud as a picture, for browsers without WebGL and for print."""
+    cloud = product_path(get_scene(scene_id), "cloud")
+    return file_response(points.picture(cloud, _cache(scene_id), view), media_type="image/png")
+
+
+@bp.get("/<id:scene_id>/products/<kind>")
+@allow(*READERS)
+def product(scene_id: int, kind: str) -> Response:
+    """A product's file, in ranges when asked."""
+    path = product_path(get_scene(scene_id), kind)
+    return file_response(path, name=f"scene-{scene_id}-{path.name}")
+
+
+def get_scene(scene_id: int) -> SceneView:
+    """The scene, where the actor may see it."""
+    with reading() as session:
+        return service.get_scene(session, actor(), scene_id, context().settings)
+
+
+def product_path(scene: SceneView, kind: str) -> Path:
+    """Where the product lies; NotFound when the scene has none of that kind."""
+    path = scene.products.get(kind)
+    if path is None:
+        raise NotFound("product", kind)
+    return inside(scene.folder, path.relative_to(scene.folder).as_posix())
+
+
+def is_metric(scene: SceneView) -> bool:
+    """Whether lengths in the scene are metres."""
+    return bool((scene.summary or {}).get("frame", {}).get("metric", False))
+
+
+def stage_rows(scene: SceneView) -> list[dict[str, Any]]:
+    """Every stage with its state and how far it is; the job's word counts while it runs."""
+    finished: Mapping[str, Any] = {stage["name"]: stage for stage in scene.stages}
+    job = scene.job
+    running = job is not None and job.state in jobs.OPEN_STATES
+    current = STAGES.index(job.stage) if job is not None and job.stage in STAGES else -1
+    rows = []
+    for number, name in enumerate(STAGES):
+        done = number < current if running else name in finished
+        here = running and number == current and job is not None
+        rows.append(
+            {
+                "name": name,
+                "fraction": 1.0 if done else (job.fraction if here and job else 0.0),
+                "message": job.message if here and job else "",
+                "wall_s": finished.get(name, {}).get("wall_s") if done else None,
+            }
+        )
+    return rows
+
+
+def product_rows(scene: SceneView) -> list[dict[str, Any]]:
+    """What can be taken away, with size and hash."""
+    listed = (scene.summary or {}).get("products", [])
+    return [row for row in listed if (scene.folder / row["path"]).is_file()]
+
+
+def _cache(scene_id: int) -> Path:
+    folder = context().settings.blob_dir("cache") / f"scene-{scene_id}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _ortho_data(scene: SceneView) -> dict[str, Any] | None:
+    """What the orthophoto's island needs, or None without an orthophoto."""
+    try:
+        path = product_path(scene, "orthophoto")
+        info = tiles.raster_info(path)
+    except DroneteamError:
+        return None
+    base = url_for("scenes.tile", scene_id=scene.id, level=0, column=0, row=0)
+    stamp = f"{path.stat().st_mtime_ns:x}"
+    return {
+        "tileUrl": base.replace("/0/0/0.png", "/{z}/{x}/{y}.png") + f"?v={stamp}",
+        "whole": f"{base}?v={stamp}",
+        "widthPx": info.width_px,
+        "heightPx": info.height_px,
+        "mPerPx": info.m_per_px,
+        "tilePx": tiles.TILE_PX,
+        "levels": info.levels,
+        "metric": is_metric(scene),
+        "texts": {
+            "zoomIn": _("Zoom in"),
+            "zoomOut": _("Zoom out"),
+            "distance": _("{value} m"),
+            "area": _("{value} m²"),
+            "hint": _("Tap the points; tap the last one twice to end."),
+            "notMetric": _("The scene has no scale, so nothing can be measured."),
+        },
+    }
+
+
+def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
+    """What the cloud's island needs, or None without a cloud."""
+    try:
+        path = product_path(scene, "cloud")
+    except DroneteamError:
+        return None
+    stamp = f"{path.stat().st_mtime_ns:x}"
+    return {
+        "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=stamp),
+        "metric": is_metric(scene),
+        "texts": {
+            "loading": _("Loading the points …"),
+            "shown": _("{count} points are shown."),
+            "failed": _("The points could not be loaded; the pictures stay."),
+            "noWebgl": _("This browser has no WebGL; the pictures stay."),
+            "first": _("Tap the first point."),
+            "second": _("Tap the second point."),
+            "distance": _("Distance {metres} m, level {level} m, height {height} m"),
+            "nothing": _("There is no point at that place."),
+            "notMetric": _("The scene has no scale, so nothing can be measured."),
+        },
+    }

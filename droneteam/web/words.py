@@ -1,0 +1,238 @@
+"""The names of codes in the visitor's language: roles, kinds, states, stages, severities.
+
+A code without a word here is shown as it is; a test walks the enums of the services so that
+none is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from flask import Flask
+from flask_babel import lazy_gettext as _l
+
+from droneteam.accounts import OrganisationView
+
+_Words = dict[str, object]
+
+ROLES: _Words = {
+    "requester": _l("requester of a zone"),
+    "coordinator": _l("coordinator"),
+    "pilot": _l("pilot"),
+    "investigator": _l("investigator"),
+    "manager": _l("manager"),
+    "auditor": _l("auditor"),
+    "administrator": _l("administrator"),
+}
+
+KINDS: _Words = {
+    "event": _l("event"),
+    "demonstration": _l("demonstration"),
+    "search": _l("search for a person"),
+    "photogrammetry": _l("photogrammetry of a scene"),
+    "reconnaissance": _l("reconnaissance"),
+    "plantation": _l("search for a plantation"),
+    "training": _l("training"),
+}
+
+PRIORITIES: _Words = {
+    "P0": _l("P0: a life is in danger"),
+    "P1": _l("P1: urgent, a scene that cannot wait"),
+    "P2": _l("P2: important, on a fixed time"),
+    "P3": _l("P3: planned"),
+    "P4": _l("P4: training and routine"),
+}
+
+REQUEST_STATES: _Words = {
+    "submitted": _l("submitted"),
+    "acknowledged": _l("received"),
+    "triaged": _l("assessed"),
+    "planned": _l("planned"),
+    "waitlisted": _l("on the waiting list"),
+    "refused": _l("refused"),
+    "confirmed": _l("confirmed"),
+    "displaced": _l("displaced by something more urgent"),
+    "in_progress": _l("in progress"),
+    "fulfilled": _l("done"),
+    "partly": _l("partly done"),
+    "cancelled": _l("cancelled"),
+    "expired": _l("expired"),
+}
+
+CLOCKS: _Words = {
+    "acknowledge": _l("Acknowledgement"),
+    "decision": _l("Decision"),
+    "on_scene": _l("On scene"),
+}
+
+PAYLOADS: _Words = {
+    "": _l("as the team decides"),
+    "rgb": _l("colour camera"),
+    "thermal": _l("thermal camera"),
+    "zoom": _l("zoom camera"),
+}
+
+MISSION_STATES: _Words = {
+    "draft": _l("draft"),
+    "approved": _l("approved"),
+    "flying": _l("flying"),
+    "flown": _l("flown"),
+    "aborted": _l("aborted"),
+    "cancelled": _l("cancelled"),
+}
+
+SEVERITIES: _Words = {"pass": _l("go"), "warn": _l("with care"), "stop": _l("no go")}
+
+READINESS: _Words = {
+    "ready": _l("ready"),
+    "limited": _l("ready, with a warning"),
+    "not_ready": _l("not ready"),
+}
+
+PLAN_STATES: _Words = {
+    "draft": _l("draft"),
+    "published": _l("in force"),
+    "superseded": _l("replaced"),
+}
+
+ALERT_KINDS: _Words = {
+    "unregistered_flight": _l("Unregistered flight"),
+    "outside_registration": _l("Flight outside its registration"),
+    "suspected_spoof": _l("Suspected false identity"),
+    "conflict": _l("Drones on a collision course"),
+    "silent_receiver": _l("Receiver is silent"),
+}
+
+MATCHES: _Words = {
+    "own": _l("own drone"),
+    "registered": _l("registered flight"),
+    "unknown": _l("unknown drone"),
+}
+
+EVIDENCE: _Words = {
+    "own_serial": _l("serial number of an own drone"),
+    "no_telemetry": _l("no own telemetry"),
+    "telemetry_old": _l("own telemetry is old"),
+    "telemetry_agrees": _l("own telemetry agrees"),
+    "telemetry_elsewhere": _l("own telemetry is elsewhere"),
+    "identity_registered": _l("identity is registered"),
+    "identity_not_registered": _l("identity is not registered"),
+    "no_identity": _l("no identity was sent"),
+    "before_window": _l("before the registered time"),
+    "after_window": _l("after the registered time"),
+    "outside_volume": _l("outside the registered area"),
+    "above_height": _l("above the registered height"),
+    "duplicate_identity": _l("the same identity at two places"),
+    "clock_off": _l("its clock is wrong"),
+}
+
+STAGES: _Words = {
+    "photos": _l("Reading the photos"),
+    "sfm": _l("Finding the cameras"),
+    "adjust": _l("Adjusting and georeferencing"),
+    "dense": _l("Dense matching"),
+    "surface": _l("Surface and orthophoto"),
+    "export": _l("Writing the products"),
+}
+
+JOB_STATES: _Words = {
+    "queued": _l("waiting"),
+    "running": _l("running"),
+    "done": _l("finished"),
+    "failed": _l("failed"),
+    "cancelled": _l("cancelled"),
+}
+
+CUSTODY: _Words = {
+    "open": _l("opened"),
+    "add": _l("added"),
+    "read": _l("looked at"),
+    "export": _l("exported"),
+    "retain": _l("retention set"),
+    "erase": _l("erased"),
+}
+
+TONES = {
+    **dict.fromkeys(
+        ("ready", "approved", "own", "done", "met", "fulfilled", "confirmed", "pass", "go"), "good"
+    ),
+    **dict.fromkeys(("flown", "registered", "planned", "running", "flying", "in_progress"), "info"),
+    **dict.fromkeys(
+        ("limited", "waitlisted", "displaced", "partly", "warn", "acknowledged", "in_use"), "care"
+    ),
+    **dict.fromkeys(
+        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open", "aborted"), "bad"
+    ),
+}
+"""The colour beside a word; never the only sign."""
+
+
+def named(words: _Words) -> Callable[[object], str]:
+    """A function from a code to its word; an unknown code is shown as it is."""
+
+    def name(code: object) -> str:
+        text = str(getattr(code, "value", code) if code is not None else "")
+        return str(words.get(text, text))
+
+    return name
+
+
+def tone(code: object) -> str:
+    """The badge's tone for a code."""
+    return TONES.get(str(getattr(code, "value", code)), "plain")
+
+
+class _Judged(Protocol):
+    """Anything with a readiness: a drone, a pilot, a battery."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def warnings(self) -> tuple[object, ...]: ...
+
+
+def readiness(row: _Judged) -> str:
+    """The code of a readiness."""
+    if not row.ready:
+        return "not_ready"
+    return "limited" if row.warnings else "ready"
+
+
+def organisation_option(view: OrganisationView, language: str) -> tuple[str, str]:
+    """An organisation as a choice in a form."""
+    return str(view.id), view.name(language)
+
+
+FILTERS = {
+    "role_name": named(ROLES),
+    "kind_name": named(KINDS),
+    "priority_name": named(PRIORITIES),
+    "request_state": named(REQUEST_STATES),
+    "clock_name": named(CLOCKS),
+    "payload_name": named(PAYLOADS),
+    "mission_state": named(MISSION_STATES),
+    "severity_name": named(SEVERITIES),
+    "readiness_name": named(READINESS),
+    "plan_state": named(PLAN_STATES),
+    "alert_kind": named(ALERT_KINDS),
+    "readiness": readiness,
+    "match_name": named(MATCHES),
+    "evidence_name": named(EVIDENCE),
+    "stage_name": named(STAGES),
+    "job_state": named(JOB_STATES),
+    "custody_action": named(CUSTODY),
+    "organisation_option": organisation_option,
+    "tone": tone,
+}
+
+
+def init_words(app: Flask) -> None:
+    """The words as template filters."""
+    app.jinja_env.filters.update(FILTERS)
+
+
+def options(words: _Words, codes: list[str] | None = None) -> list[tuple[str, str]]:
+    """Codes with their words, for a choice in a form."""
+    return [(code, str(words[code])) for code in (codes or list(words))]

@@ -1,0 +1,57 @@
+/** Distances and areas on the WGS84 ellipsoid, for scenes of at most some kilometres. */
+
+const A_M = 6_378_137.0;
+const F = 1 / 298.257223563;
+const E2 = F * (2 - F);
+const RAD = Math.PI / 180;
+
+export interface LatLon {
+  readonly latDeg: number;
+  readonly lonDeg: number;
+}
+
+/** East and north of a point about an origin, in metres, on the ellipsoid's local radii. */
+export function eastNorth(origin: LatLon, point: LatLon): [number, number] {
+  const lat = ((origin.latDeg + point.latDeg) / 2) * RAD;
+  const w2 = 1 - E2 * Math.sin(lat) ** 2;
+  const meridian = (A_M * (1 - E2)) / w2 ** 1.5;
+  const normal = A_M / Math.sqrt(w2);
+  return [
+    (point.lonDeg - origin.lonDeg) * RAD * normal * Math.cos(lat),
+    (point.latDeg - origin.latDeg) * RAD * meridian,
+  ];
+}
+
+/** Metres between two points; good to 1 mm over 1 km at our latitudes. */
+export function distanceM(a: LatLon, b: LatLon): number {
+  return Math.hypot(...eastNorth(a, b));
+}
+
+/** Square metres inside a ring of points; the first corner need not be repeated. */
+export function areaM2(ring: readonly LatLon[]): number {
+  const origin = ring[0];
+  if (origin === undefined || ring.length < 3) return 0;
+  const flat = ring.map((corner) => eastNorth(origin, corner));
+  let twice = 0;
+  flat.forEach(([x, y], i) => {
+    const [nextX, nextY] = flat[(i + 1) % flat.length] as [number, number];
+    twice += x * nextY - nextX * y;
+  });
+  return Math.abs(twice) / 2;
+}
+
+/** The corners of a text with one "lat, lon" per line; null when a line is something else. */
+export function parseCorners(text: string): LatLon[] | null {
+  const corners: LatLon[] = [];
+  for (const line of text.split("\n")) {
+    if (line.trim() === "") continue;
+    const match = /^\s*([-+]?\d+(?:[.,]\d+)?)\s*[,;\s]\s*([-+]?\d+(?:[.,]\d+)?)\s*$/.exec(line);
+    if (match === null) return null;
+    const [latDeg, lonDeg] = [match[1], match[2]].map((part) =>
+      Number((part as string).replace(",", ".")),
+    ) as [number, number];
+    if (Math.abs(latDeg) > 90 || Math.abs(lonDeg) > 180) return null;
+    corners.push({ latDeg, lonDeg });
+  }
+  return corners;
+}

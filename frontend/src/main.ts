@@ -1,0 +1,54 @@
+/** Every page: live clocks, and the focus on what needs attention.  Pages work without it. */
+
+import { duration } from "./lib/duration";
+import { fill } from "./lib/page";
+
+interface ClockTexts {
+  readonly left: string;
+  readonly late: string;
+}
+
+function tick(clocks: readonly HTMLElement[], texts: ClockTexts, skewMs: number): void {
+  const now = Date.now() + skewMs;
+  for (const clock of clocks) {
+    const text = clock.querySelector<HTMLElement>("[data-clock-text]");
+    const due = Date.parse(clock.dataset["due"] ?? "");
+    if (text === null || Number.isNaN(due)) continue;
+    const leftS = (due - now) / 1000;
+    clock.classList.toggle("late", leftS < 0);
+    text.textContent =
+      leftS >= 0
+        ? fill(texts.left, { left: duration(leftS) })
+        : fill(texts.late, { late: duration(-leftS) });
+  }
+}
+
+function startClocks(): void {
+  const block = document.getElementById("clock-texts");
+  const clocks = [
+    ...document.querySelectorAll<HTMLElement>('[data-clock][data-state="running"]'),
+    ...document.querySelectorAll<HTMLElement>('[data-clock][data-state="breached"]'),
+  ];
+  if (block === null || clocks.length === 0) return;
+  const texts = JSON.parse(block.textContent ?? "") as ClockTexts & { readonly now: string };
+  // The device's clock may be wrong; the server's time decides.
+  const skewMs = Date.parse(texts.now) - Date.now();
+  tick(clocks, texts, skewMs);
+  window.setInterval(() => tick(clocks, texts, skewMs), 1000);
+}
+
+function preventDoubleSubmit(): void {
+  document.addEventListener("submit", (event) => {
+    const form = event.target as HTMLFormElement;
+    if (form.dataset["sent"] === "yes") event.preventDefault();
+    form.dataset["sent"] = "yes";
+  });
+  // A page that comes back from the browser's cache can be sent again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset["sent"];
+  });
+}
+
+startClocks();
+preventDoubleSubmit();
+document.querySelector<HTMLElement>("[role=alert][tabindex]")?.focus();

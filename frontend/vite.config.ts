@@ -1,0 +1,28 @@
+import { defineConfig } from "vite";
+
+// One entry per island; the server reads the manifest and links only what a page uses.
+export default defineConfig({
+  base: "/static/dist/",
+  publicDir: false,
+  build: {
+    outDir: "../droneteam/web/static/dist",
+    emptyOutDir: true,
+    manifest: true,
+    target: "es2022",
+    chunkSizeWarningLimit: 700,
+    sourcemap: false,
+    // An inlined asset would be a data: address, which the content security policy refuses.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: {
+        main: "src/main.ts",
+        request: "src/request.ts",
+        mission: "src/mission.ts",
+        live: "src/live.ts",
+        ortho: "src/ortho.ts",
+        cloud: "src/cloud.ts",
+      },
+    },
+  },
+});

@@ -1,0 +1,159 @@
+"""The live feed: one reader, many listeners, nothing lost over a short break."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from droneteam.web.feed import Feed
+
+PERIOD_S = 0.01
+
+
+class World:
+    """A state that a test changes and a feed reads."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, dict[str, Any]] = {}
+        self.reads = 0
+        self.broken = False
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        self.reads += 1
+        if self.broken:
+            raise ConnectionError("the database is away")
+        return dict(self.state)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def feed(world: World) -> Feed:
+    return Feed(world.read, period_s=PERIOD_S, kept=5)
+
+
+def parsed(block: bytes) -> list[tuple[str, str, dict[str, Any]]]:
+    """(id, event, data) of each event in the bytes, as the HTML standard reads them."""
+    events = []
+    for text in block.decode().split("\n\n"):
+        fields = dict(
+            line.split(": ", 1) for line in text.splitlines() if line and not line.startswith(":")
+        )
+        if "data" in fields:
+            events.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return events
+
+
+def next_events(stream: Iterator[bytes]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The next block that holds events."""
+    for block in stream:
+        if events := parsed(block):
+            return events
+    raise AssertionError("the stream ended")
+
+
+def test_a_new_listener_gets_everything_there_is(world: World, feed: Feed) -> None:
+    world.state = {"drone:1": {"key": "drone:1", "lat_deg": 50.8}}
+    stream = feed.stream()
+    (_, event, data), *_ = next_events(stream)
+    assert event == "snapshot"
+    assert data == {"set": [{"key": "drone:1", "lat_deg": 50.8}]}
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_listener_gets_only_what_changed_and_what_is_gone(world: World, feed: Feed) -> None:
+    world.state = {"drone:1": {"key": "drone:1", "x": 1}, "drone:2": {"key": "drone:2", "x": 1}}
+    stream = feed.stream()
+    next_events(stream)
+    world.state = {"drone:1": {"key": "drone:1", "x": 2}}
+    (_, event, data), *_ = next_events(stream)
+    assert event == "change"
+    assert data == {"set": [{"key": "drone:1", "x": 2}], "gone": ["drone:2"]}
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_after_a_break_the_missed_changes_come_in_order(world: World, feed: Feed) -> None:
+    world.state = {"a": {"key": "a", "x": 0}}
+    stream = feed.stream()
+    (last_id, _, _), *_ = next_events(stream)
+    watcher = feed.stream()
+    next_events(watcher)
+    stream.close()  # type: ignore[attr-defined]
+    for x in (1, 2, 3):
+        world.state = {"a": {"key": "a", "x": x}}
+        next_events(watcher)
+    resumed = next_events(feed.stream(last_id))
+    assert [data["set"][0]["x"] for _, _, data in resumed] == [1, 2, 3]
+
+
+def test_after_too_long_a_break_a_snapshot_comes_instead(world: World, feed: Feed) -> None:
+    world.state = {"a": {"key": "a", "x": 0}}
+    stream = feed.stream()
+    (last_id, _, _), *_ = next_events(stream)
+    for x in range(1, 9):  # more than the five that are kept
+        world.state = {"a": {"key": "a", "x": x}}
+        next_events(stream)
+    (_, event, data), *_ = next_events(feed.stream(last_id))
+    assert (event, data["set"][0]["x"]) == ("snapshot", 8)
+
+
+@pytest.mark.parametrize("strange", ["", "x", "0-0", "zz-99", "1-1-1", "-", "ÿ-1"])
+def test_an_unknown_last_event_id_gives_a_snapshot(world: World, feed: Feed, strange: str) -> None:
+    world.state = {"a": {"key": "a"}}
+    assert next_events(feed.stream(strange))[0][1] == "snapshot"
+
+
+def test_many_listeners_cost_one_reader(world: World) -> None:
+    feed = Feed(world.read, period_s=0.2)
+    streams = [feed.stream() for _ in range(50)]
+    for stream in streams:
+        next(stream)
+    assert world.reads <= 3
+    for stream in streams:
+        stream.close()  # type: ignore[attr-defined]
+
+
+def test_the_reader_stops_when_nobody_listens(world: World, feed: Feed) -> None:
+    stream = feed.stream()
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 2.0
+    while any(thread.name == "live-feed" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(PERIOD_S)
+    assert feed.listeners == 0
+
+
+def test_a_database_that_is_away_for_a_moment_ends_no_stream(world: World, feed: Feed) -> None:
+    world.state = {"a": {"key": "a", "x": 0}}
+    stream = feed.stream()
+    next_events(stream)
+    world.broken = True
+    time.sleep(5 * PERIOD_S)
+    world.broken, world.state = False, {"a": {"key": "a", "x": 1}}
+    assert next_events(stream)[0][2]["set"] == [{"key": "a", "x": 1}]
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_stream_ends_after_its_lifetime_so_that_rights_are_checked_again(feed: Feed) -> None:
+    began_s = time.monotonic()
+    blocks = list(feed.stream(lifetime_s=0.05))
+    assert blocks
+    assert time.monotonic() - began_s < 1.0
+    assert feed.listeners == 0
+
+
+def test_polling_gives_the_same_as_the_stream(world: World, feed: Feed) -> None:
+    world.state = {"a": {"key": "a", "x": 7}}
+    number, rows = feed.snapshot()
+    (event_id, _, data), *_ = next_events(feed.stream())
+    assert rows == data["set"]
+    assert number == event_id

@@ -1,0 +1,104 @@
+"""Three languages: no text without a translation, none that breaks its placeholders."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import droneteam.web
+from tests.web.conftest import Site
+
+WEB = Path(droneteam.web.__file__).parent
+METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
+KEYWORDS = {"_": None, "_l": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
+OPTIONS = {"templates/**.html": {"trimmed": "true"}}
+
+
+def source_messages() -> dict[str | tuple[str, ...], str]:
+    """Every text in the sources → where it stands."""
+    found = extract_from_dir(WEB, METHODS, OPTIONS, keywords=KEYWORDS)
+    return {message: f"{name}:{line}" for name, line, message, _, _ in found}
+
+
+def catalogue(code: str) -> Catalog:
+    with (WEB / "translations" / code / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file)
+
+
+def texts(value: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@pytest.mark.parametrize("code", ["fr", "nl"])
+def test_every_text_is_translated(code: str) -> None:
+    translated = catalogue(code)
+    missing = [
+        f"{where} {message!r}"
+        for message, where in sorted(source_messages().items(), key=lambda row: row[1])
+        if (entry := translated.get(texts(message)[0])) is None
+        or entry.fuzzy
+        or not all(texts(entry.string or ""))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("code", ["fr", "nl"])
+def test_a_translation_has_the_placeholders_of_its_source(code: str) -> None:
+    def placeholders(text: str) -> set[str]:
+        named = set(re.findall(r"%\((\w+)\)s", text))
+        return named | {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    for entry in catalogue(code):
+        if not entry.id:
+            continue
+        wanted = placeholders(texts(entry.id)[-1])
+        for text in texts(entry.string):
+            assert placeholders(text) == wanted, (entry.id, text)
+
+
+@pytest.mark.parametrize("code", ["fr", "nl"])
+def test_no_translation_is_left_of_a_text_that_is_gone(code: str) -> None:
+    known = {texts(message)[0] for message in source_messages()}
+    assert [
+        entry.id for entry in catalogue(code) if entry.id and texts(entry.id)[0] not in known
+    ] == []
+
+
+def test_templates_hold_no_bare_words() -> None:
+    """A word between tags that went around gettext would stay English for everyone."""
+    allowed = {"droneteam", "SHA-256", "m", "s", "COCO"}
+    bare = []
+    for path in sorted((WEB / "templates").glob("*.html")):
+        text = re.sub(
+            r"<script.*?</script>|{#.*?#}|{%.*?%}|{{.*?}}", "\x00", path.read_text(), flags=re.S
+        )
+        for piece in re.findall(r">([^<]*)<", text):
+            words = [w for w in re.findall(r"[A-Za-zÀ-ÿ][\w-]*", piece.replace("&nbsp;", " "))]
+            bare += [f"{path.name}: {piece.strip()!r}" for w in words if w not in allowed][:1]
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("nl-BE,nl;q=0.9,en;q=0.5", "nl"), ("fr-BE", "fr"), ("en-GB", "en"), ("de-DE", "fr")],
+)
+def test_a_visitor_is_answered_in_the_browsers_language(
+    site: Site, header: str, language: str
+) -> None:
+    answer = site.app.test_client().get("/sign-in", headers={"Accept-Language": header})
+    assert f'<html lang="{language}"' in answer.get_data(as_text=True)
+
+
+def test_a_choice_of_language_outlives_the_browsers(site: Site) -> None:
+    client = site.app.test_client()
+    text = client.get("/sign-in").get_data(as_text=True)
+    token = text.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]
+    client.post("/preferences", data={"csrf_token": token, "language": "nl", "next": "/sign-in"})
+    answer = client.get("/sign-in", headers={"Accept-Language": "fr"})
+    assert "Aanmelden" in answer.get_data(as_text=True)

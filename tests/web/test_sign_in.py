@@ -1,0 +1,196 @@
+"""Signing in: the right password opens, wrong ones count, and nothing typed is lost."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from flask.testing import FlaskClient
+
+from droneteam import accounts, audit, db
+from tests.web.conftest import PASSWORD, Site, csrf_token
+
+FORM = {"Sec-Fetch-Site": "same-origin"}
+
+
+def sign_in(client: FlaskClient, login: str, password: str, **more: str) -> tuple[int, str, str]:
+    """(status, text, where to) of a try to sign in."""
+    data = {"csrf_token": csrf_token(client, "/sign-in"), "login": login, "password": password}
+    answer = client.post("/sign-in", data=data | more)
+    return answer.status_code, answer.get_data(as_text=True), answer.headers.get("Location", "")
+
+
+def test_the_right_password_opens_the_wanted_page(site: Site) -> None:
+    client = site.client()
+    status, _, location = sign_in(client, "pilot", PASSWORD, next="/account")
+    assert (status, location) == (302, "/account")
+    assert "pilot 1" in client.get("/account").get_data(as_text=True)
+
+
+def test_a_login_is_found_whatever_its_case_and_spaces(site: Site) -> None:
+    assert sign_in(site.client(), " Pilot ", PASSWORD)[0] == 302
+
+
+@pytest.mark.parametrize("login", ["pilot", "nobody at all"])
+def test_wrong_passwords_are_counted_and_then_locked_for_known_and_unknown_logins_alike(
+    site: Site, login: str
+) -> None:
+    client = site.client()
+    login = login if login == "pilot" else f"nobody-{uuid.uuid4().hex}"
+    for left in (4, 3, 2, 1):
+        status, text, _ = sign_in(client, login, "wrong")
+        assert status == 401
+        assert f"{left} tries are left" in text
+    status, text, _ = sign_in(client, login, "wrong")
+    assert status == 429
+    assert "locked until" in text
+
+
+def test_a_locked_login_stays_locked_for_the_right_password_and_opens_after_the_pause(
+    site: Site,
+) -> None:
+    client = site.client()
+    for _ in range(5):
+        sign_in(client, "pilot", "wrong")
+    assert sign_in(client, "pilot", PASSWORD)[0] == 429
+    site.clock.forward(minutes=15, seconds=1)
+    assert sign_in(client, "pilot", PASSWORD)[0] == 302
+
+
+def test_a_right_password_starts_the_count_again(site: Site) -> None:
+    client = site.client()
+    for _ in range(4):
+        sign_in(client, "pilot", "wrong")
+    assert sign_in(client, "pilot", PASSWORD)[0] == 302
+    assert "4 tries" in sign_in(site.client(), "pilot", "wrong")[1]
+
+
+def test_an_inactive_user_is_answered_like_an_unknown_one(site: Site) -> None:
+    with db.session_scope(site.engine) as session:
+        row = accounts.user_by_login(session, "pilot")
+        assert row is not None
+        row.active = False
+    assert sign_in(site.client(), "pilot", PASSWORD)[0] == 401
+
+
+def test_signing_in_is_audited_with_its_verdict(site: Site) -> None:
+    sign_in(site.client(), "pilot", "wrong")
+    sign_in(site.client(), "pilot", PASSWORD)
+    with db.read_scope(site.engine) as session:
+        actions = [entry.action for entry in audit.entries(session, action="signin.", limit=2)]
+    assert actions == ["signin.welcome", "signin.wrong"]
+
+
+def test_the_session_is_a_new_one_after_signing_in(site: Site) -> None:
+    client = site.client()
+    before = csrf_token(client, "/sign-in")
+    sign_in(client, "pilot", PASSWORD)
+    answer = client.post("/sign-out", data={"csrf_token": before})
+    assert answer.status_code == 400
+
+
+def test_signing_out_ends_the_session(site: Site) -> None:
+    client = site.client("pilot")
+    assert client.post("/sign-out", data={"csrf_token": csrf_token(client)}).status_code == 302
+    assert client.get("/account").status_code == 401
+
+
+def test_signing_out_everywhere_ends_other_browsers_and_tokens(site: Site) -> None:
+    here, there = site.client("pilot"), site.client("pilot")
+    body = {"login": "pilot", "password": PASSWORD}
+    bearer = site.client().post("/api/v1/tokens", json=body).get_json()["token"]
+    headers = {"Authorization": f"Bearer {bearer}"}
+    assert site.client().get("/api/v1/me", headers=headers).status_code == 200
+    here.post("/account/end-sessions", data={"csrf_token": csrf_token(here)})
+    assert there.get("/account").status_code == 401
+    assert site.client().get("/api/v1/me", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "http:evil.example",
+        "javascript:alert(1)",
+        "account",
+        "",
+        "/x\r\nSet-Cookie: a=b",
+    ],
+)
+def test_no_target_leads_to_another_site(site: Site, target: str) -> None:
+    status, _, location = sign_in(site.client(), "pilot", PASSWORD, next=target)
+    assert (status, location) == (302, "/")
+    client = site.client("pilot")
+    answer = client.post(
+        "/preferences", data={"csrf_token": csrf_token(client), "next": target, "language": "nl"}
+    )
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_page_without_a_session_shows_the_sign_in_and_comes_back_to_itself(site: Site) -> None:
+    answer = site.client().get("/account?x=1")
+    assert answer.status_code == 401
+    assert 'name="next" value="/account?x=1"' in answer.get_data(as_text=True)
+
+
+def test_what_was_typed_survives_an_expired_session(site: Site) -> None:
+    client = site.client("requester")
+    token = csrf_token(client, "/requests/new")
+    with client.session_transaction() as kept:
+        kept.clear()
+    typed = {
+        "csrf_token": token,
+        "title": "Collision <b>Avenue</b> & 3 cars\n",
+        "notes": "  first line\nsecond “line”",
+    }
+    answer = client.post("/requests/new", data=typed, headers=FORM)
+    assert answer.status_code == 401
+    text = answer.get_data(as_text=True)
+    assert "What you had typed is kept" in text
+    found = re.search(r'name="kept" value="([^"]+)"', text)
+    assert found is not None
+    status, page, _ = sign_in(client, "requester", PASSWORD, kept=found.group(1))
+    assert status == 200
+    assert 'action="/requests/new"' in page
+    assert "Collision &lt;b&gt;Avenue&lt;/b&gt; &amp; 3 cars" in page
+    assert "  first line\nsecond “line”</textarea>" in page
+
+
+def test_an_expired_form_token_shows_the_form_again_and_not_an_empty_page(site: Site) -> None:
+    client = site.client("requester")
+    typed = {"csrf_token": "old", "title": "Collision"}
+    answer = client.post("/requests/new", data=typed, headers=FORM)
+    assert answer.status_code == 400
+    assert "What you had typed is still here" in answer.get_data(as_text=True)
+
+
+def test_another_sites_form_is_refused_and_not_kept(site: Site) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    for client in (site.client("requester"), site.client()):
+        answer = client.post("/requests/new", data={"title": "planted"}, headers=headers)
+        assert answer.status_code in {400, 401}
+        assert "planted" not in answer.get_data(as_text=True)
+        assert 'name="kept" value=""' in answer.get_data(as_text=True) or (
+            "did not come from a page of this server" in answer.get_data(as_text=True)
+        )
+
+
+def test_a_forged_kept_form_is_ignored(site: Site) -> None:
+    status, _, location = sign_in(site.client(), "pilot", PASSWORD, kept="WyIvIiwgW11d.forged")
+    assert (status, location) == (302, "/")
+
+
+def test_too_many_tries_from_one_address_wait(site: Site) -> None:
+    site.app.config["RATELIMIT_ENABLED"] = True
+    client = site.client()
+    token = csrf_token(client, "/sign-in")
+    site.app.extensions["limiter"]
+    answers = {
+        client.post("/sign-in", data={"csrf_token": token, "login": "", "password": ""}).status_code
+        for _ in range(1)
+    }
+    assert answers <= {401, 429}
