@@ -14,7 +14,6 @@ from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import camera_from_file
 from droneteam.photogrammetry.scene_params import (
-    DEFAULT_EPSG,
     LANGUAGES,
     PRESETS,
     STAGES,
@@ -59,8 +58,9 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", choices=STAGES, default="export", help="last stage to run")
     parser.add_argument("--preset", choices=PRESETS, default="normal")
     parser.add_argument(
-        "--epsg", type=int, default=DEFAULT_EPSG, help="of the products (%(default)s)"
+        "--epsg", type=int, help="of the products; default: 3812 in Belgium, UTM elsewhere"
     )
+    parser.add_argument("--title", help="of the report; default: the name of the output folder")
     parser.add_argument("--lang", choices=LANGUAGES, default="fr", help="of the report")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
 
@@ -75,6 +75,7 @@ def _build(args: argparse.Namespace) -> int:
         until=args.until,
         epsg=args.epsg,
         language=args.lang,
+        title=args.title or args.out.absolute().name,
         threads=args.threads,
     )
     with ProgressDisplay(sys.stderr) as progress:
