@@ -37,6 +37,7 @@ from droneteam.web.views import (
     cases,
     home,
     live,
+    missions,
     requests,
     scenes,
 )
@@ -52,6 +53,7 @@ PAGES = (
     account.bp,
     requests.bp,
     board.bp,
+    missions.bp,
     live.bp,
     alerts.bp,
     scenes.bp,

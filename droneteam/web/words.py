@@ -79,7 +79,7 @@ MISSION_STATES: _Words = {
     "approved": _l("approved"),
     "flying": _l("flying"),
     "flown": _l("flown"),
-    "aborted": _l("aborted"),
+    "failed": _l("failed"),
     "cancelled": _l("cancelled"),
 }
 
@@ -195,7 +195,7 @@ TONES = {
         ("limited", "waitlisted", "displaced", "partly", "warn", "acknowledged", "in_use"), "care"
     ),
     **dict.fromkeys(
-        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open", "aborted"), "bad"
+        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open"), "bad"
     ),
 }
 """The colour beside a word; never the only sign."""
