@@ -14,7 +14,9 @@ import droneteam.accounts
 import droneteam.audit
 import droneteam.detection.models
 import droneteam.evidence.models
-import droneteam.jobs  # noqa: F401
+import droneteam.fleet.models
+import droneteam.jobs
+import droneteam.missions.models  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError
 

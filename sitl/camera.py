@@ -71,8 +71,7 @@ class SurveySpec:
         if not 0.0005 <= self.gsd_m <= 0.2:
             raise InputError(f"gsd_m {self.gsd_m} outside [0.0005, 0.2]", field="gsd_m")
         if not 0.0 <= self.nadir_share <= 1.0:
-            raise InputError(f"nadir_share {self.nadir_share} outside [0, 1]",
-                             field="nadir_share")
+            raise InputError(f"nadir_share {self.nadir_share} outside [0, 1]", field="nadir_share")
 
 
 def survey_shots(world: World, camera: SimCamera, spec: SurveySpec, seed: int) -> list[Shot]:
@@ -85,10 +84,21 @@ def survey_shots(world: World, camera: SimCamera, spec: SurveySpec, seed: int) -
         enu = place + rng.normal(0.0, spec.jitter_m, 3)
         yaw, pitch, roll = np.asarray(attitude) + rng.normal(0.0, spec.jitter_deg, 3)
         lat, lon, alt = (float(v) for v in world.frame.geodetic_from_enu(enu))
-        shots.append(Shot(
-            "drone-01", number, spec.start + (number - 1) * SHOT_INTERVAL, lat, lon, alt,
-            float(enu[2] - world.home_enu_m[2]), float(yaw % 360.0), float(pitch), float(roll),
-            (0.0, 0.0, 0.0)))
+        shots.append(
+            Shot(
+                "drone-01",
+                number,
+                spec.start + (number - 1) * SHOT_INTERVAL,
+                lat,
+                lon,
+                alt,
+                float(enu[2] - world.home_enu_m[2]),
+                float(yaw % 360.0),
+                float(pitch),
+                float(roll),
+                (0.0, 0.0, 0.0),
+            )
+        )
     return shots
 
 
@@ -116,7 +126,11 @@ def _rectangle(polygon: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
 
 
 def _hatch(
-    corner: FloatArray, along: FloatArray, across: FloatArray, camera: SimCamera, gsd_m: float,
+    corner: FloatArray,
+    along: FloatArray,
+    across: FloatArray,
+    camera: SimCamera,
+    gsd_m: float,
     spacing: float,
 ) -> list[Station]:
     """Lines in both directions; spacing is the share of the footprint between photos.
@@ -132,8 +146,11 @@ def _hatch(
         for line in range(n_step):
             back = line % 2
             for k in range(n_run):
-                place = (corner + step * (line + 0.5) / n_step
-                         + run * ((n_run - 1 - k if back else k) + 0.5) / n_run)
+                place = (
+                    corner
+                    + step * (line + 0.5) / n_step
+                    + run * ((n_run - 1 - k if back else k) + 0.5) / n_run
+                )
                 yaw = heading + 180.0 * back
                 stations.append((np.array([*place, height]), (yaw, -90.0, 0.0)))
     return stations
@@ -149,8 +166,11 @@ def _orbit(spec: SurveySpec, count: int) -> list[Station]:
     pitch = -math.degrees(math.atan2(spec.orbit_height_m - 0.5, spec.orbit_radius_m))
     for k in range(count):
         turn = 2.0 * math.pi * k / count
-        place = [east + spec.orbit_radius_m * math.sin(turn),
-                 north + spec.orbit_radius_m * math.cos(turn), spec.orbit_height_m]
+        place = [
+            east + spec.orbit_radius_m * math.sin(turn),
+            north + spec.orbit_radius_m * math.cos(turn),
+            spec.orbit_height_m,
+        ]
         stations.append((np.array(place), (math.degrees(turn) + 180.0, pitch, 0.0)))
     return stations
 
@@ -186,8 +206,14 @@ def main(arguments: list[str] | None = None) -> int:
     spec = SurveySpec(photos=options.photos, gsd_m=options.gsd_mm / 1000.0)
     try:
         world = make_world(options.world, options.world_seed)
-        render_survey(world, options.out, spec, options.seed, camera=camera,
-                      progress=lambda f, name: log.info("%3.0f %%  %s", 100.0 * f, name))
+        render_survey(
+            world,
+            options.out,
+            spec,
+            options.seed,
+            camera=camera,
+            progress=lambda f, name: log.info("%3.0f %%  %s", 100.0 * f, name),
+        )
     except (DroneteamError, OSError) as error:
         log.error("%s", error)
         return 2

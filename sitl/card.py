@@ -1,4 +1,4 @@
-"""The drones' memory card: renders shots in background processes and keeps the truth beside them."""
+"""The drones' memory card: renders shots in the background and keeps the truth beside them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class CardWriter:
         if truth_dir is not None:
             write_world(world, camera, truth_dir, seed)
         self._pool = ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), _start_worker, (world, camera))
+            workers, multiprocessing.get_context("spawn"), _start_worker, (world, camera)
+        )
 
     def shoot(self, shot: Shot) -> None:
         """Queue a shot; waits only while the queue is full.
@@ -131,8 +132,11 @@ class CardWriter:
             name = self._pending.pop(future)
             error = future.exception()
             if error is not None:
-                why = ("a rendering process died" if isinstance(error, BrokenProcessPool)
-                       else f"{type(error).__name__}: {error}")
+                why = (
+                    "a rendering process died"
+                    if isinstance(error, BrokenProcessPool)
+                    else f"{type(error).__name__}: {error}"
+                )
                 log.error("photo %s: %s", name, why)
                 self._failed.append(CardError(name, why))
             else:

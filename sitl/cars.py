@@ -49,6 +49,7 @@ class CarSpec:
 
     @property
     def wheel_radius_m(self) -> float:
+        """Of the tyre's tread."""
         return 0.22 * self.height_m
 
     @property
@@ -63,10 +64,40 @@ _TOP = {
         (0.42, 0.56, 0.66, 0.76, 0.965, 1.0, 0.975, 0.69, 0.645, 0.565, 0.48, 0.42, 0.36),
     ),
     "saloon": (
-        (-0.5, -0.49, -0.475, -0.43, -0.34, -0.30, -0.17, -0.05, 0.05, 0.22, 0.29, 0.42, 0.475,
-         0.49, 0.5),
-        (0.45, 0.60, 0.69, 0.735, 0.75, 0.765, 0.955, 1.0, 0.98, 0.70, 0.655, 0.575, 0.49, 0.43,
-         0.37),
+        (
+            -0.5,
+            -0.49,
+            -0.475,
+            -0.43,
+            -0.34,
+            -0.30,
+            -0.17,
+            -0.05,
+            0.05,
+            0.22,
+            0.29,
+            0.42,
+            0.475,
+            0.49,
+            0.5,
+        ),
+        (
+            0.45,
+            0.60,
+            0.69,
+            0.735,
+            0.75,
+            0.765,
+            0.955,
+            1.0,
+            0.98,
+            0.70,
+            0.655,
+            0.575,
+            0.49,
+            0.43,
+            0.37,
+        ),
     ),
 }
 """Height of the centre line over the height of the car, at x over its length."""
@@ -84,8 +115,7 @@ _FLOOR = ((-0.5, -0.47, -0.40, 0.40, 0.47, 0.5), (0.30, 0.21, 0.165, 0.155, 0.17
 def car_mesh(spec: CarSpec, first_part: int) -> tuple[Mesh, list[list[float]]]:
     """A car on z = 0 and its rows of the part table, which begin at first_part."""
     body = damaged(_body(spec, first_part), spec)
-    wheels = [_wheel(spec, x, side, first_part + 1)
-              for x in spec.wheel_x_m for side in (-1.0, 1.0)]
+    wheels = [_wheel(spec, x, side, first_part + 1) for x in spec.wheel_x_m for side in (-1.0, 1.0)]
     mirrors = [_mirror(spec, side, first_part + 2) for side in (-1.0, 1.0)]
     return joined([body, *wheels, *mirrors]), part_rows(spec)
 
@@ -113,8 +143,9 @@ def _body(spec: CarSpec, part: int) -> Mesh:
     top = spec.height_m * _curve(_TOP[spec.style], x / spec.length_m)
     plan = 0.5 * spec.width_m * _curve(_PLAN, x / spec.length_m)
     floor = _curve(_FLOOR, x / spec.length_m)
-    sections = [_half_section(p, f, t, spec.height_m)
-                for p, f, t in zip(plan, floor, top, strict=True)]
+    sections = [
+        _half_section(p, f, t, spec.height_m) for p, f, t in zip(plan, floor, top, strict=True)
+    ]
     ring = np.stack([s[0] for s in sections])
     place = sections[0][1]
     mirrored = ring[:, ::-1] * [-1.0, 1.0]
@@ -124,8 +155,9 @@ def _body(spec: CarSpec, part: int) -> Mesh:
     points[..., 0] = x[:, None]
     points[..., 1:] = outline
     points = _with_ends(points)
-    texture = np.stack([points[..., 0], np.broadcast_to(places, points.shape[:2]),
-                        points[..., 2]], axis=-1)
+    texture = np.stack(
+        [points[..., 0], np.broadcast_to(places, points.shape[:2]), points[..., 2]], axis=-1
+    )
     return from_grid(points, texture, Material.CAR_BODY, part, flip=True)
 
 
@@ -141,10 +173,17 @@ def _half_section(
     rail_z = max(rail_z, belt + 0.4 * (top - belt))
     knots = [
         [(0.0, floor), (0.88 * half_width, floor)],
-        [(0.88 * half_width, floor), (0.985 * half_width, floor + 0.10 * (belt - floor)),
-         (half_width, floor + 0.55 * (belt - floor)), (0.965 * half_width, belt)],
-        [(0.965 * half_width, belt), (0.5 * (0.965 * half_width + rail) + 0.012,
-                                      0.5 * (belt + rail_z)), (rail, rail_z)],
+        [
+            (0.88 * half_width, floor),
+            (0.985 * half_width, floor + 0.10 * (belt - floor)),
+            (half_width, floor + 0.55 * (belt - floor)),
+            (0.965 * half_width, belt),
+        ],
+        [
+            (0.965 * half_width, belt),
+            (0.5 * (0.965 * half_width + rail) + 0.012, 0.5 * (belt + rail_z)),
+            (rail, rail_z),
+        ],
         [(rail, rail_z), (0.62 * rail, top - 0.012), (0.0, top)],
     ]
     pieces, places = [], []
@@ -152,8 +191,11 @@ def _half_section(
         xy = np.array(piece)
         along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
         at = np.linspace(0.0, along[-1], count, endpoint=number == 3)
-        pieces.append(PchipInterpolator(along, xy)(at) if len(xy) > 2
-                      else np.stack([np.interp(at, along, xy[:, i]) for i in (0, 1)], axis=1))
+        pieces.append(
+            PchipInterpolator(along, xy)(at)
+            if len(xy) > 2
+            else np.stack([np.interp(at, along, xy[:, i]) for i in (0, 1)], axis=1)
+        )
         places.append(number + at / along[-1])
     ring = np.concatenate(pieces)
     for _ in range(3):  # round the creases where the pieces meet
@@ -188,17 +230,31 @@ def damaged(body: Mesh, spec: CarSpec) -> Mesh:
 
 def _buckle(point: FloatArray, seed: int) -> tuple[float, float]:
     x, y, z = point
-    return (value_noise(4.0 * x + z, 4.0 * y - z, seed), value_noise(3.1 * x - z, 5.0 * y, seed + 1))
+    return (
+        value_noise(4.0 * x + z, 4.0 * y - z, seed),
+        value_noise(3.1 * x - z, 5.0 * y, seed + 1),
+    )
 
 
 def _wheel(spec: CarSpec, x: float, side: float, part: int) -> Mesh:
     """Tyre and rim with the axle across the car, outer face outwards, foot on the road."""
     r, w = spec.wheel_radius_m, 0.10
-    tread = np.array([[0.60 * r, w], [0.90 * r, w], [0.975 * r, 0.82 * w], [r, 0.5 * w],
-                      [r, -0.5 * w], [0.975 * r, -0.82 * w], [0.90 * r, -w], [0.60 * r, -w]])
+    tread = np.array(
+        [
+            [0.60 * r, w],
+            [0.90 * r, w],
+            [0.975 * r, 0.82 * w],
+            [r, 0.5 * w],
+            [r, -0.5 * w],
+            [0.975 * r, -0.82 * w],
+            [0.90 * r, -w],
+            [0.60 * r, -w],
+        ]
+    )
     dish = np.array([[0.0, 0.72 * w], [0.3 * r, 0.80 * w], [0.60 * r, 0.68 * w], [0.62 * r, w]])
-    wheel = joined([lathe(tread[::-1], 36, Material.TYRE, part),
-                    lathe(dish[::-1], 36, Material.RIM, part)])
+    wheel = joined(
+        [lathe(tread[::-1], 36, Material.TYRE, part), lathe(dish[::-1], 36, Material.RIM, part)]
+    )
     upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, side], [0.0, -side, 0.0]])
     y = side * (0.5 * spec.width_m - 0.105)
     return wheel.transformed(upright, (x, y, r))

@@ -74,9 +74,7 @@ def ground_mesh(layout: Layout, near_m: float, far_m: float) -> Mesh:
     distance = _distance_to_road(layout, *np.meshgrid(s_mid, t_mid, indexing="ij"))
     kinds = _kind_of(layout, distance)
     corners = _corner_heights(layout, kinds, s_lines, t_lines)
-    parts = [
-        _surface(layout, kinds, corners, s_lines, t_lines, kind) for kind in np.unique(kinds)
-    ]
+    parts = [_surface(layout, kinds, corners, s_lines, t_lines, kind) for kind in np.unique(kinds)]
     return joined(parts + _walls(layout, kinds, corners, s_lines, t_lines))
 
 
@@ -183,10 +181,13 @@ def _surface(
     """All cells of one kind; they share their corners, so the shading is smooth."""
     i, j = np.nonzero(kinds == kind)
     columns = len(t_lines)
-    index = np.stack([i * columns + j, (i + 1) * columns + j,
-                      (i + 1) * columns + j + 1, i * columns + j + 1], axis=1)
-    heights = np.stack([corners[i, j, 0, 0], corners[i, j, 1, 0],
-                        corners[i, j, 1, 1], corners[i, j, 0, 1]], axis=1)
+    index = np.stack(
+        [i * columns + j, (i + 1) * columns + j, (i + 1) * columns + j + 1, i * columns + j + 1],
+        axis=1,
+    )
+    heights = np.stack(
+        [corners[i, j, 0, 0], corners[i, j, 1, 0], corners[i, j, 1, 1], corners[i, j, 0, 1]], axis=1
+    )
     used, first, inverse = np.unique(index.ravel(), return_index=True, return_inverse=True)
     s, t = s_lines[used // columns], t_lines[used % columns]
     points = layout.enu_from_road(s, t, heights.ravel()[first])
@@ -243,7 +244,7 @@ def _wall(
     outward = np.where(rises > 0.0, -1.0, 1.0)[:, None]
     normal = outward * layout.direction(0.0 if axis == 0 else 0.5 * math.pi)
     start = 4 * np.arange(len(s), dtype=np.int32)[:, None]
-    triangles = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]]).astype(np.int32)
+    triangles = np.concatenate([start + np.array(v, np.int32) for v in ([0, 1, 2], [0, 2, 3])])
     return Mesh(
         points_enu_m=points,
         normals=np.repeat(normal, 4, axis=0),

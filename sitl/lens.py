@@ -55,8 +55,9 @@ class SimCamera:
 
     def __post_init__(self) -> None:
         if not (16 <= self.width_px <= 20_000 and 16 <= self.height_px <= 20_000):
-            raise InputError(f"size {self.width_px} × {self.height_px} outside 16..20000 px",
-                             field="width_px")
+            raise InputError(
+                f"size {self.width_px} × {self.height_px} outside 16..20000 px", field="width_px"
+            )
         if not self.focal_px > 0.0:
             raise InputError(f"focal_px {self.focal_px} must be positive", field="focal_px")
 
@@ -74,6 +75,7 @@ class SimCamera:
 
     @property
     def pixel_mm(self) -> float:
+        """Spacing of the pixels on the sensor."""
         return self.sensor_width_mm / self.width_px
 
     @property
@@ -140,8 +142,9 @@ class Pose:
 def camera_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> FloatArray:
     """(3, 3) cam_from_enu of a gimbal's yaw (from north, clockwise), pitch (-90: nadir), roll."""
     yaw, pitch, roll = (math.radians(v) for v in (yaw_deg, pitch_deg, roll_deg))
-    forward = np.array([math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch),
-                        math.sin(pitch)])
+    forward = np.array(
+        [math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch), math.sin(pitch)]
+    )
     level = np.array([math.cos(yaw), -math.sin(yaw), 0.0])
     down = np.cross(forward, level)
     right = level * math.cos(roll) + down * math.sin(roll)

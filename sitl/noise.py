@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from sitl.jit import kernel
 
 _MIX_A = np.uint64(0x9E3779B97F4A7C15)
@@ -88,8 +89,10 @@ def box_cover(x: float, low: float, high: float, width: float) -> float:
 def stripe_cover(x: float, period: float, line: float, width: float) -> float:
     """The share of x ± width/2 that falls on lines of the given width, one at each period."""
     width = max(width, 1e-6)
-    return (_stripe_integral(x + 0.5 * width, period, line)
-            - _stripe_integral(x - 0.5 * width, period, line)) / width
+    return (
+        _stripe_integral(x + 0.5 * width, period, line)
+        - _stripe_integral(x - 0.5 * width, period, line)
+    ) / width
 
 
 @kernel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +114,10 @@ def visible_points(
 
 
 def clicked(
-    world: World, camera: SimCamera, pose: Pose, velocity_enu_mps: Velocity,
+    world: World,
+    camera: SimCamera,
+    pose: Pose,
+    velocity_enu_mps: Velocity,
     rng: np.random.Generator,
 ) -> tuple[Mark, ...]:
     """Where a careful person would click every visible named point."""
@@ -130,8 +132,12 @@ def clicked(
 def _write_jpeg(path: Path, image: np.ndarray, camera: SimCamera, reported: Reported) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image).save(
-        buffer, "JPEG", quality=camera.jpeg_quality, subsampling=1,
-        exif=exif_block(camera, reported), xmp=xmp_packet(reported),
+        buffer,
+        "JPEG",
+        quality=camera.jpeg_quality,
+        subsampling=1,
+        exif=exif_block(camera, reported),
+        xmp=xmp_packet(reported),
     )
     write_whole(path, buffer.getvalue())
 
@@ -141,4 +147,4 @@ def write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)

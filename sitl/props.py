@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sitl.materials import PART_FIELDS, Material
-from sitl.mesh import FloatArray, Mesh, box, cylinder, from_grid, joined, lathe, quad, vertex_normals
+from sitl.mesh import (
+    FloatArray,
+    Mesh,
+    box,
+    cylinder,
+    from_grid,
+    joined,
+    lathe,
+    quad,
+    vertex_normals,
+)
 
 Color = tuple[float, float, float]
 
@@ -26,7 +36,12 @@ class Stage:
         return len(self.parts) - 1
 
     def add(self, mesh: Mesh) -> None:
+        """Put a mesh on the stage."""
         self.meshes.append(mesh)
+
+
+def _above(place: FloatArray, by_m: float) -> FloatArray:
+    return np.array([place[0], place[1], place[2] + by_m])
 
 
 def building(stage: Stage, foot: FloatArray, yaw_rad: float, size_m: Color, color: Color) -> None:
@@ -41,20 +56,36 @@ def building(stage: Stage, foot: FloatArray, yaw_rad: float, size_m: Color, colo
     low = height - 0.32 * eave * 2.0
     slope = math.hypot(y, ridge - low)
     for side in (-1.0, 1.0):
-        corners = np.array([[-side * x, -side * y, low], [side * x, -side * y, low],
-                            [side * x, 0.0, ridge], [-side * x, 0.0, ridge]])
+        corners = np.array(
+            [
+                [-side * x, -side * y, low],
+                [side * x, -side * y, low],
+                [side * x, 0.0, ridge],
+                [-side * x, 0.0, ridge],
+            ]
+        )
         texture = np.array([[0.0, 0.0, 0], [2 * x, 0.0, 0], [2 * x, slope, 0], [0.0, slope, 0]])
         stage.add(quad(corners, texture, Material.ROOF, tiles).placed(foot, yaw_rad))
     for side in (-1.0, 1.0):
-        stage.add(_gable(0.5 * length, 0.5 * depth, height, ridge - 0.11, wall, side)
-                  .placed(foot, yaw_rad))
+        stage.add(
+            _gable(0.5 * length, 0.5 * depth, height, ridge - 0.11, wall, side).placed(
+                foot, yaw_rad
+            )
+        )
 
 
 def _gable(x: float, y: float, low: float, ridge: float, part: int, side: float) -> Mesh:
-    corners = np.array([[side * x, -side * y, low], [side * x, side * y, low],
-                        [side * x, 0.0, ridge], [side * x, 0.0, ridge]])
-    texture = np.array([[0.0, -9.0, 0], [2 * y, -9.0, 0], [y, -9.0 + ridge - low, 0],
-                        [y, -9.0 + ridge - low, 0]])
+    corners = np.array(
+        [
+            [side * x, -side * y, low],
+            [side * x, side * y, low],
+            [side * x, 0.0, ridge],
+            [side * x, 0.0, ridge],
+        ]
+    )
+    texture = np.array(
+        [[0.0, -9.0, 0], [2 * y, -9.0, 0], [y, -9.0 + ridge - low, 0], [y, -9.0 + ridge - low, 0]]
+    )
     return quad(corners, texture, Material.BRICK, part)
 
 
@@ -66,7 +97,7 @@ def garden_wall(
     stage.add(box((length_m, 0.24, height_m), Material.PLASTER, face).placed(foot, yaw_rad))
     cope = stage.part(0.30, 0.29, 0.27, 0.0)
     coping = box((length_m + 0.06, 0.34, 0.06), Material.PLAIN, cope)
-    stage.add(coping.placed(foot + [0.0, 0.0, height_m], yaw_rad))
+    stage.add(coping.placed(_above(foot, height_m), yaw_rad))
 
 
 def hedge(
@@ -74,8 +105,20 @@ def hedge(
 ) -> None:
     """A clipped hedge with an uneven surface."""
     u = np.linspace(-0.5 * length_m, 0.5 * length_m, max(int(length_m / 0.12), 4))
-    outline = np.array([[-0.35, -0.3], [-0.38, 0.4], [-0.36, 0.9], [-0.26, 1.12], [-0.1, 1.18],
-                        [0.1, 1.18], [0.26, 1.12], [0.36, 0.9], [0.38, 0.4], [0.35, -0.3]])
+    outline = np.array(
+        [
+            [-0.35, -0.3],
+            [-0.38, 0.4],
+            [-0.36, 0.9],
+            [-0.26, 1.12],
+            [-0.1, 1.18],
+            [0.1, 1.18],
+            [0.26, 1.12],
+            [0.36, 0.9],
+            [0.38, 0.4],
+            [0.35, -0.3],
+        ]
+    )
     points = np.empty((len(u), len(outline), 3))
     points[..., 0] = u[:, None]
     points[..., 1:] = outline
@@ -88,9 +131,7 @@ def hedge(
     stage.add(mesh.placed(foot, yaw_rad))
 
 
-def tree(
-    stage: Stage, foot: FloatArray, height_m: float, rng: np.random.Generator
-) -> None:
+def tree(stage: Stage, foot: FloatArray, height_m: float, rng: np.random.Generator) -> None:
     """A small street tree: a trunk and a crown of uneven clumps of leaves."""
     bark = stage.part(0.10, 0.075, 0.05, 0.0)
     stage.add(cylinder(0.11, 0.6 * height_m, Material.PLAIN, bark).placed(foot))
@@ -98,7 +139,7 @@ def tree(
         green = rng.uniform(0.8, 1.25) * np.array([0.050, 0.085, 0.022])
         part = stage.part(*(float(v) for v in green))
         radius = rng.uniform(0.09, 0.17) * height_m
-        offset = rng.normal(0.0, 0.125 * height_m, 3) + [0.0, 0.0, 0.72 * height_m]
+        offset = _above(rng.normal(0.0, 0.125 * height_m, 3), 0.72 * height_m)
         stage.add(_clump(radius, part, rng).placed(foot + offset))
 
 
@@ -108,8 +149,9 @@ def _clump(radius_m: float, part: int, rng: np.random.Generator) -> Mesh:
     ball = lathe(profile, 18, Material.LEAVES, part)
     uneven = 1.0 + rng.normal(0.0, 0.16, (len(ball.points_enu_m), 1))
     points = _welded(ball.points_enu_m, ball.points_enu_m * uneven)
-    return replace(ball, points_enu_m=points, texture=points,
-                   normals=vertex_normals(points, ball.triangles))
+    return replace(
+        ball, points_enu_m=points, texture=points, normals=vertex_normals(points, ball.triangles)
+    )
 
 
 def post(stage: Stage, foot: FloatArray, radius_m: float, height_m: float, band_m: float) -> None:
@@ -124,7 +166,7 @@ def lamp_post(stage: Stage, foot: FloatArray, arm: FloatArray) -> None:
     stage.add(cylinder(0.075, 6.0, Material.PLAIN, grey).placed(foot))
     yaw = math.atan2(arm[1], arm[0])
     head = box((0.7, 0.26, 0.12), Material.PLAIN, grey)
-    stage.add(head.placed(foot + 0.3 * arm + [0.0, 0.0, 6.0], yaw))
+    stage.add(head.placed(_above(foot + 0.3 * arm, 6.0), yaw))
 
 
 def cone(stage: Stage, foot: FloatArray) -> None:
@@ -142,7 +184,7 @@ def scale_bar(stage: Stage, foot: FloatArray, yaw_rad: float, length_m: float) -
     bar = box((length_m + 4.0 * half_width, 2.0 * half_width, thickness), Material.SCALE_BAR, part)
     stage.add(bar.placed(foot, yaw_rad))
     along = 0.5 * length_m * np.array([math.cos(yaw_rad), math.sin(yaw_rad), 0.0])
-    top = foot + [0.0, 0.0, thickness]
+    top = _above(foot, thickness)
     return np.stack([top - along, top + along])
 
 
@@ -153,11 +195,19 @@ def fragment(
     aspect = rng.uniform([0.7, 0.3, 0.08], [1.4, 0.8, 0.35])
     piece = box(size_m * aspect, Material.PLAIN, stage.part(*color, rng.uniform(0.0, 0.7)))
     points = piece.points_enu_m + rng.normal(0.0, 0.10 * size_m, piece.points_enu_m.shape) * [
-        1.0, 1.0, 0.3]
+        1.0,
+        1.0,
+        0.3,
+    ]
     points = _welded(piece.points_enu_m, points)
     tilt = rng.uniform(-0.25, 0.25)
-    rotation = np.array([[math.cos(tilt), 0.0, math.sin(tilt)], [0.0, 1.0, 0.0],
-                         [-math.sin(tilt), 0.0, math.cos(tilt)]])
+    rotation = np.array(
+        [
+            [math.cos(tilt), 0.0, math.sin(tilt)],
+            [0.0, 1.0, 0.0],
+            [-math.sin(tilt), 0.0, math.cos(tilt)],
+        ]
+    )
     points = points @ rotation.T
     points[:, 2] -= points[:, 2].min() + 0.003
     piece = replace(piece, points_enu_m=points, normals=vertex_normals(points, piece.triangles))
@@ -167,5 +217,6 @@ def fragment(
 def _welded(before: FloatArray, after: FloatArray) -> FloatArray:
     """Give vertices that shared a place the same new place, so that faces stay joined."""
     _, first, inverse = np.unique(
-        np.round(before, 9), axis=0, return_index=True, return_inverse=True)
+        np.round(before, 9), axis=0, return_index=True, return_inverse=True
+    )
     return np.ascontiguousarray(after[first][inverse.ravel()])

@@ -8,24 +8,25 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from sitl.jit import kernel
 from numpy.typing import NDArray
 
+from sitl.jit import kernel
 from sitl.lens import Pose, SimCamera
-from sitl.mesh import FloatArray
+from sitl.mesh import Float32Array, FloatArray
 from sitl.raster import inverse_factors, rasterise, rasterise_samples, screen_boxes
 from sitl.shade import find_edges, shade_rows
 from sitl.world import World
 
-Float32Array = NDArray[np.float32]
 Uint8Array = NDArray[np.uint8]
 
-SKY = np.array([
-    [1.95, 1.86, 1.68],  # sun
-    [0.26, 0.38, 0.60],  # zenith
-    [0.72, 0.76, 0.80],  # horizon
-    [0.20, 0.19, 0.17],  # bounced from the ground
-])
+SKY = np.array(
+    [
+        [1.95, 1.86, 1.68],  # sun
+        [0.26, 0.38, 0.60],  # zenith
+        [0.72, 0.76, 0.80],  # horizon
+        [0.20, 0.19, 0.17],  # bounced from the ground
+    ]
+)
 """Radiance of the lights, scaled so that a white wall in the sun lies just below 1.9."""
 Velocity = tuple[float, float, float]
 AT_REST: Velocity = (0.0, 0.0, 0.0)
@@ -103,17 +104,33 @@ def _render_rows(
     table, samples = camera.undistort_table(), camera.samples
     sample_depth = np.full((count, samples * samples), np.inf, np.float32)
     sample_ident = np.full((count, samples * samples), -1, np.int32)
-    rasterise_samples(corners, boxes, camera.lens, table, samples, first_row, slots,
-                      sample_depth, sample_ident)
+    rasterise_samples(
+        corners, boxes, camera.lens, table, samples, first_row, slots, sample_depth, sample_ident
+    )
     shade_rows(
-        ident, slots, sample_ident, samples, first_row, camera.lens, table,
-        np.ascontiguousarray(pose.cam_from_enu), pose.centre_enu_m,
+        ident,
+        slots,
+        sample_ident,
+        samples,
+        first_row,
+        camera.lens,
+        table,
+        np.ascontiguousarray(pose.cam_from_enu),
+        pose.centre_enu_m,
         (mesh.points_enu_m, mesh.normals, mesh.texture, mesh.triangles, light.sky_at_vertices),
         (mesh.materials, mesh.parts, world.parts, world.seed * 131),
         (world.decals.rows, world.decals.starts, world.decals.items, world.decals.grid),
-        (light.sun, light.shadow.axes, light.shadow.corner, light.shadow.cell_m,
-         light.shadow.height, light.sky_on_ground, light.ground_grid),
-        SKY, out,
+        (
+            light.sun,
+            light.shadow.axes,
+            light.shadow.corner,
+            light.shadow.cell_m,
+            light.shadow.height,
+            light.sky_on_ground,
+            light.ground_grid,
+        ),
+        SKY,
+        out,
     )
 
 
@@ -158,8 +175,17 @@ def developed(linear: Float32Array, camera: SimCamera, seed: int) -> Uint8Array:
     out = np.empty(linear.shape, np.uint8)
     noise = np.random.default_rng(seed).standard_normal(1 << 18, dtype=np.float32)
     centre = (camera.cx_px, camera.cy_px)
-    _develop(linear, out, noise, _tone_curve(), centre, camera.vignetting,
-             camera.exposure, camera.noise, seed)
+    _develop(
+        linear,
+        out,
+        noise,
+        _tone_curve(),
+        centre,
+        camera.vignetting,
+        camera.exposure,
+        camera.noise,
+        seed,
+    )
     return out
 
 
@@ -172,13 +198,26 @@ def _tone_curve() -> Uint8Array:
     """sRGB with a soft shoulder over [0, TONE_TOP]."""
     x = np.linspace(0.0, TONE_TOP, TONE_STEPS)
     shoulder = np.where(x < 0.6, x, 0.6 + 0.4 * np.tanh((x - 0.6) / 0.75))
-    srgb = np.where(shoulder <= 0.0031308, 12.92 * shoulder,
-                    1.055 * np.power(np.maximum(shoulder, 1e-9), 1.0 / 2.4) - 0.055)
+    srgb = np.where(
+        shoulder <= 0.0031308,
+        12.92 * shoulder,
+        1.055 * np.power(np.maximum(shoulder, 1e-9), 1.0 / 2.4) - 0.055,
+    )
     return np.asarray(np.clip(np.round(255.0 * srgb), 0, 255), np.uint8)
 
 
 @kernel
-def _develop(linear, out, noise, curve, centre, vignetting, exposure, amount, seed):
+def _develop(
+    linear: Float32Array,
+    out: Uint8Array,
+    noise: Float32Array,
+    curve: Uint8Array,
+    centre: tuple[float, float],
+    vignetting: float,
+    exposure: float,
+    amount: float,
+    seed: int,
+) -> None:
     rows, columns, _ = linear.shape
     corner2 = 0.25 * (rows * rows + columns * columns)
     at = seed % len(noise)
@@ -210,5 +249,6 @@ def true_pixels(
         at_s = camera.rolling_shutter_s * (pixels[:, 1:] / camera.height_px - 0.5)
         seen_from = pose.centre_enu_m + at_s * np.asarray(velocity_enu_mps)
         pixels = camera.project((points - seen_from) @ pose.cam_from_enu.T)
-    inside = ((pixels >= 0.0) & (pixels <= [camera.width_px, camera.height_px])).all(axis=1)
-    return np.where(inside[:, None], pixels, np.nan)
+    x, y = pixels[:, 0], pixels[:, 1]
+    inside = (x >= 0.0) & (x <= camera.width_px) & (y >= 0.0) & (y <= camera.height_px)
+    return np.where(np.asarray(inside)[:, None], pixels, np.nan)

@@ -31,8 +31,10 @@ SURFACE_SPACING_M = 0.06
 DSM_CELL_M = 0.02
 MARGIN_M = 3.0
 """The reference surface reaches this far beyond the survey's polygon."""
-POSE_HEADER = ("photo,east_m,north_m,up_m,lat_deg,lon_deg,alt_ellipsoid_m,yaw_deg,pitch_deg,"
-               "roll_deg,r11,r12,r13,r21,r22,r23,r31,r32,r33")
+POSE_HEADER = (
+    "photo,east_m,north_m,up_m,lat_deg,lon_deg,alt_ellipsoid_m,yaw_deg,pitch_deg,"
+    "roll_deg,r11,r12,r13,r21,r22,r23,r31,r32,r33"
+)
 
 
 def write_world(world: World, camera: SimCamera, directory: Path, seed: int) -> None:
@@ -48,8 +50,12 @@ def write_world(world: World, camera: SimCamera, directory: Path, seed: int) -> 
 def camera_facts(camera: SimCamera) -> dict[str, object]:
     """The true intrinsics in COLMAP's form."""
     f, cx, cy, k1, k2, _ = camera.lens
-    return {"model": "OPENCV", "params": [f, f, cx, cy, k1, k2, 0.0, 0.0],
-            "width": camera.width_px, "height": camera.height_px}
+    return {
+        "model": "OPENCV",
+        "params": [f, f, cx, cy, k1, k2, 0.0, 0.0],
+        "width": camera.width_px,
+        "height": camera.height_px,
+    }
 
 
 def world_facts(world: World, camera: SimCamera, seed: int) -> dict[str, object]:
@@ -59,26 +65,46 @@ def world_facts(world: World, camera: SimCamera, seed: int) -> dict[str, object]
     return {
         "world": world.name,
         "seed": world.seed,
-        "frame": {"kind": "enu", "origin": {"lat_deg": origin.lat_deg, "lon_deg": origin.lon_deg,
-                                            "alt_ellipsoid_m": origin.alt_ellipsoid_m}},
+        "frame": {
+            "kind": "enu",
+            "origin": {
+                "lat_deg": origin.lat_deg,
+                "lon_deg": origin.lon_deg,
+                "alt_ellipsoid_m": origin.alt_ellipsoid_m,
+            },
+        },
         "geoid_undulation_m": world.geoid_undulation_m,
         "points": {p.name: {"kind": p.kind} | _position(world, p.enu_m) for p in world.points},
-        "surveyed": {p.name: {"sigma_m": SURVEY_SIGMA_M} | _position(world, p.enu_m)
-                     for p in surveyed},
+        "surveyed": {
+            p.name: {"sigma_m": SURVEY_SIGMA_M} | _position(world, p.enu_m) for p in surveyed
+        },
         "lengths": {v.name: _length(v) for v in world.lengths},
-        "areas": {a.name: {"points": list(a.points), "area_m2": a.area_horizontal_m2,
-                           "area_plane_m2": a.area_plane_m2} for a in world.areas},
+        "areas": {
+            a.name: {
+                "points": list(a.points),
+                "area_m2": a.area_horizontal_m2,
+                "area_plane_m2": a.area_plane_m2,
+            }
+            for a in world.areas
+        },
         "scale_bars": {v.name: _length(v) for v in world.scale_bars},
         "gcps": [p.name for p in world.points if p.kind == "gcp"],
         "check_points": [p.name for p in world.points if p.kind == "check"],
         "survey_polygon": [_position(world, p) for p in world.survey_polygon_enu_m],
         "home": _position(world, world.home_enu_m),
-        "camera": camera_facts(camera) | {
-            "make": camera.make, "name": camera.model, "focal_mm": camera.focal_mm,
-            "focal_35mm": camera.focal_35mm, "sensor_width_mm": camera.sensor_width_mm,
-            "sensor_height_mm": camera.sensor_height_mm},
-        "sigma": {"position_horizontal_m": camera.sigma_m[0],
-                  "position_vertical_m": camera.sigma_m[1]},
+        "camera": camera_facts(camera)
+        | {
+            "make": camera.make,
+            "name": camera.model,
+            "focal_mm": camera.focal_mm,
+            "focal_35mm": camera.focal_35mm,
+            "sensor_width_mm": camera.sensor_width_mm,
+            "sensor_height_mm": camera.sensor_height_mm,
+        },
+        "sigma": {
+            "position_horizontal_m": camera.sigma_m[0],
+            "position_vertical_m": camera.sigma_m[1],
+        },
     }
 
 
@@ -89,8 +115,12 @@ def _length(line: NamedLength) -> dict[str, object]:
 def _position(world: World, enu_m: Sequence[float] | FloatArray) -> dict[str, object]:
     enu = np.asarray(enu_m, dtype=np.float64)
     lat, lon, alt = (float(v) for v in world.frame.geodetic_from_enu(enu))
-    return {"enu_m": [float(v) for v in enu], "lat_deg": lat, "lon_deg": lon,
-            "alt_ellipsoid_m": alt}
+    return {
+        "enu_m": [float(v) for v in enu],
+        "lat_deg": lat,
+        "lon_deg": lon,
+        "alt_ellipsoid_m": alt,
+    }
 
 
 def surveyed_points(world: World, seed: int) -> list[NamedPoint]:
@@ -125,8 +155,11 @@ class TruthWriter:
         """Write the files for all photos so far, in the order of their names."""
         photos = sorted(self._taken.items())
         marks = ["photo,point,x_px,y_px"]
-        marks += [f"{name},{m.point},{m.x_px:.3f},{m.y_px:.3f}"
-                  for name, taken in photos for m in taken.marks]
+        marks += [
+            f"{name},{m.point},{m.x_px:.3f},{m.y_px:.3f}"
+            for name, taken in photos
+            for m in taken.marks
+        ]
         poses = [POSE_HEADER, *(self._pose_row(name, taken) for name, taken in photos)]
         self._put("marks.csv", marks)
         self._put("poses.csv", poses)
@@ -138,8 +171,12 @@ class TruthWriter:
 
     def _pose_row(self, name: str, taken: Taken) -> str:
         shot, pose = taken.shot, taken.pose
-        numbers = [*(f"{v:.6f}" for v in pose.centre_enu_m), f"{shot.lat_deg:.10f}",
-                   f"{shot.lon_deg:.10f}", f"{shot.alt_ellipsoid_m:.5f}"]
+        numbers = [
+            *(f"{v:.6f}" for v in pose.centre_enu_m),
+            f"{shot.lat_deg:.10f}",
+            f"{shot.lon_deg:.10f}",
+            f"{shot.alt_ellipsoid_m:.5f}",
+        ]
         numbers += [f"{v:.5f}" for v in (shot.yaw_deg, shot.pitch_deg, shot.roll_deg)]
         numbers += [f"{v:.12f}" for v in pose.cam_from_enu.ravel()]
         return ",".join([name, *numbers])
@@ -152,8 +189,10 @@ class TruthWriter:
                     continue
                 enu = np.array(self._surveyed[mark.point].enu_m)
                 lat, lon, alt = self._world.frame.geodetic_from_enu(enu)
-                rows.append(f"{lon:.10f} {lat:.10f} {alt:.4f} {mark.x_px:.3f} {mark.y_px:.3f} "
-                            f"{name} {mark.point}")
+                rows.append(
+                    f"{lon:.10f} {lat:.10f} {alt:.4f} {mark.x_px:.3f} {mark.y_px:.3f} "
+                    f"{name} {mark.point}"
+                )
         return rows
 
 
@@ -195,8 +234,7 @@ def _sampled(world: World, low: FloatArray, high: FloatArray) -> dict[str, np.nd
     sky = np.einsum("nk,nk->n", weights, light.sky_at_vertices[mesh.triangles[chosen]])
     labels = mesh.materials[chosen]
     for k in np.nonzero(labels <= GROUND_LAST)[0]:
-        sky[k] = sky_over_ground(points[k, 0], points[k, 1], light.ground_grid,
-                                 light.sky_on_ground)
+        sky[k] = sky_over_ground(points[k, 0], points[k, 1], light.ground_grid, light.sky_on_ground)
     inside = _near_polygon(world.survey_polygon_enu_m, points)
     return {
         "points_enu_m": points[inside].astype(np.float32),
@@ -217,9 +255,7 @@ def _near_polygon(polygon: FloatArray, points: FloatArray) -> NDArray[np.bool_]:
     return inside
 
 
-def _from_above(
-    world: World, low: FloatArray, high: FloatArray, last_material: int
-) -> np.ndarray:
+def _from_above(world: World, low: FloatArray, high: FloatArray, last_material: int) -> np.ndarray:
     columns, rows = (int(v) for v in np.ceil((high - low) / DSM_CELL_M))
     height = np.full((rows, columns), -np.inf, np.float32)
     corners = world.corners_enu_m[world.mesh.materials <= last_material].copy()

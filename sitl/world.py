@@ -17,7 +17,7 @@ from droneteam.geo import EnuFrame
 from sitl.decals import DecalIndex
 from sitl.light import Light, lit
 from sitl.materials import GROUND_LAST
-from sitl.mesh import FloatArray, Mesh
+from sitl.mesh import FloatArray, IntArray, Mesh
 from sitl.raster import first_hits
 
 
@@ -112,8 +112,7 @@ class World:
 def ground_heights(mesh: Mesh, east_north_m: FloatArray) -> FloatArray:
     """Height of a mesh's ground surfaces at (n, 2) places; NaN where there is none."""
     places = np.asarray(east_north_m, dtype=np.float64).reshape(-1, 2)
-    corners = np.ascontiguousarray(
-        mesh.points_enu_m[mesh.triangles[mesh.materials <= GROUND_LAST]])
+    corners = np.ascontiguousarray(mesh.points_enu_m[mesh.triangles[mesh.materials <= GROUND_LAST]])
     origins = np.column_stack([places, np.full(len(places), 500.0)])
     down = np.tile([0.0, 0.0, -1.0], (len(places), 1))
     distance, _ = _hits(corners, origins, down)
@@ -122,11 +121,16 @@ def ground_heights(mesh: Mesh, east_north_m: FloatArray) -> FloatArray:
 
 def _hits(
     corners: FloatArray, origins: FloatArray, directions: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, IntArray]:
     distance = np.full(len(origins), np.inf)
     ident = np.full(len(origins), -1, np.int32)
-    first_hits(np.ascontiguousarray(origins, dtype=np.float64),
-               np.ascontiguousarray(directions, dtype=np.float64), corners, distance, ident)
+    first_hits(
+        np.ascontiguousarray(origins, dtype=np.float64),
+        np.ascontiguousarray(directions, dtype=np.float64),
+        corners,
+        distance,
+        ident,
+    )
     return distance, ident
 
 

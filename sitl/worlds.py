@@ -106,14 +106,32 @@ class _Build:
         self.points.append(point)
         return point
 
-    def mark(self, kind: DecalKind, a: Place, b: Place, half_m: float,
-             color: tuple[float, float, float] = (0.0, 0.0, 0.0), opacity: float = 1.0) -> None:
+    def mark(
+        self,
+        kind: DecalKind,
+        a: Place,
+        b: Place,
+        half_m: float,
+        color: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        opacity: float = 1.0,
+    ) -> None:
         """A decal between road coordinates."""
-        ends = [self.recipe.layout.enu_from_road(np.array(p[0]), np.array(p[1]), np.array(0.0))
-                for p in (a, b)]
+        ends = [
+            self.recipe.layout.enu_from_road(np.array(p[0]), np.array(p[1]), np.array(0.0))
+            for p in (a, b)
+        ]
         (ax, ay, _), (bx, by, _) = ends
-        self.decals.append(Decal(kind, (float(ax), float(ay)), (float(bx), float(by)), half_m,
-                                 color, opacity, int(self.rng.integers(1, 9999))))
+        self.decals.append(
+            Decal(
+                kind,
+                (float(ax), float(ay)),
+                (float(bx), float(by)),
+                half_m,
+                color,
+                opacity,
+                int(self.rng.integers(1, 9999)),
+            )
+        )
 
 
 def make_world(name: str = "accident", seed: int = 1) -> World:
@@ -125,8 +143,9 @@ def make_world(name: str = "accident", seed: int = 1) -> World:
         No recipe has that name.
     """
     if name not in RECIPES:
-        raise InputError(f"world {name!r} is unknown; there are {', '.join(sorted(RECIPES))}",
-                         field="world")
+        raise InputError(
+            f"world {name!r} is unknown; there are {', '.join(sorted(RECIPES))}", field="world"
+        )
     rng = np.random.default_rng([seed, sum(name.encode())])
     return build_world(RECIPES[name](rng), seed, rng)
 
@@ -177,25 +196,60 @@ def _surface_marks(build: _Build) -> None:
         for _ in range(int((high - low) / 9.0)):
             x, y = rng.uniform(low, high), rng.uniform(-half + 0.8, half - 0.8)
             tone = rng.choice([0.055, 0.07, 0.135])
-            build.mark(DecalKind.PATCH, at(x, y), at(x + rng.uniform(0.8, 3.5), y),
-                       rng.uniform(0.25, 0.7), (tone, tone, tone))
+            build.mark(
+                DecalKind.PATCH,
+                at(x, y),
+                at(x + rng.uniform(0.8, 3.5), y),
+                rng.uniform(0.25, 0.7),
+                (tone, tone, tone),
+            )
         for _ in range(int((high - low) / 7.0)):
-            _wander(build, DecalKind.TAR, at, rng.uniform(low, high), rng.uniform(-half, half),
-                    half, rng.uniform(0.012, 0.025), 0.35)
+            _wander(
+                build,
+                DecalKind.TAR,
+                at,
+                rng.uniform(low, high),
+                rng.uniform(-half, half),
+                half,
+                rng.uniform(0.012, 0.025),
+                0.35,
+            )
         for _ in range(int((high - low) / 2.2)):
-            _wander(build, DecalKind.CRACK, at, rng.uniform(low, high), rng.uniform(-half, half),
-                    half, rng.uniform(0.0015, 0.0045), 0.9)
+            _wander(
+                build,
+                DecalKind.CRACK,
+                at,
+                rng.uniform(low, high),
+                rng.uniform(-half, half),
+                half,
+                rng.uniform(0.0015, 0.0045),
+                0.9,
+            )
         for _ in range(int((high - low) / 4.0)):
             x, y = rng.uniform(low, high), rng.uniform(-half + 0.3, half - 0.3)
-            build.mark(DecalKind.STAIN, at(x, y), at(x + rng.uniform(0.1, 0.5), y),
-                       rng.uniform(0.06, 0.25), (0.03, 0.03, 0.032), rng.uniform(0.2, 0.6))
+            build.mark(
+                DecalKind.STAIN,
+                at(x, y),
+                at(x + rng.uniform(0.1, 0.5), y),
+                rng.uniform(0.06, 0.25),
+                (0.03, 0.03, 0.032),
+                rng.uniform(0.2, 0.6),
+            )
         for x in np.arange(low + 5.0, high, 23.0):
             y = rng.uniform(-0.4, 0.4)
             build.mark(DecalKind.COVER, at(float(x), y), at(float(x) + 0.3, y), 0.31)
 
 
-def _wander(build: _Build, kind: DecalKind, at: Callable[[float, float], Place], x: float,
-            y: float, half: float, width: float, turn: float) -> None:
+def _wander(
+    build: _Build,
+    kind: DecalKind,
+    at: Callable[[float, float], Place],
+    x: float,
+    y: float,
+    half: float,
+    width: float,
+    turn: float,
+) -> None:
     """A broken line that wanders over the road."""
     heading = build.rng.uniform(0.0, 2.0 * math.pi)
     for _ in range(int(build.rng.integers(3, 12))):
@@ -219,11 +273,19 @@ def _road_paint(build: _Build) -> None:
             ends = ((a, y), (b, y)) if road.axis == "s" else ((y, a), (y, b))
             build.mark(DecalKind.PAINT, ends[0], ends[1], half, WHITE, 0.92)
 
-        def free(a: float, b: float, across: float, others: list[Corridor] = others,
-                 road: Corridor = road) -> bool:
+        def free(
+            a: float,
+            b: float,
+            across: float,
+            others: list[Corridor] = others,
+            road: Corridor = road,
+        ) -> bool:
             return all(
-                b < r.centre_m - 0.5 * r.width_m - 1.0 or a > r.centre_m + 0.5 * r.width_m + 1.0
-                or not r.start_m <= road.centre_m + across <= r.end_m for r in others)
+                b < r.centre_m - 0.5 * r.width_m - 1.0
+                or a > r.centre_m + 0.5 * r.width_m + 1.0
+                or not r.start_m <= road.centre_m + across <= r.end_m
+                for r in others
+            )
 
         low, high = max(road.start_m, -120.0), min(road.end_m, 120.0)
         for x in np.arange(low + 1.0, high, 5.5):
@@ -238,8 +300,10 @@ def _road_paint(build: _Build) -> None:
 
 def _skids(build: _Build) -> None:
     for skid in build.recipe.skids:
-        points = [build.name_point(f"{skid.name}_{chr(ord('a') + k)}", "skid",
-                                   build.on_ground(p)) for k, p in enumerate(skid.path)]
+        points = [
+            build.name_point(f"{skid.name}_{chr(ord('a') + k)}", "skid", build.on_ground(p))
+            for k, p in enumerate(skid.path)
+        ]
         for a, b in zip(skid.path[:-1], skid.path[1:], strict=True):
             build.mark(DecalKind.SKID, a, b, 0.095, opacity=skid.opacity)
         build.lengths.append(named_length(skid.name, points))
@@ -258,13 +322,20 @@ def _survey_marks(build: _Build) -> None:
             build.name_point(f"{prefix}_{number}", kind, build.on_ground(place))
     for number, place in enumerate(recipe.area, start=1):
         for dx, dy in ((0.12, 0.0), (0.0, 0.12)):
-            build.mark(DecalKind.PAINT, (place[0] - dx, place[1] - dy),
-                       (place[0] + dx, place[1] + dy), 0.02, YELLOW)
+            build.mark(
+                DecalKind.PAINT,
+                (place[0] - dx, place[1] - dy),
+                (place[0] + dx, place[1] + dy),
+                0.02,
+                YELLOW,
+            )
         build.name_point(f"area_{number}", "area", build.on_ground(place))
     for number, (place, yaw_deg, length_m) in enumerate(recipe.scale_bars, start=1):
         ends = props.scale_bar(build.stage, build.on_ground(place), build.yaw(yaw_deg), length_m)
-        points = [build.name_point(f"bar_{number}_{end}", "scale_bar", at)
-                  for end, at in zip("ab", ends, strict=True)]
+        points = [
+            build.name_point(f"bar_{number}_{end}", "scale_bar", at)
+            for end, at in zip("ab", ends, strict=True)
+        ]
         build.scale_bars.append(named_length(f"bar_{number}", points))
 
 
@@ -277,8 +348,10 @@ def _cars(build: _Build) -> None:
         placed = mesh.transformed(rotation, foot)
         build.stage.add(placed)
         nose, tail = _ends(placed, mesh)
-        points = [build.name_point(f"car_{number}_front", "car", nose),
-                  build.name_point(f"car_{number}_rear", "car", tail)]
+        points = [
+            build.name_point(f"car_{number}_front", "car", nose),
+            build.name_point(f"car_{number}_rear", "car", tail),
+        ]
         build.lengths.append(named_length(f"car_{number}", points))
 
 
@@ -335,10 +408,15 @@ def _debris(build: _Build) -> None:
     rng, (s, t) = build.rng, build.recipe.debris_at
     for at, reach in (((s, t), (1.6, 1.0)), ((s + 0.9, t - 0.7), (0.8, 0.5))):
         build.mark(DecalKind.SHARDS, at, (at[0] + reach[0], at[1]), reach[1])
-    build.mark(DecalKind.STAIN, (s - 0.3, t + 0.2), (s + 0.6, t + 0.5), 0.35,
-               (0.02, 0.02, 0.021), 0.85)
-    colors = [(0.02, 0.02, 0.02), *(c.spec.color for c in build.recipe.cars),
-              (0.4, 0.4, 0.42), (0.45, 0.02, 0.02)]
+    build.mark(
+        DecalKind.STAIN, (s - 0.3, t + 0.2), (s + 0.6, t + 0.5), 0.35, (0.02, 0.02, 0.021), 0.85
+    )
+    colors = [
+        (0.02, 0.02, 0.02),
+        *(c.spec.color for c in build.recipe.cars),
+        (0.4, 0.4, 0.42),
+        (0.45, 0.02, 0.02),
+    ]
     for _ in range(build.recipe.debris_count):
         place = (s + rng.normal(0.0, 1.6), t + rng.normal(0.0, 1.0))
         size = float(np.exp(rng.uniform(math.log(0.05), math.log(0.35))))
@@ -346,41 +424,81 @@ def _debris(build: _Build) -> None:
         props.fragment(build.stage, build.on_ground(place), size, color, rng)
 
 
-def _jittered(rng: np.random.Generator, places: tuple[Place, ...], by_m: float
-              ) -> tuple[Place, ...]:
+def _jittered(
+    rng: np.random.Generator, places: tuple[Place, ...], by_m: float
+) -> tuple[Place, ...]:
     moved = np.asarray(places) + rng.uniform(-by_m, by_m, (len(places), 2))
     return tuple((float(s), float(t)) for s, t in moved)
 
 
 def accident(rng: np.random.Generator) -> Recipe:
     """A two-lane street; a hatchback ran into the side of a turning saloon."""
-    red = CarSpec("hatchback", 4.08, 1.76, 1.47, (0.42, 0.025, 0.02), (
-        Crush((2.0, 0.35, 0.55), (-0.52, -0.10, -0.05), 1.35),
-        Crush((1.3, 0.3, 0.9), (-0.05, 0.0, 0.10), 0.75),
-    ), 11)
-    silver = CarSpec("saloon", 4.62, 1.82, 1.44, (0.25, 0.265, 0.285), (
-        Crush((-0.3, 0.92, 0.60), (0.03, -0.34, 0.02), 0.95),
-        Crush((-1.9, 0.85, 0.7), (0.05, -0.10, 0.0), 0.45),
-    ), 23)
+    red = CarSpec(
+        "hatchback",
+        4.08,
+        1.76,
+        1.47,
+        (0.42, 0.025, 0.02),
+        (
+            Crush((2.0, 0.35, 0.55), (-0.52, -0.10, -0.05), 1.35),
+            Crush((1.3, 0.3, 0.9), (-0.05, 0.0, 0.10), 0.75),
+        ),
+        11,
+    )
+    silver = CarSpec(
+        "saloon",
+        4.62,
+        1.82,
+        1.44,
+        (0.25, 0.265, 0.285),
+        (
+            Crush((-0.3, 0.92, 0.60), (0.03, -0.34, 0.02), 0.95),
+            Crush((-1.9, 0.85, 0.7), (0.05, -0.10, 0.0), 0.45),
+        ),
+        23,
+    )
     heading = math.radians(float(rng.uniform(20.0, 35.0)))
     return Recipe(
         name="accident",
         origin=GeoPoint(50.81970, 4.39080, 100.0),
-        layout=Layout((Corridor("s", 0.0, 7.0, -400.0, 400.0),), heading, 2.0, 0.025, 0.006,
-                      0.22, 0.4, 5),
+        layout=Layout(
+            (Corridor("s", 0.0, 7.0, -400.0, 400.0),), heading, 2.0, 0.025, 0.006, 0.22, 0.4, 5
+        ),
         cars=(ParkedCar(red, (-2.15, -1.15), 17.0), ParkedCar(silver, (1.35, 0.75), -82.0)),
-        skids=(Skid("skid_1", ((-17.6, -1.02), (-4.35, -1.02)), 0.72),
-               Skid("skid_2", ((-15.9, -2.52), (-3.95, -2.52)), 0.66),
-               Skid("skid_3", ((7.6, 2.05), (6.1, 2.2), (4.7, 2.55), (3.4, 3.05)), 0.5)),
-        gcps=_jittered(rng, ((-13.5, -2.7), (-13.0, 4.6), (13.2, -4.6), (13.0, 2.7),
-                             (0.3, -4.5), (0.8, 4.7), (-7.2, 0.6), (7.3, -0.6)), 0.25),
-        checks=_jittered(rng, ((-9.6, -4.4), (-9.2, 2.3), (9.6, -2.4), (9.0, 4.4),
-                               (4.6, -2.2), (-4.2, 2.4)), 0.25),
+        skids=(
+            Skid("skid_1", ((-17.6, -1.02), (-4.35, -1.02)), 0.72),
+            Skid("skid_2", ((-15.9, -2.52), (-3.95, -2.52)), 0.66),
+            Skid("skid_3", ((7.6, 2.05), (6.1, 2.2), (4.7, 2.55), (3.4, 3.05)), 0.5),
+        ),
+        gcps=_jittered(
+            rng,
+            (
+                (-13.5, -2.7),
+                (-13.0, 4.6),
+                (13.2, -4.6),
+                (13.0, 2.7),
+                (0.3, -4.5),
+                (0.8, 4.7),
+                (-7.2, 0.6),
+                (7.3, -0.6),
+            ),
+            0.25,
+        ),
+        checks=_jittered(
+            rng,
+            ((-9.6, -4.4), (-9.2, 2.3), (9.6, -2.4), (9.0, 4.4), (4.6, -2.2), (-4.2, 2.4)),
+            0.25,
+        ),
         area=((-0.6, -2.9), (3.6, -2.75), (4.1, -0.6), (2.9, -1.55), (0.9, -1.75)),
         scale_bars=(((-5.6, -3.05), 3.0, 1.5), ((4.6, 1.2), 88.0, 1.2)),
-        houses=(((-13.0, 14.5), 0.0, (15.0, 9.0, 6.2)), ((6.5, 15.5), 0.0, (13.0, 9.0, 6.0)),
-                ((26.0, 14.5), 0.0, (14.0, 9.0, 6.4)), ((-34.0, 15.0), 0.0, (16.0, 9.0, 6.2)),
-                ((30.0, -19.0), 0.0, (14.0, 10.0, 5.8)), ((52.0, 15.0), 0.0, (18.0, 9.0, 6.3))),
+        houses=(
+            ((-13.0, 14.5), 0.0, (15.0, 9.0, 6.2)),
+            ((6.5, 15.5), 0.0, (13.0, 9.0, 6.0)),
+            ((26.0, 14.5), 0.0, (14.0, 9.0, 6.4)),
+            ((-34.0, 15.0), 0.0, (16.0, 9.0, 6.2)),
+            ((30.0, -19.0), 0.0, (14.0, 10.0, 5.8)),
+            ((52.0, 15.0), 0.0, (18.0, 9.0, 6.3)),
+        ),
         walls=(((-10.0, -8.2), 0.0, 16.0, 1.7), ((-26.0, -8.2), 0.0, 13.0, 1.4)),
         hedges=(((9.5, -8.0), 0.0, 18.0), ((-2.4, 9.0), 90.0, 5.0)),
         trees=(((-14.0, -7.0), 3.6), ((21.5, -7.2), 4.2), ((14.5, 7.6), 3.9), ((-9.5, 7.4), 3.2)),
@@ -397,11 +515,27 @@ def accident(rng: np.random.Generator) -> Recipe:
 
 def crossing(rng: np.random.Generator) -> Recipe:
     """A crossroads; a turning car was hit by one going straight on, a third stands parked."""
-    blue = CarSpec("saloon", 4.50, 1.80, 1.45, (0.03, 0.07, 0.22), (
-        Crush((2.2, -0.5, 0.5), (-0.45, 0.12, 0.0), 1.2),), 41)
-    white = CarSpec("hatchback", 3.95, 1.72, 1.49, (0.66, 0.66, 0.64), (
-        Crush((0.9, -0.9, 0.6), (-0.05, 0.32, 0.0), 0.9),
-        Crush((2.0, -0.5, 0.6), (-0.2, 0.1, 0.0), 0.7)), 43)
+    blue = CarSpec(
+        "saloon",
+        4.50,
+        1.80,
+        1.45,
+        (0.03, 0.07, 0.22),
+        (Crush((2.2, -0.5, 0.5), (-0.45, 0.12, 0.0), 1.2),),
+        41,
+    )
+    white = CarSpec(
+        "hatchback",
+        3.95,
+        1.72,
+        1.49,
+        (0.66, 0.66, 0.64),
+        (
+            Crush((0.9, -0.9, 0.6), (-0.05, 0.32, 0.0), 0.9),
+            Crush((2.0, -0.5, 0.6), (-0.2, 0.1, 0.0), 0.7),
+        ),
+        43,
+    )
     green = CarSpec("hatchback", 4.20, 1.78, 1.50, (0.02, 0.09, 0.05), (), 47)
     heading = math.radians(float(rng.uniform(-70.0, -50.0)))
     roads = (Corridor("s", 0.0, 6.4, -400.0, 400.0), Corridor("t", 1.0, 6.0, -400.0, 400.0))
@@ -409,19 +543,42 @@ def crossing(rng: np.random.Generator) -> Recipe:
         name="crossing",
         origin=GeoPoint(50.84110, 4.35320, 62.0),
         layout=Layout(roads, heading, 1.8, 0.02, 0.010, 0.35, 0.4, 9),
-        cars=(ParkedCar(blue, (-0.9, -0.9), 12.0), ParkedCar(white, (2.9, 0.6), 118.0),
-              ParkedCar(green, (-10.5, 2.1), 178.0)),
-        skids=(Skid("skid_1", ((-12.2, -0.55), (-3.1, -0.75)), 0.7),
-               Skid("skid_2", ((-11.0, -2.0), (-2.7, -2.2)), 0.62),
-               Skid("skid_3", ((2.6, -7.9), (2.75, -5.6), (3.1, -3.6), (3.9, -1.9)), 0.5)),
-        gcps=_jittered(rng, ((-11.5, -4.3), (-12.0, 4.2), (11.8, -2.4), (11.5, 4.2),
-                             (-3.0, 9.5), (3.0, -9.8), (5.0, 9.0), (-6.0, 0.9), (6.6, -0.8)), 0.2),
-        checks=_jittered(rng, ((-8.6, -2.5), (8.6, 2.4), (0.2, 6.8), (0.0, -6.6),
-                               (8.8, -4.2)), 0.2),
+        cars=(
+            ParkedCar(blue, (-0.9, -0.9), 12.0),
+            ParkedCar(white, (2.9, 0.6), 118.0),
+            ParkedCar(green, (-10.5, 2.1), 178.0),
+        ),
+        skids=(
+            Skid("skid_1", ((-12.2, -0.55), (-3.1, -0.75)), 0.7),
+            Skid("skid_2", ((-11.0, -2.0), (-2.7, -2.2)), 0.62),
+            Skid("skid_3", ((2.6, -7.9), (2.75, -5.6), (3.1, -3.6), (3.9, -1.9)), 0.5),
+        ),
+        gcps=_jittered(
+            rng,
+            (
+                (-11.5, -4.3),
+                (-12.0, 4.2),
+                (11.8, -2.4),
+                (11.5, 4.2),
+                (-3.0, 9.5),
+                (3.0, -9.8),
+                (5.0, 9.0),
+                (-6.0, 0.9),
+                (6.6, -0.8),
+            ),
+            0.2,
+        ),
+        checks=_jittered(
+            rng, ((-8.6, -2.5), (8.6, 2.4), (0.2, 6.8), (0.0, -6.6), (8.8, -4.2)), 0.2
+        ),
         area=((-1.4, 1.6), (1.2, 1.5), (1.7, 2.7), (0.2, 3.0), (-1.2, 2.7)),
         scale_bars=(((-5.0, -2.6), -4.0, 1.5), ((6.2, 1.6), 75.0, 1.0)),
-        houses=(((-14.0, 12.0), 0.0, (12.0, 8.0, 6.0)), ((15.5, 12.5), 0.0, (12.0, 9.0, 6.5)),
-                ((-15.0, -13.0), 0.0, (14.0, 9.0, 6.0)), ((18.0, -14.0), 0.0, (13.0, 9.0, 5.8))),
+        houses=(
+            ((-14.0, 12.0), 0.0, (12.0, 8.0, 6.0)),
+            ((15.5, 12.5), 0.0, (12.0, 9.0, 6.5)),
+            ((-15.0, -13.0), 0.0, (14.0, 9.0, 6.0)),
+            ((18.0, -14.0), 0.0, (13.0, 9.0, 5.8)),
+        ),
         walls=(((-12.5, -7.2), 0.0, 9.0, 1.5),),
         hedges=(((10.5, 7.2), 0.0, 7.0), ((11.0, -7.4), 0.0, 8.0)),
         trees=(((-9.0, 6.6), 3.4), ((8.0, -6.6), 3.9), ((-13.5, -6.2), 3.0)),

@@ -130,6 +130,7 @@ class Tracker:
         self._stations: dict[str, _Station] = {}
         self._tracks: dict[int, Track] = {}
         self._filters: dict[int, _Filter] = {}
+        self._named: dict[str, set[int]] = {}
         self.now: datetime | None = None
         """The newest time that any message carried."""
 
@@ -164,7 +165,7 @@ class Tracker:
         limit = now - timedelta(seconds=ENDED_AFTER_S)
         ended = tuple(track for track in self._tracks.values() if track.last_at < limit)
         for track in ended:
-            del self._tracks[track.id], self._filters[track.id]
+            self._forget(track)
         gone = {track.id for track in ended}
         self._stations = {
             address: station
@@ -207,7 +208,7 @@ class Tracker:
             found = current or self._start(fix, message)
         elif _connects(known, fix):
             if current is not None and current.id != known.id:
-                del self._tracks[current.id], self._filters[current.id]
+                self._forget(current)
             found = known
         else:
             found = current or self._start(fix, message)
@@ -219,10 +220,8 @@ class Tracker:
     def _by_identity(self, station: _Station, current: Track | None) -> Track | None:
         if station.uas_id is None:
             return None
-        for track in self._tracks.values():
-            if track.uas_id == station.uas_id and (current is None or track.id != current.id):
-                return track
-        return None
+        others = self._named.get(station.uas_id, set()) - {0 if current is None else current.id}
+        return self._tracks[min(others)] if others else None
 
     def _start(self, fix: Fix, message: rid.Location) -> Track:
         track = Track(
@@ -298,8 +297,21 @@ class Tracker:
             operator_lat_deg=system.operator_lat_deg if system else track.operator_lat_deg,
             operator_lon_deg=system.operator_lon_deg if system else track.operator_lon_deg,
         )
+        if described.uas_id is not None and described.uas_id != track.uas_id:
+            self._unname(track)
+            self._named.setdefault(described.uas_id, set()).add(track.id)
         self._tracks[track.id] = described
         return described
+
+    def _forget(self, track: Track) -> None:
+        del self._tracks[track.id], self._filters[track.id]
+        self._unname(track)
+
+    def _unname(self, track: Track) -> None:
+        if track.uas_id is not None:
+            self._named[track.uas_id].discard(track.id)
+            if not self._named[track.uas_id]:
+                del self._named[track.uas_id]
 
     def _flag(self, track_id: int, flag: str) -> None:
         track = self._tracks[track_id]

@@ -13,6 +13,11 @@ from sqlalchemy import Engine
 
 from droneteam.settings import Settings
 from droneteam.web import timefmt
+from droneteam.web.api import board as api_board
+from droneteam.web.api import cases as api_cases
+from droneteam.web.api import door
+from droneteam.web.api import requests as api_requests
+from droneteam.web.api import session as api_session
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
@@ -24,11 +29,6 @@ from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
 from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
-from droneteam.web.api import board as api_board
-from droneteam.web.api import cases as api_cases
-from droneteam.web.api import door
-from droneteam.web.api import requests as api_requests
-from droneteam.web.api import session as api_session
 from droneteam.web.views import (
     account,
     alerts,

@@ -35,9 +35,7 @@ ASKERS = roles("requester", "coordinator")
 BOARD = roles("coordinator", "manager", "pilot")
 AUDIT = roles("auditor", "administrator", "manager")
 SKY = roles("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
-CASES = roles(
-    "investigator", "auditor", "manager", "administrator", "coordinator", "requester"
-)
+CASES = roles("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
 MISSIONS = roles("pilot", "coordinator", "manager", "auditor", "investigator")
 PLANNERS = roles("pilot", "coordinator")
 CASE_OPENERS = roles("investigator", "pilot", "coordinator", "administrator")
@@ -144,8 +142,10 @@ def address(rule: str, record_id: int) -> str:
     """The rule with every number filled in."""
     filled = re.sub(r"<id:\w+>", str(record_id), rule)
     filled = re.sub(r"<int:\w+>", "0", filled)
-    return filled.replace("<path:filename>", "mark.svg").replace("<view>", "top").replace(
-        "<kind>", "orthophoto"
+    return (
+        filled.replace("<path:filename>", "mark.svg")
+        .replace("<view>", "top")
+        .replace("<kind>", "orthophoto")
     )
 
 
@@ -241,7 +241,9 @@ def test_another_zones_record_is_answered_as_if_it_did_not_exist(
             path = address(rule, owned[kind])
             json = rule.startswith("/api/")
             with client.open(
-                path, method=method, **({"json": body} if json and method == "POST" else {"data": body})
+                path,
+                method=method,
+                **({"json": body} if json and method == "POST" else {"data": body}),
             ) as answer:
                 assert (answer.status_code == 404) is expected, (login, name, answer.status_code)
                 if expected:

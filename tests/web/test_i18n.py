@@ -65,7 +65,9 @@ def test_a_translation_has_the_placeholders_of_its_source(code: str) -> None:
 @pytest.mark.parametrize("code", ["fr", "nl"])
 def test_no_translation_is_left_of_a_text_that_is_gone(code: str) -> None:
     known = {texts(message)[0] for message in source_messages()}
-    assert [entry.id for entry in catalogue(code) if entry.id and texts(entry.id)[0] not in known] == []
+    assert [
+        entry.id for entry in catalogue(code) if entry.id and texts(entry.id)[0] not in known
+    ] == []
 
 
 def test_templates_hold_no_bare_words() -> None:
@@ -73,7 +75,9 @@ def test_templates_hold_no_bare_words() -> None:
     allowed = {"droneteam", "SHA-256", "m", "mm", "px", "dBm"}
     bare = []
     for path in sorted((WEB / "templates").glob("*.html")):
-        text = re.sub(r"<script.*?</script>|{#.*?#}|{%.*?%}|{{.*?}}", "\x00", path.read_text(), flags=re.S)
+        text = re.sub(
+            r"<script.*?</script>|{#.*?#}|{%.*?%}|{{.*?}}", "\x00", path.read_text(), flags=re.S
+        )
         for piece in re.findall(r">([^<]*)<", text):
             words = re.findall(r"[A-Za-zÀ-ÿ][\w-]*", piece)
             bare += [f"{path.name}: {piece.strip()!r}" for w in words if w not in allowed][:1]

@@ -259,8 +259,8 @@ def field_names() -> dict[str, str]:
     return {
         "camera": _("Camera"),
         "gsd_mm": _("Ground sampling distance (mm)"),
-        "forward_overlap_pct": _("Overlap along the line (%%)"),
-        "side_overlap_pct": _("Overlap between lines (%%)"),
+        "forward_overlap_pct": _("Overlap along the line (percent)"),
+        "side_overlap_pct": _("Overlap between lines (percent)"),
         "angle_deg": _("Direction of the lines (°)"),
         "orbit_pitch_deg": _("Pitch on the orbit (°)"),
         "speed_mps": _("Speed (m/s)"),

@@ -47,9 +47,7 @@ def index() -> str:
         found = service.list_requests(session, actor())
     rows = sorted(found, key=lambda row: (row.state not in OPEN_STATES, row.start_at, row.id))
     may_ask = actor().has_role(*ASKERS)
-    return render_template(
-        "requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES
-    )
+    return render_template("requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES)
 
 
 @bp.get("/new")

@@ -1,0 +1,228 @@
+"""Whether a planned path may be flown: geographical zones, ceilings and the agreed volume.
+
+Each rule gives a finding that says pass, warn or stop, and the clause that it comes from.  The
+path is taken with a margin for wind and navigation, the whole height from the ground to its
+highest point is taken as used, and whatever a zone leaves unsaid counts against flying.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+import shapely
+
+from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
+from droneteam.missions.plan import MissionPlan
+
+PATH_MARGIN_M = 10.0
+"""Flight geography around the path: navigation error, wind, braking (SORA annex A, A.5.1)."""
+MAX_HEIGHT_M = 120.0
+GEOZONE_CLAUSE = "Regulation (EU) 2019/947, article 15"
+HEIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.010(2)"
+VOLUME_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.SPEC.050(1)(d)"
+
+Severity = Literal["pass", "warn", "stop"]
+
+
+class Restriction(StrEnum):
+    """What a zone asks of a flight."""
+
+    PROHIBITED = "prohibited"
+    AUTHORISATION = "authorisation"
+    CONDITIONAL = "conditional"
+    NONE = "none"
+
+
+class HeightReference(StrEnum):
+    """What a zone's limits are measured from."""
+
+    AGL = "AGL"
+    AMSL = "AMSL"
+    WGS84 = "WGS84"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVolume:
+    """One part of a zone.
+
+    polygon : (lat_deg, lon_deg) corners; circles become polygons when they are read;
+    lower_m, upper_m : limits in metres, None for none.
+    """
+
+    polygon: tuple[tuple[float, float], ...]
+    lower_m: float | None = None
+    lower_reference: HeightReference = HeightReference.AGL
+    upper_m: float | None = None
+    upper_reference: HeightReference = HeightReference.AGL
+
+
+@dataclass(frozen=True, slots=True)
+class Geozone:
+    """A UAS geographical zone.
+
+    windows : when it applies, (from, until) with None for open; empty: always.  Daily schedules
+    within a window are not read: the zone then counts the whole day.
+    """
+
+    identifier: str
+    name: str
+    restriction: Restriction
+    volumes: tuple[ZoneVolume, ...]
+    windows: tuple[tuple[datetime | None, datetime | None], ...] = ()
+    message: str = ""
+    authority: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule says about a plan."""
+
+    severity: Severity
+    rule: str
+    clause: str
+    text: str
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def check(
+    plan: MissionPlan,
+    geozones: Sequence[Geozone],
+    at: datetime,
+    *,
+    until: datetime | None = None,
+    volume: tuple[tuple[float, float], ...] = (),
+) -> tuple[Finding, ...]:
+    """Every rule's finding for a plan flown within a time window.
+
+    until : end of the window in which the flight may start; volume : (lat_deg, lon_deg) corners
+    of the agreed operational volume that the path must stay in, when there is one.
+    """
+    end = (until or at) + timedelta(seconds=plan.duration_s)
+    findings = [_height(plan)]
+    touched = [zone for zone in geozones if _applies(zone, at, end) and _touches(plan, zone)]
+    findings += [_zone_finding(zone) for zone in touched]
+    if not geozones:
+        text = "no geographical zones are loaded; consult the authority's map before flying"
+        findings.append(Finding("warn", "geozone.unknown", GEOZONE_CLAUSE, text))
+    elif not touched:
+        text = f"none of {len(geozones)} known geographical zones is touched"
+        findings.append(Finding("pass", "geozone", GEOZONE_CLAUSE, text))
+    if volume:
+        findings.append(_inclusion(plan, volume))
+    return tuple(findings)
+
+
+def _height(plan: MissionPlan) -> Finding:
+    top_m = _top_m(plan.items)
+    params = {"height_m": f"{top_m:.0f}", "limit_m": f"{MAX_HEIGHT_M:.0f}"}
+    if top_m <= MAX_HEIGHT_M:
+        text = f"highest point {top_m:.0f} m above take-off"
+        return Finding("pass", "height", HEIGHT_CLAUSE, text, params)
+    text = f"highest point {top_m:.0f} m above take-off; the ceiling is {MAX_HEIGHT_M:.0f} m"
+    return Finding("stop", "height", HEIGHT_CLAUSE, text, params)
+
+
+def _zone_finding(zone: Geozone) -> Finding:
+    params = {"zone": zone.name, "identifier": zone.identifier, "authority": zone.authority}
+    asks = ", ".join(part for part in (zone.authority, zone.contact) if part)
+    note = f" ({zone.message})" if zone.message else ""
+    match zone.restriction:
+        case Restriction.PROHIBITED:
+            remedy = f"or obtain an exemption from {asks}" if asks else "or obtain an exemption"
+            text = f"the flight enters the forbidden zone {zone.name}{note}: move it out {remedy}"
+            return Finding("stop", "geozone.prohibited", GEOZONE_CLAUSE, text, params)
+        case Restriction.AUTHORISATION:
+            text = f"zone {zone.name} needs an authorisation{f' from {asks}' if asks else ''}{note}"
+            return Finding("warn", "geozone.authorisation", GEOZONE_CLAUSE, text, params)
+        case Restriction.CONDITIONAL:
+            text = f"zone {zone.name} sets conditions{note}: fulfil them before flying"
+            return Finding("warn", "geozone.conditional", GEOZONE_CLAUSE, text, params)
+        case Restriction.NONE:
+            text = f"zone {zone.name} has no restriction{note}"
+            return Finding("pass", "geozone.information", GEOZONE_CLAUSE, text, params)
+
+
+def _inclusion(plan: MissionPlan, volume: tuple[tuple[float, float], ...]) -> Finding:
+    scale = _Scale(plan.home)
+    outside = scale.path(plan).difference(scale.polygon(volume))
+    if outside.is_empty:
+        return Finding("pass", "volume", VOLUME_CLAUSE, "the path stays in the agreed volume")
+    text = "the path leaves the agreed volume: shrink the area or have the volume enlarged"
+    return Finding("stop", "volume", VOLUME_CLAUSE, text)
+
+
+def _applies(zone: Geozone, start: datetime, end: datetime) -> bool:
+    return not zone.windows or any(
+        (first is None or first <= end) and (last is None or last >= start)
+        for first, last in zone.windows
+    )
+
+
+def _touches(plan: MissionPlan, zone: Geozone) -> bool:
+    scale = _Scale(plan.home)
+    path = scale.path(plan)
+    top_m = _top_m(plan.items)
+    return any(
+        _overlaps_height(volume, plan.home, top_m)
+        and scale.polygon(volume.polygon).intersects(path)
+        for volume in zone.volumes
+    )
+
+
+def _overlaps_height(volume: ZoneVolume, home: HomePoint, top_m: float) -> bool:
+    """Whether the volume shares height with the flight, from the ground up to ``top_m``.
+
+    The ground is taken at the height of the take-off point.  A limit above the ellipsoid cannot
+    be compared without a geoid and therefore counts as overlapping.
+    """
+    lower = _home_height(volume.lower_m, volume.lower_reference, home)
+    upper = _home_height(volume.upper_m, volume.upper_reference, home)
+    return (lower is None or lower <= top_m) and (upper is None or upper >= 0.0)
+
+
+def _home_height(
+    limit_m: float | None, reference: HeightReference, home: HomePoint
+) -> float | None:
+    if limit_m is None or reference is HeightReference.WGS84:
+        return None
+    return limit_m - home.alt_amsl_m if reference is HeightReference.AMSL else limit_m
+
+
+def _top_m(items: Sequence[MissionItem]) -> float:
+    heights = [
+        item.alt_home_m
+        for item in items
+        if item.alt_home_m is not None and item.command is not MissionCommand.DO_SET_ROI_LOCATION
+    ]
+    return max(heights, default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Degrees to metres around one place; errors stay below 0.1 % within 10 km."""
+
+    home: HomePoint
+
+    def metres(self, lat_deg: float, lon_deg: float) -> tuple[float, float]:
+        per_lon = 111_412.8 * math.cos(math.radians(self.home.lat_deg))
+        return (lon_deg - self.home.lon_deg) * per_lon, (lat_deg - self.home.lat_deg) * 111_194.9
+
+    def polygon(self, corners: Sequence[tuple[float, float]]) -> shapely.Polygon:
+        shape = shapely.Polygon([self.metres(lat, lon) for lat, lon in corners])
+        return shape if shape.is_valid else shape.buffer(0)
+
+    def path(self, plan: MissionPlan) -> shapely.Polygon:
+        """The path over ground from take-off back to it, with its margin."""
+        places = [self.metres(self.home.lat_deg, self.home.lon_deg)]
+        for item in plan.items:
+            moves = item.command in (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME)
+            if moves and item.lat_deg is not None and item.lon_deg is not None:
+                places.append(self.metres(item.lat_deg, item.lon_deg))
+        places.append(places[0])
+        return shapely.LineString(places).buffer(PATH_MARGIN_M)

@@ -1,0 +1,503 @@
+"""One sortie as a state machine: ``step(flight, event)`` gives the next state and what to send.
+
+No sockets and no clock.  Two clocks appear and are never mixed: ``now_s`` is the link's clock
+of this machine, used for handshakes and for noticing silence; ``boot_s`` is the vehicle's own,
+used for how long a flight phase may take, so that a simulator may run faster than real time.
+
+Phases, in order::
+
+    listening → streaming → fencing → profiling → uploading → readying → arming → climbing
+              → starting → flying → returning → ended
+    listening → adopting → flying            (armed at first contact, the approved mission on board)
+    any       → handed over → ended          (somebody else took the vehicle)
+
+Rules that no phase may break:
+
+- A vehicle that is armed at first contact is adopted, never armed, re-uploaded or sent into
+  another mode.  A sortie that was armed before a restart (``may_arm`` False) is not armed again.
+- AUTO is barred until the mission has been read back identical to the approved one.
+- A mode that we did not command means that somebody else flies: from then on only heartbeats
+  are sent, because their absence would trigger the vehicle's ground-station failsafe.
+- A lost link is not answered with commands: the vehicle's own failsafe brings it home, and
+  stays in RTL when the link comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from droneteam.missions import protocol
+from droneteam.missions.flight_state import (
+    Command,
+    Ending,
+    Event,
+    Flight,
+    Heard,
+    Note,
+    Phase,
+    PilotWants,
+    Send,
+    Step,
+    Task,
+    Tick,
+)
+from droneteam.missions.items import MissionType, mission_hash
+from droneteam.missions.messages import (
+    CommandId,
+    CommandLong,
+    CopterMode,
+    EkfStatus,
+    GpsFix,
+    GroundHeartbeat,
+    Handshake,
+    Heartbeat,
+    Inbound,
+    ItemReached,
+    MissionCurrent,
+    Position,
+    StatusText,
+    SystemStatus,
+    mode_name,
+)
+from droneteam.missions.parameters import Profile, profile_step, start_profile
+from droneteam.missions.preflight import checks
+from droneteam.missions.protocol import Call, Done, Download, Failed, Upload
+
+LISTEN_HEARTBEATS = 3
+"""Heard, at one per second, before anything but our own heartbeats is sent."""
+READY_LIMIT_S = 180.0
+"""Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
+CLIMB_LIMIT_S = 90.0
+_GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
+_FAILSAFE_WORDS = ("failsafe", "fence", "ekf variance", "battery")
+
+
+def step(flight: Flight, event: Event) -> Step:
+    """The next state and what to send."""
+    if flight.phase is Phase.ENDED:
+        return flight, []
+    match event:
+        case Heard(message=message, now_s=now_s):
+            flight, commands = _contact(flight, now_s)
+            flight, more = _heard(flight, message, now_s)
+        case Tick(now_s=now_s):
+            flight, commands = _watch_link(flight, now_s)
+            flight, more = _tick(flight, now_s)
+        case PilotWants(what=what, now_s=now_s):
+            commands = [Note("pilot", f"asks for {what}")]
+            flight, more = _pilot_wants(flight, what, now_s)
+    return flight, commands + more
+
+
+# What comes in
+
+
+def _contact(flight: Flight, now_s: float) -> Step:
+    commands: list[Command] = []
+    if flight.link_lost:
+        commands.append(Note("link", "heard again"))
+    return replace(flight, heard_at_s=now_s, link_lost=False), commands
+
+
+def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
+    readings = flight.readings
+    match message:
+        case Heartbeat():
+            return _heartbeat(flight, message, now_s)
+        case Position():
+            flight = replace(flight, readings=replace(readings, position=message))
+            return _vehicle_time(flight, message.boot_s, now_s)
+        case SystemStatus(battery_pct=battery_pct, prearm_ok=prearm_ok):
+            readings = replace(readings, battery_pct=battery_pct, prearm_ok=prearm_ok)
+            return _battery(replace(flight, readings=readings), now_s)
+        case EkfStatus(has_absolute_position=known):
+            return replace(flight, readings=replace(readings, absolute_position=known)), []
+        case GpsFix(fix_type=fix, satellites=count):
+            readings = replace(readings, fix_type=fix, satellites=count)
+            return replace(flight, readings=readings), []
+        case MissionCurrent(seq=seq):
+            return replace(flight, mission_seq=seq), []
+        case ItemReached(seq=seq):
+            reached = max(seq, flight.reached_seq)
+            return replace(flight, reached_seq=reached), [Note("item", f"reached {seq}")]
+        case StatusText(text=text):
+            return _text(flight, text)
+    if isinstance(message, Handshake):
+        return _advance_task(flight, message, now_s)
+    return flight, []
+
+
+def _text(flight: Flight, text: str) -> Step:
+    lowered = text.lower()
+    failsafe = any(word in lowered for word in _FAILSAFE_WORDS) and "cleared" not in lowered
+    flight = replace(
+        flight, last_text=text, failsafe_text=text if failsafe else flight.failsafe_text
+    )
+    return flight, [Note("text", text)]
+
+
+def _vehicle_time(flight: Flight, boot_s: float, now_s: float) -> Step:
+    """Take over the vehicle's clock and end phases that took too long on it."""
+    if flight.boot_s is not None and boot_s < flight.boot_s - 1.0:
+        flight = replace(flight, phase_since_s=boot_s)  # it rebooted, or an old packet came late
+    since = flight.phase_since_s if flight.phase_since_s is not None else boot_s
+    flight = replace(flight, boot_s=boot_s, phase_since_s=since)
+    waited_s = boot_s - since
+    if flight.phase is Phase.READYING:
+        return _ready_or_refuse(flight, waited_s, now_s)
+    if flight.phase is Phase.CLIMBING and flight.task is None:
+        return _climbed(flight, waited_s, now_s)
+    return flight, []
+
+
+def _heartbeat(flight: Flight, heartbeat: Heartbeat, now_s: float) -> Step:
+    before = flight.armed
+    readings = replace(flight.readings, mode=heartbeat.mode)
+    count = flight.heartbeats + 1
+    flight = replace(flight, readings=readings, armed=heartbeat.armed, heartbeats=count)
+    if flight.phase is Phase.LISTENING:
+        return _listened(flight, now_s) if count >= LISTEN_HEARTBEATS else (flight, [])
+    commands: list[Command] = []
+    if before is not None and before != heartbeat.armed:
+        commands.append(Note("vehicle", "armed" if heartbeat.armed else "disarmed"))
+    if before and not heartbeat.armed:
+        flight, more = _disarmed(flight)
+        return flight, commands + more
+    flight, more = _compare_mode(flight, heartbeat.mode, now_s)
+    return flight, commands + more
+
+
+def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
+    """Notice a mode that somebody or something else chose."""
+    wanted = flight.commanded_mode
+    if wanted is None or flight.phase is Phase.HANDED_OVER:
+        return flight, []
+    if mode == wanted:
+        flight = replace(flight, mode_confirmed=True, strange_heartbeats=0)
+        return _in_mode(flight, now_s)
+    if not flight.mode_confirmed and mode == flight.mode_before:
+        # An acknowledgement may be a late echo of an earlier mode change: ask again.
+        again = flight.task is None and not flight.link_lost
+        return (
+            _change_mode(flight, CopterMode(wanted), now_s)
+            if again
+            else (
+                flight,
+                [],
+            )
+        )
+    if flight.phase is Phase.RETURNING and mode in _GOING_HOME:
+        return replace(flight, strange_heartbeats=0), []
+    # Heartbeats may overtake each other on UDP: one alone may be an old one.
+    if flight.strange_heartbeats == 0:
+        return replace(flight, strange_heartbeats=1), []
+    if mode in _GOING_HOME and flight.armed:
+        why = flight.failsafe_text or "no failsafe was announced; the pilot may have chosen it"
+        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {why}")
+        flight = replace(flight, task=None, commanded_mode=mode, mode_confirmed=True)
+        return replace(flight, strange_heartbeats=0), [Note("returning", flight.reason)]
+    return _hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
+
+
+def _hand_over(flight: Flight, reason: str) -> Step:
+    flight = replace(_enter(flight, Phase.HANDED_OVER, reason), task=None)
+    commands: list[Command] = [Note("handed over", reason)]
+    if not flight.armed:
+        return _end(flight, Ending.REFUSED, commands)
+    return flight, commands
+
+
+def _disarmed(flight: Flight) -> Step:
+    match flight.phase:
+        case Phase.FLYING | Phase.RETURNING:
+            waypoints = [item.seq for item in flight.order.items if item.command == 16]
+            complete = flight.reached_seq >= max(waypoints, default=0)
+            return _end(flight, Ending.COMPLETED if complete else Ending.RETURNED, [])
+        case Phase.HANDED_OVER:
+            return _end(flight, Ending.HANDED_OVER, [])
+        case Phase.ARMING | Phase.CLIMBING | Phase.STARTING:
+            return _refuse(flight, f"the vehicle disarmed while {flight.phase.value}")
+    return flight, []
+
+
+def _battery(flight: Flight, now_s: float) -> Step:
+    """Come home while there is enough left to do so."""
+    left = flight.readings.battery_pct
+    low = left is not None and left <= flight.order.rtl_battery_pct
+    if not low or flight.phase is not Phase.FLYING or flight.strange_heartbeats or flight.adopted:
+        return flight, []
+    return _go_home(flight, f"battery at {left:.0f} %", now_s)
+
+
+# The passing of time
+
+
+def _watch_link(flight: Flight, now_s: float) -> Step:
+    commands: list[Command] = []
+    due = flight.heartbeat_at_s is None or (
+        now_s - flight.heartbeat_at_s >= flight.timing.heartbeat_s
+    )
+    if due:
+        flight = replace(flight, heartbeat_at_s=now_s)
+        commands.append(Send(GroundHeartbeat(), "heartbeat"))
+    if flight.heard_at_s is None:
+        flight = replace(flight, heard_at_s=now_s)
+    silence_s = now_s - (flight.heard_at_s or now_s)
+    if silence_s >= flight.timing.link_lost_s and not flight.link_lost:
+        flight = replace(flight, link_lost=True)
+        commands.append(Note("link", f"silent for {silence_s:.1f} s"))
+    return flight, commands
+
+
+def _tick(flight: Flight, now_s: float) -> Step:
+    silence_s = now_s - (flight.heard_at_s or now_s)
+    if silence_s >= flight.timing.link_gone_s:
+        reason = f"nothing heard for {silence_s:.0f} s"
+        if flight.armed:
+            reason += "; the vehicle's own failsafe is bringing it home"
+        return _end(replace(flight, reason=reason), Ending.LINK_GONE, [])
+    return _advance_task(flight, None, now_s)
+
+
+def _pilot_wants(flight: Flight, what: str, now_s: float) -> Step:
+    if not flight.armed or flight.phase is Phase.HANDED_OVER:
+        return flight, [Note("pilot", f"{what} not sent: nothing of ours is flying")]
+    if what == "land":
+        return _change_mode(
+            _enter(flight, Phase.RETURNING, "the pilot asked to land"), CopterMode.LAND, now_s
+        )
+    return _go_home(flight, "the pilot asked to return", now_s)
+
+
+# Handshakes
+
+
+def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> Step:
+    if flight.task is None:
+        return flight, []
+    task, sends = _task_step(flight.task, message, now_s)
+    flight = replace(flight, task=task)
+    commands: list[Command] = [Send(send, flight.phase.value) for send in sends]
+    if task.outcome is None:
+        return flight, commands
+    flight, more = _task_ended(replace(flight, task=None), task, now_s)
+    return flight, commands + more
+
+
+def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Task, protocol.Sends]:
+    match task:
+        case Upload():
+            return protocol.upload_step(task, message, now_s)
+        case Download():
+            return protocol.download_step(task, message, now_s)
+        case Profile():
+            return profile_step(task, message, now_s)
+        case Call():
+            return protocol.call_step(task, message, now_s)
+
+
+def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
+    """What follows a handshake, by phase."""
+    outcome = task.outcome
+    match flight.phase, outcome:
+        case Phase.STREAMING, Failed(name="command-timeout"):
+            return _refuse(flight, "the vehicle does not answer commands")
+        case Phase.STREAMING, _:
+            return _next_stream(flight, now_s)
+        case Phase.ADOPTING, Done(items=items):
+            return _adopted(flight, mission_hash(items))
+        case Phase.ADOPTING, Failed(detail=detail):
+            return _hand_over(flight, f"cannot read the mission of an armed vehicle: {detail}")
+        case Phase.FENCING, Done():
+            return _profile(flight, now_s)
+        case Phase.PROFILING, Done():
+            return _upload(flight, task, now_s)
+        case Phase.UPLOADING, Done(items=items):
+            return _uploaded(flight, mission_hash(items), now_s)
+        case Phase.READYING, Done():
+            return flight, []
+        case Phase.ARMING, Done():
+            return _take_off(flight, now_s)
+        case Phase.CLIMBING, Done():
+            return flight, []
+        case Phase.STARTING, Done():
+            return _started(flight, task, now_s)
+        case Phase.RETURNING, Failed(name=name, detail=detail):
+            text = f"the vehicle did not take the mode ({name}: {detail}); the pilot must fly"
+            return flight, [Note("alarm", text)]
+        case _, Failed(name=name, detail=detail):
+            return _task_failed(flight, task, f"{flight.phase.value}: {name}, {detail}", now_s)
+    return flight, []
+
+
+def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:
+    if isinstance(task, Upload) and task.corrupt:
+        reason += "; the list on the vehicle is corrupt, AUTO is barred"
+    if flight.last_text:
+        reason += f" ({flight.last_text})"
+    if not flight.armed:
+        return _refuse(flight, reason)
+    if flight.airborne:
+        return _go_home(flight, reason, now_s)
+    disarm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (0.0,))
+    call, sends = protocol.start_call(disarm, flight.timing, now_s)
+    flight = replace(_enter(flight, Phase.RETURNING, reason), task=call)
+    return flight, [Note("aborted", reason), *(Send(send, reason) for send in sends)]
+
+
+# The phases in order
+
+
+def _listened(flight: Flight, now_s: float) -> Step:
+    """Decide what the first contact means, then ask for telemetry."""
+    note = Note("contact", f"{mode_name(flight.readings.mode or 0)}, armed {flight.armed}")
+    if not flight.armed and not flight.order.may_arm:
+        reason = "this sortie was armed before the restart: it needs a new approval to fly again"
+        flight, commands = _refuse(flight, reason)
+        return flight, [note, *commands]
+    flight, commands = _next_stream(_enter(flight, Phase.STREAMING), now_s)
+    return flight, [note, *commands]
+
+
+def _next_stream(flight: Flight, now_s: float) -> Step:
+    if not flight.streams_left:
+        return _adopt(flight, now_s) if flight.armed else _fence(flight, now_s)
+    (message_id, rate_hz), *rest = flight.streams_left
+    interval_us = 1e6 / rate_hz
+    command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
+    return _call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
+
+
+def _adopt(flight: Flight, now_s: float) -> Step:
+    download, sends = protocol.start_download(MissionType.MISSION, flight.timing, now_s)
+    flight = replace(_enter(flight, Phase.ADOPTING), task=download, adopted=True)
+    return flight, [Send(send, "adopting a flying vehicle") for send in sends]
+
+
+def _adopted(flight: Flight, found_hash: str) -> Step:
+    if found_hash != flight.order.expected_hash:
+        return _hand_over(flight, "it flies a mission that is not the approved one")
+    mode = flight.readings.mode
+    if mode not in (CopterMode.AUTO, *_GOING_HOME):
+        return _hand_over(flight, f"it flies in {mode_name(mode or 0)}, which we did not command")
+    phase = Phase.FLYING if mode == CopterMode.AUTO else Phase.RETURNING
+    flight = _enter(flight, phase, "adopted after a restart")
+    flight = replace(flight, verified=True, commanded_mode=mode, mode_confirmed=True)
+    return flight, [Note("adopted", f"in {mode_name(mode)}, mission identical")]
+
+
+def _fence(flight: Flight, now_s: float) -> Step:
+    flight = _enter(flight, Phase.FENCING)
+    if not flight.order.fence:
+        return _profile(flight, now_s)
+    upload, sends = protocol.start_upload(flight.order.fence, flight.timing, now_s)
+    return replace(flight, task=upload), [Send(send, "fence") for send in sends]
+
+
+def _profile(flight: Flight, now_s: float) -> Step:
+    profile, sends = start_profile(flight.order.profile, flight.timing, now_s)
+    flight = replace(_enter(flight, Phase.PROFILING), task=profile)
+    return flight, [Send(send, "parameter profile") for send in sends]
+
+
+def _upload(flight: Flight, profile: Task, now_s: float) -> Step:
+    commands: list[Command] = []
+    if isinstance(profile, Profile) and profile.unknown:
+        commands.append(Note("profile", f"vehicle does not know {', '.join(profile.unknown)}"))
+    upload, sends = protocol.start_upload(flight.order.items, flight.timing, now_s)
+    flight = replace(_enter(flight, Phase.UPLOADING), task=upload)
+    return flight, commands + [Send(send, "mission upload") for send in sends]
+
+
+def _uploaded(flight: Flight, found_hash: str, now_s: float) -> Step:
+    if found_hash != flight.order.expected_hash:
+        return _refuse(flight, "the mission read back does not have the approved hash")
+    flight = replace(_enter(flight, Phase.READYING), verified=True)
+    flight, commands = _change_mode(flight, CopterMode.GUIDED, now_s)
+    return flight, [Note("mission", f"read back identical, hash {found_hash[:12]}"), *commands]
+
+
+def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
+    found = checks(flight.order, flight.readings)
+    missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
+    if missing and waited_s >= READY_LIMIT_S:
+        text = f"; the vehicle says: {flight.last_text}" if flight.last_text else ""
+        return _refuse(flight, f"not ready after {waited_s:.0f} s: {', '.join(missing)}{text}")
+    if missing or flight.task is not None:
+        return flight, []
+    notes: list[Command] = [Note("check", f"{check.name}: {check.detail}") for check in found]
+    arm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0,))
+    flight, commands = _call(_enter(flight, Phase.ARMING), arm, "every check passed", now_s)
+    return flight, notes + commands
+
+
+def _take_off(flight: Flight, now_s: float) -> Step:
+    height_m = flight.order.takeoff_alt_home_m
+    command = CommandLong(CommandId.TAKEOFF, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, height_m))
+    return _call(_enter(flight, Phase.CLIMBING), command, "armed", now_s)
+
+
+def _climbed(flight: Flight, waited_s: float, now_s: float) -> Step:
+    position = flight.readings.position
+    height_m = position.alt_home_m if position is not None else 0.0
+    wanted_m = flight.order.takeoff_alt_home_m
+    if height_m >= min(0.95 * wanted_m, wanted_m - 0.3):
+        flight = _enter(flight, Phase.STARTING)
+        return _change_mode(flight, CopterMode.AUTO, now_s)
+    if waited_s >= CLIMB_LIMIT_S:
+        return _go_home(flight, f"at {height_m:.1f} of {wanted_m:.1f} m after the climb", now_s)
+    return flight, []
+
+
+def _in_mode(flight: Flight, now_s: float) -> Step:
+    """Start the mission once AUTO was commanded, acknowledged and seen."""
+    if flight.phase is not Phase.STARTING or flight.task is not None:
+        return flight, []
+    return _call(flight, CommandLong(CommandId.MISSION_START), "in AUTO", now_s)
+
+
+def _started(flight: Flight, task: Task, now_s: float) -> Step:
+    if isinstance(task, Call) and task.command.command == CommandId.DO_SET_MODE:
+        return _in_mode(flight, now_s) if flight.mode_confirmed else (flight, [])
+    return _enter(flight, Phase.FLYING), [Note("mission", "started")]
+
+
+def _go_home(flight: Flight, reason: str, now_s: float) -> Step:
+    flight, commands = _change_mode(_enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
+    return flight, [Note("returning", reason), *commands]
+
+
+# Small parts
+
+
+def _change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
+    """Command a mode; AUTO only with a verified mission on board."""
+    if mode is CopterMode.AUTO and not flight.verified:
+        return _refuse(flight, "AUTO is barred: the mission on board is not verified")
+    flight = replace(
+        flight,
+        commanded_mode=int(mode),
+        mode_before=flight.readings.mode,
+        mode_confirmed=False,
+        strange_heartbeats=0,
+    )
+    command = CommandLong(CommandId.DO_SET_MODE, (1.0, float(mode)))
+    return _call(flight, command, flight.reason or flight.phase.value, now_s)
+
+
+def _call(flight: Flight, command: CommandLong, why: str, now_s: float) -> Step:
+    call, sends = protocol.start_call(command, flight.timing, now_s)
+    return replace(flight, task=call), [Send(send, why) for send in sends]
+
+
+def _enter(flight: Flight, phase: Phase, reason: str = "") -> Flight:
+    return replace(flight, phase=phase, phase_since_s=flight.boot_s, reason=reason or flight.reason)
+
+
+def _refuse(flight: Flight, reason: str) -> Step:
+    return _end(replace(flight, reason=reason), Ending.REFUSED, [])
+
+
+def _end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
+    flight = replace(flight, phase=Phase.ENDED, ending=ending, task=None)
+    return flight, [*commands, Note("ended", f"{ending.value}: {flight.reason or 'as planned'}")]

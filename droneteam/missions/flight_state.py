@@ -1,0 +1,152 @@
+"""The state of a sortie, and what goes into and comes out of its machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from droneteam.missions.messages import Inbound, Outbound
+from droneteam.missions.parameters import Profile
+from droneteam.missions.preflight import FlightOrder, Readings
+from droneteam.missions.protocol import Call, Download, Timing, Upload
+
+RATES_HZ = (
+    (33, 5.0),  # GLOBAL_POSITION_INT
+    (30, 10.0),  # ATTITUDE
+    (1, 2.0),  # SYS_STATUS
+    (2, 1.0),  # SYSTEM_TIME
+    (24, 1.0),  # GPS_RAW_INT
+    (193, 1.0),  # EKF_STATUS_REPORT
+    (42, 2.0),  # MISSION_CURRENT
+    (147, 1.0),  # BATTERY_STATUS
+    (242, 0.5),  # HOME_POSITION
+    (285, 5.0),  # GIMBAL_DEVICE_ATTITUDE_STATUS
+)
+"""Message ids and rates asked for: 27 messages per second instead of 118."""
+AIRBORNE_M = 1.0
+
+
+class Phase(StrEnum):
+    """Where a sortie stands."""
+
+    LISTENING = "listening"
+    STREAMING = "streaming"
+    FENCING = "fencing"
+    PROFILING = "profiling"
+    UPLOADING = "uploading"
+    READYING = "readying"
+    ARMING = "arming"
+    CLIMBING = "climbing"
+    STARTING = "starting"
+    ADOPTING = "adopting"
+    FLYING = "flying"
+    RETURNING = "returning"
+    HANDED_OVER = "handed over"
+    ENDED = "ended"
+
+
+class Ending(StrEnum):
+    """How a sortie ended."""
+
+    COMPLETED = "completed"
+    RETURNED = "returned"
+    REFUSED = "refused"
+    HANDED_OVER = "handed over"
+    LINK_GONE = "link gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The vehicle said something."""
+
+    message: Inbound
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PilotWants:
+    """The pilot asks the controller for something: "rtl" or "land"."""
+
+    what: str
+    now_s: float
+
+
+Event = Heard | Tick | PilotWants
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message; ``why`` goes into the journal before it leaves."""
+
+    message: Outbound
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth a line in the sortie's record."""
+
+    kind: str
+    detail: str
+
+
+Command = Send | Note
+Task = Upload | Download | Profile | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A sortie in progress.
+
+    heard_at_s : when the vehicle last spoke, on the link's clock; boot_s : its own clock;
+    phase_since_s : of the phase, on the vehicle's clock; commanded_mode, mode_confirmed : the
+    mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
+    we did not ask for; verified : whether the approved mission was read back from the vehicle.
+    """
+
+    order: FlightOrder
+    timing: Timing
+    phase: Phase = Phase.LISTENING
+    task: Task | None = None
+    streams_left: tuple[tuple[int, float], ...] = RATES_HZ
+    readings: Readings = field(default_factory=Readings)
+    armed: bool | None = None
+    heartbeats: int = 0
+    heard_at_s: float | None = None
+    boot_s: float | None = None
+    phase_since_s: float | None = None
+    heartbeat_at_s: float | None = None
+    link_lost: bool = False
+    commanded_mode: int | None = None
+    mode_before: int | None = None
+    mode_confirmed: bool = False
+    strange_heartbeats: int = 0
+    verified: bool = False
+    adopted: bool = False
+    mission_seq: int = 0
+    reached_seq: int = 0
+    failsafe_text: str = ""
+    last_text: str = ""
+    reason: str = ""
+    ending: Ending | None = None
+
+    @property
+    def airborne(self) -> bool:
+        """Whether the vehicle is clearly off the ground."""
+        position = self.readings.position
+        return position is not None and position.alt_home_m > AIRBORNE_M
+
+    @property
+    def progress(self) -> float:
+        """Share of the mission's items that lie behind, 0 to 1."""
+        return min(1.0, self.mission_seq / max(1, len(self.order.items) - 1))
+
+
+Step = tuple[Flight, list[Command]]

@@ -1,0 +1,167 @@
+"""Fly approved missions and keep the rows up to date while they fly.
+
+The flight loop must never wait for the database: live states go through a thread that stores
+the latest one of each drone, and sorties are recorded after the last has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from droneteam.accounts import Actor
+from droneteam.db import session_scope
+from droneteam.missions.fly import FlightDeck, SortieOrder
+from droneteam.missions.link import LinkAddress
+from droneteam.missions.live import LiveState
+from droneteam.missions.planning import begin_flight
+from droneteam.missions.preflight import flight_order
+from droneteam.missions.sorties import record_sortie, update_live_states
+from droneteam.missions.views import MissionView, SortieView
+from droneteam.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PUBLISH_S = 0.5
+"""Time between two writes of the live states."""
+RTL_STEP_M = 3.0
+"""Height between the ways home of drones that fly together."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissionLink:
+    """Which mission is flown over which link; system_id None takes the autopilot heard first."""
+
+    mission_id: int
+    link: str
+    system_id: int | None = None
+
+
+def fly_mission(
+    engine: Engine,
+    settings: Settings,
+    actor: Actor,
+    mission_id: int,
+    link: str,
+    *,
+    time_scale: float = 1.0,
+    on_state: Callable[[LiveState], None] | None = None,
+) -> SortieView:
+    """Fly one approved mission to its end and return its sortie."""
+    (sortie,) = fly_missions(
+        engine,
+        settings,
+        actor,
+        [MissionLink(mission_id, link)],
+        time_scale=time_scale,
+        on_state=on_state,
+    )
+    return sortie
+
+
+def fly_missions(
+    engine: Engine,
+    settings: Settings,
+    actor: Actor,
+    missions: Sequence[MissionLink],
+    *,
+    time_scale: float = 1.0,
+    on_state: Callable[[LiveState], None] | None = None,
+) -> tuple[SortieView, ...]:
+    """Fly approved missions together, one drone each, and return their sorties.
+
+    Raises
+    ------
+    NotAllowed
+        A mission was not approved, or its plan is not the approved one.
+    InputError
+        A link is not an address.
+    """
+    log_dir = settings.blob_dir("logs")
+    addresses = [LinkAddress.parse(mission.link) for mission in missions]
+    with session_scope(engine) as session:
+        views = [
+            begin_flight(session, actor, mission.mission_id, datetime.now(UTC))
+            for mission in missions
+        ]
+    orders = [
+        _order(view, address, mission.system_id, log_dir, index, time_scale)
+        for index, (view, address, mission) in enumerate(
+            zip(views, addresses, missions, strict=True)
+        )
+    ]
+    with _Publisher(engine, on_state) as publisher:
+        results = FlightDeck(orders, time_scale=time_scale, on_state=publisher.offer).fly()
+    with session_scope(engine) as session:
+        now = datetime.now(UTC)
+        return tuple(
+            record_sortie(session, actor, result, settings.data_dir, now) for result in results
+        )
+
+
+def _order(
+    view: MissionView,
+    link: LinkAddress,
+    system_id: int | None,
+    log_dir: Path,
+    index: int,
+    time_scale: float,
+) -> SortieOrder:
+    order = flight_order(
+        view.id,
+        view.plan.items,
+        view.plan.home,
+        rtl_extra_m=RTL_STEP_M * index,
+        time_scale=time_scale,
+    )
+    return SortieOrder(order, view.drone_id, view.drone_name, link, log_dir, system_id)
+
+
+class _Publisher:
+    """Stores the latest state of each drone from a thread of its own."""
+
+    def __init__(self, engine: Engine, on_state: Callable[[LiveState], None] | None) -> None:
+        self._engine = engine
+        self._on_state = on_state
+        self._latest: dict[int, LiveState] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live states", daemon=True)
+
+    def __enter__(self) -> _Publisher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def offer(self, state: LiveState) -> None:
+        """Take a state; never waits for the database."""
+        with self._lock:
+            self._latest[state.drone_id] = state
+        if self._on_state is not None:
+            self._on_state(state)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PUBLISH_S):
+            self._store()
+        self._store()
+
+    def _store(self) -> None:
+        with self._lock:
+            states, self._latest = list(self._latest.values()), {}
+        if not states:
+            return
+        try:
+            with session_scope(self._engine) as session:
+                update_live_states(session, states)
+        except SQLAlchemyError as error:
+            log.warning("live states of %d drones not stored: %s", len(states), error)

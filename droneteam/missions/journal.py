@@ -1,0 +1,64 @@
+"""The journal of a sortie: what we were about to do, written before we do it.
+
+One JSON object per line, handed to the operating system at once, so that a controller killed in
+mid-flight knows on restart how far it had gone.  A last line that was cut is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ARMING = "arming"
+"""The kind of intent after which a sortie is never armed again without a new approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: an intent (about to be sent) or a note (what was seen or decided)."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+
+class Journal:
+    """Appends entries to a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+
+    def write(self, entry: Entry, *, durable: bool = False) -> None:
+        """Append; with ``durable`` only return when it would outlive a power cut."""
+        line = {"at": entry.at.isoformat(), "kind": entry.kind, "detail": entry.detail}
+        os.write(self._fd, (json.dumps(line, ensure_ascii=False) + "\n").encode())
+        if durable:
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+def read_journal(path: Path) -> list[Entry]:
+    """Every whole entry of a journal; empty when there is none."""
+    if not path.exists():
+        return []
+    entries = []
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            fields = json.loads(line)
+            at = datetime.fromisoformat(fields["at"]).astimezone(UTC)
+            entries.append(Entry(at, fields["kind"], fields["detail"]))
+        except (ValueError, KeyError, TypeError):
+            continue  # the line that was being written when the power went
+    return entries
+
+
+def was_arming(path: Path) -> bool:
+    """Whether the sortie of that journal had come to the point of arming."""
+    return any(entry.kind == ARMING for entry in read_journal(path))

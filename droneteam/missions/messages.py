@@ -1,0 +1,333 @@
+"""What a vehicle and its controller say to each other, in the units of this project.
+
+``link.py`` turns these into MAVLink packets and back; nothing above it sees scaled integers.
+Each dataclass is one MAVLink message (named in its docstring) with the fields that matter here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from droneteam.missions.items import MissionType, WireItem
+
+
+class CopterMode(IntEnum):
+    """ArduCopter's flight modes (custom_mode of its heartbeat) that the controller names."""
+
+    STABILIZE = 0
+    ALT_HOLD = 2
+    AUTO = 3
+    GUIDED = 4
+    LOITER = 5
+    RTL = 6
+    LAND = 9
+    POSHOLD = 16
+    BRAKE = 17
+    SMART_RTL = 21
+
+
+def mode_name(mode: int) -> str:
+    """The mode's name, or its number where the controller has no name for it."""
+    try:
+        return CopterMode(mode).name
+    except ValueError:
+        return f"mode {mode}"
+
+
+class MissionResult(IntEnum):
+    """MAV_MISSION_RESULT."""
+
+    ACCEPTED = 0
+    ERROR = 1
+    UNSUPPORTED_FRAME = 2
+    UNSUPPORTED = 3
+    NO_SPACE = 4
+    INVALID = 5
+    INVALID_PARAM1 = 6
+    INVALID_PARAM2 = 7
+    INVALID_PARAM3 = 8
+    INVALID_PARAM4 = 9
+    INVALID_PARAM5_X = 10
+    INVALID_PARAM6_Y = 11
+    INVALID_PARAM7 = 12
+    INVALID_SEQUENCE = 13
+    DENIED = 14
+    OPERATION_CANCELLED = 15
+
+
+class CommandResult(IntEnum):
+    """MAV_RESULT."""
+
+    ACCEPTED = 0
+    TEMPORARILY_REJECTED = 1
+    DENIED = 2
+    UNSUPPORTED = 3
+    FAILED = 4
+    IN_PROGRESS = 5
+    CANCELLED = 6
+
+
+class CommandId(IntEnum):
+    """MAV_CMD values that are sent as commands."""
+
+    RETURN_TO_LAUNCH = 20
+    LAND = 21
+    TAKEOFF = 22
+    DO_SET_MODE = 176
+    DO_PAUSE_CONTINUE = 193
+    MISSION_START = 300
+    COMPONENT_ARM_DISARM = 400
+    SET_MESSAGE_INTERVAL = 511
+    REQUEST_MESSAGE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """HEARTBEAT of the vehicle's autopilot."""
+
+    mode: int
+    armed: bool
+    system_status: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """SYS_STATUS; battery_pct is None when the vehicle does not know."""
+
+    battery_pct: float | None
+    voltage_v: float | None
+    prearm_ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """GLOBAL_POSITION_INT."""
+
+    boot_s: float
+    lat_deg: float
+    lon_deg: float
+    alt_amsl_m: float
+    alt_home_m: float
+    north_mps: float
+    east_mps: float
+    down_mps: float
+    yaw_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attitude:
+    """ATTITUDE."""
+
+    boot_s: float
+    roll_deg: float
+    pitch_deg: float
+    yaw_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class EkfStatus:
+    """EKF_STATUS_REPORT: whether the filter knows where it is on earth."""
+
+    has_absolute_position: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GpsFix:
+    """GPS_RAW_INT; fix_type 3 and more is a position in three dimensions."""
+
+    fix_type: int
+    satellites: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTime:
+    """SYSTEM_TIME: the vehicle's own calendar clock; None before it has one."""
+
+    unix_at: datetime | None
+    boot_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MissionCurrent:
+    """MISSION_CURRENT."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReached:
+    """MISSION_ITEM_REACHED."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusText:
+    """STATUSTEXT; severity 0 is the worst."""
+
+    severity: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HomePosition:
+    """HOME_POSITION."""
+
+    lat_deg: float
+    lon_deg: float
+    alt_amsl_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class GimbalAttitude:
+    """GIMBAL_DEVICE_ATTITUDE_STATUS or MOUNT_ORIENTATION.
+
+    yaw_deg is from north where yaw_from_north, else from the vehicle's nose.
+    """
+
+    boot_s: float
+    roll_deg: float
+    pitch_deg: float
+    yaw_deg: float
+    yaw_from_north: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFeedback:
+    """CAMERA_FEEDBACK: a photo was triggered."""
+
+    at: datetime
+    index: int
+    lat_deg: float
+    lon_deg: float
+    alt_amsl_m: float
+    alt_home_m: float
+    roll_deg: float
+    pitch_deg: float
+    yaw_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAck:
+    """COMMAND_ACK."""
+
+    command: int
+    result: int
+    progress: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParamValue:
+    """PARAM_VALUE."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MissionCount:
+    """MISSION_COUNT, in both directions."""
+
+    count: int
+    mission_type: MissionType = MissionType.MISSION
+
+
+@dataclass(frozen=True, slots=True)
+class MissionRequest:
+    """MISSION_REQUEST or MISSION_REQUEST_INT, in both directions (sent as the latter)."""
+
+    seq: int
+    mission_type: MissionType = MissionType.MISSION
+
+
+@dataclass(frozen=True, slots=True)
+class MissionItemMessage:
+    """MISSION_ITEM_INT, in both directions."""
+
+    item: WireItem
+
+
+@dataclass(frozen=True, slots=True)
+class MissionAck:
+    """MISSION_ACK, in both directions."""
+
+    result: int
+    mission_type: MissionType = MissionType.MISSION
+
+
+@dataclass(frozen=True, slots=True)
+class MissionRequestList:
+    """MISSION_REQUEST_LIST, sent."""
+
+    mission_type: MissionType = MissionType.MISSION
+
+
+@dataclass(frozen=True, slots=True)
+class MissionClear:
+    """MISSION_CLEAR_ALL, sent."""
+
+    mission_type: MissionType = MissionType.MISSION
+
+
+@dataclass(frozen=True, slots=True)
+class GroundHeartbeat:
+    """HEARTBEAT of a ground station, sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLong:
+    """COMMAND_LONG, sent."""
+
+    command: int
+    params: tuple[float, ...] = ()
+    confirmation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParamRead:
+    """PARAM_REQUEST_READ by name, sent."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParamSet:
+    """PARAM_SET, sent."""
+
+    name: str
+    value: float
+
+
+Telemetry = (
+    Heartbeat
+    | SystemStatus
+    | Position
+    | Attitude
+    | EkfStatus
+    | GpsFix
+    | SystemTime
+    | MissionCurrent
+    | ItemReached
+    | StatusText
+    | HomePosition
+    | GimbalAttitude
+    | CameraFeedback
+)
+Handshake = (
+    CommandAck | ParamValue | MissionCount | MissionRequest | MissionItemMessage | MissionAck
+)
+Inbound = Telemetry | Handshake
+Outbound = (
+    GroundHeartbeat
+    | CommandLong
+    | ParamRead
+    | ParamSet
+    | MissionCount
+    | MissionRequest
+    | MissionItemMessage
+    | MissionAck
+    | MissionRequestList
+    | MissionClear
+)

@@ -1,0 +1,499 @@
+"""From an area, a camera and a wanted ground sampling distance to a mission.
+
+The survey is a set of nadir lines, flown to and fro, optionally crossed by a second set and
+closed by one oblique turn around the area's hull with the camera looking at its centre.
+
+The ground is taken as flat at the height of the take-off point plus ``ground_alt_home_m``.
+The number of photos is an outcome that can be bounded: with ``max_photos`` the planner gives up
+overlap, from the wanted values down to stated floors, and keeps the ground sampling distance;
+where that is not enough it says so instead of flying a survey with holes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from droneteam.errors import InputError
+from droneteam.geo import EnuFrame, FloatArray, GeoPoint, check_lat_lon
+from droneteam.missions import estimate
+from droneteam.missions.camera import CameraSpec
+from droneteam.missions.coverage import sample_points, views_per_point
+from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
+from droneteam.missions.patterns.orbit import Orbit, plan_orbit
+from droneteam.missions.patterns.survey import (
+    LineSpacing,
+    longest_direction_deg,
+    nearest_start_first,
+    photos_on_line,
+    survey_lines,
+)
+
+LatLon = tuple[float, float]
+GeoPolygon = tuple[LatLon, ...]
+
+MIN_FORWARD_OVERLAP = 0.55
+"""Below this, consecutive photos share too little for a multi-ray point."""
+MIN_SIDE_OVERLAP = 0.30
+"""Below this, lines only connect through the crossing lines or the orbit."""
+MIN_HEIGHT_M = 5.0
+MAX_HEIGHT_M = 120.0
+"""Regulation (EU) 2019/947, UAS.OPEN.010(2); airspace.py judges each site's own ceiling."""
+MAX_BLUR_PX = 0.5
+"""Largest smear of a photo by the vehicle's own motion."""
+TAKEOFF_HEIGHT_M = 10.0
+MAX_AREA_M2 = 25e6
+TURNING_MPS2 = 1.0
+"""Sideways acceleration in the orbit's corners: little enough for the path to be followed."""
+HOLD_S = 1.0
+"""Time the vehicle stands still at a line's ends, so that photos lie where they were planned."""
+_RELAX_STEPS = 40
+_COVERAGE_POINTS = 160
+_LEADS = (0.0, 0.25, 0.5)
+"""How far lines reach beyond the area, in footprints: tried until every point has its views."""
+_LEADS_BOUNDED = (0.0, -0.125, -0.25)
+"""The same with a bound on photos: inset lines cost fewer photos outside the area."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyParams:
+    """What the pilot wants of a survey.
+
+    angle_deg : bearing of the lines, None for the one with the fewest turns; cross_spacing : how
+    many times farther apart the crossing lines are, which only tie the first ones together;
+    orbit_photos, orbit_offset_m : photos of the turn, and its distance outside the hull;
+    max_photos : None for as many as the overlaps need; min_views : photos that every point of
+    the polygon must lie in; ground_alt_home_m : the site's ground above the take-off point.
+    """
+
+    gsd_m: float = 0.010
+    forward_overlap: float = 0.80
+    side_overlap: float = 0.70
+    angle_deg: float | None = None
+    crosshatch: bool = True
+    cross_spacing: float = 2.0
+    orbit: bool = True
+    orbit_pitch_deg: float = -45.0
+    orbit_photos: int = 16
+    orbit_offset_m: float = 5.0
+    speed_mps: float = 5.0
+    max_photos: int | None = None
+    min_views: int = 5
+    ground_alt_home_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("gsd_m", self.gsd_m, 0.001, 0.5)
+        _check("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
+        _check("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
+        _check("cross_spacing", self.cross_spacing, 1.0, 4.0)
+        _check("orbit_pitch_deg", self.orbit_pitch_deg, -80.0, -15.0)
+        _check("orbit_photos", self.orbit_photos, 6, 200)
+        _check("orbit_offset_m", self.orbit_offset_m, 0.0, 200.0)
+        _check("speed_mps", self.speed_mps, 0.5, 20.0)
+        _check("min_views", self.min_views, 1, 50)
+        _check("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+        if self.max_photos is not None:
+            _check("max_photos", self.max_photos, 4, 100_000)
+        if self.angle_deg is not None:
+            _check("angle_deg", self.angle_deg, -360.0, 360.0)
+
+
+def _check(field: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also rejects NaN
+        raise InputError(f"{field} {value} outside [{low:g}, {high:g}]", field=field)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPosition:
+    """Where a photo is expected to be taken, and where the camera then looks."""
+
+    lat_deg: float
+    lon_deg: float
+    alt_home_m: float
+    yaw_deg: float
+    pitch_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class MissionPlan:
+    """A mission and what it is expected to give.
+
+    gsd_m : of the nadir photos; forward_overlap, side_overlap : as planned, after any reduction
+    to the bound on photos; min_views : photos in which the worst point of the polygon lies.
+    """
+
+    home: HomePoint
+    items: tuple[MissionItem, ...]
+    photo_positions: tuple[PhotoPosition, ...]
+    length_m: float
+    duration_s: float
+    n_photos: int
+    gsd_m: float
+    packs: int
+    min_views: int
+    forward_overlap: float
+    side_overlap: float
+    area: GeoPolygon
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """The area in metres about its own middle."""
+
+    frame: EnuFrame
+    polygon_m: FloatArray
+    home_m: FloatArray
+
+    def lat_lon(self, points_m: FloatArray) -> FloatArray:
+        """(n, 2) degrees of (n, 2) metres."""
+        enu = np.column_stack([points_m, np.zeros(len(points_m))])
+        return self.frame.geodetic_from_enu(enu)[:, :2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The survey in metres before it becomes mission items."""
+
+    lines_m: FloatArray
+    spacing: LineSpacing
+    orbit: Orbit | None
+    height_m: float
+    photos_m: FloatArray
+    angles_deg: FloatArray
+    forward_overlap: float
+    side_overlap: float
+
+
+def plan_survey(
+    area: GeoPolygon, camera: CameraSpec, params: SurveyParams, home: HomePoint
+) -> MissionPlan:
+    """The mission that surveys an area.
+
+    Raises
+    ------
+    InputError
+        When the area is no simple polygon, the height falls outside what may be flown, or the
+        bound on photos leaves points of the area with too few views; says what to change.
+    """
+    site = _site(area, home)
+    height_m = camera.height_for_gsd(params.gsd_m)
+    if not MIN_HEIGHT_M <= height_m <= MAX_HEIGHT_M:
+        raise InputError(
+            f"a gsd_m of {params.gsd_m:g} with {camera.name} means flying {height_m:.1f} m above "
+            f"the ground; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+            field="gsd_m",
+        )
+    layout, min_views = _covering_layout(site, camera, params)
+    return _mission(area, site, camera, params, home, layout, min_views)
+
+
+def _site(area: GeoPolygon, home: HomePoint) -> _Site:
+    for lat_deg, lon_deg in area:
+        check_lat_lon(lat_deg, lon_deg)
+    corners = area[:-1] if len(area) > 1 and area[0] == area[-1] else area
+    if len(corners) < 3:
+        raise InputError(f"the area needs 3 corners, not {len(corners)}", field="polygon")
+    lat_lon = np.array(corners)
+    middle = lat_lon.mean(axis=0)
+    frame = EnuFrame(GeoPoint(float(middle[0]), float(middle[1])))
+    geodetic = np.column_stack([lat_lon, np.zeros(len(lat_lon))])
+    polygon_m = frame.enu_from_geodetic(geodetic)[:, :2]
+    shape = shapely.polygons(polygon_m)
+    if not shape.is_valid:
+        raise InputError("the area's outline crosses itself", field="polygon")
+    if not 1.0 <= shape.area <= MAX_AREA_M2:
+        raise InputError(
+            f"the area measures {shape.area:.1f} m²; allowed is 1 m² to "
+            f"{MAX_AREA_M2 / 1e6:.0f} km²",
+            field="polygon",
+        )
+    home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
+    return _Site(frame, polygon_m, home_m)
+
+
+def _covering_layout(site: _Site, camera: CameraSpec, params: SurveyParams) -> tuple[_Layout, int]:
+    """The layout with the largest overlaps within the bound, and its worst point's views.
+
+    Lines end on the area's edge (lead 0).  Where its points then have too few views, the lines
+    reach beyond it; where the bound asks for fewer photos, they end before it.
+    """
+    points = sample_points(site.polygon_m, _COVERAGE_POINTS)
+    views = fewest = 0
+    for lead_fraction in _LEADS if params.max_photos is None else _LEADS_BOUNDED:
+        layout = _bounded_layout(site, camera, params, lead_fraction)
+        fewest = len(layout.photos_m)
+        if params.max_photos is not None and fewest > params.max_photos:
+            continue
+        views = _min_views(points, layout, camera)
+        if views >= params.min_views:
+            return layout, views
+    raise _uncovered(params, views, fewest)
+
+
+def _uncovered(params: SurveyParams, views: int, fewest: int) -> InputError:
+    """Why no layout serves, and what to change."""
+    if params.max_photos is not None and fewest > params.max_photos:
+        return InputError(
+            f"{fewest} photos are the fewest for this area at gsd_m {params.gsd_m:g}, "
+            f"max_photos allows {params.max_photos}: raise max_photos or gsd_m",
+            field="max_photos",
+        )
+    bounded = params.max_photos is not None
+    remedy = "raise max_photos or gsd_m" if bounded else "raise the overlaps"
+    return InputError(
+        f"some point of the area would lie in {views} photos only, {params.min_views} are "
+        f"needed: {remedy}",
+        field="max_photos" if bounded else "forward_overlap",
+    )
+
+
+def _min_views(points_m: FloatArray, layout: _Layout, camera: CameraSpec) -> int:
+    return int(views_per_point(points_m, layout.photos_m, layout.angles_deg, camera).min())
+
+
+def _bounded_layout(
+    site: _Site, camera: CameraSpec, params: SurveyParams, lead_fraction: float
+) -> _Layout:
+    """The first layout, from the wanted overlaps down to the floors, within the bound.
+
+    The last one tried when none is: the caller sees its number of photos.
+    """
+    for relaxed in np.linspace(0.0, 1.0, _RELAX_STEPS + 1):
+        forward = params.forward_overlap + relaxed * (MIN_FORWARD_OVERLAP - params.forward_overlap)
+        side = params.side_overlap + relaxed * (MIN_SIDE_OVERLAP - params.side_overlap)
+        layout = _layout(site, camera, params, (float(forward), float(side)), lead_fraction)
+        if params.max_photos is None or len(layout.photos_m) <= params.max_photos:
+            break
+    return layout
+
+
+def _layout(
+    site: _Site,
+    camera: CameraSpec,
+    params: SurveyParams,
+    overlaps: tuple[float, float],
+    lead_fraction: float,
+) -> _Layout:
+    forward, side = overlaps
+    width_m, height_on_ground_m = camera.footprint_m(params.gsd_m)
+    spacing = LineSpacing((1.0 - side) * width_m, (1.0 - forward) * height_on_ground_m)
+    spacing = LineSpacing(spacing.across_m, max(0.05, round(spacing.along_m, 2)))
+    lead = LineSpacing(lead_fraction * width_m, lead_fraction * height_on_ground_m)
+    lines = _lines(site, params, spacing, lead)
+    orbit = _orbit(site, params, lines[-1, 1])
+    height_m = camera.height_for_gsd(params.gsd_m)
+    photos, angles = _predicted(lines, spacing, height_m, orbit)
+    return _Layout(lines, spacing, orbit, height_m, photos, angles, forward, side)
+
+
+def _lines(
+    site: _Site, params: SurveyParams, spacing: LineSpacing, lead: LineSpacing
+) -> FloatArray:
+    bearing = params.angle_deg
+    if bearing is None:
+        bearing = longest_direction_deg(site.polygon_m)
+    lines = nearest_start_first(survey_lines(site.polygon_m, spacing, bearing, lead), site.home_m)
+    if not params.crosshatch:
+        return lines
+    sparse = LineSpacing(params.cross_spacing * spacing.across_m, spacing.along_m)
+    crossing = survey_lines(site.polygon_m, sparse, bearing + 90.0, lead)
+    return np.concatenate([lines, nearest_start_first(crossing, lines[-1, 1])])
+
+
+def _orbit(site: _Site, params: SurveyParams, from_m: FloatArray) -> Orbit | None:
+    if not params.orbit:
+        return None
+    orbit = plan_orbit(
+        site.polygon_m, params.orbit_offset_m, params.orbit_photos, params.orbit_pitch_deg, from_m
+    )
+    if orbit.height_m > MAX_HEIGHT_M:
+        raise InputError(
+            f"the orbit would fly {orbit.height_m:.0f} m above the ground, more than "
+            f"{MAX_HEIGHT_M:.0f} m: choose a flatter orbit_pitch_deg, or no orbit",
+            field="orbit_pitch_deg",
+        )
+    return orbit
+
+
+def _predicted(
+    lines_m: FloatArray, spacing: LineSpacing, height_m: float, orbit: Orbit | None
+) -> tuple[FloatArray, FloatArray]:
+    """Photo positions (k, 3) above the ground and their yaw and pitch (k, 2)."""
+    places, angles = [], []
+    for line in lines_m:
+        on_line = photos_on_line(line, spacing.along_m)
+        east, north = line[1] - line[0]
+        yaw = math.degrees(math.atan2(east, north)) % 360.0
+        places.append(np.column_stack([on_line, np.full(len(on_line), height_m)]))
+        angles.append(np.tile([yaw, -90.0], (len(on_line), 1)))
+    if orbit is not None:
+        inward = orbit.centre_m - orbit.photos_m
+        distance = np.hypot(inward[:, 0], inward[:, 1])
+        yaw_deg = np.degrees(np.arctan2(inward[:, 0], inward[:, 1])) % 360.0
+        pitch_deg = -np.degrees(np.arctan2(orbit.height_m, distance))
+        height = np.full(len(distance), orbit.height_m)
+        places.append(np.column_stack([orbit.photos_m, height]))
+        angles.append(np.column_stack([yaw_deg, pitch_deg]))
+    return np.concatenate(places), np.concatenate(angles)
+
+
+def _survey_speed(camera: CameraSpec, params: SurveyParams, along_m: float) -> float:
+    """The wanted speed, or less where blur or the shutter's interval asks for it."""
+    by_blur = MAX_BLUR_PX * params.gsd_m / camera.exposure_s
+    by_interval = along_m / camera.min_interval_s if camera.min_interval_s > 0.0 else math.inf
+    return max(0.5, math.floor(100.0 * min(params.speed_mps, by_blur, by_interval)) / 100.0)
+
+
+def _mission(
+    area: GeoPolygon,
+    site: _Site,
+    camera: CameraSpec,
+    params: SurveyParams,
+    home: HomePoint,
+    layout: _Layout,
+    min_views: int,
+) -> MissionPlan:
+    runs = _runs(camera, params, layout)
+    photos = _photo_positions(site, params, layout)
+    length_m, duration_s = _effort(site.home_m, runs)
+    return MissionPlan(
+        home=home,
+        items=_items(site, params, runs),
+        photo_positions=photos,
+        length_m=length_m,
+        duration_s=duration_s,
+        n_photos=len(photos),
+        gsd_m=params.gsd_m,
+        packs=estimate.packs_needed(duration_s),
+        min_views=min_views,
+        forward_overlap=layout.forward_overlap,
+        side_overlap=layout.side_overlap,
+        area=area,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A path along which photos are taken.
+
+    look_at_m : what the camera looks at, None for straight down; at_start : whether the first
+    photo is taken at the path's start, else one trigger distance later.
+    """
+
+    path_m: FloatArray
+    alt_home_m: float
+    speed_mps: float
+    trigger_m: float
+    at_start: bool
+    look_at_m: FloatArray | None = None
+
+
+def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[_Run]:
+    """Every run, in flying order.
+
+    A line begins one photo distance early, so that the vehicle has its speed and heading at the
+    first photo, and ends half a distance late, so that noise in position does not decide
+    whether the last one is taken.
+    """
+    along_m = layout.spacing.along_m
+    speed_mps = _survey_speed(camera, params, along_m)
+    nadir_alt = layout.height_m + params.ground_alt_home_m
+    runs = []
+    for start, end in layout.lines_m:
+        step_m = along_m * (end - start) / np.hypot(*(end - start))
+        path = np.array([start - step_m, end + 0.5 * step_m])
+        runs.append(_Run(path, nadir_alt, speed_mps, along_m, at_start=False))
+    orbit = layout.orbit
+    if orbit is not None:
+        turning_mps = max(1.5, math.sqrt(TURNING_MPS2 * max(1.0, params.orbit_offset_m)))
+        alt = orbit.height_m + params.ground_alt_home_m
+        slow_mps = round(min(speed_mps, turning_mps), 2)
+        runs.append(_Run(orbit.path_m, alt, slow_mps, orbit.trigger_m, True, orbit.centre_m))
+    return runs
+
+
+def _effort(home_m: FloatArray, runs: Sequence[_Run]) -> tuple[float, float]:
+    """Length flown, from take-off to landing, and time."""
+    length_m = duration_s = 0.0
+    here = home_m
+    for run in runs:
+        approach_m = float(np.hypot(*(run.path_m[0] - here)))
+        along_m = float(np.sum(np.hypot(*np.diff(run.path_m, axis=0).T)))
+        length_m += approach_m + along_m
+        duration_s += estimate.leg_duration_s(approach_m, run.speed_mps)
+        duration_s += estimate.leg_duration_s(along_m, run.speed_mps) + 2.0 * HOLD_S
+        here = run.path_m[-1]
+    back_m = float(np.hypot(*(home_m - here)))
+    up_m, down_m = max(0.0, runs[0].alt_home_m), max(0.0, runs[-1].alt_home_m)
+    duration_s += estimate.takeoff_duration_s(up_m) + estimate.landing_duration_s(down_m)
+    duration_s += estimate.leg_duration_s(back_m, runs[-1].speed_mps)
+    return length_m + back_m + up_m + down_m, duration_s
+
+
+def _photo_positions(
+    site: _Site, params: SurveyParams, layout: _Layout
+) -> tuple[PhotoPosition, ...]:
+    lat_lon = site.lat_lon(layout.photos_m[:, :2])
+    alt_home = layout.photos_m[:, 2] + params.ground_alt_home_m
+    rows = np.column_stack([lat_lon, alt_home, layout.angles_deg]).tolist()
+    return tuple(PhotoPosition(*row) for row in rows)
+
+
+def _items(site: _Site, params: SurveyParams, runs: Sequence[_Run]) -> tuple[MissionItem, ...]:
+    """Take-off, the lines with the camera straight down, the orbit, and the way home."""
+    takeoff_alt = max(TAKEOFF_HEIGHT_M, runs[0].alt_home_m)
+    items = [
+        MissionItem(MissionCommand.TAKEOFF, lat_deg=0.0, lon_deg=0.0, alt_home_m=takeoff_alt),
+        MissionItem(MissionCommand.DO_MOUNT_CONTROL, (-90.0, 0.0, 0.0, 0.0), extra=(0.0, 0.0, 2.0)),
+    ]
+    speed_mps = 0.0
+    for run in runs:
+        if run.speed_mps != speed_mps:
+            speed_mps = run.speed_mps
+            items.append(MissionItem(MissionCommand.DO_CHANGE_SPEED, (1.0, speed_mps, -1.0, 0.0)))
+        if run.look_at_m is None:
+            items += _photo_run(site, run)
+        else:
+            items.append(_look_at(site, params, run.look_at_m))
+            items += _photo_run(site, run)
+            items.append(MissionItem(MissionCommand.DO_SET_ROI_NONE))
+    items.append(MissionItem(MissionCommand.RETURN_TO_LAUNCH))
+    return tuple(quantised(item) for item in items)
+
+
+def _photo_run(site: _Site, run: _Run) -> list[MissionItem]:
+    """Stop at the first corner, take photos up to the last, stop there."""
+    corners = site.lat_lon(run.path_m)
+    inner = [_waypoint(corner, run.alt_home_m, 0.0) for corner in corners[1:-1]]
+    now = 1.0 if run.at_start else 0.0
+    return [
+        _waypoint(corners[0], run.alt_home_m, HOLD_S),
+        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (run.trigger_m, 0.0, now, 0.0)),
+        *inner,
+        _waypoint(corners[-1], run.alt_home_m, HOLD_S),
+        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (0.0, 0.0, 0.0, 0.0)),
+    ]
+
+
+def _look_at(site: _Site, params: SurveyParams, centre_m: FloatArray) -> MissionItem:
+    (centre,) = site.lat_lon(centre_m[None, :])
+    return MissionItem(
+        MissionCommand.DO_SET_ROI_LOCATION,
+        lat_deg=float(centre[0]),
+        lon_deg=float(centre[1]),
+        alt_home_m=params.ground_alt_home_m,
+    )
+
+
+def _waypoint(lat_lon: FloatArray, alt_home_m: float, hold_s: float) -> MissionItem:
+    return MissionItem(
+        MissionCommand.WAYPOINT,
+        (hold_s, 0.0, 0.0, 0.0),
+        lat_deg=float(lat_lon[0]),
+        lon_deg=float(lat_lon[1]),
+        alt_home_m=alt_home_m,
+    )

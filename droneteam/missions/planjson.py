@@ -1,0 +1,66 @@
+"""Plans and findings as JSON for the database and the API, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from droneteam.missions.airspace import Finding
+from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
+from droneteam.missions.plan import MissionPlan, PhotoPosition
+
+
+def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
+    """A JSON object that holds the whole plan."""
+    document = asdict(plan)
+    document["items"] = [_item_to_json(item) for item in plan.items]
+    document["photo_positions"] = [
+        [p.lat_deg, p.lon_deg, p.alt_home_m, p.yaw_deg, p.pitch_deg] for p in plan.photo_positions
+    ]
+    document["area"] = [list(corner) for corner in plan.area]
+    return document
+
+
+def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
+    """The plan of `plan_to_json`."""
+    fields = dict(document)
+    fields["home"] = HomePoint(**document["home"])
+    fields["items"] = tuple(_item_from_json(item) for item in document["items"])
+    fields["photo_positions"] = tuple(PhotoPosition(*row) for row in document["photo_positions"])
+    fields["area"] = tuple((lat, lon) for lat, lon in document["area"])
+    return MissionPlan(**fields)
+
+
+def _item_to_json(item: MissionItem) -> dict[str, Any]:
+    document: dict[str, Any] = {"command": item.command.name, "params": list(item.params)}
+    if item.has_position:
+        document |= {"lat_deg": item.lat_deg, "lon_deg": item.lon_deg}
+    if item.alt_home_m is not None:
+        document["alt_home_m"] = item.alt_home_m
+    if any(item.extra):
+        document["extra"] = list(item.extra)
+    return document
+
+
+def _item_from_json(document: Mapping[str, Any]) -> MissionItem:
+    p1, p2, p3, p4 = document["params"]
+    x, y, z = document.get("extra", (0.0, 0.0, 0.0))
+    return MissionItem(
+        command=MissionCommand[document["command"]],
+        params=(p1, p2, p3, p4),
+        lat_deg=document.get("lat_deg"),
+        lon_deg=document.get("lon_deg"),
+        alt_home_m=document.get("alt_home_m"),
+        extra=(x, y, z),
+    )
+
+
+def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """A JSON list of findings."""
+    return [asdict(finding) for finding in findings]
+
+
+def findings_from_json(documents: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """The findings of `findings_to_json`."""
+    return tuple(Finding(**document) for document in documents)

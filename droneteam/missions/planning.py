@@ -1,0 +1,249 @@
+"""Missions as rows: plan one from an assignment, approve it, look it up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from importlib import metadata
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import Actor, require_role, scoped
+from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
+from droneteam.fleet import service as fleet
+from droneteam.missions import airspace, geozones, models
+from droneteam.missions.camera import camera_named
+from droneteam.missions.items import HomePoint, mission_hash, wire_mission
+from droneteam.missions.plan import plan_survey
+from droneteam.missions.planjson import (
+    findings_from_json,
+    findings_to_json,
+    plan_from_json,
+    plan_to_json,
+)
+from droneteam.missions.views import MissionState, MissionView, SurveySpec
+
+PLANNERS = ("pilot", "coordinator")
+MAX_GEOZONES = 20_000
+
+
+def plan_mission(
+    session: Session, actor: Actor, assignment_id: int, spec: SurveySpec, now: datetime
+) -> MissionView:
+    """A new mission in draft for an assignment, planned and checked against the airspace.
+
+    Raises
+    ------
+    InputError
+        The request has no area, the survey cannot be planned, or a rule of the airspace says
+        stop: the message names the zone and says what to do.
+    """
+    require_role(actor, *PLANNERS)
+    assignment = fleet.get_assignment(session, actor, assignment_id)
+    request = fleet.get_request(session, actor, assignment.request_id)
+    area = spec.polygon or request.polygon
+    if len(area) < 3:
+        raise InputError("the request has no area: draw the survey's polygon", field="polygon")
+    home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
+    plan = plan_survey(area, camera_named(spec.camera), spec.params, home)
+    findings = airspace.check(
+        plan, stored_geozones(session), assignment.start_at, until=assignment.end_at
+    )
+    _refuse_stops(findings)
+    row = models.Mission(
+        organisation_id=request.organisation_id,
+        request_id=request.id,
+        assignment_id=assignment.id,
+        drone_id=assignment.drone_id,
+        drone_name=assignment.drone_name,
+        pilot_id=assignment.pilot_id,
+        state=MissionState.DRAFT.value,
+        start_at=assignment.start_at,
+        end_at=assignment.end_at,
+        camera=spec.camera,
+        params=asdict(spec.params),
+        plan=plan_to_json(plan),
+        findings=findings_to_json(findings),
+        mission_hash=mission_hash(wire_mission(plan.items, home)),
+        software_version=metadata.version("droneteam"),
+        created_at=now,
+        created_by=actor.user_id or None,
+    )
+    session.add(row)
+    session.flush()
+    facts = {"assignment": assignment.id, "photos": plan.n_photos, "hash": row.mission_hash}
+    audit.append(
+        session, actor, action="mission.plan", subject=f"mission:{row.id}", facts=facts, at=now
+    )
+    return mission_view(row)
+
+
+def _refuse_stops(findings: tuple[airspace.Finding, ...]) -> None:
+    stops = [finding.text for finding in findings if finding.severity == "stop"]
+    if stops:
+        raise InputError("; ".join(stops), field="polygon")
+
+
+def approve_mission(
+    session: Session, actor: Actor, mission_id: int, now: datetime, *, reason: str | None = None
+) -> MissionView:
+    """The mission, approved for flight; the approval is bound to its hash.
+
+    reason : why it may be flown in spite of warnings; needed when there are any.
+
+    Raises
+    ------
+    Conflict
+        It is not a draft any more.
+    InputError
+        There are warnings and no reason was given.
+    """
+    require_role(actor, *PLANNERS)
+    row = mission_row(session, actor, mission_id)
+    if row.state != MissionState.DRAFT:
+        raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
+    warnings = [one.text for one in findings_from_json(row.findings) if one.severity == "warn"]
+    if warnings and not (reason or "").strip():
+        raise InputError(
+            f"say why it may be flown in spite of: {'; '.join(warnings)}", field="reason"
+        )
+    row.state = MissionState.APPROVED.value
+    row.approved_at = now
+    row.approved_by = actor.user_id or None
+    audit.append(
+        session,
+        actor,
+        action="mission.approve",
+        subject=f"mission:{row.id}",
+        reason=reason,
+        facts={"hash": row.mission_hash, "warnings": warnings},
+        at=now,
+    )
+    return mission_view(row)
+
+
+def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:
+    """The mission, withdrawn before it flew."""
+    require_role(actor, *PLANNERS)
+    row = mission_row(session, actor, mission_id)
+    if row.state not in (MissionState.DRAFT, MissionState.APPROVED):
+        raise Conflict(f"mission {mission_id} is {row.state} and cannot be withdrawn")
+    row.state = MissionState.CANCELLED.value
+    audit.append(session, actor, action="mission.cancel", subject=f"mission:{row.id}", at=now)
+    return mission_view(row)
+
+
+def list_missions(session: Session, actor: Actor) -> list[MissionView]:
+    """Missions that the actor may see, newest first."""
+    query = scoped(select(models.Mission), actor, models.Mission.organisation_id)
+    rows = session.scalars(query.order_by(models.Mission.id.desc()))
+    return [mission_view(row) for row in rows]
+
+
+def get_mission(session: Session, actor: Actor, mission_id: int) -> MissionView:
+    """The mission; NotFound for another organisation's."""
+    return mission_view(mission_row(session, actor, mission_id))
+
+
+def mission_row(session: Session, actor: Actor, mission_id: int) -> models.Mission:
+    """The mission's row, within the actor's scope."""
+    query = scoped(select(models.Mission), actor, models.Mission.organisation_id)
+    row = session.scalar(query.where(models.Mission.id == mission_id))
+    if row is None:
+        raise NotFound("mission", mission_id)
+    return row
+
+
+def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:
+    """The mission, marked as flying; the plan is checked against the approved hash.
+
+    A mission that is already flying may be taken up again: that is how a restarted controller
+    adopts it.
+
+    Raises
+    ------
+    NotAllowed
+        It was not approved, or its plan is not the approved one.
+    """
+    require_role(actor, *PLANNERS)
+    row = mission_row(session, actor, mission_id)
+    if row.state not in (MissionState.APPROVED, MissionState.FLYING):
+        raise NotAllowed(f"mission {mission_id} is {row.state}: only an approved one may be flown")
+    view = mission_view(row)
+    if mission_hash(wire_mission(view.plan.items, view.plan.home)) != row.mission_hash:
+        raise NotAllowed(f"the plan of mission {mission_id} is not the one that was approved")
+    if row.state == MissionState.APPROVED:
+        row.state = MissionState.FLYING.value
+        fleet.mark_request_state(session, actor, row.request_id, "in_progress", now)
+    audit.append(session, actor, action="mission.fly", subject=f"mission:{row.id}", at=now)
+    return mission_view(row)
+
+
+def load_geozones(
+    session: Session, actor: Actor, document: object, source: str, now: datetime
+) -> int:
+    """How many zones of an ED-269 or ED-318 document are now stored; same identifiers replace.
+
+    Raises
+    ------
+    DecodeError
+        Names the zone that cannot be understood; nothing is stored then.
+    """
+    require_role(actor, "coordinator", "administrator")
+    zones = geozones.read_geozones(document)
+    if len(zones) > MAX_GEOZONES:
+        raise InputError(f"{len(zones)} zones; {MAX_GEOZONES} are allowed", field="document")
+    assert isinstance(document, dict)
+    for zone, feature in zip(zones, document["features"], strict=True):
+        single = {**{k: v for k, v in document.items() if k == "type"}, "features": [feature]}
+        row = session.scalar(
+            select(models.GeozoneRow).where(models.GeozoneRow.identifier == zone.identifier)
+        )
+        if row is None:
+            row = models.GeozoneRow(identifier=zone.identifier)
+            session.add(row)
+        row.name, row.source, row.loaded_at = zone.name, source, now
+        row.document = json.loads(json.dumps(single))
+    session.flush()
+    facts = {"zones": len(zones), "source": source}
+    audit.append(
+        session, actor, action="geozones.load", subject=f"geozones:{source}", facts=facts, at=now
+    )
+    return len(zones)
+
+
+def stored_geozones(session: Session) -> tuple[airspace.Geozone, ...]:
+    """Every zone that has been loaded."""
+    rows = session.scalars(select(models.GeozoneRow).order_by(models.GeozoneRow.identifier))
+    return tuple(zone for row in rows for zone in geozones.read_geozones(row.document))
+
+
+def mission_view(row: models.Mission) -> MissionView:
+    """The row as a view."""
+    return MissionView(
+        id=row.id,
+        organisation_id=row.organisation_id,
+        request_id=row.request_id,
+        assignment_id=row.assignment_id,
+        drone_id=row.drone_id,
+        drone_name=row.drone_name,
+        pilot_id=row.pilot_id,
+        state=MissionState(row.state),
+        start_at=row.start_at,
+        end_at=row.end_at,
+        camera=row.camera,
+        plan=plan_from_json(row.plan),
+        findings=findings_from_json(row.findings),
+        mission_hash=row.mission_hash,
+        created_at=row.created_at,
+        approved_at=row.approved_at,
+        approved_by=row.approved_by,
+    )
+
+
+def mission_window(view: MissionView) -> tuple[datetime, datetime]:
+    """When the mission may be in the air."""
+    return view.start_at, view.end_at + timedelta(seconds=view.duration_s)

@@ -1,0 +1,194 @@
+"""What must hold before a vehicle is armed: parameters to enforce, and checks on telemetry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import shapely
+
+from droneteam.geo import great_circle_distance_m
+from droneteam.missions.items import (
+    HomePoint,
+    MissionCommand,
+    MissionItem,
+    WireItem,
+    mission_hash,
+    wire_fence,
+    wire_mission,
+)
+from droneteam.missions.messages import CopterMode, Position
+from droneteam.missions.parameters import WantedParam
+
+FENCE_MARGIN_M = 40.0
+"""Room around the planned path: ArduCopter turns back at the fence, with wind and braking."""
+FENCE_HEADROOM_M = 15.0
+RTL_CLEARANCE_M = 5.0
+"""The way home is flown that much above the highest waypoint."""
+MIN_RTL_ALT_M = 15.0
+MAX_HOME_OFFSET_M = 150.0
+"""A vehicle that stands farther from the planned take-off point is the wrong one or displaced."""
+MIN_BATTERY_PCT = 40.0
+RTL_BATTERY_PCT = 25.0
+MIN_SATELLITES = 6
+FIX_3D = 3
+DEFAULT_GCS_TIMEOUT_S = 5.0
+"""ArduCopter's own FS_GCS_TIMEOUT."""
+MIN_PAUSE_S = 1.5
+"""A pause of this machine, in its own seconds, that must not end a sortie."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightOrder:
+    """An approved mission as it is handed to the flight controller.
+
+    expected_hash : of the approved items; fence : inclusion polygon items, may be empty;
+    may_arm : False after a restart in mid-sortie: then the flight is only watched.
+    """
+
+    mission_id: int
+    items: tuple[WireItem, ...]
+    expected_hash: str
+    fence: tuple[WireItem, ...]
+    home: HomePoint
+    takeoff_alt_home_m: float
+    profile: tuple[WantedParam, ...]
+    may_arm: bool = True
+    min_battery_pct: float = MIN_BATTERY_PCT
+    rtl_battery_pct: float = RTL_BATTERY_PCT
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One pre-flight check and what it found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the vehicle last said that the checks look at; None before it said so."""
+
+    mode: int | None = None
+    prearm_ok: bool = False
+    absolute_position: bool = False
+    battery_pct: float | None = None
+    fix_type: int = 0
+    satellites: int = 0
+    position: Position | None = None
+
+
+def flight_order(
+    mission_id: int,
+    items: Sequence[MissionItem],
+    home: HomePoint,
+    *,
+    rtl_extra_m: float = 0.0,
+    time_scale: float = 1.0,
+) -> FlightOrder:
+    """The order for a mission: wire items, a fence around them and the enforced parameters.
+
+    rtl_extra_m : height added to the way home, so that drones of one team do not share it.
+    """
+    wire = wire_mission(items, home)
+    heights = [item.alt_home_m for item in items if item.alt_home_m is not None]
+    takeoffs = [
+        item.alt_home_m
+        for item in items
+        if item.command is MissionCommand.TAKEOFF and item.alt_home_m is not None
+    ]
+    top_m = max(heights, default=MIN_RTL_ALT_M)
+    rtl_alt_m = max(MIN_RTL_ALT_M, top_m + RTL_CLEARANCE_M) + rtl_extra_m
+    return FlightOrder(
+        mission_id=mission_id,
+        items=wire,
+        expected_hash=mission_hash(wire),
+        fence=wire_fence(fence_around(items, home)),
+        home=home,
+        takeoff_alt_home_m=takeoffs[0] if takeoffs else top_m,
+        profile=parameter_profile(rtl_alt_m, time_scale),
+    )
+
+
+def parameter_profile(rtl_alt_m: float, time_scale: float) -> tuple[WantedParam, ...]:
+    """The parameters that a vehicle must hold before it flies for the team.
+
+    ArduCopter ships with the ground-station failsafe and the fence off; a killed controller
+    then lets AUTO fly on.  A vehicle whose clock runs faster than ours sees our pauses longer,
+    so its ground-station timeout grows with ``time_scale`` where the vehicle has that parameter.
+    """
+    gcs_timeout_s = min(120.0, max(DEFAULT_GCS_TIMEOUT_S, MIN_PAUSE_S * time_scale))
+    return (
+        WantedParam("FS_GCS_ENABLE", 1.0),
+        WantedParam("FS_GCS_TIMEOUT", gcs_timeout_s, required=False),
+        WantedParam("FENCE_TYPE", 5.0),  # height (1) and polygon (4); no circle
+        WantedParam("FENCE_ALT_MAX", math.ceil(rtl_alt_m + FENCE_HEADROOM_M)),
+        WantedParam("FENCE_ACTION", 1.0),  # return, or land where that fails
+        WantedParam("FENCE_ENABLE", 1.0),
+        WantedParam("BATT_FS_LOW_ACT", 2.0),  # return
+        WantedParam("BATT_FS_CRT_ACT", 1.0),  # land
+        WantedParam("RTL_ALT", round(rtl_alt_m * 100.0)),
+    )
+
+
+def fence_around(items: Sequence[MissionItem], home: HomePoint) -> tuple[tuple[float, float], ...]:
+    """Corners (lat_deg, lon_deg) of the path's hull, take-off included, with a margin."""
+    places = [(home.lon_deg, home.lat_deg)] + [
+        (item.lon_deg, item.lat_deg)
+        for item in items
+        if item.lat_deg is not None
+        and item.lon_deg is not None
+        and item.command is not MissionCommand.TAKEOFF
+    ]
+    east_m = math.cos(math.radians(home.lat_deg)) * 111_320.0  # metres per degree
+    north_m = 110_574.0 + 1.117e3 * math.sin(math.radians(home.lat_deg)) ** 2
+    scaled = shapely.MultiPoint([(lon * east_m, lat * north_m) for lon, lat in places])
+    hull = scaled.convex_hull.buffer(FENCE_MARGIN_M, quad_segs=2)
+    corners = shapely.get_coordinates(hull.exterior)[:-1]
+    return tuple((round(float(y) / north_m, 7), round(float(x) / east_m, 7)) for x, y in corners)
+
+
+def checks(order: FlightOrder, readings: Readings) -> tuple[Check, ...]:
+    """Every check; the vehicle may be armed when all have passed."""
+    battery = readings.battery_pct
+    return (
+        Check(
+            "mode GUIDED",
+            readings.mode == CopterMode.GUIDED,
+            "the pre-arm bit of another mode does not count",
+        ),
+        Check("position estimate", readings.absolute_position, "EKF on GPS"),
+        Check("vehicle's own pre-arm checks", readings.prearm_ok, "SYS_STATUS"),
+        Check(
+            "GPS",
+            readings.fix_type >= FIX_3D and readings.satellites >= MIN_SATELLITES,
+            f"fix {readings.fix_type}, {readings.satellites} satellites",
+        ),
+        Check(
+            "battery",
+            battery is not None and battery >= order.min_battery_pct,
+            f"{'unknown' if battery is None else f'{battery:.0f} %'}, "
+            f"needs {order.min_battery_pct:.0f} %",
+        ),
+        _place_check(order, readings.position),
+    )
+
+
+def _place_check(order: FlightOrder, position: Position | None) -> Check:
+    """Whether the vehicle stands near the planned take-off point and inside its fence."""
+    if position is None:
+        return Check("take-off point", False, "the vehicle reports no position")
+    away_m = great_circle_distance_m(
+        position.lat_deg, position.lon_deg, order.home.lat_deg, order.home.lon_deg
+    )
+    inside = not order.fence or shapely.contains_xy(
+        shapely.Polygon([(item.y, item.x) for item in order.fence]),
+        position.lon_deg,
+        position.lat_deg,
+    )
+    passed = away_m <= MAX_HOME_OFFSET_M and bool(inside)
+    detail = f"{away_m:.0f} m from the planned point, {'inside' if inside else 'outside'} the fence"
+    return Check("take-off point", passed, detail)

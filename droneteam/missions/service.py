@@ -1,0 +1,74 @@
+"""What other packages may ask of the missions: plan, approve, look up, fly, announce.
+
+Services take the session and the actor first and never commit; `fly_missions` is the exception
+that proves the rule: it opens its own short transactions, because a flight outlives any.
+"""
+
+from __future__ import annotations
+
+from droneteam.missions.airspace import Finding
+from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
+from droneteam.missions.live import LiveState
+from droneteam.missions.plan import MissionPlan, SurveyParams
+from droneteam.missions.planning import (
+    approve_mission,
+    cancel_mission,
+    get_mission,
+    list_missions,
+    load_geozones,
+    plan_mission,
+    stored_geozones,
+)
+from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
+from droneteam.missions.sorties import (
+    get_sortie,
+    list_registered_flights,
+    list_sorties,
+    live_states,
+    own_uas_ids,
+    record_sortie,
+    register_flight,
+    update_live_states,
+)
+from droneteam.missions.views import (
+    ChecklistItem,
+    MissionState,
+    MissionView,
+    RegisteredFlight,
+    SortieView,
+    SurveySpec,
+)
+
+__all__ = [
+    "ChecklistItem",
+    "Finding",
+    "LiveState",
+    "MissionLink",
+    "MissionPlan",
+    "MissionState",
+    "MissionView",
+    "RegisteredFlight",
+    "SortieLog",
+    "SortieView",
+    "SurveyParams",
+    "SurveySpec",
+    "Trigger",
+    "approve_mission",
+    "cancel_mission",
+    "fly_mission",
+    "fly_missions",
+    "get_mission",
+    "get_sortie",
+    "list_missions",
+    "list_registered_flights",
+    "list_sorties",
+    "live_states",
+    "load_geozones",
+    "own_uas_ids",
+    "plan_mission",
+    "read_sortie",
+    "record_sortie",
+    "register_flight",
+    "stored_geozones",
+    "update_live_states",
+]

@@ -1,0 +1,295 @@
+"""A sortie as its packet log tells it: the track, the camera's triggers and what happened.
+
+The log may hold the packets of several vehicles and of the ground station, may start in the
+middle of a packet and may be cut in one; it is read up to the cut, and the result says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from droneteam.errors import DecodeError
+from droneteam.geo import FloatArray, great_circle_distance_m
+from droneteam.missions import codec
+from droneteam.missions.messages import (
+    Attitude,
+    CameraFeedback,
+    GimbalAttitude,
+    Heartbeat,
+    Inbound,
+    Position,
+    StatusText,
+    SystemStatus,
+    SystemTime,
+    mode_name,
+)
+from droneteam.missions.tlog import Record, TlogReader
+
+_MAX_LOG_BYTES = 2_000_000_000
+_AIRBORNE_M = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One photo as the vehicle reported it; pitch -90 is straight down, yaw from north.
+
+    index : the vehicle's own counter.  The attitude is the camera's where a gimbal reports one,
+    else the vehicle's.
+    """
+
+    index: int
+    at: datetime
+    lat_deg: float
+    lon_deg: float
+    alt_amsl_m: float
+    alt_home_m: float
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class SortieEvent:
+    """Something that happened: a mode, arming, a text of the vehicle."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """The flown path; all arrays (n,) float64.
+
+    t_s : vehicle time since take-off, or since the first sample of a vehicle that stayed on the
+    ground; yaw_deg clockwise from true north.
+    """
+
+    t_s: FloatArray
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+    alt_amsl_m: FloatArray
+    alt_home_m: FloatArray
+    yaw_deg: FloatArray
+    speed_mps: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SortieLog:
+    """What a packet log says about one vehicle's sortie.
+
+    mission_id, drone : given by the caller, who knows whose log it is; complete : False when
+    the log was cut or damaged, with the reason in note.
+    """
+
+    mission_id: int | None
+    drone: str
+    system_id: int
+    took_off_at: datetime | None
+    landed_at: datetime | None
+    track: Track
+    triggers: tuple[Trigger, ...]
+    events: tuple[SortieEvent, ...]
+    min_battery_pct: float | None
+    packets: int
+    complete: bool
+    note: str
+
+    @property
+    def distance_m(self) -> float:
+        """Length of the flown path over ground."""
+        points = zip(self.track.lat_deg.tolist(), self.track.lon_deg.tolist(), strict=True)
+        return sum(great_circle_distance_m(*a, *b) for a, b in itertools.pairwise(points))
+
+    @property
+    def max_alt_home_m(self) -> float:
+        """Highest point above take-off, 0 without a track."""
+        return float(np.max(self.track.alt_home_m, initial=0.0))
+
+
+def read_sortie(path: Path, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+    """The sortie in a log file.
+
+    Raises
+    ------
+    DecodeError
+        When the file holds no packet of a vehicle.
+    """
+    if path.stat().st_size > _MAX_LOG_BYTES:
+        raise DecodeError(f"{path.name} is larger than {_MAX_LOG_BYTES / 1e9:.0f} GB")
+    return sortie_from_bytes(path.read_bytes(), mission_id=mission_id, drone=drone)
+
+
+def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+    """The sortie in a log's bytes."""
+    reader = TlogReader(data)
+    story = _Story()
+    for record in reader.records():
+        story.take(record)
+    if story.system_id is None:
+        raise DecodeError("no vehicle's heartbeat in this log")
+    notes = []
+    if reader.cut_bytes:
+        notes.append(f"cut in mid-packet: the last {reader.cut_bytes} bytes are left out")
+    if reader.skipped_bytes:
+        notes.append(f"{reader.skipped_bytes} damaged bytes are left out")
+    took_off_at, landed_at = story.flown()
+    return SortieLog(
+        mission_id=mission_id,
+        drone=drone,
+        system_id=story.system_id,
+        took_off_at=took_off_at,
+        landed_at=landed_at,
+        track=_track(story.positions),
+        triggers=story.pointed_triggers(),
+        events=tuple(story.events),
+        min_battery_pct=story.min_battery_pct,
+        packets=story.packets,
+        complete=not notes,
+        note="; ".join(notes),
+    )
+
+
+@dataclass(slots=True)
+class _Story:
+    """What has been read so far of the first vehicle in a log.
+
+    boot_at : calendar time at which the vehicle's own clock was zero, once it told.
+    """
+
+    system_id: int | None = None
+    packets: int = 0
+    positions: list[tuple[datetime, Position]] = field(default_factory=list)
+    attitudes: list[Attitude] = field(default_factory=list)
+    gimbal: list[GimbalAttitude] = field(default_factory=list)
+    feedback: list[CameraFeedback] = field(default_factory=list)
+    events: list[SortieEvent] = field(default_factory=list)
+    mode: int | None = None
+    armed: bool | None = None
+    boot_at: datetime | None = None
+    min_battery_pct: float | None = None
+
+    def take(self, record: Record) -> None:
+        """Add one packet."""
+        self.packets += 1
+        frame = record.frame
+        if self.system_id is None and codec.heartbeat_of_autopilot(frame):
+            self.system_id = frame.system_id
+        if frame.system_id != self.system_id:
+            return
+        if frame.message_id == 0 and not codec.heartbeat_of_autopilot(frame):
+            return
+        try:
+            message = codec.decode(frame)
+        except DecodeError as error:
+            self.events.append(SortieEvent(record.at, "damaged", str(error)))
+            return
+        if message is not None:
+            self._hear(message, record.at)
+
+    def _hear(self, message: Inbound, received_at: datetime) -> None:
+        match message:
+            case Heartbeat():
+                self._heartbeat(message, received_at)
+            case Position(lat_deg=lat_deg, lon_deg=lon_deg) if lat_deg or lon_deg:
+                # Before its first fix a vehicle reports 0, 0.
+                self.positions.append((self._at(message.boot_s, received_at), message))
+            case Attitude():
+                self.attitudes.append(message)
+            case GimbalAttitude():
+                self.gimbal.append(message)
+            case SystemTime(unix_at=unix_at, boot_s=boot_s) if unix_at is not None:
+                self.boot_at = unix_at - timedelta(seconds=boot_s)
+            case CameraFeedback():
+                if all(message.index != earlier.index for earlier in self.feedback[-3:]):
+                    self.feedback.append(message)
+            case StatusText(text=text):
+                self.events.append(SortieEvent(self._now(received_at), "text", text))
+            case SystemStatus(battery_pct=left) if left is not None:
+                before = self.min_battery_pct
+                self.min_battery_pct = left if before is None else min(left, before)
+
+    def _heartbeat(self, heartbeat: Heartbeat, received_at: datetime) -> None:
+        at = self._now(received_at)
+        if heartbeat.mode != self.mode:
+            self.events.append(SortieEvent(at, "mode", mode_name(heartbeat.mode)))
+        if heartbeat.armed != self.armed and (self.armed is not None or heartbeat.armed):
+            word = "armed" if heartbeat.armed else "disarmed"
+            self.events.append(SortieEvent(at, "vehicle", word))
+        self.mode, self.armed = heartbeat.mode, heartbeat.armed
+
+    def _at(self, boot_s: float, received_at: datetime) -> datetime:
+        """The vehicle's calendar time; until it told, the time of receipt."""
+        if self.boot_at is None:
+            return received_at
+        return self.boot_at + timedelta(seconds=boot_s)
+
+    def _now(self, received_at: datetime) -> datetime:
+        return self.positions[-1][0] if self.positions else received_at
+
+    def flown(self) -> tuple[datetime | None, datetime | None]:
+        """When the vehicle left the ground and when it was back on it."""
+        up = [index for index, (_, p) in enumerate(self.positions) if p.alt_home_m > _AIRBORNE_M]
+        if not up:
+            return None, None
+        landed = self.positions[up[-1] + 1][0] if up[-1] + 1 < len(self.positions) else None
+        return self.positions[up[0]][0], landed
+
+    def pointed_triggers(self) -> tuple[Trigger, ...]:
+        """The triggers with the gimbal's attitude at their time, where there is a gimbal."""
+        times = np.array([sample.boot_s for sample in self.gimbal])
+        headings = np.array([sample.boot_s for sample in self.attitudes])
+        return tuple(self._pointed(shot, times, headings) for shot in self.feedback)
+
+    def _pointed(self, shot: CameraFeedback, times: FloatArray, headings: FloatArray) -> Trigger:
+        angles = (shot.yaw_deg, shot.pitch_deg, shot.roll_deg)
+        if len(times) and self.boot_at is not None:
+            boot_s = (shot.at - self.boot_at).total_seconds()
+            sample = self.gimbal[_nearest(times, boot_s)]
+            base_deg = 0.0
+            if not sample.yaw_from_north:
+                heading = self.attitudes[_nearest(headings, boot_s)] if len(headings) else None
+                base_deg = heading.yaw_deg if heading is not None else shot.yaw_deg
+            angles = ((base_deg + sample.yaw_deg) % 360.0, sample.pitch_deg, sample.roll_deg)
+        return Trigger(
+            index=shot.index,
+            at=shot.at,
+            lat_deg=shot.lat_deg,
+            lon_deg=shot.lon_deg,
+            alt_amsl_m=shot.alt_amsl_m,
+            alt_home_m=shot.alt_home_m,
+            yaw_deg=angles[0],
+            pitch_deg=angles[1],
+            roll_deg=angles[2],
+        )
+
+
+def _nearest(times: FloatArray, wanted_s: float) -> int:
+    return int(np.argmin(np.abs(times - wanted_s)))
+
+
+def _track(positions: Sequence[tuple[datetime, Position]]) -> Track:
+    rows = np.array(
+        [
+            (
+                p.boot_s,
+                p.lat_deg,
+                p.lon_deg,
+                p.alt_amsl_m,
+                p.alt_home_m,
+                p.yaw_deg,
+                float(np.hypot(p.north_mps, p.east_mps)),
+            )
+            for _, p in positions
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 7)
+    airborne = np.flatnonzero(rows[:, 4] > _AIRBORNE_M)
+    zero_s = rows[airborne[0] if len(airborne) else 0, 0] if len(rows) else 0.0
+    return Track(rows[:, 0] - zero_s, *(rows[:, column] for column in range(1, 7)))

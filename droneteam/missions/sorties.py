@@ -1,0 +1,263 @@
+"""Sorties, live states and announced flights as rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import SYSTEM, Actor, require_role, scoped
+from droneteam.errors import Conflict, DecodeError, InputError, NotFound
+from droneteam.fleet import service as fleet
+from droneteam.missions import models
+from droneteam.missions.flight_state import Ending
+from droneteam.missions.fly import SortieResult
+from droneteam.missions.journal import read_journal
+from droneteam.missions.live import LiveState
+from droneteam.missions.planning import mission_row, mission_view, mission_window
+from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
+from droneteam.missions.views import (
+    ChecklistItem,
+    MissionState,
+    RegisteredFlight,
+    SortieView,
+)
+
+_AIRBORNE_STATES = (MissionState.APPROVED.value, MissionState.FLYING.value)
+
+
+def record_sortie(
+    session: Session, actor: Actor, result: SortieResult, data_dir: Path, now: datetime
+) -> SortieView:
+    """The sortie's row, made from how it ended and what its log says.
+
+    The log stays where it is; its path is kept relative to ``data_dir``, its hash in the row.
+    """
+    require_role(actor, "pilot", "coordinator")
+    mission = mission_row(session, actor, result.mission_id)
+    log = _log_or_none(result, mission.drone_name)
+    row = models.SortieRow(
+        organisation_id=mission.organisation_id,
+        mission_id=mission.id,
+        drone_id=mission.drone_id,
+        ending=result.ending.value,
+        reason=result.reason,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        took_off_at=log.took_off_at if log else None,
+        landed_at=log.landed_at if log else None,
+        log_path=_relative(result.tlog_path, data_dir),
+        log_sha256=_sha256(result.tlog_path),
+        log_complete=log.complete if log else False,
+        packets=log.packets if log else 0,
+        distance_m=log.distance_m if log else 0.0,
+        max_alt_home_m=log.max_alt_home_m if log else 0.0,
+        triggers=[_trigger_to_json(trigger) for trigger in log.triggers] if log else [],
+    )
+    session.add(row)
+    session.flush()
+    for entry in read_journal(result.journal_path):
+        if entry.kind not in ("text", "item"):
+            line = models.ChecklistRun(
+                sortie_id=row.id, at=entry.at, kind=entry.kind[:20], detail=entry.detail
+            )
+            session.add(line)
+    _settle_mission(session, actor, mission, result.ending, now)
+    facts = {"ending": row.ending, "photos": len(row.triggers), "log_sha256": row.log_sha256}
+    audit.append(
+        session, actor, action="sortie.record", subject=f"sortie:{row.id}", facts=facts, at=now
+    )
+    session.flush()
+    return _sortie_view(session, row, data_dir)
+
+
+def _settle_mission(
+    session: Session, actor: Actor, mission: models.Mission, ending: Ending, now: datetime
+) -> None:
+    if ending is Ending.COMPLETED:
+        mission.state = MissionState.FLOWN.value
+        request = fleet.get_request(session, actor, mission.request_id)
+        if request.state == fleet.RequestState.IN_PROGRESS:
+            fleet.mark_request_state(session, actor, mission.request_id, "fulfilled", now)
+    else:
+        mission.state = MissionState.FAILED.value
+
+
+def _log_or_none(result: SortieResult, drone: str) -> SortieLog | None:
+    try:
+        return read_sortie(result.tlog_path, mission_id=result.mission_id, drone=drone)
+    except DecodeError:
+        return None  # nothing was ever heard: the row says so by its zero packets
+
+
+def list_sorties(session: Session, actor: Actor, data_dir: Path) -> list[SortieView]:
+    """Sorties that the actor may see, newest first."""
+    query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
+    rows = session.scalars(query.order_by(models.SortieRow.id.desc())).all()
+    return [_sortie_view(session, row, data_dir) for row in rows]
+
+
+def get_sortie(session: Session, actor: Actor, sortie_id: int, data_dir: Path) -> SortieView:
+    """The sortie; NotFound for another organisation's."""
+    query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
+    row = session.scalar(query.where(models.SortieRow.id == sortie_id))
+    if row is None:
+        raise NotFound("sortie", sortie_id)
+    return _sortie_view(session, row, data_dir)
+
+
+def update_live_states(session: Session, states: Iterable[LiveState]) -> None:
+    """Store the latest state of each drone; an older one never replaces a newer one."""
+    for state in states:
+        row = session.get(models.VehicleState, state.drone_id)
+        if row is None:
+            session.add(models.VehicleState(**asdict(state)))
+        elif row.at <= state.at:
+            for name, value in asdict(state).items():
+                setattr(row, name, value)
+
+
+def live_states(session: Session) -> list[LiveState]:
+    """The latest state of every drone that has been heard, by drone."""
+    rows = session.scalars(select(models.VehicleState).order_by(models.VehicleState.drone_id))
+    fields = LiveState.__dataclass_fields__
+    return [LiveState(**{name: getattr(row, name) for name in fields}) for row in rows]
+
+
+def register_flight(
+    session: Session, actor: Actor, flight: RegisteredFlight, now: datetime
+) -> None:
+    """Keep a flight that somebody announced; Conflict when the reference is taken."""
+    require_role(actor, "coordinator", "administrator")
+    if flight.ends_at <= flight.starts_at:
+        raise InputError("the flight ends before it starts", field="ends_at")
+    if not flight.uas_ids:
+        raise InputError("a registered flight names at least one UAS id", field="uas_ids")
+    taken = select(models.RegisteredFlightRow.id).where(
+        models.RegisteredFlightRow.reference == flight.reference
+    )
+    if session.scalar(taken) is not None:
+        raise Conflict(f"flight {flight.reference} is already registered")
+    session.add(
+        models.RegisteredFlightRow(
+            reference=flight.reference,
+            operator_id=flight.operator_id,
+            uas_ids=sorted(flight.uas_ids),
+            starts_at=flight.starts_at,
+            ends_at=flight.ends_at,
+            polygon=[list(corner) for corner in flight.polygon],
+            max_height_m=flight.max_height_m,
+        )
+    )
+    session.flush()
+    audit.append(
+        session, actor, action="flight.register", subject=f"flight:{flight.reference}", at=now
+    )
+
+
+def list_registered_flights(session: Session) -> tuple[RegisteredFlight, ...]:
+    """Announced flights of others, and the team's own approved and flying missions."""
+    rows = session.scalars(
+        select(models.RegisteredFlightRow).order_by(models.RegisteredFlightRow.starts_at)
+    )
+    others = [
+        RegisteredFlight(
+            reference=row.reference,
+            operator_id=row.operator_id,
+            uas_ids=frozenset(row.uas_ids),
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            polygon=tuple((lat, lon) for lat, lon in row.polygon),
+            max_height_m=row.max_height_m,
+        )
+        for row in rows
+    ]
+    return (*others, *_own_flights(session))
+
+
+def _own_flights(session: Session) -> list[RegisteredFlight]:
+    drones = {drone.id: drone for drone in fleet.list_drones(session, SYSTEM)}
+    rows = session.scalars(
+        select(models.Mission)
+        .where(models.Mission.state.in_(_AIRBORNE_STATES))
+        .order_by(models.Mission.id)
+    )
+    flights = []
+    for row in rows:
+        view = mission_view(row)
+        drone = drones[row.drone_id]
+        starts_at, ends_at = mission_window(view)
+        heights = [item.alt_home_m for item in view.plan.items if item.alt_home_m is not None]
+        flights.append(
+            RegisteredFlight(
+                reference=f"mission-{row.id}",
+                operator_id=drone.operator_registration,
+                uas_ids=frozenset({drone.remote_id_serial}),
+                starts_at=starts_at,
+                ends_at=ends_at,
+                polygon=view.polygon,
+                max_height_m=max(heights, default=None),
+                own=True,
+            )
+        )
+    return flights
+
+
+def own_uas_ids(session: Session) -> dict[str, str]:
+    """Remote ID serial number → name of every drone of the team."""
+    return {drone.remote_id_serial: drone.name for drone in fleet.list_drones(session, SYSTEM)}
+
+
+def _sortie_view(session: Session, row: models.SortieRow, data_dir: Path) -> SortieView:
+    lines = session.scalars(
+        select(models.ChecklistRun)
+        .where(models.ChecklistRun.sortie_id == row.id)
+        .order_by(models.ChecklistRun.id)
+    )
+    return SortieView(
+        id=row.id,
+        organisation_id=row.organisation_id,
+        mission_id=row.mission_id,
+        drone_id=row.drone_id,
+        ending=row.ending,
+        reason=row.reason,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        took_off_at=row.took_off_at,
+        landed_at=row.landed_at,
+        log_path=data_dir / row.log_path,
+        log_sha256=row.log_sha256,
+        log_complete=row.log_complete,
+        packets=row.packets,
+        distance_m=row.distance_m,
+        max_alt_home_m=row.max_alt_home_m,
+        triggers=tuple(_trigger_from_json(one) for one in row.triggers),
+        checklist=tuple(ChecklistItem(line.at, line.kind, line.detail) for line in lines),
+    )
+
+
+def _trigger_to_json(trigger: Trigger) -> dict[str, Any]:
+    return {**asdict(trigger), "at": trigger.at.isoformat()}
+
+
+def _trigger_from_json(document: dict[str, Any]) -> Trigger:
+    return Trigger(**{**document, "at": datetime.fromisoformat(document["at"])})
+
+
+def _relative(path: Path, data_dir: Path) -> str:
+    try:
+        return path.resolve().relative_to(data_dir.resolve()).as_posix()
+    except ValueError:
+        return str(path.resolve())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

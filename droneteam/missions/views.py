@@ -1,0 +1,129 @@
+"""What the missions' services take and give: frozen values, detached from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from droneteam.missions.airspace import Finding
+from droneteam.missions.camera import SIMULATED
+from droneteam.missions.items import HomePoint
+from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
+from droneteam.missions.sortie import Trigger
+
+
+class MissionState(StrEnum):
+    """Where a mission stands."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    FLYING = "flying"
+    FLOWN = "flown"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class SurveySpec:
+    """What the pilot asks the planner for.
+
+    home : the take-off point, None for the request's meeting point; home_alt_amsl_m : its
+    height when home is None; polygon : None for the request's own.
+    """
+
+    params: SurveyParams = field(default_factory=lambda: SurveyParams(max_photos=60))
+    camera: str = SIMULATED.name
+    home: HomePoint | None = None
+    home_alt_amsl_m: float = 0.0
+    polygon: GeoPolygon | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MissionView:
+    """A mission as pilots and coordinators see it."""
+
+    id: int
+    organisation_id: int
+    request_id: int
+    assignment_id: int
+    drone_id: int
+    drone_name: str
+    pilot_id: int
+    state: MissionState
+    start_at: datetime
+    end_at: datetime
+    camera: str
+    plan: MissionPlan
+    findings: tuple[Finding, ...]
+    mission_hash: str
+    created_at: datetime
+    approved_at: datetime | None
+    approved_by: int | None
+
+    @property
+    def polygon(self) -> GeoPolygon:
+        """The surveyed area."""
+        return self.plan.area
+
+    @property
+    def n_photos(self) -> int:
+        """Photos expected."""
+        return self.plan.n_photos
+
+    @property
+    def duration_s(self) -> float:
+        """Time from take-off to landing expected."""
+        return self.plan.duration_s
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """One line of a sortie's record: a check, an event or a decision."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SortieView:
+    """A flown sortie; the track itself is read from the log at log_path."""
+
+    id: int
+    organisation_id: int
+    mission_id: int
+    drone_id: int
+    ending: str
+    reason: str
+    started_at: datetime
+    ended_at: datetime
+    took_off_at: datetime | None
+    landed_at: datetime | None
+    log_path: Path
+    log_sha256: str
+    log_complete: bool
+    packets: int
+    distance_m: float
+    max_alt_home_m: float
+    triggers: tuple[Trigger, ...]
+    checklist: tuple[ChecklistItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFlight:
+    """A flight that is known to the authority, ours or somebody else's.
+
+    uas_ids : Remote ID serial numbers or session ids; polygon : (lat_deg, lon_deg) corners;
+    max_height_m : above take-off, None for no limit; own : a mission of the team.
+    """
+
+    reference: str
+    operator_id: str
+    uas_ids: frozenset[str]
+    starts_at: datetime
+    ends_at: datetime
+    polygon: GeoPolygon
+    max_height_m: float | None = None
+    own: bool = False

@@ -1,0 +1,601 @@
+"""The messages that a vehicle sends: one function each, from its state to MAVLink's units.
+
+A function's name is its message; `BUILDERS` finds it by number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from sitl import estimator as sensors
+from sitl.autopilot import Autopilot
+from sitl.dynamics import GRAVITY_MPS2
+from sitl.fence import NO_BREACH
+from sitl.manoeuvres import Land, TakeOff
+from sitl.modes import NEEDS_POSITION, Guided, LandMode, Mode, ReturnMode
+
+Message: TypeAlias = Any
+"""A MAVLink message; pymavlink carries no types."""
+
+_MODE_BASE = mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | mav.MAV_MODE_FLAG_STABILIZE_ENABLED
+_MODE_BASE |= mav.MAV_MODE_FLAG_MANUAL_INPUT_ENABLED
+
+SENSORS_PRESENT = 0x5371FC0F
+SENSORS_HEALTHY = 0x47519C0F
+SENSORS_ENABLED = 0x52419C0F
+"""The words of a real one before its GPS was found; bits below are added as they come."""
+SENSOR_GPS = 1 << 5
+SENSOR_ALTITUDE_CONTROL = 1 << 13
+SENSOR_POSITION_CONTROL = 1 << 14
+SENSOR_FENCE = 1 << 20
+SENSOR_AHRS = 1 << 21
+SENSOR_LOGGING = 1 << 24
+SENSOR_BATTERY = 1 << 25
+SENSOR_PREARM = 1 << 28
+
+CAPABILITIES = (
+    mav.MAV_PROTOCOL_CAPABILITY_MISSION_FLOAT
+    | mav.MAV_PROTOCOL_CAPABILITY_PARAM_FLOAT
+    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_INT
+    | mav.MAV_PROTOCOL_CAPABILITY_COMMAND_INT
+    | mav.MAV_PROTOCOL_CAPABILITY_SET_POSITION_TARGET_LOCAL_NED
+    | mav.MAV_PROTOCOL_CAPABILITY_SET_POSITION_TARGET_GLOBAL_INT
+    | mav.MAV_PROTOCOL_CAPABILITY_FLIGHT_TERMINATION
+    | mav.MAV_PROTOCOL_CAPABILITY_MAVLINK2
+    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_FENCE
+    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_RALLY
+)
+"""The real one's 0xFBEF less what is not simulated: file transfer, attitude targets, terrain
+data, compass calibration."""
+FLIGHT_VERSION = (4 << 24) | (7 << 16)
+FLIGHT_HASH = b"90700977"
+
+UNKNOWN_U16 = 65535
+GIMBAL_DEVICE_ID = 1
+
+
+def _boot_ms(ap: Autopilot) -> int:
+    return int(ap.t_s * 1000.0)
+
+
+def _boot_us(ap: Autopilot) -> int:
+    return int(ap.t_s * 1e6)
+
+
+def _millivolts(ap: Autopilot) -> int:
+    return min(UNKNOWN_U16 - 1, max(0, int(ap.battery.voltage_v * 1000.0)))
+
+
+def _lat_lon_e7(ap: Autopilot) -> tuple[int, int]:
+    lat_deg, lon_deg = ap.frame.degrees(ap.position[0], ap.position[1])
+    return round(lat_deg * 1e7), round(lon_deg * 1e7)
+
+
+def _origin_known(ap: Autopilot) -> bool:
+    return ap.home is not None
+
+
+def heartbeat(ap: Autopilot) -> Message:
+    """HEARTBEAT."""
+    base = _MODE_BASE
+    if ap.armed:
+        base |= mav.MAV_MODE_FLAG_SAFETY_ARMED
+    holds = ap.mode in NEEDS_POSITION or ap.mode is Mode.LAND
+    if (holds and ap.position_good and ap.armed) or ap.mode is Mode.GUIDED:
+        base |= mav.MAV_MODE_FLAG_GUIDED_ENABLED
+    if ap.t_s < sensors.BARO_READY_S:
+        status = mav.MAV_STATE_BOOT
+    elif ap.armed and ap.failsafe.any:
+        status = mav.MAV_STATE_CRITICAL
+    else:
+        status = mav.MAV_STATE_STANDBY if ap.landed else mav.MAV_STATE_ACTIVE
+    return mav.MAVLink_heartbeat_message(
+        mav.MAV_TYPE_QUADROTOR, mav.MAV_AUTOPILOT_ARDUPILOTMEGA, base, int(ap.mode), status, 3
+    )
+
+
+def sys_status(ap: Autopilot) -> Message:
+    """SYS_STATUS, with the bits in the order in which a real one sets them."""
+    present, enabled, health = SENSORS_PRESENT, SENSORS_ENABLED, SENSORS_HEALTHY
+    if ap.t_s >= sensors.GPS_DETECTED_S:
+        present, enabled = present | SENSOR_GPS, enabled | SENSOR_GPS
+        health |= SENSOR_GPS if ap.estimator.has_fix(ap.t_s) else 0
+    if ap.t_s >= sensors.AHRS_HEALTHY_S:
+        enabled |= SENSOR_AHRS
+        health |= 0 if ap.failsafe.ekf else SENSOR_AHRS
+    if ap.mode is not Mode.STABILIZE:
+        enabled |= SENSOR_ALTITUDE_CONTROL
+        enabled |= SENSOR_POSITION_CONTROL if ap.mode in NEEDS_POSITION else 0
+    enabled |= SENSOR_FENCE if ap.fence.enabled else 0
+    enabled |= SENSOR_LOGGING if ap.armed else 0
+    health |= SENSOR_PREARM if ap.prearm_good() else 0
+    health |= SENSOR_FENCE if ap.fence.breached == NO_BREACH else 0
+    health |= SENSOR_BATTERY
+    if ap.fence.breached != NO_BREACH:
+        health &= ~SENSOR_FENCE
+    if ap.failsafe.battery:
+        health &= ~SENSOR_BATTERY
+    battery = ap.battery
+    return mav.MAVLink_sys_status_message(
+        present,
+        enabled,
+        health,
+        0,
+        _millivolts(ap),
+        min(32767, int(battery.current_a * 100.0)),
+        int(battery.charge * 100.0),
+        *(0,) * 6,
+    )
+
+
+def system_time(ap: Autopilot) -> Message:
+    """SYSTEM_TIME; the date is unknown before the first fix."""
+    unix_us = int(ap.now.timestamp() * 1e6) if ap.t_s >= sensors.GPS_FIX_S else 0
+    return mav.MAVLink_system_time_message(unix_us, _boot_ms(ap))
+
+
+def gps_raw_int(ap: Autopilot) -> Message:
+    """GPS_RAW_INT, with the height above the ellipsoid beside that above the geoid."""
+    sats = int(ap.params["SIM_GPS1_NUMSATS"])
+    if not ap.estimator.has_fix(ap.t_s):
+        known = ap.t_s >= sensors.GPS_DETECTED_S
+        return mav.MAVLink_gps_raw_int_message(
+            0, 1 if known else 0, 0, 0, 0, UNKNOWN_U16, UNKNOWN_U16, 0, 0, 3 if known else 0
+        )
+    lat_e7, lon_e7 = _lat_lon_e7(ap)
+    body, quality = ap.body, ap.estimator.quality
+    alt_ellipsoid_m = ap.frame.alt_ellipsoid_m + ap.position[2]
+    course_deg = math.degrees(math.atan2(body.v_east_mps, body.v_north_mps)) % 360.0
+    return mav.MAVLink_gps_raw_int_message(
+        _boot_us(ap),
+        mav.GPS_FIX_TYPE_RTK_FIXED,
+        lat_e7,
+        lon_e7,
+        int(ap.frame.alt_amsl_m(ap.position[2]) * 1000.0),
+        121,
+        200,
+        int(body.ground_speed_mps * 100.0),
+        int(course_deg * 100.0),
+        sats,
+        int(alt_ellipsoid_m * 1000.0),
+        int(quality.horizontal_m * 1000.0),
+        int(quality.vertical_m * 1000.0),
+        50,
+        0,
+        0,
+    )
+
+
+def attitude(ap: Autopilot) -> Message:
+    """ATTITUDE."""
+    body = ap.body
+    return mav.MAVLink_attitude_message(
+        _boot_ms(ap), body.roll_rad, body.pitch_rad, body.yaw_rad, 0.0, 0.0, body.yaw_rate_rad_s
+    )
+
+
+def attitude_quaternion(ap: Autopilot) -> Message:
+    """ATTITUDE_QUATERNION."""
+    body = ap.body
+    return mav.MAVLink_attitude_quaternion_message(
+        _boot_ms(ap),
+        *_quaternion(body.roll_rad, body.pitch_rad, body.yaw_rad),
+        0.0,
+        0.0,
+        body.yaw_rate_rad_s,
+    )
+
+
+def _quaternion(
+    roll_rad: float, pitch_rad: float, yaw_rad: float
+) -> tuple[float, float, float, float]:
+    """The rotation z-y-x of the angles, as w, x, y, z."""
+    cr, sr = math.cos(roll_rad / 2.0), math.sin(roll_rad / 2.0)
+    cp, sp = math.cos(pitch_rad / 2.0), math.sin(pitch_rad / 2.0)
+    cy, sy = math.cos(yaw_rad / 2.0), math.sin(yaw_rad / 2.0)
+    return (
+        cr * cp * cy + sr * sp * sy,
+        sr * cp * cy - cr * sp * sy,
+        cr * sp * cy + sr * cp * sy,
+        cr * cp * sy - sr * sp * cy,
+    )
+
+
+def global_position_int(ap: Autopilot) -> Message:
+    """GLOBAL_POSITION_INT; zeros before the origin is set."""
+    body = ap.body
+    heading = int(math.degrees(body.yaw_rad) % 360.0 * 100.0)
+    if not _origin_known(ap):
+        return mav.MAVLink_global_position_int_message(_boot_ms(ap), 0, 0, 0, 0, 0, 0, 0, heading)
+    lat_e7, lon_e7 = _lat_lon_e7(ap)
+    return mav.MAVLink_global_position_int_message(
+        _boot_ms(ap),
+        lat_e7,
+        lon_e7,
+        int(ap.frame.alt_amsl_m(ap.position[2]) * 1000.0),
+        int(ap.height_m() * 1000.0),
+        int(body.v_north_mps * 100.0),
+        int(body.v_east_mps * 100.0),
+        int(-body.v_up_mps * 100.0),
+        heading,
+    )
+
+
+def local_position_ned(ap: Autopilot) -> Message:
+    """LOCAL_POSITION_NED about the origin."""
+    east, north, up = ap.position
+    body = ap.body
+    return mav.MAVLink_local_position_ned_message(
+        _boot_ms(ap), north, east, -up, body.v_north_mps, body.v_east_mps, -body.v_up_mps
+    )
+
+
+def vfr_hud(ap: Autopilot) -> Message:
+    """VFR_HUD."""
+    body, wind = ap.body, ap.wind
+    air = math.hypot(body.v_east_mps - wind.east_mps, body.v_north_mps - wind.north_mps)
+    throttle = 0 if not ap.armed else 12 if ap.landed else 37
+    return mav.MAVLink_vfr_hud_message(
+        air if _origin_known(ap) else 0.0,
+        body.ground_speed_mps,
+        int(math.degrees(body.yaw_rad) % 360.0),
+        throttle,
+        ap.frame.alt_amsl_m(ap.position[2]) if _origin_known(ap) else 0.0,
+        body.v_up_mps,
+    )
+
+
+def battery_status(ap: Autopilot) -> Message:
+    """BATTERY_STATUS: the pack's sum in the first cell, as ArduPilot without a cell monitor."""
+    battery = ap.battery
+    cells = [_millivolts(ap)] + [UNKNOWN_U16] * 9
+    return mav.MAVLink_battery_status_message(
+        0,
+        0,
+        0,
+        32767,
+        cells,
+        min(32767, int(battery.current_a * 100.0)),
+        int(battery.used_mah),
+        int(battery.used_wh * 36.0),
+        int(battery.charge * 100.0),
+        0,
+        mav.MAV_BATTERY_CHARGE_STATE_LOW
+        if ap.failsafe.battery
+        else mav.MAV_BATTERY_CHARGE_STATE_OK,
+    )
+
+
+def ekf_status_report(ap: Autopilot) -> Message:
+    """EKF_STATUS_REPORT."""
+    lost = ap.estimator.gps_lost_at_s is not None
+    variance = 1.0 if ap.failsafe.ekf else 0.3 if lost else 0.005
+    return mav.MAVLink_ekf_status_report_message(
+        int(ap.estimator.flags(ap.t_s)), variance, variance, 0.002, 0.008, 0.0
+    )
+
+
+def extended_sys_state(ap: Autopilot) -> Message:
+    """EXTENDED_SYS_STATE."""
+    landed = mav.MAV_LANDED_STATE_IN_AIR
+    controller = ap.controller
+    if ap.landed:
+        landed = mav.MAV_LANDED_STATE_ON_GROUND
+    elif isinstance(controller, LandMode) or (
+        isinstance(controller, ReturnMode) and isinstance(controller.way.land, Land)
+    ):
+        landed = mav.MAV_LANDED_STATE_LANDING
+    elif isinstance(controller, Guided) and isinstance(controller.task, TakeOff):
+        rising = controller.taking_off
+        landed = mav.MAV_LANDED_STATE_TAKEOFF if rising else landed
+    return mav.MAVLink_extended_sys_state_message(mav.MAV_VTOL_STATE_MC, landed)
+
+
+def mission_current(ap: Autopilot) -> Message:
+    """MISSION_CURRENT; the total leaves home out."""
+    items = ap.mission_items.items
+    return mav.MAVLink_mission_current_message(
+        ap.mission_run.current,
+        max(0, len(items) - 1),
+        int(ap.mission_run.state(items)),
+        1 if ap.flying_mission else 0,
+    )
+
+
+def nav_controller_output(ap: Autopilot) -> Message:
+    """NAV_CONTROLLER_OUTPUT."""
+    bearing_deg, distance_m, rise_m = 0.0, 0.0, 0.0
+    if ap.way is not None:
+        east = ap.way.end[0] - ap.position[0]
+        north = ap.way.end[1] - ap.position[1]
+        bearing_deg = math.degrees(math.atan2(east, north))
+        distance_m = math.hypot(east, north)
+        rise_m = ap.way.end[2] - ap.position[2]
+    return mav.MAVLink_nav_controller_output_message(
+        math.degrees(ap.body.roll_rad),
+        math.degrees(ap.body.pitch_rad),
+        int(bearing_deg),
+        int(bearing_deg),
+        min(65535, int(distance_m)),
+        rise_m,
+        0.0,
+        0.0,
+    )
+
+
+def position_target_global_int(ap: Autopilot) -> Message:
+    """POSITION_TARGET_GLOBAL_INT: where the present leg ends."""
+    east, north, up = ap.way.end if ap.way is not None else ap.position
+    lat_deg, lon_deg = ap.frame.degrees(east, north)
+    return mav.MAVLink_position_target_global_int_message(
+        _boot_ms(ap),
+        0,
+        65016,
+        round(lat_deg * 1e7),
+        round(lon_deg * 1e7),
+        ap.frame.alt_amsl_m(up),
+        *(0.0,) * 8,
+    )
+
+
+def home_position(ap: Autopilot) -> Message:
+    """HOME_POSITION."""
+    east, north, up = ap.home or (0.0, 0.0, 0.0)
+    lat_deg, lon_deg = ap.frame.degrees(east, north)
+    return mav.MAVLink_home_position_message(
+        round(lat_deg * 1e7),
+        round(lon_deg * 1e7),
+        round(ap.frame.alt_amsl_m(up) * 1000.0),
+        north,
+        east,
+        -up,
+        [math.nan] * 4,
+        0.0,
+        0.0,
+        0.0,
+        _boot_us(ap),
+    )
+
+
+def gps_global_origin(ap: Autopilot) -> Message:
+    """GPS_GLOBAL_ORIGIN."""
+    frame = ap.frame
+    return mav.MAVLink_gps_global_origin_message(
+        round(frame.lat_deg * 1e7),
+        round(frame.lon_deg * 1e7),
+        round(frame.alt_amsl_m(0.0) * 1000.0),
+        _boot_us(ap),
+    )
+
+
+def fence_status(ap: Autopilot) -> Message:
+    """FENCE_STATUS."""
+    fence = ap.fence
+    return mav.MAVLink_fence_status_message(
+        1 if fence.breached else 0,
+        fence.breach_count,
+        ap.fence_breach_code(),
+        int(fence.breach_at_s * 1000.0),
+        1,
+    )
+
+
+def wind(ap: Autopilot) -> Message:
+    """WIND as the filter would estimate it in flight."""
+    east, north = (ap.wind.east_mps, ap.wind.north_mps) if not ap.landed else (0.0, 0.0)
+    from_deg = math.degrees(math.atan2(-east, -north))
+    return mav.MAVLink_wind_message(from_deg, math.hypot(east, north), 0.0)
+
+
+def vibration(ap: Autopilot) -> Message:
+    """VIBRATION: quiet."""
+    level = 0.003 if ap.landed else 4.0
+    return mav.MAVLink_vibration_message(_boot_us(ap), level, level, level, 0, 0, 0)
+
+
+def rc_channels(ap: Autopilot) -> Message:
+    """RC_CHANNELS."""
+    pulses = [int(p) for p in ap.rc.pulses_us] + [0] * 10
+    return mav.MAVLink_rc_channels_message(_boot_ms(ap), 8, *pulses, 255)
+
+
+def servo_output_raw(ap: Autopilot) -> Message:
+    """SERVO_OUTPUT_RAW: the four motors alike."""
+    pulse = 1000 if not ap.armed else 1100 if ap.landed else 1370
+    return mav.MAVLink_servo_output_raw_message(_boot_us(ap) % 2**32, 0, *(pulse,) * 4, *(0,) * 4)
+
+
+def ahrs(ap: Autopilot) -> Message:
+    """AHRS."""
+    return mav.MAVLink_ahrs_message(0.0, 0.0, 0.0, 0.0, 0.0, 0.002, 0.002)
+
+
+def raw_imu(ap: Autopilot) -> Message:
+    """RAW_IMU: gravity and what the airframe's acceleration adds."""
+    up_g = 1.0 + (0.0 if ap.body.on_ground else ap.body.climb_accel_mps2 / GRAVITY_MPS2)
+    rate = int(ap.body.yaw_rate_rad_s * 1000.0)
+    return mav.MAVLink_raw_imu_message(
+        _boot_us(ap), 0, 0, int(-1000.0 * up_g), 0, 0, rate, 198, 7, 448
+    )
+
+
+def scaled_pressure(ap: Autopilot) -> Message:
+    """SCALED_PRESSURE of the standard atmosphere."""
+    amsl_m = ap.frame.alt_amsl_m(ap.position[2])
+    hpa = 1013.25 * (1.0 - 2.25577e-5 * amsl_m) ** 5.25588
+    return mav.MAVLink_scaled_pressure_message(_boot_ms(ap), hpa, 0.0, 2500)
+
+
+def power_status(ap: Autopilot) -> Message:
+    """POWER_STATUS."""
+    return mav.MAVLink_power_status_message(5000, 0, 0)
+
+
+def meminfo(ap: Autopilot) -> Message:
+    """MEMINFO."""
+    return mav.MAVLink_meminfo_message(0, 65535, 524288)
+
+
+def autopilot_version(ap: Autopilot) -> Message:
+    """AUTOPILOT_VERSION; the unique id is the vehicle's serial number."""
+    uid2 = ap.setup.serial.encode("ascii")[:18].ljust(18, b"\0")
+    return mav.MAVLink_autopilot_version_message(
+        CAPABILITIES,
+        FLIGHT_VERSION,
+        0,
+        0,
+        0,
+        list(FLIGHT_HASH),
+        [0] * 8,
+        [0] * 8,
+        0,
+        0,
+        0,
+        list(uid2),
+    )
+
+
+def gimbal_device_attitude_status(ap: Autopilot) -> Message:
+    """GIMBAL_DEVICE_ATTITUDE_STATUS: roll and pitch of the earth frame, yaw off the nose."""
+    gimbal = ap.gimbal
+    flags = mav.GIMBAL_DEVICE_FLAGS_ROLL_LOCK | mav.GIMBAL_DEVICE_FLAGS_PITCH_LOCK
+    flags |= mav.GIMBAL_DEVICE_FLAGS_YAW_IN_VEHICLE_FRAME
+    return mav.MAVLink_gimbal_device_attitude_status_message(
+        0,
+        0,
+        _boot_ms(ap),
+        flags,
+        list(_quaternion(0.0, gimbal.pitch_rad, gimbal.yaw_off_nose_rad)),
+        0.0,
+        0.0,
+        0.0,
+        0,
+    )
+
+
+def gimbal_manager_information(ap: Autopilot) -> Message:
+    """GIMBAL_MANAGER_INFORMATION."""
+    gimbal = ap.gimbal
+    return mav.MAVLink_gimbal_manager_information_message(
+        _boot_ms(ap),
+        206847,
+        GIMBAL_DEVICE_ID,
+        0.0,
+        0.0,
+        gimbal.pitch_min_rad,
+        gimbal.pitch_max_rad,
+        math.radians(ap.params["MNT1_YAW_MIN"]),
+        math.radians(ap.params["MNT1_YAW_MAX"]),
+    )
+
+
+def gimbal_manager_status(ap: Autopilot) -> Message:
+    """GIMBAL_MANAGER_STATUS: nobody has primary control."""
+    return mav.MAVLink_gimbal_manager_status_message(
+        _boot_ms(ap), mav.GIMBAL_MANAGER_FLAGS_PITCH_LOCK, GIMBAL_DEVICE_ID, 0, 0, 0, 0
+    )
+
+
+def simstate(ap: Autopilot) -> Message:
+    """SIMSTATE: the truth, as the real SITL tells it."""
+    body = ap.body
+    lat_deg, lon_deg = ap.frame.degrees(body.east_m, body.north_m)
+    return mav.MAVLink_simstate_message(
+        body.roll_rad,
+        body.pitch_rad,
+        body.yaw_rad,
+        body.thrust_north_mps2,
+        body.thrust_east_mps2,
+        -GRAVITY_MPS2 - body.climb_accel_mps2,
+        0.0,
+        0.0,
+        body.yaw_rate_rad_s,
+        round(lat_deg * 1e7),
+        round(lon_deg * 1e7),
+    )
+
+
+Builder = Callable[[Autopilot], Message]
+
+BUILDERS: dict[int, Builder] = {
+    mav.MAVLINK_MSG_ID_HEARTBEAT: heartbeat,
+    mav.MAVLINK_MSG_ID_SYS_STATUS: sys_status,
+    mav.MAVLINK_MSG_ID_SYSTEM_TIME: system_time,
+    mav.MAVLINK_MSG_ID_GPS_RAW_INT: gps_raw_int,
+    mav.MAVLINK_MSG_ID_RAW_IMU: raw_imu,
+    mav.MAVLINK_MSG_ID_SCALED_PRESSURE: scaled_pressure,
+    mav.MAVLINK_MSG_ID_ATTITUDE: attitude,
+    mav.MAVLINK_MSG_ID_ATTITUDE_QUATERNION: attitude_quaternion,
+    mav.MAVLINK_MSG_ID_LOCAL_POSITION_NED: local_position_ned,
+    mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: global_position_int,
+    mav.MAVLINK_MSG_ID_SERVO_OUTPUT_RAW: servo_output_raw,
+    mav.MAVLINK_MSG_ID_MISSION_CURRENT: mission_current,
+    mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN: gps_global_origin,
+    mav.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT: nav_controller_output,
+    mav.MAVLINK_MSG_ID_RC_CHANNELS: rc_channels,
+    mav.MAVLINK_MSG_ID_VFR_HUD: vfr_hud,
+    mav.MAVLINK_MSG_ID_POSITION_TARGET_GLOBAL_INT: position_target_global_int,
+    mav.MAVLINK_MSG_ID_POWER_STATUS: power_status,
+    mav.MAVLINK_MSG_ID_BATTERY_STATUS: battery_status,
+    mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION: autopilot_version,
+    mav.MAVLINK_MSG_ID_MEMINFO: meminfo,
+    mav.MAVLINK_MSG_ID_FENCE_STATUS: fence_status,
+    mav.MAVLINK_MSG_ID_AHRS: ahrs,
+    mav.MAVLINK_MSG_ID_SIMSTATE: simstate,
+    mav.MAVLINK_MSG_ID_WIND: wind,
+    mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT: ekf_status_report,
+    mav.MAVLINK_MSG_ID_VIBRATION: vibration,
+    mav.MAVLINK_MSG_ID_HOME_POSITION: home_position,
+    mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: extended_sys_state,
+    mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_INFORMATION: gimbal_manager_information,
+    mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_STATUS: gimbal_manager_status,
+    mav.MAVLINK_MSG_ID_GIMBAL_DEVICE_ATTITUDE_STATUS: gimbal_device_attitude_status,
+}
+
+NEEDS_HOME = frozenset({mav.MAVLINK_MSG_ID_HOME_POSITION, mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN})
+"""Not sent before the origin is set."""
+NEEDS_FENCE = frozenset({mav.MAVLINK_MSG_ID_FENCE_STATUS})
+"""Streamed only while the fence is on."""
+
+_RAW = mav.MAV_DATA_STREAM_RAW_SENSORS
+_EXTENDED = mav.MAV_DATA_STREAM_EXTENDED_STATUS
+_RC = mav.MAV_DATA_STREAM_RC_CHANNELS
+_POSITION = mav.MAV_DATA_STREAM_POSITION
+_EXTRA1 = mav.MAV_DATA_STREAM_EXTRA1
+_EXTRA2 = mav.MAV_DATA_STREAM_EXTRA2
+_EXTRA3 = mav.MAV_DATA_STREAM_EXTRA3
+
+STREAMS: dict[int, tuple[int, ...]] = {
+    _RAW: (mav.MAVLINK_MSG_ID_RAW_IMU, mav.MAVLINK_MSG_ID_SCALED_PRESSURE),
+    _EXTENDED: (
+        mav.MAVLINK_MSG_ID_SYS_STATUS,
+        mav.MAVLINK_MSG_ID_POWER_STATUS,
+        mav.MAVLINK_MSG_ID_MEMINFO,
+        mav.MAVLINK_MSG_ID_MISSION_CURRENT,
+        mav.MAVLINK_MSG_ID_GPS_RAW_INT,
+        mav.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT,
+        mav.MAVLINK_MSG_ID_FENCE_STATUS,
+        mav.MAVLINK_MSG_ID_POSITION_TARGET_GLOBAL_INT,
+    ),
+    _POSITION: (
+        mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT,
+        mav.MAVLINK_MSG_ID_LOCAL_POSITION_NED,
+    ),
+    _RC: (mav.MAVLINK_MSG_ID_SERVO_OUTPUT_RAW, mav.MAVLINK_MSG_ID_RC_CHANNELS),
+    _EXTRA1: (mav.MAVLINK_MSG_ID_ATTITUDE, mav.MAVLINK_MSG_ID_SIMSTATE),
+    _EXTRA2: (mav.MAVLINK_MSG_ID_VFR_HUD,),
+    _EXTRA3: (
+        mav.MAVLINK_MSG_ID_AHRS,
+        mav.MAVLINK_MSG_ID_SYSTEM_TIME,
+        mav.MAVLINK_MSG_ID_WIND,
+        mav.MAVLINK_MSG_ID_BATTERY_STATUS,
+        mav.MAVLINK_MSG_ID_GIMBAL_DEVICE_ATTITUDE_STATUS,
+        mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT,
+        mav.MAVLINK_MSG_ID_VIBRATION,
+    ),
+}
+"""The legacy REQUEST_DATA_STREAM groups."""
