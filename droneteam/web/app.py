@@ -16,7 +16,10 @@ from droneteam.web import timefmt
 from droneteam.web.api import board as api_board
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import door
+from droneteam.web.api import live as api_live
+from droneteam.web.api import missions as api_missions
 from droneteam.web.api import requests as api_requests
+from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
@@ -62,7 +65,15 @@ PAGES = (
 )
 
 
-API = (api_session.bp, api_requests.bp, api_board.bp, api_cases.bp)
+API = (
+    api_session.bp,
+    api_requests.bp,
+    api_board.bp,
+    api_missions.bp,
+    api_live.bp,
+    api_scenes.bp,
+    api_cases.bp,
+)
 
 
 def create_app(

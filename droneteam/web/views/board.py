@@ -25,6 +25,8 @@ from droneteam.web.views.requests import OPEN_STATES
 bp = Blueprint("board", __name__, url_prefix="/board")
 
 READERS = ("coordinator", "manager", "pilot")
+PLAN_READERS = ("coordinator", "manager", "auditor")
+"""Of drafts too, which pilots need not see."""
 
 
 @bp.get("/")
@@ -68,7 +70,7 @@ def solve() -> Response:
 
 
 @bp.get("/plans/<id:plan_id>")
-@allow(*READERS)
+@allow(*PLAN_READERS)
 def draft(plan_id: int) -> str:
     """One plan, draft or published, beside the one in force."""
     with reading() as session:
