@@ -38,6 +38,7 @@ class Options:
     speedup: float
     world: str
     seed: int
+    roster: tuple[tuple[str, str], ...]
     faults: FaultSpec
     wind_mps: float
     wind_from_deg: float
@@ -87,6 +88,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         speedup=given.speedup,
         world=given.world,
         seed=given.seed,
+        roster=_roster(given.roster),
         faults=FaultSpec(
             given.loss, given.delay, given.jitter, given.duplication, given.reordering
         ),
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--speedup", type=float, default=1.0, help="simulated seconds per second")
     add("--world", default="accident", choices=sorted(PLACES))
     add("--seed", type=int, default=1)
+    add("--roster", type=Path, help="JSON list of objects with name and remote_id_serial")
     add("--loss", type=float, default=0.0, help="share of frames lost each way")
     add("--delay", type=float, default=0.0, help="seconds each way")
     add("--jitter", type=float, default=0.0, help="seconds of random extra delay")
@@ -140,6 +143,16 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a scripted flight ({' or '.join(KINDS)}), from so many simulated seconds on",
     )
     return parser
+
+
+def _roster(path: Path | None) -> tuple[tuple[str, str], ...]:
+    if path is None:
+        return ()
+    try:
+        rows = json.loads(path.read_text())
+        return tuple((str(row["name"]), str(row["remote_id_serial"])) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"--roster {path} cannot be used: {error}") from error
 
 
 def _instant(text: str | None) -> datetime:
@@ -182,7 +195,14 @@ async def serve(options: Options) -> None:
             ("SIM_WIND_TURB", options.gust_mps),
             ("SIM_SPEEDUP", options.speedup),
         )
-        spec = FleetSpec(options.drones, place, options.boot_at, options.seed, params=params)
+        spec = FleetSpec(
+            options.drones,
+            place,
+            options.boot_at,
+            options.seed,
+            params=params,
+            roster=options.roster,
+        )
         fleet = build_fleet(spec, on_shot)
         broadcasts = Broadcasts(fleet, place, options.boot_at)
         for kind, start_s in options.beacons:

@@ -69,11 +69,11 @@ def _change_speed(ap: Autopilot, item: MissionItem) -> bool:
         return False
     match int(item.param1):
         case 0 | 1:
-            ap.speeds.horizontal_mps = item.param2
+            ap.speeds.change(horizontal_mps=item.param2)
         case 2:
-            ap.speeds.up_mps = item.param2
+            ap.speeds.change(up_mps=item.param2)
         case 3:
-            ap.speeds.down_mps = item.param2
+            ap.speeds.change(down_mps=item.param2)
         case _:
             return False
     return True
@@ -84,7 +84,7 @@ def _condition_yaw(ap: Autopilot, item: MissionItem) -> bool:
     if item.param4 == 1.0:
         sense = -1.0 if item.param3 < 0.0 else 1.0
         angle = ap.body.yaw_rad + sense * angle
-    ap.hold_yaw(wrap_pi(angle))
+    ap.nose.hold(wrap_pi(angle))
     return True
 
 
@@ -121,7 +121,7 @@ def _mount_control(ap: Autopilot, item: MissionItem) -> bool:
 
 
 def _gimbal_pitch_yaw(ap: Autopilot, item: MissionItem) -> bool:
-    if math.isnan(item.param1) or math.isnan(item.param2):
+    if not (math.isfinite(item.param1) and math.isfinite(item.param2)):
         return False  # rates only: this mount is driven by angles
     locked = bool(item.x & GIMBAL_YAW_LOCK)
     ap.gimbal.hold_angles(math.radians(item.param1), math.radians(item.param2), yaw_locked=locked)

@@ -16,69 +16,34 @@ from sitl import estimator as sensors
 from sitl.arming import Readiness, arm_failures, prearm_failures
 from sitl.battery import IDLE_A, Battery, flight_current_a
 from sitl.breadcrumbs import Breadcrumbs
-from sitl.dynamics import Body, Demand, Wind
+from sitl.dynamics import Body, Demand, Wind, clamp
 from sitl.estimator import Estimator, GpsQuality
+from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
 from sitl.executor import MissionRun
 from sitl.failsafe import FailsafeMonitor
 from sitl.fence import BREACH_CODE, FenceKind, FenceLimits, FenceState, Point, breaches, zones_of
 from sitl.frame import LocalFrame
-from sitl.items import Cmd, Frame, MissionItem
-from sitl.manoeuvres import FlyTo, Return, ReturnPlan
+from sitl.homing import plan_return
+from sitl.items import ALT_LIMIT_M, Cmd, Frame, MissionItem
+from sitl.manoeuvres import FlyTo, ReturnPlan
 from sitl.missionstore import FenceItems, MissionItems, RallyItems
-from sitl.modes import NEEDS_POSITION, Controller, Guided, Mode, ReturnMode, controller_for
+from sitl.modes import NEEDS_POSITION, Controller, Guided, Mode, controller_for
 from sitl.navigation import Limits, Point3
+from sitl.nose import Nose
 from sitl.params import ParameterStore
 from sitl.payload import Gimbal, Shutter
 from sitl.shot import Shot
+from sitl.speeds import Speeds
+from sitl.transmitter import Transmitter
 
 FLYING_STEP_S = 0.02
 RESTING_STEP_S = 0.1
 """A disarmed vehicle has nothing to integrate; its timers do with this."""
 SLOW_CHECK_S = 0.1
-LOOK_AHEAD_MIN_M = 1.0
-"""A leg shorter than this does not turn the nose."""
-RTL_CLIMB_ABOVE_M = 2.5
 PREARM_REPEAT_S = 30.0
-WP_YAW_FACES_NEXT = (1, 2, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """STATUSTEXT to everybody."""
-
-    severity: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """MISSION_ITEM_REACHED."""
-
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class HomeSet:
-    """Home moved (or was set first); HOME_POSITION and GPS_GLOBAL_ORIGIN go out."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParamSet:
-    """A parameter changed; PARAM_VALUE goes out."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """The shutter fired; CAMERA_FEEDBACK goes out."""
-
-    index: int
-    at: datetime
-    position: Point3
-
-
-Event = Text | Reached | HomeSet | ParamSet | Photo
+FARTHEST_M = 100_000.0
+"""A target beyond this is a mistake (or NaN)."""
+WIND_MAX_MPS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,36 +65,6 @@ class VehicleSetup:
     params: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(slots=True)
-class Transmitter:
-    """The pilot's radio control: eight channels; the station may override them for a while."""
-
-    sticks_us: list[float] = field(
-        default_factory=lambda: [1500.0, 1500.0, 1000.0, 1500.0, 1800.0, 1000.0, 1000.0, 1800.0]
-    )
-    overrides_us: list[float] = field(default_factory=lambda: [0.0] * 8)
-    override_until_s: float = 0.0
-    failed: bool = False
-    pulses_us: list[float] = field(default_factory=lambda: [1500.0, 1500.0, 1000.0] + [1500.0] * 5)
-
-    def update(self, t_s: float) -> None:
-        """Sets the pulses that count now."""
-        overridden = t_s < self.override_until_s
-        self.pulses_us = [
-            over if overridden and over > 0.0 else own
-            for own, over in zip(self.sticks_us, self.overrides_us, strict=True)
-        ]
-
-
-@dataclass(slots=True)
-class SpeedOverrides:
-    """What DO_CHANGE_SPEED set, until the mode changes."""
-
-    horizontal_mps: float | None = None
-    up_mps: float | None = None
-    down_mps: float | None = None
-
-
 class Autopilot:
     """The vehicle with everything on board."""
 
@@ -147,7 +82,8 @@ class Autopilot:
         self.gimbal = Gimbal()
         self.shutter = Shutter()
         self.rc = Transmitter()
-        self.speeds = SpeedOverrides()
+        self.speeds = Speeds(self.params)
+        self.nose = Nose(self.body.yaw_rad)
         self.mode = Mode.STABILIZE
         self.controller: Controller = controller_for(self.mode, self)
         self.armed = False
@@ -168,8 +104,6 @@ class Autopilot:
         self.position_good = False
         self.way: FlyTo | None = None
         self._on_shot = on_shot
-        self._yaw_point: Point3 | None = None
-        self._yaw_fixed = False
         self._texts_told = 0
         self._next_slow_s = 0.0
         self._next_prearm_s = PREARM_REPEAT_S
@@ -190,21 +124,27 @@ class Autopilot:
         slow = self.t_s >= self._next_slow_s
         if slow:
             self._slow_step()
-        self.position = (
-            self.body.east_m + self.estimator.error_east_m,
-            self.body.north_m + self.estimator.error_north_m,
-            self.body.up_m + self.estimator.error_up_m,
-        )
         self.demand.motors = self.armed
         if self.armed:
             self.rc.update(self.t_s)
             self.controller.run(self, dt_s)
-            self._turn_nose()
+            self.nose.look_at_point(self.position)
+            self.demand.yaw_rad = self.nose.yaw_rad
         else:
             self.demand.still()
         self.body.step(self.demand, self.wind, dt_s)
+        self._believe()
         self._after_motion()
         self._run_camera(dt_s)
+
+    def _believe(self) -> None:
+        """Sets the believed place: the true one with the estimate's errors."""
+        body, estimator = self.body, self.estimator
+        self.position = (
+            body.east_m + estimator.error_east_m,
+            body.north_m + estimator.error_north_m,
+            body.up_m + estimator.error_up_m,
+        )
 
     def _slow_step(self) -> None:
         self._next_slow_s = self.t_s + SLOW_CHECK_S - 1e-9
@@ -239,8 +179,9 @@ class Autopilot:
 
     def _blow(self) -> None:
         wind, params = self.wind, self.params
-        wind.speed_mps, wind.from_deg = params["SIM_WIND_SPD"], params["SIM_WIND_DIR"]
-        wind.gust_mps = params["SIM_WIND_TURB"]
+        wind.speed_mps = clamp(params["SIM_WIND_SPD"], 0.0, WIND_MAX_MPS)
+        wind.gust_mps = clamp(params["SIM_WIND_TURB"], 0.0, WIND_MAX_MPS)
+        wind.from_deg = params["SIM_WIND_DIR"]
         wind.update(SLOW_CHECK_S, self.rng)
 
     def _draw_current(self, dt_s: float) -> None:
@@ -304,24 +245,11 @@ class Autopilot:
 
     def limits(self) -> Limits:
         """The speeds and accelerations in force."""
-        params, speeds = self.params, self.speeds
-        returning = isinstance(self.controller, ReturnMode) and params["RTL_SPEED"] > 0
-        cruise = params["RTL_SPEED"] if returning else params["WPNAV_SPEED"]
-        return Limits(
-            speed_mps=speeds.horizontal_mps or max(0.2, cruise / 100.0),
-            up_mps=speeds.up_mps or max(0.1, params["WPNAV_SPEED_UP"] / 100.0),
-            down_mps=speeds.down_mps or max(0.1, params["WPNAV_SPEED_DN"] / 100.0),
-            accel_mps2=max(0.5, params["WPNAV_ACCEL"] / 100.0),
-            accel_up_mps2=max(0.5, params["WPNAV_ACCEL_Z"] / 100.0),
-            corner_m=max(0.1, params["WPNAV_RADIUS"] / 100.0),
-        )
+        return self.speeds.limits()
 
     def land_speed_mps(self, height_m: float) -> float:
-        """How fast to descend for landing."""
-        if height_m > self.params["LAND_ALT_LOW"] / 100.0:
-            high = self.params["LAND_SPEED_HIGH"] or self.params["WPNAV_SPEED_DN"]
-            return max(0.1, high / 100.0)
-        return max(0.1, self.params["LAND_SPEED"] / 100.0)
+        """How fast to descend for landing at a height above home."""
+        return self.speeds.land_speed_mps(height_m)
 
     def up_of(self, alt_m: float, frame: Frame) -> float:
         """Height in the local frame of an altitude in a MAVLink frame."""
@@ -381,33 +309,9 @@ class Autopilot:
 
     def return_plan(self) -> ReturnPlan:
         """How RTL would go from here."""
-        params = self.params
         home = self.home or (0.0, 0.0, 0.0)
-        target, base_up = self._return_target(home)
-        east, north, up = self.position
-        way_m = math.hypot(east - target[0], north - target[1])
-        climb_m = max(params["RTL_ALT"] / 100.0, params["RTL_CLIMB_MIN"] / 100.0 + up - home[2])
-        return_up = max(base_up + climb_m, up)
-        if params["RTL_CONE_SLOPE"] > 0.0:
-            cone_up = max(home[2] + way_m * params["RTL_CONE_SLOPE"], up + RTL_CLIMB_ABOVE_M)
-            return_up = max(up, min(return_up, cone_up))
-        final = params["RTL_ALT_FINAL"] / 100.0
-        return ReturnPlan(
-            target, return_up, params["RTL_LOIT_TIME"] / 1000.0, home[2] + final if final else None
-        )
-
-    def _return_target(self, home: Point3) -> tuple[Point, float]:
-        east, north, _ = self.position
-        best, best_m, base_up = (home[0], home[1]), math.inf, home[2]
-        if self.params["RALLY_INCL_HOME"] == 1 or not self.rally_items.items:
-            best_m = math.hypot(east - home[0], north - home[1])
-        limit_m = self.params["RALLY_LIMIT_KM"] * 1000.0
-        for item in self.rally_items.items:
-            point = self.frame.metres(item.lat_deg, item.lon_deg)
-            away_m = math.hypot(east - point[0], north - point[1])
-            if away_m < best_m and not 0.0 < limit_m < away_m:
-                best, best_m = point, away_m
-        return best, base_up
+        rally = [self.frame.metres(i.lat_deg, i.lon_deg) for i in self.rally_items.items]
+        return plan_return(self.params, home, rally, self.position)
 
     # --- commands -------------------------------------------------------------------------
 
@@ -424,6 +328,7 @@ class Autopilot:
         if self.params.set(name, value) is None:
             return False
         self.events.append(ParamSet(name))
+        self.speeds.params_changed()
         self._fit_gimbal()
         return True
 
@@ -465,13 +370,10 @@ class Autopilot:
             self.fence.recovering = True
             self.say(6, "Manual recovery started")
         self.mode = mode
-        self.speeds = SpeedOverrides()
+        self.speeds.reset(returning=mode is Mode.RTL)
         self.way = None
-        self._yaw_fixed = False
-        if mode is not Mode.AUTO:
-            self._yaw_point = None
+        self.nose = Nose(self.body.yaw_rad, self.nose.point if mode is Mode.AUTO else None)
         self.controller = controller_for(mode, self)
-        self.demand.yaw_rad = self.body.yaw_rad
         if mode is Mode.AUTO and self.armed and len(self.mission_items.items) > 1:
             self.mission_run.start_or_resume(self)
 
@@ -488,7 +390,7 @@ class Autopilot:
         self.armed, self.auto_armed = True, False
         self.landed = self.body.on_ground
         self._ground_since_s = self.t_s
-        self.demand.yaw_rad = self.body.yaw_rad
+        self.nose = Nose(self.body.yaw_rad)
         self.controller = controller_for(self.mode, self)
         self.mission_run.reset()
         if self.position_good:
@@ -522,7 +424,7 @@ class Autopilot:
         controller = self.controller
         if not self.armed or not self.landed or not isinstance(controller, Guided):
             return False
-        if height_m <= 0.0:
+        if not 0.0 < height_m < ALT_LIMIT_M:
             return False
         self.auto_armed = True
         controller.take_off((self.home[2] if self.home else 0.0) + height_m)
@@ -532,6 +434,8 @@ class Autopilot:
         """Flies to a point in GUIDED; refused outside the fence or in another mode."""
         controller = self.controller
         if not isinstance(controller, Guided) or not self.position_good:
+            return False
+        if not math.dist((east_m, north_m, up_m), self.position) < FARTHEST_M:
             return False
         if self.fence.enabled and self.fence_violations((east_m, north_m, up_m)):
             return False
@@ -597,43 +501,16 @@ class Autopilot:
             Cmd.NAV_WAYPOINT, x=round(lat_deg * 1e7), y=round(lon_deg * 1e7), z=alt_amsl_m
         )
 
-    # --- the nose -------------------------------------------------------------------------
-
     def look_at(self, point: Point3 | None) -> None:
         """Keeps camera and nose on a point; None lets go."""
-        self._yaw_point = point
+        self.nose.point = point
         if point is None:
             self.gimbal.release()
         else:
             self.gimbal.point_at(*point)
 
-    def hold_yaw(self, yaw_rad: float) -> None:
-        """Turns to a bearing and keeps it until the next leg."""
-        self._yaw_fixed = True
-        self.demand.yaw_rad = yaw_rad
-
-    def reset_yaw_for_leg(self) -> None:
-        """A new leg: the nose follows WP_YAW_BEHAVIOR again."""
-        self._yaw_fixed = False
-
     def look_along(self, way: FlyTo) -> None:
-        """Turns the nose along a leg, if nothing else holds it."""
+        """Tells which leg is being flown; the nose follows it."""
         self.way = way
-        if self._yaw_fixed or self._yaw_point is not None or way.leg is None:
-            return
-        behaviour = int(self.params["WP_YAW_BEHAVIOR"])
-        returning = isinstance(self.controller, ReturnMode | Return)
-        if behaviour not in WP_YAW_FACES_NEXT or (behaviour == 2 and returning):
-            return
-        east = way.leg.end[0] - way.leg.start[0]
-        north = way.leg.end[1] - way.leg.start[1]
-        if math.hypot(east, north) > LOOK_AHEAD_MIN_M:
-            self.demand.yaw_rad = math.atan2(east, north)
-
-    def _turn_nose(self) -> None:
-        if self._yaw_point is None or self._yaw_fixed:
-            return
-        east = self._yaw_point[0] - self.position[0]
-        north = self._yaw_point[1] - self.position[1]
-        if math.hypot(east, north) > LOOK_AHEAD_MIN_M:
-            self.demand.yaw_rad = math.atan2(east, north)
+        returning = self.mode in (Mode.RTL, Mode.SMART_RTL)
+        self.nose.look_along(way, int(self.params["WP_YAW_BEHAVIOR"]), returning=returning)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sitl.dynamics import clamp
+
 CELL_CURVE_V = (
     (0.00, 3.00),
     (0.03, 3.35),
@@ -68,4 +70,4 @@ class Battery:
         self.used_mah += current_a * dt_s / 3.6
         self.used_wh += current_a * self.voltage_v * dt_s / 3600.0
         rest_v = rest_voltage_v(self.charge) * self.full_v / FULL_REST_V
-        self.voltage_v = max(0.0, rest_v - current_a * self.resistance_ohm)
+        self.voltage_v = clamp(rest_v - current_a * self.resistance_ohm, 0.0, 60.0)

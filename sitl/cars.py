@@ -49,6 +49,7 @@ class CarSpec:
 
     @property
     def wheel_radius_m(self) -> float:
+        """Of the tyre's tread."""
         return 0.22 * self.height_m
 
     @property

@@ -12,7 +12,7 @@ from sitl.telemetry import BUILDERS, NEEDS_FENCE, NEEDS_HOME, Builder, Message
 
 HEARTBEAT_S = 1.0
 TIMESYNC_S = 10.0
-FASTEST_S = 0.02
+FASTEST_S, SLOWEST_S = 0.02, 2000.0
 PARAMS_PER_POLL = 40
 """PARAM_REQUEST_LIST is answered in portions, so that other traffic gets through."""
 AUTOPILOT_COMPONENT = 1
@@ -57,7 +57,9 @@ class Channel:
         if interval_s <= 0.0:
             self._streams.pop(message_id, None)
         else:
-            self._streams[message_id] = _Stream(builder, max(FASTEST_S, interval_s), now_s)
+            self._streams[message_id] = _Stream(
+                builder, min(SLOWEST_S, max(FASTEST_S, interval_s)), now_s
+            )
             self._next_due_s = now_s
         return True
 

@@ -13,8 +13,17 @@ from sitl.actions import do_command
 from sitl.arming import FORCE_MAGIC, prearm_failures
 from sitl.autopilot import Autopilot
 from sitl.channel import Channel
-from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem
+from sitl.items import (
+    ALT_LIMIT_M,
+    MISSION_SPECS,
+    Cmd,
+    Frame,
+    MissionItem,
+    as_int32,
+    refusal,
+)
 from sitl.modes import Guided, Mode
+from sitl.navigation import Point3
 from sitl.telemetry import BUILDERS, NEEDS_HOME, Message
 
 
@@ -37,17 +46,29 @@ class Order:
 
     command: int
     params: tuple[float, float, float, float]
-    x: float
-    y: float
+    x: int
+    y: int
     z: float
     frame: int = Frame.GLOBAL_RELATIVE_ALT
 
     @property
     def as_item(self) -> MissionItem:
         """The same as a mission item."""
-        x = 0 if math.isnan(self.x) else int(self.x)
-        y = 0 if math.isnan(self.y) else int(self.y)
-        return MissionItem(self.command, self.frame, *self.params, x=x, y=y, z=self.z)
+        return MissionItem(self.command, self.frame, *self.params, x=self.x, y=self.y, z=self.z)
+
+    def whole(self, place: int) -> int:
+        """A parameter (numbered from 0) as a whole number; -1 when it is none."""
+        value = self.params[place]
+        return int(value) if math.isfinite(value) else -1
+
+    def place(self, ap: Autopilot) -> Point3 | None:
+        """Where the order points to in the vehicle's frame; None when that is nowhere."""
+        if self.frame not in set(Frame) or not abs(self.z) < ALT_LIMIT_M:
+            return None
+        if abs(self.x) > 900_000_000 or abs(self.y) > 1_800_000_000:
+            return None
+        east, north = ap.frame.metres(self.x * 1e-7, self.y * 1e-7)
+        return (east, north, ap.up_of(self.z, Frame(self.frame)))
 
 
 LOCATED = frozenset(
@@ -68,9 +89,8 @@ def order_of(message: Message) -> Order:
     params = (message.param1, message.param2, message.param3, message.param4)
     if message.get_type() == "COMMAND_INT":
         return Order(message.command, params, message.x, message.y, message.z, message.frame)
-    x, y = message.param5, message.param6
-    if message.command in LOCATED:
-        x, y = round(x * 1e7), round(y * 1e7)
+    scale = 1e7 if message.command in LOCATED else 1.0
+    x, y = as_int32(message.param5 * scale), as_int32(message.param6 * scale)
     frame = Frame.GLOBAL if message.command == Cmd.DO_SET_HOME else Frame.GLOBAL_RELATIVE_ALT
     return Order(message.command, params, x, y, message.param7, frame)
 
@@ -86,7 +106,10 @@ def execute(ap: Autopilot, channel: Channel, order: Order) -> Result:
     spec = MISSION_SPECS.get(order.command)
     if spec is None or spec.nav:
         return Result.UNSUPPORTED
-    return Result.ACCEPTED if do_command(ap, order.as_item) else Result.DENIED
+    item = order.as_item
+    if refusal(item, MISSION_SPECS) is not None or not do_command(ap, item):
+        return Result.DENIED
+    return Result.ACCEPTED
 
 
 def _ok(done: bool) -> Result:
@@ -104,9 +127,9 @@ def set_mode(ap: Autopilot, number: int) -> Result:
 
 
 def _do_set_mode(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    if not int(order.params[0]) & mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED:
+    if not order.whole(0) & mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED:
         return Result.DENIED
-    return set_mode(ap, int(order.params[1]))
+    return set_mode(ap, order.whole(1))
 
 
 def _arm_disarm(ap: Autopilot, channel: Channel, order: Order) -> Result:
@@ -152,7 +175,7 @@ def _pause_continue(ap: Autopilot, channel: Channel, order: Order) -> Result:
 
 
 def _set_mission_current(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    seq = int(order.params[0])
+    seq = order.whole(0)
     if seq < 0 or not ap.mission_run.set_current(ap, seq):
         return Result.DENIED
     channel.send(BUILDERS[mav.MAVLINK_MSG_ID_MISSION_CURRENT](ap))
@@ -160,25 +183,23 @@ def _set_mission_current(ap: Autopilot, channel: Channel, order: Order) -> Resul
 
 
 def _reposition(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    item = order.as_item
-    if abs(item.x) > 900_000_000 or abs(item.y) > 1_800_000_000 or not math.isfinite(order.z):
+    where = order.place(ap)
+    if where is None:
         return Result.DENIED
-    changes = not math.isnan(order.params[1]) and int(order.params[1]) & REPOSITION_CHANGES_MODE
     if ap.mode is not Mode.GUIDED:
-        if not changes:
+        if not max(0, order.whole(1)) & REPOSITION_CHANGES_MODE:
             return Result.DENIED
         if not ap.change_mode(Mode.GUIDED):
             return Result.FAILED
-    east, north = ap.frame.metres(item.lat_deg, item.lon_deg)
-    if not ap.go_to(east, north, ap.up_of(order.z, Frame(order.frame))):
+    if not ap.go_to(*where):
         return Result.FAILED
     if order.params[0] > 0.0:
-        ap.speeds.horizontal_mps = order.params[0]
+        ap.speeds.change(horizontal_mps=order.params[0])
     return Result.ACCEPTED
 
 
 def _set_message_interval(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    message_id, interval_us = int(order.params[0]), order.params[1]
+    message_id, interval_us = order.whole(0), order.whole(1)
     if message_id not in BUILDERS:
         ap.say(6, f"No ap_message for mavlink id ({message_id})")
         return Result.DENIED
@@ -187,18 +208,18 @@ def _set_message_interval(ap: Autopilot, channel: Channel, order: Order) -> Resu
 
 
 def _get_message_interval(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    message_id = int(order.params[0])
+    message_id = max(0, order.whole(0)) & 0xFFFF
     interval_s = channel.interval_s(message_id)
     known = message_id in BUILDERS
     interval_us = -1 if known else 0
     if interval_s is not None:
-        interval_us = int(interval_s * 1e6)
+        interval_us = round(interval_s * 1e6)
     channel.send(mav.MAVLink_message_interval_message(message_id, interval_us))
     return Result.ACCEPTED if known else Result.FAILED
 
 
 def _request_message(ap: Autopilot, channel: Channel, order: Order) -> Result:
-    message_id = int(order.params[0])
+    message_id = order.whole(0)
     if message_id not in BUILDERS or (message_id in NEEDS_HOME and ap.home is None):
         return Result.FAILED
     channel.send(BUILDERS[message_id](ap))

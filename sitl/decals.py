@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from sitl.jit import kernel
 from numpy.typing import NDArray
 
-from sitl.mesh import FloatArray
+from sitl.jit import Rgbg, Vector, kernel
+from sitl.mesh import FloatArray, IntArray
 from sitl.noise import box_cover, hash01, octave, smooth, stripe_cover
 
 CELL_M = 0.25
+SEAM_M = 0.03
+SHARD_CELL_M = 0.03
+TAR_GLOSS, STAIN_GLOSS = 0.35, 0.3
 
 
 class DecalKind(IntEnum):
@@ -36,8 +39,8 @@ class DecalKind(IntEnum):
     COVER = 8
 
 
-_ROUND = (1, 6, 7, 8)
-"""Kinds that are laid out round a."""
+ROUND_KINDS = (1, 6, 7, 8)
+"""Kinds that are laid out round a: TARGET, STAIN, SHARDS, COVER."""
 PAD_M = 0.15
 """A decal's uneven edge and the footprint's half reach this far beyond its nominal outline."""
 
@@ -72,7 +75,7 @@ class Decal:
 
     def reach_m(self) -> float:
         """Distance from the centre line beyond which the decal has no effect."""
-        if int(self.kind) in _ROUND:
+        if int(self.kind) in ROUND_KINDS:
             return 1.5 * max(self.half_width_m, math.dist(self.a_en_m, self.b_en_m)) + PAD_M
         return self.half_width_m + PAD_M
 
@@ -123,133 +126,229 @@ def _cells_near(
 
 
 @kernel
-def apply_decals(x, y, dx_e, dx_n, dy_e, dy_n, footprint, r, g, b, rows, starts, items, grid):
+def apply_decals(
+    x: float,
+    y: float,
+    step_u: Vector,
+    step_v: Vector,
+    footprint: float,
+    r: float,
+    g: float,
+    b: float,
+    index: tuple[FloatArray, IntArray, IntArray, FloatArray],
+) -> Rgbg:
     """The ground's colour and gloss under all decals at a spot.
 
-    dx, dy : the pixel's footprint vectors in the horizontal plane
+    step_u, step_v : the pixel's footprint vectors; index : rows, starts, items, grid
     """
-    gloss = 0.0
-    column = int(math.floor((x - grid[0]) / CELL_M))
-    line = int(math.floor((y - grid[1]) / CELL_M))
+    rows, starts, items, grid = index
+    colour = (r, g, b, 0.0)
+    column = math.floor((x - grid[0]) / CELL_M)
+    line = math.floor((y - grid[1]) / CELL_M)
     if column < 0 or line < 0 or column >= int(grid[2]) or line >= int(grid[3]):
-        return r, g, b, gloss
+        return colour
     cell = line * int(grid[2]) + column
     for k in range(starts[cell], starts[cell + 1]):
         row = rows[items[k]]
-        ax, ay = row[1], row[2]
-        ex, ey = row[3] - ax, row[4] - ay
+        ex, ey = row[3] - row[1], row[4] - row[2]
         length = math.hypot(ex, ey)
         ex, ey = ex / length, ey / length
-        p = (x - ax) * ex + (y - ay) * ey
-        q = (y - ay) * ex - (x - ax) * ey
-        pad = 0.06 + 2.0 * footprint
-        if int(row[0]) in _ROUND:
-            reach = 1.5 * max(length, row[5]) + pad
-            if p * p + q * q > reach * reach:
-                continue
-        elif p < -pad or p > length + pad or abs(q) > row[5] + pad:
+        p = (x - row[1]) * ex + (y - row[2]) * ey
+        q = (y - row[2]) * ex - (x - row[1]) * ey
+        if _misses(row, p, q, length, footprint):
             continue
-        pw = abs(dx_e * ex + dx_n * ey) + abs(dy_e * ex + dy_n * ey)
-        qw = abs(dx_n * ex - dx_e * ey) + abs(dy_n * ex - dy_e * ey)
-        r, g, b, gloss = _one_decal(row, x, y, p, q, pw, qw, length, footprint, r, g, b, gloss)
-    return r, g, b, gloss
+        pw = abs(step_u[0] * ex + step_u[1] * ey) + abs(step_v[0] * ex + step_v[1] * ey)
+        qw = abs(step_u[1] * ex - step_u[0] * ey) + abs(step_v[1] * ex - step_v[0] * ey)
+        colour = _one_decal(row, x, y, p, q, pw, qw, length, footprint, colour)
+    return colour
 
 
 @kernel
-def _one_decal(row, x, y, p, q, pw, qw, length, f, r, g, b, gloss):
+def _misses(row: FloatArray, p: float, q: float, length: float, footprint: float) -> bool:
+    pad = 0.06 + 2.0 * footprint
+    if int(row[0]) in ROUND_KINDS:
+        reach = 1.5 * max(length, row[5]) + pad
+        return bool(p * p + q * q > reach * reach)
+    return bool(p < -pad or p > length + pad or abs(q) > row[5] + pad)
+
+
+@kernel
+def _one_decal(
+    row: FloatArray,
+    x: float,
+    y: float,
+    p: float,
+    q: float,
+    pw: float,
+    qw: float,
+    length: float,
+    f: float,
+    colour: Rgbg,
+) -> Rgbg:
+    """The colour under one decal.
+
+    p, q : place along its centre line and to its left; pw, qw : the filter's widths there
+    """
     kind = int(row[0])
+    half, seed = row[5], int(row[10])
+    if kind in ROUND_KINDS:
+        return _round_decal(kind, row, x, y, p, q, pw, qw, length, f, colour)
+    if kind == DecalKind.CRACK:
+        q += 0.012 * octave(p, 0.0, 0.05, 0.2 * f, seed)
+        q += 0.020 * octave(p, 3.0, 0.17, 0.2 * f, seed)
+    if kind == DecalKind.TAR:
+        half *= 1.0 + 0.25 * octave(p, 1.0, 0.09, 0.2 * f, seed)
+    cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
+    if cover <= 0.0:
+        return colour
+    if kind == DecalKind.PAINT:
+        return _paint(row, x, y, f, cover, seed, colour)
+    if kind == DecalKind.SKID:
+        return _rubber(row, x, y, p, q, qw, f, cover, seed, colour)
+    if kind == DecalKind.PATCH:
+        inner = box_cover(p, SEAM_M, length - SEAM_M, pw)
+        inner *= box_cover(q, SEAM_M - half, half - SEAM_M, qw)
+        return _patch(row, x, y, f, cover, inner, seed, colour)
+    if kind == DecalKind.TAR:
+        return _over(colour, 0.025, 0.025, 0.027, TAR_GLOSS, cover * row[9])
+    return _over(colour, 0.02, 0.02, 0.02, 0.0, cover * row[9])
+
+
+@kernel
+def _paint(
+    row: FloatArray, x: float, y: float, f: float, cover: float, seed: int, colour: Rgbg
+) -> Rgbg:
+    """Road paint, worn off in flakes."""
+    worn = 0.5 * octave(x, y, 0.012, f, seed) + 0.6 * octave(x, y, 0.06, f, seed + 1)
+    worn += 0.5 * octave(x, y, 0.3, f, seed + 2)
+    cover *= row[9] * (1.0 - 0.75 * smooth(0.15, 0.75, worn))
+    tone = 1.0 + 0.08 * octave(x, y, 0.02, f, seed + 3)
+    return _over(colour, row[6] * tone, row[7] * tone, row[8] * tone, 0.0, cover)
+
+
+@kernel
+def _rubber(
+    row: FloatArray,
+    x: float,
+    y: float,
+    p: float,
+    q: float,
+    qw: float,
+    f: float,
+    cover: float,
+    seed: int,
+    colour: Rgbg,
+) -> Rgbg:
+    """A skid mark: rubber in the tread's ribs, on the tops of the stones."""
+    ribs = 0.72 + 0.28 * stripe_cover(q + row[5], 0.036, 0.025, qw)
+    grain = 1.0 + 0.5 * octave(x, y, 0.012, f, seed)
+    grain += 0.3 * octave(0.1 * p, q, 0.03, f, seed)
+    cover = min(cover * row[9] * ribs * max(grain, 0.0), 1.0)
+    return _over(colour, 0.018, 0.018, 0.019, 0.0, cover)
+
+
+@kernel
+def _patch(
+    row: FloatArray,
+    x: float,
+    y: float,
+    f: float,
+    cover: float,
+    inner: float,
+    seed: int,
+    colour: Rgbg,
+) -> Rgbg:
+    """A repair of another asphalt inside a sealed seam."""
+    tone = 1.0 + 0.35 * octave(x, y, 0.010, f, seed) + 0.25 * octave(x, y, 0.022, f, seed + 1)
+    tone = row[6] * (tone + 0.10 * octave(x, y, 0.4, f, seed + 2))
+    colour = _over(colour, tone, tone, 0.99 * tone, 0.0, cover)
+    return _over(colour, 0.03, 0.03, 0.03, 0.1, 0.8 * (cover - inner))
+
+
+@kernel
+def _round_decal(
+    kind: int,
+    row: FloatArray,
+    x: float,
+    y: float,
+    p: float,
+    q: float,
+    pw: float,
+    qw: float,
+    length: float,
+    f: float,
+    colour: Rgbg,
+) -> Rgbg:
+    half, seed = row[5], int(row[10])
+    if kind == DecalKind.TARGET:
+        return _target(row, p, q, pw, qw, colour)
+    if kind == DecalKind.COVER:
+        return _cover(x, y, p, q, pw, qw, half, f, seed, colour)
+    radius = math.hypot(p / length, q / half)
+    if kind == DecalKind.SHARDS:
+        return _shards(x, y, f, radius, seed, colour) if radius < 1.5 else colour
+    radius += 0.25 * octave(x, y, 0.5 * half, f, seed)
+    radius += 0.12 * octave(x, y, 0.15 * half, f, seed)
+    cover = row[9] * smooth(1.0, 0.75, radius)
+    return _over(colour, row[6], row[7], row[8], STAIN_GLOSS, cover)
+
+
+@kernel
+def _target(row: FloatArray, p: float, q: float, pw: float, qw: float, colour: Rgbg) -> Rgbg:
+    """A plate with two light and two dark quadrants that meet in its centre."""
     half = row[5]
-    opacity = row[9]
-    seed = int(row[10])
-    if kind == 0:
-        cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
-        if cover > 0.0:
-            worn = 0.5 * octave(x, y, 0.012, f, seed) + 0.6 * octave(x, y, 0.06, f, seed + 1)
-            worn += 0.5 * octave(x, y, 0.3, f, seed + 2)
-            cover *= opacity * (1.0 - 0.75 * smooth(0.15, 0.75, worn))
-            tone = 1.0 + 0.08 * octave(x, y, 0.02, f, seed + 3)
-            r, g, b = _over(r, g, b, row[6] * tone, row[7] * tone, row[8] * tone, cover)
-    elif kind == 1:
-        cover = box_cover(p, -half, half, pw) * box_cover(q, -half, half, qw)
-        if cover > 0.0:
-            pp = box_cover(p, 0.0, 9.0, pw)
-            qq = box_cover(q, 0.0, 9.0, qw)
-            light = pp * qq + (1.0 - pp) * (1.0 - qq)
-            r, g, b = _over(
-                r, g, b, 0.03 + row[6] * light, 0.03 + row[7] * light, 0.03 + row[8] * light, cover
-            )
-    elif kind == 2:
-        cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
-        if cover > 0.0:
-            ribs = 0.72 + 0.28 * stripe_cover(q + half, 0.036, 0.025, qw)
-            grain = (
-                1.0 + 0.5 * octave(x, y, 0.012, f, seed) + 0.3 * octave(p * 0.1, q, 0.03, f, seed)
-            )
-            cover = min(cover * opacity * ribs * max(grain, 0.0), 1.0)
-            r, g, b = _over(r, g, b, 0.018, 0.018, 0.019, cover)
-    elif kind == 3:
-        q += 0.012 * octave(p, 0.0, 0.05, f * 0.2, seed) + 0.02 * octave(
-            p, 3.0, 0.17, f * 0.2, seed
-        )
-        cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
-        r, g, b = _over(r, g, b, 0.02, 0.02, 0.02, cover * opacity)
-    elif kind == 4:
-        edge = half * (1.0 + 0.25 * octave(p, 1.0, 0.09, f * 0.2, seed))
-        cover = box_cover(p, 0.0, length, pw) * box_cover(q, -edge, edge, qw) * opacity
-        r, g, b = _over(r, g, b, 0.025, 0.025, 0.027, cover)
-        gloss = gloss + (0.35 - gloss) * cover
-    elif kind == 5:
-        cover = box_cover(p, 0.0, length, pw) * box_cover(q, -half, half, qw)
-        if cover > 0.0:
-            tone = row[6] * (
-                1.0
-                + 0.35 * octave(x, y, 0.01, f, seed)
-                + 0.25 * octave(x, y, 0.022, f, seed + 1)
-                + 0.10 * octave(x, y, 0.4, f, seed + 2)
-            )
-            r, g, b = _over(r, g, b, tone, tone, tone * 0.99, cover)
-            inner = box_cover(p, 0.03, length - 0.03, pw) * box_cover(
-                q, 0.03 - half, half - 0.03, qw
-            )
-            r, g, b = _over(r, g, b, 0.03, 0.03, 0.03, (cover - inner) * 0.8)
-    elif kind == 6:
-        radius = math.hypot(p / length, q / half)
-        radius += 0.25 * octave(x, y, 0.5 * half, f, seed) + 0.12 * octave(
-            x, y, 0.15 * half, f, seed
-        )
-        cover = opacity * smooth(1.0, 0.75, radius)
-        r, g, b = _over(r, g, b, row[6], row[7], row[8], cover)
-        gloss = gloss + (0.3 - gloss) * cover
-    elif kind == 7:
-        radius = math.hypot(p / length, q / half)
-        if radius < 1.5:
-            r, g, b = _shards(x, y, f, radius, seed, r, g, b)
-    elif kind == 8:
-        radius = math.hypot(p, q)
-        cover = box_cover(radius, -1.0, half, max(pw, qw))
-        ring = cover - box_cover(radius, -1.0, half - 0.03, max(pw, qw))
-        bars = stripe_cover(p, 0.05, 0.02, pw) * stripe_cover(q, 0.05, 0.02, qw)
-        tone = 0.09 * (1.0 + 0.2 * octave(x, y, 0.02, f, seed)) * (1.0 - 0.55 * bars)
-        r, g, b = _over(r, g, b, tone, tone * 0.97, tone * 0.92, cover)
-        r, g, b = _over(r, g, b, 0.02, 0.02, 0.02, ring)
-    return r, g, b, gloss
+    cover = box_cover(p, -half, half, pw) * box_cover(q, -half, half, qw)
+    pp, qq = box_cover(p, 0.0, 9.0, pw), box_cover(q, 0.0, 9.0, qw)
+    light = pp * qq + (1.0 - pp) * (1.0 - qq)
+    return _over(
+        colour, 0.03 + row[6] * light, 0.03 + row[7] * light, 0.03 + row[8] * light, 0.0, cover
+    )
 
 
 @kernel
-def _over(r, g, b, top_r, top_g, top_b, cover):
-    return r + (top_r - r) * cover, g + (top_g - g) * cover, b + (top_b - b) * cover
+def _cover(
+    x: float,
+    y: float,
+    p: float,
+    q: float,
+    pw: float,
+    qw: float,
+    half: float,
+    f: float,
+    seed: int,
+    colour: Rgbg,
+) -> Rgbg:
+    """A cast-iron manhole cover in its ring."""
+    radius, width = math.hypot(p, q), max(pw, qw)
+    cover = box_cover(radius, -1.0, half, width)
+    ring = cover - box_cover(radius, -1.0, half - 0.03, width)
+    bars = stripe_cover(p, 0.05, 0.02, pw) * stripe_cover(q, 0.05, 0.02, qw)
+    tone = 0.09 * (1.0 + 0.2 * octave(x, y, 0.02, f, seed)) * (1.0 - 0.55 * bars)
+    colour = _over(colour, tone, 0.97 * tone, 0.92 * tone, 0.1, cover)
+    return _over(colour, 0.02, 0.02, 0.02, 0.0, ring)
 
 
 @kernel
-def _shards(x, y, f, radius, seed, r, g, b):
-    """Bright and dark fragments, one at most per 3 cm cell, thinning out from the centre."""
-    size = 0.03
-    i, j = int(math.floor(x / size)), int(math.floor(y / size))
-    if hash01(i, j, seed) < 0.30 * (1.5 - radius) * (1.5 - radius) * 0.5:
-        cx = (i + 0.3 + 0.4 * hash01(i, j, seed + 1)) * size
-        cy = (j + 0.3 + 0.4 * hash01(i, j, seed + 2)) * size
-        reach = 0.003 + 0.006 * hash01(i, j, seed + 3)
-        cover = box_cover(x - cx, -reach, reach, f) * box_cover(y - cy, -reach, reach, f)
-        tone = 0.02 if hash01(i, j, seed + 4) < 0.3 else 0.75
-        r, g, b = _over(r, g, b, tone, tone, tone * 1.02, cover)
-    return r, g, b
+def _shards(x: float, y: float, f: float, radius: float, seed: int, colour: Rgbg) -> Rgbg:
+    """Bright and dark fragments, one at most per cell, thinning out from the centre."""
+    i, j = math.floor(x / SHARD_CELL_M), math.floor(y / SHARD_CELL_M)
+    if hash01(i, j, seed) >= 0.15 * (1.5 - radius) * (1.5 - radius):
+        return colour
+    cx = (i + 0.3 + 0.4 * hash01(i, j, seed + 1)) * SHARD_CELL_M
+    cy = (j + 0.3 + 0.4 * hash01(i, j, seed + 2)) * SHARD_CELL_M
+    reach = 0.003 + 0.006 * hash01(i, j, seed + 3)
+    cover = box_cover(x - cx, -reach, reach, f) * box_cover(y - cy, -reach, reach, f)
+    tone = 0.02 if hash01(i, j, seed + 4) < 0.3 else 0.75
+    return _over(colour, tone, tone, 1.02 * tone, 0.0, cover)
+
+
+@kernel
+def _over(colour: Rgbg, r: float, g: float, b: float, gloss: float, cover: float) -> Rgbg:
+    """A colour laid over another, covering a share of it."""
+    keep = 1.0 - cover
+    return (
+        colour[0] * keep + r * cover,
+        colour[1] * keep + g * cover,
+        colour[2] * keep + b * cover,
+        colour[3] * keep + gloss * cover,
+    )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 GRAVITY_MPS2 = 9.80665
 TWO_PI = 2.0 * math.pi
+HOLD_ERROR_MPS = 0.5
+"""Larger errors of velocity do not wind up the part of the tilt that holds against wind."""
 
 
 def wrap_pi(angle_rad: float) -> float:
@@ -41,8 +43,8 @@ class Airframe:
     yaw_rate_max_rad_s: float = math.radians(60.0)
     yaw_gain_per_s: float = 2.5
     yaw_lag_s: float = 0.2
-    velocity_gain_per_s: float = 2.5
-    velocity_integral_per_s2: float = 0.8
+    velocity_gain_per_s: float = 3.0
+    velocity_integral_per_s2: float = 0.5
     climb_gain_per_s: float = 4.0
     drag_per_s: float = 0.12
     """Horizontal drag acceleration per m/s of airspeed: about 20 m/s at full tilt with margin."""
@@ -160,13 +162,15 @@ class Body:
         else:
             error_east = demand.v_east_mps - self.v_east_mps
             error_north = demand.v_north_mps - self.v_north_mps
-            limit = 3.0
             rate = airframe.velocity_integral_per_s2 * dt_s
-            self._hold_east = clamp(self._hold_east + rate * error_east, -limit, limit)
-            self._hold_north = clamp(self._hold_north + rate * error_north, -limit, limit)
+            self._hold_east += rate * clamp(error_east, -HOLD_ERROR_MPS, HOLD_ERROR_MPS)
+            self._hold_north += rate * clamp(error_north, -HOLD_ERROR_MPS, HOLD_ERROR_MPS)
             gain = airframe.velocity_gain_per_s
+            drag = airframe.drag_per_s
             east = gain * error_east + demand.a_east_mps2 + self._hold_east
             north = gain * error_north + demand.a_north_mps2 + self._hold_north
+            east += drag * demand.v_east_mps
+            north += drag * demand.v_north_mps
         ceiling = GRAVITY_MPS2 * math.tan(airframe.tilt_max_rad)
         size = math.hypot(east, north)
         if size > ceiling:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sitl.actions import do_command
 from sitl.dynamics import wrap_pi
 from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem
-from sitl.manoeuvres import Circle, Craft, FlyTo, Hold, Land, Manoeuvre, Return, TakeOff
+from sitl.manoeuvres import LOOK_AHEAD, Circle, Craft, FlyTo, Hold, Land, Manoeuvre, Return, TakeOff
 from sitl.navigation import Point3
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CIRCLE_RADIUS_M = 10.0
 """CIRCLE_RADIUS, for turns without a radius."""
-LOOK_AHEAD = 4
-"""Legs that are looked at when choosing the speed at a corner."""
 YAW_DONE_RAD = math.radians(2.0)
 
 
@@ -56,6 +54,7 @@ class MissionRun:
     _do_until: int = 0
     _condition: int | None = None
     _condition_since_s: float = 0.0
+    _condition_yaw_rad: float = 0.0
     _jumps: dict[int, int] = field(default_factory=dict)
     _changes_seen: int = 0
     _target: Point3 | None = None
@@ -213,17 +212,17 @@ class MissionRun:
         self._task = Hold()
 
     def _start_nav(self, ap: Autopilot, seq: int) -> None:
-        entry_mps = self._task.speed_mps if isinstance(self._task, FlyTo) else 0.0
-        if self._target is None:
-            entry_mps = 0.0
+        previous = self._task if isinstance(self._task, FlyTo) and self._target else None
         self.current = seq
         self._nav_done_at_s = None
         item = ap.mission_items.items[seq]
         ap.say(6, f"Mission: {seq} {MISSION_SPECS[item.command].label}")
-        ap.reset_yaw_for_leg()
-        self._task = self._manoeuvre(ap, seq, item, entry_mps)
+        ap.nose.release()
+        self._task = self._manoeuvre(ap, seq, item, previous)
 
-    def _manoeuvre(self, ap: Autopilot, seq: int, item: MissionItem, entry_mps: float) -> Manoeuvre:
+    def _manoeuvre(
+        self, ap: Autopilot, seq: int, item: MissionItem, previous: FlyTo | None
+    ) -> Manoeuvre:
         start = self._target
         end = self._point(ap, item)
         match item.command:
@@ -245,7 +244,7 @@ class MissionRun:
         after = self._after(ap, seq, end) if item.param1 == 0.0 else ()
         if item.command not in PASSING:
             after = ()
-        return FlyTo(end, after, entry_mps, start)
+        return FlyTo(end, after, start=start, previous=previous)
 
     def _after(self, ap: Autopilot, seq: int, end: Point3) -> tuple[Point3, ...]:
         """The points that follow without a stop, as far as speed needs to know."""
@@ -288,6 +287,7 @@ class MissionRun:
         if item.command in (Cmd.CONDITION_DELAY, Cmd.CONDITION_DISTANCE, Cmd.CONDITION_YAW):
             self._condition, self._condition_since_s = seq, ap.t_s
         do_command(ap, item)
+        self._condition_yaw_rad = ap.nose.yaw_rad
 
     def _condition_met(self, ap: Autopilot) -> bool:
         assert self._condition is not None
@@ -298,7 +298,9 @@ class MissionRun:
             return self._target is None or (
                 math.dist(ap.position[:2], self._target[:2]) < item.param1
             )
-        return abs(wrap_pi(ap.demand.yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
+        # the leg that began after the command took the nose; the command takes it back
+        ap.nose.hold(self._condition_yaw_rad)
+        return abs(wrap_pi(self._condition_yaw_rad - ap.body.yaw_rad)) < YAW_DONE_RAD
 
 
 @dataclass(slots=True)

@@ -244,7 +244,7 @@ def _wall(
     outward = np.where(rises > 0.0, -1.0, 1.0)[:, None]
     normal = outward * layout.direction(0.0 if axis == 0 else 0.5 * math.pi)
     start = 4 * np.arange(len(s), dtype=np.int32)[:, None]
-    triangles = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]]).astype(np.int32)
+    triangles = np.concatenate([start + np.array(v, np.int32) for v in ([0, 1, 2], [0, 2, 3])])
     return Mesh(
         points_enu_m=points,
         normals=np.repeat(normal, 4, axis=0),

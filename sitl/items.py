@@ -72,6 +72,9 @@ class Result(IntEnum):
     UNSUPPORTED = 3
     NO_SPACE = 4
     INVALID_PARAM1 = 6
+    INVALID_PARAM2 = 7
+    INVALID_PARAM3 = 8
+    INVALID_PARAM4 = 9
     INVALID_PARAM5_X = 10
     INVALID_PARAM6_Y = 11
     INVALID_PARAM7_Z = 12
@@ -91,6 +94,7 @@ _PLAIN_FRAME = {
 }
 
 ALT_LIMIT_M = 83_000.0
+INT32_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,16 @@ def refusal(item: MissionItem, specs: dict[int, Spec]) -> Result | None:
             return Result.INVALID_PARAM6_Y
         if not abs(item.z) < ALT_LIMIT_M:  # also refuses NaN
             return Result.INVALID_PARAM7_Z
+    elif spec.raw_xyz and not math.isfinite(item.z):
+        return Result.INVALID_PARAM7_Z
     return None
+
+
+def as_int32(value: float) -> int:
+    """The nearest whole number of 32 bits; the largest (no place on earth) for NaN."""
+    if math.isnan(value):
+        return INT32_MAX
+    return round(min(max(value, -INT32_MAX), INT32_MAX))
 
 
 def as_stored(item: MissionItem, specs: dict[int, Spec]) -> MissionItem:

@@ -7,7 +7,17 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+Lens = tuple[float, float, float, float, float, float]
+"""focal_px, cx_px, cy_px, k1, k2, largest squared distorted radius."""
+Rgb = tuple[float, float, float]
+Rgbg = tuple[float, float, float, float]
+"""Linear red, green, blue, and gloss."""
+Vector = tuple[float, float, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+_njit: Callable[..., Any] = njit
+"""numba's own annotations leave out `_nrt`."""
 
 
 def kernel(function: Function) -> Function:
@@ -17,5 +27,5 @@ def kernel(function: Function) -> Function:
     with atomic operations more than doubled the time of a rendered pixel.  Division follows
     IEEE 754, without a check per division.
     """
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    compiled: Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return compiled

@@ -75,6 +75,7 @@ class SimCamera:
 
     @property
     def pixel_mm(self) -> float:
+        """Spacing of the pixels on the sensor."""
         return self.sensor_width_mm / self.width_px
 
     @property

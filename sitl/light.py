@@ -11,14 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sitl.jit import kernel
-from numpy.typing import NDArray
 
+from sitl.jit import Vector, kernel
 from sitl.materials import GROUND_LAST
-from sitl.mesh import FloatArray, Mesh
+from sitl.mesh import Float32Array, FloatArray, Mesh
 from sitl.raster import height_map
-
-Float32Array = NDArray[np.float32]
 
 SUN_CELL_M = 0.015
 """Cell of the sun's shadow map; bilinear lookups soften edges about as the sun's disc does."""
@@ -119,7 +116,15 @@ def _sky_share(points: FloatArray, normals: FloatArray, skies: list[ShadowMap]) 
 
 
 @kernel
-def _add_open(points, normals, axes, corner, cell_m, height, total):
+def _add_open(
+    points: FloatArray,
+    normals: FloatArray,
+    axes: FloatArray,
+    corner: FloatArray,
+    cell_m: float,
+    height: Float32Array,
+    total: Float32Array,
+) -> None:
     """Add 1 where the direction is open; points start a little above their surface."""
     for n in range(len(points)):
         x = points[n, 0] + 0.03 * normals[n, 0]
@@ -128,27 +133,34 @@ def _add_open(points, normals, axes, corner, cell_m, height, total):
         a = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z
         b = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z
         h = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z
-        j = int(math.floor((a - corner[0]) / cell_m))
-        i = int(math.floor((b - corner[1]) / cell_m))
-        if 0 <= i < height.shape[0] and 0 <= j < height.shape[1]:
-            if height[i, j] > h + 0.05:
-                continue
-        total[n] += 1.0
+        j = math.floor((a - corner[0]) / cell_m)
+        i = math.floor((b - corner[1]) / cell_m)
+        inside = 0 <= i < height.shape[0] and 0 <= j < height.shape[1]
+        if not (inside and height[i, j] > h + 0.05):
+            total[n] += 1.0
 
 
 @kernel
-def sun_share(x, y, z, slope, axes, corner, cell_m, height):
+def sun_share(
+    at: Vector,
+    slope: float,
+    axes: FloatArray,
+    corner: FloatArray,
+    cell_m: float,
+    height: Float32Array,
+) -> float:
     """Share of the sun that reaches a spot; four neighbouring cells, bilinear.
 
     slope : tangent of the angle between the surface and the map's plane, for the depth bias
     """
+    x, y, z = at
     a = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z
     b = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z
     h = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + 0.006 + cell_m * min(slope, 6.0)
     u = (a - corner[0]) / cell_m - 0.5
     v = (b - corner[1]) / cell_m - 0.5
-    j = int(math.floor(u))
-    i = int(math.floor(v))
+    j = math.floor(u)
+    i = math.floor(v)
     if i < 0 or j < 0 or i + 1 >= height.shape[0] or j + 1 >= height.shape[1]:
         return 1.0
     u -= j
@@ -158,19 +170,20 @@ def sun_share(x, y, z, slope, axes, corner, cell_m, height):
     open_10 = 1.0 if height[i + 1, j] <= h else 0.0
     open_11 = 1.0 if height[i + 1, j + 1] <= h else 0.0
     low = open_00 + (open_01 - open_00) * u
-    return low + (open_10 + (open_11 - open_10) * u - low) * v
+    return float(low + (open_10 + (open_11 - open_10) * u - low) * v)
 
 
 @kernel
-def sky_over_ground(x, y, grid, share):
+def sky_over_ground(x: float, y: float, grid: FloatArray, share: Float32Array) -> float:
     """Bilinear share of the sky above the ground; 1 outside the baked square."""
     u = (x - grid[0]) / grid[2] - 0.5
     v = (y - grid[1]) / grid[2] - 0.5
-    j = int(math.floor(u))
-    i = int(math.floor(v))
+    j = math.floor(u)
+    i = math.floor(v)
     if i < 0 or j < 0 or i + 1 >= share.shape[0] or j + 1 >= share.shape[1]:
         return 1.0
     u -= j
     v -= i
     low = share[i, j] + (share[i, j + 1] - share[i, j]) * u
-    return low + (share[i + 1, j] + (share[i + 1, j + 1] - share[i + 1, j]) * u - low) * v
+    high = share[i + 1, j] + (share[i + 1, j + 1] - share[i + 1, j]) * u
+    return float(low + (high - low) * v)

@@ -11,12 +11,22 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sitl.dynamics import Body, Demand
-from sitl.navigation import STOP_DISTANCE_M, Leg, Limits, Point3, follow, passing_speed
+from sitl.navigation import (
+    LAG_LIMIT_M,
+    Leg,
+    Limits,
+    Point3,
+    bend_between,
+    follow,
+    passing_speed,
+)
 
+STOP_DISTANCE_M = 0.3
 TAKEOFF_DONE_M = 0.3
 LAND_DETECT_S = 1.7
 """From touching down until the motors may stop (measured: 2.0 s with the last step)."""
-TOUCH_UP_MPS = 0.3
+LOOK_AHEAD = 4
+"""Points that are looked at when choosing the speed at a corner."""
 
 
 class Craft(Protocol):
@@ -65,36 +75,76 @@ class Hold:
         return False
 
 
-@dataclass(slots=True)
 class FlyTo:
-    """Flies straight to a point; with points after it, passes it without stopping."""
+    """Flies straight to a point; with points after it, rounds the corner without stopping.
 
-    end: Point3
-    after: Sequence[Point3] = ()
-    entry_speed_mps: float = 0.0
-    start: Point3 | None = None
-    leg: Leg | None = None
+    after : the points that follow, up to the next stop.
+    previous : the leg before, when this one goes on where that one is.
+    """
+
+    __slots__ = (
+        "_end_speed",
+        "_last_velocity",
+        "_limits",
+        "_previous",
+        "_start",
+        "after",
+        "end",
+        "leg",
+    )
+
+    def __init__(
+        self,
+        end: Point3,
+        after: Sequence[Point3] = (),
+        *,
+        start: Point3 | None = None,
+        previous: FlyTo | None = None,
+    ) -> None:
+        self.end, self.after = end, after
+        self._start, self._previous = start, previous
+        self.leg: Leg | None = None
+        self._last_velocity: Point3 | None = None
+        self._limits: Limits | None = None
+        self._end_speed = 0.0
 
     def run(self, craft: Craft, dt_s: float) -> bool:
-        """Done at the point, or when the leading point passes it."""
-        if self.leg is None:
-            start = craft.position if self.start is None else self.start
-            self.leg = Leg(start, self.end, speed_mps=self.entry_speed_mps)
+        """Done in the middle of the corner, or at rest at the point."""
         limits = craft.limits()
-        if self.after:
-            self.leg.end_speed_mps = passing_speed((self.leg.start, self.end, *self.after), limits)
-        lead = self.leg.advance(craft.position, limits, dt_s)
-        follow(craft.demand, craft.position, lead, self.leg.velocity())
-        if not self.leg.run_out:
+        if self.leg is None:
+            self.leg = self._begin(craft, limits)
+        leg = self.leg
+        if limits is not self._limits:
+            self._limits = limits
+            self._end_speed = passing_speed((leg.start, self.end, *self.after), limits)
+        behind_m = math.dist(leg.point(), craft.position)
+        leg.advance(limits, self._end_speed, dt_s, wait=behind_m > LAG_LIMIT_M)
+        velocity = leg.velocity()
+        follow(craft.demand, craft.position, leg.point(), velocity)
+        self._lean_into(craft.demand, velocity, dt_s)
+        if not leg.run_out:
             return False
-        if self.after and self.leg.end_speed_mps > 0.1:
+        if leg.exit is not None:
             return True
         return math.dist(craft.position, self.end) < max(STOP_DISTANCE_M, limits.corner_m)
 
-    @property
-    def speed_mps(self) -> float:
-        """Speed of the leading point, for the leg that follows."""
-        return 0.0 if self.leg is None else self.leg.speed_mps
+    def _begin(self, craft: Craft, limits: Limits) -> Leg:
+        before = self._previous.leg if self._previous is not None else None
+        entry = before.exit if before is not None else None
+        self._previous = None
+        start = craft.position if self._start is None else self._start
+        corner = start if entry is None else entry.corner
+        exit_bend = bend_between(corner, self.end, self.after[0], limits) if self.after else None
+        speed = before.speed_mps if before is not None and entry is not None else 0.0
+        return Leg(start, self.end, entry=entry, exit_bend=exit_bend, speed_mps=speed)
+
+    def _lean_into(self, demand: Demand, velocity: Point3, dt_s: float) -> None:
+        """Adds the leading point's acceleration to the demand, so that nothing has to lag."""
+        last = self._last_velocity
+        if last is not None:
+            demand.a_east_mps2 = (velocity[0] - last[0]) / dt_s
+            demand.a_north_mps2 = (velocity[1] - last[1]) / dt_s
+        self._last_velocity = velocity
 
 
 @dataclass(slots=True)
@@ -102,15 +152,14 @@ class TakeOff:
     """Climbs straight up to a height in the frame."""
 
     up_m: float
-    leg: Leg | None = None
+    way: FlyTo | None = None
 
     def run(self, craft: Craft, dt_s: float) -> bool:
         """Done just below the height."""
-        if self.leg is None:
+        if self.way is None:
             east, north, up = craft.position
-            self.leg = Leg((east, north, up), (east, north, max(self.up_m, up)))
-        lead = self.leg.advance(craft.position, craft.limits(), dt_s)
-        follow(craft.demand, craft.position, lead, self.leg.velocity())
+            self.way = FlyTo((east, north, max(self.up_m, up)))
+        self.way.run(craft, dt_s)
         return craft.position[2] >= self.up_m - TAKEOFF_DONE_M
 
 
@@ -182,6 +231,9 @@ class Circle:
         )
         lead = self._point(self.angle_rad, radius)
         follow(craft.demand, craft.position, lead, velocity)
+        inward_mps2 = speed * speed / radius
+        craft.demand.a_east_mps2 = -inward_mps2 * math.sin(self.angle_rad)
+        craft.demand.a_north_mps2 = -inward_mps2 * math.cos(self.angle_rad)
         return self.turned_rad >= self.turns * 2.0 * math.pi
 
     def _point(self, angle_rad: float, radius_m: float) -> Point3:
@@ -264,7 +316,6 @@ class Retrace:
             if not self.points:
                 self.land = Land(at=craft.position[:2])
                 return False
-            entry = 0.0 if self.leg is None else self.leg.speed_mps
             end = self.points.pop(0)
-            self.leg = FlyTo(end, tuple(self.points[:4]), entry)
+            self.leg = FlyTo(end, tuple(self.points[:LOOK_AHEAD]), previous=self.leg)
         return False

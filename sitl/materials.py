@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 
-from sitl.jit import kernel
-
+from sitl.jit import Rgb, Rgbg, kernel
+from sitl.mesh import FloatArray
 from sitl.noise import box_cover, hash01, octave, smooth, stripe_cover
 
 
@@ -49,7 +49,7 @@ BRICK_LENGTH_M, BRICK_HEIGHT_M, MORTAR_M = 0.22, 0.075, 0.012
 
 
 @kernel
-def asphalt(x, y, s, t, footprint, seed):
+def asphalt(x: float, y: float, s: float, t: float, footprint: float, seed: int) -> Rgbg:
     """Aggregate from 6 mm up, weathering, wheel tracks along the main road."""
     stones = octave(x, y, 0.007, footprint, seed + 1)
     grain = octave(x, y, 0.013, footprint, seed + 2)
@@ -70,7 +70,7 @@ def asphalt(x, y, s, t, footprint, seed):
 
 
 @kernel
-def concrete(x, y, footprint, seed):
+def concrete(x: float, y: float, footprint: float, seed: int) -> float:
     """Tone of weathered concrete about 1."""
     tone = 1.0 + 0.13 * octave(x, y, 0.008, footprint, seed + 11)
     tone += 0.12 * octave(x, y, 0.017, footprint, seed + 12)
@@ -81,7 +81,7 @@ def concrete(x, y, footprint, seed):
 
 
 @kernel
-def pavement(x, y, s, t, footprint, seed):
+def pavement(x: float, y: float, s: float, t: float, footprint: float, seed: int) -> Rgbg:
     """Concrete slabs in running bond; every slab has a tone of its own."""
     row = math.floor(t / SLAB_M)
     shifted = s + (0.5 * SLAB_M if int(row) % 2 else 0.0)
@@ -98,18 +98,18 @@ def pavement(x, y, s, t, footprint, seed):
 
 
 @kernel
-def kerb(x, y, z, s, t, footprint, seed):
+def kerb(x: float, y: float, z: float, s: float, t: float, footprint: float, seed: int) -> Rgbg:
     """Kerb stones a metre long, dirtier towards the gutter."""
     tone = concrete(x + 0.31 * z, y + 0.57 * z, footprint, seed + 40)
     joint_s = stripe_cover(s + 0.5 * JOINT_M, KERB_STONE_M, JOINT_M, footprint)
     joint_t = stripe_cover(t + 0.5 * JOINT_M, KERB_STONE_M, JOINT_M, footprint)
-    stone = hash01(int(math.floor(s / KERB_STONE_M)), int(math.floor(t / KERB_STONE_M)), seed)
+    stone = hash01(math.floor(s / KERB_STONE_M), math.floor(t / KERB_STONE_M), seed)
     tone *= (0.9 + 0.2 * stone) * (1.0 - 0.5 * max(joint_s, joint_t))
     return 0.36 * tone, 0.35 * tone, 0.32 * tone, 0.0
 
 
 @kernel
-def grass(x, y, footprint, seed):
+def grass(x: float, y: float, footprint: float, seed: int) -> Rgbg:
     """Blades, tufts, dry and bare patches."""
     blades = octave(x, y, 0.009, footprint, seed + 31) + octave(x, y, 0.016, footprint, seed + 32)
     tufts = octave(x, y, 0.034, footprint, seed + 33) + octave(x, y, 0.08, footprint, seed + 34)
@@ -124,7 +124,7 @@ def grass(x, y, footprint, seed):
 
 
 @kernel
-def brick(u, v, footprint, part, seed):
+def brick(u: float, v: float, footprint: float, part: FloatArray, seed: int) -> Rgbg:
     """A brick wall with rows of windows and a door; part: colour, width, height, storeys."""
     row = math.floor(v / BRICK_HEIGHT_M)
     shifted = u + (0.5 * BRICK_LENGTH_M if int(row) % 2 else 0.0)
@@ -155,7 +155,7 @@ def brick(u, v, footprint, part, seed):
 
 
 @kernel
-def _windows(u, v, footprint, part):
+def _windows(u: float, v: float, footprint: float, part: FloatArray) -> tuple[float, float]:
     """How much of the footprint is window pane and how much its frame."""
     pitch, width, height, sill = part[3], part[4], part[5], part[6]
     storey = part[7]
@@ -173,7 +173,7 @@ def _windows(u, v, footprint, part):
 
 
 @kernel
-def plaster(u, v, footprint, part, seed):
+def plaster(u: float, v: float, footprint: float, part: FloatArray, seed: int) -> Rgbg:
     """Rendered wall with stains running down."""
     tone = 1.0 + 0.10 * octave(u, v, 0.012, footprint, seed + 61)
     tone += 0.09 * octave(u, v, 0.05, footprint, seed + 62)
@@ -184,11 +184,11 @@ def plaster(u, v, footprint, part, seed):
 
 
 @kernel
-def roof(u, v, footprint, part, seed):
+def roof(u: float, v: float, footprint: float, part: FloatArray, seed: int) -> Rgbg:
     """Roof tiles in rows."""
     row = math.floor(v / 0.32)
     shifted = u + (0.12 if int(row) % 2 else 0.0)
-    shade = 0.75 + 0.5 * hash01(int(math.floor(shifted / 0.24)), int(row), seed + 71)
+    shade = 0.75 + 0.5 * hash01(math.floor(shifted / 0.24), int(row), seed + 71)
     edge = max(
         stripe_cover(v, 0.32, 0.03, footprint), 0.6 * stripe_cover(shifted, 0.24, 0.02, footprint)
     )
@@ -197,7 +197,7 @@ def roof(u, v, footprint, part, seed):
 
 
 @kernel
-def leaves(x, y, z, footprint, part, seed):
+def leaves(x: float, y: float, z: float, footprint: float, part: FloatArray, seed: int) -> Rgbg:
     """A hedge's foliage."""
     u, v = x + 0.37 * z, y + 0.61 * z
     tone = 1.0 + 0.5 * octave(u, v, 0.02, footprint, seed + 81)
@@ -208,7 +208,9 @@ def leaves(x, y, z, footprint, part, seed):
 
 
 @kernel
-def car_body(u, v, w, footprint, part, seed, x, y):
+def car_body(
+    u: float, v: float, w: float, footprint: float, part: FloatArray, seed: int, x: float, y: float
+) -> Rgbg:
     """Paint, panes, door gaps, lamps, arches and sills of a car.
 
     u : along the car, forward, metres from its middle; v : place round the section (0 centre
@@ -252,7 +254,9 @@ def car_body(u, v, w, footprint, part, seed, x, y):
 
 
 @kernel
-def _car_panes(u, v, f, base, top, back_top, back_base):
+def _car_panes(
+    u: float, v: float, f: float, base: float, top: float, back_top: float, back_base: float
+) -> float:
     """How much of the footprint is window."""
     vf = 2.2 * f
     screen = box_cover(u, top + 0.03, base - 0.04, f) * box_cover(v, 3.12, 9.0, vf)
@@ -266,7 +270,9 @@ def _car_panes(u, v, f, base, top, back_top, back_base):
 
 
 @kernel
-def _car_ends(u, v, w, f, length, r, g, b):
+def _car_ends(
+    u: float, v: float, w: float, f: float, length: float, r: float, g: float, b: float
+) -> Rgb:
     """Head and tail lamps, grille and plates."""
     nose = 0.5 * length - u
     tail = 0.5 * length + u
@@ -283,7 +289,7 @@ def _car_ends(u, v, w, f, length, r, g, b):
 
 
 @kernel
-def tyre(u, v, w, footprint, seed):
+def tyre(u: float, v: float, footprint: float, seed: int) -> Rgbg:
     """Rubber with tread across it."""
     tread = stripe_cover(u, 0.035, 0.008, footprint)
     tone = 1.0 - 0.4 * tread + 0.25 * octave(u, v, 0.02, footprint, seed + 91)
@@ -291,7 +297,7 @@ def tyre(u, v, w, footprint, seed):
 
 
 @kernel
-def rim(u, w, footprint, part):
+def rim(u: float, w: float, footprint: float, part: FloatArray) -> Rgbg:
     """A wheel's five spokes; u runs round the rim, w is the radius."""
     turn = u / max(part[3], 0.05) * 5.0 / (2.0 * math.pi)
     spoke = smooth(0.30, 0.22, abs(turn - math.floor(turn) - 0.5))
@@ -301,7 +307,7 @@ def rim(u, w, footprint, part):
 
 
 @kernel
-def banded(v, footprint, part):
+def banded(v: float, footprint: float, part: FloatArray) -> Rgbg:
     """Two colours in bands up a post or a cone: part colour, band height, second colour."""
     light = stripe_cover(v - part[7], 2.0 * part[3], part[3], footprint)
     return (
@@ -313,7 +319,7 @@ def banded(v, footprint, part):
 
 
 @kernel
-def plain(u, v, footprint, part, seed):
+def plain(u: float, v: float, footprint: float, part: FloatArray, seed: int) -> Rgbg:
     """One colour, slightly worn; part[3] is its gloss."""
     tone = 1.0 + 0.10 * octave(u, v, 0.011, footprint, seed + 95)
     tone += 0.08 * octave(u, v, 0.04, footprint, seed + 96)
@@ -321,7 +327,7 @@ def plain(u, v, footprint, part, seed):
 
 
 @kernel
-def scale_bar(u, v, top, footprint, part):
+def scale_bar(u: float, v: float, top: float, footprint: float, part: FloatArray) -> Rgbg:
     """A bar with decimetre bands and a checked target at each end.
 
     u : along the bar from its middle, v across it; part[3] is the distance between the two

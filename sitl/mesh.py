@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Triple = Sequence[float] | FloatArray
+Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
 
@@ -31,13 +33,13 @@ class Mesh:
     materials: IntArray
     parts: IntArray
 
-    def placed(self, origin_enu_m: Sequence[float], yaw_rad: float = 0.0) -> Mesh:
+    def placed(self, origin_enu_m: Triple, yaw_rad: float = 0.0) -> Mesh:
         """The mesh turned counter-clockwise about its own z axis, then moved."""
         c, s = np.cos(yaw_rad), np.sin(yaw_rad)
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         return self.transformed(turn, origin_enu_m)
 
-    def transformed(self, rotation: FloatArray, origin_enu_m: Sequence[float]) -> Mesh:
+    def transformed(self, rotation: FloatArray, origin_enu_m: Triple) -> Mesh:
         """The mesh rotated by a (3, 3) matrix, then moved."""
         return replace(
             self,
@@ -102,7 +104,7 @@ def from_grid(
 def _without_slivers(points: FloatArray, triangles: IntArray) -> IntArray:
     a, b, c = (points[triangles[:, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    return triangles[area > 1e-12]
+    return np.asarray(triangles[area > 1e-12])
 
 
 def quad(corners: FloatArray, texture: FloatArray, material: int, part: int) -> Mesh:
@@ -116,7 +118,7 @@ def quad(corners: FloatArray, texture: FloatArray, material: int, part: int) -> 
     )
 
 
-def box(size_m: Sequence[float], material: int, part: int) -> Mesh:
+def box(size_m: Triple, material: int, part: int) -> Mesh:
     """A box that stands on z = 0 with its centre at x = y = 0.
 
     Texture coordinates: along the face and up it; on the top and bottom x and y.  The third

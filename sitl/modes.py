@@ -58,7 +58,7 @@ def stick(pulse_us: float) -> float:
 def _pilot_yaw(ap: Autopilot, dt_s: float) -> None:
     rate = math.radians(ap.params["PILOT_Y_RATE"]) * stick(ap.rc.pulses_us[3])
     if rate:
-        ap.demand.yaw_rad = wrap_pi(ap.body.yaw_rad + rate * 0.5)
+        ap.nose.yaw_rad = wrap_pi(ap.body.yaw_rad + rate * 0.5)
 
 
 def _pilot_climb_mps(ap: Autopilot) -> float:
@@ -97,7 +97,9 @@ class Stabilize:
         if not _pilot_lifts_off(ap):
             return
         east, north = _pilot_axes(ap)
-        most = GRAVITY_MPS2 * math.tan(math.radians(ap.params["ANGLE_MAX"] / 100.0))
+        most = GRAVITY_MPS2 * math.tan(
+            math.radians(clamp(ap.params["ANGLE_MAX"] / 100.0, 10.0, 60.0))
+        )
         demand = ap.demand
         demand.tilt = True
         demand.a_east_mps2, demand.a_north_mps2 = most * east, most * north

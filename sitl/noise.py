@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from sitl.jit import kernel
 
 _MIX_A = np.uint64(0x9E3779B97F4A7C15)

@@ -8,6 +8,7 @@ for another gets no reply, as on the real one.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _RANGES = {
     ParamType.INT16: (-32768, 32767),
     ParamType.INT32: (-(2**31), 2**31 - 1),
 }
+
+REAL32_MAX = 3.4028234e38
 
 _INT8, _INT16, _INT32, _REAL = ParamType.INT8, ParamType.INT16, ParamType.INT32, ParamType.REAL32
 
@@ -173,10 +176,8 @@ class Param:
 def as_stored(value: float, type_: ParamType) -> float:
     """The value as the vehicle keeps it: integers rounded and clipped, reals in 32 bits."""
     if type_ is ParamType.REAL32:
-        try:
-            return float(struct.unpack("<f", struct.pack("<f", value))[0])
-        except OverflowError:
-            return float("inf") if value > 0 else float("-inf")
+        bounded = min(max(value, -REAL32_MAX), REAL32_MAX)
+        return float(struct.unpack("<f", struct.pack("<f", bounded))[0])
     low, high = _RANGES[type_]
     return float(min(max(round(value), low), high))
 
@@ -213,9 +214,9 @@ class ParameterStore:
     def set(self, name: str, value: float) -> Param | None:
         """The parameter with its new value; None when the vehicle has none of that name.
 
-        NaN is not stored: the old value stays, and the answer says so.
+        What is not finite is not stored: the old value stays, and the answer says so.
         """
         param = self._by_name.get(name)
-        if param is not None and value == value:
+        if param is not None and math.isfinite(value):
             param.value = as_stored(value, param.type)
         return param

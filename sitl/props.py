@@ -36,7 +36,12 @@ class Stage:
         return len(self.parts) - 1
 
     def add(self, mesh: Mesh) -> None:
+        """Put a mesh on the stage."""
         self.meshes.append(mesh)
+
+
+def _above(place: FloatArray, by_m: float) -> FloatArray:
+    return np.array([place[0], place[1], place[2] + by_m])
 
 
 def building(stage: Stage, foot: FloatArray, yaw_rad: float, size_m: Color, color: Color) -> None:
@@ -92,7 +97,7 @@ def garden_wall(
     stage.add(box((length_m, 0.24, height_m), Material.PLASTER, face).placed(foot, yaw_rad))
     cope = stage.part(0.30, 0.29, 0.27, 0.0)
     coping = box((length_m + 0.06, 0.34, 0.06), Material.PLAIN, cope)
-    stage.add(coping.placed(foot + [0.0, 0.0, height_m], yaw_rad))
+    stage.add(coping.placed(_above(foot, height_m), yaw_rad))
 
 
 def hedge(
@@ -134,7 +139,7 @@ def tree(stage: Stage, foot: FloatArray, height_m: float, rng: np.random.Generat
         green = rng.uniform(0.8, 1.25) * np.array([0.050, 0.085, 0.022])
         part = stage.part(*(float(v) for v in green))
         radius = rng.uniform(0.09, 0.17) * height_m
-        offset = rng.normal(0.0, 0.125 * height_m, 3) + [0.0, 0.0, 0.72 * height_m]
+        offset = _above(rng.normal(0.0, 0.125 * height_m, 3), 0.72 * height_m)
         stage.add(_clump(radius, part, rng).placed(foot + offset))
 
 
@@ -161,7 +166,7 @@ def lamp_post(stage: Stage, foot: FloatArray, arm: FloatArray) -> None:
     stage.add(cylinder(0.075, 6.0, Material.PLAIN, grey).placed(foot))
     yaw = math.atan2(arm[1], arm[0])
     head = box((0.7, 0.26, 0.12), Material.PLAIN, grey)
-    stage.add(head.placed(foot + 0.3 * arm + [0.0, 0.0, 6.0], yaw))
+    stage.add(head.placed(_above(foot + 0.3 * arm, 6.0), yaw))
 
 
 def cone(stage: Stage, foot: FloatArray) -> None:
@@ -179,7 +184,7 @@ def scale_bar(stage: Stage, foot: FloatArray, yaw_rad: float, length_m: float) -
     bar = box((length_m + 4.0 * half_width, 2.0 * half_width, thickness), Material.SCALE_BAR, part)
     stage.add(bar.placed(foot, yaw_rad))
     along = 0.5 * length_m * np.array([math.cos(yaw_rad), math.sin(yaw_rad), 0.0])
-    top = foot + [0.0, 0.0, thickness]
+    top = _above(foot, thickness)
     return np.stack([top - along, top + along])
 
 

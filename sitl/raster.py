@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sitl.jit import kernel
 
-from sitl.mesh import FloatArray
+from sitl.jit import Lens, Vector, kernel
+from sitl.mesh import Float32Array, FloatArray, IntArray
 
 NEAR_M = 0.05
 """Geometry nearer than this to the camera's plane is not seen."""
@@ -29,11 +29,13 @@ def undistort_factor(r2: float, table: FloatArray, r2_max: float) -> float:
     """Undistorted over distorted radius, interpolated (error below 1e-9)."""
     at = r2 / r2_max * (len(table) - 1)
     i = min(int(at), len(table) - 2)
-    return table[i] + (table[i + 1] - table[i]) * (at - i)
+    return float(table[i] + (table[i + 1] - table[i]) * (at - i))
 
 
 @kernel
-def screen_boxes(corners, lens, width, height, boxes):
+def screen_boxes(
+    corners: FloatArray, lens: Lens, width: int, height: int, boxes: FloatArray
+) -> None:
     """Pixel boxes that surely hold each triangle's projection; empty when it is not seen.
 
     corners : (m, 3, 3) in the camera's frame; boxes : (m, 4) float64, filled with
@@ -71,7 +73,7 @@ def screen_boxes(corners, lens, width, height, boxes):
 
 
 @kernel
-def _pinhole_box(triangle, r2_limit):
+def _pinhole_box(triangle: FloatArray, r2_limit: float) -> tuple[float, float, float, float, bool]:
     """Bounds of x/z and y/z over the part in front of the camera, and whether it is all near."""
     left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
     inside = True
@@ -93,7 +95,9 @@ def _pinhole_box(triangle, r2_limit):
 
 
 @kernel
-def _distorted_box(triangle, focal, k1, k2):
+def _distorted_box(
+    triangle: FloatArray, focal: float, k1: float, k2: float
+) -> tuple[float, float, float, float]:
     left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
     for i in range(3):
         x = triangle[i, 0] / triangle[i, 2]
@@ -106,7 +110,7 @@ def _distorted_box(triangle, focal, k1, k2):
 
 
 @kernel
-def inverse_factors(lens, table, first_row, out):
+def inverse_factors(lens: Lens, table: FloatArray, first_row: int, out: FloatArray) -> None:
     """Distorted over undistorted radius at the centres of a band of pixel rows.
 
     With it a ray's edge functions need no undistortion: only their sign matters, and
@@ -121,7 +125,9 @@ def inverse_factors(lens, table, first_row, out):
 
 
 @kernel
-def edge_functions(a, b, c):
+def edge_functions(
+    a: FloatArray, b: FloatArray, c: FloatArray
+) -> tuple[Vector, Vector, Vector, float]:
     """The three planes through the camera and each side of a triangle, and its volume."""
     u = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
     v = (c[1] * a[2] - c[2] * a[1], c[2] * a[0] - c[0] * a[2], c[0] * a[1] - c[1] * a[0])
@@ -130,7 +136,15 @@ def edge_functions(a, b, c):
 
 
 @kernel
-def rasterise(corners, boxes, lens, factors, first_row, depth, ident):
+def rasterise(
+    corners: FloatArray,
+    boxes: FloatArray,
+    lens: Lens,
+    factors: FloatArray,
+    first_row: int,
+    depth: Float32Array,
+    ident: IntArray,
+) -> None:
     """Nearest hit of the ray through every pixel's centre.
 
     factors : from `inverse_factors`; depth, ident : (rows, width) float32 and int32, filled
@@ -139,10 +153,10 @@ def rasterise(corners, boxes, lens, factors, first_row, depth, ident):
     focal, cx, cy, _, _, _ = lens
     rows, columns = depth.shape
     for m in range(len(corners)):
-        j0 = max(int(math.ceil(boxes[m, 0] - 0.5)), 0)
-        j1 = min(int(math.floor(boxes[m, 1] - 0.5)) + 1, columns)
-        i0 = max(int(math.ceil(boxes[m, 2] - 0.5)) - first_row, 0)
-        i1 = min(int(math.floor(boxes[m, 3] - 0.5)) + 1 - first_row, rows)
+        j0 = max(math.ceil(boxes[m, 0] - 0.5), 0)
+        j1 = min(math.floor(boxes[m, 1] - 0.5) + 1, columns)
+        i0 = max(math.ceil(boxes[m, 2] - 0.5) - first_row, 0)
+        i1 = min(math.floor(boxes[m, 3] - 0.5) + 1 - first_row, rows)
         if j1 <= j0 or i1 <= i0:
             continue
         (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
@@ -180,7 +194,17 @@ def rasterise(corners, boxes, lens, factors, first_row, depth, ident):
 
 
 @kernel
-def rasterise_samples(corners, boxes, lens, table, samples, first_row, slots, depth, ident):
+def rasterise_samples(
+    corners: FloatArray,
+    boxes: FloatArray,
+    lens: Lens,
+    table: FloatArray,
+    samples: int,
+    first_row: int,
+    slots: IntArray,
+    depth: Float32Array,
+    ident: IntArray,
+) -> None:
     """Nearest hits of several rays in chosen pixels.
 
     slots : (rows, width) int32, a chosen pixel's row in the outputs, else -1;
@@ -190,9 +214,9 @@ def rasterise_samples(corners, boxes, lens, table, samples, first_row, slots, de
     rows, columns = slots.shape
     for m in range(len(corners)):
         j0 = max(int(boxes[m, 0]), 0)
-        j1 = min(int(math.ceil(boxes[m, 1])), columns)
+        j1 = min(math.ceil(boxes[m, 1]), columns)
         i0 = max(int(boxes[m, 2]) - first_row, 0)
-        i1 = min(int(math.ceil(boxes[m, 3])) - first_row, rows)
+        i1 = min(math.ceil(boxes[m, 3]) - first_row, rows)
         if j1 <= j0 or i1 <= i0:
             continue
         (ux, uy, uz), (vx, vy, vz), (wx, wy, wz), volume = edge_functions(
@@ -222,7 +246,7 @@ def rasterise_samples(corners, boxes, lens, table, samples, first_row, slots, de
 
 
 @kernel
-def height_map(corners, cell_m, height):
+def height_map(corners: FloatArray, cell_m: float, height: Float32Array) -> None:
     """Largest third coordinate of the triangles over every cell's centre.
 
     corners : (m, 3, 3) in a frame whose x runs along columns and y along rows from the map's
@@ -234,10 +258,10 @@ def height_map(corners, cell_m, height):
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
         if abs(area) < 1e-14:
             continue
-        j0 = max(int(math.ceil(min(a[0], b[0], c[0]) / cell_m - 0.5)), 0)
-        j1 = min(int(math.floor(max(a[0], b[0], c[0]) / cell_m - 0.5)) + 1, columns)
-        i0 = max(int(math.ceil(min(a[1], b[1], c[1]) / cell_m - 0.5)), 0)
-        i1 = min(int(math.floor(max(a[1], b[1], c[1]) / cell_m - 0.5)) + 1, rows)
+        j0 = max(math.ceil(min(a[0], b[0], c[0]) / cell_m - 0.5), 0)
+        j1 = min(math.floor(max(a[0], b[0], c[0]) / cell_m - 0.5) + 1, columns)
+        i0 = max(math.ceil(min(a[1], b[1], c[1]) / cell_m - 0.5), 0)
+        i1 = min(math.floor(max(a[1], b[1], c[1]) / cell_m - 0.5) + 1, rows)
         for i in range(i0, i1):
             y = (i + 0.5) * cell_m
             for j in range(j0, j1):
@@ -250,7 +274,9 @@ def height_map(corners, cell_m, height):
 
 
 @kernel
-def _ortho_weights(a, b, c, x, y, area):
+def _ortho_weights(
+    a: FloatArray, b: FloatArray, c: FloatArray, x: float, y: float, area: float
+) -> tuple[float, float]:
     px, py = x - a[0], y - a[1]
     v = (px * (c[1] - a[1]) - py * (c[0] - a[0])) / area
     w = (py * (b[0] - a[0]) - px * (b[1] - a[1])) / area
@@ -258,7 +284,13 @@ def _ortho_weights(a, b, c, x, y, area):
 
 
 @kernel
-def first_hits(origins, directions, corners, distance, ident):
+def first_hits(
+    origins: FloatArray,
+    directions: FloatArray,
+    corners: FloatArray,
+    distance: FloatArray,
+    ident: IntArray,
+) -> None:
     """Brute-force nearest hits of free rays (Möller and Trumbore, JGT 1997).
 
     origins, directions : (n, 3); corners : (m, 3, 3); distance (n,), filled with the largest

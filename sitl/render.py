@@ -8,16 +8,15 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from sitl.jit import kernel
 from numpy.typing import NDArray
 
+from sitl.jit import kernel
 from sitl.lens import Pose, SimCamera
-from sitl.mesh import FloatArray
+from sitl.mesh import Float32Array, FloatArray
 from sitl.raster import inverse_factors, rasterise, rasterise_samples, screen_boxes
 from sitl.shade import find_edges, shade_rows
 from sitl.world import World
 
-Float32Array = NDArray[np.float32]
 Uint8Array = NDArray[np.uint8]
 
 SKY = np.array(
@@ -32,7 +31,7 @@ SKY = np.array(
 Velocity = tuple[float, float, float]
 AT_REST: Velocity = (0.0, 0.0, 0.0)
 MOST_MOMENTS = 12
-BAND_SHIFT_PX = 0.1
+BAND_SHIFT_PX = 0.2
 READ_NOISE = 0.0012
 SHOT_NOISE = 0.0045
 """Sensor noise: standard deviation in the dark, and at full signal (grows with its root)."""
@@ -208,7 +207,17 @@ def _tone_curve() -> Uint8Array:
 
 
 @kernel
-def _develop(linear, out, noise, curve, centre, vignetting, exposure, amount, seed):
+def _develop(
+    linear: Float32Array,
+    out: Uint8Array,
+    noise: Float32Array,
+    curve: Uint8Array,
+    centre: tuple[float, float],
+    vignetting: float,
+    exposure: float,
+    amount: float,
+    seed: int,
+) -> None:
     rows, columns, _ = linear.shape
     corner2 = 0.25 * (rows * rows + columns * columns)
     at = seed % len(noise)
@@ -240,5 +249,6 @@ def true_pixels(
         at_s = camera.rolling_shutter_s * (pixels[:, 1:] / camera.height_px - 0.5)
         seen_from = pose.centre_enu_m + at_s * np.asarray(velocity_enu_mps)
         pixels = camera.project((points - seen_from) @ pose.cam_from_enu.T)
-    inside = ((pixels >= 0.0) & (pixels <= [camera.width_px, camera.height_px])).all(axis=1)
-    return np.where(inside[:, None], pixels, np.nan)
+    x, y = pixels[:, 0], pixels[:, 1]
+    inside = (x >= 0.0) & (x <= camera.width_px) & (y >= 0.0) & (y <= camera.height_px)
+    return np.where(np.asarray(inside)[:, None], pixels, np.nan)

@@ -1,18 +1,19 @@
-"""From hits to light: the kernel that colours a photo's pixels.
+"""From hits to light: the kernels that colour a photo's pixels.
 
-A pixel whose samples all hit one smooth surface is shaded once at its centre, its textures
-filtered by its footprint; a pixel on an edge is shaded at every sample and averaged.
+A pixel whose neighbours all lie on its own smooth surface is shaded once, at its centre, its
+textures filtered by its footprint; a pixel on an edge is shaded at several samples and averaged.
 """
 
 from __future__ import annotations
 
 import math
 
-from sitl.jit import kernel
-
 from sitl.decals import apply_decals
+from sitl.jit import Lens, Rgb, Rgbg, Vector, kernel
 from sitl.light import sky_over_ground, sun_share
 from sitl.materials import (
+    GROUND_LAST,
+    Material,
     asphalt,
     banded,
     brick,
@@ -28,18 +29,42 @@ from sitl.materials import (
     scale_bar,
     tyre,
 )
+from sitl.mesh import Float32Array, FloatArray, IntArray
 from sitl.noise import smooth, value_noise
 from sitl.raster import undistort_factor
 
 SMOOTH_COSINE = 0.97
-"""Samples of one pixel whose normals agree better than this count as one surface."""
+"""Neighbouring pixels whose normals agree better than this see one surface."""
 SMOOTH_DEPTH = 0.02
 """… and whose depths agree within this share."""
+COAT_REFLECTANCE = 0.04
+"""Mirror reflection of clear coat and glass straight on (index 1.5)."""
+GLINT_SHARPNESS = 500.0
+"""Exponent of the sun's image in paint and glass: a spot some 5° wide."""
+CLOUD_RADIANCE = 1.5
+
+MeshArrays = tuple[FloatArray, FloatArray, FloatArray, IntArray, Float32Array]
+"""Points, normals, texture, triangles, share of the sky at every vertex."""
+SurfaceArrays = tuple[IntArray, IntArray, FloatArray, int]
+"""Materials and parts of the triangles, part table, seed."""
+DecalArrays = tuple[FloatArray, IntArray, IntArray, FloatArray]
+"""Rows, starts, items, grid (see `decals.DecalIndex`)."""
+LightArrays = tuple[
+    FloatArray, FloatArray, FloatArray, float, Float32Array, Float32Array, FloatArray
+]
+"""Sun, shadow axes, corner, cell and heights, share of the sky on the ground and its grid."""
 
 
 @kernel
-def find_edges(ident, depth, triangles, normals, materials, slots):
-    """Number the pixels that differ from a neighbour in surface; returns how many there are.
+def find_edges(
+    ident: IntArray,
+    depth: Float32Array,
+    triangles: IntArray,
+    normals: FloatArray,
+    materials: IntArray,
+    slots: IntArray,
+) -> int:
+    """Number the pixels that differ from a neighbour in surface; how many there are.
 
     ident, depth : from `raster.rasterise`; slots : same shape, filled with -1 beforehand
     """
@@ -56,7 +81,9 @@ def find_edges(ident, depth, triangles, normals, materials, slots):
                         edge = (
                             m < 0
                             or n < 0
-                            or not _one_surface(m, n, z, depth[a, b], triangles, normals, materials)
+                            or materials[m] != materials[n]
+                            or abs(z - depth[a, b]) > SMOOTH_DEPTH * z
+                            or _bend(normals, triangles[m, 0], triangles[n, 0]) < SMOOTH_COSINE
                         )
             if edge:
                 slots[i, j] = count
@@ -65,30 +92,38 @@ def find_edges(ident, depth, triangles, normals, materials, slots):
 
 
 @kernel
+def _bend(normals: FloatArray, p: int, q: int) -> float:
+    """Cosine of the angle between two vertices' normals."""
+    return float(
+        normals[p, 0] * normals[q, 0]
+        + normals[p, 1] * normals[q, 1]
+        + normals[p, 2] * normals[q, 2]
+    )
+
+
+@kernel
 def shade_rows(
-    ident,
-    slots,
-    sample_ident,
-    samples,
-    first_row,
-    lens,
-    table,
-    cam_from_enu,
-    centre,
-    mesh,
-    surfaces,
-    decals,
-    light,
-    sky,
-    out,
-):
+    ident: IntArray,
+    slots: IntArray,
+    sample_ident: IntArray,
+    samples: int,
+    first_row: int,
+    lens: Lens,
+    table: FloatArray,
+    cam_from_enu: FloatArray,
+    centre: FloatArray,
+    mesh: MeshArrays,
+    surfaces: SurfaceArrays,
+    decals: DecalArrays,
+    light: LightArrays,
+    sky: FloatArray,
+    out: Float32Array,
+) -> None:
     """Linear radiance of every pixel of a band of rows.
 
-    ident, slots, sample_ident : triangles at pixel centres and, in the pixels that `slots`
-    numbers, at their samples; mesh : points, normals, texture, triangles, sky share per
-    vertex; surfaces : materials, parts, part table, seed; decals : rows, starts, items, grid;
-    light : sun, axes, corner, cell_m, height, ground share, ground grid; sky : (4, 3) colours
-    of sun, zenith, horizon and bounced light; out : (rows, columns, 3)
+    ident, slots, sample_ident : triangles at the pixels' centres and, in the pixels that
+    `slots` numbers, at their samples; cam_from_enu : (3, 3); sky : (4, 3) colours of sun,
+    zenith, horizon and bounced light; out : (rows, columns, 3)
     """
     share = 1.0 / samples
     for i in range(out.shape[0]):
@@ -96,38 +131,17 @@ def shade_rows(
             slot = slots[i, j]
             if slot < 0:
                 r, g, b = _shade(
-                    ident[i, j],
-                    j + 0.5,
-                    i + first_row + 0.5,
-                    1.0,
-                    lens,
-                    table,
-                    cam_from_enu,
-                    centre,
-                    mesh,
-                    surfaces,
-                    decals,
-                    light,
-                    sky,
-                )
+                    ident[i, j], j + 0.5, i + first_row + 0.5, 1.0, lens, table,
+                    cam_from_enu, centre, mesh, surfaces, decals, light, sky,
+                )  # fmt: skip
             else:
                 r = g = b = 0.0
                 for k in range(samples * samples):
                     sr, sg, sb = _shade(
-                        sample_ident[slot, k],
-                        j + (k % samples + 0.5) * share,
-                        i + first_row + (k // samples + 0.5) * share,
-                        share,
-                        lens,
-                        table,
-                        cam_from_enu,
-                        centre,
-                        mesh,
-                        surfaces,
-                        decals,
-                        light,
-                        sky,
-                    )
+                        sample_ident[slot, k], j + (k % samples + 0.5) * share,
+                        i + first_row + (k // samples + 0.5) * share, share, lens, table,
+                        cam_from_enu, centre, mesh, surfaces, decals, light, sky,
+                    )  # fmt: skip
                     r, g, b = r + sr, g + sg, b + sb
                 scale = share * share
                 r, g, b = r * scale, g * scale, b * scale
@@ -135,15 +149,57 @@ def shade_rows(
 
 
 @kernel
-def _one_surface(m, n, z, other_z, triangles, normals, materials):
-    if materials[m] != materials[n] or abs(z - other_z) > SMOOTH_DEPTH * z:
-        return False
-    p, q = normals[triangles[m, 0]], normals[triangles[n, 0]]
-    return p[0] * q[0] + p[1] * q[1] + p[2] * q[2] > SMOOTH_COSINE
+def _shade(
+    m: int,
+    u: float,
+    v: float,
+    size: float,
+    lens: Lens,
+    table: FloatArray,
+    cam_from_enu: FloatArray,
+    centre: FloatArray,
+    mesh: MeshArrays,
+    surfaces: SurfaceArrays,
+    decals: DecalArrays,
+    light: LightArrays,
+    sky: FloatArray,
+) -> Rgb:
+    """Radiance along the ray through (u, v), which meets triangle m; size in pixels."""
+    ray = _ray(u, v, lens, table, cam_from_enu)
+    if m < 0:
+        return _sky_colour(ray, light[0], sky, 0.0)
+    points, normals, texture, triangles, open_sky = mesh
+    ia, ib, ic = triangles[m, 0], triangles[m, 1], triangles[m, 2]
+    side_b = _difference(points, ib, ia)
+    side_c = _difference(points, ic, ia)
+    face = _cross(side_b, side_c)
+    from_eye = (
+        points[ia, 0] - centre[0], points[ia, 1] - centre[1], points[ia, 2] - centre[2]
+    )  # fmt: skip
+    slant = _dot(ray, face)
+    t = _dot(from_eye, face) / slant
+    x, y, z = centre[0] + t * ray[0], centre[1] + t * ray[1], centre[2] + t * ray[2]
+    step_u = _footprint(0, t * size / lens[0], ray, face, slant, cam_from_enu)
+    step_v = _footprint(1, t * size / lens[0], ray, face, slant, cam_from_enu)
+    size_u, size_v = math.sqrt(_dot(step_u, step_u)), math.sqrt(_dot(step_v, step_v))
+    footprint = min(0.5 * (size_u + size_v), 4.0 * min(size_u, size_v))
+    from_a = (x - points[ia, 0], y - points[ia, 1], z - points[ia, 2])
+    wb, wc = _weights(from_a, side_b, side_c, face)
+    wa = 1.0 - wb - wc
+    material = surfaces[0][m]
+    part = surfaces[2][surfaces[1][m]]
+    tu, tv, tw = _blend(texture, ia, ib, ic, wa, wb, wc)
+    r, g, b, gloss = _albedo(material, part, surfaces[3], x, y, z, tu, tv, tw, footprint)
+    openness = wa * open_sky[ia] + wb * open_sky[ib] + wc * open_sky[ic]
+    if material <= GROUND_LAST:
+        r, g, b, gloss = apply_decals(x, y, step_u, step_v, footprint, r, g, b, decals)
+        openness = sky_over_ground(x, y, light[6], light[5])
+    normal = _facing(_blend(normals, ia, ib, ic, wa, wb, wc), ray)
+    return _lit((r, g, b, gloss), (x, y, z), normal, ray, openness, light, sky)
 
 
 @kernel
-def _ray(u, v, lens, table, cam_from_enu):
+def _ray(u: float, v: float, lens: Lens, table: FloatArray, cam_from_enu: FloatArray) -> Vector:
     """Direction in the world of the ray through a pixel position, with unit depth."""
     focal, cx, cy, _, _, r2_max = lens
     x, y = (u - cx) / focal, (v - cy) / focal
@@ -158,120 +214,139 @@ def _ray(u, v, lens, table, cam_from_enu):
 
 
 @kernel
-def _shade(m, u, v, size, lens, table, cam_from_enu, centre, mesh, surfaces, decals, light, sky):
-    dx, dy, dz = _ray(u, v, lens, table, cam_from_enu)
-    if m < 0:
-        return _sky_colour(dx, dy, dz, light[0], sky, 0.0)
-    points, normals, texture, triangles, open_sky = mesh
-    ia, ib, ic = triangles[m, 0], triangles[m, 1], triangles[m, 2]
-    a, b, c = points[ia], points[ib], points[ic]
-    e1x, e1y, e1z = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    e2x, e2y, e2z = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-    gx, gy, gz = e1y * e2z - e1z * e2y, e1z * e2x - e1x * e2z, e1x * e2y - e1y * e2x
-    area2 = gx * gx + gy * gy + gz * gz
-    offset = (a[0] - centre[0]) * gx + (a[1] - centre[1]) * gy + (a[2] - centre[2]) * gz
-    t = offset / (dx * gx + dy * gy + dz * gz)
-    x, y, z = centre[0] + t * dx, centre[1] + t * dy, centre[2] + t * dz
-    # Footprint vectors: how far the hit moves on the triangle's plane for one pixel step
-    # (the step's own change of distortion is left out; it only sets a filter's width).
-    step = size / lens[0]
-    k = t * step / (dx * gx + dy * gy + dz * gz)
-    rx, ry, rz = cam_from_enu[0, 0], cam_from_enu[0, 1], cam_from_enu[0, 2]
-    slide = k * (rx * gx + ry * gy + rz * gz)
-    fx, fy, fz = t * step * rx - slide * dx, t * step * ry - slide * dy, t * step * rz - slide * dz
-    rx, ry, rz = cam_from_enu[1, 0], cam_from_enu[1, 1], cam_from_enu[1, 2]
-    slide = k * (rx * gx + ry * gy + rz * gz)
-    hx, hy, hz = t * step * rx - slide * dx, t * step * ry - slide * dy, t * step * rz - slide * dz
-    f1 = math.sqrt(fx * fx + fy * fy + fz * fz)
-    f2 = math.sqrt(hx * hx + hy * hy + hz * hz)
-    footprint = min(0.5 * (f1 + f2), 4.0 * min(f1, f2))
-    # Barycentric weights of the hit.
-    px, py, pz = x - a[0], y - a[1], z - a[2]
-    wb = (py * e2z - pz * e2y) * gx + (pz * e2x - px * e2z) * gy + (px * e2y - py * e2x) * gz
-    wc = (e1y * pz - e1z * py) * gx + (e1z * px - e1x * pz) * gy + (e1x * py - e1y * px) * gz
-    wb = min(max(wb / area2, 0.0), 1.0)
-    wc = min(max(wc / area2, 0.0), 1.0 - wb)
-    wa = 1.0 - wb - wc
-    ta, tb, tc = texture[ia], texture[ib], texture[ic]
-    tu = wa * ta[0] + wb * tb[0] + wc * tc[0]
-    tv = wa * ta[1] + wb * tb[1] + wc * tc[1]
-    tw = wa * ta[2] + wb * tb[2] + wc * tc[2]
-    na, nb, nc = normals[ia], normals[ib], normals[ic]
-    nx = wa * na[0] + wb * nb[0] + wc * nc[0]
-    ny = wa * na[1] + wb * nb[1] + wc * nc[1]
-    nz = wa * na[2] + wb * nb[2] + wc * nc[2]
-    if nx * dx + ny * dy + nz * dz > 0.0:
-        nx, ny, nz = -nx, -ny, -nz
-    scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
-    nx, ny, nz = nx * scale, ny * scale, nz * scale
-    r, g, b_, gloss = _albedo(
-        surfaces[0][m], surfaces[2][surfaces[1][m]], surfaces[3], x, y, z, tu, tv, tw, footprint
+def _footprint(
+    axis: int, step: float, ray: Vector, face: Vector, slant: float, cam_from_enu: FloatArray
+) -> Vector:
+    """How far the hit moves on the triangle's plane for one pixel step along an image axis.
+
+    The step's own change of distortion is left out: this only sets a filter's width.
+    """
+    across = (cam_from_enu[axis, 0], cam_from_enu[axis, 1], cam_from_enu[axis, 2])
+    slide = step * _dot(across, face) / slant
+    return (
+        step * across[0] - slide * ray[0],
+        step * across[1] - slide * ray[1],
+        step * across[2] - slide * ray[2],
     )
-    openness = wa * open_sky[ia] + wb * open_sky[ib] + wc * open_sky[ic]
-    if surfaces[0][m] <= 3:
-        r, g, b_, gloss = apply_decals(
-            x, y, fx, fy, hx, hy, footprint, r, g, b_, decals[0], decals[1], decals[2], decals[3]
-        )
-        openness = sky_over_ground(x, y, light[6], light[5])
-    return _lit(r, g, b_, gloss, x, y, z, nx, ny, nz, dx, dy, dz, openness, light, sky)
 
 
 @kernel
-def _albedo(material, part, seed, x, y, z, u, v, w, f):
-    if material == 0:
+def _weights(from_a: Vector, side_b: Vector, side_c: Vector, face: Vector) -> tuple[float, float]:
+    """Barycentric weights of the corners b and c."""
+    area2 = _dot(face, face)
+    wb = min(max(_dot(_cross(from_a, side_c), face) / area2, 0.0), 1.0)
+    wc = min(max(_dot(_cross(side_b, from_a), face) / area2, 0.0), 1.0 - wb)
+    return wb, wc
+
+
+@kernel
+def _blend(
+    values: FloatArray, ia: int, ib: int, ic: int, wa: float, wb: float, wc: float
+) -> Vector:
+    return (
+        wa * values[ia, 0] + wb * values[ib, 0] + wc * values[ic, 0],
+        wa * values[ia, 1] + wb * values[ib, 1] + wc * values[ic, 1],
+        wa * values[ia, 2] + wb * values[ib, 2] + wc * values[ic, 2],
+    )
+
+
+@kernel
+def _difference(points: FloatArray, i: int, j: int) -> Vector:
+    return (
+        points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+    )  # fmt: skip
+
+
+@kernel
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@kernel
+def _cross(a: Vector, b: Vector) -> Vector:
+    return (
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    )
+
+
+@kernel
+def _facing(normal: Vector, ray: Vector) -> Vector:
+    """The unit normal on the viewer's side."""
+    scale = 1.0 / max(math.sqrt(_dot(normal, normal)), 1e-9)
+    if _dot(normal, ray) > 0.0:
+        scale = -scale
+    return normal[0] * scale, normal[1] * scale, normal[2] * scale
+
+
+@kernel
+def _albedo(
+    material: int,
+    part: FloatArray,
+    seed: int,
+    x: float,
+    y: float,
+    z: float,
+    u: float,
+    v: float,
+    w: float,
+    f: float,
+) -> Rgbg:
+    """Colour and gloss of a material at a place and at its texture coordinates."""
+    if material == Material.ASPHALT:
         return asphalt(x, y, u, v, f, seed)
-    if material == 1:
+    if material == Material.KERB:
         return kerb(x, y, z, u, v, f, seed)
-    if material == 2:
+    if material == Material.PAVEMENT:
         return pavement(x, y, u, v, f, seed)
-    if material == 3:
+    if material == Material.GRASS:
         return grass(x, y, f, seed)
-    if material == 4:
+    if material == Material.BRICK:
         return brick(u, v, f, part, seed)
-    if material == 5:
+    if material == Material.PLASTER:
         return plaster(u, v, f, part, seed)
-    if material == 6:
+    if material == Material.ROOF:
         return roof(u, v, f, part, seed)
-    if material == 7:
+    if material == Material.CAR_BODY:
         return car_body(u, v, w, f, part, seed, x + 0.3 * z, y + 0.7 * z)
-    if material == 8:
-        return tyre(u, v, w, f, seed)
-    if material == 9:
+    if material == Material.TYRE:
+        return tyre(u, v, f, seed)
+    if material == Material.RIM:
         return rim(u, w, f, part)
-    if material == 10:
+    if material == Material.BANDED:
         return banded(v, f, part)
-    if material == 11:
+    if material == Material.PLAIN:
         return plain(x + 0.4 * z, y + 0.6 * z, f, part, seed)
-    if material == 12:
+    if material == Material.SCALE_BAR:
         return scale_bar(u, v, w, f, part)
     return leaves(x, y, z, f, part, seed)
 
 
 @kernel
-def _sky_colour(dx, dy, dz, sun, sky, sharpness):
+def _sky_colour(ray: Vector, sun: FloatArray, sky: FloatArray, sharpness: float) -> Rgb:
     """Sky or ground seen in a direction; sharpness > 0 adds the sun's glint."""
-    scale = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-    up = dz * scale
+    scale = 1.0 / math.sqrt(_dot(ray, ray))
+    up = ray[2] * scale
     if up < -0.02:
         r, g, b = sky[3, 0] * 0.35, sky[3, 1] * 0.35, sky[3, 2] * 0.35
     else:
         w = math.sqrt(min(max(up, 0.0), 1.0))
-        r = sky[2, 0] + (sky[1, 0] - sky[2, 0]) * w
-        g = sky[2, 1] + (sky[1, 1] - sky[2, 1]) * w
-        b = sky[2, 2] + (sky[1, 2] - sky[2, 2]) * w
-        if up > 0.03:
-            cloud = _cloud(dx / dz, dy / dz)
-            r, g, b = r + (1.5 - r) * cloud, g + (1.5 - g) * cloud, b + (1.52 - b) * cloud
+        cloud = _cloud(ray[0] / ray[2], ray[1] / ray[2]) if up > 0.03 else 0.0
+        clear = 1.0 - cloud
+        r = clear * (sky[2, 0] + (sky[1, 0] - sky[2, 0]) * w) + cloud * CLOUD_RADIANCE
+        g = clear * (sky[2, 1] + (sky[1, 1] - sky[2, 1]) * w) + cloud * CLOUD_RADIANCE
+        b = clear * (sky[2, 2] + (sky[1, 2] - sky[2, 2]) * w) + cloud * CLOUD_RADIANCE
     if sharpness > 0.0:
-        c = (dx * sun[0] + dy * sun[1] + dz * sun[2]) * scale
-        if c > 0.0:
-            glint = 6.0 * math.exp(sharpness * (c - 1.0))
+        cosine = (ray[0] * sun[0] + ray[1] * sun[1] + ray[2] * sun[2]) * scale
+        if cosine > 0.0:
+            glint = 6.0 * math.exp(sharpness * (cosine - 1.0))
             r, g, b = r + glint * sky[0, 0], g + glint * sky[0, 1], b + glint * sky[0, 2]
     return r, g, b
 
 
 @kernel
-def _cloud(x, y):
+def _cloud(x: float, y: float) -> float:
     """Cover of fair-weather clouds where a direction meets their layer."""
     value = value_noise(0.9 * x, 0.9 * y, 5) + 0.5 * value_noise(2.3 * x, 2.3 * y, 6)
     value += 0.25 * value_noise(5.1 * x, 5.1 * y, 7)
@@ -279,29 +354,38 @@ def _cloud(x, y):
 
 
 @kernel
-def _lit(r, g, b, gloss, x, y, z, nx, ny, nz, dx, dy, dz, openness, light, sky):
-    """Sun, sky and bounced light on a surface, and its mirror image of the sky (Schlick)."""
+def _lit(
+    albedo: Rgbg,
+    at: Vector,
+    normal: Vector,
+    ray: Vector,
+    openness: float,
+    light: LightArrays,
+    sky: FloatArray,
+) -> Rgb:
+    """Sun, sky and bounced light on a surface, and its mirror image of the sky."""
     sun = light[0]
-    cosine = nx * sun[0] + ny * sun[1] + nz * sun[2]
+    cosine = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
     direct = 0.0
     if cosine > 0.0:
         slope = math.sqrt(max(1.0 - cosine * cosine, 0.0)) / cosine
-        direct = cosine * sun_share(x, y, z, slope, light[1], light[2], light[3], light[4])
-    up = openness * (0.5 + 0.5 * nz)
-    down = (0.5 - 0.5 * nz) * (0.3 + 0.7 * openness)
-    lr = direct * sky[0, 0] + up * 0.5 * (sky[1, 0] + sky[2, 0]) + down * sky[3, 0]
-    lg = direct * sky[0, 1] + up * 0.5 * (sky[1, 1] + sky[2, 1]) + down * sky[3, 1]
-    lb = direct * sky[0, 2] + up * 0.5 * (sky[1, 2] + sky[2, 2]) + down * sky[3, 2]
-    r, g, b = r * lr, g * lg, b * lb
-    if gloss > 0.02:
-        length = math.sqrt(dx * dx + dy * dy + dz * dz)
-        facing = -(nx * dx + ny * dy + nz * dz) / length
-        k = 2.0 * facing * length
-        mx, my, mz = dx + k * nx, dy + k * ny, dz + k * nz
-        fresnel = 0.04 + 0.96 * (1.0 - min(max(facing, 0.0), 1.0)) ** 5
-        strength = min(gloss, 1.0) * fresnel * (0.3 + 0.7 * openness)
-        glint = 500.0 if direct > 0.0 and gloss > 0.5 else 0.0
-        sr, sg, sb = _sky_colour(mx, my, mz, sun, sky, glint)
-        keep = 1.0 - strength
-        r, g, b = r * keep + strength * sr, g * keep + strength * sg, b * keep + strength * sb
-    return r, g, b
+        direct = cosine * sun_share(at, slope, light[1], light[2], light[3], light[4])
+    up = 0.5 * openness * (0.5 + 0.5 * normal[2])
+    down = (0.5 - 0.5 * normal[2]) * (0.3 + 0.7 * openness)
+    r, g, b, gloss = albedo
+    r *= direct * sky[0, 0] + up * (sky[1, 0] + sky[2, 0]) + down * sky[3, 0]
+    g *= direct * sky[0, 1] + up * (sky[1, 1] + sky[2, 1]) + down * sky[3, 1]
+    b *= direct * sky[0, 2] + up * (sky[1, 2] + sky[2, 2]) + down * sky[3, 2]
+    if gloss <= 0.02:
+        return r, g, b
+    length = math.sqrt(_dot(ray, ray))
+    facing = min(max(-_dot(normal, ray) / length, 0.0), 1.0)
+    k = 2.0 * facing * length
+    mirrored = (ray[0] + k * normal[0], ray[1] + k * normal[1], ray[2] + k * normal[2])
+    # Schlick's approximation of Fresnel's reflectance (Computer Graphics Forum 13:3, 1994).
+    fresnel = COAT_REFLECTANCE + (1.0 - COAT_REFLECTANCE) * (1.0 - facing) ** 5
+    strength = min(gloss, 1.0) * fresnel * (0.3 + 0.7 * openness)
+    sharpness = GLINT_SHARPNESS if direct > 0.0 and gloss > 0.5 else 0.0
+    sr, sg, sb = _sky_colour(mirrored, sun, sky, sharpness)
+    keep = 1.0 - strength
+    return r * keep + strength * sr, g * keep + strength * sg, b * keep + strength * sb

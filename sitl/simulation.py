@@ -41,6 +41,8 @@ class FleetSpec:
     seed: int
     gps: GpsQuality = field(default_factory=GpsQuality)
     params: tuple[tuple[str, float], ...] = ()
+    roster: tuple[tuple[str, str], ...] = ()
+    """Names and Remote ID serials; vehicles beyond it get made-up ones."""
 
 
 def serial_of(maker: str, number: int) -> str:
@@ -63,10 +65,11 @@ def build_fleet(spec: FleetSpec, on_shot: Callable[[Shot], None] | None = None) 
         lat_deg, lon_deg = origin.degrees(east_m, north_m)
         frame = LocalFrame(lat_deg, lon_deg, origin.alt_ellipsoid_m, origin.geoid_undulation_m)
         sysid = number + 1
+        name, serial = _identity(spec, number)
         setup = VehicleSetup(
             sysid=sysid,
-            name=f"drone-{sysid:02d}",
-            serial=serial_of(SERIAL_MAKER, sysid),
+            name=name,
+            serial=serial,
             frame=frame,
             boot_at=spec.boot_at,
             seed=spec.seed * 1000 + sysid,
@@ -75,6 +78,12 @@ def build_fleet(spec: FleetSpec, on_shot: Callable[[Shot], None] | None = None) 
         )
         fleet.append(Autopilot(setup, on_shot))
     return fleet
+
+
+def _identity(spec: FleetSpec, number: int) -> tuple[str, str]:
+    if number < len(spec.roster):
+        return spec.roster[number]
+    return f"drone-{number + 1:02d}", serial_of(SERIAL_MAKER, number + 1)
 
 
 class Simulation:

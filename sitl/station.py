@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sitl.autopilot import Autopilot, HomeSet, ParamSet, Photo, Reached, Text
+from sitl.autopilot import Autopilot
 from sitl.channel import AUTOPILOT_COMPONENT, Channel, param_value
 from sitl.commands import execute, order_of, set_mode
-from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem
+from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
+from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem, Result, as_int32, refusal
 from sitl.missionstore import (
     FENCE_TYPE,
     MISSION_TYPE,
@@ -28,6 +29,7 @@ from sitl.missionstore import (
 )
 from sitl.modes import Guided, VelocityTarget
 from sitl.telemetry import BUILDERS, STREAMS, Message
+from sitl.transmitter import CHANNELS
 
 STORAGE_READY_S = 1.5
 """An upload about a second after boot was answered NO_SPACE."""
@@ -44,6 +46,7 @@ ITEM_GUIDED, ITEM_NEW_HEIGHT = 2, 3
 IGNORE_POSITION = 0x0007
 IGNORE_VELOCITY = 0x0038
 UINT16_MAX = 65535
+FASTEST_TARGET_MPS = 50.0
 
 
 class Station:
@@ -135,7 +138,7 @@ class Station:
                 for channel in self.channels.values():
                     channel.send(message)
 
-    def _messages(self, event: Text | Reached | HomeSet | ParamSet | Photo) -> list[Message]:
+    def _messages(self, event: Event) -> list[Message]:
         ap = self.ap
         match event:
             case Text(severity, text):
@@ -248,12 +251,14 @@ class Station:
             self._reply(exchange.on_item(peer, message.seq, item, now_s), exchange)
 
     def _fly_item_now(self, channel: Channel, message: Message, item: MissionItem) -> None:
-        east, north = self.ap.frame.metres(item.lat_deg, item.lon_deg)
-        if message.current == ITEM_NEW_HEIGHT:
-            east, north, _ = self.ap.position
-        up = self.ap.up_of(item.z, Frame(item.frame))
-        done = self.ap.go_to(east, north, up)
-        self._mission_ack(channel, message, 0 if done else 1, MISSION_TYPE)
+        why = refusal(item, MISSION_SPECS)
+        if why is None:
+            east, north = self.ap.frame.metres(item.lat_deg, item.lon_deg)
+            if message.current == ITEM_NEW_HEIGHT:
+                east, north, _ = self.ap.position
+            done = self.ap.go_to(east, north, self.ap.up_of(item.z, Frame(item.frame)))
+            why = Result.ACCEPTED if done else Result.ERROR
+        self._mission_ack(channel, message, int(why), MISSION_TYPE)
 
     def _on_mission_request_list(self, channel: Channel, message: Message) -> None:
         if exchange := self._exchange(channel, message):
@@ -296,25 +301,20 @@ class Station:
     # --- sticks and targets ---------------------------------------------------------------
 
     def _on_rc_override(self, channel: Channel, message: Message) -> None:
-        raw = [getattr(message, f"chan{i}_raw") for i in range(1, 9)]
-        rc = self.ap.rc
-        rc.overrides_us = [
-            old if value == UINT16_MAX else float(value)
-            for old, value in zip(rc.overrides_us, raw, strict=True)
-        ]
-        rc.override_until_s = self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"]
+        raw = [getattr(message, f"chan{i}_raw") for i in range(1, CHANNELS + 1)]
+        given = {i: float(value) for i, value in enumerate(raw) if value != UINT16_MAX}
+        self.ap.rc.override(given, self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"])
 
     def _on_manual_control(self, channel: Channel, message: Message) -> None:
         if message.target != self.ap.setup.sysid:
             return
-        rc = self.ap.rc
-        rc.overrides_us[:4] = [
-            1500.0 + message.y * 0.5,
-            1500.0 - message.x * 0.5,
-            1000.0 + message.z,
-            1500.0 + message.r * 0.5,
-        ]
-        rc.override_until_s = self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"]
+        given = {
+            0: 1500.0 + message.y * 0.5,
+            1: 1500.0 - message.x * 0.5,
+            2: 1000.0 + message.z,
+            3: 1500.0 + message.r * 0.5,
+        }
+        self.ap.rc.override(given, self.ap.t_s + self.ap.params["RC_OVERRIDE_TIME"])
 
     def _on_target_global(self, channel: Channel, message: Message) -> None:
         east, north = self.ap.frame.metres(message.lat_int * 1e-7, message.lon_int * 1e-7)
@@ -332,13 +332,11 @@ class Station:
             return
         if not mask & IGNORE_POSITION:
             ap.go_to(east, north, up)
-        elif not mask & IGNORE_VELOCITY and _finite(message.vx, message.vy, message.vz):
-            until_s = ap.t_s + ap.params["GUID_TIMEOUT"]
-            ap.controller.velocity = VelocityTarget(message.vy, message.vx, -message.vz, until_s)
-
-
-def _finite(*values: float) -> bool:
-    return all(math.isfinite(value) for value in values)
+        elif not mask & IGNORE_VELOCITY:
+            velocity = (message.vy, message.vx, -message.vz)
+            if all(abs(value) < FASTEST_TARGET_MPS for value in velocity):
+                until_s = ap.t_s + ap.params["GUID_TIMEOUT"]
+                ap.controller.velocity = VelocityTarget(*velocity, until_s)
 
 
 def _peer(channel: Channel, message: Message) -> Peer:
@@ -352,9 +350,7 @@ def _item_of(message: Message) -> MissionItem:
         spec = MISSION_SPECS.get(message.command)
         located = (spec is not None and spec.location) or message.command >= Cmd.FENCE_RETURN_POINT
         scale = 1e7 if located else 1.0
-        if not (math.isfinite(x) and math.isfinite(y)):
-            x = y = 1000.0  # no such place: refused like any other
-        x, y = round(x * scale), round(y * scale)
+        x, y = as_int32(x * scale), as_int32(y * scale)
     return MissionItem(
         message.command,
         message.frame,

@@ -66,6 +66,10 @@ def _boot_us(ap: Autopilot) -> int:
     return int(ap.t_s * 1e6)
 
 
+def _millivolts(ap: Autopilot) -> int:
+    return min(UNKNOWN_U16 - 1, max(0, int(ap.battery.voltage_v * 1000.0)))
+
+
 def _lat_lon_e7(ap: Autopilot) -> tuple[int, int]:
     lat_deg, lon_deg = ap.frame.degrees(ap.position[0], ap.position[1])
     return round(lat_deg * 1e7), round(lon_deg * 1e7)
@@ -121,7 +125,7 @@ def sys_status(ap: Autopilot) -> Message:
         enabled,
         health,
         0,
-        min(65534, int(battery.voltage_v * 1000.0)),
+        _millivolts(ap),
         min(32767, int(battery.current_a * 100.0)),
         int(battery.charge * 100.0),
         *(0,) * 6,
@@ -248,7 +252,7 @@ def vfr_hud(ap: Autopilot) -> Message:
 def battery_status(ap: Autopilot) -> Message:
     """BATTERY_STATUS: the pack's sum in the first cell, as ArduPilot without a cell monitor."""
     battery = ap.battery
-    cells = [min(65534, int(battery.voltage_v * 1000.0))] + [UNKNOWN_U16] * 9
+    cells = [_millivolts(ap)] + [UNKNOWN_U16] * 9
     return mav.MAVLink_battery_status_message(
         0,
         0,

@@ -17,7 +17,7 @@ from droneteam.geo import EnuFrame
 from sitl.decals import DecalIndex
 from sitl.light import Light, lit
 from sitl.materials import GROUND_LAST
-from sitl.mesh import FloatArray, Mesh
+from sitl.mesh import FloatArray, IntArray, Mesh
 from sitl.raster import first_hits
 
 
@@ -121,7 +121,7 @@ def ground_heights(mesh: Mesh, east_north_m: FloatArray) -> FloatArray:
 
 def _hits(
     corners: FloatArray, origins: FloatArray, directions: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, IntArray]:
     distance = np.full(len(origins), np.inf)
     ident = np.full(len(origins), -1, np.int32)
     first_hits(

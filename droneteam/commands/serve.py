@@ -64,5 +64,4 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         http1_settings=HTTP1Settings(keep_alive=True),
         log_level=settings.log_level.lower(),
-        process_name="droneteam-web",
     ).serve()

@@ -164,11 +164,30 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NetworkCovariance:
+    """How uncertain the cameras are, all together.
+
+    matrix : (n, n) float64 over the columns named below.
+    pose_columns : (n_views,) first of a view's six columns: a rotation vector in camera axes
+    (radians, applied from the left) and the projection centre (metres).
+    intrinsics_columns : (n_views, 12) columns of f, fy / fx, cx, cy, k1, k2, p1, p2, k3, k4, k5,
+    k6; -1 where held.  Views through one camera share them.
+    depth_mode : (n,) the change of the cameras for a focal length 10 % longer, where the honesty
+    gate found that the photos do not oppose it; None otherwise.
+    """
+
+    matrix: FloatArray
+    pose_columns: NDArray[np.int64]
+    intrinsics_columns: NDArray[np.int64]
+    depth_mode: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CameraNetwork:
     """Registered views, their sparse points and what is known of their accuracy.
 
-    covariance : for measurements; see adjust.py. groups : photo names of further groups that
-    could not be joined with the first (largest) one.
+    covariance : for measurements; None before the metrology adjustment.  groups : photo names of
+    further groups that could not be joined with the first (largest) one.
     """
 
     views: tuple[View, ...]
@@ -177,6 +196,7 @@ class CameraNetwork:
     accuracy: Accuracy
     unregistered: tuple[tuple[str, str], ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    covariance: NetworkCovariance | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

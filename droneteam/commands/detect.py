@@ -1,0 +1,118 @@
+"""`droneteam detect`: listen to receivers, replay recordings, show what a capture holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from droneteam import db, schema
+from droneteam.detection import air, rid
+from droneteam.detection.listen import Listener, listen, replay
+from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
+from droneteam.detection.track import Received
+from droneteam.errors import DecodeError, InputError
+from droneteam.settings import Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    hear = actions.add_parser("listen", help="follow what a UDP port receives, until stopped")
+    hear.add_argument("--udp", default="127.0.0.1:0", metavar="HOST:PORT")
+    hear.add_argument("--ready", type=Path, help="JSON file written once listening")
+    again = actions.add_parser("replay", help="follow recordings as if they were heard now")
+    again.add_argument("file", nargs="+", type=Path)
+    again.add_argument("--speed", type=float, help="times real time; as fast as possible without")
+    show = actions.add_parser("decode", help="print what captures hold, without storing it")
+    show.add_argument("file", nargs="+", type=Path)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Dispatch to the action."""
+    if args.action == "decode":
+        return _decode(args.file)
+    settings = Settings.from_env()
+    engine = db.make_engine(settings.database_url)
+    schema.require_current(engine)
+    listener = Listener(engine, air.known_air, datetime.now(UTC))
+    if args.action == "replay":
+        if args.speed is not None and not args.speed > 0.0:
+            raise InputError(f"--speed {args.speed} is not positive")
+        return _replay(listener, args.file, args.speed)
+    return _listen(listener, *_address(args.udp), args.ready)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise InputError(f"{text!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def _listen(listener: Listener, host: str, port: int, ready: Path | None) -> int:
+    receiver = DatagramReceiver(host, port)
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    host, port = receiver.address
+    print(f"listening on udp {host}:{port}", flush=True)
+    if ready is not None:
+        partial = ready.with_suffix(".part")
+        partial.write_text(json.dumps({"host": host, "port": port}))
+        partial.rename(ready)
+    listen(listener, receiver, stop)
+    receiver.close()
+    _report(receiver.tally)
+    return 0
+
+
+def _replay(listener: Listener, paths: list[Path], speed: float | None) -> int:
+    tally = Tally()
+    for path in paths:
+        replay(listener, read_file(path, tally), speed)
+    tally.refused += listener.watch.refused
+    _report(tally)
+    return 0
+
+
+def _decode(paths: list[Path]) -> int:
+    for path in paths:
+        tally, kinds, identities = Tally(), Counter[str](), Counter[str]()
+        for message in _messages(read_file(path, tally), tally):
+            kinds[type(message).__name__] += 1
+            if isinstance(message, rid.BasicId) and message.uas_id:
+                identities[message.uas_id] += 1
+        print(f"{path.name}: " + (", ".join(f"{n} {k}" for k, n in kinds.items()) or "nothing"))
+        for identity, count in identities.most_common():
+            print(f"  {identity}  ({count} times)")
+        _report(tally)
+    return 0
+
+
+def _messages(receptions: Iterator[Received], tally: Tally) -> Iterator[rid.Message]:
+    for received in receptions:
+        try:
+            pack = rid.decode(received.payload)
+        except DecodeError as error:
+            tally.refuse(error)
+            continue
+        for problem in pack.problems:
+            tally.refuse(problem)
+        yield from pack.messages
+
+
+def _report(tally: Tally) -> None:
+    print(f"  {tally.received} received, {tally.refused} refused")
+    if tally.refused:
+        print(f"  the last refusal: {tally.last_problem}")

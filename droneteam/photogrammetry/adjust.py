@@ -1,0 +1,292 @@
+"""The metrology adjustment: cameras with known accuracy from tie points, control and positions.
+
+One least-squares problem holds everything that is known: tie points, marks of control points
+whose surveyed coordinates are observations themselves, scale bars, camera positions with their
+deviations and a shift common to a flight, and the focal length from EXIF.  Blunders are named and
+left out, check points never enter, the lens model grows only as far as held-out observations
+support it, and the honesty gate says whether the photos fix the depth at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from droneteam.errors import InputError, SceneError
+from droneteam.photogrammetry import bundle, calibration, control_checks
+from droneteam.photogrammetry.adjust_setup import Setup, set_up, sparse_cloud
+from droneteam.photogrammetry.bundle import Solution
+from droneteam.photogrammetry.bundle_problem import Problem, State
+from droneteam.photogrammetry.calibration import Gate
+from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.scene import (
+    Accuracy,
+    CameraNetwork,
+    FloatArray,
+    NetworkCovariance,
+    View,
+)
+from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmResult
+from droneteam.photogrammetry.triangulation import camera_from_row, optics
+
+MIN_TIE_SIGMA_PX = 0.15
+"""SIFT keypoints are not better than this, however small the residuals of a small set."""
+OUTLIER_SIGMA = 4.0
+"""Tie observations beyond so many deviations (and 1 px) are left out of the final cloud."""
+TILT_SIGMA_RAD = np.radians(2.0)
+"""Deviation of a tilt that only gimbal angles or horizons give."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustParams:
+    """Settings of the adjustment.
+
+    focal_prior_sigma : relative 1-sigma of the focal length from EXIF.
+    self_calibrate : grow the lens model where held-out observations improve.
+    max_tie_points : the adjustment works on at most so many; the others follow.
+    vertical_datum, datum_note : what the photos' heights are above; control brings its own.
+    """
+
+    focal_prior_sigma: float = 0.025
+    self_calibrate: bool = True
+    max_tie_points: int = 10_000
+    vertical_datum: str = "WGS84 ellipsoid"
+    datum_note: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.focal_prior_sigma < 1.0:
+            raise InputError("focal_prior_sigma must lie between 0 and 1 (0.025 is 2.5 %)")
+        if self.max_tie_points < 100:
+            raise InputError("max_tie_points must be at least 100")
+
+
+def adjust(
+    sfm: SfmResult,
+    photos: Sequence[PhotoInput],
+    control: Control = NO_CONTROL,
+    params: AdjustParams = AdjustParams(),
+    progress: Progress = lambda stage, fraction, message: None,
+) -> CameraNetwork:
+    """The largest group's network, adjusted, in the frame that control or positions give.
+
+    Raises
+    ------
+    SceneError
+        No group to adjust.
+    InputError
+        A mark outside its photo.
+    """
+    if not sfm.groups:
+        raise SceneError("adjust", "no photo could be oriented", help="Check overlap and blur.")
+    setup = set_up(
+        sfm, photos, control,
+        focal_sigma=params.focal_prior_sigma,
+        vertical_datum=params.vertical_datum,
+        datum_note=params.datum_note,
+    )  # fmt: skip
+    progress("adjust", 0.1, "cleaning tie points")
+    problem, solution = _first_solution(setup, params)
+    progress("adjust", 0.4, "calibrating")
+    problem, solution, freed = _calibrated(problem, solution, params)
+    problem, solution, rejected = _without_blunders(setup, problem, solution)
+    progress("adjust", 0.7, "checking whether the depth is determined")
+    gate = _gate(problem, solution)
+    progress("adjust", 0.9, "covariance and residuals")
+    network = _network(sfm, setup, control, problem, solution, gate, (*freed, *rejected))
+    progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
+    return network
+
+
+def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Solution]:
+    """Cleaned of gross errors, with the tie points' deviation from their own residuals."""
+    chosen = calibration.choose_points(setup.problem, params.max_tie_points)
+    problem, state = bundle.subset_points(setup.problem, setup.state, chosen)
+    solution = bundle.solve(problem, state, iterations=20, tol=1e-5)
+    problem, solution = _with_sigma(problem, solution)
+    problem, state = bundle.without_outliers(problem, solution, OUTLIER_SIGMA)
+    solution = bundle.solve(problem, state, iterations=30, tol=1e-7)
+    return _with_sigma(problem, solution)
+
+
+def _with_sigma(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
+    sigma = max(MIN_TIE_SIGMA_PX, float(np.sqrt(bundle.tie_variance(problem, solution))))
+    problem = replace(problem, tie_sigma_px=sigma)
+    return problem, bundle.solve(problem, solution.state, iterations=10, tol=1e-7)
+
+
+def _calibrated(
+    problem: Problem, solution: Solution, params: AdjustParams
+) -> tuple[Problem, Solution, tuple[str, ...]]:
+    if not params.self_calibrate:
+        return problem, solution, ()
+    freed_problem, state, names = calibration.self_calibrate(problem, solution.state)
+    if not names:
+        return problem, solution, ()
+    solution = bundle.solve(freed_problem, state)
+    return *_with_sigma(freed_problem, solution), (f"self-calibrated: {', '.join(names)}",)
+
+
+def _without_blunders(
+    setup: Setup, problem: Problem, solution: Solution
+) -> tuple[Problem, Solution, tuple[str, ...]]:
+    """Leaves out control points that contradict the rest, the worst first, and names them."""
+    named: list[str] = []
+    for _ in range(len(setup.control) // 3 + 1):
+        covariance = _covariance(setup, problem, solution)
+        worst = control_checks.worst_control(setup, problem, solution, covariance)
+        if worst is None:
+            break
+        residuals, _ = control_checks.leave_one_out(problem, solution, covariance)
+        off_m = float(np.linalg.norm(residuals[worst]))
+        named.append(
+            f"control point {setup.kept[worst]} lies {off_m:.3f} m from where the others and the "
+            "photos put it; not used: check its coordinates and marks"
+        )
+        problem = control_checks.without_prior(problem, worst)
+        solution = bundle.solve(problem, solution.state)
+    named += control_checks.wrong_marks(setup, problem, solution.state)
+    return problem, solution, tuple(named)
+
+
+def _gate(problem: Problem, solution: Solution) -> Gate | None:
+    """The honesty gate, where a focal length is free; None where every camera is given."""
+    if not problem.free[:, calibration.F].any():
+        return None
+    return calibration.honesty_gate(problem, solution.state)
+
+
+def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArray:
+    """(n, n) of the reduced unknowns; what nothing fixes is held like a free network."""
+    inf = np.inf
+    state = solution.state
+    size = float(np.linalg.norm(np.ptp(state.centres, axis=0))) + 1e-9
+    if setup.frame.kind == "enu" or setup.scale_source == "gcp":
+        sigma = (np.full(3, inf), np.array([TILT_SIGMA_RAD, TILT_SIGMA_RAD, inf]), inf)
+    else:
+        scale = inf if setup.frame.metric else 1e-6
+        sigma = (np.full(3, 1e-6 * size), np.full(3, 1e-6), scale)
+    weak = bundle.gauge_information(bundle.layout(problem), state, sigma)
+    return bundle.covariance(problem, solution, weak)
+
+
+def _network(
+    sfm: SfmResult,
+    setup: Setup,
+    control: Control,
+    problem: Problem,
+    solution: Solution,
+    gate: Gate | None,
+    notes: tuple[str, ...],
+) -> CameraNetwork:
+    full_problem, full_state, kept_points = bundle.adjust_points(
+        replace(setup.problem, free=problem.free, tie_sigma_px=problem.tie_sigma_px),
+        replace(solution.state, points=setup.state.points),
+        OUTLIER_SIGMA,
+    )
+    group = sfm.groups[0]
+    views = _views(setup.views, problem, solution.state)
+    covariance = _covariance(setup, problem, solution)
+    arrays = optics(views)
+    residuals = bundle.residuals(full_problem, full_state)
+    accuracy = Accuracy(
+        reprojection_px=float(np.sqrt(np.nanmean((residuals**2).sum(axis=1)))),
+        scale_source=setup.scale_source,
+        vertical_scale_determined=None if gate is None else gate.determined,
+        rows=(
+            *control_checks.control_rows(setup, problem, solution.state),
+            *control_checks.check_rows(control, views, arrays, setup.frame),
+            *control_checks.bar_rows(control, views, arrays),
+        ),
+        sigma_frame_m=_frame_sigma(setup, problem, covariance),
+        warnings=(
+            *setup.warnings,
+            *notes,
+            *_shift_note(setup, problem, solution, covariance),
+            *_gate_note(gate),
+        ),
+    )
+    return CameraNetwork(
+        views=views,
+        sparse=sparse_cloud(full_problem, full_state, group.sparse.colors[kept_points]),
+        frame=setup.frame,
+        accuracy=accuracy,
+        unregistered=sfm.unregistered,
+        groups=tuple(tuple(v.name for v in g.views) for g in sfm.groups[1:]),
+        covariance=_camera_covariance(problem, covariance, gate),
+    )
+
+
+def _views(views: Sequence[View], problem: Problem, state: State) -> tuple[View, ...]:
+    result = []
+    for i, view in enumerate(views):
+        rotation, centre = state.rotations[i], state.centres[i]
+        row = state.intrinsics[problem.view_camera[i]]
+        moved = bool(problem.free[problem.view_camera[i]].any())
+        result.append(
+            replace(
+                view,
+                cam_from_enu=np.column_stack([rotation, -rotation @ centre]),
+                camera=camera_from_row(row, view.camera) if moved else view.camera,
+            )
+        )
+    return tuple(result)
+
+
+def _camera_covariance(
+    problem: Problem, covariance: FloatArray, gate: Gate | None
+) -> NetworkCovariance:
+    columns = bundle.layout(problem)
+    size = 6 * len(columns.pose) + int((columns.intrinsics >= 0).sum())
+    mode = None if gate is None or gate.mode is None else gate.mode[:size]
+    return NetworkCovariance(
+        matrix=covariance[:size, :size],
+        pose_columns=columns.pose,
+        intrinsics_columns=columns.intrinsics[problem.view_camera],
+        depth_mode=mode,
+    )
+
+
+def _frame_sigma(
+    setup: Setup, problem: Problem, covariance: FloatArray
+) -> tuple[float, float, float] | None:
+    """1-sigma of the network's mean position: of its control points, else of its cameras."""
+    if setup.frame.kind == "local" and setup.scale_source != "gcp":
+        return None
+    columns = bundle.layout(problem)
+    starts = columns.kept if len(columns.kept) else columns.pose + 3
+    mean = np.zeros((3, len(covariance)))
+    for axis in range(3):
+        mean[axis, starts + axis] = 1.0 / len(starts)
+    east, north, up = np.sqrt(np.diag(mean @ covariance @ mean.T))
+    return float(east), float(north), float(up)
+
+
+def _shift_note(
+    setup: Setup, problem: Problem, solution: Solution, covariance: FloatArray
+) -> tuple[str, ...]:
+    """Says when the camera positions lie elsewhere than the control, beyond their deviation."""
+    at = bundle.layout(problem).bias
+    if setup.scale_source != "gcp" or at < 0:
+        return ()
+    shift, sigma = solution.state.bias, np.sqrt(np.diag(covariance)[at : at + 3])
+    if not (np.abs(shift) > 4.0 * sigma).any():
+        return ()
+    east, north, up = shift
+    return (
+        f"the photos' positions lie {east:+.2f} m east, {north:+.2f} m north, {up:+.2f} m up of "
+        "the control; the control counts (a different height datum or base station would explain "
+        "it)",
+    )
+
+
+def _gate_note(gate: Gate | None) -> tuple[str, ...]:
+    if gate is None or gate.determined:
+        return ()
+    return (
+        f"vertical scale not determined: a focal length 10 % away changes heights by "
+        f"{100 * gate.depth_change:.0f} % but the reprojection by only "
+        f"{100 * gate.reprojection_change:.1f} %; control points at different heights, a vertical "
+        "scale bar, a ring of oblique photos or a calibrated camera would determine it",
+    )

@@ -1,0 +1,389 @@
+"""From oriented views, photos and control to an adjustment problem in its final frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droneteam.errors import InputError
+from droneteam.geo import EnuFrame, GeoPoint
+from droneteam.photogrammetry import georef
+from droneteam.photogrammetry.bundle_problem import (
+    IntArray,
+    Marks,
+    Priors,
+    Problem,
+    State,
+    TiePoints,
+)
+from droneteam.photogrammetry.control import Control, Mark, ScaleBar, SurveyPoint
+from droneteam.photogrammetry.georef import Similarity
+from droneteam.photogrammetry.scene import FloatArray, Frame, SparseCloud, View
+from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
+from droneteam.photogrammetry.triangulation import intersect, intrinsics_row, optics
+
+MIN_CONTROL = 3
+"""Control points needed to place a network by themselves."""
+SHIFT_SIGMA_M = 100.0
+"""How far camera positions may lie from the control's datum (geoid, base station, barometer)."""
+FIRST_TIE_SIGMA_PX = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setup:
+    """A problem, where it starts and what its parts are called.
+
+    kept : names of the kept points in order; positioned : views with a used camera position.
+    control, bars : those of the adjustment, i.e. without check points.
+    """
+
+    problem: Problem
+    state: State
+    frame: Frame
+    views: tuple[View, ...]
+    kept: tuple[str, ...]
+    mark_names: tuple[tuple[str, str], ...]
+    positioned: NDArray[np.bool_]
+    control: tuple[SurveyPoint, ...]
+    bars: tuple[ScaleBar, ...]
+    scale_source: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Base:
+    """Where the frame comes from: similarity from the group's frame and camera position targets."""
+
+    frame: Frame
+    similarity: Similarity
+    centres: FloatArray
+    centre_sigma: FloatArray
+    bias_sigma: FloatArray
+    control_targets: FloatArray
+    scale_source: str
+    warnings: tuple[str, ...]
+
+
+def set_up(
+    sfm: SfmResult,
+    photos: Sequence[PhotoInput],
+    control: Control,
+    *,
+    focal_sigma: float,
+    vertical_datum: str,
+    datum_note: str,
+) -> Setup:
+    """The problem of the largest group, in the frame that the control or the positions give."""
+    group = sfm.groups[0]
+    by_name = {p.name: p for p in photos}
+    index_of = {view.name: i for i, view in enumerate(group.views)}
+    marks, rough, warnings = _usable_marks(group, control, index_of)
+    points = tuple(p for p in control.points if p.role == "control" and p.name in rough)
+    bars = tuple(b for b in control.bars if b.role == "control" and b.a in rough and b.b in rough)
+    warnings += _unmarked(control, rough)
+    base = _base(group, photos, control, points, bars, rough, vertical_datum, datum_note)
+    kept = tuple(sorted({p.name for p in points} | {n for b in bars for n in (b.a, b.b)}))
+    row_of = {name: i for i, name in enumerate(kept)}
+    marks = [m for m in marks if m.point in row_of]
+    cameras = _camera_rows(group, by_name)
+    given = np.array([by_name[v.name].known_camera is not None for v in group.views])
+    problem = Problem(
+        ties=TiePoints(
+            group.sparse.track_offsets,
+            group.sparse.track_views.astype(np.int64),
+            np.ascontiguousarray(group.sparse.track_pixels),
+        ),
+        marks=_mark_arrays(marks, row_of, index_of),
+        priors=_priors(group, by_name, base, points, bars, kept, cameras, focal_sigma),
+        view_camera=cameras,
+        free=_free_at_first(cameras, given),
+        tie_sigma_px=FIRST_TIE_SIGMA_PX,
+    )
+    return Setup(
+        problem=problem,
+        state=_state(group, base.similarity, cameras, kept, rough),
+        frame=base.frame,
+        views=group.views,
+        kept=kept,
+        mark_names=tuple((m.point, m.photo) for m in marks),
+        positioned=np.asarray(np.isfinite(base.centre_sigma).all(axis=1)),
+        control=points,
+        bars=bars,
+        scale_source=base.scale_source,
+        warnings=(*base.warnings, *warnings),
+    )
+
+
+def _usable_marks(
+    group: SfmGroup, control: Control, index_of: dict[str, int]
+) -> tuple[list[Mark], dict[str, FloatArray], list[str]]:
+    """Marks in oriented photos, and the marked points roughly placed in the group's frame."""
+    arrays = optics(group.views)
+    warnings: list[str] = []
+    by_point: dict[str, list[Mark]] = {}
+    for mark in control.marks:
+        view = index_of.get(mark.photo)
+        if view is None:
+            continue
+        camera = group.views[view].camera
+        if not (0 <= mark.x_px <= camera.width_px and 0 <= mark.y_px <= camera.height_px):
+            raise InputError(
+                f"mark of {mark.point} in {mark.photo} at ({mark.x_px}, {mark.y_px}) lies outside "
+                f"its {camera.width_px}×{camera.height_px} pixels"
+            )
+        by_point.setdefault(mark.point, []).append(mark)
+    rough: dict[str, FloatArray] = {}
+    for name, marks in by_point.items():
+        views = np.array([index_of[m.photo] for m in marks], dtype=np.int64)
+        pixels = np.array([(m.x_px, m.y_px) for m in marks])
+        sigma = np.array([m.sigma_px for m in marks])
+        found = intersect(arrays, views, pixels, sigma)
+        if found is not None:
+            rough[name] = found.point
+        else:
+            warnings.append(f"{name}: its {len(marks)} mark(s) do not give a point; not used")
+    kept = [m for name in rough for m in by_point[name]]
+    return kept, rough, warnings
+
+
+def _unmarked(control: Control, rough: dict[str, FloatArray]) -> list[str]:
+    return [
+        f"{p.name}: not marked in two oriented photos; not used"
+        for p in control.points
+        if p.name not in rough
+    ]
+
+
+def _base(
+    group: SfmGroup,
+    photos: Sequence[PhotoInput],
+    control: Control,
+    points: Sequence[SurveyPoint],
+    bars: Sequence[ScaleBar],
+    rough: dict[str, FloatArray],
+    vertical_datum: str,
+    datum_note: str,
+) -> _Base:
+    source = np.array([rough[p.name] for p in points]).reshape(-1, 3)
+    enough = len(points) >= MIN_CONTROL and georef.line_ratio(source) > georef.COLLINEAR_RATIO
+    if enough:
+        return _control_base(group, photos, control, points, source)
+    base = _position_base(group, photos, vertical_datum, datum_note)
+    warnings = base.warnings
+    if points and not enough:
+        warnings = (
+            *warnings,
+            f"{len(points)} usable control point(s), or all on one line: at least three off one "
+            "line are needed to place the scene by control",
+        )
+    if base.frame.kind == "enu":
+        targets = _targets(points, base.frame)
+        return replace(base, control_targets=targets, warnings=warnings)
+    similarity, frame, scale_source = base.similarity, base.frame, "none"
+    if bars:
+        ratio = [b.length_m / float(np.linalg.norm(rough[b.a] - rough[b.b])) for b in bars]
+        scale = float(np.median(ratio))
+        similarity = Similarity(scale, similarity.rotation, scale * similarity.translation)
+        frame = replace(frame, metric=True, note="place is arbitrary; scale from scale bars")
+        scale_source = "scale_bar"
+    return replace(
+        base,
+        similarity=similarity,
+        frame=frame,
+        scale_source=scale_source,
+        control_targets=np.full((len(points), 3), np.nan),
+        warnings=warnings,
+    )
+
+
+def _control_base(
+    group: SfmGroup,
+    photos: Sequence[PhotoInput],
+    control: Control,
+    points: Sequence[SurveyPoint],
+    source: FloatArray,
+) -> _Base:
+    """The frame of the control points; camera positions come with a shift of their own."""
+    if control.local:
+        frame = Frame("local", None, control.vertical_datum, metric=True, note="the survey's own")
+    else:
+        at = np.array([_row(p.position) for p in points if p.position is not None])
+        lat, lon, height = at.mean(axis=0)
+        origin = GeoPoint(round(float(lat), 5), round(float(lon), 5), float(np.floor(height)))
+        frame = Frame("enu", origin, control.vertical_datum, metric=True)
+    targets = _targets(points, frame)
+    sigma = np.array([p.sigma_m for p in points])
+    if len(points) > MIN_CONTROL:
+        similarity, _ = georef.fit_similarity_robust(source, targets, sigma)
+    else:
+        similarity = georef.fit_similarity(source, targets)
+    centres, centre_sigma, warnings = _camera_targets(group, photos, frame)
+    return _Base(
+        frame, similarity, centres, centre_sigma, np.full(3, SHIFT_SIGMA_M), targets, "gcp",
+        tuple(warnings),
+    )  # fmt: skip
+
+
+def _position_base(
+    group: SfmGroup, photos: Sequence[PhotoInput], vertical_datum: str, datum_note: str
+) -> _Base:
+    placed = georef.placement(group, photos)
+    frame = placed.frame
+    if frame.kind == "enu":
+        frame = replace(frame, vertical_datum=vertical_datum, note=datum_note)
+    centres, sigma, _ = _camera_targets(group, photos, frame)
+    bias = np.zeros(3)
+    if placed.used:
+        used = np.isin([v.name for v in group.views], [p.name for p in placed.used])
+        sigma[~used] = np.inf
+        bias = np.median(sigma[used], axis=0)
+    else:
+        sigma[:] = np.inf
+    return _Base(
+        frame, placed.similarity, centres, sigma, bias, np.zeros((0, 3)),
+        georef.scale_source(placed.used), placed.warnings,
+    )  # fmt: skip
+
+
+def _camera_targets(
+    group: SfmGroup, photos: Sequence[PhotoInput], frame: Frame
+) -> tuple[FloatArray, FloatArray, list[str]]:
+    """(n, 3) positions and sigmas per view (infinite: none), and what is wrong with some."""
+    n = len(group.views)
+    centres, sigma = np.zeros((n, 3)), np.full((n, 3), np.inf)
+    wrong = georef.suspicious_positions(photos)
+    by_name = {p.name: p for p in photos}
+    if frame.origin is None:
+        return centres, sigma, []
+    enu = EnuFrame(frame.origin)
+    for i, view in enumerate(group.views):
+        photo = by_name[view.name]
+        if photo.position is None or view.name in wrong:
+            continue
+        centres[i] = enu.enu_from_geodetic(_row(photo.position))
+        sigma[i] = photo.position_sigma_m or georef.DEFAULT_GNSS_SIGMA_M
+    return centres, sigma, [f"{name}: {what}; not used" for name, what in wrong.items()]
+
+
+def _row(at: GeoPoint | None) -> FloatArray:
+    assert at is not None
+    return np.array([at.lat_deg, at.lon_deg, at.alt_ellipsoid_m])
+
+
+def _targets(points: Sequence[SurveyPoint], frame: Frame) -> FloatArray:
+    """(k, 3) surveyed coordinates in the frame."""
+    return np.array([target(p, frame) for p in points]).reshape(-1, 3)
+
+
+def target(point: SurveyPoint, frame: Frame) -> FloatArray:
+    """(3,) a surveyed point in the frame; NaN where it has no place in it."""
+    if point.local_m is not None:
+        local = frame.kind == "local" and frame.vertical_datum == "local survey"
+        return np.array(point.local_m) if local else np.full(3, np.nan)
+    if frame.origin is None:
+        return np.full(3, np.nan)
+    return EnuFrame(frame.origin).enu_from_geodetic(_row(point.position))
+
+
+def _camera_rows(group: SfmGroup, by_name: dict[str, PhotoInput]) -> IntArray:
+    """(n,) which physical camera took each view, numbered from 0."""
+    keys = [
+        (p.camera_key, p.width_px, p.height_px, p.known_camera)
+        for p in (by_name[v.name] for v in group.views)
+    ]
+    order = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([order[key] for key in keys], dtype=np.int64)
+
+
+def _free_at_first(cameras: IntArray, given: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Focal length and first radial term of the cameras that were not given."""
+    free = np.zeros((int(cameras.max()) + 1, 12), dtype=bool)
+    for camera in np.unique(cameras[~given]):
+        free[camera, [0, 4]] = True
+    return free
+
+
+def _mark_arrays(marks: Sequence[Mark], row_of: dict[str, int], index_of: dict[str, int]) -> Marks:
+    if not marks:
+        return Marks()
+    return Marks(
+        points=np.array([row_of[m.point] for m in marks], dtype=np.int64),
+        views=np.array([index_of[m.photo] for m in marks], dtype=np.int64),
+        pixels=np.array([(m.x_px, m.y_px) for m in marks]),
+        sigma_px=np.array([m.sigma_px for m in marks]),
+    )
+
+
+def _priors(
+    group: SfmGroup,
+    by_name: dict[str, PhotoInput],
+    base: _Base,
+    points: Sequence[SurveyPoint],
+    bars: Sequence[ScaleBar],
+    kept: tuple[str, ...],
+    cameras: IntArray,
+    focal_sigma: float,
+) -> Priors:
+    row_of = {name: i for i, name in enumerate(kept)}
+    prior_points, point_sigma = np.zeros((len(kept), 3)), np.full((len(kept), 3), np.inf)
+    for point, at in zip(points, base.control_targets, strict=True):
+        if np.isfinite(at).all():
+            prior_points[row_of[point.name]] = at
+            point_sigma[row_of[point.name]] = point.sigma_m
+    intrinsics = np.zeros((int(cameras.max()) + 1, 12))
+    intrinsics_sigma = np.full(intrinsics.shape, np.inf)
+    for view, camera in zip(group.views, cameras, strict=True):
+        intrinsics[camera] = intrinsics_row(view.camera)
+        prior = by_name[view.name].focal_prior_px
+        if prior is not None:
+            intrinsics[camera, 0] = prior
+            intrinsics_sigma[camera, 0] = focal_sigma * prior
+    has_positions = bool(np.isfinite(base.centre_sigma).any())
+    return Priors(
+        centres=base.centres,
+        centre_sigma=base.centre_sigma,
+        bias_sigma=base.bias_sigma if has_positions else np.zeros(3),
+        points=prior_points,
+        point_sigma=point_sigma,
+        bars=np.array([(row_of[b.a], row_of[b.b]) for b in bars], dtype=np.int64).reshape(-1, 2),
+        bar_length=np.array([b.length_m for b in bars]),
+        bar_sigma=np.array([b.sigma_m for b in bars]),
+        intrinsics=intrinsics,
+        intrinsics_sigma=intrinsics_sigma,
+    )
+
+
+def _state(
+    group: SfmGroup,
+    similarity: Similarity,
+    cameras: IntArray,
+    kept: tuple[str, ...],
+    rough: dict[str, FloatArray],
+) -> State:
+    poses = np.array([similarity.cam_from_target(v.cam_from_enu) for v in group.views])
+    rotations = np.ascontiguousarray(poses[:, :, :3])
+    intrinsics = np.zeros((int(cameras.max()) + 1, 12))
+    for view, camera in zip(group.views, cameras, strict=True):
+        intrinsics[camera] = intrinsics_row(view.camera)
+    return State(
+        rotations=rotations,
+        centres=-np.einsum("nji,nj->ni", rotations, poses[:, :, 3]),
+        intrinsics=intrinsics,
+        points=np.ascontiguousarray(similarity.points(group.sparse.points_enu_m)),
+        kept=similarity.points(np.array([rough[n] for n in kept]).reshape(-1, 3)),
+        bias=np.zeros(3),
+    )
+
+
+def sparse_cloud(problem: Problem, state: State, colors: NDArray[np.uint8]) -> SparseCloud:
+    """The adjusted tie points as the scene keeps them."""
+    return SparseCloud(
+        points_enu_m=state.points,
+        colors=colors,
+        track_offsets=problem.ties.offsets,
+        track_views=problem.ties.views.astype(np.int32),
+        track_pixels=problem.ties.pixels,
+    )

@@ -1,0 +1,141 @@
+"""What a bundle adjustment is given: observations, priors, unknowns and where they stand.
+
+Pure: arrays in frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droneteam.photogrammetry.scene import FloatArray
+
+IntArray = NDArray[np.int64]
+
+INTRINSICS = ("f", "aspect", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+"""The twelve intrinsics of a camera row; aspect is fy / fx."""
+
+TIE_TAIL = 2.5
+MARK_TAIL = 3.0
+PRIOR_TAIL = 4.0
+"""Normalised residuals beyond which weight falls; 2.5 keeps 96 % of Gaussian pixel pairs."""
+
+
+def _empty_int() -> IntArray:
+    return np.zeros(0, dtype=np.int64)
+
+
+NO_TAIL = 1e9
+"""For least squares proper."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TiePoints:
+    """Observed tracks: offsets (p + 1,) into views (m,) and pixels (m, 2)."""
+
+    offsets: IntArray
+    views: IntArray
+    pixels: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """Observations of kept points: points, views (m,); pixels (m, 2); sigma_px (m,)."""
+
+    points: IntArray = field(default_factory=_empty_int)
+    views: IntArray = field(default_factory=_empty_int)
+    pixels: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    sigma_px: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Priors:
+    """What is known beforehand; an infinite sigma means nothing is.
+
+    centres, centre_sigma : (n, 3) camera positions.
+    bias_sigma : (3,) of a shift common to all camera positions; zero allows none.
+    points, point_sigma : (k, 3) kept points.
+    bars : (b, 2) kept points; bar_length, bar_sigma (b,).
+    intrinsics, intrinsics_sigma : (g, 12).
+    """
+
+    centres: FloatArray
+    centre_sigma: FloatArray
+    bias_sigma: FloatArray
+    points: FloatArray
+    point_sigma: FloatArray
+    bars: IntArray
+    bar_length: FloatArray
+    bar_sigma: FloatArray
+    intrinsics: FloatArray
+    intrinsics_sigma: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The unknowns: poses, intrinsics, tie and kept points, the positions' common shift."""
+
+    rotations: FloatArray
+    centres: FloatArray
+    intrinsics: FloatArray
+    points: FloatArray
+    kept: FloatArray
+    bias: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What was observed, what is known beforehand and what may move.
+
+    view_camera : (n,) row of intrinsics per view.  free : (g, 12) which intrinsics move.
+    tie_sigma_px : 1-sigma of a tie point's pixel coordinate.
+    mark_tail, prior_tail : normalised residuals beyond which marks and priors lose weight.
+    """
+
+    ties: TiePoints
+    marks: Marks
+    priors: Priors
+    view_camera: IntArray
+    free: NDArray[np.bool_]
+    tie_sigma_px: float
+    mark_tail: float = MARK_TAIL
+    prior_tail: float = PRIOR_TAIL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where each unknown stands in the reduced system; -1 where it is held."""
+
+    pose: IntArray
+    intrinsics: IntArray
+    kept: IntArray
+    bias: int
+    size: int
+
+
+def layout(problem: Problem) -> Layout:
+    """Columns: poses, free intrinsics, kept points, shift of the positions."""
+    n_views = len(problem.view_camera)
+    pose = 6 * np.arange(n_views, dtype=np.int64)
+    size = 6 * n_views
+    intrinsics = np.full(problem.free.shape, -1, dtype=np.int64)
+    for row, column in zip(*np.nonzero(problem.free), strict=True):
+        intrinsics[row, column] = size
+        size += 1
+    kept = size + 3 * np.arange(len(problem.priors.points), dtype=np.int64)
+    size += 3 * len(kept)
+    bias = size if bool((problem.priors.bias_sigma > 0).any()) else -1
+    return Layout(pose, intrinsics, kept, bias, size + (3 if bias >= 0 else 0))
+
+
+def tail_weight(normalised: FloatArray, tail: FloatArray | float) -> FloatArray:
+    """1 up to `tail`, then falling with the square."""
+    return np.asarray((tail / np.maximum(normalised, tail)) ** 2)
+
+
+def tail_cost(normalised: FloatArray, tail: FloatArray | float) -> FloatArray:
+    """The cost whose weight is tail_weight: s² up to `tail`, then logarithmic."""
+    over = np.maximum(normalised, tail) / tail
+    return np.asarray(np.minimum(normalised, tail) ** 2 + 2.0 * np.square(tail) * np.log(over))

@@ -1,0 +1,203 @@
+"""The observations of a bundle adjustment that are few: marks, priors and scale bars.
+
+They are linearised into one sparse system beside the tie points' dense one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from droneteam.photogrammetry import bundle_kernels as kernels
+from droneteam.photogrammetry.bundle_problem import (
+    NO_TAIL,
+    IntArray,
+    Layout,
+    Problem,
+    State,
+)
+from droneteam.photogrammetry.scene import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Linearised observations other than tie points: residual, derivative, sigma, block."""
+
+    residual: FloatArray
+    jacobian: csr_matrix
+    sigma: FloatArray
+    block: IntArray
+    tail: FloatArray
+    """Per block."""
+
+
+def normalised_blocks(rows: Rows) -> FloatArray:
+    """(blocks,) length of each block's residual over its sigmas."""
+    squares = np.bincount(rows.block, (rows.residual / rows.sigma) ** 2, len(rows.tail))
+    return np.asarray(np.sqrt(squares))
+
+
+class RowBuilder:
+    """Collects rows of several kinds into one sparse system."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._parts: list[tuple[FloatArray, FloatArray, IntArray, FloatArray]] = []
+        self._blocks: list[IntArray] = []
+        self._tails: list[FloatArray] = []
+        self._n_blocks = 0
+
+    def add(
+        self,
+        residual: FloatArray,
+        values: FloatArray,
+        columns: IntArray,
+        sigma: FloatArray,
+        tail: float,
+    ) -> None:
+        """Blocks of rows: residual, sigma (b, r); values, columns (b, r, c), -1 to skip."""
+        n_blocks, n_rows = residual.shape
+        if not n_blocks:
+            return
+        block = np.repeat(self._n_blocks + np.arange(n_blocks), n_rows)
+        self._n_blocks += n_blocks
+        width = values.shape[2]
+        self._parts.append(
+            (
+                residual.ravel(),
+                values.reshape(-1, width),
+                columns.reshape(-1, width),
+                np.broadcast_to(sigma, residual.shape).ravel(),
+            )
+        )
+        self._blocks.append(block)
+        self._tails.append(np.full(n_blocks, tail))
+
+    def rows(self) -> Rows | None:
+        """Everything added, with rows of infinite sigma left out; None when there is nothing."""
+        if not self._parts:
+            return None
+        entries: list[tuple[FloatArray, IntArray, IntArray]] = []
+        start = 0
+        for residual, values, columns, _ in self._parts:
+            index = np.broadcast_to(start + np.arange(len(residual))[:, None], columns.shape)
+            used = columns >= 0
+            entries.append((values[used], index[used], columns[used]))
+            start += len(residual)
+        data, row, column = (np.concatenate([e[i] for e in entries]) for i in range(3))
+        jacobian = csr_matrix((data, (row, column)), shape=(start, self._size))
+        sigma = np.concatenate([p[3] for p in self._parts])
+        keep = np.flatnonzero(np.isfinite(sigma))
+        return Rows(
+            np.concatenate([p[0] for p in self._parts])[keep],
+            jacobian[keep],
+            sigma[keep],
+            np.concatenate(self._blocks)[keep],
+            np.concatenate(self._tails),
+        )
+
+
+def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
+    """Marks and priors, linearised at the state."""
+    builder = RowBuilder(columns.size)
+    _add_marks(builder, problem, columns, state)
+    priors = problem.priors
+    eye = np.broadcast_to(np.eye(3), (len(state.centres), 3, 3))
+    centre_columns = columns.pose[:, None] + 3 + np.arange(3)
+    bias_columns = np.full((len(state.centres), 3), -1) + (
+        0 if columns.bias < 0 else columns.bias + 1 + np.arange(3)
+    )
+    builder.add(
+        np.nan_to_num(priors.centres - state.centres - state.bias),
+        np.concatenate([eye, eye], axis=2),
+        _diagonal_columns(np.stack([centre_columns, bias_columns], axis=1)),
+        priors.centre_sigma,
+        problem.prior_tail,
+    )
+    if len(columns.kept):
+        builder.add(
+            np.nan_to_num(priors.points - state.kept),
+            np.broadcast_to(np.eye(3), (len(state.kept), 3, 3)),
+            _diagonal_columns((columns.kept[:, None] + np.arange(3))[:, None, :]),
+            priors.point_sigma,
+            problem.prior_tail,
+        )
+    _add_bars(builder, problem, columns, state)
+    free = columns.intrinsics >= 0
+    builder.add(
+        np.nan_to_num(priors.intrinsics - state.intrinsics)[free][:, None],
+        np.ones((int(free.sum()), 1, 1)),
+        columns.intrinsics[free][:, None, None],
+        priors.intrinsics_sigma[free][:, None],
+        NO_TAIL,
+    )
+    if columns.bias >= 0:
+        sigma = np.where(priors.bias_sigma > 0, priors.bias_sigma, 1e-9)
+        builder.add(
+            -state.bias[None],
+            np.eye(3)[None],
+            np.broadcast_to(columns.bias + np.arange(3), (1, 3, 3)),
+            sigma[None],
+            NO_TAIL,
+        )
+    return builder.rows()
+
+
+def _diagonal_columns(columns: IntArray) -> IntArray:
+    """(b, 3, 3 k) columns of k stacked identity blocks from (b, k, 3); -1 off the diagonals."""
+    b, k, _ = columns.shape
+    result = np.full((b, 3, 3 * k), -1, dtype=np.int64)
+    for block in range(k):
+        for axis in range(3):
+            result[:, axis, 3 * block + axis] = columns[:, block, axis]
+    return result
+
+
+def _add_marks(builder: RowBuilder, problem: Problem, columns: Layout, state: State) -> None:
+    marks = problem.marks
+    if not len(marks.points):
+        return
+    pixels, jacobian = kernels.jacobians(
+        state.kept, marks.points, marks.views,
+        state.rotations, state.centres, state.intrinsics, problem.view_camera,
+    )  # fmt: skip
+    behind = ~np.isfinite(pixels[:, 0])
+    residual = np.where(behind[:, None], 0.0, marks.pixels - pixels)
+    sigma = np.where(behind, np.inf, marks.sigma_px)
+    at = np.concatenate(
+        [
+            columns.pose[marks.views][:, None] + np.arange(6),
+            columns.intrinsics[problem.view_camera[marks.views]],
+            columns.kept[marks.points][:, None] + np.arange(3),
+        ],
+        axis=1,
+    )
+    builder.add(
+        residual,
+        np.nan_to_num(jacobian),
+        np.repeat(at[:, None, :], 2, axis=1),
+        np.repeat(sigma[:, None], 2, axis=1),
+        problem.mark_tail,
+    )
+
+
+def _add_bars(builder: RowBuilder, problem: Problem, columns: Layout, state: State) -> None:
+    priors = problem.priors
+    if not len(priors.bars):
+        return
+    a, b = priors.bars.T
+    offset = state.kept[b] - state.kept[a]
+    length = np.linalg.norm(offset, axis=1)
+    unit = offset / length[:, None]
+    at = np.concatenate(
+        [columns.kept[a][:, None] + np.arange(3), columns.kept[b][:, None] + np.arange(3)], axis=1
+    )
+    builder.add(
+        (priors.bar_length - length)[:, None],
+        np.concatenate([-unit, unit], axis=1)[:, None, :],
+        at[:, None, :],
+        priors.bar_sigma[:, None],
+        problem.prior_tail,
+    )

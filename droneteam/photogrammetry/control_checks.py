@@ -1,0 +1,179 @@
+"""What control says about an adjustment: blunders, residuals, check points, scale bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from droneteam.photogrammetry import bundle
+from droneteam.photogrammetry.adjust_setup import MIN_CONTROL, Setup, target
+from droneteam.photogrammetry.bundle import Solution
+from droneteam.photogrammetry.bundle_problem import Problem, State
+from droneteam.photogrammetry.control import Control, Mark
+from droneteam.photogrammetry.scene import FloatArray, Frame, ResidualRow, View
+from droneteam.photogrammetry.triangulation import Intersection, Optics, intersect
+
+BLUNDER_CHI2 = 18.5
+"""χ² of three coordinates exceeded with probability 0.0003: one false alarm in 300 sets of ten."""
+MARK_BLUNDER = 5.0
+"""Normalised residual of a mark that is called wrong."""
+
+
+def leave_one_out(
+    problem: Problem, solution: Solution, covariance: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Each kept point's surveyed minus predicted position had it not been control.
+
+    The prediction follows from the adjusted point and its covariance by taking the point's own
+    prior out again, which equals a re-adjustment without it to first order (Cook & Weisberg 1982,
+    §2.2).  Returns residuals (k, 3), NaN where there is no prior, and Mahalanobis distances² (k,).
+    """
+    columns = bundle.layout(problem)
+    priors = problem.priors
+    n = len(priors.points)
+    residuals, distance2 = np.full((n, 3), np.nan), np.full(n, np.nan)
+    for k in range(n):
+        if not np.isfinite(priors.point_sigma[k]).all():
+            continue
+        at = slice(columns.kept[k], columns.kept[k] + 3)
+        survey = np.diag(priors.point_sigma[k] ** 2)
+        own = priors.points[k] - solution.state.kept[k]
+        weight = _prior_weight(own, priors.point_sigma[k], problem.prior_tail)
+        adjusted = np.linalg.inv(covariance[at, at])
+        without = adjusted - weight * np.linalg.inv(survey)
+        values, vectors = np.linalg.eigh(without)
+        values = np.maximum(values, 1e-9 * np.abs(values).max())
+        predicted = vectors @ np.diag(1.0 / values) @ vectors.T
+        shift = predicted @ adjusted @ own
+        residuals[k] = shift
+        distance2[k] = shift @ np.linalg.solve(survey + predicted, shift)
+    return residuals, distance2
+
+
+def _prior_weight(residual: FloatArray, sigma: FloatArray, tail: float) -> float:
+    length = np.linalg.norm(residual / sigma)
+    return float(bundle.tail_weight(np.array([length]), tail)[0])
+
+
+def worst_control(
+    setup: Setup, problem: Problem, solution: Solution, covariance: FloatArray
+) -> int | None:
+    """The kept point whose survey contradicts everything else most, when it clearly does."""
+    _, distance2 = leave_one_out(problem, solution, covariance)
+    if np.count_nonzero(np.isfinite(distance2)) <= MIN_CONTROL and not setup.positioned.any():
+        return None
+    if not np.isfinite(distance2).any():
+        return None
+    worst = int(np.nanargmax(distance2))
+    return worst if distance2[worst] > BLUNDER_CHI2 else None
+
+
+def without_prior(problem: Problem, kept: int) -> Problem:
+    """The problem with one kept point's surveyed position left out."""
+    sigma = problem.priors.point_sigma.copy()
+    sigma[kept] = np.inf
+    return replace(problem, priors=replace(problem.priors, point_sigma=sigma))
+
+
+def wrong_marks(setup: Setup, problem: Problem, state: State) -> list[str]:
+    """Marks far from where the adjusted point projects, named with their distance."""
+    residuals = bundle.mark_residuals(problem, state)
+    length = np.linalg.norm(residuals, axis=1)
+    found = []
+    for i in np.flatnonzero(~(length < MARK_BLUNDER * problem.marks.sigma_px)):
+        point, photo = setup.mark_names[i]
+        where = "behind the camera" if np.isnan(length[i]) else f"{length[i]:.1f} px off"
+        found.append(f"mark of {point} in {photo} is {where}; it has lost its weight")
+    return found
+
+
+def control_rows(setup: Setup, problem: Problem, state: State) -> list[ResidualRow]:
+    """Surveyed minus adjusted of every control point of the adjustment."""
+    residuals = bundle.mark_residuals(problem, state)
+    rows = []
+    for point in setup.control:
+        k = setup.kept.index(point.name)
+        marks = problem.marks.points == k
+        at = target(point, setup.frame) - state.kept[k]
+        rows.append(
+            ResidualRow(
+                name=point.name,
+                role="control",
+                residual_enu_m=_triple(at),
+                n_photos=int(marks.sum()),
+                reprojection_px=_rms(residuals[marks]),
+                rejected=not bool(np.isfinite(problem.priors.point_sigma[k]).all()),
+            )
+        )
+    return rows
+
+
+def check_rows(
+    control: Control, views: Sequence[View], arrays: Optics, frame: Frame
+) -> list[ResidualRow]:
+    """Surveyed minus triangulated of every check point marked in two or more oriented photos."""
+    rows = []
+    for point in control.points:
+        found = mark_intersection(point.name, control.marks, views, arrays)
+        if point.role != "check" or found is None:
+            continue
+        rows.append(
+            ResidualRow(
+                name=point.name,
+                role="check",
+                residual_enu_m=_triple(target(point, frame) - found.point),
+                n_photos=len(found.residuals),
+                reprojection_px=_rms(found.residuals),
+            )
+        )
+    return rows
+
+
+def bar_rows(control: Control, views: Sequence[View], arrays: Optics) -> list[ResidualRow]:
+    """Known minus adjusted length of every bar, in the first component; check bars too."""
+    rows = []
+    for bar in control.bars:
+        a = mark_intersection(bar.a, control.marks, views, arrays)
+        b = mark_intersection(bar.b, control.marks, views, arrays)
+        if a is None or b is None:
+            continue
+        length = float(np.linalg.norm(a.point - b.point))
+        residuals = np.concatenate([a.residuals, b.residuals])
+        rows.append(
+            ResidualRow(
+                name=bar.name if bar.role == "control" else f"{bar.name} (check)",
+                role="scale_bar",
+                residual_enu_m=(bar.length_m - length, 0.0, 0.0),
+                n_photos=min(len(a.residuals), len(b.residuals)),
+                reprojection_px=_rms(residuals),
+            )
+        )
+    return rows
+
+
+def mark_intersection(
+    name: str, marks: Sequence[Mark], views: Sequence[View], arrays: Optics
+) -> Intersection | None:
+    """The named point from its marks in oriented photos; None when they do not give one."""
+    index_of = {view.name: i for i, view in enumerate(views)}
+    own = [m for m in marks if m.point == name and m.photo in index_of]
+    if len(own) < 2:
+        return None
+    return intersect(
+        arrays,
+        np.array([index_of[m.photo] for m in own], dtype=np.int64),
+        np.array([(m.x_px, m.y_px) for m in own]),
+        np.array([m.sigma_px for m in own]),
+    )
+
+
+def _triple(values: FloatArray) -> tuple[float, float, float]:
+    east, north, up = (float(v) for v in values)
+    return east, north, up
+
+
+def _rms(residuals: FloatArray) -> float:
+    """Root mean square length of (m, 2) residuals."""
+    return float(np.sqrt(np.mean((residuals**2).sum(axis=1)))) if len(residuals) else float("nan")

@@ -1,0 +1,403 @@
+"""Dense stereo: from registered photos to a cloud with normals, colours and per-point sigma.
+
+Pairs of photos are rectified and matched (`rectify`, `stereo`); each photo's hypotheses are
+merged to a depth map that is kept on disk; the depth maps are checked against each other and
+fused (`fuse`).  Everything that was finished before a kill is found again by the next run; a
+changed photo, camera or parameter changes the key and starts afresh.
+
+Files in the working directory: `dense.json` (key and what is finished), `depth/NNNN.npy` (one
+per photo, (2, h, w) float32: inverse depth and its 1-sigma, 1/m, NaN where unknown) and
+`cloud.npz`.  Matching holds a few photos in memory, fusion maps the depth files from disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droneteam.errors import InputError, SceneError
+from droneteam.photogrammetry import fuse, pairs, rectify, stereo
+from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
+from droneteam.photogrammetry.stereo import Hypothesis, MatchParams
+
+Progress = Callable[[str, float, str], None]
+Preset = Literal["preview", "normal", "full"]
+
+STAGE = "dense"
+FORMAT = 1
+"""Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
+MATCH_SHARE = 0.8
+"""Share of the stage's time that matching takes; the rest is fusion (measured)."""
+INVERSE_DEPTH_MARGIN = 2.0
+"""How far beyond its sparse points' depths, as a factor, a photo's surface is looked for."""
+_CODES = 65534
+_SILENT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class DenseParams:
+    """How dense stereo is done.
+
+    max_pixels : photos larger than this are reduced to it; partners : stereo partners per photo;
+    checkers : photos asked to confirm each photo's points; min_views : photos that must agree
+    (lowered to what a small set can give, at least 2); workers : threads.
+    """
+
+    max_pixels: int = 4_000_000
+    partners: int = 5
+    checkers: int = 10
+    min_views: int = 3
+    workers: int = 2
+    match: MatchParams = field(default_factory=MatchParams)
+
+    def __post_init__(self) -> None:
+        limits = {"max_pixels": 10_000, "partners": 1, "checkers": 1, "min_views": 2, "workers": 1}
+        for name, lowest in limits.items():
+            if getattr(self, name) < lowest:
+                raise InputError(f"{name} must be at least {lowest}", field=name)
+
+    @staticmethod
+    def preset(name: Preset) -> DenseParams:
+        """The named preset: preview within seconds, normal, or full resolution."""
+        match name:
+            case "preview":
+                return DenseParams(max_pixels=400_000, partners=3, checkers=6)
+            case "normal":
+                return DenseParams()
+            case "full":
+                return DenseParams(max_pixels=1_000_000_000, partners=6)
+        raise InputError(f"preset {name!r} is not preview, normal or full", field="preset")
+
+
+def dense_cloud(
+    network: CameraNetwork, workdir: Path, params: DenseParams, progress: Progress
+) -> DenseCloud:
+    """The fused cloud of the network's photos, resuming what an earlier run left in `workdir`.
+
+    Raises
+    ------
+    SceneError
+        When no two photos make a usable stereo pair, or a photo cannot be read.
+    """
+    job = _plan(network, workdir, params)
+    cached = workdir / "cloud.npz"
+    if job.progressed.fused and cached.exists():
+        progress(STAGE, 1.0, "cloud found from an earlier run")
+        return load_cloud(cached)
+    _match_all(job, progress)
+    cloud = _fuse_all(job, progress)
+    save_cloud(cloud, cached)
+    job.progressed.fused = True
+    job.progressed.save(job.workdir)
+    progress(STAGE, 1.0, f"{len(cloud.points_enu_m)} points")
+    return cloud
+
+
+def load_depth_map(path: Path) -> DepthMap:
+    """A photo's depth map, mapped from disk rather than read."""
+    data = np.load(path, mmap_mode="r")
+    return DepthMap(data[0], data[1])
+
+
+def save_cloud(cloud: DenseCloud, path: Path) -> None:
+    """Writes a cloud as npz, all or nothing."""
+    with _replacing(path) as partial, partial.open("wb") as file:
+        np.savez(
+            file,
+            points_enu_m=cloud.points_enu_m,
+            normals=cloud.normals,
+            colors=cloud.colors,
+            sigma_m=cloud.sigma_m,
+            n_views=cloud.n_views,
+        )
+
+
+def load_cloud(path: Path) -> DenseCloud:
+    """A cloud that `save_cloud` wrote."""
+    with np.load(path, allow_pickle=False) as data:
+        return DenseCloud(**{name: data[name] for name in data.files})
+
+
+@dataclass(slots=True)
+class _Progressed:
+    """What is finished, on disk."""
+
+    key: str
+    merged: list[int] = field(default_factory=list)
+    fused: bool = False
+
+    def save(self, workdir: Path) -> None:
+        with _replacing(workdir / "dense.json") as partial:
+            partial.write_text(json.dumps(asdict(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """Everything that is settled before the first pair is matched."""
+
+    views: tuple[View, ...]
+    chosen: list[tuple[int, int]]
+    partners: list[list[int]]
+    seen: pairs.Visibility
+    inverse_range: list[tuple[float, float]]
+    workdir: Path
+    params: DenseParams
+    progressed: _Progressed
+
+    def depth_path(self, view: int) -> Path:
+        return self.workdir / "depth" / f"{view:04d}.npy"
+
+    def hypothesis_path(self, view: int, pair: tuple[int, int]) -> Path:
+        return self.workdir / "pairs" / f"{view:04d}_{pair[0]:04d}_{pair[1]:04d}.npz"
+
+
+def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
+    views = tuple(stereo.resized(v, _scale(v, params.max_pixels)) for v in network.views)
+    seen = pairs.visibility(network)
+    ranked = pairs.neighbours(network, seen)
+    chosen = pairs.choose_pairs(network, ranked, params.partners)
+    if not chosen:
+        raise SceneError(
+            STAGE,
+            "no two photos see the same surface under a usable angle",
+            help="Take photos that overlap by two thirds from different places",
+        )
+    for folder in (workdir / "depth", workdir / "pairs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    key = _key(views, chosen, params)
+    return _Job(
+        views=views,
+        chosen=chosen,
+        partners=[[n.view for n in row[: params.checkers]] for row in ranked],
+        seen=seen,
+        inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
+        workdir=workdir,
+        params=params,
+        progressed=_resume(workdir, key),
+    )
+
+
+def _scale(view: View, max_pixels: int) -> float:
+    return min(1.0, math.sqrt(max_pixels / (view.camera.width_px * view.camera.height_px)))
+
+
+def _key(views: tuple[View, ...], chosen: list[tuple[int, int]], params: DenseParams) -> str:
+    """Digest of all that the depth maps depend on; worker count is not among it."""
+    digest = hashlib.sha256(f"dense {FORMAT} {params.match} {params.checkers}".encode())
+    digest.update(f"{params.min_views} {chosen}".encode())
+    for view in views:
+        size = view.path.stat().st_size if view.path.exists() else -1
+        digest.update(f"{view.name} {size} {view.camera}".encode())
+        digest.update(np.ascontiguousarray(view.cam_from_enu).tobytes())
+    return digest.hexdigest()
+
+
+def _resume(workdir: Path, key: str) -> _Progressed:
+    """What an earlier run with the same key finished; files of another key are removed."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = _Progressed(**json.loads((workdir / "dense.json").read_text()))
+        if found.key == key:
+            return found
+    for stale in (*(workdir / "depth").glob("*"), *(workdir / "pairs").glob("*")):
+        stale.unlink()
+    (workdir / "cloud.npz").unlink(missing_ok=True)
+    fresh = _Progressed(key)
+    fresh.save(workdir)
+    return fresh
+
+
+def _inverse_range(points_enu_m: NDArray[np.float64], view: View) -> tuple[float, float]:
+    """Inverse depths (1/m) between which a photo's surface may lie."""
+    depth = points_enu_m @ view.cam_from_enu[2, :3] + view.cam_from_enu[2, 3]
+    depth = depth[depth > 0.0]
+    if depth.size < pairs.MIN_COMMON_POINTS:
+        return 0.0, 0.0
+    near, far = np.quantile(depth, (0.005, 0.995))
+    return float(1.0 / (far * INVERSE_DEPTH_MARGIN)), float(INVERSE_DEPTH_MARGIN / near)
+
+
+def _match_all(job: _Job, progress: Progress) -> None:
+    """Matches every pair that is not done yet and merges photos as they become complete."""
+    waiting = {v: {p for p in job.chosen if v in p} for v in range(len(job.views))}
+    merged = set(job.progressed.merged)
+    todo = [p for p in job.chosen if not _pair_done(job, p, merged)]
+    for pair in set(job.chosen) - set(todo):
+        for view in pair:
+            waiting[view].discard(pair)
+    photos = _PhotoCache(job.views, 2 * job.params.workers + 2)
+    total = max(1, len(todo))
+    _merge_ready(job, waiting, merged)
+    for done, pair in enumerate(_in_threads(job, todo, photos, merged), start=1):
+        for view in pair:
+            waiting[view].discard(pair)
+        _merge_ready(job, waiting, merged)
+        progress(STAGE, MATCH_SHARE * done / total, f"stereo pair {done} of {total}")
+
+
+def _in_threads(
+    job: _Job, todo: list[tuple[int, int]], photos: _PhotoCache, merged: set[int]
+) -> Iterator[tuple[int, int]]:
+    """Pairs in order as they are finished; at most a few ahead of the consumer."""
+    ahead = job.params.workers
+    with ThreadPoolExecutor(job.params.workers) as pool:
+        running: list[Future[tuple[int, int]]] = []
+        try:
+            for pair in todo:
+                running.append(pool.submit(_match_one, job, pair, photos, frozenset(merged)))
+                if len(running) > ahead:
+                    yield running.pop(0).result()
+            while running:
+                yield running.pop(0).result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _match_one(
+    job: _Job, pair: tuple[int, int], photos: _PhotoCache, merged: frozenset[int]
+) -> tuple[int, int]:
+    """Matches one pair and stores what it says about each of its photos."""
+    views = (job.views[pair[0]], job.views[pair[1]])
+    geometry = rectify.rectify_pair(*pair, views, job.seen.points_of(*pair))
+    found: tuple[Hypothesis | None, Hypothesis | None] = (None, None)
+    if geometry is not None:
+        grays = (photos.gray(pair[0]), photos.gray(pair[1]))
+        found = stereo.match_pair(geometry, views, grays, job.params.match)
+    for view, hypothesis in zip(pair, found, strict=True):
+        if view not in merged:
+            _store(job.hypothesis_path(view, pair), hypothesis, job.inverse_range[view])
+    return pair
+
+
+def _pair_done(job: _Job, pair: tuple[int, int], merged: set[int]) -> bool:
+    return all(v in merged or job.hypothesis_path(v, pair).exists() for v in pair)
+
+
+def _merge_ready(job: _Job, waiting: dict[int, set[tuple[int, int]]], merged: set[int]) -> None:
+    """Merges each photo whose pairs are all matched, and drops its hypotheses."""
+    for view in [v for v, left in waiting.items() if not left and v not in merged]:
+        paths = [job.hypothesis_path(view, p) for p in job.chosen if view in p]
+        depth = _merged(job, view, paths)
+        with _replacing(job.depth_path(view)) as partial, partial.open("wb") as file:
+            np.save(file, np.stack([depth.inverse_depth, depth.sigma]))
+        merged.add(view)
+        job.progressed.merged = sorted(merged)
+        job.progressed.save(job.workdir)
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _merged(job: _Job, view: int, paths: list[Path]) -> DepthMap:
+    """The photo's consensus depth map; all unknown where no pair said anything."""
+    loaded = [h for path in paths if (h := _load(path, job.inverse_range[view])) is not None]
+    camera = job.views[view].camera
+    if not loaded:
+        empty = np.full((camera.height_px, camera.width_px), np.nan, np.float32)
+        return DepthMap(empty, empty)
+    inverse = np.stack([h.inverse_depth for h in loaded])
+    sigma = np.stack([h.sigma for h in loaded])
+    return fuse.merge(inverse, sigma, job.views[view])[0]
+
+
+def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float]) -> None:
+    """Writes a hypothesis in 4 bytes a pixel: 16 bits of inverse depth and half-float sigma.
+
+    A step is 1/65534 of the photo's range of inverse depths: a few thousandths of a pixel.
+    """
+    codes, sigma = np.zeros((0, 0), np.uint16), np.zeros((0, 0), np.float16)
+    low, high = limits
+    if hypothesis is not None and high > low:
+        scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
+        inside = (scaled >= 0.0) & (scaled <= _CODES)
+        codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
+        sigma = (hypothesis.sigma * (_CODES / (high - low))).astype(np.float16)
+    with _replacing(path) as partial, partial.open("wb") as file:
+        np.savez(file, codes=codes, sigma=sigma)
+
+
+def _load(path: Path, limits: tuple[float, float]) -> Hypothesis | None:
+    low, high = limits
+    with np.load(path, allow_pickle=False) as data:
+        codes, sigma = data["codes"], data["sigma"]
+    if not codes.size:
+        return None
+    step = np.float32((high - low) / _CODES)
+    inverse = np.float32(low) + codes.astype(np.float32) * step
+    inverse[codes == _SILENT] = np.nan
+    return Hypothesis(inverse, sigma.astype(np.float32) * step)
+
+
+def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
+    grid = tuple(_pinhole(view) for view in job.views)
+    registered = sum(1 for row in job.partners if row)
+    loaded: dict[int, DepthMap] = {}
+
+    def depth_map(view: int) -> DepthMap:
+        if view not in loaded:
+            loaded[view] = load_depth_map(job.depth_path(view))
+        return loaded[view]
+
+    return fuse.fuse(
+        grid,
+        depth_map,
+        lambda view: _grid_colours(job.views[view]),
+        job.partners,
+        max(2, min(job.params.min_views, registered)),
+        lambda share: progress(STAGE, MATCH_SHARE + (1.0 - MATCH_SHARE) * share, "fusing"),
+    )
+
+
+def _pinhole(view: View) -> View:
+    """The view without its lens distortion: the grid of its depth map."""
+    camera = view.camera
+    (fx, fy), (cx, cy) = camera.focal_px, camera.principal_px
+    ideal = type(camera)("PINHOLE", camera.width_px, camera.height_px, (fx, fy, cx, cy))
+    return View(view.name, view.path, ideal, view.cam_from_enu)
+
+
+def _grid_colours(view: View) -> NDArray[np.uint8]:
+    return stereo.undistorted_colour(view)
+
+
+class _PhotoCache:
+    """The most recently used photos, as brightness; safe between threads."""
+
+    def __init__(self, views: tuple[View, ...], capacity: int) -> None:
+        self._views = views
+        self._capacity = capacity
+        self._held: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self._lock = Lock()
+
+    def gray(self, view: int) -> NDArray[np.float32]:
+        """The photo's brightness at matching scale."""
+        with self._lock:
+            if view in self._held:
+                self._held.move_to_end(view)
+                return self._held[view]
+        image = stereo.read_gray(self._views[view])
+        with self._lock:
+            self._held[view] = image
+            while len(self._held) > self._capacity:
+                self._held.popitem(last=False)
+        return image
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A path to write to that takes `path`'s place at the end; a kill leaves the old file."""
+    partial = path.with_name(path.name + ".part")
+    yield partial
+    partial.replace(path)

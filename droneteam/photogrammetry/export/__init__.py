@@ -1,0 +1,1 @@
+"""Products in the formats that others read: rasters, clouds, meshes, maps and the report."""

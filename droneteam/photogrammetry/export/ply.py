@@ -1,0 +1,81 @@
+"""Clouds and meshes as binary PLY (G. Turk, "The PLY Polygon File Format", 1994)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droneteam.photogrammetry.mesh import Mesh
+from droneteam.photogrammetry.scene import DenseCloud
+
+_NAMES = {"<f8": "double", "<f4": "float", "|u1": "uchar", "<i4": "int"}
+CHUNK = 1_000_000
+
+
+def write_cloud(cloud: DenseCloud, path: Path, comments: tuple[str, ...] = ()) -> None:
+    """Points in the scene's local frame with normal, colour, sigma_m and n_views."""
+    layout = _layout(("sigma_m", "<f4"), ("n_views", "|u1"))
+    partial = path.with_name(path.name + ".part")
+    n = len(cloud.points_enu_m)
+    with partial.open("wb") as file:
+        _header(file, [("vertex", n, layout)], comments)
+        for start in range(0, n, CHUNK):
+            part = slice(start, start + CHUNK)
+            rows = _rows(layout, cloud.points_enu_m[part], cloud.normals[part], cloud.colors[part])
+            rows["sigma_m"], rows["n_views"] = cloud.sigma_m[part], cloud.n_views[part]
+            file.write(rows.tobytes())
+    partial.replace(path)
+
+
+def write_mesh(mesh: Mesh, path: Path, comments: tuple[str, ...] = ()) -> None:
+    """Vertices with normal and colour, and triangles, in the scene's local frame."""
+    layout = _layout()
+    faces = np.zeros(len(mesh.triangles), dtype=[("n", "|u1"), ("index", "<i4", (3,))])
+    faces["n"], faces["index"] = 3, mesh.triangles
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        _header(file, [("vertex", len(mesh.vertices_enu_m), layout)], comments, len(faces))
+        file.write(_rows(layout, mesh.vertices_enu_m, mesh.normals, mesh.colors).tobytes())
+        file.write(faces.tobytes())
+    partial.replace(path)
+
+
+def _layout(*extra: tuple[str, str]) -> np.dtype[np.void]:
+    fields = [(axis, "<f8") for axis in "xyz"]
+    fields += [(name, "<f4") for name in ("nx", "ny", "nz")]
+    fields += [(name, "|u1") for name in ("red", "green", "blue")]
+    return np.dtype([*fields, *extra])
+
+
+def _rows(
+    layout: np.dtype[np.void],
+    points: NDArray[np.float64],
+    normals: NDArray[np.float32],
+    colors: NDArray[np.uint8],
+) -> NDArray[np.void]:
+    rows = np.zeros(len(points), dtype=layout)
+    for k in range(3):
+        rows["xyz"[k]] = points[:, k]
+        rows[("nx", "ny", "nz")[k]] = normals[:, k]
+        rows[("red", "green", "blue")[k]] = colors[:, k]
+    return rows
+
+
+def _header(
+    file: BinaryIO,
+    elements: list[tuple[str, int, np.dtype[np.void]]],
+    comments: tuple[str, ...],
+    n_faces: int | None = None,
+) -> None:
+    lines = ["ply", "format binary_little_endian 1.0"]
+    lines += [f"comment {' '.join(text.split())}" for text in comments]
+    for name, count, layout in elements:
+        lines.append(f"element {name} {count}")
+        for field in layout.names or ():
+            lines.append(f"property {_NAMES[layout[field].str]} {field}")
+    if n_faces is not None:
+        lines += [f"element face {n_faces}", "property list uchar int vertex_indices"]
+    file.write(("\n".join([*lines, "end_header"]) + "\n").encode("ascii", "replace"))

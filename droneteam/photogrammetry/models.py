@@ -1,0 +1,94 @@
+"""TABLES scene, photo, measurement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from droneteam.db import Base, UtcDateTime
+
+
+class SceneRow(Base):
+    """A scene that photos are, or are to be, built into.
+
+    photos_folder, folder : relative to the data folder when below it, so that a restored backup
+    works elsewhere.  params : what a person chose.  summary : scene.json of the last finished
+    build.
+    """
+
+    __tablename__ = "scene"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    mission_id: Mapped[int | None] = mapped_column(ForeignKey("mission.id"), index=True)
+    sortie_id: Mapped[int | None] = mapped_column(ForeignKey("sortie.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    photos_folder: Mapped[str] = mapped_column(Text)
+    folder: Mapped[str] = mapped_column(Text, default="")
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    built_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class PhotoRow(Base):
+    """One photo of a scene and the camera trigger that took it.
+
+    The three altitudes are different quantities; see photos.py.  Residuals are photo minus
+    trigger, the time after the camera clock's offset is taken out.
+    """
+
+    __tablename__ = "photo"
+    __table_args__ = (UniqueConstraint("scene_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id"), index=True)
+    sortie_id: Mapped[int | None] = mapped_column(ForeignKey("sortie.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    clock: Mapped[str] = mapped_column(String(10))
+    lat_deg: Mapped[float | None] = mapped_column(Float)
+    lon_deg: Mapped[float | None] = mapped_column(Float)
+    alt_ellipsoid_m: Mapped[float | None] = mapped_column(Float)
+    alt_receiver_m: Mapped[float | None] = mapped_column(Float)
+    alt_home_m: Mapped[float | None] = mapped_column(Float)
+    verdict: Mapped[str] = mapped_column(String(10))
+    findings: Mapped[list[Any]] = mapped_column(JSON)
+    trigger_index: Mapped[int | None] = mapped_column()
+    residual_s: Mapped[float | None] = mapped_column(Float)
+    residual_m: Mapped[float | None] = mapped_column(Float)
+
+
+class MeasurementRow(Base):
+    """A stored measurement; never changed, only superseded.
+
+    marks : what was measured from, so that it can be computed again.  adjust_digest : the camera
+    network that it was computed with.
+    """
+
+    __tablename__ = "measurement"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    value: Mapped[float | None] = mapped_column(Float)
+    unit: Mapped[str] = mapped_column(String(20))
+    ci95_low: Mapped[float | None] = mapped_column(Float)
+    ci95_high: Mapped[float | None] = mapped_column(Float)
+    method: Mapped[str] = mapped_column(String(20))
+    determined: Mapped[bool] = mapped_column()
+    note: Mapped[str] = mapped_column(Text, default="")
+    photos: Mapped[list[Any]] = mapped_column(JSON)
+    points_enu_m: Mapped[list[Any]] = mapped_column(JSON)
+    marks: Mapped[list[Any]] = mapped_column(JSON)
+    adjust_digest: Mapped[str] = mapped_column(String(64))
+    software: Mapped[dict[str, Any]] = mapped_column(JSON)
+    measured_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    measured_at: Mapped[datetime] = mapped_column(UtcDateTime)

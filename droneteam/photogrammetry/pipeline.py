@@ -1,0 +1,94 @@
+"""From a folder of photos to a scene, stage by stage, resumable at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from droneteam.errors import InputError
+from droneteam.photogrammetry import scene_store, workdir
+from droneteam.photogrammetry.photos import (
+    file_sha256,
+    find_photos,
+    require_enough,
+    unique_names,
+)
+from droneteam.photogrammetry.runner import (
+    STAGES_FOLDER,
+    Progress,
+    Run,
+    SceneInput,
+    Stage,
+    StageRecord,
+    prune,
+    run_stage,
+)
+from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_params import STAGES, SceneParams
+from droneteam.photogrammetry.stages import STAGE_TABLE, check_params
+
+
+def build_scene(
+    photos: Path | Sequence[Path],
+    folder: Path,
+    params: SceneParams,
+    *,
+    progress: Progress = lambda stage, fraction, message: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    stages: Sequence[Stage] = STAGE_TABLE,
+) -> Scene:
+    """The scene of these photos (a folder or files), built in `folder` up to `params.until`.
+
+    Finished stages of an earlier run are taken over where nothing that decides their result has
+    changed.  scene.json and cameras.json are rewritten after every stage.
+
+    Raises
+    ------
+    InputError
+        No photos, too few, control or a reference system that cannot be used, or a
+        folder that cannot be written.
+    Conflict
+        Another process builds in the folder.
+    SceneError
+        A stage cannot go on; says what would help.  What was finished is kept.
+    SceneCancelled
+        `cancelled` said so.
+    """
+    paths = find_photos(photos) if isinstance(photos, Path) else list(photos)
+    check_params(params)
+    folder = folder.absolute()
+    with workdir.locked(folder):
+        with workdir.clear_errors("photos", folder):
+            (folder / STAGES_FOLDER).mkdir(exist_ok=True)
+        run = Run(folder, _scene_input(paths), params, 0, progress, cancelled)
+        return _run_stages(run, stages)
+
+
+def _run_stages(run: Run, stages: Sequence[Stage]) -> Scene:
+    records: dict[str, StageRecord] = {}
+    scene: Scene | None = None
+    for stage in stages[: STAGES.index(run.params.until) + 1]:
+        records[stage.name] = run_stage(run, stage, records)
+        scene = scene_store.assemble(
+            run.folder, run.params, list(records.values()), run.photos.paths
+        )
+        if stage.name == "photos":
+            require_enough(scene.photos)
+            pixels = sum(photo.width_px * photo.height_px for photo in scene.photos.photos)
+            run = Run(run.folder, run.photos, run.params, pixels, run.progress, run.cancelled)
+        with workdir.clear_errors(stage.name, run.folder):
+            scene_store.write_documents(scene, records)
+    assert scene is not None, "the stage table is empty"
+    prune(run.folder, scene.stages)
+    return scene
+
+
+def _scene_input(paths: Sequence[Path]) -> SceneInput:
+    by_name = dict(zip(unique_names(paths), (path.absolute() for path in paths), strict=True))
+    hashes = {}
+    for name, path in by_name.items():
+        try:
+            hashes[name] = file_sha256(path)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}", field="photos") from error
+    return SceneInput(by_name, hashes)

@@ -1,0 +1,417 @@
+"""Scenes as rows: made, bound to a sortie, built by a job, read, measured; every door checked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from droneteam import audit, jobs
+from droneteam.accounts import SYSTEM, Actor, require_role, scoped
+from droneteam.db import session_scope
+from droneteam.errors import Conflict, DecodeError, InputError, NotFound
+from droneteam.jobs import JobContext
+from droneteam.photogrammetry import binding, imagefile
+from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
+from droneteam.photogrammetry.measuring import MeasureRequest, marks_document, take
+from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
+from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
+from droneteam.photogrammetry.runner import SceneCancelled
+from droneteam.photogrammetry.scene import Measurement
+from droneteam.photogrammetry.scene_document import Scene, scene_document
+from droneteam.photogrammetry.scene_files import finite_or_none
+from droneteam.photogrammetry.scene_params import SceneParams, params_document, params_of
+from droneteam.photogrammetry.scene_store import load_scene
+from droneteam.photogrammetry.views import (
+    MeasurementView,
+    PhotoView,
+    SceneView,
+    measurement_view,
+    photo_view,
+)
+from droneteam.settings import Settings
+
+JOB_KIND = "scene.build"
+BUILDERS = ("pilot", "investigator", "coordinator", "administrator")
+MEASURERS = ("investigator", "pilot", "coordinator")
+LOCK_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewScene:
+    """What a scene is made of.
+
+    organisation_id : the zone that asked for it; the actor's own when None.
+    """
+
+    name: str
+    photos_folder: Path
+    params: SceneParams
+    organisation_id: int | None = None
+    mission_id: int | None = None
+    sortie_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > 200:
+            raise InputError("a scene needs a name of 1 to 200 characters", field="name")
+
+
+def create_scene(
+    session: Session, actor: Actor, new: NewScene, settings: Settings, now: datetime
+) -> int:
+    """The id of the new scene; nothing is built yet.
+
+    Raises
+    ------
+    InputError
+        The folder holds no photos.
+    """
+    require_role(actor, *BUILDERS)
+    count = len(find_photos(new.photos_folder))
+    row = SceneRow(
+        organisation_id=new.organisation_id or actor.organisation_id,
+        mission_id=new.mission_id,
+        sortie_id=new.sortie_id,
+        name=new.name.strip(),
+        photos_folder=_stored(new.photos_folder, settings),
+        params=params_document(replace(new.params, title=new.params.title or new.name.strip())),
+        created_at=now,
+        created_by=actor.user_id or None,
+    )
+    session.add(row)
+    session.flush()
+    row.folder = _stored(settings.blob_dir("scenes") / f"scene-{row.id:06d}", settings)
+    facts = {"mission": new.mission_id, "sortie": new.sortie_id, "photos": count}
+    audit.append(
+        session, actor, action="scene.create", subject=f"scene:{row.id}", at=now, facts=facts
+    )
+    return row.id
+
+
+def request_build(session: Session, actor: Actor, scene_id: int, now: datetime) -> int:
+    """The id of the job that builds the scene; the one under way when there is one."""
+    require_role(actor, *BUILDERS)
+    row = _row(session, actor, scene_id)
+    running = jobs.latest(session, f"scene:{row.id}")
+    if running is not None and running.state in jobs.OPEN_STATES:
+        return running.id
+    subject = f"scene:{row.id}"
+    job_id = jobs.enqueue(
+        session, JOB_KIND, {"scene_id": row.id}, at=now, subject=subject, user_id=actor.user_id
+    )
+    audit.append(session, actor, action="scene.build", subject=subject, at=now)
+    return job_id
+
+
+def bind_photos_to_sortie(
+    session: Session,
+    actor: Actor,
+    scene_id: int,
+    sortie_id: int,
+    triggers: Sequence[Trigger],
+    settings: Settings,
+    now: datetime,
+) -> BindingResult:
+    """Which trigger of the sortie took which photo; stored with each photo.
+
+    Photos are read for the first time here when no build has read them yet; only their headers.
+    """
+    require_role(actor, *BUILDERS)
+    row = _row(session, actor, scene_id)
+    paths = find_photos(_found(row.photos_folder, settings))
+    shots = [_shot(path, name) for path, name in zip(paths, unique_names(paths), strict=True)]
+    result = binding.bind([shot for shot in shots if shot is not None], triggers)
+    row.sortie_id = sortie_id
+    stored = {photo.name: photo for photo in _photo_rows(session, scene_id)}
+    for bound in result.bindings:
+        photo = stored.get(bound.name) or _new_photo(session, scene_id, bound.name)
+        photo.sortie_id = sortie_id if bound.trigger_index is not None else None
+        photo.trigger_index = bound.trigger_index
+        photo.residual_s, photo.residual_m = bound.residual_s, bound.residual_m
+    session.flush()
+    facts = {
+        "sortie": sortie_id,
+        "photos": len(result.bindings),
+        "bound": sum(b.trigger_index is not None for b in result.bindings),
+        "clock_offset_s": result.clock_offset_s,
+        "triggers_without_photo": list(result.missing_triggers),
+    }
+    audit.append(
+        session, actor, action="scene.bind", subject=f"scene:{scene_id}", at=now, facts=facts
+    )
+    return result
+
+
+def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[SceneView]:
+    """The scenes that the actor may see, the newest first, without photos and measurements."""
+    query = scoped(select(SceneRow), actor, SceneRow.organisation_id)
+    rows = session.scalars(query.order_by(SceneRow.id.desc()))
+    return [_view(session, row, settings, ((), ())) for row in rows]
+
+
+def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneView:
+    """One scene with its photos and measurements; NotFound for one the actor may not see."""
+    row = _row(session, actor, scene_id)
+    photos = tuple(photo_view(photo) for photo in _photo_rows(session, scene_id))
+    query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
+    measurements = tuple(
+        measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
+    )
+    return _view(session, row, settings, (photos, measurements))
+
+
+def measure(
+    session: Session, actor: Actor, scene_id: int, request: MeasureRequest, settings: Settings
+) -> Measurement:
+    """The measurement, not stored: to be looked at before it is recorded.
+
+    Raises
+    ------
+    Conflict
+        The scene has not been built.
+    """
+    row = _row(session, actor, scene_id)
+    network = load_scene(_found(row.folder, settings)).network if row.summary else None
+    if network is None:
+        raise Conflict(f"scene {scene_id} has not been built; build it before measuring")
+    return take(network, request)
+
+
+def measure_and_record(
+    session: Session,
+    actor: Actor,
+    scene_id: int,
+    request: MeasureRequest,
+    settings: Settings,
+    now: datetime,
+) -> MeasurementView:
+    """The measurement, stored with the marks that it rests on."""
+    require_role(actor, *MEASURERS)
+    measured = measure(session, actor, scene_id, request, settings)
+    marks = marks_document(request)
+    kept = record_measurement(session, actor, scene_id, measured, now, marks=marks)
+    return measurement_view(session.get_one(MeasurementRow, kept))
+
+
+def record_measurement(
+    session: Session,
+    actor: Actor,
+    scene_id: int,
+    measurement: Measurement,
+    now: datetime,
+    *,
+    marks: Sequence[Mapping[str, Any]] = (),
+) -> int:
+    """The id of the stored measurement; it names the cameras and software it rests on.
+
+    Raises
+    ------
+    Conflict
+        The scene has not been built.
+    """
+    require_role(actor, *MEASURERS)
+    row = _row(session, actor, scene_id)
+    adjusted = next(
+        (s for s in (row.summary or {"stages": []})["stages"] if s["name"] == "adjust"), None
+    )
+    if adjusted is None:
+        raise Conflict(f"scene {scene_id} has not been built; build it before measuring")
+    kept = MeasurementRow(
+        scene_id=scene_id,
+        name=measurement.name,
+        kind=measurement.kind,
+        value=finite_or_none(measurement.value),
+        unit=measurement.unit,
+        ci95_low=finite_or_none(measurement.ci95_low),
+        ci95_high=finite_or_none(measurement.ci95_high),
+        method=measurement.method,
+        determined=measurement.determined,
+        note=measurement.note,
+        photos=list(measurement.photos),
+        points_enu_m=[list(point) for point in measurement.points_enu_m],
+        marks=[dict(mark) for mark in marks],
+        adjust_digest=adjusted["digest"],
+        software=adjusted["software"],
+        measured_by=actor.user_id or None,
+        measured_at=now,
+    )
+    session.add(kept)
+    session.flush()
+    facts = {
+        "measurement": kept.id,
+        "name": kept.name,
+        "value": kept.value,
+        "unit": kept.unit,
+        "ci95": [kept.ci95_low, kept.ci95_high],
+    }
+    audit.append(
+        session, actor, action="scene.measure", subject=f"scene:{scene_id}", at=now, facts=facts
+    )
+    return kept.id
+
+
+def build_job(context: JobContext) -> None:
+    """The handler of "scene.build": builds, resuming what an earlier worker left, and stores.
+
+    Raises
+    ------
+    jobs.Cancelled, jobs.LeaseLost
+        The job was cancelled, or another worker has it.
+    """
+    scene_id = int(context.payload["scene_id"])
+    with session_scope(context.engine) as session:
+        row = _row(session, SYSTEM, scene_id)
+        photos = _found(row.photos_folder, context.settings)
+        folder = _found(row.folder, context.settings)
+        params = params_of(row.params)
+    try:
+        scene = _build_when_free(context, photos, folder, params)
+    except SceneCancelled as error:
+        raise jobs.Cancelled(str(error)) from error
+    context.check()
+    with session_scope(context.engine) as session:
+        _store_built(session, scene_id, scene)
+
+
+HANDLERS: Mapping[str, jobs.Handler] = {JOB_KIND: build_job}
+"""The job kinds of this package, for the worker."""
+
+
+def _build_when_free(context: JobContext, photos: Path, folder: Path, params: SceneParams) -> Scene:
+    """The built scene.
+
+    A worker whose lease ran out may still be writing; it notices within a lease, so that long
+    the folder's lock is waited for.
+    """
+    from droneteam.photogrammetry import pipeline  # a web process never loads what it takes
+
+    deadline = time.monotonic() + 2.0 * context.settings.lease_s
+    while True:
+        try:
+            return pipeline.build_scene(
+                photos, folder, params, progress=context.progress, cancelled=context.cancelled
+            )
+        except jobs.LeaseLost:
+            raise
+        except Conflict:
+            if time.monotonic() > deadline:
+                raise
+            context.progress("photos", 0.0, "waiting for an earlier worker to let go")
+            time.sleep(LOCK_RETRY_S)
+
+
+def _store_built(session: Session, scene_id: int, scene: Scene) -> None:
+    row = session.get_one(SceneRow, scene_id)
+    now = datetime.now(UTC)
+    row.built_at, row.summary = now, json.loads(json.dumps(scene_document(scene)))
+    names = {photo.name for photo in scene.photos.photos}
+    gone = delete(PhotoRow).where(PhotoRow.scene_id == scene_id, PhotoRow.name.not_in(names))
+    session.execute(gone)
+    stored = {photo.name: photo for photo in _photo_rows(session, scene_id)}
+    for photo in scene.photos.photos:
+        _fill(stored.get(photo.name) or _new_photo(session, scene_id, photo.name), photo)
+    facts = {
+        "registered": scene.n_registered,
+        "photos": len(scene.photos.photos),
+        "products": {product.path: product.sha256 for product in scene.products},
+    }
+    audit.append(
+        session, SYSTEM, action="scene.built", subject=f"scene:{scene_id}", at=now, facts=facts
+    )
+
+
+def _fill(row: PhotoRow, photo: Photo) -> None:
+    row.sha256, row.size_bytes = photo.sha256, photo.size_bytes
+    row.taken_at, row.clock = photo.taken_at, photo.clock
+    row.verdict = photo.verdict
+    row.findings = [{"code": f.code, "message": f.message} for f in photo.findings]
+    position = photo.position
+    row.lat_deg = None if position is None else position.lat_deg
+    row.lon_deg = None if position is None else position.lon_deg
+    row.alt_ellipsoid_m = None if position is None else position.alt_ellipsoid_m
+    row.alt_receiver_m = None if position is None else position.alt_receiver_m
+    row.alt_home_m = None if position is None else position.alt_home_m
+
+
+def _new_photo(session: Session, scene_id: int, name: str) -> PhotoRow:
+    row = PhotoRow(
+        scene_id=scene_id,
+        name=name,
+        sha256="",
+        size_bytes=0,
+        clock="unzoned",
+        verdict="use",
+        findings=[],
+    )
+    session.add(row)
+    return row
+
+
+def _shot(path: Path, name: str) -> Shot | None:
+    """When and where a photo says it was taken; None for one that cannot be read."""
+    try:
+        exif = imagefile.read_header(path).exif
+    except DecodeError:
+        return None
+    return Shot(name, exif.taken_at, exif.lat_deg, exif.lon_deg)
+
+
+def _row(session: Session, actor: Actor, scene_id: int) -> SceneRow:
+    query = select(SceneRow).where(SceneRow.id == scene_id)
+    row = session.scalar(scoped(query, actor, SceneRow.organisation_id))
+    if row is None:
+        raise NotFound("scene", scene_id)
+    return row
+
+
+def _photo_rows(session: Session, scene_id: int) -> Sequence[PhotoRow]:
+    query = select(PhotoRow).where(PhotoRow.scene_id == scene_id).order_by(PhotoRow.name)
+    return session.scalars(query).all()
+
+
+def _stored(path: Path, settings: Settings) -> str:
+    """The path below the data folder when it lies there, else the absolute one."""
+    absolute = path.absolute()
+    try:
+        return absolute.relative_to(settings.data_dir.absolute()).as_posix()
+    except ValueError:
+        return absolute.as_posix()
+
+
+def _found(stored: str, settings: Settings) -> Path:
+    return settings.data_dir.absolute() / stored
+
+
+def _view(
+    session: Session,
+    row: SceneRow,
+    settings: Settings,
+    parts: tuple[tuple[PhotoView, ...], tuple[MeasurementView, ...]],
+) -> SceneView:
+    job = jobs.latest(session, f"scene:{row.id}")
+    folder = _found(row.folder, settings)
+    products = () if row.summary is None else row.summary["products"]
+    return SceneView(
+        id=row.id,
+        organisation_id=row.organisation_id,
+        mission_id=row.mission_id,
+        sortie_id=row.sortie_id,
+        name=row.name,
+        state="new" if job is None else job.state,
+        job=job,
+        created_at=row.created_at,
+        built_at=row.built_at,
+        folder=folder,
+        photos_folder=_found(row.photos_folder, settings),
+        summary=row.summary,
+        products={product["kind"]: folder / product["path"] for product in products},
+        photos=parts[0],
+        measurements=parts[1],
+    )

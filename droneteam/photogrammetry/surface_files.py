@@ -1,0 +1,115 @@
+"""Surface models, orthophoto and mesh between the surface and export stages: npz without loss."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from droneteam.errors import DecodeError
+from droneteam.photogrammetry.mesh import Mesh
+from droneteam.photogrammetry.ortho import Ortho
+from droneteam.photogrammetry.surface import Grid, Raster
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """What the surface stage makes; terrain only in metres, mesh not in the preview.
+
+    coverage : (h, w) uint8, how many photos see every COVERAGE_STEP-th cell of the DSM.
+    """
+
+    dsm: Raster
+    ortho: Ortho
+    coverage: np.ndarray[Any, np.dtype[np.uint8]]
+    terrain: Raster | None = None
+    mesh: Mesh | None = None
+
+
+COVERAGE_STEP = 4
+
+
+def save_surface(surface: Surface, folder: Path) -> None:
+    """Write dsm.npz, ortho.npz, coverage.npz and, where there is one, terrain.npz and mesh.npz."""
+    _save_raster(surface.dsm, folder / "dsm.npz")
+    _save_ortho(surface.ortho, folder)
+    _save(folder / "coverage.npz", {"coverage": surface.coverage})
+    if surface.terrain is not None:
+        _save_raster(surface.terrain, folder / "terrain.npz")
+    if surface.mesh is not None:
+        fields = {f.name: getattr(surface.mesh, f.name) for f in dataclasses.fields(Mesh)}
+        _save(folder / "mesh.npz", {k: v for k, v in fields.items() if v is not None})
+
+
+def load_surface(folder: Path) -> Surface:
+    """The surface that `save_surface` wrote.
+
+    Raises
+    ------
+    DecodeError
+        The files are missing or not what this version writes.
+    """
+    try:
+        terrain, mesh = folder / "terrain.npz", folder / "mesh.npz"
+        return Surface(
+            dsm=load_raster(folder / "dsm.npz"),
+            ortho=_load_ortho(folder),
+            coverage=_load(folder / "coverage.npz")["coverage"],
+            terrain=load_raster(terrain) if terrain.exists() else None,
+            mesh=Mesh(**_load(mesh)) if mesh.exists() else None,
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"{folder} holds no readable surface: {error}") from error
+
+
+def load_raster(path: Path) -> Raster:
+    """A raster that `save_surface` wrote."""
+    arrays = _load(path)
+    return Raster(_grid(arrays.pop("grid")), **arrays)
+
+
+def _save_raster(raster: Raster, path: Path) -> None:
+    _save(
+        path,
+        {
+            "grid": _grid_row(raster.grid),
+            "height_m": raster.height_m,
+            "mask": raster.mask,
+            "sigma_m": raster.sigma_m,
+        },
+    )
+
+
+def _save_ortho(ortho: Ortho, folder: Path) -> None:
+    names = ("rgb", "mask", "source", "gains")
+    arrays = {name: getattr(ortho, name) for name in names}
+    _save(folder / "ortho.npz", {"grid": _grid_row(ortho.grid), **arrays})
+    (folder / "ortho.json").write_text(json.dumps({"photos": list(ortho.photos)}))
+
+
+def _load_ortho(folder: Path) -> Ortho:
+    arrays = _load(folder / "ortho.npz")
+    photos = tuple(json.loads((folder / "ortho.json").read_text())["photos"])
+    return Ortho(grid=_grid(arrays.pop("grid")), photos=photos, **arrays)
+
+
+def _grid_row(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([grid.east_m, grid.north_m, grid.gsd_m, grid.width, grid.height])
+
+
+def _grid(row: np.ndarray[Any, np.dtype[np.float64]]) -> Grid:
+    east_m, north_m, gsd_m, width, height = row.tolist()
+    return Grid(east_m, north_m, gsd_m, int(width), int(height))
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as data:
+        return {name: data[name] for name in data.files}
