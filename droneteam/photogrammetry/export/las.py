@@ -6,8 +6,6 @@ chunks, coarse nodes holding an even sample of the cloud, so that a viewer strea
 
 from __future__ import annotations
 
-import math
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,12 +33,13 @@ def write_laz(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     """The cloud as LAZ, in the reference system or in local metres without one."""
     header = _header(cloud, placement)
     partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file, laspy.open(
-        file, mode="w", header=header, do_compress=True, closefd=False
-    ) as writer:
+    with (
+        partial.open("wb") as file,
+        laspy.open(file, mode="w", header=header, do_compress=True, closefd=False) as writer,
+    ):
         for start in range(0, len(cloud.points_enu_m), CHUNK):
             writer.write_points(_records(cloud, placement, header, slice(start, start + CHUNK)))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
@@ -66,7 +65,7 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
         raw = np.frombuffer(records.array.tobytes(), dtype=np.int8)
         writer.AddNode(copclib.VoxelKey(*key), copclib.VectorChar(raw))
     writer.Close()
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def octree(
@@ -169,5 +168,3 @@ def _copc_config(copclib: Any, header: laspy.LasHeader, wkt: str, template: Path
         wkt,
         read.extra_bytes_vlr,
     )
-
-

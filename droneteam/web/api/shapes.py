@@ -11,8 +11,10 @@ import enum
 import math
 import types
 import typing
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from apiflask import Schema, fields
@@ -50,10 +52,17 @@ def _schema(view: type[Any], name: str) -> type[Schema]:
     """
     hints = typing.get_type_hints(view)
     attributes: dict[str, Any] = {
-        item.name: field_of(hints[item.name]) for item in dataclasses.fields(view)
+        item.name: field_of(hints[item.name])
+        for item in dataclasses.fields(view)
+        if not _names_a_path(hints[item.name])
     }
     attributes["__doc__"] = view.__doc__
     return type(name, (Schema,), attributes)
+
+
+def _names_a_path(hint: Any) -> bool:
+    """Whether the type holds paths: where files lie on the server is nobody else's business."""
+    return hint is Path or any(_names_a_path(argument) for argument in get_args(hint))
 
 
 def field_of(hint: Any) -> Field[Any]:
@@ -78,7 +87,7 @@ def _field(hint: Any) -> tuple[Field[Any], bool]:
         return Text(metadata={"enum": list(arguments)}), False
     if origin in {tuple, list, frozenset}:
         return _sequence(arguments), False
-    if origin is dict or (isinstance(origin, type) and issubclass(origin, typing.Mapping)):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         return fields.Dict(keys=fields.String()), False
     if hint is Any or hint is object:
         return fields.Raw(), True
@@ -103,6 +112,8 @@ def _sequence(arguments: tuple[Any, ...]) -> Field[Any]:
 def _plain(hint: Any) -> tuple[Field[Any], bool]:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return fields.Nested(_schema(hint, hint.__name__)), False
+    if isinstance(hint, type) and issubclass(hint, enum.IntEnum):
+        return fields.Integer(), False
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return Text(metadata={"enum": [member.value for member in hint]}), False
     simple: dict[Any, Field[Any]] = {

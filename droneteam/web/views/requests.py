@@ -33,6 +33,8 @@ ASKERS = ("requester", "coordinator")
 READERS = ("requester", *sorted(TEAM_ROLES))
 PAYLOADS = ("rgb", "thermal", "zoom")
 CANCEL_CODES = ("no_longer_needed", "wrong_details", "weather", "other")
+_NOT_ASKED_YET = ("title", "legal_basis", "contact")
+"""What the honest answer does not depend on."""
 _DEFAULT_DURATION = timedelta(hours=1)
 OPEN_STATES = frozenset(RequestState) - FINAL
 
@@ -87,12 +89,13 @@ def submit() -> Any:
 @allow(*ASKERS)
 def answer() -> Any:
     """Yes, maybe or no for what is typed so far, with the reasons; nothing is stored."""
-    draft, problems = read_draft(request.form)
+    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in request.form.items() if v}}
+    draft, problems = read_draft(typed)
     if draft is None:
-        first = next(iter(problems.values()))
-        return jsonify(
-            verdict="incomplete", headline=_("Not enough to answer yet."), reasons=[first]
-        )
+        names = field_names()
+        reasons = [f"{names.get(field, field)}: {text}" for field, text in problems.items()]
+        headline = _("Not enough to answer yet.")
+        return jsonify(verdict="incomplete", headline=headline, reasons=reasons)
     return jsonify(answer_words(draft))
 
 
@@ -199,6 +202,24 @@ def read_draft(
     return draft, {}
 
 
+def field_names() -> dict[str, str]:
+    """The form's fields as it labels them."""
+    return {
+        "title": _("What is it about"),
+        "kind": _("Kind"),
+        "priority": _("Priority"),
+        "start_at": _("Start"),
+        "end_at": _("End"),
+        "lat_deg": _("Latitude"),
+        "lon_deg": _("Longitude"),
+        "polygon": _("Area"),
+        "legal_basis": _("Legal basis"),
+        "contact": _("Contact on site"),
+        "payload": _("Camera"),
+        "notes": _("Notes"),
+    }
+
+
 def explanation_sentences(explanation: Any) -> list[str]:
     """Why a request has no assignment, in the visitor's language."""
     if explanation is None:
@@ -223,6 +244,7 @@ def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
         "request_form.html",
         values=values,
         problems=problems,
+        labels=field_names(),
         kinds=words.options(words.KINDS),
         priorities=words.options(words.PRIORITIES),
         payloads=words.options(words.PAYLOADS),
