@@ -9,19 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Date, Integer, String, Table, insert, select
+from sqlalchemy import JSON, Column, Date, String, insert, select
 from sqlalchemy.orm import Session
 
-from droneteam import schema
 from droneteam.db import Base, UtcDateTime
-
-
-def complete_metadata() -> None:
-    """Add a bare table for every foreign key whose table is not part of the schema yet."""
-    known = schema.metadata.tables
-    wanted = {key.target_fullname.split(".")[0] for t in known.values() for key in t.foreign_keys}
-    for name in sorted(wanted - set(known)):
-        Table(name, Base.metadata, Column("id", Integer, primary_key=True))
 
 
 def any_row(session: Session, table_name: str, **values: Any) -> Any:

@@ -22,10 +22,8 @@ from droneteam.photogrammetry.scene_params import SceneParams, params_document, 
 from droneteam.settings import Settings
 from tests.photogrammetry.fake_stages import fake_table, runs
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
-from tests.photogrammetry.rows import any_row, complete_metadata
+from tests.photogrammetry.rows import any_row
 from tests.photogrammetry.test_binding import Fired
-
-complete_metadata()
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 LAT, LON = 50.8197, 4.3908
