@@ -14,7 +14,7 @@ from droneteam.errors import InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
-from droneteam.missions.camera import CAMERAS, camera_named
+from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.views import MissionView, SurveySpec
@@ -132,7 +132,7 @@ def waypoints(mission: MissionView) -> list[MissionItem]:
 def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, str]]:
     """What the pilot asks the planner for, or None and what is wrong, by field."""
     form = FormReader(fields)
-    camera = form.choice("camera", CAMERAS, fallback="simulated")
+    camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
     angle = form.number("angle_deg", 0.0, 360.0, fallback=-1.0)
     bound = int(form.number("max_photos", 4, 100_000, fallback=0))
     values: dict[str, Any] = {
@@ -223,7 +223,7 @@ def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
 def _initial(asked: RequestView) -> dict[str, Any]:
     defaults = replace(_DEFAULTS)
     return {
-        "camera": "simulated",
+        "camera": SIMULATED.name,
         "gsd_mm": f"{defaults.gsd_m * 1000:g}",
         "forward_overlap_pct": f"{defaults.forward_overlap * 100:g}",
         "side_overlap_pct": f"{defaults.side_overlap * 100:g}",
