@@ -62,6 +62,14 @@ REQUEST_STATES: _Words = {
     "expired": _l("expired"),
 }
 
+CANCEL_REASONS: _Words = {
+    "requester_withdrew": _l("withdrawn by the requester"),
+    "event_cancelled": _l("the event does not take place"),
+    "weather": _l("weather"),
+    "airspace_refused": _l("the airspace was refused"),
+    "team_unavailable": _l("the team is not available"),
+}
+
 CLOCKS: _Words = {
     "acknowledge": _l("Acknowledgement"),
     "decision": _l("Decision"),

@@ -40,7 +40,7 @@ def index() -> str:
     with reading() as session:
         missions = service.list_missions(session, me)
         plan = fleet.current_plan(session, me) if me.has_role("pilot", "coordinator") else None
-        titles = {row.id: row.title for row in fleet.list_requests(session, me)}
+        titles = {row.id: row.title for row in fleet.list_requests(session, me, now())}
     planned = {row.assignment_id for row in missions if row.state != "cancelled"}
     open_assignments = [row for row in plan.assignments if row.id not in planned] if plan else []
     return render_template(
@@ -195,7 +195,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
     me = actor()
     with reading() as session:
         mission = service.get_mission(session, me, mission_id)
-        asked = fleet.get_request(session, me, mission.request_id)
+        asked = fleet.get_request(session, me, mission.request_id, now())
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
@@ -217,7 +217,7 @@ def _rank(severity: str) -> int:
 def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
     with reading() as session:
         assignment = fleet.get_assignment(session, actor(), assignment_id)
-        return assignment, fleet.get_request(session, actor(), assignment.request_id)
+        return assignment, fleet.get_request(session, actor(), assignment.request_id, now())
 
 
 def _initial(asked: RequestView) -> dict[str, Any]:
