@@ -124,11 +124,6 @@ class Autopilot:
         slow = self.t_s >= self._next_slow_s
         if slow:
             self._slow_step()
-        self.position = (
-            self.body.east_m + self.estimator.error_east_m,
-            self.body.north_m + self.estimator.error_north_m,
-            self.body.up_m + self.estimator.error_up_m,
-        )
         self.demand.motors = self.armed
         if self.armed:
             self.rc.update(self.t_s)
@@ -138,8 +133,18 @@ class Autopilot:
         else:
             self.demand.still()
         self.body.step(self.demand, self.wind, dt_s)
+        self._believe()
         self._after_motion()
         self._run_camera(dt_s)
+
+    def _believe(self) -> None:
+        """Sets the believed place: the true one with the estimate's errors."""
+        body, estimator = self.body, self.estimator
+        self.position = (
+            body.east_m + estimator.error_east_m,
+            body.north_m + estimator.error_north_m,
+            body.up_m + estimator.error_up_m,
+        )
 
     def _slow_step(self) -> None:
         self._next_slow_s = self.t_s + SLOW_CHECK_S - 1e-9

@@ -410,9 +410,12 @@ def agree_with_view(
             q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
         depth = 1.0 / q
         slope = (
-            normals[p, 0] * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
-            + normals[p, 1] * (cam_from_enu[0, 1] * cx + cam_from_enu[1, 1] * cy + cam_from_enu[2, 1] * cz)
-            + normals[p, 2] * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
+            normals[p, 0]
+            * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
+            + normals[p, 1]
+            * (cam_from_enu[0, 1] * cx + cam_from_enu[1, 1] * cy + cam_from_enu[2, 1] * cz)
+            + normals[p, 2]
+            * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
         ) / cz
         shift = (depth - cz) * slope
         view_sigma = inverse_sigma[near_y, near_x] * depth * depth

@@ -159,7 +159,8 @@ def _lowest_mean(height: F32, row: int, column: int, band: float) -> float:
 
 @compiled
 def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
-    """Takes back what grew outwards: a filled cell must have known cells on opposite sides."""
+    """Takes back what grew outwards: a filled cell must have known cells on opposite sides, and
+    that along at least two of the four lines through it (along one, it may lie in a bay)."""
     h, w = height.shape
     out = filled.copy()
     reach = 2 * layers
@@ -168,7 +169,7 @@ def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
         for column in range(w):
             if np.isnan(filled[row, column]) or not np.isnan(height[row, column]):
                 continue
-            enclosed = False
+            enclosed = 0
             for dy, dx in steps:
                 sides = 0
                 for sign in (-1, 1):
@@ -182,9 +183,8 @@ def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
                             sides += 1
                             break
                 if sides == 2:
-                    enclosed = True
-                    break
-            if not enclosed:
+                    enclosed += 1
+            if enclosed < 2:
                 out[row, column] = np.nan
     return out
 

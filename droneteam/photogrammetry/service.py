@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def create_scene(
         sortie_id=new.sortie_id,
         name=new.name.strip(),
         photos_folder=_stored(new.photos_folder, settings),
-        params=params_document(new.params),
+        params=params_document(replace(new.params, title=new.params.title or new.name.strip())),
         created_at=now,
         created_by=actor.user_id or None,
     )

@@ -117,9 +117,7 @@ def pixel_rays(camera: Camera, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Ray directions with z = 1 by OpenCV, whose array convention is half a pixel off ours."""
     pixels = np.stack([x, y], axis=-1)[:, None, :].astype(np.float64)
     matrix = camera.matrix
-    flat = cv2.undistortPoints(
-        pixels, matrix, camera.distortion, criteria=(3, 60, 1e-14)
-    )[:, 0]
+    flat = cv2.undistortPoints(pixels, matrix, camera.distortion, criteria=(3, 60, 1e-14))[:, 0]
     return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)
 
 
@@ -159,8 +157,10 @@ def block_poses(height_m: float = 6.0) -> list[np.ndarray]:
 
 
 def strip_poses(height_m: float = 6.0) -> list[np.ndarray]:
-    return [nadir((x, y, height_m), 5.0 * k) for k, (x, y) in enumerate(
-        [(-0.9, 0.0), (-0.1, 0.1), (0.8, -0.1), (0.0, 0.9)])]
+    return [
+        nadir((x, y, height_m), 5.0 * k)
+        for k, (x, y) in enumerate([(-0.9, 0.0), (-0.1, 0.1), (0.8, -0.1), (0.0, 0.9)])
+    ]
 
 
 def build_network(
@@ -199,8 +199,9 @@ def sparse_of(world: BoxWorld, views: list[View], per_view: int = 250) -> Sparse
     points = []
     for view in views:
         camera = view.camera
-        x, y = rng.uniform(5, camera.width_px - 5, per_view), rng.uniform(
-            5, camera.height_px - 5, per_view
+        x, y = (
+            rng.uniform(5, camera.width_px - 5, per_view),
+            rng.uniform(5, camera.height_px - 5, per_view),
         )
         d = pixel_rays(camera, x, y) @ view.cam_from_enu[:, :3]
         t, _ = world.trace(view.centre_enu_m, d)
@@ -217,7 +218,9 @@ def sparse_of(world: BoxWorld, views: list[View], per_view: int = 250) -> Sparse
         )
         pixel = pixel[:, 0]
         seen = (local[:, 2] > 0) & (np.abs(t - 1.0) < 1e-3)
-        seen &= np.all((pixel > 2) & (pixel < [view.camera.width_px - 2, view.camera.height_px - 2]), 1)
+        seen &= np.all(
+            (pixel > 2) & (pixel < [view.camera.width_px - 2, view.camera.height_px - 2]), 1
+        )
         rows.extend((p, index, *pixel[p]) for p in np.flatnonzero(seen))
     rows.sort()
     table = np.array(rows)

@@ -158,7 +158,7 @@ def test_scratch_files_survive_a_failure_and_go_with_success(photos: Path, out: 
 
 
 def test_old_variants_are_removed_but_for_the_last_two(photos: Path, out: Path) -> None:
-    for epsg in (3812, 31370, 32631, 4326):
+    for epsg in (3812, 25831, 32631, 4326):
         table = tuple(
             replace(stage, decides=lambda params: {"epsg": params.epsg})
             if stage.name == "export"
