@@ -207,7 +207,7 @@ def test_the_card_is_complete_when_the_command_has_ended(tmp_path: Path) -> None
             fly(pilot, small_survey(fleet.facts))
             fleet.wait(lambda drone: drone["photos"] == 5)
         fleet.process.terminate()
-        assert fleet.process.wait(120) == 0
+        assert fleet.process.wait(240) == 0
     names = sorted(path.name for path in (card / "drone-01").iterdir())
     assert names == [f"DJI_{n:04d}.JPG" for n in range(1, 6)]
     assert (truth / "world.json").exists()
