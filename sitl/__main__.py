@@ -153,6 +153,8 @@ def _roster(path: Path | None) -> tuple[tuple[str, str], ...]:
         return ()
     try:
         rows = json.loads(path.read_text())
+        if not isinstance(rows, list):
+            raise TypeError("it is no JSON list")
         return tuple((str(row["name"]), str(row["remote_id_serial"])) for row in rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--roster {path} cannot be used: {error}") from error

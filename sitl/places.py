@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sitl.world import World
 
 PLACES = {
-    "accident": Place(50.81987252, 4.39074724, 100.028, 43.6),
-    "crossing": Place(50.84103546, 4.35329829, 62.052, 43.6),
+    "accident": Place(50.81964215, 4.39053806, 100.028, 43.6),
+    "crossing": Place(50.84118949, 4.35319121, 62.052, 43.6),
 }
 
 

@@ -232,6 +232,18 @@ def test_a_wrong_option_is_named(options: list[str], named: str) -> None:
         parse(options)
 
 
+def test_the_roster_names_the_vehicles_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    roster = tmp_path / "roster.json"
+    roster.write_text('[{"name": "falcon", "remote_id_serial": "DTSMA0000000042"}]')
+    assert parse(["--roster", str(roster)]).roster == (("falcon", "DTSMA0000000042"),)
+    for wrong in ("", "{}", "[1]", '[{"name": "falcon"}]'):
+        roster.write_text(wrong)
+        with pytest.raises(InputError, match="--roster"):
+            parse(["--roster", str(roster)])
+    with pytest.raises(InputError, match="--roster"):
+        parse(["--roster", str(tmp_path / "absent.json")])
+
+
 def test_a_port_that_is_taken_ends_the_command_with_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
