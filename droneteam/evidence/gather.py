@@ -23,7 +23,7 @@ from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
-from droneteam.photogrammetry.service import SceneView
+from droneteam.photogrammetry.views import SceneView
 from droneteam.settings import Settings
 
 DOCUMENTS = "documents"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from flask import Flask
@@ -59,6 +60,14 @@ REQUEST_STATES: _Words = {
     "partly": _l("partly done"),
     "cancelled": _l("cancelled"),
     "expired": _l("expired"),
+}
+
+CANCEL_REASONS: _Words = {
+    "requester_withdrew": _l("withdrawn by the requester"),
+    "event_cancelled": _l("the event does not take place"),
+    "weather": _l("weather"),
+    "airspace_refused": _l("the airspace was refused"),
+    "team_unavailable": _l("the team is not available"),
 }
 
 CLOCKS: _Words = {
@@ -216,6 +225,21 @@ def tone(code: object) -> str:
     return TONES.get(str(getattr(code, "value", code)), "plain")
 
 
+class _Built(Protocol):
+    """A scene: the state of its job, and when it was built last."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def built_at(self) -> datetime | None: ...
+
+
+def scene_state(row: _Built) -> str:
+    """The code of a scene's state; one that was built without a job is finished."""
+    return "done" if row.state == "new" and row.built_at is not None else row.state
+
+
 class _Judged(Protocol):
     """Anything with a readiness: a drone, a pilot, a battery."""
 
@@ -254,6 +278,7 @@ FILTERS = {
     "match_name": named(MATCHES),
     "evidence_name": named(EVIDENCE),
     "stage_name": named(STAGES),
+    "scene_state": scene_state,
     "job_state": named(JOB_STATES),
     "measure_kind": named(MEASURE_KINDS),
     "measure_method": named(MEASURE_METHODS),

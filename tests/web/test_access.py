@@ -143,7 +143,7 @@ PASSES: dict[str, frozenset[str]] = {
 }
 
 BODIES = {
-    "cancel": {"code": "other"},
+    "cancel": {"code": "weather"},
     "exports": {"reason": "curious"},
     "content": {"reason": "curious"},
 }

@@ -9,7 +9,7 @@ from apiflask.validators import Length, OneOf, Range
 from flask import Response
 
 from droneteam.missions import service
-from droneteam.missions.camera import CAMERAS
+from droneteam.missions.camera import CAMERAS, SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.views import MissionView, SortieView, SurveySpec
@@ -53,7 +53,7 @@ class SpecIn(Schema):
     """What the planner is asked for; polygon and home default to the request's."""
 
     params = fields.Nested(ParamsIn, load_default=dict)
-    camera = fields.String(load_default="simulated", validate=OneOf(sorted(CAMERAS)))
+    camera = fields.String(load_default=SIMULATED.name, validate=OneOf(sorted(CAMERAS)))
     home = fields.Nested(HomeIn, load_default=None, allow_none=True)
     polygon = fields.List(
         fields.List(fields.Float(), validate=Length(equal=2)),

@@ -35,7 +35,7 @@ def show() -> str:
     """The board as it is now."""
     with reading() as session:
         me = actor()
-        requests = service.list_requests(session, me)
+        requests = service.list_requests(session, me, now())
         plan = service.current_plan(session, me)
         drones = service.list_drones(session, me, now())
         pilots = service.list_pilots(session, me, now())
@@ -76,7 +76,7 @@ def draft(plan_id: int) -> str:
     with reading() as session:
         plan = service.get_plan(session, actor(), plan_id)
         current = service.current_plan(session, actor())
-        requests = service.list_requests(session, actor())
+        requests = service.list_requests(session, actor(), now())
     titles = {row.id: row.title for row in requests}
     base_id = request.args.get("base", default=current.id if current else 0, type=int)
     return render_template(

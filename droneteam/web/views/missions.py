@@ -14,7 +14,7 @@ from droneteam.errors import InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
-from droneteam.missions.camera import CAMERAS, camera_named
+from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.views import MissionView, SurveySpec
@@ -40,7 +40,7 @@ def index() -> str:
     with reading() as session:
         missions = service.list_missions(session, me)
         plan = fleet.current_plan(session, me) if me.has_role("pilot", "coordinator") else None
-        titles = {row.id: row.title for row in fleet.list_requests(session, me)}
+        titles = {row.id: row.title for row in fleet.list_requests(session, me, now())}
     planned = {row.assignment_id for row in missions if row.state != "cancelled"}
     open_assignments = [row for row in plan.assignments if row.id not in planned] if plan else []
     return render_template(
@@ -132,7 +132,7 @@ def waypoints(mission: MissionView) -> list[MissionItem]:
 def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, str]]:
     """What the pilot asks the planner for, or None and what is wrong, by field."""
     form = FormReader(fields)
-    camera = form.choice("camera", CAMERAS, fallback="simulated")
+    camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
     angle = form.number("angle_deg", 0.0, 360.0, fallback=-1.0)
     bound = int(form.number("max_photos", 4, 100_000, fallback=0))
     values: dict[str, Any] = {
@@ -195,7 +195,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
     me = actor()
     with reading() as session:
         mission = service.get_mission(session, me, mission_id)
-        asked = fleet.get_request(session, me, mission.request_id)
+        asked = fleet.get_request(session, me, mission.request_id, now())
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
@@ -217,13 +217,13 @@ def _rank(severity: str) -> int:
 def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
     with reading() as session:
         assignment = fleet.get_assignment(session, actor(), assignment_id)
-        return assignment, fleet.get_request(session, actor(), assignment.request_id)
+        return assignment, fleet.get_request(session, actor(), assignment.request_id, now())
 
 
 def _initial(asked: RequestView) -> dict[str, Any]:
     defaults = replace(_DEFAULTS)
     return {
-        "camera": "simulated",
+        "camera": SIMULATED.name,
         "gsd_mm": f"{defaults.gsd_m * 1000:g}",
         "forward_overlap_pct": f"{defaults.forward_overlap * 100:g}",
         "side_overlap_pct": f"{defaults.side_overlap * 100:g}",
