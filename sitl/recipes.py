@@ -17,6 +17,7 @@ from sitl.ground import Corridor, Layout
 
 Place = tuple[float, float]
 """Road coordinates (s, t) in metres."""
+GOLDEN_ANGLE_DEG = 137.508
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Recipe:
     name: str
     origin: GeoPoint
     layout: Layout
+    heading_deg: tuple[float, float]
+    """Range of the main road's direction, counter-clockwise from east, for seed 1."""
     cars: tuple[ParkedCar, ...]
     skids: tuple[Skid, ...]
     gcps: tuple[Place, ...]
@@ -75,11 +78,13 @@ def _jittered(
     return tuple((float(s), float(t)) for s, t in moved)
 
 
-def strewn(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+def strewn(recipe: Recipe, seed: int, rng: np.random.Generator) -> Recipe:
     """The recipe with the crash, its traces and the street as this seed has them.
 
     The crash as a whole moves along the street; cars turn and skid marks start elsewhere.
+    Successive seeds turn the whole by the golden angle, so that no two lie alike.
     """
+    heading_deg = float(rng.uniform(*recipe.heading_deg)) + GOLDEN_ANGLE_DEG * (seed - 1)
     along = float(rng.uniform(-1.2, 1.2))
 
     def moved(place: Place, spread_m: float = 0.0) -> Place:
@@ -96,7 +101,7 @@ def strewn(recipe: Recipe, rng: np.random.Generator) -> Recipe:
     )
     return replace(
         recipe,
-        layout=replace(recipe.layout, heading_rad=float(rng.uniform(-math.pi, math.pi))),
+        layout=replace(recipe.layout, heading_rad=math.radians(heading_deg)),
         cars=cars,
         skids=skids,
         gcps=_jittered(rng, recipe.gcps, 0.25),
@@ -139,6 +144,7 @@ def accident() -> Recipe:
         layout=Layout(
             (Corridor("s", 0.0, 7.0, -400.0, 400.0),), 0.0, 2.0, 0.025, 0.006, 0.22, 0.4, 5
         ),
+        heading_deg=(20.0, 35.0),
         cars=(ParkedCar(red, (-2.15, -1.15), 17.0), ParkedCar(silver, (1.35, 0.75), -82.0)),
         skids=(
             Skid("skid_1", ((-17.6, -1.02), (-4.35, -1.02)), 0.72),
@@ -209,6 +215,7 @@ def crossing() -> Recipe:
         name="crossing",
         origin=GeoPoint(50.84110, 4.35320, 62.0),
         layout=Layout(roads, 0.0, 1.8, 0.02, 0.010, 0.35, 0.4, 9),
+        heading_deg=(-70.0, -50.0),
         cars=(
             ParkedCar(blue, (-0.9, -0.9), 12.0),
             ParkedCar(white, (2.9, 0.6), 118.0),

@@ -96,7 +96,7 @@ def make_world(name: str = "accident", seed: int = 1) -> World:
             f"world {name!r} is unknown; there are {', '.join(sorted(RECIPES))}", field="world"
         )
     rng = np.random.default_rng([seed, sum(name.encode())])
-    return build_world(strewn(RECIPES[name](), rng), seed, rng)
+    return build_world(strewn(RECIPES[name](), seed, rng), seed, rng)
 
 
 def build_world(recipe: Recipe, seed: int, rng: np.random.Generator) -> World:

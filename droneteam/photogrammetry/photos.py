@@ -8,7 +8,6 @@ no photo states.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -359,10 +358,3 @@ def _unsupported(name: str) -> PhotoProblem:
         "unsupported",
         f"{name} is a raw or HEIF file, which is not read; export it as JPEG or 16-bit TIFF",
     )
-
-
-def ground_speed_mps(photo: Photo) -> float | None:
-    """The stated horizontal speed at the exposure."""
-    if photo.velocity_ned_mps is None:
-        return None
-    return math.hypot(photo.velocity_ned_mps[0], photo.velocity_ned_mps[1])

@@ -57,7 +57,7 @@ class MatchParams:
     large_penalty: int = 32
     uniqueness_percent: int = 5
     refine_half_px: int = 3
-    refine_steps: int = 2
+    refine_steps: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -403,11 +403,6 @@ def test_a_near_duplicate_names_its_twin(tmp_path: Path) -> None:
     ]
 
 
-def test_ground_moves_in_the_image_while_the_sensor_is_read() -> None:
-    """5 m/s for 20 ms is 0.1 m on the ground; at 40 m and 3000 px focal length 7.5 px."""
-    assert quality.rolling_shutter_px(5.0, 40.0, 3000.0, 0.02) == pytest.approx(7.5)
-
-
 # --- what structure from motion gets ----------------------------------------------------------
 
 

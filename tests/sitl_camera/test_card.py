@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +51,15 @@ def test_a_failure_names_the_photo(accident: World, tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"drone-01/DJI_0004\.JPG was not written") as caught:
         card.close()
     assert caught.value.photo == "drone-01/DJI_0004.JPG"
+
+
+def test_a_killed_process_is_an_error_that_names_the_photo(accident: World, tmp_path: Path) -> None:
+    card = CardWriter(accident, tmp_path, CAMERA, 1, 1)
+    card.shoot(shot_over(accident, 0.0, 0.0, 9.0, 2))
+    for pid in list(card._pool._processes):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(CardError, match=r"DJI_0002\.JPG was not written: a rendering process"):
+        card.close()
 
 
 def test_a_photo_is_taken_once(accident: World, tmp_path: Path) -> None:

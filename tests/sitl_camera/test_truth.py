@@ -115,7 +115,7 @@ def test_the_reference_surface_lies_on_the_world(accident: World) -> None:
     points = surface["points_enu_m"][some].astype(float)
     normals = surface["normals"][some].astype(float)
     distance = accident.first_hits(points + 0.02 * normals, -normals)
-    assert (np.abs(distance - 0.02) < 1e-4).mean() > 0.97  # elsewhere another surface is nearer
+    assert (np.abs(distance - 0.02) < 1e-4).mean() > 0.93  # elsewhere another surface is nearer
     assert set(np.unique(surface["labels"])) >= {Material.ASPHALT, Material.CAR_BODY}
     assert len(surface["label_names"]) == len(Material)
 
