@@ -46,9 +46,7 @@ def exact_network(folder: Path, photos: int) -> CameraNetwork:
     with (folder / "poses.csv").open() as file:
         for pose in list(csv.DictReader(file))[:photos]:
             centre = np.array([float(pose[k]) for k in ("east_m", "north_m", "up_m")])
-            rotation = np.array(
-                [[float(pose[f"r{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)]
-            )
+            rotation = np.array([[float(pose[f"r{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)])
             matrix = np.concatenate([rotation, (-rotation @ centre)[:, None]], axis=1)
             views.append(View(pose["photo"], folder / "images" / pose["photo"], camera, matrix))
     reference = np.load(folder / "surface.npz")
@@ -66,10 +64,10 @@ def _tracks(points: np.ndarray, views: list[View]) -> SparseCloud:
     chosen = rng.permutation(np.flatnonzero(seen.sum(axis=0) >= 2))[:SPARSE_POINTS]
     seen = seen[:, chosen]
     columns, rows = np.nonzero(seen.T)
-    pixels = np.concatenate(
-        [optics.project(points[chosen][[c]], views[r])[0] for c, r in zip(columns[:0], rows[:0])]
-        or [np.zeros((len(columns), 2))]
-    )
+    pixels = np.zeros((len(columns), 2))
+    for index, view in enumerate(views):
+        mine = rows == index
+        pixels[mine] = optics.project(points[chosen][columns[mine]], view)[0]
     return SparseCloud(
         points_enu_m=points[chosen],
         colors=np.full((len(chosen), 3), 128, np.uint8),
@@ -122,23 +120,33 @@ def report(cloud: DenseCloud, network: CameraNetwork, folder: Path) -> None:
     aside = np.sqrt(np.maximum(far**2 - to_plane**2, 0.0))
     to_plane = np.where(aside < 1.5 * local[nearest], to_plane, far)
     to_cloud, _ = cKDTree(cloud.points_enu_m).query(points, workers=2)
-    print(f"GSD {1e3 * gsd:.1f} mm, reference {len(points)} points {1e3 * spacing:.0f} mm apart, "
-          f"{100 * seen.mean():.0f} % visible to 3 photos; cloud {len(cloud.points_enu_m)} points")
-    print(f"distance to surface: median {np.median(to_plane) / gsd:.3f} GSD; "
-          f"over its own sigma: median {np.median(to_plane / cloud.sigma_m):.2f} (0.67 is ideal)")
+    print(
+        f"GSD {1e3 * gsd:.1f} mm, reference {len(points)} points {1e3 * spacing:.0f} mm apart, "
+        f"{100 * seen.mean():.0f} % visible to 3 photos; cloud {len(cloud.points_enu_m)} points"
+    )
+    print(
+        f"distance to surface: median {np.median(to_plane) / gsd:.3f} GSD; "
+        f"over its own sigma: median {np.median(to_plane / cloud.sigma_m):.2f} (0.67 is ideal)"
+    )
     print(f"{'surface':12} {'points':>8} " + "".join(f"complete@{k:<5}" for k in (0.9, 1.7, 4.0)))
     for k in (0.9, 1.7):
         p, c = np.mean(to_plane < k * gsd), np.mean(to_cloud[seen] < k * gsd)
-        print(f"at {k} GSD: precision {100 * p:.1f} %, completeness {100 * c:.1f} %, "
-              f"F {200 * p * c / (p + c):.1f} %")
+        print(
+            f"at {k} GSD: precision {100 * p:.1f} %, completeness {100 * c:.1f} %, "
+            f"F {200 * p * c / (p + c):.1f} %"
+        )
     for label, name in enumerate(reference["label_names"]):
         mine = seen & (reference["labels"] == label)
         if mine.sum() > 20:
             on = reference["labels"][nearest] == label
-            print(f"{name!s:12} {mine.sum():8d} " + "".join(
-                f"{100 * np.mean(to_cloud[mine] < k * gsd):13.1f} " for k in (0.9, 1.7, 4.0)
-            ) + f"  precision@0.9 {100 * np.mean(to_plane[on] < 0.9 * gsd):.1f}"
-              f" @1.7 {100 * np.mean(to_plane[on] < 1.7 * gsd):.1f}")
+            print(
+                f"{name!s:12} {mine.sum():8d} "
+                + "".join(
+                    f"{100 * np.mean(to_cloud[mine] < k * gsd):13.1f} " for k in (0.9, 1.7, 4.0)
+                )
+                + f"  precision@0.9 {100 * np.mean(to_plane[on] < 0.9 * gsd):.1f}"
+                f" @1.7 {100 * np.mean(to_plane[on] < 1.7 * gsd):.1f}"
+            )
 
 
 def main() -> None:
@@ -156,8 +164,10 @@ def main() -> None:
     cpu, wall = time.process_time() - started, time.monotonic() - wall
     pixels = sum(v.camera.width_px * v.camera.height_px for v in network.views) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(network.views)} photos, {pixels:.1f} Mpx: {cpu:.1f} CPU s ({wall:.1f} s wall), "
-          f"{cpu / pixels:.2f} CPU s per Mpx, peak {peak:.0f} MB")
+    print(
+        f"{len(network.views)} photos, {pixels:.1f} Mpx: {cpu:.1f} CPU s ({wall:.1f} s wall), "
+        f"{cpu / pixels:.2f} CPU s per Mpx, peak {peak:.0f} MB"
+    )
     report(cloud, network, options.folder)
     if options.workdir is None:
         shutil.rmtree(workdir)

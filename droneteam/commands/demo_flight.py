@@ -15,8 +15,8 @@ from droneteam.missions import service as missions
 from droneteam.missions.views import RegisteredFlight, SurveySpec
 
 ALERT_TIMEOUT_S = 30.0
-WANTED_GSD_M = 0.010
-MAX_PHOTOS = 44
+WANTED_GSD_M = 0.012
+MAX_PHOTOS = 34
 REGISTERED_SERIAL = "THRDA0000000001"
 """The simulator's third party; somebody announced this flight."""
 

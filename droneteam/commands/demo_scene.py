@@ -16,10 +16,12 @@ from droneteam.evidence import service as evidence
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.measure import Kind
 from droneteam.photogrammetry.measuring import MeasureRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.service import NewScene
+from droneteam.photogrammetry.views import SceneView
 
 PHOTOS_TIMEOUT_S = 300.0
 BUILD_TIMEOUT_S = 900.0
@@ -90,7 +92,7 @@ def reconstruct(stage: Stage) -> None:
     stage.require(summary["registered"] == summary["total"], "not every photo was registered")
 
 
-def _wait_for_build(stage: Stage) -> photogrammetry.SceneView:
+def _wait_for_build(stage: Stage) -> SceneView:
     deadline_s = time.monotonic() + BUILD_TIMEOUT_S
     shown = ""
     while True:
@@ -117,7 +119,7 @@ def measure(stage: Stage) -> None:
     """A skid mark, a car and an area, marked in the photos as a person would, against the truth."""
     world = stage.world()
     marks = _marks(stage)
-    wanted = (
+    wanted: tuple[tuple[Kind, str, list[str], str], ...] = (
         ("distance", "skid_1", world["lengths"]["skid_1"]["points"], "length_m"),
         ("distance", "car_1", world["lengths"]["car_1"]["points"], "length_m"),
         ("area", "debris_field", world["areas"]["debris_field"]["points"], "area_m2"),

@@ -30,6 +30,11 @@ MIN_CONTROL = 3
 SHIFT_SIGMA_M = 100.0
 """How far camera positions may lie from the control's datum (geoid, base station, barometer)."""
 FIRST_TIE_SIGMA_PX = 1.0
+PRINCIPAL_SIGMA = 0.005
+"""1-sigma of the principal point over the long side: assembly tolerance of small cameras."""
+ASPECT_SIGMA = 0.002
+DISTORTION_SIGMA = (0.3, 0.1, 1e-3, 1e-3, 0.05)
+"""1-sigma of k1, k2, p1, p2, k3 over lenses of drones and phones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -336,11 +341,8 @@ def _priors(
     intrinsics = np.zeros((int(cameras.max()) + 1, 12))
     intrinsics_sigma = np.full(intrinsics.shape, np.inf)
     for view, camera in zip(group.views, cameras, strict=True):
-        intrinsics[camera] = intrinsics_row(view.camera)
-        prior = by_name[view.name].focal_prior_px
-        if prior is not None:
-            intrinsics[camera, 0] = prior
-            intrinsics_sigma[camera, 0] = focal_sigma * prior
+        photo = by_name[view.name]
+        intrinsics[camera], intrinsics_sigma[camera] = _lens_prior(photo, focal_sigma)
     has_positions = bool(np.isfinite(base.centre_sigma).any())
     return Priors(
         centres=base.centres,
@@ -354,6 +356,19 @@ def _priors(
         intrinsics=intrinsics,
         intrinsics_sigma=intrinsics_sigma,
     )
+
+
+def _lens_prior(photo: PhotoInput, focal_sigma: float) -> tuple[FloatArray, FloatArray]:
+    """(12,) what a lens usually is, and its deviations."""
+    mean = np.zeros(12)
+    mean[:4] = photo.focal_prior_px or 0.0, 1.0, photo.width_px / 2.0, photo.height_px / 2.0
+    sigma = np.full(12, np.inf)
+    if photo.focal_prior_px is not None:
+        sigma[0] = focal_sigma * photo.focal_prior_px
+    sigma[1] = ASPECT_SIGMA
+    sigma[2:4] = PRINCIPAL_SIGMA * max(photo.width_px, photo.height_px)
+    sigma[4:9] = DISTORTION_SIGMA
+    return mean, sigma
 
 
 def _state(

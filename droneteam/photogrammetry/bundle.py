@@ -36,6 +36,8 @@ from droneteam.photogrammetry.scene import FloatArray
 
 __all__ = ["INTRINSICS", "Solution", "layout", "solve", "tail_weight"]
 
+OWN_CHOLESKY = 800
+"""Unknowns up to which the compiled single-threaded factorisation is used."""
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-7, 1e8
 
 
@@ -54,7 +56,7 @@ class Solution:
     converged: bool
 
 
-def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-8) -> Solution:
+def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-6) -> Solution:
     """The adjusted state.
 
     tol : stops when the cost falls by less than this fraction.
@@ -118,9 +120,8 @@ def _step(
     diagonal = np.einsum("ii->i", matrix)
     diagonal *= 1.0 + damping
     diagonal += 1e-12 * max(1.0, float(diagonal.max(initial=0.0)))
-    try:
-        step = cho_solve(cho_factor(matrix, lower=True, check_finite=False), right)
-    except LinAlgError:
+    step = _solved(matrix, right)
+    if step is None:
         return None
     ties = problem.ties
     points = kernels.point_steps(
@@ -129,6 +130,17 @@ def _step(
         columns.intrinsics, columns.pose, step, damping,
     )  # fmt: skip
     return moved(state, columns, step, np.asarray(points))
+
+
+def _solved(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
+    """The solution of a positive definite system; None when it is not one."""
+    if len(matrix) <= OWN_CHOLESKY:
+        factor = np.array(matrix, order="C")
+        return kernels.solve_factored(factor, right) if kernels.cholesky(factor) else None
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix, lower=True), right))
+    except (LinAlgError, ValueError):
+        return None
 
 
 def normal_equations(

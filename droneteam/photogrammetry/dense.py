@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -150,7 +149,7 @@ class _Job:
     """Everything that is settled before the first pair is matched."""
 
     views: tuple[View, ...]
-    pairs: list[tuple[int, int]]
+    chosen: list[tuple[int, int]]
     partners: list[list[int]]
     seen: pairs.Visibility
     inverse_range: list[tuple[float, float]]
@@ -181,7 +180,7 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
     key = _key(views, chosen, params)
     return _Job(
         views=views,
-        pairs=chosen,
+        chosen=chosen,
         partners=[[n.view for n in row[: params.checkers]] for row in ranked],
         seen=seen,
         inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
@@ -232,10 +231,10 @@ def _inverse_range(points_enu_m: NDArray[np.float64], view: View) -> tuple[float
 
 def _match_all(job: _Job, progress: Progress) -> None:
     """Matches every pair that is not done yet and merges photos as they become complete."""
-    waiting = {v: {p for p in job.pairs if v in p} for v in range(len(job.views))}
+    waiting = {v: {p for p in job.chosen if v in p} for v in range(len(job.views))}
     merged = set(job.progressed.merged)
-    todo = [p for p in job.pairs if not _pair_done(job, p, merged)]
-    for pair in set(job.pairs) - set(todo):
+    todo = [p for p in job.chosen if not _pair_done(job, p, merged)]
+    for pair in set(job.chosen) - set(todo):
         for view in pair:
             waiting[view].discard(pair)
     photos = _PhotoCache(job.views, 2 * job.params.workers + 2)
@@ -290,7 +289,7 @@ def _pair_done(job: _Job, pair: tuple[int, int], merged: set[int]) -> bool:
 def _merge_ready(job: _Job, waiting: dict[int, set[tuple[int, int]]], merged: set[int]) -> None:
     """Merges each photo whose pairs are all matched, and drops its hypotheses."""
     for view in [v for v, left in waiting.items() if not left and v not in merged]:
-        paths = [job.hypothesis_path(view, p) for p in job.pairs if view in p]
+        paths = [job.hypothesis_path(view, p) for p in job.chosen if view in p]
         depth = _merged(job, view, paths)
         with _replacing(job.depth_path(view)) as partial, partial.open("wb") as file:
             np.save(file, np.stack([depth.inverse_depth, depth.sigma]))
@@ -401,4 +400,4 @@ def _replacing(path: Path) -> Iterator[Path]:
     """A path to write to that takes `path`'s place at the end; a kill leaves the old file."""
     partial = path.with_name(path.name + ".part")
     yield partial
-    os.replace(partial, path)
+    partial.replace(path)

@@ -14,6 +14,8 @@ from droneteam.photogrammetry.scene import DenseCloud, FloatArray, View
 Float32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
+NOTHING: Bytes = np.zeros((0, 0), np.uint8)
+
 SIGMA_FLOOR_PX = 0.05
 """What calibration and interpolation leave of a disparity's error however good its texture."""
 NORMAL_HALF_PX = 2
@@ -70,8 +72,7 @@ def fuse(
             image = colours(view)
             for block in _blocks(maps(view), views[view], image, visited[view]):
                 parts.append(_agreed(block, views, maps, partners[view], visited, min_views))
-        del visited[view]
-        visited[view] = np.ones((0, 0), np.uint8)
+        visited[view] = NOTHING
         progress((done + 1) / len(order))
     return concatenate(parts)
 
@@ -91,7 +92,10 @@ def _blocks(depth: DepthMap, view: View, image: Bytes, visited: Bytes) -> Iterat
     """Blocks of the photo's own points that no earlier photo has emitted."""
     height = depth.inverse_depth.shape[0]
     for start in range(0, height, ROW_BLOCK):
-        top, bottom = max(0, start - NORMAL_HALF_PX), min(height, start + ROW_BLOCK + NORMAL_HALF_PX)
+        top, bottom = (
+            max(0, start - NORMAL_HALF_PX),
+            min(height, start + ROW_BLOCK + NORMAL_HALF_PX),
+        )
         matrix = view.camera.matrix
         matrix[1, 2] -= top
         normals = kernels.normals_of_inverse_depth(
@@ -145,12 +149,15 @@ def _agreed(
     agreeing, conflicting = np.ones(n, np.uint8), np.zeros(n, np.uint8)
     for partner in partners:
         other = maps(partner)
+        spare = np.zeros(
+            other.inverse_depth.shape if not visited[partner].size else (0, 0), np.uint8
+        )
         kernels.agree_with_view(
             block.points, block.normals, block.sigma, block.gsd,
             views[partner].cam_from_enu, views[partner].camera.matrix,
             other.inverse_depth, other.sigma,
             shift, weight, square, agreeing, conflicting,
-            visited[partner] if visited[partner].size else np.zeros_like(other.inverse_depth, np.uint8),
+            visited[partner] if visited[partner].size else spare,
         )  # fmt: skip
     keep = (agreeing >= min_views) & (conflicting < agreeing)
     mean = shift / weight

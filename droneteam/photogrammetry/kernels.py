@@ -14,6 +14,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+MIN_WINDOW = 8
+"""Fewest pixels of a window that say anything about a shift and two slopes."""
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 F32 = NDArray[np.float32]
@@ -70,10 +73,11 @@ def refine_disparity(
 ) -> tuple[F32, F32]:
     """Disparities after one Gauss-Newton step on brightness, and their 1-sigma, in pixels.
 
-    Lucas & Kanade (IJCAI 1981) with local gain: over a window that follows the surface (pixels
-    whose disparity departs by more than one are left out), the step that makes the warped right
-    image equal the left one.  Unlike a parabola through three matching costs it has no pull
-    towards whole pixels.
+    Lucas & Kanade (IJCAI 1981) with local gain and offset, over a window that follows the
+    surface: pixels whose disparity departs by more than one are left out, and the others are taken
+    to lie on the plane through them.  What comes out is the plane's height at the centre at which
+    the warped right image equals the left one; with little texture it tends to the plane's own.
+    Unlike a parabola through three matching costs it has no pull towards whole pixels.
 
     left, right : (h, w); disparity : (h, w), NaN where unknown; noise : 1-sigma of brightness.
     """
@@ -106,54 +110,65 @@ def refine_disparity(
             centre = disparity[row, column]
             if np.isnan(centre):
                 continue
+            top, bottom = max(0, row - half), min(h, row + half + 1)
+            left_edge, right_edge = max(0, column - half), min(w, column + half + 1)
             n = 0
-            sl = 0.0
-            sr = 0.0
-            sg = 0.0
-            sll = 0.0
-            srr = 0.0
-            sgg = 0.0
-            slr = 0.0
-            sgl = 0.0
-            sgr = 0.0
-            for i in range(max(0, row - half), min(h, row + half + 1)):
-                for j in range(max(0, column - half), min(w, column + half + 1)):
-                    near = disparity[i, j]
-                    if not abs(near - centre) <= 1.0:
+            sx = sy = sd = sxx = sxy = syy = sxd = syd = 0.0
+            for i in range(top, bottom):
+                for j in range(left_edge, right_edge):
+                    if not abs(disparity[i, j] - centre) <= 1.0 or np.isnan(warped[i, j]):
                         continue
-                    lv = left[i, j]
-                    rv = warped[i, j]
-                    if np.isnan(rv):
-                        continue
-                    g = slope[i, j]
+                    x, y, d = float(j - column), float(i - row), disparity[i, j] - centre
                     n += 1
+                    sx += x
+                    sy += y
+                    sd += d
+                    sxx += x * x
+                    sxy += x * y
+                    syy += y * y
+                    sxd += x * d
+                    syd += y * d
+            if n < MIN_WINDOW:
+                continue
+            cxx, cxy, cyy = sxx - sx * sx / n, sxy - sx * sy / n, syy - sy * sy / n
+            cxd, cyd = sxd - sx * sd / n, syd - sy * sd / n
+            determinant = cxx * cyy - cxy * cxy
+            if determinant < 1e-3 * n * n:
+                continue
+            ax = (cxd * cyy - cyd * cxy) / determinant
+            ay = (cyd * cxx - cxd * cxy) / determinant
+            level = (sd - ax * sx - ay * sy) / n
+            sl = sr = sg = sh = sll = srr = sgg = slr = sgl = sgr = sgh = 0.0
+            for i in range(top, bottom):
+                for j in range(left_edge, right_edge):
+                    if not abs(disparity[i, j] - centre) <= 1.0 or np.isnan(warped[i, j]):
+                        continue
+                    lv, rv, g = left[i, j], warped[i, j], slope[i, j]
+                    d = disparity[i, j] - centre - level - ax * (j - column) - ay * (i - row)
                     sl += lv
                     sr += rv
                     sg += g
+                    sh += g * d
                     sll += lv * lv
                     srr += rv * rv
                     sgg += g * g
                     slr += lv * rv
                     sgl += g * lv
                     sgr += g * rv
-            if n < 6:
-                continue
+                    sgh += g * g * d
             vl = sll - sl * sl / n
             vr = srr - sr * sr / n
             vg = sgg - sg * sg / n
-            lr = slr - sl * sr / n
-            gl = sgl - sg * sl / n
-            gr = sgr - sg * sr / n
             floor = n * noise * noise
             gain = np.sqrt((vl + floor) / (vr + floor))
-            misfit = gl / gain - gr
-            information = vg + floor
-            step = -misfit / information
+            pull = (sgr - sg * sr / n) - (sgl - sg * sl / n) / gain + (sgh - sg * sh / n)
+            step = level + pull / (vg + floor)
             if step > max_step:
                 step = max_step
             elif step < -max_step:
                 step = -max_step
             refined[row, column] = centre + step
+            lr = slr - sl * sr / n
             residual = max(vl / (gain * gain) - 2.0 * lr / gain + vr, 0.0) / n
             scatter = max(residual, 2.0 * noise * noise)
             sigma[row, column] = np.sqrt(scatter / max(vg, 1e-6))
@@ -410,9 +425,12 @@ def agree_with_view(
             q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
         depth = 1.0 / q
         slope = (
-            normals[p, 0] * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
-            + normals[p, 1] * (cam_from_enu[0, 1] * cx + cam_from_enu[1, 1] * cy + cam_from_enu[2, 1] * cz)
-            + normals[p, 2] * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
+            normals[p, 0]
+            * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
+            + normals[p, 1]
+            * (cam_from_enu[0, 1] * cx + cam_from_enu[1, 1] * cy + cam_from_enu[2, 1] * cz)
+            + normals[p, 2]
+            * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
         ) / cz
         shift = (depth - cz) * slope
         view_sigma = inverse_sigma[near_y, near_x] * depth * depth

@@ -179,7 +179,8 @@ def _nearest_colours(cloud: DenseCloud, vertices: FloatArray) -> NDArray[np.uint
     step = max(1, len(cloud.points_enu_m) // MAX_INPUT_POINTS)
     points, colors = cloud.points_enu_m[::step], cloud.colors[::step]
     _, index = cKDTree(points).query(vertices, k=min(NEIGHBOURS_FOR_COLOUR, len(points)), workers=2)
-    return colors[index.reshape(len(vertices), -1)].mean(axis=1).astype(np.uint8)
+    near = colors[index.reshape(len(vertices), -1)]
+    return np.asarray(near.mean(axis=1), dtype=np.uint8)
 
 
 def _textured(

@@ -165,7 +165,9 @@ def _candidates(
             away = scene.centres[index] - middle
             distance = float(np.linalg.norm(away))
             if away[2] > 0.0:
-                merits.append(((away[2] / distance) ** 2 * view.camera.focal_px[0] / distance, index))
+                merits.append(
+                    ((away[2] / distance) ** 2 * view.camera.focal_px[0] / distance, index)
+                )
     merits.sort(reverse=True)
     return np.array([index for _, index in merits[:limit]], dtype=np.int64)
 
@@ -306,9 +308,7 @@ def _gain_cells(
     )
 
 
-def solve_gains(
-    views: NDArray[np.int16], values: NDArray[np.float32], n_views: int
-) -> FloatArray:
+def solve_gains(views: NDArray[np.int16], values: NDArray[np.float32], n_views: int) -> FloatArray:
     """(n_views,) gains from (n, k) brightnesses of the same cells in k photos each.
 
     Pairs whose ratio is far from their photos' median ratio (a person who moved, a reflection)
@@ -334,4 +334,4 @@ def solve_gains(
     logs = np.linalg.solve(normal, right)
     used = np.diag(normal) > 2.0 * GAIN_PRIOR
     logs -= logs[used].mean() if used.any() else 0.0
-    return np.clip(np.exp(logs), 1.0 / MAX_GAIN, MAX_GAIN)
+    return np.asarray(np.clip(np.exp(logs), 1.0 / MAX_GAIN, MAX_GAIN), dtype=np.float64)

@@ -13,6 +13,7 @@ I64 = NDArray[np.int64]
 BLOCK = 16
 """Cells per side of the blocks whose highest cell lets a line of sight skip them."""
 SLOPE_STEPS = 3.0
+UNDERCUT_STEPS = 2.5
 
 
 @compiled
@@ -126,7 +127,33 @@ def fill_gaps(height: F32, layers: int, band: float) -> F32:
                         queued[i, j] = 1
                         n += 1
         first = last
+    for _ in range(layers):
+        if not _undercut(out, height, UNDERCUT_STEPS * band):
+            break
     return _without_open_rims(out, height, layers)
+
+
+@compiled
+def _undercut(filled: F32, height: F32, step: float) -> bool:
+    """Lowers filled cells that stand a step above a neighbour; whether there were any.
+
+    Otherwise a roof would grow half-way into the gap that it has caused in the road beside it.
+    """
+    h, w = filled.shape
+    before = filled.copy()
+    changed = False
+    for row in range(h):
+        for column in range(w):
+            if np.isnan(before[row, column]) or not np.isnan(height[row, column]):
+                continue
+            lowest = before[row, column]
+            for i in range(max(0, row - 1), min(h, row + 2)):
+                for j in range(max(0, column - 1), min(w, column + 2)):
+                    lowest = min(lowest, before[i, j])
+            if before[row, column] - lowest > step:
+                filled[row, column] = lowest
+                changed = True
+    return changed
 
 
 @compiled
@@ -159,7 +186,8 @@ def _lowest_mean(height: F32, row: int, column: int, band: float) -> float:
 
 @compiled
 def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
-    """Takes back what grew outwards: a filled cell must have known cells on opposite sides."""
+    """Takes back what grew outwards: a filled cell must have known cells on opposite sides, and
+    that along at least two of the four lines through it (along one, it may lie in a bay)."""
     h, w = height.shape
     out = filled.copy()
     reach = 2 * layers
@@ -168,7 +196,7 @@ def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
         for column in range(w):
             if np.isnan(filled[row, column]) or not np.isnan(height[row, column]):
                 continue
-            enclosed = False
+            enclosed = 0
             for dy, dx in steps:
                 sides = 0
                 for sign in (-1, 1):
@@ -182,9 +210,8 @@ def _without_open_rims(filled: F32, height: F32, layers: int) -> F32:
                             sides += 1
                             break
                 if sides == 2:
-                    enclosed = True
-                    break
-            if not enclosed:
+                    enclosed += 1
+            if enclosed < 2:
                 out[row, column] = np.nan
     return out
 

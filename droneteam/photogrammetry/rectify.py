@@ -132,9 +132,9 @@ def search_range(residual: FloatArray) -> tuple[int, int]:
     return lowest, lowest + span
 
 
-def photo_map(view: View, rays: FloatArray, size_px: tuple[int, int]) -> tuple[
-    NDArray[np.float32], NDArray[np.float32]
-]:
+def photo_map(
+    view: View, rays: FloatArray, size_px: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where in the photo each canvas pixel lies, for cv2.remap; NaN where it cannot be seen."""
     camera = view.camera
     return kernels.distorted_map(

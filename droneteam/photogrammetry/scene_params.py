@@ -16,8 +16,6 @@ Preset = Literal["preview", "normal", "full"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 LANGUAGES = ("fr", "nl", "en")
 _CONTROL = ("gcp_path", "check_path", "scale_bars_path")
-DEFAULT_EPSG = 3812
-"""Belgian Lambert 2008."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,9 @@ class SceneParams:
     camera : a calibration for every photo, taken as exact.
     gcp_path, check_path, scale_bars_path : control, points kept out of the adjustment, lengths.
     until : the last stage to run.
+    epsg : reference system of the products; None for Belgian Lambert 2008 in Belgium and the UTM
+    zone elsewhere.
+    language, title : of the report.
     threads : processor cores to use; it does not change the result.
     """
 
@@ -36,8 +37,9 @@ class SceneParams:
     check_path: Path | None = None
     scale_bars_path: Path | None = None
     until: StageName = "export"
-    epsg: int = DEFAULT_EPSG
+    epsg: int | None = None
     language: str = "fr"
+    title: str = ""
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -51,7 +53,7 @@ class SceneParams:
             )
         if self.language not in LANGUAGES:
             raise InputError(f"language {self.language!r} is not fr, nl or en", field="language")
-        if not 1024 <= self.epsg <= 32767:
+        if self.epsg is not None and not 1024 <= self.epsg <= 32767:
             raise InputError(f"EPSG code {self.epsg} outside [1024, 32767]", field="epsg")
         if self.threads < 1:
             raise InputError(f"threads {self.threads} is less than 1", field="threads")
@@ -71,6 +73,7 @@ def params_document(params: SceneParams) -> dict[str, Any]:
         "until": params.until,
         "epsg": params.epsg,
         "language": params.language,
+        "title": params.title,
         "threads": params.threads,
     }
 
@@ -93,6 +96,7 @@ def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> Scen
         until=document["until"],
         epsg=document["epsg"],
         language=document["language"],
+        title=document["title"],
         threads=document["threads"],
         **{name: Path(path) for name, path in control.items() if path is not None},
     )

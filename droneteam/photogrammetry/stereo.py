@@ -8,8 +8,7 @@ and gives each pixel its own 1-sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -58,7 +57,7 @@ class MatchParams:
     large_penalty: int = 32
     uniqueness_percent: int = 5
     refine_half_px: int = 3
-    refine_steps: int = 2
+    refine_steps: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +130,9 @@ def match_pair(
     )
 
 
-def semi_global(left: Float32, right: Float32, range_px: tuple[int, int], how: MatchParams) -> Float32:
+def semi_global(
+    left: Float32, right: Float32, range_px: tuple[int, int], how: MatchParams
+) -> Float32:
     """Disparities (h, w) float32 of the left image, NaN where the match is not trusted.
 
     Works in bands of rows so that the matcher's cost volume stays below `BAND_BYTES`.
@@ -170,9 +171,10 @@ def normalise(image: Float32) -> NDArray[np.uint8]:
     )
 
 
-def _matcher(range_px: tuple[int, int], how: MatchParams) -> cv2.StereoSGBM:
+def _matcher(range_px: tuple[int, int], how: MatchParams) -> Any:
     area = how.block_px * how.block_px
-    return cv2.StereoSGBM_create(
+    create: Any = cv2.StereoSGBM_create  # type: ignore[attr-defined]  # absent from the stubs
+    return create(
         minDisparity=range_px[0],
         numDisparities=range_px[1] - range_px[0],
         blockSize=how.block_px,
@@ -201,7 +203,7 @@ def _warp(
 
 def _drop_unseen(disparity: Float32, right_seen: NDArray[np.bool_]) -> None:
     """Clears disparities that lead outside what the right photo covers."""
-    height, width = disparity.shape
+    width = disparity.shape[1]
     rows, columns = np.nonzero(~np.isnan(disparity))
     target = np.rint(columns - disparity[rows, columns]).astype(np.int64)
     ok = (target >= 0) & (target < width)
@@ -218,7 +220,7 @@ def resized(view: View, scale: float) -> View:
 
 def undistorted_colour(view: View) -> NDArray[np.uint8]:
     """The photo (h, w, 3) RGB on its pinhole grid; black where the lens model does not reach."""
-    rays = np.linalg.inv(view.camera.matrix)
+    rays = np.asarray(np.linalg.inv(view.camera.matrix), dtype=np.float64)
     map_x, map_y = rectify.photo_map(view, rays, (view.camera.width_px, view.camera.height_px))
     unseen = np.isnan(map_x)
     map_x[unseen], map_y[unseen] = -9.0, -9.0

@@ -49,13 +49,16 @@ class Grid:
 
     def cell_of(self, east_m: FloatArray, north_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Fractional column and row of positions; the centre of cell (0, 0) is (0.5, 0.5)."""
-        return (east_m - self.east_m) / self.gsd_m, (self.north_m - north_m) / self.gsd_m
+        column = (np.asarray(east_m, np.float64) - self.east_m) / self.gsd_m
+        row = (self.north_m - np.asarray(north_m, np.float64)) / self.gsd_m
+        return np.asarray(column, np.float64), np.asarray(row, np.float64)
 
     def centres(self) -> tuple[FloatArray, FloatArray]:
         """East of each column's and north of each row's centre."""
-        east = self.east_m + (np.arange(self.width) + 0.5) * self.gsd_m
-        north = self.north_m - (np.arange(self.height) + 0.5) * self.gsd_m
-        return east, north
+        steps = np.arange(max(self.width, self.height), dtype=np.float64) + 0.5
+        east = self.east_m + steps[: self.width] * self.gsd_m
+        north = self.north_m - steps[: self.height] * self.gsd_m
+        return np.asarray(east), np.asarray(north)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,9 +233,9 @@ def _opening(
     return np.asarray(cv2.dilate(eroded, kernel, borderType=cv2.BORDER_REPLICATE))
 
 
-def hillshade(raster: Raster, azimuth_deg: float = 315.0, altitude_deg: float = 45.0) -> NDArray[
-    np.uint8
-]:
+def hillshade(
+    raster: Raster, azimuth_deg: float = 315.0, altitude_deg: float = 45.0
+) -> NDArray[np.uint8]:
     """A shaded relief, 1 to 255, 0 where unknown (Horn, Proc. IEEE 1981, 69:14)."""
     z = raster.height_m
     known = np.isfinite(z)

@@ -73,7 +73,9 @@ def build_atlas(
 def triangle_adjacency(triangles: NDArray[np.int32]) -> sparse.csr_array:
     """(m, m) ones where two triangles share an edge."""
     m = len(triangles)
-    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]))
+    edges = np.sort(
+        np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    )
     owner = np.tile(np.arange(m), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     edges, owner = edges[order], owner[order]
@@ -269,8 +271,9 @@ def _paint(
         patch = photo[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         size = np.maximum(np.ceil(np.array([x1 - x0, y1 - y0]) * scale[piece]).astype(int), 1)
         if (size[0], size[1]) != (patch.shape[1], patch.shape[0]):
-            patch = cv2.resize(
-                patch, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA
+            shape = (int(size[0]), int(size[1]))
+            patch = np.asarray(
+                cv2.resize(patch, shape, interpolation=cv2.INTER_AREA), dtype=np.uint8
             ).reshape(size[1], size[0], 3)
         left, top = corner[piece]
         image[top : top + size[1], left : left + size[0]] = patch

@@ -7,17 +7,23 @@ thing is the data types.
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from droneteam.geo import GeoPoint
+from droneteam.photogrammetry.dense import DenseParams, dense_cloud
 from droneteam.photogrammetry.scene import (
     Accuracy,
     Camera,
     CameraNetwork,
+    DenseCloud,
     Frame,
     SparseCloud,
     View,
@@ -86,23 +92,32 @@ class BoxWorld:
             colours[chosen] = _bilinear(self.textures[index], u, v)
         return t, colours
 
-    def photograph(self, view: View, supersample: int = 2, gain: float = 1.0, noise: float = 0.0):
-        """The photo as (h, w, 3) uint8 and its true depth along the optical axis."""
-        camera = view.camera
-        w, h = camera.width_px, camera.height_px
-        total = np.zeros((h * w, 3))
-        rotation = view.cam_from_enu[:, :3]
-        offsets = (np.arange(supersample) + 0.5) / supersample - 0.5
-        samples = [(0.0, 0.0)] if supersample == 1 else [(a, b) for a in offsets for b in offsets]
-        for dx, dy in samples:
-            x, y = np.meshgrid(np.arange(w) + 0.5 + dx, np.arange(h) + 0.5 + dy)
-            local = pixel_rays(camera, x.ravel(), y.ravel())
-            total += self.trace(view.centre_enu_m, local @ rotation)[1]
+    def photograph(self, view: View, gain: float = 1.0, noise: float = 0.0):
+        """The photo as (h, w, 3) uint8 and its true depth along the optical axis.
+
+        One ray per pixel: the texture is coarser than the pixels, so nothing aliases but edges.
+        """
+        w, h = view.camera.width_px, view.camera.height_px
         x, y = np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)
-        depth = self.trace(view.centre_enu_m, pixel_rays(camera, x.ravel(), y.ravel()) @ rotation)
-        image = total.reshape(h, w, 3) / len(samples) * gain
+        directions = pixel_rays(view.camera, x.ravel(), y.ravel()) @ view.cam_from_enu[:, :3]
+        depth, colours = self.trace(view.centre_enu_m, directions)
+        image = colours.reshape(h, w, 3) * gain
         image += np.random.default_rng(self.seed).normal(scale=noise, size=image.shape)
-        return np.clip(np.rint(image), 0, 255).astype(np.uint8), depth[0].reshape(h, w)
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8), depth.reshape(h, w)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Distances (n,) of points to the nearest surface of the world (level ground only)."""
+        x, y, z = points.T
+        hidden = np.zeros(len(points), dtype=bool)
+        nearest = np.full(len(points), np.inf)
+        for box in self.boxes:
+            low, high = np.array(box[0::2]), np.array(box[1::2])
+            below = low - [0.0, 0.0, 1e3]
+            outside = np.linalg.norm(np.maximum(np.maximum(below - points, points - high), 0), axis=1)
+            inside = np.minimum(points - below, high - points).min(axis=1)
+            nearest = np.minimum(nearest, np.where(outside > 0, outside, np.abs(inside)))
+            hidden |= (x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1])
+        return np.minimum(nearest, np.where(hidden, np.inf, np.abs(z)))
 
 
 def _bilinear(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -115,11 +130,14 @@ def _bilinear(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def pixel_rays(camera: Camera, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Ray directions with z = 1 by OpenCV, whose array convention is half a pixel off ours."""
-    pixels = np.stack([x, y], axis=-1)[:, None, :].astype(np.float64)
     matrix = camera.matrix
-    flat = cv2.undistortPoints(
-        pixels, matrix, camera.distortion, criteria=(3, 60, 1e-14)
-    )[:, 0]
+    if not camera.distortion.any():
+        ones = np.ones_like(x)
+        return np.stack(
+            [(x - matrix[0, 2]) / matrix[0, 0], (y - matrix[1, 2]) / matrix[1, 1], ones], axis=1
+        )
+    pixels = np.stack([x, y], axis=-1)[:, None, :].astype(np.float64)
+    flat = cv2.undistortPoints(pixels, matrix, camera.distortion, criteria=(3, 25, 1e-13))[:, 0]
     return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)
 
 
@@ -159,8 +177,39 @@ def block_poses(height_m: float = 6.0) -> list[np.ndarray]:
 
 
 def strip_poses(height_m: float = 6.0) -> list[np.ndarray]:
-    return [nadir((x, y, height_m), 5.0 * k) for k, (x, y) in enumerate(
-        [(-0.9, 0.0), (-0.1, 0.1), (0.8, -0.1), (0.0, 0.9)])]
+    return [
+        nadir((x, y, height_m), 5.0 * k)
+        for k, (x, y) in enumerate([(-0.9, 0.0), (-0.1, 0.1), (0.8, -0.1), (0.0, 0.9)])
+    ]
+
+
+@dataclass(frozen=True)
+class BoxScene:
+    """The world, the photos of it and what the code under test makes of them."""
+
+    world: BoxWorld
+    network: CameraNetwork
+    cloud: DenseCloud
+    workdir: Path
+    gsd_m: float
+
+
+@cache
+def box_scene() -> BoxScene:
+    """Twelve photos through a distorting lens, matched and fused once per test process."""
+    folder = Path(tempfile.mkdtemp(prefix="box_scene_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    world = BoxWorld()
+    network = build_network(world, folder / "photos", block_poses(), small_camera(distorted=True))
+    cloud = dense_cloud(network, folder / "dense", DenseParams(), lambda *_: None)
+    return BoxScene(world, network, cloud, folder / "dense", 6.0 / 420.0)
+
+
+def true_depth(world: BoxWorld, view: View) -> np.ndarray:
+    """(h, w) depths on the view's pinhole grid, by closed-form ray casting."""
+    (fx, fy), (cx, cy) = view.camera.focal_px, view.camera.principal_px
+    camera = Camera("PINHOLE", view.camera.width_px, view.camera.height_px, (fx, fy, cx, cy))
+    return world.photograph(View(view.name, view.path, camera, view.cam_from_enu))[1]
 
 
 def build_network(
@@ -171,7 +220,6 @@ def build_network(
     *,
     gains: list[float] | None = None,
     noise: float = 1.0,
-    supersample: int = 2,
     placed: bool = True,
 ) -> CameraNetwork:
     """Photos written as PNG and the network that took them, with exact cameras."""
@@ -180,7 +228,7 @@ def build_network(
     for index, pose in enumerate(poses):
         view = View(f"photo_{index:02d}.png", folder / f"photo_{index:02d}.png", camera, pose)
         gain = 1.0 if gains is None else gains[index]
-        image, _ = world.photograph(view, supersample, gain, noise)
+        image, _ = world.photograph(view, gain, noise)
         cv2.imwrite(str(view.path), image[..., ::-1])
         views.append(view)
     return CameraNetwork(
@@ -199,8 +247,9 @@ def sparse_of(world: BoxWorld, views: list[View], per_view: int = 250) -> Sparse
     points = []
     for view in views:
         camera = view.camera
-        x, y = rng.uniform(5, camera.width_px - 5, per_view), rng.uniform(
-            5, camera.height_px - 5, per_view
+        x, y = (
+            rng.uniform(5, camera.width_px - 5, per_view),
+            rng.uniform(5, camera.height_px - 5, per_view),
         )
         d = pixel_rays(camera, x, y) @ view.cam_from_enu[:, :3]
         t, _ = world.trace(view.centre_enu_m, d)
@@ -217,7 +266,9 @@ def sparse_of(world: BoxWorld, views: list[View], per_view: int = 250) -> Sparse
         )
         pixel = pixel[:, 0]
         seen = (local[:, 2] > 0) & (np.abs(t - 1.0) < 1e-3)
-        seen &= np.all((pixel > 2) & (pixel < [view.camera.width_px - 2, view.camera.height_px - 2]), 1)
+        seen &= np.all(
+            (pixel > 2) & (pixel < [view.camera.width_px - 2, view.camera.height_px - 2]), 1
+        )
         rows.extend((p, index, *pixel[p]) for p in np.flatnonzero(seen))
     rows.sort()
     table = np.array(rows)

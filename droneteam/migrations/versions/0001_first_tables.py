@@ -842,6 +842,7 @@ def upgrade() -> None:
         sa.Column("scene_id", sa.Integer(), nullable=False),
         sa.Column("sortie_id", sa.Integer(), nullable=True),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("taken_at", droneteam.db.UtcDateTime(timezone=True), nullable=True),

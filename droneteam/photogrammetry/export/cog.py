@@ -7,9 +7,9 @@ project open them with driver="GTiff" only: GDAL would otherwise open a VRT that
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ class _Layer:
     nodata: float | None
     tags: dict[str, str]
     descriptions: tuple[str, ...]
-    resampling: str
+    resampling: Literal["average", "mode"]
     predictor: int
 
 
@@ -88,9 +88,7 @@ def write_source(
     warp = resampling(ortho.grid, placement, height_m)
     source = warp.apply(ortho.source, interpolation=cv2.INTER_NEAREST, empty=float(NO_VIEW))
     tags = {**tags, "PHOTOS": json.dumps(ortho.photos)}
-    layer = _Layer(
-        source[None].astype(np.int16), float(NO_VIEW), tags, ("photo_index",), "mode", 2
-    )
+    layer = _Layer(source[None].astype(np.int16), float(NO_VIEW), tags, ("photo_index",), "mode", 2)
     _write(layer, warp, placement, path)
 
 
@@ -116,10 +114,13 @@ def _write(layer: _Layer, warp: Resampling, placement: Placement, path: Path) ->
     }
     if bands == 4:
         profile |= {"photometric": "RGB", "alpha": "YES"}
-    target = cog_profiles.get("deflate")
-    target |= {
-        "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX, "predictor": layer.predictor, "zlevel": 6
-    }  # fmt: skip
+    target: dict[str, Any] = {
+        **cog_profiles["deflate"],
+        "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX,
+        "predictor": layer.predictor,
+        "zlevel": 6,
+    }
     partial = path.with_name(path.name + ".part")
     with rasterio.Env(**GDAL_OPTIONS), MemoryFile() as memory:
         with memory.open(**profile) as source:
@@ -141,7 +142,7 @@ def _write(layer: _Layer, warp: Resampling, placement: Placement, path: Path) ->
                 quiet=True,
                 use_cog_driver=False,
             )
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _levels(width: int, height: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def write_geojson(
     partial = path.with_name(path.name + ".part")
     collection = {"type": "FeatureCollection", "features": features}
     partial.write_text(json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def positions(frame: Frame, points_enu_m: FloatArray) -> list[list[float]]:

@@ -8,7 +8,6 @@ that a viewer gets scene coordinates back.
 from __future__ import annotations
 
 import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -47,9 +46,7 @@ class _Buffer:
         self.views.append(view)
         return len(self.views) - 1
 
-    def add(
-        self, array: NDArray[Any], component: int, kind: str, target: int, **more: Any
-    ) -> int:
+    def add(self, array: NDArray[Any], component: int, kind: str, target: int, **more: Any) -> int:
         view = self.add_view(np.ascontiguousarray(array).tobytes(), target)
         self.accessors.append(
             {
@@ -98,7 +95,7 @@ def write_glb(mesh: Mesh, path: Path, extras: dict[str, str] | None = None) -> N
     }
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(_container(document, bytes(buffer.data)))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _primitive(mesh: Mesh, middle: NDArray[np.float64], buffer: _Buffer) -> dict[str, Any]:
@@ -112,9 +109,7 @@ def _primitive(mesh: Mesh, middle: NDArray[np.float64], buffer: _Buffer) -> dict
         "NORMAL": buffer.add(_unit(mesh.normals), FLOAT, "VEC3", VERTICES),
     }
     if mesh.uv is not None:
-        attributes["TEXCOORD_0"] = buffer.add(
-            mesh.uv.astype(np.float32), FLOAT, "VEC2", VERTICES
-        )
+        attributes["TEXCOORD_0"] = buffer.add(mesh.uv.astype(np.float32), FLOAT, "VEC2", VERTICES)
     else:
         opaque = np.full((len(mesh.colors), 1), 255, np.uint8)
         attributes["COLOR_0"] = buffer.add(

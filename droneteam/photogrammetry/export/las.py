@@ -6,14 +6,14 @@ chunks, coarse nodes holding an even sample of the cloud, so that a viewer strea
 
 from __future__ import annotations
 
-import math
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import laspy
 import numpy as np
+from laspy.vlrs.known import WktCoordinateSystemVlr
 from numpy.typing import NDArray
 
 from droneteam.photogrammetry.export.placement import Placement
@@ -33,12 +33,13 @@ def write_laz(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     """The cloud as LAZ, in the reference system or in local metres without one."""
     header = _header(cloud, placement)
     partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file, laspy.open(
-        file, mode="w", header=header, do_compress=True, closefd=False
-    ) as writer:
+    with (
+        partial.open("wb") as file,
+        laspy.open(file, mode="w", header=header, do_compress=True, closefd=False) as writer,
+    ):
         for start in range(0, len(cloud.points_enu_m), CHUNK):
             writer.write_points(_records(cloud, placement, header, slice(start, start + CHUNK)))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
@@ -48,7 +49,7 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     header = _header(cloud, placement)
     coordinates = placement.from_enu(cloud.points_enu_m)
     with tempfile.TemporaryDirectory() as folder:
-        config = _copc_config(copclib, header, Path(folder) / "template.laz")
+        config = _copc_config(copclib, header, _wkt(placement), Path(folder) / "template.laz")
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     half = max(float(np.max(high - low)) / 2.0, 100.0 * SCALE_M) * 1.0001
     centre = (low + high) / 2.0
@@ -64,7 +65,7 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
         raw = np.frombuffer(records.array.tobytes(), dtype=np.int8)
         writer.AddNode(copclib.VoxelKey(*key), copclib.VectorChar(raw))
     writer.Close()
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def octree(
@@ -122,8 +123,13 @@ def _header(cloud: DenseCloud, placement: Placement) -> laspy.LasHeader:
         ]
     )
     if placement.crs is not None:
-        header.add_crs(placement.crs)
+        header.vlrs.append(WktCoordinateSystemVlr(_wkt(placement)))
     return header
+
+
+def _wkt(placement: Placement) -> str:
+    """The reference system as WKT 1, which is what LAS 1.4 means by WKT; empty without one."""
+    return "" if placement.crs is None else placement.crs.to_wkt("WKT1_GDAL")
 
 
 def _records(
@@ -145,7 +151,7 @@ def _records(
     return records
 
 
-def _copc_config(copclib: object, header: laspy.LasHeader, template: Path) -> object:
+def _copc_config(copclib: Any, header: laspy.LasHeader, wkt: str, template: Path) -> Any:
     """A writer's configuration with our extra dimensions.
 
     copclib's Python has no way to describe an extra dimension, but it can read the description
@@ -154,13 +160,11 @@ def _copc_config(copclib: object, header: laspy.LasHeader, template: Path) -> ob
     las = laspy.LasData(header)
     las.x, las.y, las.z = ([float(v)] for v in header.offsets)
     las.write(str(template))
-    read = copclib.LazReader(str(template)).laz_config  # type: ignore[attr-defined]
-    return copclib.CopcConfigWriter(  # type: ignore[attr-defined]
+    read = copclib.LazReader(str(template)).laz_config
+    return copclib.CopcConfigWriter(
         POINT_FORMAT,
-        copclib.Vector3(*map(float, header.scales)),  # type: ignore[attr-defined]
-        copclib.Vector3(*map(float, header.offsets)),  # type: ignore[attr-defined]
-        read.wkt,
+        copclib.Vector3(*map(float, header.scales)),
+        copclib.Vector3(*map(float, header.offsets)),
+        wkt,
         read.extra_bytes_vlr,
     )
-
-

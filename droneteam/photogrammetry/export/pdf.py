@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,7 +108,7 @@ def write_report(report: SceneReport, path: Path) -> None:
             format="pdf",
             pdf_standards=["ua-1"],
         )
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def words(language: Language) -> dict[str, str]:
@@ -132,16 +132,18 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "summary": _summary(report, text),
         "warnings": _warnings(report, text),
         "maps": _maps(report, text, folder),
-        "residuals": [_residual(row, report.language, text) for row in report.network.accuracy.rows],
+        "residuals": [_residual(r, report.language, text) for r in report.network.accuracy.rows],
         "rms": _rms(report, text),
         "gsd": length_text(report.gsd_m, report.language),
         "measurements": [_measured(m, report.language, text) for m in report.measurements],
         "cameras": _cameras(report),
         "photos": [[p.name, _yes(p.registered, text), p.note, p.sha256] for p in report.photos],
-        "products": [[p.name, _bytes(p.size_bytes, report.language), p.sha256] for p in report.products],
+        "products": [
+            [p.name, _bytes(p.size_bytes, report.language), p.sha256] for p in report.products
+        ],
         "versions": [list(row) for row in report.versions],
         "parameters": [list(row) for row in report.parameters],
-    }  # fmt: skip
+    }
 
 
 def number(value: float, digits: int, language: Language) -> str:
@@ -280,10 +282,7 @@ def _map(
 
 def _coverage_legend() -> list[list[str]]:
     steps = figures.COVERAGE_STEPS
-    names = [
-        str(low) if high == low + 1 else f"{low}–{high - 1}"
-        for low, high in zip(steps, steps[1:], strict=False)
-    ]
+    names = [str(low) if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(steps)]
     names.append(f"≥ {steps[-1]}")
     return [
         [f"#{r:02x}{g:02x}{b:02x}", name]

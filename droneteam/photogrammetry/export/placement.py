@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -22,10 +23,13 @@ from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.scene import FloatArray, Frame
 from droneteam.photogrammetry.surface import Grid
 
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 WGS84_2D = 4326
 ETRS89_2D = 4258
 DEFAULT_EPSG = 3812
 """Belgian Lambert 2008."""
+WINDOW = 4096
 LATTICE_CELLS = 32
 """Spacing of exactly transformed points; between them bilinear, below a hundredth of a cell."""
 
@@ -71,9 +75,7 @@ class Placement:
         points = np.asarray(points, dtype=np.float64)
         if self.epsg is None or self.frame.origin is None:
             return points.copy()
-        lon, lat = transformer(self.epsg).transform(
-            points[:, 0], points[:, 1], direction="INVERSE"
-        )
+        lon, lat = transformer(self.epsg).transform(points[:, 0], points[:, 1], direction="INVERSE")
         geodetic = np.stack([lat, lon, points[:, 2]], axis=1)
         return EnuFrame(self.frame.origin).enu_from_geodetic(geodetic)
 
@@ -146,20 +148,40 @@ class Resampling:
     row: NDArray[np.float32]
     lift_m: NDArray[np.float32]
 
-    def apply(self, values: NDArray[np.generic], *, interpolation: int, empty: float) -> NDArray[
-        np.generic
-    ]:
+    def apply(
+        self, values: NDArray[Scalar], *, interpolation: int, empty: float
+    ) -> NDArray[Scalar]:
         """The values on the map raster; `empty` outside."""
-        return np.asarray(
-            cv2.remap(
-                values,
-                self.column,
-                self.row,
+        out = np.full((*self.column.shape, *values.shape[2:]), empty, values.dtype)
+        # In windows, since OpenCV's coordinates end at 32767.
+        for top in range(0, out.shape[0], WINDOW):
+            for left in range(0, out.shape[1], WINDOW):
+                window = (slice(top, top + WINDOW), slice(left, left + WINDOW))
+                self._apply_window(values, out, window, interpolation, empty)
+        return out
+
+    def _apply_window(
+        self,
+        values: NDArray[Any],
+        out: NDArray[Any],
+        window: tuple[slice, slice],
+        interpolation: int,
+        empty: float,
+    ) -> None:
+        """Fills one window of `out` from the part of `values` that lies under it."""
+        column, row = self.column[window], self.row[window]
+        left, top = max(0, int(column.min()) - 3), max(0, int(row.min()) - 3)
+        right, bottom = int(column.max()) + 4, int(row.max()) + 4
+        source = np.ascontiguousarray(values[top:bottom, left:right])
+        if source.size:
+            out[window] = cv2.remap(
+                source,
+                column - np.float32(left),
+                row - np.float32(top),
                 interpolation,
                 borderMode=cv2.BORDER_CONSTANT,
                 borderValue=(empty,) * 4,
             )
-        )
 
 
 def resampling(grid: Grid, placement: Placement, height_m: float) -> Resampling:
@@ -207,8 +229,10 @@ def _lattice(
         [west + gx.ravel() * cell, north - gy.ravel() * cell, np.zeros(gx.size)], axis=1
     )
     origin = placement.frame.origin
-    map_points[:, 2] = height_m if placement.epsg is None or origin is None else (
-        origin.alt_ellipsoid_m + height_m
+    map_points[:, 2] = (
+        height_m
+        if placement.epsg is None or origin is None
+        else (origin.alt_ellipsoid_m + height_m)
     )
     enu = placement.to_enu(map_points)
     column, row = grid.cell_of(enu[:, 0], enu[:, 1])
@@ -228,4 +252,4 @@ def _densify(lattice: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]:
     fy = (y - i)[:, None]
     upper = lattice[i][:, j] * (1 - fx) + lattice[i][:, j + 1] * fx
     lower = lattice[i + 1][:, j] * (1 - fx) + lattice[i + 1][:, j + 1] * fx
-    return (upper * (1 - fy) + lower * fy).astype(np.float32)
+    return np.asarray(upper * (1 - fy) + lower * fy, dtype=np.float32)

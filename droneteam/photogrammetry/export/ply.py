@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,12 +24,10 @@ def write_cloud(cloud: DenseCloud, path: Path, comments: tuple[str, ...] = ()) -
         _header(file, [("vertex", n, layout)], comments)
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            rows = _rows(
-                layout, cloud.points_enu_m[part], cloud.normals[part], cloud.colors[part]
-            )
+            rows = _rows(layout, cloud.points_enu_m[part], cloud.normals[part], cloud.colors[part])
             rows["sigma_m"], rows["n_views"] = cloud.sigma_m[part], cloud.n_views[part]
             file.write(rows.tobytes())
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_mesh(mesh: Mesh, path: Path, comments: tuple[str, ...] = ()) -> None:
@@ -43,7 +40,7 @@ def write_mesh(mesh: Mesh, path: Path, comments: tuple[str, ...] = ()) -> None:
         _header(file, [("vertex", len(mesh.vertices_enu_m), layout)], comments, len(faces))
         file.write(_rows(layout, mesh.vertices_enu_m, mesh.normals, mesh.colors).tobytes())
         file.write(faces.tobytes())
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _layout(*extra: tuple[str, str]) -> np.dtype[np.void]:
