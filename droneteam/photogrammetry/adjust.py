@@ -110,14 +110,14 @@ def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Soluti
     solution = bundle.solve(problem, state, iterations=20, tol=1e-5)
     problem, solution = _with_sigma(problem, solution)
     problem, state = bundle.without_outliers(problem, solution, OUTLIER_SIGMA)
-    solution = bundle.solve(problem, state, iterations=30, tol=1e-7)
+    solution = bundle.solve(problem, state, iterations=30)
     return _with_sigma(problem, solution)
 
 
 def _with_sigma(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
     sigma = max(MIN_TIE_SIGMA_PX, float(np.sqrt(bundle.tie_variance(problem, solution))))
     problem = replace(problem, tie_sigma_px=sigma)
-    return problem, bundle.solve(problem, solution.state, iterations=10, tol=1e-7)
+    return problem, bundle.solve(problem, solution.state, iterations=10)
 
 
 def _calibrated(
@@ -128,7 +128,7 @@ def _calibrated(
     freed_problem, state, names = calibration.self_calibrate(problem, solution.state)
     if not names:
         return problem, solution, ()
-    solution = bundle.solve(freed_problem, state, tol=1e-7)
+    solution = bundle.solve(freed_problem, state)
     return *_with_sigma(freed_problem, solution), (f"self-calibrated: {', '.join(names)}",)
 
 

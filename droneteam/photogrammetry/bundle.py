@@ -56,7 +56,7 @@ class Solution:
     converged: bool
 
 
-def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-8) -> Solution:
+def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-6) -> Solution:
     """The adjusted state.
 
     tol : stops when the cost falls by less than this fraction.
