@@ -307,8 +307,10 @@ def keep_picture(page: Page, name: str, *, full_page: bool = True) -> None:
     with Image.open(path) as picture:
         scale = min(1.0, 1000 / picture.width)
         small = picture.resize((round(picture.width * scale), round(picture.height * scale)))
-    for colours in (128, 64, 32, 16):
-        small.convert("RGB").quantize(colours).save(path, optimize=True)
+    for colours in (256, 128, 64, 32):
+        # Maximum coverage keeps the few red and green pixels that carry the meaning.
+        few = small.convert("RGB").quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+        few.save(path, optimize=True)
         if path.stat().st_size <= MAX_PICTURE_BYTES:
             return
     raise AssertionError(f"{path} is larger than {MAX_PICTURE_BYTES} bytes")
