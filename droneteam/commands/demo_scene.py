@@ -44,7 +44,10 @@ def collect(stage: Stage) -> None:
         name="Accident, boulevard Général Jacques",
         photos_folder=folder,
         params=SceneParams(
-            gcp_path=truth / "gcp_list.txt", check_path=truth / "check_list.txt", language="fr"
+            gcp_path=truth / "gcp_list.txt",
+            check_path=truth / "check_list.txt",
+            language="fr",
+            area=mission.polygon,
         ),
         organisation_id=mission.organisation_id,
         mission_id=mission.id,
