@@ -76,9 +76,7 @@ def take_off(ap: object) -> None:
         for end in (0, 80) if line % 2 else (80, 0):
             lat_deg, lon_deg = ap.frame.degrees(float(end), 8.0 * line)
             x, y = round(lat_deg * 1e7), round(lon_deg * 1e7)
-            items.append(
-                MissionItem(Cmd.NAV_WAYPOINT, Frame.GLOBAL_RELATIVE_ALT, x=x, y=y, z=20.0)
-            )
+            items.append(MissionItem(Cmd.NAV_WAYPOINT, Frame.GLOBAL_RELATIVE_ALT, x=x, y=y, z=20.0))
     for seq, item in enumerate(items):
         ap.mission_items.write(seq, item)
     ap.change_mode(Mode.GUIDED)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sitl import estimator as sensors
-from sitl.arming import Readiness, arm_failures, prearm_failures
+from sitl.arming import arm_failures, prearm_failures, readiness_of
 from sitl.battery import IDLE_A, Battery, flight_current_a
 from sitl.breadcrumbs import Breadcrumbs
 from sitl.dynamics import Body, Demand, Wind, clamp
@@ -163,7 +163,7 @@ class Autopilot:
             )
         if not self.armed and self.t_s >= self._next_prearm_s:
             self._next_prearm_s = self.t_s + PREARM_REPEAT_S
-            for why in prearm_failures(self.readiness()):
+            for why in prearm_failures(readiness_of(self)):
                 self.say(2, f"PreArm: {why}")
 
     def _tell_start_texts(self) -> None:
@@ -260,31 +260,9 @@ class Autopilot:
                 return alt_m  # the simulated ground is level
         return alt_m + (self.home[2] if self.home else 0.0)
 
-    def readiness(self) -> Readiness:
-        """What the arming checks look at."""
-        polygons = self.fence_items.valid and self.fence_items.count() > 0
-        kinds = FenceKind(int(self.params["FENCE_TYPE"]) & 15)
-        needs = FenceKind.CIRCLE in kinds or (FenceKind.POLYGON in kinds and polygons)
-        return Readiness(
-            mode=self.mode,
-            auto_options=int(self.params["AUTO_OPTIONS"]),
-            checks_on=self.params["ARMING_CHECK"] != 0,
-            sensors_good=self.t_s >= sensors.PREARM_GOOD_S,
-            gps_fix=self.estimator.has_fix(self.t_s),
-            position_good=self.position_good,
-            rc_lost=self.rc.failed,
-            throttle_us=self.rc.sticks_us[2],
-            fence_enabled=self.fence.enabled,
-            fence_breached=self.fence_violations() if self.position_good else FenceKind(0),
-            fence_needs_position=needs,
-            battery_failsafe=self.failsafe.battery,
-            battery_v=self.battery.voltage_v,
-            battery_arm_v=self.params["BATT_ARM_VOLT"],
-        )
-
     def prearm_good(self) -> bool:
         """The pre-arm bit of SYS_STATUS."""
-        return self.armed or not prearm_failures(self.readiness())
+        return self.armed or not prearm_failures(readiness_of(self))
 
     def fence_violations(self, at: Point3 | None = None) -> FenceKind:
         """Which fences a place (else the present one) violates."""
@@ -382,7 +360,7 @@ class Autopilot:
         if self.armed:
             return True
         if not force:
-            failures = arm_failures(self.readiness())
+            failures = arm_failures(readiness_of(self))
             for why in failures:
                 self.say(2, f"Arm: {why}")
             if failures:

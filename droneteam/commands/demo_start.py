@@ -30,7 +30,7 @@ USERS = (
     ("auditor", "Auditor", "DRONE", ("auditor",), "en"),
     ("admin", "Administrator", "DRONE", ("administrator",), "en"),
 )
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 240.0
 FIRST_LIGHT_H, LAST_START_H = 9, 14
 """Local hours between which photos of a scene are worth taking in every season."""
 

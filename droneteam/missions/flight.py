@@ -69,7 +69,7 @@ READY_LIMIT_S = 180.0
 """Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
 CLIMB_LIMIT_S = 90.0
 _GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
-_FAILSAFE_WORDS = ("failsafe", "fence", "ekf variance", "battery")
+_FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
 
 def step(flight: Flight, event: Event) -> Step:
@@ -219,8 +219,10 @@ def _disarmed(flight: Flight) -> Step:
     match flight.phase:
         case Phase.FLYING | Phase.RETURNING:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
-            complete = flight.reached_seq >= max(waypoints, default=0)
-            return _end(flight, Ending.COMPLETED if complete else Ending.RETURNED, [])
+            if flight.reached_seq >= max(waypoints, default=0):
+                return _end(flight, Ending.COMPLETED, [])
+            reason = flight.reason or f"landed early: {_why_home(flight)}"
+            return _end(replace(flight, reason=reason), Ending.RETURNED, [])
         case Phase.HANDED_OVER:
             return _end(flight, Ending.HANDED_OVER, [])
         case Phase.ARMING | Phase.CLIMBING | Phase.STARTING:

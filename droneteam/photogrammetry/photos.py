@@ -153,10 +153,14 @@ def require_enough(photos: PhotoSet) -> None:
     InputError
         Fewer than three usable photos; lists the files that are not usable and says what to do.
     """
-    count = len(photos.photos)
+    count = sum(photo.verdict != "skip" for photo in photos.photos)
     if count >= MIN_PHOTOS:
         return
-    listing = "".join(f"\n  - {problem.message}" for problem in photos.problems)
+    reasons = [problem.message for problem in photos.problems]
+    for photo in photos.photos:
+        if photo.verdict == "skip":
+            reasons += [f"{photo.name} {finding.message}" for finding in photo.findings]
+    listing = "".join(f"\n  - {reason}" for reason in reasons)
     raise InputError(
         f"{count} usable photo{'' if count == 1 else 's'}, and a scene needs at least {MIN_PHOTOS} "
         "that overlap (60 % or more; 8 or more photos for a reliable result). Add photos of the "

@@ -17,7 +17,14 @@ from droneteam.missions.items import (
     MissionType,
     wire_mission,
 )
-from droneteam.missions.messages import CommandLong, CopterMode, Heartbeat, MissionCount, ParamSet
+from droneteam.missions.messages import (
+    CommandLong,
+    CopterMode,
+    Heartbeat,
+    MissionCount,
+    ParamSet,
+    StatusText,
+)
 from droneteam.missions.preflight import FlightOrder, flight_order
 from droneteam.missions.protocol import Timing
 from tests.missions.fake_copter import FakeCopter, Outcome, fly_fake, holds_approved_mission
@@ -200,6 +207,30 @@ def test_a_link_that_comes_back_finds_the_vehicle_returning_and_leaves_it_so() -
     assert outcome.flight.reason == "RTL: the link had been lost"
     assert "heard again" in notes(outcome, "link")
     assert [m for at, m in outcome.sent if at > 40.0] == []
+
+
+def test_a_vehicle_found_landed_after_an_outage_is_told_with_its_likely_cause() -> None:
+    outcome = fly_fake(a_flight(), FakeCopter(), BadLink(cut_s=(32.0, 70.0)))
+    assert outcome.flight.ending is Ending.RETURNED
+    assert outcome.flight.reason == "landed early: the link had been lost"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("GCS Failsafe", True),
+        ("Battery Failsafe", True),
+        ("EKF Failsafe: changed to LAND Mode", True),
+        ("Circle fence breached", True),
+        ("GCS Failsafe Cleared", False),
+        ("Fence breach cleared", False),
+        ("Fence Indexed OK", False),
+        ("Battery 1 is low 10.60V used 1084 mAh", False),
+    ],
+)
+def test_the_texts_of_a_real_copter_are_told_apart(text: str, is_one: bool) -> None:
+    flight, _ = step(a_flight(), Heard(StatusText(4, text), 1.0))
+    assert (flight.failsafe_text == text) == is_one
 
 
 def test_a_short_outage_is_flown_through() -> None:

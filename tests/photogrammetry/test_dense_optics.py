@@ -29,9 +29,7 @@ def test_projection_agrees_with_opencv(camera: Camera) -> None:
     points = np.random.default_rng(1).uniform(-1.5, 1.5, (200, 3))
     pixels, depth_m = optics.project(points, View("a", Path("a"), camera, pose))
     rotation, _ = cv2.Rodrigues(pose[:, :3])
-    expected, _ = cv2.projectPoints(
-        points, rotation, pose[:, 3], camera.matrix, camera.distortion
-    )
+    expected, _ = cv2.projectPoints(points, rotation, pose[:, 3], camera.matrix, camera.distortion)
     assert np.allclose(pixels, expected[:, 0], atol=1e-9)
     assert np.allclose(depth_m, points @ pose[2, :3] + pose[2, 3])
 

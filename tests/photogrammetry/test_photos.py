@@ -273,6 +273,14 @@ def test_two_photos_are_too_few_and_the_message_says_how_many_it_takes(tmp_path:
     assert "c.jpg is not a JPEG" in str(caught.value)
 
 
+def test_a_uniform_photo_does_not_count_as_usable(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        placed(tmp_path / f"{name}.jpg")
+    write_jpeg(tmp_path / "cap.jpg", np.full((240, 320, 3), 90, np.uint8), Tags())
+    with pytest.raises(InputError, match=r"2 usable photos[\s\S]*cap\.jpg shows nothing"):
+        require_enough(read_folder(tmp_path))
+
+
 def test_photos_in_subfolders_are_found_when_the_folder_holds_none(tmp_path: Path) -> None:
     placed(tmp_path / "drone-01" / "DJI_0001.JPG")
     placed(tmp_path / "drone-02" / "DJI_0001.JPG", lat_deg=50.81)

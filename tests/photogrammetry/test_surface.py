@@ -70,9 +70,7 @@ def test_a_hole_is_filled_and_marked_up_to_the_width_asked_for() -> None:
 
 def test_the_upper_of_two_surfaces_is_kept() -> None:
     x, y = (a.ravel() for a in np.meshgrid(np.arange(0, 2, 0.02), np.arange(0, 2, 0.02)))
-    points = np.concatenate(
-        [np.column_stack([x, y, 0 * x]), np.column_stack([x, y, 0 * x + 1.4])]
-    )
+    points = np.concatenate([np.column_stack([x, y, 0 * x]), np.column_stack([x, y, 0 * x + 1.4])])
     dsm = surface.rasterize_dsm(cloud_of(points), 0.1)
     assert np.allclose(dsm.height_m[dsm.mask == MEASURED], 1.4, atol=1e-5)
 

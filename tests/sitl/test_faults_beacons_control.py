@@ -223,19 +223,15 @@ def test_no_line_breaks_the_control_port(line: bytes) -> None:
 # --- places -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_the_places_are_the_home_points_of_their_worlds() -> None:
-    import numpy as np
+@pytest.mark.parametrize("name", sorted(PLACES))
+def test_the_places_are_the_home_points_of_their_worlds(name: str) -> None:
+    from sitl.places import place_in
+    from sitl.worlds import make_world
 
-    from sitl.worlds import RECIPES, make_world
-
-    assert set(PLACES) == set(RECIPES)
-    for name, place in PLACES.items():
-        world = make_world(name)
-        lat_deg, lon_deg, alt_m = world.frame.geodetic_from_enu(np.array(world.home_enu_m))
-        assert (place.lat_deg, place.lon_deg) == pytest.approx((lat_deg, lon_deg), abs=1e-7)
-        assert place.alt_ellipsoid_m == pytest.approx(alt_m, abs=0.01)
-        assert place.geoid_undulation_m == world.geoid_undulation_m
+    built, told = place_in(make_world(name)), place_named(name)
+    assert (told.lat_deg, told.lon_deg) == pytest.approx((built.lat_deg, built.lon_deg), abs=1e-7)
+    assert told.alt_ellipsoid_m == pytest.approx(built.alt_ellipsoid_m, abs=0.01)
+    assert told.geoid_undulation_m == built.geoid_undulation_m
 
 
 def test_an_unknown_world_is_named() -> None:

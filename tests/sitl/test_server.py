@@ -207,7 +207,7 @@ def test_the_card_is_complete_when_the_command_has_ended(tmp_path: Path) -> None
             fly(pilot, small_survey(fleet.facts))
             fleet.wait(lambda drone: drone["photos"] == 5)
         fleet.process.terminate()
-        assert fleet.process.wait(120) == 0
+        assert fleet.process.wait(240) == 0
     names = sorted(path.name for path in (card / "drone-01").iterdir())
     assert names == [f"DJI_{n:04d}.JPG" for n in range(1, 6)]
     assert (truth / "world.json").exists()
@@ -230,6 +230,18 @@ def test_the_card_is_complete_when_the_command_has_ended(tmp_path: Path) -> None
 def test_a_wrong_option_is_named(options: list[str], named: str) -> None:
     with pytest.raises(InputError, match=named):
         parse(options)
+
+
+def test_the_roster_names_the_vehicles_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    roster = tmp_path / "roster.json"
+    roster.write_text('[{"name": "falcon", "remote_id_serial": "DTSMA0000000042"}]')
+    assert parse(["--roster", str(roster)]).roster == (("falcon", "DTSMA0000000042"),)
+    for wrong in ("", "{}", "[1]", '[{"name": "falcon"}]'):
+        roster.write_text(wrong)
+        with pytest.raises(InputError, match="--roster"):
+            parse(["--roster", str(roster)])
+    with pytest.raises(InputError, match="--roster"):
+        parse(["--roster", str(tmp_path / "absent.json")])
 
 
 def test_a_port_that_is_taken_ends_the_command_with_2(

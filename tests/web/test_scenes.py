@@ -104,9 +104,7 @@ def test_a_vrt_that_calls_itself_a_tiff_is_not_opened(tmp_path: Path, ortho: Pat
         tiles.raster_info(fake)
 
 
-def test_the_buffer_keeps_to_its_budget_and_to_the_shape(
-    cloud: Path, tmp_path: Path
-) -> None:
+def test_the_buffer_keeps_to_its_budget_and_to_the_shape(cloud: Path, tmp_path: Path) -> None:
     path = points.point_buffer(cloud, tmp_path, budget=10_000)
     kept = np.fromfile(path, dtype=points.POINT)
     assert 8_000 <= len(kept) <= 10_000

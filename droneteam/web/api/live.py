@@ -18,6 +18,14 @@ from droneteam.web.views.alerts import ACKNOWLEDGERS
 bp = APIBlueprint("api_live", __name__, url_prefix="/api/v1", tag="live")
 
 
+_STREAM: Any = {
+    200: {
+        "description": "Server-sent events: one snapshot, then changes. Last-Event-ID resumes.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
 class LiveOut(Schema):
     """Everything in the air now; `id` goes on as Last-Event-ID of the stream."""
 
@@ -49,15 +57,7 @@ def state() -> Any:
 
 @bp.get("/live/events")
 @allow(*VIEWERS)
-@bp.doc(
-    summary="The same as an event stream",
-    responses={
-        200: {
-            "description": "Server-sent events: one snapshot, then changes. Last-Event-ID resumes.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        }
-    },
-)
+@bp.doc(summary="The same as an event stream", responses=_STREAM)
 def events() -> Response:
     """Ends after ten minutes; connect again with Last-Event-ID."""
     return live.events()

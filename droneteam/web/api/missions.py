@@ -70,6 +70,18 @@ class ApproveIn(Schema):
     reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
 
 
+_FILES: Any = {
+    200: {
+        "description": "QGroundControl .plan, KML or GeoJSON.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "application/geo+json": {"schema": {"type": "object"}},
+            "application/vnd.google-earth.kml+xml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
 class FileQuery(Schema):
     """Which file format."""
 
@@ -138,19 +150,7 @@ def cancel(mission_id: int) -> Any:
 @bp.get("/missions/<id:mission_id>/file")
 @allow(*READERS)
 @bp.input(FileQuery, location="query", arg_name="query")
-@bp.doc(
-    summary="The mission as a file",
-    responses={
-        200: {
-            "description": "QGroundControl .plan, KML or GeoJSON.",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "application/geo+json": {"schema": {"type": "object"}},
-                "application/vnd.google-earth.kml+xml": {"schema": {"type": "string"}},
-            },
-        }
-    },
-)
+@bp.doc(summary="The mission as a file", responses=_FILES)
 def mission_file(mission_id: int, query: dict[str, str]) -> Any:
     """For QGroundControl and other programs."""
     with reading() as session:

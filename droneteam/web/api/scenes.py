@@ -15,6 +15,13 @@ from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.views.scenes import READERS, get_scene, product_path, stop_build
 
+_BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_FILE: Any = {
+    200: {"description": "The file.", "content": _BYTES},
+    206: {"description": "The part that was asked for.", "content": _BYTES},
+    416: "There is no such part.",
+}
+
 bp = APIBlueprint("api_scenes", __name__, url_prefix="/api/v1/scenes", tag="scenes")
 
 
@@ -60,20 +67,7 @@ def cancel(scene_id: int) -> Any:
 
 @bp.get("/<id:scene_id>/products/<kind>")
 @allow(*READERS)
-@bp.doc(
-    summary="A product's file",
-    responses={
-        200: {
-            "description": "The file.",
-            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        206: {
-            "description": "The part that was asked for.",
-            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        416: "There is no such part.",
-    },
-)
+@bp.doc(summary="A product's file", responses=_FILE)
 def product(scene_id: int, kind: str) -> Response:
     """Ranges and conditional requests work; `kind` is one of summary.products."""
     path = product_path(get_scene(scene_id), kind)

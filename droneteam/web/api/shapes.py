@@ -13,12 +13,10 @@ import types
 import typing
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from apiflask import Schema, fields
-from marshmallow import Schema as AnySchema
 from marshmallow.fields import Field
 
 
@@ -43,13 +41,21 @@ def schema_of(view: type[Any]) -> type[Schema]:
     return _schema(view, f"{view.__name__}Out")
 
 
-@cache
+_made: dict[tuple[type[Any], str], type[Schema]] = {}
+
+
 def _schema(view: type[Any], name: str) -> type[Schema]:
-    """The schema under a name of its own.
+    """The schema under a name of its own, one class per dataclass and name.
 
     APIFlask registers an answer's schema a second time when a nested one was met before, so
     whole answers and parts of answers are classes of different names.
     """
+    if (view, name) not in _made:
+        _made[view, name] = _new_schema(view, name)
+    return _made[view, name]
+
+
+def _new_schema(view: type[Any], name: str) -> type[Schema]:
     hints = typing.get_type_hints(view)
     attributes: dict[str, Any] = {
         item.name: field_of(hints[item.name])
@@ -129,7 +135,7 @@ def _plain(hint: Any) -> tuple[Field[Any], bool]:
     return simple[hint], hint is float
 
 
-def page_of(view: type[Any]) -> type[AnySchema]:
+def page_of(view: type[Any]) -> type[Schema]:
     """The schema of a list of views, in an object so that it can grow."""
     return type(
         f"{view.__name__}List",
