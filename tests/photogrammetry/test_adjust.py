@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -212,7 +213,8 @@ def test_heights_in_another_datum_do_not_and_their_shift_is_told() -> None:
         AdjustParams(vertical_datum="EGM96 (receiver)"),
     )
     assert np.abs(centre_errors(net, truth)).max() < 0.1
-    assert any("-43.6" in w for w in net.accuracy.warnings)
+    told = [float(v) for w in net.accuracy.warnings for v in re.findall(r"([-+.\d]+) m up", w)]
+    assert told == pytest.approx([-43.6], abs=0.1)
 
 
 def test_a_scale_bar_gives_metres_without_any_position() -> None:
