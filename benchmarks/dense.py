@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -36,6 +37,7 @@ from droneteam.photogrammetry.scene import (
 
 SPARSE_POINTS = 20_000
 HIDDEN_CELL_PX = 4
+FOOTPRINT_M = 0.5
 
 
 def exact_network(folder: Path, photos: int) -> CameraNetwork:
@@ -92,9 +94,15 @@ def visible(points: np.ndarray, view: View) -> np.ndarray:
 
 
 def within(cloud: DenseCloud, points: np.ndarray) -> DenseCloud:
-    """The part of the cloud over the reference's rectangle; beyond it there is no truth."""
+    """The part of the cloud over ground that the reference covers; elsewhere is no truth."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    ok = np.all((cloud.points_enu_m[:, :2] > low) & (cloud.points_enu_m[:, :2] < high), axis=1)
+    shape = np.ceil((high - low) / FOOTPRINT_M).astype(int) + 1
+    covered = np.zeros(shape, np.uint8)
+    covered[tuple(((points[:, :2] - low) / FOOTPRINT_M).astype(int).T)] = 1
+    covered = cv2.erode(covered, np.ones((3, 3), np.uint8), borderValue=0)
+    cell = ((cloud.points_enu_m[:, :2] - low) / FOOTPRINT_M).astype(int)
+    ok = np.all((cell >= 0) & (cell < shape), axis=1)
+    ok[ok] = covered[tuple(cell[ok].T)] == 1
     return DenseCloud(
         cloud.points_enu_m[ok],
         cloud.normals[ok],

@@ -45,6 +45,7 @@ INVERSE_DEPTH_MARGIN = 2.0
 """How far beyond its sparse points' depths, as a factor, a photo's surface is looked for."""
 _CODES = 65534
 _SILENT = 65535
+_MAX_SIGMA_STEPS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class DenseParams:
     """
 
     max_pixels: int = 4_000_000
-    partners: int = 5
+    partners: int = 4
     checkers: int = 10
     min_views: int = 3
     workers: int = 2
@@ -323,7 +324,8 @@ def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float
         scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
         inside = (scaled >= 0.0) & (scaled <= _CODES)
         codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        sigma = (hypothesis.sigma * (_CODES / (high - low))).astype(np.float16)
+        steps = hypothesis.sigma * (_CODES / (high - low))
+        sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
     with _replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, codes=codes, sigma=sigma)
 

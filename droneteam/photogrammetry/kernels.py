@@ -446,5 +446,7 @@ def agree_with_view(
             agreeing[p] += 1
             if view_gsd >= 0.75 * gsd[p]:
                 visited[near_y, near_x] = 1
+                if spread <= 0.01 * q:
+                    visited[iy : iy + 2, ix : ix + 2] = 1
         elif depth - cz > 4.0 * tolerance:
             conflicting[p] += 1

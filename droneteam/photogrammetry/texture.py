@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from droneteam.errors import InputError
 from droneteam.photogrammetry import optics, stereo
 from droneteam.photogrammetry.scene import FloatArray, View
 
@@ -217,7 +218,18 @@ def pack(sizes: NDArray[np.int64], side_px: int) -> tuple[FloatArray, NDArray[np
     """Scale (n,) and top-left corner (n, 2) of boxes on shelves of a square of `side_px`.
 
     All boxes are reduced alike until they fit; none is enlarged, and none smaller than a pixel.
+
+    Raises
+    ------
+    InputError
+        When there are too many boxes for the square.
     """
+    if len(sizes) > side_px * side_px // 4:
+        raise InputError(
+            f"{len(sizes)} pieces do not fit a texture of {side_px} pixels; make it larger or "
+            "the mesh coarser",
+            field="texture_px",
+        )
     area = float(np.sum(np.prod(sizes.astype(np.float64), axis=1)))
     scale = min(1.0, np.sqrt(FILL * side_px * side_px / max(area, 1.0)))
     order = np.argsort(-sizes[:, 1], kind="stable")

@@ -113,8 +113,9 @@ class BoxWorld:
         for box in self.boxes:
             low, high = np.array(box[0::2]), np.array(box[1::2])
             below = low - [0.0, 0.0, 1e3]
-            beyond = np.maximum(np.maximum(below - points, points - high), 0)
-            outside = np.linalg.norm(beyond, axis=1)
+            outside = np.linalg.norm(
+                np.maximum(np.maximum(below - points, points - high), 0), axis=1
+            )
             inside = np.minimum(points - below, high - points).min(axis=1)
             nearest = np.minimum(nearest, np.where(outside > 0, outside, np.abs(inside)))
             hidden |= (x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1])

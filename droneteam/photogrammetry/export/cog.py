@@ -16,7 +16,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 from rio_cogeo.cogeo import cog_translate
 from rio_cogeo.profiles import cog_profiles
 
@@ -108,7 +108,7 @@ def _write(layer: _Layer, warp: Resampling, placement: Placement, path: Path) ->
         "count": bands,
         "height": height,
         "width": width,
-        "transform": from_origin(warp.west, warp.north, warp.cell, warp.cell),
+        "transform": Affine(warp.cell, 0.0, warp.west, 0.0, -warp.cell, warp.north),
         "crs": crs,
         "nodata": layer.nodata,
     }
