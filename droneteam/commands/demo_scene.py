@@ -23,8 +23,8 @@ from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.service import NewScene
 from droneteam.photogrammetry.views import SceneView
 
-PHOTOS_TIMEOUT_S = 300.0
-BUILD_TIMEOUT_S = 900.0
+PHOTOS_TIMEOUT_S = 600.0
+BUILD_TIMEOUT_S = 1800.0
 LENGTH_TOLERANCE_M = 0.03
 """Three GSD: what a road-accident investigator accepts of a length."""
 AREA_TOLERANCE = 0.02
@@ -44,7 +44,10 @@ def collect(stage: Stage) -> None:
         name="Accident, boulevard Général Jacques",
         photos_folder=folder,
         params=SceneParams(
-            gcp_path=truth / "gcp_list.txt", check_path=truth / "check_list.txt", language="fr"
+            gcp_path=truth / "gcp_list.txt",
+            check_path=truth / "check_list.txt",
+            language="fr",
+            area=mission.polygon,
         ),
         organisation_id=mission.organisation_id,
         mission_id=mission.id,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from droneteam.errors import SceneError
+from droneteam.photogrammetry.area import read_area
 from droneteam.photogrammetry.control import read_marks
 from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
 from droneteam.photogrammetry.pipeline import build_scene
@@ -64,6 +65,9 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
         "--check", type=Path, metavar="FILE", help="points kept out of the adjustment, same format"
     )
     parser.add_argument("--scale-bars", type=Path, metavar="FILE", help="known lengths")
+    parser.add_argument(
+        "--area", type=Path, metavar="FILE.geojson", help="polygon that the products are cut to"
+    )
     parser.add_argument("--until", choices=STAGES, default="export", help="last stage to run")
     parser.add_argument("--preset", choices=PRESETS, default="normal")
     parser.add_argument(
@@ -125,6 +129,7 @@ def _build(args: argparse.Namespace) -> int:
         language=args.lang,
         title=args.title or args.out.absolute().name,
         threads=args.threads,
+        area=None if args.area is None else read_area(args.area),
     )
     with ProgressDisplay(sys.stderr) as progress:
         scene = build_scene(args.photos, args.out, params, progress=progress)

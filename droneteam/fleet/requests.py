@@ -146,6 +146,8 @@ def cancel_request(
 ) -> RequestView:
     """The cancelled request; its drone is free again with the next plan.
 
+    A mission under way is broken off by the coordinator only.
+
     Raises
     ------
     InputError
@@ -159,6 +161,8 @@ def cancel_request(
     if code not in known:
         allowed = ", ".join(sorted(known))
         raise InputError(f"cancellation code {code!r} is none of {allowed}", field="code")
+    if row.state == RequestState.IN_PROGRESS:
+        require_role(actor, "coordinator")
     touch_head(session)
     row.close_code = code
     move(session, actor, row, RequestState.CANCELLED, now, reason=code)

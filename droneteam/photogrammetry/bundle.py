@@ -21,7 +21,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.bundle_problem import (
     INTRINSICS,
-    TIE_TAIL,
     IntArray,
     Layout,
     Problem,
@@ -99,12 +98,12 @@ def _normalised_ties(problem: Problem, residuals: FloatArray) -> FloatArray:
 
 
 def _tie_weights(problem: Problem, residuals: FloatArray) -> FloatArray:
-    return tail_weight(_normalised_ties(problem, residuals), TIE_TAIL)
+    return tail_weight(_normalised_ties(problem, residuals), problem.tie_tail)
 
 
 def _cost(problem: Problem, columns: Layout, state: State) -> tuple[float, FloatArray]:
     errors = residuals(problem, state)
-    total = float(tail_cost(_normalised_ties(problem, errors), TIE_TAIL).sum())
+    total = float(tail_cost(_normalised_ties(problem, errors), problem.tie_tail).sum())
     rows = linearised(problem, columns, state)
     if rows is not None:
         total += float(tail_cost(normalised_blocks(rows), rows.tail).sum())

@@ -11,6 +11,7 @@ from typing import Any
 from droneteam.errors import SceneError
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.area import crop
 from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
@@ -95,12 +96,15 @@ def run_adjust(context: StageContext) -> None:
 def run_dense(context: StageContext) -> None:
     """Every surface point that three photos agree on."""
     params = replace(DenseParams.preset(context.params.preset), workers=context.params.threads)
+    network = _network(context)
     cloud = dense_cloud(
-        _network(context),
+        network,
         context.scratch,
         params,
         lambda _, part, text: context.progress(part, text),
     )
+    if context.params.area is not None:
+        cloud = crop(cloud, context.params.area, network.frame)
     save_cloud(cloud, context.folder / CLOUD_NAME)
 
 
@@ -248,7 +252,10 @@ STAGE_TABLE: tuple[Stage, ...] = (
         name="dense",
         run=run_dense,
         needs=("photos", "adjust"),
-        decides=lambda params: {"dense": _without_threads(DenseParams.preset(params.preset))},
+        decides=lambda params: {
+            "dense": _without_threads(DenseParams.preset(params.preset)),
+            "area": params.area,
+        },
         outside=_nothing,
         module="droneteam.photogrammetry.dense",
         libraries=("numpy", "numba", "opencv-python-headless"),

@@ -14,7 +14,7 @@ from droneteam.errors import InputError
 from droneteam.fleet.allocation import solve
 from droneteam.fleet.explain import Explanation, explain, fairness, sentence
 from droneteam.fleet.fitting import fit
-from droneteam.fleet.problem import Claim, Problem, Slot
+from droneteam.fleet.problem import Claim, Placement, Problem, Slot
 from droneteam.fleet.registry import Credential
 from droneteam.fleet.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.terms import Reason, Window
@@ -98,13 +98,20 @@ def test_a_task_longer_than_a_duty_is_to_be_split() -> None:
 def test_the_scarce_resource_its_users_and_the_ways_out_are_named(
     scarce: dict[str, int], code: str, wish: str
 ) -> None:
-    found = explained(problem_of(job(1, priority="P2"), job(2), **scarce), 2)  # type: ignore[arg-type]
+    # the first is published, so that of two equal requests the second has to wait
+    first = job(1, published=Placement(1, (1,), NOW + timedelta(hours=6)))
+    found = explained(problem_of(first, job(2), **scarce), 2)  # type: ignore[arg-type]
     assert found.verdict == "unserved"
     assert code in codes(found.reasons)
     assert found.reasons[0].params["requests"] == "1"
     assert {"if.later", "if.displaced", wish} == set(codes(found.changes))
     displaced = next(reason for reason in found.changes if reason.code == "if.displaced")
-    assert (displaced.params["request"], displaced.params["priority"]) == (1, "P2")
+    assert (displaced.params["request"], displaced.params["priority"]) == (1, "P3")
+
+
+def test_a_more_urgent_request_is_never_offered_as_a_victim() -> None:
+    found = explained(problem_of(job(1, priority="P2"), job(2), drones=1), 2)
+    assert "if.displaced" not in codes(found.changes)
 
 
 def test_short_packs_are_named_by_type() -> None:

@@ -138,6 +138,18 @@ def test_cancelling_takes_a_known_code_and_closes_the_request(
         service.cancel_request(session, actors["north"], request_id, "event_cancelled", NOW)
 
 
+def test_a_mission_under_way_is_broken_off_by_the_coordinator_only(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    request_id = submit()
+    service.book_request(session, actors["north"], request_id, NOW)
+    service.mark_request_state(session, actors["pilot"], request_id, "in_progress", NOW)
+    with pytest.raises(NotAllowed):
+        service.cancel_request(session, actors["north"], request_id, "weather", NOW)
+    view = service.cancel_request(session, actors["coordinator"], request_id, "weather", NOW)
+    assert view.state == RequestState.CANCELLED
+
+
 def test_a_refusal_needs_a_reason(session: Session, actors: Actors, submit: Submit) -> None:
     request_id = submit()
     with pytest.raises(InputError, match="reason"):
