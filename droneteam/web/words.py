@@ -182,17 +182,16 @@ MEASURE_METHODS: _Words = {
 PRODUCTS: _Words = {
     "orthophoto": _l("Orthophoto"),
     "orthophoto_sources": _l("Source photo of each orthophoto pixel"),
-    "orthophoto_preview": _l("Orthophoto, preview"),
     "dsm": _l("Surface model"),
-    "dsm_filled": _l("Surface model, gaps filled"),
+    "dsm_mask": _l("Surface model: where it was measured"),
+    "dtm": _l("Terrain model"),
     "cloud": _l("Point cloud"),
     "cloud_copc": _l("Point cloud, cloud-optimised"),
     "cloud_ply": _l("Point cloud (PLY)"),
     "mesh": _l("Textured mesh"),
     "mesh_ply": _l("Mesh (PLY)"),
     "report": _l("Report"),
-    "diagram": _l("Scene diagram"),
-    "diagram_dxf": _l("Scene diagram (DXF)"),
+    "cameras": _l("Camera positions"),
 }
 
 TONES = {
