@@ -98,6 +98,7 @@ def adjust(
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
     network = _network(sfm, setup, control, problem, solution, gate, (*freed, *rejected))
+    network = _inflated(network, control)
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
 
@@ -283,6 +284,20 @@ def _shift_note(
         "the control; the control counts (a different height datum or base station would explain "
         "it)",
     )
+
+
+def _inflated(network: CameraNetwork, control: Control) -> CameraNetwork:
+    """The network with its covariance widened to what the check points show."""
+    factor = control_checks.inflation(network, control)
+    if factor <= 1.0 or network.covariance is None:
+        return network
+    said = (
+        f"the check points lie {factor**0.5:.1f} times farther off than predicted; all intervals "
+        "are widened by that"
+    )
+    accuracy = replace(network.accuracy, warnings=(*network.accuracy.warnings, said))
+    covariance = replace(network.covariance, matrix=factor * network.covariance.matrix)
+    return replace(network, accuracy=accuracy, covariance=covariance)
 
 
 def _gate_note(gate: Gate | None) -> tuple[str, ...]:

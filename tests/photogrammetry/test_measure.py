@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
+from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry import measure
 from droneteam.photogrammetry.adjust import adjust
 from droneteam.photogrammetry.control import Mark
-from droneteam.photogrammetry.scene import CameraNetwork, Measurement
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Measurement
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import Network, control_of, marks_of, photo_inputs, sfm_result
 from tests.photogrammetry.test_adjust import START, flat, strong
@@ -118,6 +119,14 @@ def test_intervals_of_95_per_cent_hold_the_truth_in_90_to_98_per_cent() -> None:
     measured = [pair for seed in range(20) for pair in simulated(truth, seed)]
     assert len(measured) >= 300
     assert all(m.determined for m, _ in measured)
+    assert 0.90 <= coverage(measured) <= 0.98
+
+
+@pytest.mark.slow
+def test_they_do_so_over_a_thousand_measurements() -> None:
+    truth = strong()
+    measured = [pair for seed in range(100, 165) for pair in simulated(truth, seed)]
+    assert len(measured) >= 1000
     assert 0.90 <= coverage(measured) <= 0.98
 
 
@@ -235,6 +244,31 @@ def test_a_position_carries_the_frames_own_uncertainty() -> None:
     assert 1.5 < math.sqrt(covariance[0, 0]) < 4.0
     assert 3.0 < math.sqrt(covariance[2, 2]) < 8.0
     assert measure.position(net, [], "m20") is None
+
+
+def test_check_points_that_lie_farther_off_than_predicted_widen_every_interval() -> None:
+    truth = strong()
+    control = control_of(truth, list(range(10)), seed=3, checks=(6, 7, 8, 9))
+    rng = np.random.default_rng(0)
+    lies = tuple(
+        replace(p, position=shifted(p.position, rng.normal(0, 0.1, 3))) if p.role == "check" else p
+        for p in control.points
+    )
+    sfm = sfm_result(truth, noise_px=0.3, seed=1)
+    photos = photo_inputs(truth, sigma_m=None, seed=2)
+    marks = marks_for(truth, [20, 30], 4)
+    good = measure.distance(adjust(sfm, photos, control), marks, "m20", "m30")
+    doubted = adjust(sfm, photos, replace(control, points=lies))
+    wide = measure.distance(doubted, marks, "m20", "m30")
+    assert any("check points lie" in w for w in doubted.accuracy.warnings)
+    assert wide.value == good.value
+    assert wide.ci95_high - wide.ci95_low > 2.0 * (good.ci95_high - good.ci95_low)
+
+
+def shifted(position: GeoPoint | None, by_m: FloatArray) -> GeoPoint:
+    assert position is not None
+    at = EnuFrame(position).geodetic_from_enu(by_m)
+    return GeoPoint(float(at[0]), float(at[1]), float(at[2]))
 
 
 def test_an_unadjusted_network_is_refused() -> None:
