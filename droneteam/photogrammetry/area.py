@@ -6,10 +6,8 @@ surface and of its cost.
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, FloatArray, check_lat_lon
+from droneteam.missions.formats import geojson
 from droneteam.photogrammetry.scene import DenseCloud, Frame
 
 Corners = tuple[tuple[float, float], ...]
@@ -27,41 +26,21 @@ MARGIN_M = 4.0
 
 
 def read_area(path: Path) -> Corners:
-    """The corners of the one polygon in a GeoJSON file.
+    """The corners of the first polygon in a GeoJSON file.
 
     Raises
     ------
     InputError
-        The file cannot be read, or holds anything but one polygon without holes.
+        The file cannot be read, or its polygon crosses itself.
+    DecodeError
+        It holds no polygon, or a corner is off the globe.
     """
     try:
-        document = json.loads(path.read_text())
+        corners = geojson.read_area(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", field="area") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}", field="area") from error
-    rings = _rings(document)
-    if len(rings) != 1:
-        raise InputError(f"{path} holds {len(rings)} rings; one polygon is needed", field="area")
-    try:
-        corners = tuple((float(lat), float(lon)) for lon, lat, *_ in rings[0][:-1])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: a corner is not lon, lat: {error}", field="area") from error
     check_area(corners)
     return corners
-
-
-def _rings(document: Any) -> list[Any]:
-    if not isinstance(document, dict):
-        return []
-    match document.get("type"):
-        case "FeatureCollection":
-            return [ring for feature in document.get("features", ()) for ring in _rings(feature)]
-        case "Feature":
-            return _rings(document.get("geometry"))
-        case "Polygon":
-            return list(document.get("coordinates", ()))
-    return []
 
 
 def check_area(corners: Corners) -> None:

@@ -179,7 +179,7 @@ def test_geojson_has_longitude_first_and_closed_rings(mission: MissionView) -> N
     document = json.loads(as_geojson(mission)[0])
     area = document["features"][0]["geometry"]["coordinates"][0]
     assert area[0] == area[-1] == [worlds.AREA[0][1], worlds.AREA[0][0]]
-    photos = [f for f in document["features"] if f["properties"]["kind"] == "photo"]
+    photos = [f for f in document["features"] if f["properties"]["role"] == "photo"]
     assert len(photos) == mission.n_photos
 
 
@@ -191,7 +191,7 @@ def test_kml_is_well_formed_and_names_every_photo(mission: MissionView) -> None:
     assert len(names) == mission.n_photos + 2
 
 
-@pytest.mark.parametrize("kind", ["plan", "kml", "geojson"])
+@pytest.mark.parametrize("kind", ["plan", "waypoints", "kml", "geojson"])
 def test_files_are_offered_under_their_names(
     assigned: Site, mission: MissionView, kind: str
 ) -> None:
