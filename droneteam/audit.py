@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DDL, JSON, ForeignKey, String, Text, event, func, select, text
+from sqlalchemy import JSON, ForeignKey, String, Text, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from droneteam.accounts import Actor
-from droneteam.db import Base, UtcDateTime
+from droneteam.db import Base, UtcDateTime, make_append_only
 
 GENESIS_HASH = "0" * 64
 _CHAIN_LOCK_KEY = 0x64726F6E  # "dron": one PostgreSQL advisory lock orders the chain
@@ -40,31 +40,7 @@ class AuditEntry(Base):
     hash: Mapped[str] = mapped_column(String(64), unique=True)
 
 
-_APPEND_ONLY_SQLITE = """
-CREATE TRIGGER audit_entry_{verb} BEFORE {verb} ON audit_entry
-BEGIN SELECT RAISE(ABORT, 'audit_entry is append-only'); END
-"""
-_APPEND_ONLY_POSTGRESQL = """
-CREATE OR REPLACE FUNCTION audit_entry_refuse() RETURNS trigger AS $$
-BEGIN RAISE EXCEPTION 'audit_entry is append-only'; END $$ LANGUAGE plpgsql;
-CREATE TRIGGER audit_entry_refuse BEFORE UPDATE OR DELETE ON audit_entry
-FOR EACH ROW EXECUTE FUNCTION audit_entry_refuse();
-"""
-APPEND_ONLY_DDL: dict[str, tuple[str, ...]] = {
-    "sqlite": tuple(_APPEND_ONLY_SQLITE.format(verb=verb) for verb in ("UPDATE", "DELETE")),
-    "postgresql": (_APPEND_ONLY_POSTGRESQL,),
-}
-"""The statements that make the table refuse changes, per database; migrations run them too."""
-
-for _dialect, _statements in APPEND_ONLY_DDL.items():
-    for _statement in _statements:
-        event.listen(
-            AuditEntry.__table__,
-            "after_create",
-            DDL(  # type: ignore[no-untyped-call]
-                _statement.replace("%", "%%")
-            ).execute_if(dialect=_dialect),
-        )
+make_append_only(AuditEntry)
 
 
 @dataclass(frozen=True, slots=True)

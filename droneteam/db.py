@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import DDL, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -31,6 +31,30 @@ class Base(DeclarativeBase):
     """Base of every table; constraints carry names so that migrations can find them."""
 
     metadata = MetaData(naming_convention=_NAMING)
+
+
+def append_only_ddl(table: str) -> dict[str, tuple[str, ...]]:
+    """The statements that make a table refuse changes, by dialect; migrations run them too."""
+    sqlite = tuple(
+        f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    )
+    postgresql = (
+        f"CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger AS $$ "
+        f"BEGIN RAISE EXCEPTION '{table} is append-only'; END $$ LANGUAGE plpgsql",
+        f"CREATE TRIGGER {table}_refuse BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
+    )
+    return {"sqlite": sqlite, "postgresql": postgresql}
+
+
+def make_append_only(model: type[Base]) -> None:
+    """Nothing; from now on the model's table refuses changes wherever it is created."""
+    for dialect, statements in append_only_ddl(model.__tablename__).items():
+        for statement in statements:
+            ddl = DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+            event.listen(model.__table__, "after_create", ddl)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

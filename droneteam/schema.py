@@ -16,7 +16,8 @@ import droneteam.detection.models
 import droneteam.evidence.models
 import droneteam.fleet.models
 import droneteam.jobs
-import droneteam.missions.models  # noqa: F401
+import droneteam.missions.models
+import droneteam.photogrammetry.models  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError
 

@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from droneteam.errors import DroneteamError, InputError
 from sitl.beacons import KINDS, Broadcasts, crossing
 from sitl.control import LINE_LIMIT_BYTES, SPEEDUP_MAX, Control
 from sitl.faults import FaultSpec
-from sitl.places import PLACES, place_named
+from sitl.places import PLACES, place_in, place_named
 from sitl.server import Endpoint, FleetServer, ServerSpec
 from sitl.shot import Shot
 from sitl.simulation import FleetSpec, Place, Simulation, build_fleet
+
+if TYPE_CHECKING:
+    from sitl.card import CardWriter
 
 log = logging.getLogger("sitl")
 
@@ -150,6 +153,8 @@ def _roster(path: Path | None) -> tuple[tuple[str, str], ...]:
         return ()
     try:
         rows = json.loads(path.read_text())
+        if not isinstance(rows, list):
+            raise TypeError("it is no JSON list")
         return tuple((str(row["name"]), str(row["remote_id_serial"])) for row in rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--roster {path} cannot be used: {error}") from error
@@ -186,9 +191,8 @@ def _beacon(text: str) -> tuple[str, float]:
 
 async def serve(options: Options) -> None:
     """Runs the simulation until a signal ends it; the card is complete afterwards."""
-    place = place_named(options.world)
     with contextlib.ExitStack() as stack:
-        on_shot = _shot_sinks(options, stack)
+        on_shot, place = _shot_sinks(options, stack)
         params = (
             ("SIM_WIND_SPD", options.wind_mps),
             ("SIM_WIND_DIR", options.wind_from_deg),
@@ -317,41 +321,43 @@ def write_atomically(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _shot_sinks(options: Options, stack: contextlib.ExitStack) -> Callable[[Shot], None]:
-    """What happens to each shot: a line in a file, a photo on the card, both or neither."""
+def _shot_sinks(
+    options: Options, stack: contextlib.ExitStack
+) -> tuple[Callable[[Shot], None], Place]:
+    """What happens to each shot (a line in a file, a photo, both or neither), and where."""
     sinks: list[Callable[[Shot], None]] = []
+    place = place_named(options.world)
     if options.shots is not None:
         options.shots.parent.mkdir(parents=True, exist_ok=True)
         lines = stack.enter_context(options.shots.open("w", encoding="utf-8"))
         sinks.append(lambda shot: _write_line(lines, shot))
     if options.card is not None:
-        sinks.append(_open_card(options, options.card, stack))
+        card, place = _open_card(options, options.card)
+        sinks.append(stack.enter_context(card).shoot)
 
     def on_shot(shot: Shot) -> None:
         for sink in sinks:
             sink(shot)
 
-    return on_shot
+    return on_shot, place
 
 
-def _open_card(
-    options: Options, directory: Path, stack: contextlib.ExitStack
-) -> Callable[[Shot], None]:
-    """The card; its modules and the world are loaded only when photos are wanted."""
+def _open_card(options: Options, directory: Path) -> tuple[CardWriter, Place]:
+    """The card and the place; world and renderer are loaded only when photos are wanted."""
     from sitl.card import CardWriter
     from sitl.lens import SimCamera
     from sitl.worlds import make_world
 
-    camera = SimCamera().resized(options.photo_width_px)
+    world = make_world(options.world)
     card = CardWriter(
-        make_world(options.world),
+        world,
         directory,
-        camera,
+        SimCamera().resized(options.photo_width_px),
         options.seed,
         options.card_workers,
         truth_dir=options.truth,
     )
-    return stack.enter_context(card).shoot
+    return card, place_in(world)
 
 
 def _write_line(lines: TextIO, shot: Shot) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from sitl.estimator import PREARM_GOOD_S
 from sitl.fence import NO_BREACH, FenceKind
 from sitl.modes import ARMABLE, AUTO_OPTION_ALLOW_ARMING, NEEDS_POSITION, Mode, stick
+
+if TYPE_CHECKING:
+    from sitl.autopilot import Autopilot
 
 FORCE_MAGIC = 21196.0
 """COMMAND_LONG's second parameter that skips the checks."""
@@ -66,3 +71,26 @@ def arm_failures(ready: Readiness) -> list[str]:
         if high:
             failures.append("Throttle too high")
     return failures
+
+
+def readiness_of(ap: Autopilot) -> Readiness:
+    """What the checks look at, of a vehicle now."""
+    polygons = ap.fence_items.valid and ap.fence_items.count() > 0
+    kinds = FenceKind(int(ap.params["FENCE_TYPE"]) & 15)
+    needs = FenceKind.CIRCLE in kinds or (FenceKind.POLYGON in kinds and polygons)
+    return Readiness(
+        mode=ap.mode,
+        auto_options=int(ap.params["AUTO_OPTIONS"]),
+        checks_on=ap.params["ARMING_CHECK"] != 0,
+        sensors_good=ap.t_s >= PREARM_GOOD_S,
+        gps_fix=ap.estimator.has_fix(ap.t_s),
+        position_good=ap.position_good,
+        rc_lost=ap.rc.failed,
+        throttle_us=ap.rc.sticks_us[2],
+        fence_enabled=ap.fence.enabled,
+        fence_breached=ap.fence_violations() if ap.position_good else NO_BREACH,
+        fence_needs_position=needs,
+        battery_failsafe=ap.failsafe.battery,
+        battery_v=ap.battery.voltage_v,
+        battery_arm_v=ap.params["BATT_ARM_VOLT"],
+    )

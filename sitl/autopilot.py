@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sitl import estimator as sensors
-from sitl.arming import Readiness, arm_failures, prearm_failures
+from sitl.arming import arm_failures, prearm_failures, readiness_of
 from sitl.battery import IDLE_A, Battery, flight_current_a
 from sitl.breadcrumbs import Breadcrumbs
 from sitl.dynamics import Body, Demand, Wind, clamp
@@ -124,11 +124,6 @@ class Autopilot:
         slow = self.t_s >= self._next_slow_s
         if slow:
             self._slow_step()
-        self.position = (
-            self.body.east_m + self.estimator.error_east_m,
-            self.body.north_m + self.estimator.error_north_m,
-            self.body.up_m + self.estimator.error_up_m,
-        )
         self.demand.motors = self.armed
         if self.armed:
             self.rc.update(self.t_s)
@@ -138,8 +133,18 @@ class Autopilot:
         else:
             self.demand.still()
         self.body.step(self.demand, self.wind, dt_s)
+        self._believe()
         self._after_motion()
         self._run_camera(dt_s)
+
+    def _believe(self) -> None:
+        """Sets the believed place: the true one with the estimate's errors."""
+        body, estimator = self.body, self.estimator
+        self.position = (
+            body.east_m + estimator.error_east_m,
+            body.north_m + estimator.error_north_m,
+            body.up_m + estimator.error_up_m,
+        )
 
     def _slow_step(self) -> None:
         self._next_slow_s = self.t_s + SLOW_CHECK_S - 1e-9
@@ -158,7 +163,7 @@ class Autopilot:
             )
         if not self.armed and self.t_s >= self._next_prearm_s:
             self._next_prearm_s = self.t_s + PREARM_REPEAT_S
-            for why in prearm_failures(self.readiness()):
+            for why in prearm_failures(readiness_of(self)):
                 self.say(2, f"PreArm: {why}")
 
     def _tell_start_texts(self) -> None:
@@ -255,31 +260,9 @@ class Autopilot:
                 return alt_m  # the simulated ground is level
         return alt_m + (self.home[2] if self.home else 0.0)
 
-    def readiness(self) -> Readiness:
-        """What the arming checks look at."""
-        polygons = self.fence_items.valid and self.fence_items.count() > 0
-        kinds = FenceKind(int(self.params["FENCE_TYPE"]) & 15)
-        needs = FenceKind.CIRCLE in kinds or (FenceKind.POLYGON in kinds and polygons)
-        return Readiness(
-            mode=self.mode,
-            auto_options=int(self.params["AUTO_OPTIONS"]),
-            checks_on=self.params["ARMING_CHECK"] != 0,
-            sensors_good=self.t_s >= sensors.PREARM_GOOD_S,
-            gps_fix=self.estimator.has_fix(self.t_s),
-            position_good=self.position_good,
-            rc_lost=self.rc.failed,
-            throttle_us=self.rc.sticks_us[2],
-            fence_enabled=self.fence.enabled,
-            fence_breached=self.fence_violations() if self.position_good else FenceKind(0),
-            fence_needs_position=needs,
-            battery_failsafe=self.failsafe.battery,
-            battery_v=self.battery.voltage_v,
-            battery_arm_v=self.params["BATT_ARM_VOLT"],
-        )
-
     def prearm_good(self) -> bool:
         """The pre-arm bit of SYS_STATUS."""
-        return self.armed or not prearm_failures(self.readiness())
+        return self.armed or not prearm_failures(readiness_of(self))
 
     def fence_violations(self, at: Point3 | None = None) -> FenceKind:
         """Which fences a place (else the present one) violates."""
@@ -377,7 +360,7 @@ class Autopilot:
         if self.armed:
             return True
         if not force:
-            failures = arm_failures(self.readiness())
+            failures = arm_failures(readiness_of(self))
             for why in failures:
                 self.say(2, f"Arm: {why}")
             if failures:

@@ -22,11 +22,12 @@ from droneteam.errors import DroneteamError, InputError
 from sitl.lens import Pose, SimCamera, camera_rotation
 from sitl.mesh import FloatArray
 from sitl.photo import Taken, pose_of, take
+from sitl.recipes import RECIPES
 from sitl.render import depth_map, render
 from sitl.shot import Shot
 from sitl.truth import TruthWriter, write_world
 from sitl.world import World
-from sitl.worlds import RECIPES, make_world
+from sitl.worlds import make_world
 
 __all__ = [
     "Pose",
@@ -203,8 +204,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     log = logging.getLogger("sitl.camera")
     camera = replace(SimCamera().resized(options.width), rtk=not options.consumer_gnss)
-    spec = SurveySpec(photos=options.photos, gsd_m=options.gsd_mm / 1000.0)
     try:
+        spec = SurveySpec(photos=options.photos, gsd_m=options.gsd_mm / 1000.0)
         world = make_world(options.world, options.world_seed)
         render_survey(
             world,

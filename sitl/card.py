@@ -10,9 +10,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import numpy as np
+
 from droneteam.errors import DroneteamError, InputError
-from sitl.lens import SimCamera
+from sitl.lens import Pose, SimCamera, camera_rotation
 from sitl.photo import Taken, photo_name, take
+from sitl.render import render
 from sitl.shot import Shot
 from sitl.truth import TruthWriter, write_world
 from sitl.world import World
@@ -65,7 +68,7 @@ class CardWriter:
         self._failed: list[CardError] = []
         self._pending: dict[Future[Taken], str] = {}
         self._names: set[str] = set()
-        world.light  # noqa: B018  baked here once, so that every worker inherits it
+        _warm_up(world, camera)
         directory.mkdir(parents=True, exist_ok=True)
         if truth_dir is not None:
             write_world(world, camera, truth_dir, seed)
@@ -151,6 +154,12 @@ class CardWriter:
             if key not in self._truths:
                 self._truths[key] = TruthWriter(self._world, self._truth_dir / key, self._seed)
             self._truths[key].add(entry, taken)
+
+
+def _warm_up(world: World, camera: SimCamera) -> None:
+    """Bake the light and compile the kernels once, here, so that the workers find both done."""
+    above = Pose(np.array([0.0, 0.0, 20.0]), camera_rotation(0.0, -90.0, 0.0))
+    render(world, camera.resized(64), above, 0)
 
 
 _scene: tuple[World, SimCamera]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.autopilot import Autopilot
-from sitl.telemetry import BUILDERS, NEEDS_FENCE, NEEDS_HOME, Builder, Message
+from sitl.streams import BUILDERS, NEEDS_FENCE, NEEDS_HOME, Builder
+from sitl.telemetry import Message
 
 HEARTBEAT_S = 1.0
 TIMESYNC_S = 10.0

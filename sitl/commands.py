@@ -10,7 +10,7 @@ from enum import IntEnum
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.actions import do_command
-from sitl.arming import FORCE_MAGIC, prearm_failures
+from sitl.arming import FORCE_MAGIC, prearm_failures, readiness_of
 from sitl.autopilot import Autopilot
 from sitl.channel import Channel
 from sitl.items import (
@@ -24,7 +24,8 @@ from sitl.items import (
 )
 from sitl.modes import Guided, Mode
 from sitl.navigation import Point3
-from sitl.telemetry import BUILDERS, NEEDS_HOME, Message
+from sitl.streams import BUILDERS, NEEDS_HOME
+from sitl.telemetry import Message
 
 
 class Result(IntEnum):
@@ -241,7 +242,7 @@ def _get_home(ap: Autopilot, channel: Channel, order: Order) -> Result:
 def _prearm_checks(ap: Autopilot, channel: Channel, order: Order) -> Result:
     if ap.armed:
         return Result.TEMPORARILY_REJECTED
-    for why in prearm_failures(ap.readiness()):
+    for why in prearm_failures(readiness_of(ap)):
         ap.say(2, f"PreArm: {why}")
     return Result.ACCEPTED
 

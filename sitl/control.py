@@ -130,7 +130,9 @@ class Control:
         return {}
 
     def _gps(self, fields: Fields) -> Fields:
-        return self._set_params(fields, {"SIM_GPS1_ENABLE": float(bool(fields["enabled"]))})
+        if not isinstance(fields.get("enabled"), bool):
+            raise InputError("enabled must be true or false", field="enabled")
+        return self._set_params(fields, {"SIM_GPS1_ENABLE": float(fields["enabled"])})
 
     def _wind(self, fields: Fields) -> Fields:
         values = {"SIM_WIND_SPD": _number(fields, "speed_mps", 0.0, 40.0)}

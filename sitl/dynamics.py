@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 GRAVITY_MPS2 = 9.80665
 TWO_PI = 2.0 * math.pi
+HOLD_ERROR_MPS = 0.5
+"""Larger errors of velocity do not wind up the part of the tilt that holds against wind."""
 
 
 def wrap_pi(angle_rad: float) -> float:
@@ -160,10 +162,9 @@ class Body:
         else:
             error_east = demand.v_east_mps - self.v_east_mps
             error_north = demand.v_north_mps - self.v_north_mps
-            limit = 3.0
             rate = airframe.velocity_integral_per_s2 * dt_s
-            self._hold_east = clamp(self._hold_east + rate * error_east, -limit, limit)
-            self._hold_north = clamp(self._hold_north + rate * error_north, -limit, limit)
+            self._hold_east += rate * clamp(error_east, -HOLD_ERROR_MPS, HOLD_ERROR_MPS)
+            self._hold_north += rate * clamp(error_north, -HOLD_ERROR_MPS, HOLD_ERROR_MPS)
             gain = airframe.velocity_gain_per_s
             drag = airframe.drag_per_s
             east = gain * error_east + demand.a_east_mps2 + self._hold_east

@@ -1,9 +1,10 @@
-"""The parameters: ArduCopter's names, types and defaults, as far as this vehicle obeys them.
+"""The parameters: ArduCopter's names, types and defaults.
 
 Defaults are those of ArduCopter 4.7, except where the airframe differs: a camera and a gimbal
-are fitted (`CAM1_TYPE`, `MNT1_TYPE`) and the pack is larger (`BATT_CAPACITY`).  A parameter that
-is listed here is obeyed or belongs to the identity of the vehicle; a ground station that asks
-for another gets no reply, as on the real one.
+are fitted (`CAM1_TYPE`, `MNT1_TYPE`) and the pack is larger (`BATT_CAPACITY`).  Speeds, heights,
+arming, fence, failsafe, gimbal and SIM_ parameters are obeyed; the others are kept and told, so
+that a controller can set and read back its profile.  A name that is not listed gets no reply, as
+on the real one.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ SKY = np.array(
 Velocity = tuple[float, float, float]
 AT_REST: Velocity = (0.0, 0.0, 0.0)
 MOST_MOMENTS = 12
-BAND_SHIFT_PX = 0.1
+BAND_SHIFT_PX = 0.2
 READ_NOISE = 0.0012
 SHOT_NOISE = 0.0045
 """Sensor noise: standard deviation in the dark, and at full signal (grows with its root)."""

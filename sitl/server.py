@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from sitl.autopilot import Autopilot
 from sitl.channel import Channel
@@ -129,8 +130,8 @@ class UdpServer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the transport for answers."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # the selector loop's transport is one without inheriting from it
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Hands frames to the vehicle; a new address gets a channel."""

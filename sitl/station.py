@@ -28,7 +28,8 @@ from sitl.missionstore import (
     Reply,
 )
 from sitl.modes import Guided, VelocityTarget
-from sitl.telemetry import BUILDERS, STREAMS, Message
+from sitl.streams import BUILDERS, STREAMS
+from sitl.telemetry import Message
 from sitl.transmitter import CHANNELS
 
 STORAGE_READY_S = 1.5

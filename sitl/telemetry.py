@@ -1,12 +1,11 @@
 """The messages that a vehicle sends: one function each, from its state to MAVLink's units.
 
-A function's name is its message; `BUILDERS` finds it by number.
+A function's name is its message; `streams.BUILDERS` finds it by number.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
@@ -14,45 +13,9 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 from sitl import estimator as sensors
 from sitl.autopilot import Autopilot
 from sitl.dynamics import GRAVITY_MPS2
-from sitl.fence import NO_BREACH
-from sitl.manoeuvres import Land, TakeOff
-from sitl.modes import NEEDS_POSITION, Guided, LandMode, Mode, ReturnMode
 
 Message: TypeAlias = Any
 """A MAVLink message; pymavlink carries no types."""
-
-_MODE_BASE = mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | mav.MAV_MODE_FLAG_STABILIZE_ENABLED
-_MODE_BASE |= mav.MAV_MODE_FLAG_MANUAL_INPUT_ENABLED
-
-SENSORS_PRESENT = 0x5371FC0F
-SENSORS_HEALTHY = 0x47519C0F
-SENSORS_ENABLED = 0x52419C0F
-"""The words of a real one before its GPS was found; bits below are added as they come."""
-SENSOR_GPS = 1 << 5
-SENSOR_ALTITUDE_CONTROL = 1 << 13
-SENSOR_POSITION_CONTROL = 1 << 14
-SENSOR_FENCE = 1 << 20
-SENSOR_AHRS = 1 << 21
-SENSOR_LOGGING = 1 << 24
-SENSOR_BATTERY = 1 << 25
-SENSOR_PREARM = 1 << 28
-
-CAPABILITIES = (
-    mav.MAV_PROTOCOL_CAPABILITY_MISSION_FLOAT
-    | mav.MAV_PROTOCOL_CAPABILITY_PARAM_FLOAT
-    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_INT
-    | mav.MAV_PROTOCOL_CAPABILITY_COMMAND_INT
-    | mav.MAV_PROTOCOL_CAPABILITY_SET_POSITION_TARGET_LOCAL_NED
-    | mav.MAV_PROTOCOL_CAPABILITY_SET_POSITION_TARGET_GLOBAL_INT
-    | mav.MAV_PROTOCOL_CAPABILITY_FLIGHT_TERMINATION
-    | mav.MAV_PROTOCOL_CAPABILITY_MAVLINK2
-    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_FENCE
-    | mav.MAV_PROTOCOL_CAPABILITY_MISSION_RALLY
-)
-"""The real one's 0xFBEF less what is not simulated: file transfer, attitude targets, terrain
-data, compass calibration."""
-FLIGHT_VERSION = (4 << 24) | (7 << 16)
-FLIGHT_HASH = b"90700977"
 
 UNKNOWN_U16 = 65535
 GIMBAL_DEVICE_ID = 1
@@ -66,7 +29,8 @@ def _boot_us(ap: Autopilot) -> int:
     return int(ap.t_s * 1e6)
 
 
-def _millivolts(ap: Autopilot) -> int:
+def millivolts(ap: Autopilot) -> int:
+    """The pack's voltage as the messages can hold it."""
     return min(UNKNOWN_U16 - 1, max(0, int(ap.battery.voltage_v * 1000.0)))
 
 
@@ -77,59 +41,6 @@ def _lat_lon_e7(ap: Autopilot) -> tuple[int, int]:
 
 def _origin_known(ap: Autopilot) -> bool:
     return ap.home is not None
-
-
-def heartbeat(ap: Autopilot) -> Message:
-    """HEARTBEAT."""
-    base = _MODE_BASE
-    if ap.armed:
-        base |= mav.MAV_MODE_FLAG_SAFETY_ARMED
-    holds = ap.mode in NEEDS_POSITION or ap.mode is Mode.LAND
-    if (holds and ap.position_good and ap.armed) or ap.mode is Mode.GUIDED:
-        base |= mav.MAV_MODE_FLAG_GUIDED_ENABLED
-    if ap.t_s < sensors.BARO_READY_S:
-        status = mav.MAV_STATE_BOOT
-    elif ap.armed and ap.failsafe.any:
-        status = mav.MAV_STATE_CRITICAL
-    else:
-        status = mav.MAV_STATE_STANDBY if ap.landed else mav.MAV_STATE_ACTIVE
-    return mav.MAVLink_heartbeat_message(
-        mav.MAV_TYPE_QUADROTOR, mav.MAV_AUTOPILOT_ARDUPILOTMEGA, base, int(ap.mode), status, 3
-    )
-
-
-def sys_status(ap: Autopilot) -> Message:
-    """SYS_STATUS, with the bits in the order in which a real one sets them."""
-    present, enabled, health = SENSORS_PRESENT, SENSORS_ENABLED, SENSORS_HEALTHY
-    if ap.t_s >= sensors.GPS_DETECTED_S:
-        present, enabled = present | SENSOR_GPS, enabled | SENSOR_GPS
-        health |= SENSOR_GPS if ap.estimator.has_fix(ap.t_s) else 0
-    if ap.t_s >= sensors.AHRS_HEALTHY_S:
-        enabled |= SENSOR_AHRS
-        health |= 0 if ap.failsafe.ekf else SENSOR_AHRS
-    if ap.mode is not Mode.STABILIZE:
-        enabled |= SENSOR_ALTITUDE_CONTROL
-        enabled |= SENSOR_POSITION_CONTROL if ap.mode in NEEDS_POSITION else 0
-    enabled |= SENSOR_FENCE if ap.fence.enabled else 0
-    enabled |= SENSOR_LOGGING if ap.armed else 0
-    health |= SENSOR_PREARM if ap.prearm_good() else 0
-    health |= SENSOR_FENCE if ap.fence.breached == NO_BREACH else 0
-    health |= SENSOR_BATTERY
-    if ap.fence.breached != NO_BREACH:
-        health &= ~SENSOR_FENCE
-    if ap.failsafe.battery:
-        health &= ~SENSOR_BATTERY
-    battery = ap.battery
-    return mav.MAVLink_sys_status_message(
-        present,
-        enabled,
-        health,
-        0,
-        _millivolts(ap),
-        min(32767, int(battery.current_a * 100.0)),
-        int(battery.charge * 100.0),
-        *(0,) * 6,
-    )
 
 
 def system_time(ap: Autopilot) -> Message:
@@ -252,7 +163,7 @@ def vfr_hud(ap: Autopilot) -> Message:
 def battery_status(ap: Autopilot) -> Message:
     """BATTERY_STATUS: the pack's sum in the first cell, as ArduPilot without a cell monitor."""
     battery = ap.battery
-    cells = [_millivolts(ap)] + [UNKNOWN_U16] * 9
+    cells = [millivolts(ap)] + [UNKNOWN_U16] * 9
     return mav.MAVLink_battery_status_message(
         0,
         0,
@@ -268,31 +179,6 @@ def battery_status(ap: Autopilot) -> Message:
         if ap.failsafe.battery
         else mav.MAV_BATTERY_CHARGE_STATE_OK,
     )
-
-
-def ekf_status_report(ap: Autopilot) -> Message:
-    """EKF_STATUS_REPORT."""
-    lost = ap.estimator.gps_lost_at_s is not None
-    variance = 1.0 if ap.failsafe.ekf else 0.3 if lost else 0.005
-    return mav.MAVLink_ekf_status_report_message(
-        int(ap.estimator.flags(ap.t_s)), variance, variance, 0.002, 0.008, 0.0
-    )
-
-
-def extended_sys_state(ap: Autopilot) -> Message:
-    """EXTENDED_SYS_STATE."""
-    landed = mav.MAV_LANDED_STATE_IN_AIR
-    controller = ap.controller
-    if ap.landed:
-        landed = mav.MAV_LANDED_STATE_ON_GROUND
-    elif isinstance(controller, LandMode) or (
-        isinstance(controller, ReturnMode) and isinstance(controller.way.land, Land)
-    ):
-        landed = mav.MAV_LANDED_STATE_LANDING
-    elif isinstance(controller, Guided) and isinstance(controller.task, TakeOff):
-        rising = controller.taking_off
-        landed = mav.MAV_LANDED_STATE_TAKEOFF if rising else landed
-    return mav.MAVLink_extended_sys_state_message(mav.MAV_VTOL_STATE_MC, landed)
 
 
 def mission_current(ap: Autopilot) -> Message:
@@ -372,18 +258,6 @@ def gps_global_origin(ap: Autopilot) -> Message:
     )
 
 
-def fence_status(ap: Autopilot) -> Message:
-    """FENCE_STATUS."""
-    fence = ap.fence
-    return mav.MAVLink_fence_status_message(
-        1 if fence.breached else 0,
-        fence.breach_count,
-        ap.fence_breach_code(),
-        int(fence.breach_at_s * 1000.0),
-        1,
-    )
-
-
 def wind(ap: Autopilot) -> Message:
     """WIND as the filter would estimate it in flight."""
     east, north = (ap.wind.east_mps, ap.wind.north_mps) if not ap.landed else (0.0, 0.0)
@@ -438,25 +312,6 @@ def power_status(ap: Autopilot) -> Message:
 def meminfo(ap: Autopilot) -> Message:
     """MEMINFO."""
     return mav.MAVLink_meminfo_message(0, 65535, 524288)
-
-
-def autopilot_version(ap: Autopilot) -> Message:
-    """AUTOPILOT_VERSION; the unique id is the vehicle's serial number."""
-    uid2 = ap.setup.serial.encode("ascii")[:18].ljust(18, b"\0")
-    return mav.MAVLink_autopilot_version_message(
-        CAPABILITIES,
-        FLIGHT_VERSION,
-        0,
-        0,
-        0,
-        list(FLIGHT_HASH),
-        [0] * 8,
-        [0] * 8,
-        0,
-        0,
-        0,
-        list(uid2),
-    )
 
 
 def gimbal_device_attitude_status(ap: Autopilot) -> Message:
@@ -517,85 +372,3 @@ def simstate(ap: Autopilot) -> Message:
         round(lat_deg * 1e7),
         round(lon_deg * 1e7),
     )
-
-
-Builder = Callable[[Autopilot], Message]
-
-BUILDERS: dict[int, Builder] = {
-    mav.MAVLINK_MSG_ID_HEARTBEAT: heartbeat,
-    mav.MAVLINK_MSG_ID_SYS_STATUS: sys_status,
-    mav.MAVLINK_MSG_ID_SYSTEM_TIME: system_time,
-    mav.MAVLINK_MSG_ID_GPS_RAW_INT: gps_raw_int,
-    mav.MAVLINK_MSG_ID_RAW_IMU: raw_imu,
-    mav.MAVLINK_MSG_ID_SCALED_PRESSURE: scaled_pressure,
-    mav.MAVLINK_MSG_ID_ATTITUDE: attitude,
-    mav.MAVLINK_MSG_ID_ATTITUDE_QUATERNION: attitude_quaternion,
-    mav.MAVLINK_MSG_ID_LOCAL_POSITION_NED: local_position_ned,
-    mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: global_position_int,
-    mav.MAVLINK_MSG_ID_SERVO_OUTPUT_RAW: servo_output_raw,
-    mav.MAVLINK_MSG_ID_MISSION_CURRENT: mission_current,
-    mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN: gps_global_origin,
-    mav.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT: nav_controller_output,
-    mav.MAVLINK_MSG_ID_RC_CHANNELS: rc_channels,
-    mav.MAVLINK_MSG_ID_VFR_HUD: vfr_hud,
-    mav.MAVLINK_MSG_ID_POSITION_TARGET_GLOBAL_INT: position_target_global_int,
-    mav.MAVLINK_MSG_ID_POWER_STATUS: power_status,
-    mav.MAVLINK_MSG_ID_BATTERY_STATUS: battery_status,
-    mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION: autopilot_version,
-    mav.MAVLINK_MSG_ID_MEMINFO: meminfo,
-    mav.MAVLINK_MSG_ID_FENCE_STATUS: fence_status,
-    mav.MAVLINK_MSG_ID_AHRS: ahrs,
-    mav.MAVLINK_MSG_ID_SIMSTATE: simstate,
-    mav.MAVLINK_MSG_ID_WIND: wind,
-    mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT: ekf_status_report,
-    mav.MAVLINK_MSG_ID_VIBRATION: vibration,
-    mav.MAVLINK_MSG_ID_HOME_POSITION: home_position,
-    mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: extended_sys_state,
-    mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_INFORMATION: gimbal_manager_information,
-    mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_STATUS: gimbal_manager_status,
-    mav.MAVLINK_MSG_ID_GIMBAL_DEVICE_ATTITUDE_STATUS: gimbal_device_attitude_status,
-}
-
-NEEDS_HOME = frozenset({mav.MAVLINK_MSG_ID_HOME_POSITION, mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN})
-"""Not sent before the origin is set."""
-NEEDS_FENCE = frozenset({mav.MAVLINK_MSG_ID_FENCE_STATUS})
-"""Streamed only while the fence is on."""
-
-_RAW = mav.MAV_DATA_STREAM_RAW_SENSORS
-_EXTENDED = mav.MAV_DATA_STREAM_EXTENDED_STATUS
-_RC = mav.MAV_DATA_STREAM_RC_CHANNELS
-_POSITION = mav.MAV_DATA_STREAM_POSITION
-_EXTRA1 = mav.MAV_DATA_STREAM_EXTRA1
-_EXTRA2 = mav.MAV_DATA_STREAM_EXTRA2
-_EXTRA3 = mav.MAV_DATA_STREAM_EXTRA3
-
-STREAMS: dict[int, tuple[int, ...]] = {
-    _RAW: (mav.MAVLINK_MSG_ID_RAW_IMU, mav.MAVLINK_MSG_ID_SCALED_PRESSURE),
-    _EXTENDED: (
-        mav.MAVLINK_MSG_ID_SYS_STATUS,
-        mav.MAVLINK_MSG_ID_POWER_STATUS,
-        mav.MAVLINK_MSG_ID_MEMINFO,
-        mav.MAVLINK_MSG_ID_MISSION_CURRENT,
-        mav.MAVLINK_MSG_ID_GPS_RAW_INT,
-        mav.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT,
-        mav.MAVLINK_MSG_ID_FENCE_STATUS,
-        mav.MAVLINK_MSG_ID_POSITION_TARGET_GLOBAL_INT,
-    ),
-    _POSITION: (
-        mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT,
-        mav.MAVLINK_MSG_ID_LOCAL_POSITION_NED,
-    ),
-    _RC: (mav.MAVLINK_MSG_ID_SERVO_OUTPUT_RAW, mav.MAVLINK_MSG_ID_RC_CHANNELS),
-    _EXTRA1: (mav.MAVLINK_MSG_ID_ATTITUDE, mav.MAVLINK_MSG_ID_SIMSTATE),
-    _EXTRA2: (mav.MAVLINK_MSG_ID_VFR_HUD,),
-    _EXTRA3: (
-        mav.MAVLINK_MSG_ID_AHRS,
-        mav.MAVLINK_MSG_ID_SYSTEM_TIME,
-        mav.MAVLINK_MSG_ID_WIND,
-        mav.MAVLINK_MSG_ID_BATTERY_STATUS,
-        mav.MAVLINK_MSG_ID_GIMBAL_DEVICE_ATTITUDE_STATUS,
-        mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT,
-        mav.MAVLINK_MSG_ID_VIBRATION,
-    ),
-}
-"""The legacy REQUEST_DATA_STREAM groups."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,9 @@ SURFACE_SPACING_M = 0.06
 DSM_CELL_M = 0.02
 MARGIN_M = 3.0
 """The reference surface reaches this far beyond the survey's polygon."""
+MARK_HEADER = "photo,point,x_px,y_px"
+LIST_HEADER = "EPSG:4979"
+"""WGS84 with ellipsoidal heights; the rows give longitude first, as OpenDroneMap wants."""
 POSE_HEADER = (
     "photo,east_m,north_m,up_m,lat_deg,lon_deg,alt_ellipsoid_m,yaw_deg,pitch_deg,"
     "roll_deg,r11,r12,r13,r21,r22,r23,r31,r32,r33"
@@ -135,65 +139,74 @@ def surveyed_points(world: World, seed: int) -> list[NamedPoint]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """One photo's lines in the four files."""
+
+    marks: tuple[str, ...]
+    pose: tuple[str, ...]
+    gcps: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
 class TruthWriter:
     """Keeps a directory's per-photo truth files current; photos may come in any order."""
 
     def __init__(self, world: World, directory: Path, seed: int) -> None:
-        self._world = world
         self._directory = directory
-        self._surveyed = {p.name: p for p in surveyed_points(world, seed)}
-        self._taken: dict[str, Taken] = {}
+        self._surveyed = {
+            p.name: world.frame.geodetic_from_enu(np.array(p.enu_m))
+            for p in surveyed_points(world, seed)
+        }
+        self._photos: dict[str, _Lines] = {}
 
     def add(self, name: str, taken: Taken) -> None:
         """Enter a photo under the name that readers know it by, and rewrite the files."""
-        if name in self._taken:
+        if name in self._photos:
             raise InputError(f"photo {name} was entered twice", field="photo")
-        self._taken[name] = taken
+        self._photos[name] = _Lines(
+            tuple(f"{name},{m.point},{m.x_px:.3f},{m.y_px:.3f}" for m in taken.marks),
+            (_pose_row(name, taken),),
+            self._list_rows(name, taken, "gcp"),
+            self._list_rows(name, taken, "check"),
+        )
         self.write()
 
     def write(self) -> None:
         """Write the files for all photos so far, in the order of their names."""
-        photos = sorted(self._taken.items())
-        marks = ["photo,point,x_px,y_px"]
-        marks += [
-            f"{name},{m.point},{m.x_px:.3f},{m.y_px:.3f}"
-            for name, taken in photos
-            for m in taken.marks
-        ]
-        poses = [POSE_HEADER, *(self._pose_row(name, taken) for name, taken in photos)]
-        self._put("marks.csv", marks)
-        self._put("poses.csv", poses)
-        self._put("gcp_list.txt", self._list_rows(photos, "gcp"))
-        self._put("check_list.txt", self._list_rows(photos, "check"))
+        photos = [self._photos[name] for name in sorted(self._photos)]
+        self._put("marks.csv", MARK_HEADER, [p.marks for p in photos])
+        self._put("poses.csv", POSE_HEADER, [p.pose for p in photos])
+        self._put("gcp_list.txt", LIST_HEADER, [p.gcps for p in photos])
+        self._put("check_list.txt", LIST_HEADER, [p.checks for p in photos])
 
-    def _put(self, name: str, lines: list[str]) -> None:
+    def _put(self, name: str, header: str, groups: list[tuple[str, ...]]) -> None:
+        lines = [header, *(line for group in groups for line in group)]
         write_whole(self._directory / name, ("\n".join(lines) + "\n").encode())
 
-    def _pose_row(self, name: str, taken: Taken) -> str:
-        shot, pose = taken.shot, taken.pose
-        numbers = [
-            *(f"{v:.6f}" for v in pose.centre_enu_m),
-            f"{shot.lat_deg:.10f}",
-            f"{shot.lon_deg:.10f}",
-            f"{shot.alt_ellipsoid_m:.5f}",
-        ]
-        numbers += [f"{v:.5f}" for v in (shot.yaw_deg, shot.pitch_deg, shot.roll_deg)]
-        numbers += [f"{v:.12f}" for v in pose.cam_from_enu.ravel()]
-        return ",".join([name, *numbers])
-
-    def _list_rows(self, photos: list[tuple[str, Taken]], kind: str) -> list[str]:
-        rows = ["EPSG:4979"]
-        for name, taken in photos:
-            for mark in taken.marks:
-                if mark.kind != kind:
-                    continue
-                enu = np.array(self._surveyed[mark.point].enu_m)
-                lat, lon, alt = self._world.frame.geodetic_from_enu(enu)
+    def _list_rows(self, name: str, taken: Taken, kind: str) -> tuple[str, ...]:
+        rows = []
+        for mark in taken.marks:
+            if mark.kind == kind:
+                lat, lon, alt = self._surveyed[mark.point]
                 rows.append(
                     f"{lon:.10f} {lat:.10f} {alt:.4f} {mark.x_px:.3f} {mark.y_px:.3f} "
                     f"{name} {mark.point}"
                 )
-        return rows
+        return tuple(rows)
+
+
+def _pose_row(name: str, taken: Taken) -> str:
+    shot, pose = taken.shot, taken.pose
+    numbers = [f"{v:.6f}" for v in pose.centre_enu_m]
+    numbers += [
+        f"{shot.lat_deg:.10f}",
+        f"{shot.lon_deg:.10f}",
+        f"{shot.alt_ellipsoid_m:.5f}",
+    ]
+    numbers += [f"{v:.5f}" for v in (shot.yaw_deg, shot.pitch_deg, shot.roll_deg)]
+    numbers += [f"{v:.12f}" for v in pose.cam_from_enu.ravel()]
+    return ",".join([name, *numbers])
 
 
 def surface_reference(world: World) -> dict[str, np.ndarray]:

@@ -1,7 +1,6 @@
-"""Recipes of worlds: where roads, cars, marks and furniture stand, in road coordinates.
+"""Building worlds: a recipe and a seed become geometry, marks and named truth.
 
-A recipe says what there is; the seed jitters every place a little and draws cracks, debris and
-colours.  `make_world` builds one by name.
+The recipe says what there is; the seed draws cracks, debris, colours and every target's turn.
 """
 
 from __future__ import annotations
@@ -13,71 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from droneteam.errors import InputError
-from droneteam.geo import EnuFrame, GeoPoint
+from droneteam.geo import EnuFrame
 from sitl import props
-from sitl.cars import CarSpec, Crush, car_mesh
+from sitl.cars import car_mesh
 from sitl.decals import Decal, DecalKind, indexed
-from sitl.ground import Corridor, Layout, ground_mesh
+from sitl.ground import Corridor, ground_mesh
 from sitl.materials import Material
 from sitl.mesh import FloatArray, Mesh, joined
+from sitl.recipes import RECIPES, ParkedCar, Place, Recipe, strewn
 from sitl.world import NamedLength, NamedPoint, World, ground_heights, named_area, named_length
 
-Place = tuple[float, float]
-"""Road coordinates (s, t) in metres."""
 WHITE = (0.62, 0.62, 0.60)
 YELLOW = (0.70, 0.48, 0.03)
 NEAR_M, FAR_M = 32.0, 150.0
 GEOID_UNDULATION_M = 43.6
 GCP_HALF_M, CHECK_HALF_M = 0.15, 0.10
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedCar:
-    """A car and where it came to rest; yaw is counter-clockwise from the road's direction."""
-
-    spec: CarSpec
-    at: Place
-    yaw_deg: float
-
-
-@dataclass(frozen=True, slots=True)
-class Skid:
-    """A tyre mark through road coordinates, of a tyre's width."""
-
-    name: str
-    path: tuple[Place, ...]
-    opacity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything a world is made of, before its seed."""
-
-    name: str
-    origin: GeoPoint
-    layout: Layout
-    cars: tuple[ParkedCar, ...]
-    skids: tuple[Skid, ...]
-    gcps: tuple[Place, ...]
-    checks: tuple[Place, ...]
-    area: tuple[Place, ...]
-    scale_bars: tuple[tuple[Place, float, float], ...]
-    """Middle, yaw from the road in degrees, length in metres."""
-    houses: tuple[tuple[Place, float, tuple[float, float, float]], ...]
-    walls: tuple[tuple[Place, float, float, float], ...]
-    """Middle, yaw from the road in degrees, length, height."""
-    hedges: tuple[tuple[Place, float, float], ...]
-    trees: tuple[tuple[Place, float], ...]
-    """Place and height."""
-    posts: tuple[Place, ...]
-    cones: tuple[Place, ...]
-    lamps: tuple[tuple[Place, float], ...]
-    survey: tuple[Place, ...]
-    home: Place
-    sun_azimuth_deg: float
-    sun_elevation_deg: float
-    debris_at: Place
-    debris_count: int = 26
 
 
 @dataclass(slots=True)
@@ -147,7 +96,7 @@ def make_world(name: str = "accident", seed: int = 1) -> World:
             f"world {name!r} is unknown; there are {', '.join(sorted(RECIPES))}", field="world"
         )
     rng = np.random.default_rng([seed, sum(name.encode())])
-    return build_world(RECIPES[name](rng), seed, rng)
+    return build_world(strewn(RECIPES[name](), seed, rng), seed, rng)
 
 
 def build_world(recipe: Recipe, seed: int, rng: np.random.Generator) -> World:
@@ -422,178 +371,3 @@ def _debris(build: _Build) -> None:
         size = float(np.exp(rng.uniform(math.log(0.05), math.log(0.35))))
         color = colors[int(rng.integers(len(colors)))]
         props.fragment(build.stage, build.on_ground(place), size, color, rng)
-
-
-def _jittered(
-    rng: np.random.Generator, places: tuple[Place, ...], by_m: float
-) -> tuple[Place, ...]:
-    moved = np.asarray(places) + rng.uniform(-by_m, by_m, (len(places), 2))
-    return tuple((float(s), float(t)) for s, t in moved)
-
-
-def accident(rng: np.random.Generator) -> Recipe:
-    """A two-lane street; a hatchback ran into the side of a turning saloon."""
-    red = CarSpec(
-        "hatchback",
-        4.08,
-        1.76,
-        1.47,
-        (0.42, 0.025, 0.02),
-        (
-            Crush((2.0, 0.35, 0.55), (-0.52, -0.10, -0.05), 1.35),
-            Crush((1.3, 0.3, 0.9), (-0.05, 0.0, 0.10), 0.75),
-        ),
-        11,
-    )
-    silver = CarSpec(
-        "saloon",
-        4.62,
-        1.82,
-        1.44,
-        (0.25, 0.265, 0.285),
-        (
-            Crush((-0.3, 0.92, 0.60), (0.03, -0.34, 0.02), 0.95),
-            Crush((-1.9, 0.85, 0.7), (0.05, -0.10, 0.0), 0.45),
-        ),
-        23,
-    )
-    heading = math.radians(float(rng.uniform(20.0, 35.0)))
-    return Recipe(
-        name="accident",
-        origin=GeoPoint(50.81970, 4.39080, 100.0),
-        layout=Layout(
-            (Corridor("s", 0.0, 7.0, -400.0, 400.0),), heading, 2.0, 0.025, 0.006, 0.22, 0.4, 5
-        ),
-        cars=(ParkedCar(red, (-2.15, -1.15), 17.0), ParkedCar(silver, (1.35, 0.75), -82.0)),
-        skids=(
-            Skid("skid_1", ((-17.6, -1.02), (-4.35, -1.02)), 0.72),
-            Skid("skid_2", ((-15.9, -2.52), (-3.95, -2.52)), 0.66),
-            Skid("skid_3", ((7.6, 2.05), (6.1, 2.2), (4.7, 2.55), (3.4, 3.05)), 0.5),
-        ),
-        gcps=_jittered(
-            rng,
-            (
-                (-13.5, -2.7),
-                (-13.0, 4.6),
-                (13.2, -4.6),
-                (13.0, 2.7),
-                (0.3, -4.5),
-                (0.8, 4.7),
-                (-7.2, 0.6),
-                (7.3, -0.6),
-            ),
-            0.25,
-        ),
-        checks=_jittered(
-            rng,
-            ((-9.6, -4.4), (-9.2, 2.3), (9.6, -2.4), (9.0, 4.4), (4.6, -2.2), (-4.2, 2.4)),
-            0.25,
-        ),
-        area=((-0.6, -2.9), (3.6, -2.75), (4.1, -0.6), (2.9, -1.55), (0.9, -1.75)),
-        scale_bars=(((-5.6, -3.05), 3.0, 1.5), ((4.6, 1.2), 88.0, 1.2)),
-        houses=(
-            ((-13.0, 14.5), 0.0, (15.0, 9.0, 6.2)),
-            ((6.5, 15.5), 0.0, (13.0, 9.0, 6.0)),
-            ((26.0, 14.5), 0.0, (14.0, 9.0, 6.4)),
-            ((-34.0, 15.0), 0.0, (16.0, 9.0, 6.2)),
-            ((30.0, -19.0), 0.0, (14.0, 10.0, 5.8)),
-            ((52.0, 15.0), 0.0, (18.0, 9.0, 6.3)),
-        ),
-        walls=(((-10.0, -8.2), 0.0, 16.0, 1.7), ((-26.0, -8.2), 0.0, 13.0, 1.4)),
-        hedges=(((9.5, -8.0), 0.0, 18.0), ((-2.4, 9.0), 90.0, 5.0)),
-        trees=(((-14.0, -7.0), 3.6), ((21.5, -7.2), 4.2), ((14.5, 7.6), 3.9), ((-9.5, 7.4), 3.2)),
-        posts=((6.2, 3.85), (7.7, 3.85), (9.2, 3.85), (-6.0, -3.85), (-7.6, -3.85)),
-        cones=((-11.0, -3.1), (-8.5, 0.2), (9.5, -3.0), (7.5, 0.4)),
-        lamps=(((-3.4, 5.2), -90.0), ((17.0, 5.2), -90.0), ((-24.0, 5.2), -90.0)),
-        survey=((-15.0, -5.5), (15.0, -5.5), (15.0, 5.5), (-15.0, 5.5)),
-        home=(-19.0, 4.6),
-        sun_azimuth_deg=152.0,
-        sun_elevation_deg=47.0,
-        debris_at=(1.3, -1.9),
-    )
-
-
-def crossing(rng: np.random.Generator) -> Recipe:
-    """A crossroads; a turning car was hit by one going straight on, a third stands parked."""
-    blue = CarSpec(
-        "saloon",
-        4.50,
-        1.80,
-        1.45,
-        (0.03, 0.07, 0.22),
-        (Crush((2.2, -0.5, 0.5), (-0.45, 0.12, 0.0), 1.2),),
-        41,
-    )
-    white = CarSpec(
-        "hatchback",
-        3.95,
-        1.72,
-        1.49,
-        (0.66, 0.66, 0.64),
-        (
-            Crush((0.9, -0.9, 0.6), (-0.05, 0.32, 0.0), 0.9),
-            Crush((2.0, -0.5, 0.6), (-0.2, 0.1, 0.0), 0.7),
-        ),
-        43,
-    )
-    green = CarSpec("hatchback", 4.20, 1.78, 1.50, (0.02, 0.09, 0.05), (), 47)
-    heading = math.radians(float(rng.uniform(-70.0, -50.0)))
-    roads = (Corridor("s", 0.0, 6.4, -400.0, 400.0), Corridor("t", 1.0, 6.0, -400.0, 400.0))
-    return Recipe(
-        name="crossing",
-        origin=GeoPoint(50.84110, 4.35320, 62.0),
-        layout=Layout(roads, heading, 1.8, 0.02, 0.010, 0.35, 0.4, 9),
-        cars=(
-            ParkedCar(blue, (-0.9, -0.9), 12.0),
-            ParkedCar(white, (2.9, 0.6), 118.0),
-            ParkedCar(green, (-10.5, 2.1), 178.0),
-        ),
-        skids=(
-            Skid("skid_1", ((-12.2, -0.55), (-3.1, -0.75)), 0.7),
-            Skid("skid_2", ((-11.0, -2.0), (-2.7, -2.2)), 0.62),
-            Skid("skid_3", ((2.6, -7.9), (2.75, -5.6), (3.1, -3.6), (3.9, -1.9)), 0.5),
-        ),
-        gcps=_jittered(
-            rng,
-            (
-                (-11.5, -4.3),
-                (-12.0, 4.2),
-                (11.8, -2.4),
-                (11.5, 4.2),
-                (-3.0, 9.5),
-                (3.0, -9.8),
-                (5.0, 9.0),
-                (-6.0, 0.9),
-                (6.6, -0.8),
-            ),
-            0.2,
-        ),
-        checks=_jittered(
-            rng, ((-8.6, -2.5), (8.6, 2.4), (0.2, 6.8), (0.0, -6.6), (8.8, -4.2)), 0.2
-        ),
-        area=((-1.4, 1.6), (1.2, 1.5), (1.7, 2.7), (0.2, 3.0), (-1.2, 2.7)),
-        scale_bars=(((-5.0, -2.6), -4.0, 1.5), ((6.2, 1.6), 75.0, 1.0)),
-        houses=(
-            ((-14.0, 12.0), 0.0, (12.0, 8.0, 6.0)),
-            ((15.5, 12.5), 0.0, (12.0, 9.0, 6.5)),
-            ((-15.0, -13.0), 0.0, (14.0, 9.0, 6.0)),
-            ((18.0, -14.0), 0.0, (13.0, 9.0, 5.8)),
-        ),
-        walls=(((-12.5, -7.2), 0.0, 9.0, 1.5),),
-        hedges=(((10.5, 7.2), 0.0, 7.0), ((11.0, -7.4), 0.0, 8.0)),
-        trees=(((-9.0, 6.6), 3.4), ((8.0, -6.6), 3.9), ((-13.5, -6.2), 3.0)),
-        posts=((-3.2, 3.7), (5.2, 3.7), (-3.0, -3.8), (5.4, -3.6)),
-        cones=((-6.5, -2.4), (5.6, 2.2), (-5.0, 1.5), (0.5, 4.6)),
-        lamps=(((-4.0, 4.6), -45.0), ((6.3, -4.6), 135.0)),
-        survey=((-12.5, -8.0), (12.5, -8.0), (12.5, 8.0), (-12.5, 8.0)),
-        home=(-9.0, 4.3),
-        sun_azimuth_deg=235.0,
-        sun_elevation_deg=38.0,
-        debris_at=(0.9, 1.9),
-    )
-
-
-RECIPES: dict[str, Callable[[np.random.Generator], Recipe]] = {
-    "accident": accident,
-    "crossing": crossing,
-}

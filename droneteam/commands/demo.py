@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import secrets
 import shutil
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 from droneteam import db, schema
 from droneteam.commands import demo_flight, demo_scene, demo_start
@@ -32,6 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when every step succeeded; otherwise the name of the one that failed, and 1."""
+    logging.getLogger().setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _interrupt)
     settings = _settings(args)
     stage = Stage(
         settings=settings,
@@ -61,6 +66,11 @@ def run(args: argparse.Namespace) -> int:
         if not args.headless:
             _stay(stage, children)
     return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Let the processes be ended in order, as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _stay(stage: Stage, children: Children) -> None:

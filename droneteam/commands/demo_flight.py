@@ -15,8 +15,9 @@ from droneteam.missions import service as missions
 from droneteam.missions.views import RegisteredFlight, SurveySpec
 
 ALERT_TIMEOUT_S = 30.0
-WANTED_GSD_M = 0.010
-MAX_PHOTOS = 44
+WANTED_GSD_M = 0.012
+MAX_PHOTOS = 30
+ORBIT_PHOTOS = 10
 REGISTERED_SERIAL = "THRDA0000000001"
 """The simulator's third party; somebody announced this flight."""
 
@@ -26,7 +27,9 @@ def plan(stage: Stage) -> None:
     _refused_in_a_forbidden_zone(stage)
     world = stage.world()
     spec = SurveySpec(
-        params=missions.SurveyParams(gsd_m=WANTED_GSD_M, max_photos=MAX_PHOTOS),
+        params=missions.SurveyParams(
+            gsd_m=WANTED_GSD_M, max_photos=MAX_PHOTOS, orbit_photos=ORBIT_PHOTOS
+        ),
         home_alt_amsl_m=world["home"]["alt_ellipsoid_m"] - world["geoid_undulation_m"],
     )
     with stage.acting("pilot") as (session, actor):

@@ -16,13 +16,15 @@ from droneteam.evidence import service as evidence
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.measure import Kind
 from droneteam.photogrammetry.measuring import MeasureRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.service import NewScene
+from droneteam.photogrammetry.views import SceneView
 
-PHOTOS_TIMEOUT_S = 300.0
-BUILD_TIMEOUT_S = 900.0
+PHOTOS_TIMEOUT_S = 600.0
+BUILD_TIMEOUT_S = 1800.0
 LENGTH_TOLERANCE_M = 0.03
 """Three GSD: what a road-accident investigator accepts of a length."""
 AREA_TOLERANCE = 0.02
@@ -42,7 +44,10 @@ def collect(stage: Stage) -> None:
         name="Accident, boulevard Général Jacques",
         photos_folder=folder,
         params=SceneParams(
-            gcp_path=truth / "gcp_list.txt", check_path=truth / "check_list.txt", language="fr"
+            gcp_path=truth / "gcp_list.txt",
+            check_path=truth / "check_list.txt",
+            language="fr",
+            area=mission.polygon,
         ),
         organisation_id=mission.organisation_id,
         mission_id=mission.id,
@@ -90,7 +95,7 @@ def reconstruct(stage: Stage) -> None:
     stage.require(summary["registered"] == summary["total"], "not every photo was registered")
 
 
-def _wait_for_build(stage: Stage) -> photogrammetry.SceneView:
+def _wait_for_build(stage: Stage) -> SceneView:
     deadline_s = time.monotonic() + BUILD_TIMEOUT_S
     shown = ""
     while True:
@@ -117,7 +122,7 @@ def measure(stage: Stage) -> None:
     """A skid mark, a car and an area, marked in the photos as a person would, against the truth."""
     world = stage.world()
     marks = _marks(stage)
-    wanted = (
+    wanted: tuple[tuple[Kind, str, list[str], str], ...] = (
         ("distance", "skid_1", world["lengths"]["skid_1"]["points"], "length_m"),
         ("distance", "car_1", world["lengths"]["car_1"]["points"], "length_m"),
         ("area", "debris_field", world["areas"]["debris_field"]["points"], "area_m2"),

@@ -30,7 +30,7 @@ USERS = (
     ("auditor", "Auditor", "DRONE", ("auditor",), "en"),
     ("admin", "Administrator", "DRONE", ("administrator",), "en"),
 )
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 240.0
 FIRST_LIGHT_H, LAST_START_H = 9, 14
 """Local hours between which photos of a scene are worth taking in every season."""
 
@@ -109,8 +109,8 @@ def _wait_for_server(stage: Stage, serve: Child) -> None:
             if time.monotonic() > deadline_s:
                 raise SetupError(f"the web server does not answer at {stage.url}") from error
             time.sleep(0.1)
-    with urllib.request.urlopen(stage.url, timeout=10.0) as answer:
-        stage.require(answer.status == 200, f"{stage.url} answered {answer.status}")
+    with urllib.request.urlopen(f"{stage.url}sign-in", timeout=30.0) as answer:
+        stage.require(answer.status == 200, f"{stage.url}sign-in answered {answer.status}")
 
 
 def ask(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -10,21 +11,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from droneteam.errors import SceneError
+from droneteam.photogrammetry.area import read_area
+from droneteam.photogrammetry.control import read_marks
+from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
 from droneteam.photogrammetry.pipeline import build_scene
+from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import camera_from_file
 from droneteam.photogrammetry.scene_params import (
-    DEFAULT_EPSG,
     LANGUAGES,
     PRESETS,
     STAGES,
     SceneParams,
 )
+from droneteam.photogrammetry.scene_store import load_scene
 
 BAR_WIDTH = 24
 LINE_PERIOD_S = 5.0
 """How often a plain line is written where there is no terminal."""
 SHOWN_WARNINGS = 12
+EXIT_UNDETERMINED = 2
+"""The photos do not determine what was asked for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(needs_settings=False)
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _configure_build(commands.add_parser("build", help="build a scene from a folder of photos"))
+    _configure_measure(commands.add_parser("measure", help="measure in a scene from marks"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,13 +65,56 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
         "--check", type=Path, metavar="FILE", help="points kept out of the adjustment, same format"
     )
     parser.add_argument("--scale-bars", type=Path, metavar="FILE", help="known lengths")
+    parser.add_argument(
+        "--area", type=Path, metavar="FILE.geojson", help="polygon that the products are cut to"
+    )
     parser.add_argument("--until", choices=STAGES, default="export", help="last stage to run")
     parser.add_argument("--preset", choices=PRESETS, default="normal")
     parser.add_argument(
-        "--epsg", type=int, default=DEFAULT_EPSG, help="of the products (%(default)s)"
+        "--epsg", type=int, help="of the products; default: 3812 in Belgium, UTM elsewhere"
     )
+    parser.add_argument("--title", help="of the report; default: the name of the output folder")
     parser.add_argument("--lang", choices=LANGUAGES, default="fr", help="of the report")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+
+
+def _configure_measure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measures between points that are marked in two or more photos. The marks are a CSV with "
+        "the header photo,point,x_px,y_px (pixels of the upright photo, from its top-left corner)."
+    )
+    parser.set_defaults(act=_measure)
+    parser.add_argument("scene", type=Path, metavar="SCENE", help="folder of a built scene")
+    parser.add_argument("kind", choices=tuple(KINDS))
+    parser.add_argument("points", nargs="+", metavar="POINT", help="names in the marks file")
+    parser.add_argument("--marks", type=Path, required=True, metavar="FILE.csv")
+    parser.add_argument("--name", default="", help="what the measurement is called")
+    parser.add_argument("--json", action="store_true", help="print every field as JSON")
+
+
+def _measure(args: argparse.Namespace) -> int:
+    request = MeasureRequest(args.kind, tuple(args.points), read_marks(args.marks), args.name)
+    network = load_scene(args.scene.absolute()).network
+    if network is None:
+        raise SceneError("measure", f"{args.scene} has no cameras yet", help="Build it first")
+    measured = take(network, request)
+    if args.json:
+        print(json.dumps(measurement_document(measured), ensure_ascii=False))
+    else:
+        print(measurement_line(measured))
+    return 0 if measured.determined else EXIT_UNDETERMINED
+
+
+def measurement_line(measured: Measurement) -> str:
+    """One line for people: value, 95 % interval, what it rests on."""
+    if not measured.determined:
+        return f"{measured.name}: {measured.note}"
+    unit, note = measured.unit, f" ({measured.note})" if measured.note else ""
+    return (
+        f"{measured.name}: {measured.value:.4f} {unit}, 95 % interval "
+        f"{measured.ci95_low:.4f} to {measured.ci95_high:.4f} {unit}, "
+        f"{measured.method} from {len(measured.photos)} photos{note}"
+    )
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -75,7 +127,9 @@ def _build(args: argparse.Namespace) -> int:
         until=args.until,
         epsg=args.epsg,
         language=args.lang,
+        title=args.title or args.out.absolute().name,
         threads=args.threads,
+        area=None if args.area is None else read_area(args.area),
     )
     with ProgressDisplay(sys.stderr) as progress:
         scene = build_scene(args.photos, args.out, params, progress=progress)

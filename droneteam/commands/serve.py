@@ -47,6 +47,7 @@ def serve(settings: Settings) -> None:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
+    from granian.log import LogLevels
 
     from droneteam import db, schema
 
@@ -63,6 +64,5 @@ def serve(settings: Settings) -> None:
         backpressure=THREADS,
         backlog=BACKLOG,
         http1_settings=HTTP1Settings(keep_alive=True),
-        log_level=settings.log_level.lower(),
-        process_name="droneteam-web",
+        log_level=LogLevels(settings.log_level.lower()),
     ).serve()

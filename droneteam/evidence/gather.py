@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor
 from droneteam.detection import service as detection
 from droneteam.errors import Conflict
-from droneteam.evidence import service
+from droneteam.evidence import bag, manifest, service
 from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem
 from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
-from droneteam.photogrammetry.service import SceneView
+from droneteam.photogrammetry.views import SceneView
 from droneteam.settings import Settings
 
 DOCUMENTS = "documents"
@@ -60,11 +61,26 @@ def gather_request(
     if case.request_id is None:
         raise Conflict(f"case {case_id} belongs to no request; add its files one by one")
     store = settings.blob_dir("evidence")
+    held = {item.path: item.sha256 for item in case.items}
     with tempfile.TemporaryDirectory() as scratch:
         sources = _Sources(session, actor, case.request_id, settings, Path(scratch))
         for new in sources.items():
-            service.add_item(session, actor, case_id, new, store, now)
+            version = _version(new, held)
+            item = service.add_item(session, actor, case_id, version, store, now)
+            held[item.path] = item.sha256
     return list(service.get_case(session, actor, case_id).items)
+
+
+def _version(new: NewItem, held: Mapping[str, str]) -> NewItem:
+    """The item, renamed to -2, -3, ... when the case holds an earlier state of it."""
+    sha256, _ = bag.hash_file(new.content)
+    stem, dot, suffix = new.name.partition(".")
+    for number in itertools.count(1):
+        name = new.name if number == 1 else f"{stem}-{number}{dot}{suffix}"
+        path = manifest.safe_path(*new.folder.split("/"), name)
+        if held.get(path, sha256) == sha256:
+            return dataclasses.replace(new, name=name)
+    raise AssertionError("unreachable")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +118,10 @@ class _Sources:
         history = fleet.request_history(self.session, self.actor, self.request_id)
         reasons = [] if request.explanation is None else list(request.explanation.reasons)
         words = {lang: [explain.sentence(r, lang) for r in reasons] for lang in ("fr", "nl", "en")}
-        content = {"request": request, "history": history, "explanation": words}
+        plain = _plain(request)
+        for clock in plain["clocks"]:
+            del clock["fraction"]  # runs on while nothing happens
+        content = {"request": plain, "history": history, "explanation": words}
         yield self._document(f"request-{request.id}", content, source)
 
     def _sortie(self, sortie: missions.SortieView) -> Iterator[NewItem]:

@@ -2,7 +2,8 @@
 
 The objective is lexicographic.  Neighbouring terms are joined into one stage with exact weights
 as long as the weights stay small; each stage fixes what it found before the next one starts.  A
-stage whose terms already stand at their lower bounds is proven without a search.
+stage whose terms already stand at their lower bounds is proven without a search, and a greedy
+plan brings many of them there.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from droneteam.errors import InputError
+from droneteam.fleet.greedy import greedy
 from droneteam.fleet.problem import Assigned, Plan, Problem, Term, packs_needed
 
 if TYPE_CHECKING:
     from droneteam.fleet.cpsat import AllocationModel, Objective
 
-MAX_STAGE_RANGE = 2**40
-"""Joined terms stay exact in CP-SAT's 64 bits, with room for its own scaling."""
+MAX_STAGE_RANGE = 2**20
+"""Fewer stages cost fewer starts of the solver, larger weights cost it its bounds; both measured
+with ``benchmarks.allocation``."""
 DEFAULT_TIME_LIMIT_S = 5.0
 _MIN_STAGE_S = 0.05
 
@@ -71,7 +74,7 @@ class _Search:
         self.objectives = objectives
         self.seed = seed
         self.left_s = time_limit_s
-        self.values = _nobody_served(model)
+        self.values = _start(model)
         self.proven: dict[str, int] = {}
         """Lower bounds that some stage has proven."""
 
@@ -93,12 +96,11 @@ class _Search:
         cp.minimize(
             sum(weight * term.expression for weight, term in zip(weights, stage, strict=True))
         )
-        cp.clear_hints()
-        for index, value in enumerate(self.values):
-            cp.add_hint(cp.get_int_var_from_proto_index(index), value)
+        self._hint()
         solver = cp_model.CpSolver()
         solver.parameters.random_seed = self.seed % 2**31
         solver.parameters.num_workers = 1  # several workers race, and then no seed decides
+        solver.parameters.cp_model_probing_level = 0  # costs more than it finds here
         solver.parameters.max_time_in_seconds = max(self.left_s, _MIN_STAGE_S)
         status = solver.solve(cp)
         self.left_s -= solver.wall_time
@@ -108,6 +110,14 @@ class _Search:
             self.proven.update({term.name: self._value(term) for term in stage})
         else:
             self.proven.update(_partial_bounds(stage, weights, solver.best_objective_bound))
+
+    def _hint(self) -> None:
+        """Start from the incumbent's choices; the solver completes what follows from them."""
+        cp = self.model.cp
+        cp.clear_hints()
+        for variables in self.model.jobs:
+            for literal in variables.literals():
+                cp.add_hint(literal, self.values[literal.index])
 
     def _value(self, term: Objective) -> int:
         return term.value(self.values)
@@ -150,12 +160,22 @@ def _partial_bounds(
     return {first.name: min(max(first.low, proven), first.high)}
 
 
-def _nobody_served(model: AllocationModel) -> list[int]:
-    """The answer that is always feasible: every request unserved."""
-    values = [variable.domain[0] for variable in model.cp.proto.variables]
+def _start(model: AllocationModel) -> list[int]:
+    """The greedy plan as values of the choices; all other variables are left at 0."""
+    values = [0] * len(model.cp.proto.variables)
+    given = {assigned.request_id: assigned for assigned in greedy(model.problem)}
     for variables in model.jobs:
-        values[variables.unserved.index] = 1
-    values[model.worst.index] = model.worst_high
+        assigned = given.get(variables.job.request_id)
+        if assigned is None:
+            values[variables.unserved.index] = 1
+            continue
+        option = next(
+            index for index, o in enumerate(variables.options) if o.visit == assigned.visit
+        )
+        chosen = [variables.picks[option], variables.drones[assigned.drone_id]]
+        chosen += [variables.pilots[pilot_id] for pilot_id in assigned.pilot_ids]
+        for literal in chosen:
+            values[literal.index] = 1
     return values
 
 

@@ -53,6 +53,10 @@ class JobVars:
     pilots: dict[int, Literal_]
     interval: tuple[Any, Any, Any] | None = None
 
+    def literals(self) -> list[Literal_]:
+        """Every choice of the job."""
+        return [self.unserved, *self.picks, *self.drones.values(), *self.pilots.values()]
+
     def picks_with(self, *, drone_id: int | None = None, pilot_id: int | None = None) -> list[Any]:
         """The picks that the drone, or the pilot, could make."""
         return [
@@ -65,20 +69,31 @@ class JobVars:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One term: a linear expression and the range in which its value lies."""
+    """One term: an expression of the model and the range in which its value lies.
+
+    rows : where the expression is a variable that bounds several sums, (weight, sum) pairs whose
+    greatest sum / weight, rounded up, is the true value; the variable may lie above it
+    """
 
     name: str
     expression: Any
     low: int
     high: int
+    rows: tuple[tuple[int, Any], ...] = ()
 
     def value(self, values: Sequence[int]) -> int:
-        """The term's value where each variable has the value at its index."""
-        if isinstance(self.expression, int):
-            return self.expression
-        flat = cp_model.FlatIntExpr(self.expression)
-        terms = zip(flat.coeffs, flat.vars, strict=True)
-        return int(flat.offset) + sum(int(c) * int(values[v.index]) for c, v in terms)
+        """The term's value where each choice has the value at its index."""
+        if not self.rows:
+            return _evaluate(self.expression, values)
+        return max(self.low, *(-(-_evaluate(row, values) // weight) for weight, row in self.rows))
+
+
+def _evaluate(expression: Any, values: Sequence[int]) -> int:
+    if isinstance(expression, int):
+        return expression
+    flat = cp_model.FlatIntExpr(expression)
+    terms = zip(flat.coeffs, flat.vars, strict=True)
+    return int(flat.offset) + sum(int(c) * int(values[v.index]) for c, v in terms)
 
 
 @dataclass(slots=True)
@@ -90,8 +105,6 @@ class AllocationModel:
     jobs: list[JobVars] = field(default_factory=list)
     hopeless: list[Job] = field(default_factory=list)
     """Jobs without any option; they are unserved in every plan."""
-    worst: Any = None
-    worst_high: int = 0
 
 
 def build(problem: Problem) -> AllocationModel:
@@ -356,7 +369,8 @@ def _summed(
 
 def _shortfall(model: AllocationModel) -> Objective:
     """The worst zone's claim that stays unserved, per weight, in thousandths."""
-    high, rows = 0, []
+    high = 0
+    rows: list[tuple[int, Any]] = []
     for claim in model.problem.claims:
         counted = _minutes_served(model, claim.organisation_id)
         demand = sum(
@@ -366,14 +380,13 @@ def _shortfall(model: AllocationModel) -> Objective:
         )
         claimed = min(demand, claim.remaining_min)
         if claimed > 0:
-            rows.append((claim.weight, SHORTFALL_SCALE * claimed, counted))
+            served = _dot([(SHORTFALL_SCALE * minutes, pick) for minutes, pick in counted])
+            rows.append((claim.weight, SHORTFALL_SCALE * claimed - served))
             high = max(high, -(-SHORTFALL_SCALE * claimed // claim.weight))
     worst = model.cp.new_int_var(0, high, "worst_shortfall")
-    for weight, claimed, counted in rows:
-        served = _dot([(SHORTFALL_SCALE * minutes, pick) for minutes, pick in counted])
-        model.cp.add(weight * worst + served >= claimed)
-    model.worst, model.worst_high = worst, high
-    return Objective("worst_shortfall", worst, 0, high)
+    for weight, short in rows:
+        model.cp.add(weight * worst >= short)
+    return Objective("worst_shortfall", worst, 0, high, tuple(rows))
 
 
 def _minutes_served(model: AllocationModel, organisation_id: int) -> list[tuple[int, Literal_]]:
@@ -416,9 +429,10 @@ def _busiest(model: AllocationModel) -> Objective:
             sorties[pilot_id].append(literal)
     high = max((len(literals) for literals in sorties.values()), default=0)
     busiest = model.cp.new_int_var(0, high, "busiest_pilot")
-    for literals in sorties.values():
-        model.cp.add(busiest >= sum(literals))
-    return Objective("busiest_pilot", busiest, 0, high)
+    rows = tuple((1, sum(literals)) for literals in sorties.values())
+    for _, count in rows:
+        model.cp.add(busiest >= count)
+    return Objective("busiest_pilot", busiest, 0, high, rows)
 
 
 def _dot(weighted: Iterable[tuple[int, Literal_]]) -> Any:

@@ -14,14 +14,14 @@ from typing import Literal
 
 from droneteam.errors import InputError
 from droneteam.fleet.candidates import capability_reason, pilot_reason
-from droneteam.fleet.fitting import Fit, Hold, fit, free_from, reachable
+from droneteam.fleet.fitting import Fit, Hold, fit, free_from, reachable, users
 from droneteam.fleet.hours import to_local
 from droneteam.fleet.problem import Assigned, Drone, Job, Pilot, Plan, Problem, visit
 from droneteam.fleet.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.statistics import jain_index
 from droneteam.fleet.terms import PRIORITIES, Param, Reason, minutes_between
 
-SEARCH_DAYS = 3
+SEARCH_DAYS = 2
 """How far ahead a later free time is looked for."""
 MAX_DISPLACEMENTS = 3
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -241,9 +241,14 @@ def what_if(problem: Problem, plan: Plan, job: Job) -> tuple[Reason, ...]:
 
 
 def displacements(problem: Problem, plan: Plan, job: Job) -> list[Reason]:
-    """Single assignments whose place the job could take, the least urgent first."""
+    """Single assignments, no more urgent, whose place the job could take; least urgent first."""
     jobs = {other.request_id: other for other in problem.jobs}
-    movable = [a for a in plan.assignments if a.request_id in jobs]
+    holders = users(problem, plan.assignments, job)
+    movable = [
+        a
+        for a in plan.assignments
+        if a.request_id in holders and jobs[a.request_id].priority >= job.priority
+    ]
     movable.sort(key=lambda a: PRIORITIES.index(jobs[a.request_id].priority), reverse=True)
     before = fairness(problem, plan.assignments)
     found: list[Reason] = []

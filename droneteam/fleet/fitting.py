@@ -23,10 +23,12 @@ from droneteam.fleet.problem import (
     packs_needed,
     visit,
 )
-from droneteam.fleet.terms import Param, Reason, Window
+from droneteam.fleet.terms import Param, Reason
 
 Resource = Literal["drones", "pilots", "packs"]
-SEARCH_STEP_MIN = 15
+SEARCH_STEP_MIN = 30
+NEAR = timedelta(hours=36)
+"""Beyond the longest duty, its rest and any charging, two assignments do not touch each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,25 @@ def fit(problem: Problem, standing: Sequence[Assigned], job: Job) -> Fit:
     Best is the least late, then the earliest, then the shortest drive.  Where nothing fits, the
     holds are those of the first visit that could still be reached.
     """
-    trips = reachable(problem, job)
     first_holds: tuple[Hold, ...] | None = None
-    for trip, drones in trips:
-        found = _fit_visit(problem, standing, job, trip, drones)
+    for trip, drones in reachable(problem, job):
+        near = [other for other in standing if other.visit.overlaps(trip, spare=NEAR)]
+        found = _fit_visit(problem, near, job, trip, drones)
         if found.assigned is not None:
             return found
         if first_holds is None:
             first_holds = found.holds
     return Fit(None, first_holds or ())
+
+
+def users(problem: Problem, standing: Sequence[Assigned], job: Job) -> frozenset[int]:
+    """The requests that hold what the job would need, at any of its times."""
+    found: set[int] = set()
+    for trip, drones in reachable(problem, job):
+        near = [other for other in standing if other.visit.overlaps(trip, spare=NEAR)]
+        for hold in _fit_visit(problem, near, job, trip, drones).holds:
+            found |= hold.request_ids
+    return frozenset(found)
 
 
 def reachable(problem: Problem, job: Job) -> list[tuple[Visit, list[Drone]]]:
@@ -143,9 +155,10 @@ def _pilot_clash(
     problem: Problem, standing: Sequence[Assigned], pilot: Pilot, trip: Visit
 ) -> tuple[Reason | None, set[int]]:
     codes: dict[str, set[int]] = {}
+    occupied = trip.occupied
     for other in standing:
         if pilot.id in other.pilot_ids:
-            code = problem.duty.conflict(other.visit.occupied, trip.occupied)
+            code = problem.duty.conflict(other.visit.occupied, occupied)
             if code is not None:
                 codes.setdefault(code, set()).add(other.request_id)
     for code in ("pilot.busy", "pilot.duty", "pilot.rest"):
@@ -161,10 +174,9 @@ def _free_packs(
     """Enough charged packs for the drone, by id; a hold when there are fewer."""
     kind = problem.pack_type(drone.pack_type)
     charge = timedelta(minutes=kind.charge_min)
-    span = Window(trip.taken_at, trip.free_at + charge)
     taken: dict[int, int] = {}
     for other in standing:
-        if Window(other.visit.taken_at, other.visit.free_at + charge).overlaps(span):
+        if other.visit.overlaps(trip, spare=charge):
             taken.update(dict.fromkeys(other.pack_ids, other.request_id))
     owned = [pack for pack in problem.packs if pack.type == kind.name]
     free = [
@@ -184,7 +196,7 @@ def _users(standing: Iterable[Assigned], trip: Visit, *, drone_id: int) -> set[i
     return {
         other.request_id
         for other in standing
-        if other.drone_id == drone_id and other.visit.occupied.overlaps(trip.occupied)
+        if other.drone_id == drone_id and other.visit.overlaps(trip)
     }
 
 

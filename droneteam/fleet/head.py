@@ -1,4 +1,8 @@
-"""The head of the plans: one row that says which plan holds, and orders whoever changes it."""
+"""The head of the plans: one row that says which plan holds, and orders whoever changes it.
+
+Everybody takes the head's lock before any other (request rows, the audit chain): two
+transactions that locked in different orders would wait for each other for ever.
+"""
 
 from __future__ import annotations
 
@@ -33,5 +37,6 @@ def read_head(session: Session) -> tuple[int | None, int]:
 
 
 def touch_head(session: Session) -> None:
-    """Raise the revision: what drafts were solved on has changed."""
+    """Raise the revision: what drafts were solved on is about to change."""
     lock_head(session).revision += 1
+    session.flush()

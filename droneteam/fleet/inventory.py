@@ -87,8 +87,8 @@ def report_defect(session: Session, actor: Actor, drone_id: int, text: str, now:
         cycles=drone.cycles,
         reported_by=actor.user_id or None,
     )
-    session.add(row)
     touch_head(session)
+    session.add(row)
     session.flush()
     subject, facts = f"drone:{drone_id}", {"defect": row.id, "text": row.text}
     audit.append(session, actor, action="drone.ground", subject=subject, at=now, facts=facts)
@@ -104,8 +104,8 @@ def release_defect(session: Session, actor: Actor, defect_id: int, now: datetime
     if row.released_at is not None:
         raise Conflict(f"defect {defect_id} has been released already")
     check_release(_defect(row), actor.user_id)
-    row.released_at, row.released_by = now, actor.user_id or None
     touch_head(session)
+    row.released_at, row.released_by = now, actor.user_id or None
     session.flush()
     subject, facts = f"drone:{row.drone_id}", {"defect": row.id}
     audit.append(session, actor, action="drone.release", subject=subject, at=now, facts=facts)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import DDL, JSON, ForeignKey, String, Text, UniqueConstraint, event
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from droneteam.db import Base, UtcDateTime
+from droneteam.db import Base, UtcDateTime, make_append_only
 
 
 class Drone(Base):
@@ -290,30 +290,5 @@ class LedgerRow(Base):
     priority: Mapped[str] = mapped_column(String(2))
 
 
-APPEND_ONLY_TABLES = (RequestEvent, LedgerRow)
-
-
-def append_only_ddl(table: str) -> dict[str, tuple[str, ...]]:
-    """The statements that make the table refuse changes, by dialect; migrations run them too."""
-    sqlite = tuple(
-        f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
-    )
-    postgresql = (
-        f"CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger AS $$ "
-        f"BEGIN RAISE EXCEPTION '{table} is append-only'; END $$ LANGUAGE plpgsql",
-        f"CREATE TRIGGER {table}_refuse BEFORE UPDATE OR DELETE ON {table} "
-        f"FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
-    )
-    return {"sqlite": sqlite, "postgresql": postgresql}
-
-
-for _model in APPEND_ONLY_TABLES:
-    for _dialect, _statements in append_only_ddl(_model.__tablename__).items():
-        for _statement in _statements:
-            event.listen(
-                _model.__table__,
-                "after_create",
-                DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
-            )
+make_append_only(RequestEvent)
+make_append_only(LedgerRow)

@@ -257,6 +257,10 @@ class Visit:
         """The time in which drone and pilots can do nothing else."""
         return Window(self.taken_at, self.free_at)
 
+    def overlaps(self, other: Visit, *, spare: timedelta = timedelta()) -> bool:
+        """True where the two occupations share a moment, or lie closer than the spare time."""
+        return self.taken_at < other.free_at + spare and other.taken_at < self.free_at + spare
+
 
 def visit(problem: Problem, job: Job, slot: Slot, base: Place) -> Visit:
     """The slot's visit from the base; every sortie starts and ends there."""

@@ -20,6 +20,8 @@ CURRENCY_FLIGHTS = 3
 WARN_DAYS = 30
 WARN_FRACTION = 0.9
 """Warn when this share of a maintenance interval or of a pack's life is used."""
+_SURELY_ANOTHER_DAY = timedelta(hours=25)
+"""Not even the long day in October holds two moments this far apart."""
 MIN_PACK_HEALTH_PCT = 80
 """DJI's battery guidelines retire a pack whose capacity falls below four fifths."""
 
@@ -144,11 +146,13 @@ class DutyRules:
         first, second = sorted((one, other), key=lambda window: window.start_at)
         if first.overlaps(second):
             return "pilot.busy"
+        rest = second.start_at - first.end_at
+        if rest >= _SURELY_ANOTHER_DAY:
+            return None
         end_at = max(first.end_at, second.end_at)
         if self.day_of(first.start_at) == self.day_of(second.start_at):
             span = end_at - first.start_at
             return "pilot.duty" if span > timedelta(minutes=self.max_duty_min) else None
-        rest = second.start_at - first.end_at
         return "pilot.rest" if rest < timedelta(minutes=self.min_rest_min) else None
 
 

@@ -146,6 +146,8 @@ def cancel_request(
 ) -> RequestView:
     """The cancelled request; its drone is free again with the next plan.
 
+    A mission under way is broken off by the coordinator only.
+
     Raises
     ------
     InputError
@@ -159,10 +161,11 @@ def cancel_request(
     if code not in known:
         allowed = ", ".join(sorted(known))
         raise InputError(f"cancellation code {code!r} is none of {allowed}", field="code")
-    move(session, actor, row, RequestState.CANCELLED, now, reason=code)
-    row.close_code = code
+    if row.state == RequestState.IN_PROGRESS:
+        require_role(actor, "coordinator")
     touch_head(session)
-    session.flush()
+    row.close_code = code
+    move(session, actor, row, RequestState.CANCELLED, now, reason=code)
     return request_views(session, actor, [row], now)[0]
 
 
@@ -174,9 +177,8 @@ def refuse_request(
     if not reason.strip():
         raise InputError("a refusal needs a reason", field="reason")
     row = request_row(session, actor, request_id)
-    move(session, actor, row, RequestState.REFUSED, now, reason=reason.strip())
     touch_head(session)
-    session.flush()
+    move(session, actor, row, RequestState.REFUSED, now, reason=reason.strip())
     return request_views(session, actor, [row], now)[0]
 
 
@@ -192,12 +194,12 @@ def mark_request_state(
     state = RequestState(state)
     if state.value == row.state:
         return request_views(session, actor, [row], now)[0]
+    touch_head(session)
     move(session, actor, row, state, now)
     if state == RequestState.IN_PROGRESS:
         _debit(session, row, now)
     if state in (RequestState.FULFILLED, RequestState.PARTLY):
         _log_flights(session, row, now)
-    touch_head(session)
     session.flush()
     return request_views(session, actor, [row], now)[0]
 
@@ -253,11 +255,10 @@ def expire_requests(session: Session, actor: Actor, now: datetime) -> list[int]:
         models.Request.end_at <= now,
     )
     rows = session.scalars(query.order_by(models.Request.id)).all()
-    for row in rows:
-        move(session, actor, row, RequestState.EXPIRED, now)
     if rows:
         touch_head(session)
-        session.flush()
+    for row in rows:
+        move(session, actor, row, RequestState.EXPIRED, now)
     return [row.id for row in rows]
 
 

@@ -69,7 +69,7 @@ READY_LIMIT_S = 180.0
 """Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
 CLIMB_LIMIT_S = 90.0
 _GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
-_FAILSAFE_WORDS = ("failsafe", "fence", "ekf variance", "battery")
+_FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
 
 def step(flight: Flight, event: Event) -> Step:
@@ -192,11 +192,19 @@ def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
     if flight.strange_heartbeats == 0:
         return replace(flight, strange_heartbeats=1), []
     if mode in _GOING_HOME and flight.armed:
-        why = flight.failsafe_text or "no failsafe was announced; the pilot may have chosen it"
-        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {why}")
+        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {_why_home(flight)}")
         flight = replace(flight, task=None, commanded_mode=mode, mode_confirmed=True)
         return replace(flight, strange_heartbeats=0), [Note("returning", flight.reason)]
     return _hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
+
+
+def _why_home(flight: Flight) -> str:
+    """Why the vehicle turned back on its own, as far as it said so."""
+    if flight.failsafe_text:
+        return flight.failsafe_text
+    if flight.link_losses:
+        return "the link had been lost"
+    return "no failsafe was announced; the pilot may have chosen it"
 
 
 def _hand_over(flight: Flight, reason: str) -> Step:
@@ -211,8 +219,10 @@ def _disarmed(flight: Flight) -> Step:
     match flight.phase:
         case Phase.FLYING | Phase.RETURNING:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
-            complete = flight.reached_seq >= max(waypoints, default=0)
-            return _end(flight, Ending.COMPLETED if complete else Ending.RETURNED, [])
+            if flight.reached_seq >= max(waypoints, default=0):
+                return _end(flight, Ending.COMPLETED, [])
+            reason = flight.reason or f"landed early: {_why_home(flight)}"
+            return _end(replace(flight, reason=reason), Ending.RETURNED, [])
         case Phase.HANDED_OVER:
             return _end(flight, Ending.HANDED_OVER, [])
         case Phase.ARMING | Phase.CLIMBING | Phase.STARTING:
@@ -244,7 +254,7 @@ def _watch_link(flight: Flight, now_s: float) -> Step:
         flight = replace(flight, heard_at_s=now_s)
     silence_s = now_s - (flight.heard_at_s or now_s)
     if silence_s >= flight.timing.link_lost_s and not flight.link_lost:
-        flight = replace(flight, link_lost=True)
+        flight = replace(flight, link_lost=True, link_losses=flight.link_losses + 1)
         commands.append(Note("link", f"silent for {silence_s:.1f} s"))
     return flight, commands
 

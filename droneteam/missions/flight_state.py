@@ -124,6 +124,7 @@ class Flight:
     phase_since_s: float | None = None
     heartbeat_at_s: float | None = None
     link_lost: bool = False
+    link_losses: int = 0
     commanded_mode: int | None = None
     mode_before: int | None = None
     mode_confirmed: bool = False

@@ -163,19 +163,21 @@ class FlightDeck:
     """Flies sorties together until all have ended.
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
-    block.  asks : (drone_id, "rtl" or "land") that the pilots put in; taken every turn.
+    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, "rtl" or
+    "land") that the pilots put in; taken every turn.
     """
 
     sorties: Sequence[SortieOrder]
     time_scale: float = 1.0
     on_state: Callable[[LiveState], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
+    timing: Timing | None = None
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple
     _runners: list[_Runner] = field(default_factory=list)
 
     def fly(self) -> tuple[SortieResult, ...]:
         """The results, in the order of the sorties."""
-        timing = Timing.scaled(self.time_scale)
+        timing = self.timing or Timing.scaled(self.time_scale)
         tick_s = min(0.1, max(0.005, 0.1 / self.time_scale))
         selector = selectors.DefaultSelector()
         try:

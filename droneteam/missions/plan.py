@@ -262,32 +262,23 @@ def _bounded_layout(
 
     The last one tried when none is: the caller sees its number of photos.
     """
+    n_orbit = params.orbit_photos if params.orbit else 0
     for relaxed in np.linspace(0.0, 1.0, _RELAX_STEPS + 1):
         forward = params.forward_overlap + relaxed * (MIN_FORWARD_OVERLAP - params.forward_overlap)
         side = params.side_overlap + relaxed * (MIN_SIDE_OVERLAP - params.side_overlap)
-        layout = _layout(site, camera, params, (float(forward), float(side)), lead_fraction)
-        if params.max_photos is None or len(layout.photos_m) <= params.max_photos:
+        width_m, height_on_ground_m = camera.footprint_m(params.gsd_m)
+        along_m = max(0.05, round(float((1.0 - forward) * height_on_ground_m), 2))
+        spacing = LineSpacing(float((1.0 - side) * width_m), along_m)
+        lead = LineSpacing(lead_fraction * width_m, lead_fraction * height_on_ground_m)
+        lines = _lines(site, params, spacing, lead)
+        lengths_m = np.hypot(*(lines[:, 1] - lines[:, 0]).T)
+        n_photos = int(np.sum(np.round(lengths_m / along_m) + 1)) + n_orbit
+        if params.max_photos is None or n_photos <= params.max_photos:
             break
-    return layout
-
-
-def _layout(
-    site: _Site,
-    camera: CameraSpec,
-    params: SurveyParams,
-    overlaps: tuple[float, float],
-    lead_fraction: float,
-) -> _Layout:
-    forward, side = overlaps
-    width_m, height_on_ground_m = camera.footprint_m(params.gsd_m)
-    spacing = LineSpacing((1.0 - side) * width_m, (1.0 - forward) * height_on_ground_m)
-    spacing = LineSpacing(spacing.across_m, max(0.05, round(spacing.along_m, 2)))
-    lead = LineSpacing(lead_fraction * width_m, lead_fraction * height_on_ground_m)
-    lines = _lines(site, params, spacing, lead)
     orbit = _orbit(site, params, lines[-1, 1])
     height_m = camera.height_for_gsd(params.gsd_m)
     photos, angles = _predicted(lines, spacing, height_m, orbit)
-    return _Layout(lines, spacing, orbit, height_m, photos, angles, forward, side)
+    return _Layout(lines, spacing, orbit, height_m, photos, angles, float(forward), float(side))
 
 
 def _lines(

@@ -97,15 +97,17 @@ def _log_or_none(result: SortieResult, drone: str) -> SortieLog | None:
         return None  # nothing was ever heard: the row says so by its zero packets
 
 
-def list_sorties(session: Session, actor: Actor, data_dir: Path) -> list[SortieView]:
-    """Sorties that the actor may see, newest first."""
+def list_sorties(session: Session, actor: Actor, data_dir: Path = Path()) -> list[SortieView]:
+    """Sorties that the actor may see, newest first; log paths lie below ``data_dir``."""
     query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
     rows = session.scalars(query.order_by(models.SortieRow.id.desc())).all()
     return [_sortie_view(session, row, data_dir) for row in rows]
 
 
-def get_sortie(session: Session, actor: Actor, sortie_id: int, data_dir: Path) -> SortieView:
-    """The sortie; NotFound for another organisation's."""
+def get_sortie(
+    session: Session, actor: Actor, sortie_id: int, data_dir: Path = Path()
+) -> SortieView:
+    """The sortie, its log path below ``data_dir``; NotFound for another organisation's."""
     query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
     row = session.scalar(query.where(models.SortieRow.id == sortie_id))
     if row is None:

@@ -33,6 +33,8 @@ from droneteam.photogrammetry.triangulation import camera_from_row, optics
 
 MIN_TIE_SIGMA_PX = 0.15
 """SIFT keypoints are not better than this, however small the residuals of a small set."""
+TIE_BUDGET = 60_000
+"""Observations of tie points in a small network: enough for their noise not to matter."""
 OUTLIER_SIGMA = 4.0
 """Tie observations beyond so many deviations (and 1 px) are left out of the final cloud."""
 TILT_SIGMA_RAD = np.radians(2.0)
@@ -44,22 +46,23 @@ class AdjustParams:
     """Settings of the adjustment.
 
     focal_prior_sigma : relative 1-sigma of the focal length from EXIF.
-    self_calibrate : grow the lens model where held-out observations improve.
-    max_tie_points : the adjustment works on at most so many; the others follow.
+    self_calibrate : estimate the lens of cameras without a given calibration.
+    ties_per_view : the adjustment works on so many tie points per photo, the others follow; None
+    takes 600, and more where photos are few.
     vertical_datum, datum_note : what the photos' heights are above; control brings its own.
     """
 
     focal_prior_sigma: float = 0.025
     self_calibrate: bool = True
-    max_tie_points: int = 10_000
+    ties_per_view: int | None = None
     vertical_datum: str = "WGS84 ellipsoid"
     datum_note: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.focal_prior_sigma < 1.0:
             raise InputError("focal_prior_sigma must lie between 0 and 1 (0.025 is 2.5 %)")
-        if self.max_tie_points < 100:
-            raise InputError("max_tie_points must be at least 100")
+        if self.ties_per_view is not None and self.ties_per_view < 50:
+            raise InputError("ties_per_view must be at least 50")
 
 
 def adjust(
@@ -95,25 +98,27 @@ def adjust(
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
     network = _network(sfm, setup, control, problem, solution, gate, (*freed, *rejected))
+    network = _inflated(network, control)
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
 
 
 def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Solution]:
     """Cleaned of gross errors, with the tie points' deviation from their own residuals."""
-    chosen = calibration.choose_points(setup.problem, params.max_tie_points)
+    per_view = params.ties_per_view or max(600, TIE_BUDGET // len(setup.views))
+    chosen = calibration.choose_points(setup.problem, per_view)
     problem, state = bundle.subset_points(setup.problem, setup.state, chosen)
     solution = bundle.solve(problem, state, iterations=20, tol=1e-5)
     problem, solution = _with_sigma(problem, solution)
     problem, state = bundle.without_outliers(problem, solution, OUTLIER_SIGMA)
-    solution = bundle.solve(problem, state, iterations=30, tol=1e-7)
+    solution = bundle.solve(problem, state, iterations=30)
     return _with_sigma(problem, solution)
 
 
 def _with_sigma(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
     sigma = max(MIN_TIE_SIGMA_PX, float(np.sqrt(bundle.tie_variance(problem, solution))))
     problem = replace(problem, tie_sigma_px=sigma)
-    return problem, bundle.solve(problem, solution.state, iterations=10, tol=1e-7)
+    return problem, bundle.solve(problem, solution.state, iterations=10)
 
 
 def _calibrated(
@@ -193,7 +198,7 @@ def _network(
     accuracy = Accuracy(
         reprojection_px=float(np.sqrt(np.nanmean((residuals**2).sum(axis=1)))),
         scale_source=setup.scale_source,
-        vertical_scale_determined=None if gate is None else gate.determined,
+        vertical_scale_determined=True if gate is None else gate.determined,
         rows=(
             *control_checks.control_rows(setup, problem, solution.state),
             *control_checks.check_rows(control, views, arrays, setup.frame),
@@ -279,6 +284,20 @@ def _shift_note(
         "the control; the control counts (a different height datum or base station would explain "
         "it)",
     )
+
+
+def _inflated(network: CameraNetwork, control: Control) -> CameraNetwork:
+    """The network with its covariance widened to what the check points show."""
+    factor = control_checks.inflation(network, control)
+    if factor <= 1.0 or network.covariance is None:
+        return network
+    said = (
+        f"the check points lie {factor**0.5:.1f} times farther off than predicted; all intervals "
+        "are widened by that"
+    )
+    accuracy = replace(network.accuracy, warnings=(*network.accuracy.warnings, said))
+    covariance = replace(network.covariance, matrix=factor * network.covariance.matrix)
+    return replace(network, accuracy=accuracy, covariance=covariance)
 
 
 def _gate_note(gate: Gate | None) -> tuple[str, ...]:

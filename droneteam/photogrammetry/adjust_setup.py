@@ -28,8 +28,16 @@ from droneteam.photogrammetry.triangulation import intersect, intrinsics_row, op
 MIN_CONTROL = 3
 """Control points needed to place a network by themselves."""
 SHIFT_SIGMA_M = 100.0
-"""How far camera positions may lie from the control's datum (geoid, base station, barometer)."""
+"""How far camera heights may lie from control in another vertical datum (geoid, barometer)."""
+SAME_DATUM_SHIFT_M = 0.2
+"""The same for carrier-phase positions in the control's own datum: two network services, or a
+base station on a surveyed point."""
 FIRST_TIE_SIGMA_PX = 1.0
+PRINCIPAL_SIGMA = 0.005
+"""1-sigma of the principal point over the long side: assembly tolerance of small cameras."""
+ASPECT_SIGMA = 0.002
+DISTORTION_SIGMA = (0.3, 0.1, 1e-3, 1e-3, 0.05)
+"""1-sigma of k1, k2, p1, p2, k3 over lenses of drones and phones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +112,7 @@ def set_up(
     )
     return Setup(
         problem=problem,
-        state=_state(group, base.similarity, cameras, kept, rough),
+        state=_state(group, base, cameras, kept, rough),
         frame=base.frame,
         views=group.views,
         kept=kept,
@@ -170,7 +178,7 @@ def _base(
     source = np.array([rough[p.name] for p in points]).reshape(-1, 3)
     enough = len(points) >= MIN_CONTROL and georef.line_ratio(source) > georef.COLLINEAR_RATIO
     if enough:
-        return _control_base(group, photos, control, points, source)
+        return _control_base(group, photos, control, points, source, vertical_datum)
     base = _position_base(group, photos, vertical_datum, datum_note)
     warnings = base.warnings
     if points and not enough:
@@ -205,6 +213,7 @@ def _control_base(
     control: Control,
     points: Sequence[SurveyPoint],
     source: FloatArray,
+    photo_datum: str,
 ) -> _Base:
     """The frame of the control points; camera positions come with a shift of their own."""
     if control.local:
@@ -221,10 +230,23 @@ def _control_base(
     else:
         similarity = georef.fit_similarity(source, targets)
     centres, centre_sigma, warnings = _camera_targets(group, photos, frame)
+    same_datum = photo_datum == control.vertical_datum
     return _Base(
-        frame, similarity, centres, centre_sigma, np.full(3, SHIFT_SIGMA_M), targets, "gcp",
-        tuple(warnings),
+        frame, similarity, centres, centre_sigma, _shift_sigma(centre_sigma, same_datum), targets,
+        "gcp", tuple(warnings),
     )  # fmt: skip
+
+
+def _shift_sigma(centre_sigma: FloatArray, same_datum: bool) -> FloatArray:
+    """(3,) 1-sigma of a shift common to all camera positions, against the control."""
+    used = np.isfinite(centre_sigma).all(axis=1)
+    if not used.any():
+        return np.zeros(3)
+    stated = np.median(centre_sigma[used], axis=0)
+    shift = np.maximum(SAME_DATUM_SHIFT_M, stated)
+    if not same_datum:
+        shift[2] = SHIFT_SIGMA_M
+    return np.asarray(shift)
 
 
 def _position_base(
@@ -336,11 +358,8 @@ def _priors(
     intrinsics = np.zeros((int(cameras.max()) + 1, 12))
     intrinsics_sigma = np.full(intrinsics.shape, np.inf)
     for view, camera in zip(group.views, cameras, strict=True):
-        intrinsics[camera] = intrinsics_row(view.camera)
-        prior = by_name[view.name].focal_prior_px
-        if prior is not None:
-            intrinsics[camera, 0] = prior
-            intrinsics_sigma[camera, 0] = focal_sigma * prior
+        photo = by_name[view.name]
+        intrinsics[camera], intrinsics_sigma[camera] = _lens_prior(photo, focal_sigma)
     has_positions = bool(np.isfinite(base.centre_sigma).any())
     return Priors(
         centres=base.centres,
@@ -356,25 +375,42 @@ def _priors(
     )
 
 
+def _lens_prior(photo: PhotoInput, focal_sigma: float) -> tuple[FloatArray, FloatArray]:
+    """(12,) what a lens usually is, and its deviations."""
+    mean = np.zeros(12)
+    mean[:4] = photo.focal_prior_px or 0.0, 1.0, photo.width_px / 2.0, photo.height_px / 2.0
+    sigma = np.full(12, np.inf)
+    if photo.focal_prior_px is not None:
+        sigma[0] = focal_sigma * photo.focal_prior_px
+    sigma[1] = ASPECT_SIGMA
+    sigma[2:4] = PRINCIPAL_SIGMA * max(photo.width_px, photo.height_px)
+    sigma[4:9] = DISTORTION_SIGMA
+    return mean, sigma
+
+
 def _state(
     group: SfmGroup,
-    similarity: Similarity,
+    base: _Base,
     cameras: IntArray,
     kept: tuple[str, ...],
     rough: dict[str, FloatArray],
 ) -> State:
+    similarity = base.similarity
     poses = np.array([similarity.cam_from_target(v.cam_from_enu) for v in group.views])
     rotations = np.ascontiguousarray(poses[:, :, :3])
     intrinsics = np.zeros((int(cameras.max()) + 1, 12))
     for view, camera in zip(group.views, cameras, strict=True):
         intrinsics[camera] = intrinsics_row(view.camera)
+    centres = -np.einsum("nji,nj->ni", rotations, poses[:, :, 3])
+    used = np.isfinite(base.centre_sigma).all(axis=1) & bool((base.bias_sigma > 0).any())
+    shift = np.median((base.centres - centres)[used], axis=0) if used.any() else np.zeros(3)
     return State(
         rotations=rotations,
-        centres=-np.einsum("nji,nj->ni", rotations, poses[:, :, 3]),
+        centres=centres,
         intrinsics=intrinsics,
         points=np.ascontiguousarray(similarity.points(group.sparse.points_enu_m)),
         kept=similarity.points(np.array([rough[n] for n in kept]).reshape(-1, 3)),
-        bias=np.zeros(3),
+        bias=shift,
     )
 
 

@@ -21,7 +21,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.bundle_problem import (
     INTRINSICS,
-    TIE_TAIL,
     IntArray,
     Layout,
     Problem,
@@ -36,6 +35,8 @@ from droneteam.photogrammetry.scene import FloatArray
 
 __all__ = ["INTRINSICS", "Solution", "layout", "solve", "tail_weight"]
 
+OWN_CHOLESKY = 800
+"""Unknowns up to which the compiled single-threaded factorisation is used."""
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-7, 1e8
 
 
@@ -54,7 +55,7 @@ class Solution:
     converged: bool
 
 
-def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-8) -> Solution:
+def solve(problem: Problem, start: State, *, iterations: int = 50, tol: float = 1e-6) -> Solution:
     """The adjusted state.
 
     tol : stops when the cost falls by less than this fraction.
@@ -97,12 +98,12 @@ def _normalised_ties(problem: Problem, residuals: FloatArray) -> FloatArray:
 
 
 def _tie_weights(problem: Problem, residuals: FloatArray) -> FloatArray:
-    return tail_weight(_normalised_ties(problem, residuals), TIE_TAIL)
+    return tail_weight(_normalised_ties(problem, residuals), problem.tie_tail)
 
 
 def _cost(problem: Problem, columns: Layout, state: State) -> tuple[float, FloatArray]:
     errors = residuals(problem, state)
-    total = float(tail_cost(_normalised_ties(problem, errors), TIE_TAIL).sum())
+    total = float(tail_cost(_normalised_ties(problem, errors), problem.tie_tail).sum())
     rows = linearised(problem, columns, state)
     if rows is not None:
         total += float(tail_cost(normalised_blocks(rows), rows.tail).sum())
@@ -118,9 +119,8 @@ def _step(
     diagonal = np.einsum("ii->i", matrix)
     diagonal *= 1.0 + damping
     diagonal += 1e-12 * max(1.0, float(diagonal.max(initial=0.0)))
-    try:
-        step = cho_solve(cho_factor(matrix, lower=True, check_finite=False), right)
-    except LinAlgError:
+    step = _solved(matrix, right)
+    if step is None:
         return None
     ties = problem.ties
     points = kernels.point_steps(
@@ -129,6 +129,17 @@ def _step(
         columns.intrinsics, columns.pose, step, damping,
     )  # fmt: skip
     return moved(state, columns, step, np.asarray(points))
+
+
+def _solved(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
+    """The solution of a positive definite system; None when it is not one."""
+    if len(matrix) <= OWN_CHOLESKY:
+        factor = np.array(matrix, order="C")
+        return kernels.solve_factored(factor, right) if kernels.cholesky(factor) else None
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix, lower=True), right))
+    except (LinAlgError, ValueError):
+        return None
 
 
 def normal_equations(

@@ -91,7 +91,8 @@ class Problem:
 
     view_camera : (n,) row of intrinsics per view.  free : (g, 12) which intrinsics move.
     tie_sigma_px : 1-sigma of a tie point's pixel coordinate.
-    mark_tail, prior_tail : normalised residuals beyond which marks and priors lose weight.
+    tie_tail, mark_tail, prior_tail : normalised residuals beyond which tie points, marks and
+    priors lose weight.
     """
 
     ties: TiePoints
@@ -100,6 +101,7 @@ class Problem:
     view_camera: IntArray
     free: NDArray[np.bool_]
     tie_sigma_px: float
+    tie_tail: float = TIE_TAIL
     mark_tail: float = MARK_TAIL
     prior_tail: float = PRIOR_TAIL
 

@@ -22,7 +22,6 @@ Pixels count from the photo's top-left corner, so that the first pixel's centre 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -229,8 +228,8 @@ def parse_csv(text: str) -> Control:
     points: list[SurveyPoint] = []
     bars: list[ScaleBar] = []
     marks: list[Mark] = []
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
-        cells = [cell.strip() for cell in row]
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = _cells(line, number)
         if not any(cells) or cells[0].startswith("#"):
             continue
         kind, rest = cells[0].lower(), cells[1:]
@@ -253,6 +252,13 @@ def parse_csv(text: str) -> Control:
                 )
     datum = system.vertical_datum if system else NO_CONTROL.vertical_datum
     return _checked(Control(tuple(points), tuple(bars), tuple(marks), datum))
+
+
+def _cells(line: str, number: int) -> list[str]:
+    try:
+        return [cell.strip() for row in csv.reader([line]) for cell in row]
+    except csv.Error as error:
+        raise InputError(f"line {number}: is not a CSV row: {error}") from error
 
 
 def _csv_point(

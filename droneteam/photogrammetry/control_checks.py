@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import chi2
 
-from droneteam.photogrammetry import bundle
+from droneteam.photogrammetry import bundle, measure
 from droneteam.photogrammetry.adjust_setup import MIN_CONTROL, Setup, target
 from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
 from droneteam.photogrammetry.control import Control, Mark
-from droneteam.photogrammetry.scene import FloatArray, Frame, ResidualRow, View
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame, ResidualRow, View
 from droneteam.photogrammetry.triangulation import Intersection, Optics, intersect
 
+MIN_CHECKS = 3
+CHECKS_DISAGREE = 0.99
+"""Check points beyond this quantile of their expected residuals widen all intervals."""
 BLUNDER_CHI2 = 18.5
 """χ² of three coordinates exceeded with probability 0.0003: one false alarm in 300 sets of ten."""
 MARK_BLUNDER = 5.0
@@ -177,3 +181,24 @@ def _triple(values: FloatArray) -> tuple[float, float, float]:
 def _rms(residuals: FloatArray) -> float:
     """Root mean square length of (m, 2) residuals."""
     return float(np.sqrt(np.mean((residuals**2).sum(axis=1)))) if len(residuals) else float("nan")
+
+
+def inflation(network: CameraNetwork, control: Control) -> float:
+    """Factor on the cameras' covariance that the check points ask for; 1 where they agree with it.
+
+    Their residuals are compared with the deviations predicted for them (marks, cameras and
+    survey); fewer than three prove nothing, and a covariance is never shrunk.
+    """
+    total, count = 0.0, 0
+    for point in control.points:
+        found = measure.position(network, control.marks, point.name)
+        at = target(point, network.frame)
+        if point.role != "check" or found is None or not np.isfinite(at).all():
+            continue
+        residual = at - found[0]
+        predicted = found[1] + np.diag(np.square(point.sigma_m))
+        total += float(residual @ np.linalg.solve(predicted, residual))
+        count += 3
+    if count < 3 * MIN_CHECKS or total < float(chi2.ppf(CHECKS_DISAGREE, count)):
+        return 1.0
+    return total / count

@@ -26,6 +26,8 @@ from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmParams
 
 DEFAULT_FOCAL_FACTOR = 1.2
 """Focal length over the long side when nothing is known (COLMAP's default)."""
+FEATURES_PER_PIXEL = 1300e-6
+MIN_FEATURES = 2000
 PAIRS_PER_CALL = 100
 """How many pairs are matched between two progress reports."""
 
@@ -202,11 +204,21 @@ def describe(image: NDArray[np.uint8], params: SfmParams) -> Features:
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     find = _colmap_sift if params.detector == "colmap" else _opencv_sift
-    keypoints, descriptors = find(small, params.max_features)
+    keypoints, descriptors = find(small, _feature_limit(small, params.max_features))
     factors = np.array(image.shape[::-1]) / np.array(small.shape[::-1])
     keypoints[:, :2] *= factors
     keypoints[:, 2] *= factors.mean()
     return keypoints.astype(np.float32), descriptors
+
+
+def _feature_limit(image: NDArray[np.uint8], max_features: int) -> int:
+    """How many features a photo of that size may give.
+
+    Matching costs the square of their number; a small photo with as many features as a large one
+    spends it on its faintest ones.
+    """
+    by_size = round(image.size * FEATURES_PER_PIXEL)
+    return min(max_features, max(MIN_FEATURES, by_size))
 
 
 def _colmap_sift(image: NDArray[np.uint8], max_features: int) -> Features:

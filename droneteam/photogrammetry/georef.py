@@ -32,6 +32,8 @@ RTK_SIGMA_M = 0.2
 """A stated horizontal deviation below this means a fixed or float carrier-phase solution."""
 COLLINEAR_RATIO = 0.02
 """Spread across a line of positions over the spread along it, below which the roll is open."""
+MIN_SPREAD = 1.5
+"""Spread of the cameras over the positions' deviation, below which they give no scale."""
 FAR_FROM_OTHERS_M = 20_000.0
 """A photo this far from the median of the others does not belong to the same scene."""
 
@@ -245,10 +247,11 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     origin = _middle([p for _, p in rows])
     target = EnuFrame(origin).enu_from_geodetic(_geodetic([p for _, p in rows]))
     sigma = np.array([p.position_sigma_m or DEFAULT_GNSS_SIGMA_M for _, p in rows])
-    if max(float(np.linalg.norm(np.ptp(target, axis=0))), 0.0) < 3.0 * float(np.median(sigma)):
+    similarity, inliers = _fit(centres, target, sigma)
+    spread = similarity.scale * float(np.linalg.norm(centres[inliers].std(axis=0)))
+    if spread < MIN_SPREAD * float(np.median(np.linalg.norm(sigma, axis=1))):
         why = "the photos' positions lie within their own uncertainty; the frame is local"
         return Placement(*_local(group, by_name), (), (*named, why))
-    similarity, inliers = _fit(centres, target, sigma)
     warnings = [
         f"{photo.name}: position contradicts the other photos'; not used"
         for (_, photo), good in zip(rows, inliers, strict=True)

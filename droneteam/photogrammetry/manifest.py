@@ -14,8 +14,9 @@ import enum
 import functools
 import hashlib
 import importlib.metadata
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -143,10 +144,26 @@ def damaged_outputs(manifest: Manifest, folder: Path) -> list[str]:
     return damaged
 
 
-def software(module: str, libraries: tuple[str, ...]) -> dict[str, str]:
-    """Versions of droneteam, of the libraries, and the hash of the source that the module uses."""
+def software(run: Callable[..., object], module: str, libraries: tuple[str, ...]) -> dict[str, str]:
+    """Versions of the libraries, and one hash over the source of `run` and of the module."""
     versions = {name: importlib.metadata.version(name) for name in libraries}
-    return {"source": source_digest(module), **versions}
+    own = _sha256(_canonical(_own_source(run, {})))
+    return {"source": _sha256(own + source_digest(module))[:16], **versions}
+
+
+def _own_source(function: Callable[..., object], found: dict[str, str]) -> dict[str, str]:
+    """Sources of a function and of what it uses of its own module: functions and constants."""
+    found[function.__name__] = inspect.getsource(function)
+    names: Iterable[str] = inspect.unwrap(function).__code__.co_names
+    for name in names:
+        used = getattr(inspect.getmodule(function), name, None)
+        if name in found:
+            continue
+        if inspect.isfunction(used) and used.__module__ == function.__module__:
+            _own_source(used, found)
+        elif isinstance(used, int | float | str):
+            found[name] = repr(used)
+    return found
 
 
 @functools.cache

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import measure as rays
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.manifest import plain
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
+from droneteam.photogrammetry.scene_files import finite_or_none
 
 KINDS: Mapping[str, tuple[int, int | None]] = {
     "distance": (2, 2),
@@ -25,13 +27,13 @@ KINDS: Mapping[str, tuple[int, int | None]] = {
 class MeasureRequest:
     """What to measure: the named points, each marked in two or more photos."""
 
-    kind: rays.Kind
+    kind: str
     points: tuple[str, ...]
     marks: tuple[Mark, ...]
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.kind not in get_args(rays.Kind):
+        if self.kind not in KINDS:
             known = ", ".join(KINDS)
             raise InputError(f"cannot measure {self.kind!r}; known: {known}", field="kind")
         least, most = KINDS[self.kind]
@@ -76,8 +78,9 @@ def marks_document(request: MeasureRequest) -> list[dict[str, Any]]:
     ]
 
 
-def request_of(
-    kind: rays.Kind, points: Sequence[str], marks: Sequence[Mapping[str, Any]], name: str
-) -> MeasureRequest:
-    """The request whose marks `marks_document` wrote."""
-    return MeasureRequest(kind, tuple(points), tuple(Mark(**mark) for mark in marks), name)
+def measurement_document(measured: Measurement) -> dict[str, Any]:
+    """Every field as JSON can hold it; a number that is not determined is null."""
+    content: dict[str, Any] = plain(measured)
+    for name in ("value", "ci95_low", "ci95_high"):
+        content[name] = finite_or_none(content[name])
+    return content

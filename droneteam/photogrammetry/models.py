@@ -38,8 +38,10 @@ class SceneRow(Base):
 class PhotoRow(Base):
     """One photo of a scene and the camera trigger that took it.
 
-    The three altitudes are different quantities; see photos.py.  Residuals are photo minus
-    trigger, the time after the camera clock's offset is taken out.
+    file : where the original lies, below the scene's folder of photos; the name is unique where
+    file names of subfolders are not.  The three altitudes are different quantities; see
+    photos.py.  Residuals are photo minus trigger, the time after the camera clock's offset is
+    taken out.
     """
 
     __tablename__ = "photo"
@@ -49,6 +51,7 @@ class PhotoRow(Base):
     scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id"), index=True)
     sortie_id: Mapped[int | None] = mapped_column(ForeignKey("sortie.id"), index=True)
     name: Mapped[str] = mapped_column(String(255))
+    file: Mapped[str] = mapped_column(Text)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -8,7 +8,6 @@ no photo states.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -154,10 +153,14 @@ def require_enough(photos: PhotoSet) -> None:
     InputError
         Fewer than three usable photos; lists the files that are not usable and says what to do.
     """
-    count = len(photos.photos)
+    count = sum(photo.verdict != "skip" for photo in photos.photos)
     if count >= MIN_PHOTOS:
         return
-    listing = "".join(f"\n  - {problem.message}" for problem in photos.problems)
+    reasons = [problem.message for problem in photos.problems]
+    for photo in photos.photos:
+        if photo.verdict == "skip":
+            reasons += [f"{photo.name} {finding.message}" for finding in photo.findings]
+    listing = "".join(f"\n  - {reason}" for reason in reasons)
     raise InputError(
         f"{count} usable photo{'' if count == 1 else 's'}, and a scene needs at least {MIN_PHOTOS} "
         "that overlap (60 % or more; 8 or more photos for a reliable result). Add photos of the "
@@ -359,10 +362,3 @@ def _unsupported(name: str) -> PhotoProblem:
         "unsupported",
         f"{name} is a raw or HEIF file, which is not read; export it as JPEG or 16-bit TIFF",
     )
-
-
-def ground_speed_mps(photo: Photo) -> float | None:
-    """The stated horizontal speed at the exposure."""
-    if photo.velocity_ned_mps is None:
-        return None
-    return math.hypot(photo.velocity_ned_mps[0], photo.velocity_ned_mps[1])

@@ -25,7 +25,7 @@ from droneteam.photogrammetry.runner import (
 )
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams
-from droneteam.photogrammetry.stages import STAGE_TABLE, read_scene_control
+from droneteam.photogrammetry.stages import STAGE_TABLE, check_params
 
 
 def build_scene(
@@ -45,7 +45,8 @@ def build_scene(
     Raises
     ------
     InputError
-        No photos, too few, control that cannot be read, or a folder that cannot be written.
+        No photos, too few, control or a reference system that cannot be used, or a
+        folder that cannot be written.
     Conflict
         Another process builds in the folder.
     SceneError
@@ -54,7 +55,7 @@ def build_scene(
         `cancelled` said so.
     """
     paths = find_photos(photos) if isinstance(photos, Path) else list(photos)
-    read_scene_control(params)  # a typing error must not wait for the adjustment to be found
+    check_params(params)
     folder = folder.absolute()
     with workdir.locked(folder):
         with workdir.clear_errors("photos", folder):

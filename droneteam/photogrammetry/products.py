@@ -33,16 +33,15 @@ KINDS: Mapping[str, _Kind] = {
     "orthophoto.tif": _Kind("orthophoto", _GEOTIFF),
     "orthophoto_sources.tif": _Kind("orthophoto_sources", _GEOTIFF),
     "dsm.tif": _Kind("dsm", _GEOTIFF),
-    "dsm_filled.tif": _Kind("dsm_filled", _GEOTIFF),
+    "dsm_mask.tif": _Kind("dsm_mask", _GEOTIFF),
+    "dtm.tif": _Kind("dtm", _GEOTIFF),
     "cloud.laz": _Kind("cloud", "application/vnd.laszip"),
     "cloud.copc.laz": _Kind("cloud_copc", "application/vnd.laszip+copc"),
     "cloud.ply": _Kind("cloud_ply", "application/ply"),
     "mesh.glb": _Kind("mesh", "model/gltf-binary"),
     "mesh.ply": _Kind("mesh_ply", "application/ply"),
     "report.pdf": _Kind("report", "application/pdf"),
-    "diagram.pdf": _Kind("diagram", "application/pdf"),
-    "diagram.dxf": _Kind("diagram_dxf", "image/vnd.dxf"),
-    "orthophoto.jpg": _Kind("orthophoto_preview", "image/jpeg"),
+    "cameras.geojson": _Kind("cameras", "application/geo+json"),
 }
 """By file name; a file of another name is listed with its suffix as its kind."""
 

@@ -17,8 +17,6 @@ FindingCode = Literal[
     "bright",
     "flat",
     "near_duplicate",
-    "rolling_shutter",
-    "zero_position",
     "no_position",
 ]
 
@@ -37,8 +35,6 @@ FLAT_CONTRAST = 2.0
 THUMBNAIL_SIDE_PX = 32
 NEAR_DUPLICATE_CORRELATION = 0.995
 """Correlation of 32 × 32 thumbnails; neighbours with 90 % overlap stay below 0.97."""
-ROLLING_SHUTTER_LIMIT_PX = 3.0
-"""Distance that the ground moves in the image while the sensor is read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +117,6 @@ def near_duplicates(qualities: Sequence[Quality]) -> list[int | None]:
         int(best[i]) if earlier[i, best[i]] > NEAR_DUPLICATE_CORRELATION else None
         for i in range(len(qualities))
     ]
-
-
-def rolling_shutter_px(
-    speed_mps: float, height_m: float, focal_px: float, readout_s: float
-) -> float:
-    """How far the ground moves in the image during the sensor's readout, in pixels."""
-    return speed_mps * readout_s * focal_px / height_m
 
 
 def _middle(gray: GrayImage, side_px: int) -> GrayImage:

@@ -110,7 +110,7 @@ def run_stage(run: Run, stage: Stage, earlier: Mapping[str, StageRecord]) -> Sta
     inputs = {name: earlier[name].manifest.digest for name in stage.needs}
     inputs.update(stage.outside(run.photos, run.params))
     params = manifest.plain(stage.decides(run.params))
-    software = manifest.software(stage.module, stage.libraries)
+    software = manifest.software(stage.run, stage.module, stage.libraries)
     key = manifest.stage_key(stage.name, params, inputs, software)
     final = run.folder / STAGES_FOLDER / f"{stage.name}-{key[: workdir.KEY_LENGTH]}"
     found = _intact(final, key)

@@ -109,6 +109,8 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "state": "complete" if scene.complete else "partial",
         "last_stage": scene.stages[-1].manifest.stage if scene.stages else None,
         "params": params_document(scene.params),
+        "total": len(scene.photos.photos) + len(scene.photos.problems),
+        "registered": scene.n_registered,
         "photos": _photos(scene),
         **(_geometry(scene.network) if scene.network is not None else {}),
         "gsd_m": finite_or_none(scene.gsd_m),
@@ -186,10 +188,14 @@ def _stage(record: StageRecord, folder: Path) -> dict[str, Any]:
         "digest": made.digest,
         "wall_s": made.usage.wall_s,
         "cpu_s": made.usage.cpu_s,
-        "peak_memory_bytes": made.usage.peak_memory_bytes,
+        "peak_memory_mb": _megabytes(made.usage.peak_memory_bytes),
         "params": dict(made.params),
         "software": dict(made.software),
     }
+
+
+def _megabytes(count: int | None) -> float | None:
+    return None if count is None else round(count / 1e6, 1)
 
 
 def stage_folders(document: Mapping[str, Any], folder: Path) -> dict[str, Path]:

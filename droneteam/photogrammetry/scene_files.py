@@ -1,8 +1,9 @@
 """Cameras, sparse and dense points on disk: JSON for what people read, npz for arrays.
 
 cameras.json is written for people and other programs, network.json, network.npz and
-covariance.npz hold the same network without loss.  Arrays are stored uncompressed: they load at disk speed and their bytes
-depend on their contents alone, so that equal results have equal hashes.
+covariance.npz hold the same network without loss.  Arrays are stored uncompressed: they load at
+disk speed and their bytes depend on their contents alone, so that equal results have equal
+hashes.
 """
 
 from __future__ import annotations

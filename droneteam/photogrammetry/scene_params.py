@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.area import Corners, check_area
 from droneteam.photogrammetry.scene import Camera
 
 StageName = Literal["photos", "sfm", "adjust", "dense", "surface", "export"]
@@ -16,8 +17,6 @@ Preset = Literal["preview", "normal", "full"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 LANGUAGES = ("fr", "nl", "en")
 _CONTROL = ("gcp_path", "check_path", "scale_bars_path")
-DEFAULT_EPSG = 3812
-"""Belgian Lambert 2008."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,10 @@ class SceneParams:
     camera : a calibration for every photo, taken as exact.
     gcp_path, check_path, scale_bars_path : control, points kept out of the adjustment, lengths.
     until : the last stage to run.
+    area : corners that the cloud and its products are cut to, with a margin; None for all.
+    epsg : reference system of the products; None for Belgian Lambert 2008 in Belgium and the UTM
+    zone elsewhere.
+    language, title : of the report.
     threads : processor cores to use; it does not change the result.
     """
 
@@ -36,9 +39,11 @@ class SceneParams:
     check_path: Path | None = None
     scale_bars_path: Path | None = None
     until: StageName = "export"
-    epsg: int = DEFAULT_EPSG
+    epsg: int | None = None
     language: str = "fr"
+    title: str = ""
     threads: int = 2
+    area: Corners | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -51,10 +56,12 @@ class SceneParams:
             )
         if self.language not in LANGUAGES:
             raise InputError(f"language {self.language!r} is not fr, nl or en", field="language")
-        if not 1024 <= self.epsg <= 32767:
+        if self.epsg is not None and not 1024 <= self.epsg <= 32767:
             raise InputError(f"EPSG code {self.epsg} outside [1024, 32767]", field="epsg")
         if self.threads < 1:
             raise InputError(f"threads {self.threads} is less than 1", field="threads")
+        if self.area is not None:
+            check_area(self.area)
         for path in (self.gcp_path, self.check_path, self.scale_bars_path):
             if path is not None and not path.is_file():
                 raise InputError(f"there is no file {path}", field="control")
@@ -71,7 +78,9 @@ def params_document(params: SceneParams) -> dict[str, Any]:
         "until": params.until,
         "epsg": params.epsg,
         "language": params.language,
+        "title": params.title,
         "threads": params.threads,
+        "area": None if params.area is None else [list(corner) for corner in params.area],
     }
 
 
@@ -85,7 +94,7 @@ def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> Scen
     InputError
         A control file has gone, or a value is out of its range.
     """
-    camera = document["camera"]
+    camera, area = document["camera"], document.get("area")
     control = document["control"] if with_control else {}
     return SceneParams(
         preset=document["preset"],
@@ -93,7 +102,9 @@ def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> Scen
         until=document["until"],
         epsg=document["epsg"],
         language=document["language"],
+        title=document["title"],
         threads=document["threads"],
+        area=None if area is None else tuple((lat, lon) for lat, lon in area),
         **{name: Path(path) for name, path in control.items() if path is not None},
     )
 

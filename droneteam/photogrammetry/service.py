@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,26 @@ from droneteam.photogrammetry.views import (
     photo_view,
 )
 from droneteam.settings import Settings
+
+__all__ = [
+    "BUILDERS",
+    "HANDLERS",
+    "MEASURERS",
+    "BindingResult",
+    "MeasureRequest",
+    "MeasurementView",
+    "NewScene",
+    "PhotoView",
+    "SceneView",
+    "bind_photos_to_sortie",
+    "create_scene",
+    "get_scene",
+    "list_scenes",
+    "measure",
+    "measure_and_record",
+    "record_measurement",
+    "request_build",
+]
 
 JOB_KIND = "scene.build"
 BUILDERS = ("pilot", "investigator", "coordinator", "administrator")
@@ -81,7 +101,7 @@ def create_scene(
         sortie_id=new.sortie_id,
         name=new.name.strip(),
         photos_folder=_stored(new.photos_folder, settings),
-        params=params_document(new.params),
+        params=params_document(replace(new.params, title=new.params.title or new.name.strip())),
         created_at=now,
         created_by=actor.user_id or None,
     )
@@ -125,13 +145,16 @@ def bind_photos_to_sortie(
     """
     require_role(actor, *BUILDERS)
     row = _row(session, actor, scene_id)
-    paths = find_photos(_found(row.photos_folder, settings))
-    shots = [_shot(path, name) for path, name in zip(paths, unique_names(paths), strict=True)]
+    folder = _found(row.photos_folder, settings)
+    paths = find_photos(folder)
+    by_name = dict(zip(unique_names(paths), paths, strict=True))
+    shots = [_shot(path, name) for name, path in by_name.items()]
     result = binding.bind([shot for shot in shots if shot is not None], triggers)
     row.sortie_id = sortie_id
     stored = {photo.name: photo for photo in _photo_rows(session, scene_id)}
     for bound in result.bindings:
-        photo = stored.get(bound.name) or _new_photo(session, scene_id, bound.name)
+        file = by_name[bound.name].relative_to(folder)
+        photo = stored.get(bound.name) or _new_photo(session, scene_id, bound.name, file)
         photo.sortie_id = sortie_id if bound.trigger_index is not None else None
         photo.trigger_index = bound.trigger_index
         photo.residual_s, photo.residual_m = bound.residual_s, bound.residual_m
@@ -159,7 +182,8 @@ def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[Scen
 def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneView:
     """One scene with its photos and measurements; NotFound for one the actor may not see."""
     row = _row(session, actor, scene_id)
-    photos = tuple(photo_view(photo) for photo in _photo_rows(session, scene_id))
+    folder = _found(row.photos_folder, settings)
+    photos = tuple(photo_view(photo, folder) for photo in _photo_rows(session, scene_id))
     query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
     measurements = tuple(
         measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
@@ -277,7 +301,7 @@ def build_job(context: JobContext) -> None:
         raise jobs.Cancelled(str(error)) from error
     context.check()
     with session_scope(context.engine) as session:
-        _store_built(session, scene_id, scene)
+        _store_built(session, scene_id, scene, photos)
 
 
 HANDLERS: Mapping[str, jobs.Handler] = {JOB_KIND: build_job}
@@ -307,7 +331,7 @@ def _build_when_free(context: JobContext, photos: Path, folder: Path, params: Sc
             time.sleep(LOCK_RETRY_S)
 
 
-def _store_built(session: Session, scene_id: int, scene: Scene) -> None:
+def _store_built(session: Session, scene_id: int, scene: Scene, folder: Path) -> None:
     row = session.get_one(SceneRow, scene_id)
     now = datetime.now(UTC)
     row.built_at, row.summary = now, json.loads(json.dumps(scene_document(scene)))
@@ -316,7 +340,9 @@ def _store_built(session: Session, scene_id: int, scene: Scene) -> None:
     session.execute(gone)
     stored = {photo.name: photo for photo in _photo_rows(session, scene_id)}
     for photo in scene.photos.photos:
-        _fill(stored.get(photo.name) or _new_photo(session, scene_id, photo.name), photo)
+        file = photo.path.relative_to(folder)
+        kept = stored.get(photo.name) or _new_photo(session, scene_id, photo.name, file)
+        _fill(kept, photo)
     facts = {
         "registered": scene.n_registered,
         "photos": len(scene.photos.photos),
@@ -340,10 +366,11 @@ def _fill(row: PhotoRow, photo: Photo) -> None:
     row.alt_home_m = None if position is None else position.alt_home_m
 
 
-def _new_photo(session: Session, scene_id: int, name: str) -> PhotoRow:
+def _new_photo(session: Session, scene_id: int, name: str, file: Path) -> PhotoRow:
     row = PhotoRow(
         scene_id=scene_id,
         name=name,
+        file=file.as_posix(),
         sha256="",
         size_bytes=0,
         clock="unzoned",

@@ -11,8 +11,11 @@ from typing import Any
 from droneteam.errors import SceneError
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.area import crop
 from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
+from droneteam.photogrammetry.export.placement import transformer
+from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
 from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
 from droneteam.photogrammetry.ortho import coverage, orthophoto
 from droneteam.photogrammetry.photo_files import (
@@ -32,7 +35,6 @@ from droneteam.photogrammetry.sfm_types import SfmParams
 from droneteam.photogrammetry.surface import DsmParams, ground_sampling_m, rasterize_dsm, terrain
 from droneteam.photogrammetry.surface_files import COVERAGE_STEP, Surface, save_surface
 
-CLOUD_NAME = "cloud.npz"
 FILL_CELLS = 20.0
 """Widest gap that is filled in a surface without metres, in cells."""
 MESH_VOXEL_CELLS = 2.0
@@ -94,12 +96,15 @@ def run_adjust(context: StageContext) -> None:
 def run_dense(context: StageContext) -> None:
     """Every surface point that three photos agree on."""
     params = replace(DenseParams.preset(context.params.preset), workers=context.params.threads)
+    network = _network(context)
     cloud = dense_cloud(
-        _network(context),
+        network,
         context.scratch,
         params,
         lambda _, part, text: context.progress(part, text),
     )
+    if context.params.area is not None:
+        cloud = crop(cloud, context.params.area, network.frame)
     save_cloud(cloud, context.folder / CLOUD_NAME)
 
 
@@ -129,6 +134,19 @@ def run_surface(context: StageContext) -> None:
         )
     ground = terrain(dsm) if metric else None
     save_surface(Surface(dsm, picture, seen, ground, found), context.folder)
+
+
+def check_params(params: SceneParams) -> None:
+    """Nothing, when control and reference system can be used: found out before the long work.
+
+    Raises
+    ------
+    InputError, SetupError
+        Names the file and line, or the system and the grid file that is missing.
+    """
+    read_scene_control(params)
+    if params.epsg is not None:
+        transformer(params.epsg)
 
 
 def read_scene_control(params: SceneParams) -> Control:
@@ -205,7 +223,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=(),
         decides=lambda params: {},
         outside=_photo_hashes,
-        module="droneteam.photogrammetry.photos",
+        module="droneteam.photogrammetry.photo_files",
         libraries=("pillow", "opencv-python-headless"),
     ),
     Stage(
@@ -234,7 +252,10 @@ STAGE_TABLE: tuple[Stage, ...] = (
         name="dense",
         run=run_dense,
         needs=("photos", "adjust"),
-        decides=lambda params: {"dense": _without_threads(DenseParams.preset(params.preset))},
+        decides=lambda params: {
+            "dense": _without_threads(DenseParams.preset(params.preset)),
+            "area": params.area,
+        },
         outside=_nothing,
         module="droneteam.photogrammetry.dense",
         libraries=("numpy", "numba", "opencv-python-headless"),
@@ -249,5 +270,28 @@ STAGE_TABLE: tuple[Stage, ...] = (
         module="droneteam.photogrammetry.surface_files",
         libraries=("numpy", "numba", "opencv-python-headless", "open3d"),
         disk_bytes_per_pixel=4.0,
+    ),
+    Stage(
+        name="export",
+        run=run_export,
+        needs=("photos", "adjust", "dense", "surface"),
+        decides=lambda params: {
+            "epsg": params.epsg,
+            "language": params.language,
+            "title": params.title,
+        },
+        outside=_nothing,
+        module="droneteam.photogrammetry.exporting",
+        libraries=(
+            "numpy",
+            "pyproj",
+            "rasterio",
+            "rio-cogeo",
+            "laspy",
+            "lazrs",
+            "copclib",
+            "typst",
+        ),
+        disk_bytes_per_pixel=8.0,
     ),
 )

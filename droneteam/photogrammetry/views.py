@@ -18,6 +18,7 @@ class PhotoView:
     """A photo of a scene, detached from the database."""
 
     name: str
+    path: Path
     sha256: str
     taken_at: datetime | None
     lat_deg: float | None
@@ -82,10 +83,11 @@ class SceneView:
         return None if self.summary is None else self.summary.get("accuracy")
 
 
-def photo_view(row: PhotoRow) -> PhotoView:
-    """The row, detached."""
+def photo_view(row: PhotoRow, folder: Path) -> PhotoView:
+    """The row, detached; folder : the scene's folder of photos."""
     return PhotoView(
         name=row.name,
+        path=folder / row.file,
         sha256=row.sha256,
         taken_at=row.taken_at,
         lat_deg=row.lat_deg,

@@ -13,6 +13,14 @@ from sqlalchemy import Engine
 
 from droneteam.settings import Settings
 from droneteam.web import timefmt
+from droneteam.web.api import board as api_board
+from droneteam.web.api import cases as api_cases
+from droneteam.web.api import door
+from droneteam.web.api import live as api_live
+from droneteam.web.api import missions as api_missions
+from droneteam.web.api import requests as api_requests
+from droneteam.web.api import scenes as api_scenes
+from droneteam.web.api import session as api_session
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
@@ -21,14 +29,21 @@ from droneteam.web.headers import init_headers
 from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language
 from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
+from droneteam.web.live_state import LiveFeeds
 from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
-from droneteam.web.api import board as api_board
-from droneteam.web.api import cases as api_cases
-from droneteam.web.api import door
-from droneteam.web.api import requests as api_requests
-from droneteam.web.api import session as api_session
-from droneteam.web.views import account, audit_log, board, cases, home, requests
+from droneteam.web.views import (
+    account,
+    alerts,
+    audit_log,
+    board,
+    cases,
+    home,
+    live,
+    missions,
+    requests,
+    scenes,
+)
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
 
@@ -36,10 +51,29 @@ MAX_FORM_BYTES = 2_000_000
 """Forms and API bodies; photos take their own, chunked way."""
 SESSION_LIFETIME = timedelta(hours=12)
 
-PAGES = (home.bp, account.bp, requests.bp, board.bp, cases.bp, audit_log.bp)
+PAGES = (
+    home.bp,
+    account.bp,
+    requests.bp,
+    board.bp,
+    missions.bp,
+    live.bp,
+    alerts.bp,
+    scenes.bp,
+    cases.bp,
+    audit_log.bp,
+)
 
 
-API = (api_session.bp, api_requests.bp, api_board.bp, api_cases.bp)
+API = (
+    api_session.bp,
+    api_requests.bp,
+    api_board.bp,
+    api_missions.bp,
+    api_live.bp,
+    api_scenes.bp,
+    api_cases.bp,
+)
 
 
 def create_app(
@@ -56,6 +90,7 @@ def create_app(
         static_folder="static",
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
+    app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
     _configure(app, settings)
     init_routing(app)
     init_headers(app, settings)

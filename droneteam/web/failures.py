@@ -58,18 +58,22 @@ def wants_json() -> bool:
 
 
 def problem(
-    status: int, detail: str, *, field: str | None = None, **extra: Any
+    status: int, detail: str, *, field: str | None = None, errors: dict[str, Any] | None = None
 ) -> tuple[Response, int]:
-    """A problem document (RFC 9457); `field` names the member of the body that was wrong."""
+    """A problem document (RFC 9457).
+
+    field : the member of the body that was wrong; errors : what was, by member, when several.
+    """
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(status, "Error"),
         "status": status,
         "detail": detail,
-        **extra,
     }
-    if field is not None:
-        body["errors"] = {field: [detail]}
+    if errors is None and field is not None:
+        errors = {field: [detail]}
+    if errors:
+        body["errors"] = errors
     response = jsonify(body)
     response.mimetype = "application/problem+json"
     return response, status

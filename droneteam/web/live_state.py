@@ -6,7 +6,7 @@ brings its own words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,11 +30,11 @@ STALE_AFTER = timedelta(minutes=10)
 class LiveFeeds:
     """Two feeds: with the operators' places, and without."""
 
-    def __init__(self, engine: Engine, clock: Any) -> None:
-        self._feeds = {
-            sees: Feed(lambda viewer=viewer: read_state(engine, viewer, clock()))
-            for sees, viewer in ((True, SYSTEM), (False, WITHOUT_OPERATORS))
-        }
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        def feed_of(viewer: Actor) -> Feed:
+            return Feed(lambda: read_state(engine, viewer, clock()))
+
+        self._feeds = {True: feed_of(SYSTEM), False: feed_of(WITHOUT_OPERATORS)}
 
     def of(self, actor: Actor) -> Feed:
         """The feed for the actor's roles."""

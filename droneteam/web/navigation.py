@@ -30,7 +30,6 @@ _PAGES = (
     ("scenes.index", _l("Scenes")),
     ("cases.index", _l("Cases")),
     ("audit.index", _l("Audit")),
-    ("admin.show", _l("Administration")),
 )
 
 

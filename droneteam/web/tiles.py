@@ -49,7 +49,9 @@ def raster_info(path: Path) -> RasterInfo:
     """
     try:
         with rasterio.open(path, driver=DRIVER) as raster:
-            return RasterInfo(raster.width, raster.height, abs(float(raster.transform.a)))
+            # The length of one step along a row, also where the raster is turned.
+            size_m = math.hypot(raster.transform.a, raster.transform.d)
+            return RasterInfo(raster.width, raster.height, size_m)
     except rasterio.errors.RasterioIOError as error:
         raise DecodeError(f"{path.name} is no readable GeoTIFF: {error}") from error
 

@@ -6,7 +6,9 @@ none is forgotten.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from flask import Flask
@@ -60,6 +62,14 @@ REQUEST_STATES: _Words = {
     "expired": _l("expired"),
 }
 
+CANCEL_REASONS: _Words = {
+    "requester_withdrew": _l("withdrawn by the requester"),
+    "event_cancelled": _l("the event does not take place"),
+    "weather": _l("weather"),
+    "airspace_refused": _l("the airspace was refused"),
+    "team_unavailable": _l("the team is not available"),
+}
+
 CLOCKS: _Words = {
     "acknowledge": _l("Acknowledgement"),
     "decision": _l("Decision"),
@@ -78,7 +88,7 @@ MISSION_STATES: _Words = {
     "approved": _l("approved"),
     "flying": _l("flying"),
     "flown": _l("flown"),
-    "aborted": _l("aborted"),
+    "failed": _l("failed"),
     "cancelled": _l("cancelled"),
 }
 
@@ -137,6 +147,7 @@ STAGES: _Words = {
 }
 
 JOB_STATES: _Words = {
+    "new": _l("not built yet"),
     "queued": _l("waiting"),
     "running": _l("running"),
     "done": _l("finished"),
@@ -153,6 +164,36 @@ CUSTODY: _Words = {
     "erase": _l("erased"),
 }
 
+MEASURE_KINDS: _Words = {
+    "distance": _l("distance"),
+    "height": _l("height"),
+    "polyline": _l("polyline"),
+    "area": _l("area"),
+    "volume": _l("volume"),
+    "angle": _l("angle"),
+    "point": _l("point"),
+}
+
+MEASURE_METHODS: _Words = {
+    "multi-ray": _l("marks in photos"),
+    "surface": _l("surface model"),
+}
+
+PRODUCTS: _Words = {
+    "orthophoto": _l("Orthophoto"),
+    "orthophoto_sources": _l("Source photo of each orthophoto pixel"),
+    "dsm": _l("Surface model"),
+    "dsm_mask": _l("Surface model: where it was measured"),
+    "dtm": _l("Terrain model"),
+    "cloud": _l("Point cloud"),
+    "cloud_copc": _l("Point cloud, cloud-optimised"),
+    "cloud_ply": _l("Point cloud (PLY)"),
+    "mesh": _l("Textured mesh"),
+    "mesh_ply": _l("Mesh (PLY)"),
+    "report": _l("Report"),
+    "cameras": _l("Camera positions"),
+}
+
 TONES = {
     **dict.fromkeys(
         ("ready", "approved", "own", "done", "met", "fulfilled", "confirmed", "pass", "go"), "good"
@@ -162,7 +203,7 @@ TONES = {
         ("limited", "waitlisted", "displaced", "partly", "warn", "acknowledged", "in_use"), "care"
     ),
     **dict.fromkeys(
-        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open", "aborted"), "bad"
+        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open"), "bad"
     ),
 }
 """The colour beside a word; never the only sign."""
@@ -181,6 +222,21 @@ def named(words: _Words) -> Callable[[object], str]:
 def tone(code: object) -> str:
     """The badge's tone for a code."""
     return TONES.get(str(getattr(code, "value", code)), "plain")
+
+
+class _Built(Protocol):
+    """A scene: the state of its job, and when it was built last."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def built_at(self) -> datetime | None: ...
+
+
+def scene_state(row: _Built) -> str:
+    """The code of a scene's state; one that was built without a job is finished."""
+    return "done" if row.state == "new" and row.built_at is not None else row.state
 
 
 class _Judged(Protocol):
@@ -221,7 +277,11 @@ FILTERS = {
     "match_name": named(MATCHES),
     "evidence_name": named(EVIDENCE),
     "stage_name": named(STAGES),
+    "scene_state": scene_state,
     "job_state": named(JOB_STATES),
+    "measure_kind": named(MEASURE_KINDS),
+    "measure_method": named(MEASURE_METHODS),
+    "product_name": named(PRODUCTS),
     "custody_action": named(CUSTODY),
     "organisation_option": organisation_option,
     "tone": tone,
@@ -231,6 +291,7 @@ FILTERS = {
 def init_words(app: Flask) -> None:
     """The words as template filters."""
     app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.tests["finite"] = math.isfinite
 
 
 def options(words: _Words, codes: list[str] | None = None) -> list[tuple[str, str]]:

@@ -6,10 +6,12 @@
 import {
   BufferGeometry,
   Color,
+  ColorManagement,
   InterleavedBuffer,
   InterleavedBufferAttribute,
   Line,
   LineBasicMaterial,
+  LinearSRGBColorSpace,
   PerspectiveCamera,
   Points,
   PointsMaterial,
@@ -37,13 +39,18 @@ const COLOUR_BYTE = 12;
 /** A tap further than this from every point, in CSS pixels, means none. */
 const PICK_RADIUS_PX = 10;
 
+// The photos' own colours, shown as they are: no lights, hence nothing to compute in linear light.
+ColorManagement.enabled = false;
+
 const data = pageData<CloudData>("cloud-data");
 const holder = byId("cloud-view");
 const result = byId("cloud-result");
 
 function makeRenderer(): WebGLRenderer | null {
   try {
-    return new WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
+    const renderer = new WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
+    renderer.outputColorSpace = LinearSRGBColorSpace;
+    return renderer;
   } catch {
     return null;
   }
@@ -102,7 +109,7 @@ class Viewer {
       oblique: [0.5, -0.8, 0.7],
     };
     const direction = new Vector3(...(directions[view] ?? [0.5, -0.8, 0.7])).normalize();
-    const distance = (1.15 * sphere.radius) / Math.sin((this.camera.fov / 2) * (Math.PI / 180));
+    const distance = (0.9 * sphere.radius) / Math.sin((this.camera.fov / 2) * (Math.PI / 180));
     this.controls.target.copy(sphere.center);
     this.camera.position.copy(sphere.center).addScaledVector(direction, distance);
     this.camera.near = distance / 500;

@@ -114,6 +114,7 @@ function removeObject(key: string): void {
 const clockFormat = new Intl.DateTimeFormat(document.documentElement.lang, {
   timeZone: data.timeZone,
   timeStyle: "medium",
+  hourCycle: "h23",
 });
 
 /** What one cell shows; every word comes translated from the server. */

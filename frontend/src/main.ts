@@ -49,6 +49,36 @@ function preventDoubleSubmit(): void {
   });
 }
 
+interface Stage {
+  readonly name: string;
+  readonly fraction: number;
+  readonly message: string;
+}
+
+const PROGRESS_PERIOD_MS = 1500;
+
+/** Long work's bars move while it runs; when it ends the page is read again. */
+function followProgress(): void {
+  const list = document.querySelector<HTMLElement>("[data-progress]");
+  const url = list?.dataset["progress"];
+  if (list === null || list === undefined || url === undefined) return;
+  const ask = async (): Promise<void> => {
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    if (!response.ok) return;
+    const answer = (await response.json()) as { state: string; stages: Stage[] };
+    for (const stage of answer.stages) {
+      const row = list.querySelector(`[data-stage="${CSS.escape(stage.name)}"]`);
+      const bar = row?.querySelector("progress");
+      const text = row?.querySelector("[data-message]");
+      if (bar) bar.value = stage.fraction;
+      if (text && stage.message !== "") text.textContent = stage.message;
+    }
+    if (answer.state !== "queued" && answer.state !== "running") location.reload();
+  };
+  window.setInterval(() => void ask().catch(() => undefined), PROGRESS_PERIOD_MS);
+}
+
 startClocks();
+followProgress();
 preventDoubleSubmit();
 document.querySelector<HTMLElement>("[role=alert][tabindex]")?.focus();

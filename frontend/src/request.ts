@@ -43,6 +43,8 @@ function typedPlace(): LatLon | null {
   return usable ? { latDeg, lonDeg } : null;
 }
 
+byId("map-tools").hidden = false;
+byId("map").hidden = false;
 const start = typedPlace();
 const map = makeMap(byId("map"), data.texts, [area.layer, place.layer], start ?? GRAND_PLACE, start ? 17 : 12);
 
@@ -107,9 +109,6 @@ for (const button of buttons) {
   });
 }
 
-byId("map-tools").hidden = false;
-byId("map").hidden = false;
-map.updateSize();
 showTyped();
 
 // The honest answer: the server's, asked again after each pause in typing.

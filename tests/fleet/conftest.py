@@ -2,56 +2,85 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from droneteam import accounts
-from droneteam.accounts import Actor, NewUser
+from droneteam import accounts, db, schema
+from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.fleet import service
 from droneteam.fleet.service import RequestDraft, RequestKind
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 """A Monday, 10:00 in Brussels."""
-PASSWORD = "a long enough password"
 
 Actors = dict[str, Actor]
 
 
 def seed(engine: Engine) -> Actors:
-    """The reference data and one user of each role that the tests need."""
+    """The reference data and users who never sign in (hashing a password takes long)."""
+    made = {
+        "north": ("5344", "requester"),
+        "midi": ("5341", "requester"),
+        "coordinator": ("DRONE", "coordinator"),
+        "second": ("DRONE", "coordinator"),
+        "pilot": ("DRONE", "pilot"),
+        "manager": ("DRONE", "manager"),
+    }
     with session_scope(engine) as session:
         service.seed_reference(session, NOW)
-        made = {
-            "north": ("5344", "requester"),
-            "midi": ("5341", "requester"),
-            "coordinator": ("DRONE", "coordinator"),
-            "second": ("DRONE", "coordinator"),
-            "pilot": ("DRONE", "pilot"),
-            "manager": ("DRONE", "manager"),
-        }
-        return {
-            login: accounts.add_user(
-                session,
-                NewUser(login, f"user {login}", code, (role,), PASSWORD, "en"),
-            )
-            for login, (code, role) in made.items()
-        }
+        return {login: _user(session, login, *facts) for login, facts in made.items()}
+
+
+def _user(session: Session, login: str, code: str, role: str) -> Actor:
+    row = accounts.User(
+        organisation_id=accounts.organisation_by_code(session, code).id,
+        login=login,
+        display_name=f"user {login}",
+        language="en",
+        session_key=login,
+        roles=[accounts.Role(name=role)],
+    )
+    session.add(row)
+    session.flush()
+    return accounts.actor_of(row)
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Actors]:
+    """A seeded database that each test copies."""
+    path = tmp_path_factory.mktemp("fleet") / "seeded.db"
+    engine = db.make_engine(f"sqlite:///{path}")
+    schema.create_all(engine)
+    actors = seed(engine)
+    engine.dispose()
+    return path, actors
 
 
 @pytest.fixture
-def actors(sqlite_engine: Engine) -> Actors:
-    return seed(sqlite_engine)
+def actors(seeded: tuple[Path, Actors]) -> Actors:
+    return seeded[1]
 
 
 @pytest.fixture
-def session(sqlite_engine: Engine, actors: Actors) -> Iterator[Session]:
-    with session_scope(sqlite_engine) as opened:
+def fleet_engine(seeded: tuple[Path, Actors], tmp_path: Path) -> Iterator[Engine]:
+    path = tmp_path / "fleet.db"
+    shutil.copy(seeded[0], path)
+    engine = db.make_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(fleet_engine: Engine) -> Iterator[Session]:
+    with session_scope(fleet_engine) as opened:
         yield opened
 
 

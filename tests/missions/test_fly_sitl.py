@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +19,14 @@ from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import SortieOrder, fly
+from droneteam.missions.fly import FlightDeck, SortieOrder, SortieResult, fly
+from droneteam.missions.journal import read_journal
 from droneteam.missions.link import LinkAddress
 from droneteam.missions.live import LiveState
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
+from droneteam.missions.protocol import Timing
+from droneteam.missions.sortie import read_sortie
 from droneteam.settings import Settings
 from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
 from tests.missions.simulator import simulator
@@ -89,3 +98,109 @@ def run_short(tmp_path: Path, link: str, name: str = "drone-01") -> Ending:
 def test_a_bad_link_still_gives_a_complete_sortie(tmp_path: Path, options: tuple[str, ...]) -> None:
     with simulator(tmp_path, *options, speedup=SPEEDUP) as sim:
         assert run_short(tmp_path, sim.links[0]) is Ending.COMPLETED
+
+
+def deck(tmp_path: Path, link: str, on_state: Callable[[LiveState], None]) -> SortieResult:
+    order = SortieOrder(short_order(), 1, "drone-01", LinkAddress.parse(link), tmp_path / "logs")
+    (result,) = fly([order], time_scale=SPEEDUP, on_state=on_state)
+    return result
+
+
+def test_a_link_cut_in_mid_mission_ends_landed_with_a_readable_log(tmp_path: Path) -> None:
+    with simulator(tmp_path, speedup=SPEEDUP) as sim:
+        cut_at: list[float] = []
+
+        def cut_then_restore(state: LiveState) -> None:
+            if state.phase == "flying" and state.progress > 0.4 and not cut_at:
+                sim.tell(cmd="cut")
+                cut_at.append(time.monotonic())
+                threading.Timer(4.0, lambda: sim.tell(cmd="restore")).start()
+
+        result = deck(tmp_path, sim.links[0], cut_then_restore)
+        assert cut_at
+    assert result.ending is Ending.RETURNED
+    assert "GCS Failsafe" in result.reason or "link had been lost" in result.reason
+    log = read_sortie(result.tlog_path)
+    assert log.complete
+    assert log.landed_at is not None
+    notes = [entry.detail for entry in read_journal(result.journal_path) if entry.kind == "link"]
+    assert notes[0].startswith("silent for")
+    assert notes[-1] == "heard again"
+
+
+def test_the_pilots_transmitter_wins_and_nothing_more_is_commanded(tmp_path: Path) -> None:
+    with simulator(tmp_path, speedup=SPEEDUP) as sim:
+        taken: list[str] = []
+
+        def take_over(state: LiveState) -> None:
+            if state.phase == "flying" and state.progress > 0.4 and not taken:
+                sim.tell(cmd="rc", drone=1, mode="LOITER")
+                taken.append("LOITER")
+            elif state.phase == "handed over" and taken == ["LOITER"]:
+                sim.tell(cmd="rc", drone=1, mode="LAND")
+                taken.append("LAND")
+
+        result = deck(tmp_path, sim.links[0], take_over)
+    assert result.ending is Ending.HANDED_OVER
+    assert "LOITER" in result.reason
+    entries = read_journal(result.journal_path)
+    handed = next(index for index, entry in enumerate(entries) if entry.kind == "handed over")
+    assert [entry for entry in entries[handed:] if entry.kind in ("intent", "arming")] == []
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.missions.test_fly_sitl import deck
+def on_state(state):
+    print(state.phase, state.progress, flush=True)
+deck(Path(sys.argv[1]), sys.argv[2], on_state)
+"""
+
+
+def test_a_controller_killed_in_mid_flight_is_taken_up_where_it_was(tmp_path: Path) -> None:
+    with simulator(tmp_path, speedup=SPEEDUP) as sim:
+        command = [sys.executable, "-c", CHILD, str(tmp_path), sim.links[0]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                phase, progress = line.rsplit(" ", 1)
+                if phase == "flying" and float(progress) > 0.4:
+                    break
+            child.kill()
+        logged = (tmp_path / "logs" / "mission-1.tlog").stat().st_size
+        result = deck(tmp_path, sim.links[0], lambda state: None)
+        status = sim.tell(cmd="status")
+    assert result.ending in (Ending.COMPLETED, Ending.RETURNED)
+    entries = read_journal(result.journal_path)
+    adopted = next(index for index, entry in enumerate(entries) if entry.kind == "adopted")
+    assert [entry for entry in entries[adopted:] if entry.kind in ("intent", "arming")] == []
+    assert sum(entry.kind == "arming" for entry in entries) >= 1
+    log = read_sortie(result.tlog_path)
+    assert result.tlog_path.stat().st_size > logged > 0
+    assert log.landed_at is not None
+    assert status["ok"]
+
+
+def test_three_drones_fly_together_and_each_has_its_own_record(tmp_path: Path) -> None:
+    with simulator(tmp_path, drones=3, speedup=SPEEDUP) as sim:
+        orders = [
+            SortieOrder(short_order(n), n, f"drone-{n}", LinkAddress.parse(link), tmp_path / "logs")
+            for n, link in enumerate(sim.links, start=1)
+        ]
+        results = fly(orders, time_scale=SPEEDUP)
+    assert [result.ending for result in results] == [Ending.COMPLETED] * 3
+    assert [read_sortie(result.tlog_path).system_id for result in results] == [1, 2, 3]
+
+
+def test_nobody_at_the_other_end_ends_with_a_name(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    order = SortieOrder(
+        short_order(), 1, "drone-01", LinkAddress.parse(f"tcp:127.0.0.1:{port}"), tmp_path
+    )
+    hurry = Timing(link_gone_s=1.0)
+    (result,) = FlightDeck([order], timing=hurry).fly()
+    assert result.ending is Ending.LINK_GONE
+    assert result.reason.startswith("nothing heard for 1 s")

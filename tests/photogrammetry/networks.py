@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from droneteam.geo import EnuFrame, GeoPoint
+from droneteam.photogrammetry.control import Control, Mark, SurveyPoint
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
 
@@ -177,3 +178,42 @@ def photo_inputs(
             )
         )
     return inputs
+
+
+def control_of(
+    truth: Network,
+    indices: list[int],
+    *,
+    seed: int,
+    checks: tuple[int, ...] = (),
+    survey_sigma_m: float = 0.01,
+    mark_sigma_px: float = 0.3,
+) -> Control:
+    """Points of the network as surveyed and marked control, in ENU about ORIGIN."""
+    rng = np.random.default_rng(seed)
+    enu = EnuFrame(ORIGIN)
+    points, marks = [], []
+    for index in indices:
+        at = enu.geodetic_from_enu(truth.points[index] + rng.normal(0, survey_sigma_m, 3))
+        points.append(
+            SurveyPoint(
+                name=f"gcp{index}",
+                role="check" if index in checks else "control",
+                position=GeoPoint(*(float(v) for v in at)),
+                sigma_m=(survey_sigma_m, survey_sigma_m, survey_sigma_m),
+            )
+        )
+        marks += marks_of(truth, index, f"gcp{index}", rng, mark_sigma_px)
+    return Control(tuple(points), (), tuple(marks))
+
+
+def marks_of(
+    truth: Network, index: int, name: str, rng: np.random.Generator, sigma_px: float
+) -> list[Mark]:
+    """Noisy marks of a point in every view that sees it well inside its frame."""
+    marks = []
+    for view in np.flatnonzero(truth.visible[:, index]):
+        x, y = truth.pixels[view, index] + rng.normal(0, sigma_px, 2)
+        if 0 <= x <= WIDTH_PX and 0 <= y <= HEIGHT_PX:
+            marks.append(Mark(name, truth.views[view].name, float(x), float(y), sigma_px))
+    return marks

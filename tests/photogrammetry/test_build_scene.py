@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,9 @@ from droneteam.photogrammetry.surface_files import load_raster
 from tests.photogrammetry.box_world import BoxWorld, block_poses, small_camera, strip_poses
 from tests.photogrammetry.pictures import Tags, write_jpeg
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+"""rasterio 1.5 multiplies affine transforms the old way."""
+
 ORIGIN = GeoPoint(50.8197, 4.3908, 100.0)
 CAMERA = small_camera()
 RTK = {"AltitudeType": "RtkAlt", "RtkFlag": "50", "RtkStdLon": "0.01", "RtkStdLat": "0.01"}
@@ -28,7 +35,7 @@ def photograph(world: BoxWorld, poses: list[np.ndarray], folder: Path, prefix: s
     for index, pose in enumerate(poses):
         path = folder / f"{prefix}{index:02d}.jpg"
         view = View(path.name, path, CAMERA, pose)
-        pixels, _ = world.photograph(view, supersample=1, noise=1.0)
+        pixels, _ = world.photograph(view, noise=1.0)
         lat, lon, alt = EnuFrame(ORIGIN).geodetic_from_enu(view.centre_enu_m).tolist()
         xmp = {**RTK, "RtkStdHgt": "0.015", "AbsoluteAltitude": f"{alt:+.3f}"}
         tags = Tags(lat_deg=lat, lon_deg=lon, alt_m=alt, focal_35mm=30, xmp=xmp)
@@ -130,3 +137,28 @@ def test_a_calibration_of_another_size_is_refused(world: BoxWorld, tmp_path: Pat
     camera = Camera("PINHOLE", 4000, 3000, (3000.0, 3000.0, 2000.0, 1500.0))
     with pytest.raises(Exception, match="480×360 pixels but the given calibration is for"):
         build_scene(tmp_path / "in", tmp_path / "out", SceneParams(camera=camera))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sfm", "dense", "surface", "export"])
+def test_a_kill_in_a_real_stage_is_resumed(world: BoxWorld, tmp_path: Path, stage: str) -> None:
+    """The command is killed half-way through the stage; the same command finishes the scene."""
+    photograph(world, block_poses(), tmp_path / "in")
+    command = [sys.executable, "-m", "droneteam", "scene", "build", str(tmp_path / "in")]
+    command += ["-o", str(tmp_path / "out"), "--preset", "preview"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(f"{stage} 0%"):
+                time.sleep(0.3)
+                process.kill()
+                break
+        process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    done = json.loads((tmp_path / "out" / "scene.json").read_text())["stages"]
+    again = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
+    scene = json.loads((tmp_path / "out" / "scene.json").read_text())
+    assert scene["state"] == "complete"
+    assert [row["digest"] for row in scene["stages"]][: len(done)] == [r["digest"] for r in done]
+    assert [row["state"] for row in scene["stages"]][: len(done)] == ["reused"] * len(done)

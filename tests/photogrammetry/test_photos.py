@@ -273,6 +273,14 @@ def test_two_photos_are_too_few_and_the_message_says_how_many_it_takes(tmp_path:
     assert "c.jpg is not a JPEG" in str(caught.value)
 
 
+def test_a_uniform_photo_does_not_count_as_usable(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        placed(tmp_path / f"{name}.jpg")
+    write_jpeg(tmp_path / "cap.jpg", np.full((240, 320, 3), 90, np.uint8), Tags())
+    with pytest.raises(InputError, match=r"2 usable photos[\s\S]*cap\.jpg shows nothing"):
+        require_enough(read_folder(tmp_path))
+
+
 def test_photos_in_subfolders_are_found_when_the_folder_holds_none(tmp_path: Path) -> None:
     placed(tmp_path / "drone-01" / "DJI_0001.JPG")
     placed(tmp_path / "drone-02" / "DJI_0001.JPG", lat_deg=50.81)
@@ -401,11 +409,6 @@ def test_a_near_duplicate_names_its_twin(tmp_path: Path) -> None:
     assert [finding.message for finding in second.findings if finding.code == "near_duplicate"] == [
         "shows the same as a.jpg"
     ]
-
-
-def test_ground_moves_in_the_image_while_the_sensor_is_read() -> None:
-    """5 m/s for 20 ms is 0.1 m on the ground; at 40 m and 3000 px focal length 7.5 px."""
-    assert quality.rolling_shutter_px(5.0, 40.0, 3000.0, 0.02) == pytest.approx(7.5)
 
 
 # --- what structure from motion gets ----------------------------------------------------------

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, Table, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from droneteam import accounts, audit, jobs
 from droneteam.accounts import Actor, OrganisationKind
-from droneteam.db import Base, session_scope
+from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
 from droneteam.photogrammetry import pipeline, service, workdir
 from droneteam.photogrammetry.pipeline import build_scene
@@ -22,11 +22,8 @@ from droneteam.photogrammetry.scene_params import SceneParams, params_document, 
 from droneteam.settings import Settings
 from tests.photogrammetry.fake_stages import fake_table, runs
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
+from tests.photogrammetry.rows import any_row
 from tests.photogrammetry.test_binding import Fired
-
-for _name in ("mission", "sortie"):  # owned by another package, referred to by id alone
-    if _name not in Base.metadata.tables:
-        Table(_name, Base.metadata, Column("id", Integer, primary_key=True))
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 LAT, LON = 50.8197, 4.3908
@@ -117,7 +114,7 @@ def test_a_built_scene_shows_its_products_stages_and_warnings(
     assert scene.accuracy is not None
     assert any("NOT determined" in warning for warning in scene.warnings)
     assert [photo.name for photo in scene.photos] == [f"DJI_{i:04d}.JPG" for i in range(4)]
-    assert all(len(photo.sha256) == 64 for photo in scene.photos)
+    assert all(photo.path.is_file() and len(photo.sha256) == 64 for photo in scene.photos)
 
 
 def test_every_step_is_audited(
@@ -241,17 +238,32 @@ def test_photos_keep_their_trigger_through_a_build(
 ) -> None:
     scene_id = make(engine, settings, photos, zones[0])
     with session_scope(engine) as session:
-        session.execute(Base.metadata.tables["sortie"].insert().values(id=7))
+        sortie_id = any_row(session, "sortie")
         result = service.bind_photos_to_sortie(
-            session, accounts.SYSTEM, scene_id, 7, triggers(5), settings, NOW
+            session, accounts.SYSTEM, scene_id, sortie_id, triggers(5), settings, NOW
         )
     assert result.clock_offset_s == pytest.approx(7200.3)
     assert result.missing_triggers == (4,)
     scene = build(engine, settings, scene_id)
-    assert scene.sortie_id == 7
+    assert scene.sortie_id == sortie_id
     assert [photo.trigger_index for photo in scene.photos] == [0, 1, 2, 3]
     assert all(abs(photo.residual_s or 0.0) < 0.01 for photo in scene.photos)
     assert all((photo.residual_m or 0.0) < 0.1 for photo in scene.photos)
+
+
+def test_photos_of_two_cards_with_equal_names_are_found_again(
+    engine: Engine, settings: Settings, photos: Path, zones: tuple[int, int]
+) -> None:
+    """Two drones count from the same number."""
+    for card in ("drone-01", "drone-02"):
+        (photos / card).mkdir()
+    for index in range(4):
+        name = f"DJI_{index:04d}.JPG"
+        card = "drone-01" if index < 2 else "drone-02"
+        (photos / name).rename(photos / card / f"DJI_{index % 2:04d}.JPG")
+    scene = build(engine, settings, make(engine, settings, photos, zones[0]))
+    assert scene.photos[0].name == "drone-01_DJI_0000.JPG"
+    assert {photo.path for photo in scene.photos} == set(photos.rglob("*.JPG"))
 
 
 # --- measurements -----------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 START_S = 60.0
+START_WITH_CARD_S = 240.0
+"""The world is built and its truth written before the ports open."""
 STOP_S = 30.0
 
 
@@ -64,7 +66,7 @@ def running(tmp_path: Path, *options: str) -> Iterator[Fleet]:
     command = [sys.executable, "-m", "sitl", "--endpoints", str(endpoints), *options]
     process = subprocess.Popen(command, env=environment)
     try:
-        until = time.monotonic() + START_S
+        until = time.monotonic() + (START_WITH_CARD_S if "--card" in options else START_S)
         while not endpoints.exists():
             assert process.poll() is None, f"sitl ended with {process.returncode}"
             assert time.monotonic() < until, "sitl did not become ready"

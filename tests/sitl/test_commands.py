@@ -236,7 +236,7 @@ def test_heights_are_told_above_geoid_ellipsoid_and_home() -> None:
 
 
 def test_every_message_that_can_be_asked_for_can_be_packed_at_any_time() -> None:
-    from sitl.telemetry import BUILDERS
+    from sitl.streams import BUILDERS
 
     for bench in (Bench(ready=False), Bench()):
         if bench.ap.t_s > 1.0:

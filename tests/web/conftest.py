@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,7 +50,6 @@ class Site:
     engine: Engine
     settings: Settings
     clock: Clock
-    clients: list[FlaskClient] = field(default_factory=list)
 
     def actor(self, login: str) -> Actor:
         with db.read_scope(self.engine) as session:
@@ -109,27 +108,27 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def site(seeded: Path, tmp_path: Path) -> Iterator[Site]:
-    """An application on a copy of the seeded database."""
-    shutil.copy(seeded, tmp_path / "web.db")
+def open_site(seeded: Path, folder: Path) -> Site:
+    """An application on a copy of the seeded database, below the folder."""
+    shutil.copy(seeded, folder / "web.db")
     settings = Settings(
-        data_dir=tmp_path / "data",
-        database_url=f"sqlite:///{tmp_path / 'web.db'}",
+        data_dir=folder / "data",
+        database_url=f"sqlite:///{folder / 'web.db'}",
         secret_key=SECRET,
     )
     engine = db.make_engine(settings.database_url)
     clock = Clock()
     app = create_app(settings, engine, clock=clock)
     app.config["RATELIMIT_ENABLED"] = False
-    yield Site(app, engine, settings, clock)
-    engine.dispose()
+    return Site(app, engine, settings, clock)
 
 
 @pytest.fixture
-def token() -> Callable[[FlaskClient, str], str]:
-    """The form token of a page."""
-    return csrf_token
+def site(seeded: Path, tmp_path: Path) -> Iterator[Site]:
+    """An application of the test's own."""
+    opened = open_site(seeded, tmp_path)
+    yield opened
+    opened.engine.dispose()
 
 
 def csrf_token(client: FlaskClient, path: str = "/account") -> str:

@@ -24,6 +24,8 @@ GEOGRAPHIC_SCALE = 1e-9
 CHUNK = 1_000_000
 NODE_GRID = 128
 """Cells per side of a COPC node, of which each keeps one point (as untwine and PDAL do)."""
+LEAF_POINTS = 50_000
+"""A node with no more points has no children; thousands of tiny chunks would cost minutes."""
 MAX_DEPTH = 10
 POINT_FORMAT = 7
 UNCLASSIFIED = 1
@@ -73,8 +75,8 @@ def octree(
 ) -> Iterator[tuple[tuple[int, int, int, int], NDArray[np.int64]]]:
     """Nodes (depth, x, y, z) of an octree and the indices of the points they hold.
 
-    A node keeps one point per cell of its grid; the rest go to its children.  Every point is in
-    exactly one node, and a node's parent exists.
+    A crowded node keeps one point per cell of its grid; the rest go to its children.  Every point
+    is in exactly one node, and a node's parent exists.
     """
     # An even sample needs points in no spatial order; the seed makes files reproducible.
     remaining = np.random.default_rng(0).permutation(len(points)).astype(np.int64)
@@ -83,12 +85,7 @@ def octree(
         nodes = 2**depth
         position = (points[remaining] - corner) / side
         node = np.clip((position * nodes).astype(np.int64), 0, nodes - 1)
-        if depth == MAX_DEPTH:
-            kept = np.arange(len(remaining))
-        else:
-            cells = nodes * NODE_GRID
-            cell = np.clip((position * cells).astype(np.int64), 0, cells - 1)
-            kept = np.sort(np.unique(_flat(cell, cells), return_index=True)[1])
+        kept = _kept(position, _flat(node, nodes), nodes, last=depth == MAX_DEPTH)
         number = _flat(node[kept], nodes)
         order = np.argsort(number, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(number[order]) > 0])
@@ -100,6 +97,21 @@ def octree(
         mask[kept] = False
         remaining = remaining[mask]
         depth += 1
+
+
+def _kept(
+    position: FloatArray, number: NDArray[np.int64], nodes: int, *, last: bool
+) -> NDArray[np.int64]:
+    """Which points stay in their node: all of a small or last one, else one per grid cell."""
+    if last:
+        return np.arange(len(number))
+    _, inverse, count = np.unique(number, return_inverse=True, return_counts=True)
+    stays = count[inverse] <= LEAF_POINTS
+    crowded = np.flatnonzero(~stays)
+    cells = nodes * NODE_GRID
+    cell = np.clip((position[crowded] * cells).astype(np.int64), 0, cells - 1)
+    stays[crowded[np.unique(_flat(cell, cells), return_index=True)[1]]] = True
+    return np.flatnonzero(stays)
 
 
 def _flat(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

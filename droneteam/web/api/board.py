@@ -14,7 +14,7 @@ from droneteam.web.access import TEAM, allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.routing import MAX_ID
-from droneteam.web.views.board import READERS
+from droneteam.web.views.board import PLAN_READERS, READERS
 
 bp = APIBlueprint("api_board", __name__, url_prefix="/api/v1", tag="board")
 
@@ -81,7 +81,7 @@ def solve() -> Any:
 
 
 @bp.get("/plans/<id:plan_id>")
-@allow(*READERS)
+@allow(*PLAN_READERS)
 @bp.output(schema_of(PlanView))
 @bp.doc(summary="One plan")
 def plan(plan_id: int) -> Any:

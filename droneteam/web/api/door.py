@@ -86,8 +86,8 @@ def init_api(app: APIFlask) -> None:
 
 def _answer(error: HTTPError) -> Any:
     """APIFlask's own errors as problem documents: bodies that do not fit their schema."""
-    extra = {"errors": _flat(error.detail)} if error.detail else {}
-    return problem(error.status_code, error.message, **extra)
+    errors = _flat(error.detail) if error.detail else None
+    return problem(error.status_code, error.message or "", errors=errors)
 
 
 def _flat(detail: Any) -> dict[str, Any]:
@@ -101,8 +101,9 @@ def _flat(detail: Any) -> dict[str, Any]:
     return found
 
 
-def _complete(spec: dict[str, Any]) -> dict[str, Any]:
+def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
     """Adds what holds for every operation: errors, path parameters, roles, security."""
+    assert isinstance(spec, dict)
     spec.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
     views = _views_by_path()
     for path, item in spec["paths"].items():

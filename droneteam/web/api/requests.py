@@ -14,7 +14,7 @@ from droneteam.fleet.views import Answer, RequestDraft, RequestView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
-from droneteam.web.views.requests import ASKERS, CANCEL_CODES, PAYLOADS, READERS
+from droneteam.web.views.requests import ASKERS, PAYLOADS, READERS
 
 bp = APIBlueprint("api_requests", __name__, url_prefix="/api/v1/requests", tag="requests")
 
@@ -46,10 +46,25 @@ class DraftIn(Schema):
     notes = fields.String(load_default="", validate=Length(max=4000))
 
 
+class SubmitHeaders(Schema):
+    """What may come with a submission."""
+
+    idempotency_key = fields.String(
+        data_key="Idempotency-Key",
+        load_default=None,
+        validate=Length(1, 80),
+        metadata={"description": "Names this submission: sent twice, it makes one request."},
+    )
+
+
 class CancelIn(Schema):
     """Why a request is cancelled."""
 
-    code = fields.String(required=True, validate=OneOf(CANCEL_CODES))
+    code = fields.String(
+        required=True,
+        validate=Length(1, 80),
+        metadata={"description": "One of the agreement's cancellation codes."},
+    )
 
 
 @bp.get("/")
@@ -59,19 +74,20 @@ class CancelIn(Schema):
 def list_requests() -> Any:
     """A requester sees the own organisation's; the drone team sees all."""
     with reading() as session:
-        return {"items": service.list_requests(session, actor())}
+        return {"items": service.list_requests(session, actor(), now())}
 
 
 @bp.post("/")
 @allow(*ASKERS)
+@bp.input(SubmitHeaders, location="headers", arg_name="headers")
 @bp.input(DraftIn, arg_name="body")
 @bp.output(schema_of(RequestView), status_code=201)
 @bp.doc(summary="Ask for the drone team")
-def submit(body: dict[str, Any]) -> Any:
+def submit(headers: dict[str, Any], body: dict[str, Any]) -> Any:
     """The clocks of the agreement run from now."""
-    draft = _draft(body)
+    draft, key = _draft(body), headers["idempotency_key"]
     with writing() as session:
-        return service.submit_request(session, actor(), draft, now())
+        return service.submit_request(session, actor(), draft, now(), submit_key=key)
 
 
 @bp.post("/answer")
@@ -93,7 +109,7 @@ def answer(body: dict[str, Any]) -> Any:
 def get_request(request_id: int) -> Any:
     """404 for another organisation's."""
     with reading() as session:
-        return service.get_request(session, actor(), request_id)
+        return service.get_request(session, actor(), request_id, now())
 
 
 @bp.post("/<id:request_id>/acknowledge")
@@ -104,7 +120,7 @@ def acknowledge(request_id: int) -> Any:
     """The acknowledgement's clock stops."""
     with writing() as session:
         service.acknowledge_request(session, actor(), request_id, now())
-        return service.get_request(session, actor(), request_id)
+        return service.get_request(session, actor(), request_id, now())
 
 
 @bp.post("/<id:request_id>/cancel")
@@ -116,7 +132,7 @@ def cancel(request_id: int, body: dict[str, str]) -> Any:
     """With the reason's code."""
     with writing() as session:
         service.cancel_request(session, actor(), request_id, body["code"], now())
-        return service.get_request(session, actor(), request_id)
+        return service.get_request(session, actor(), request_id, now())
 
 
 def _draft(body: dict[str, Any]) -> RequestDraft:

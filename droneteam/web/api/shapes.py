@@ -11,12 +11,12 @@ import enum
 import math
 import types
 import typing
+from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from apiflask import Schema, fields
-from marshmallow import Schema as AnySchema
 from marshmallow.fields import Field
 
 
@@ -41,19 +41,34 @@ def schema_of(view: type[Any]) -> type[Schema]:
     return _schema(view, f"{view.__name__}Out")
 
 
-@cache
+_made: dict[tuple[type[Any], str], type[Schema]] = {}
+
+
 def _schema(view: type[Any], name: str) -> type[Schema]:
-    """The schema under a name of its own.
+    """The schema under a name of its own, one class per dataclass and name.
 
     APIFlask registers an answer's schema a second time when a nested one was met before, so
     whole answers and parts of answers are classes of different names.
     """
+    if (view, name) not in _made:
+        _made[view, name] = _new_schema(view, name)
+    return _made[view, name]
+
+
+def _new_schema(view: type[Any], name: str) -> type[Schema]:
     hints = typing.get_type_hints(view)
     attributes: dict[str, Any] = {
-        item.name: field_of(hints[item.name]) for item in dataclasses.fields(view)
+        item.name: field_of(hints[item.name])
+        for item in dataclasses.fields(view)
+        if not _names_a_path(hints[item.name])
     }
     attributes["__doc__"] = view.__doc__
     return type(name, (Schema,), attributes)
+
+
+def _names_a_path(hint: Any) -> bool:
+    """Whether the type holds paths: where files lie on the server is nobody else's business."""
+    return hint is Path or any(_names_a_path(argument) for argument in get_args(hint))
 
 
 def field_of(hint: Any) -> Field[Any]:
@@ -78,7 +93,7 @@ def _field(hint: Any) -> tuple[Field[Any], bool]:
         return Text(metadata={"enum": list(arguments)}), False
     if origin in {tuple, list, frozenset}:
         return _sequence(arguments), False
-    if origin is dict or (isinstance(origin, type) and issubclass(origin, typing.Mapping)):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         return fields.Dict(keys=fields.String()), False
     if hint is Any or hint is object:
         return fields.Raw(), True
@@ -103,6 +118,8 @@ def _sequence(arguments: tuple[Any, ...]) -> Field[Any]:
 def _plain(hint: Any) -> tuple[Field[Any], bool]:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return fields.Nested(_schema(hint, hint.__name__)), False
+    if isinstance(hint, type) and issubclass(hint, enum.IntEnum):
+        return fields.Integer(), False
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return Text(metadata={"enum": [member.value for member in hint]}), False
     simple: dict[Any, Field[Any]] = {
@@ -118,7 +135,7 @@ def _plain(hint: Any) -> tuple[Field[Any], bool]:
     return simple[hint], hint is float
 
 
-def page_of(view: type[Any]) -> type[AnySchema]:
+def page_of(view: type[Any]) -> type[Schema]:
     """The schema of a list of views, in an object so that it can grow."""
     return type(
         f"{view.__name__}List",

@@ -122,12 +122,14 @@ def send_again(kept: KeptForm) -> str:
 
 def _why(attempt: Attempt) -> str:
     if attempt.verdict is Verdict.LOCKED:
-        return _(
+        locked: str = _(
             "After several wrong passwords this sign-in is locked until %(time)s. "
             "Wait, or ask an administrator.",
             time=local(attempt.locked_until),
         )
-    return _(
+        return locked
+    wrong: str = _(
         "The login or the password is wrong. %(n)s tries are left before a pause of 15 minutes.",
         n=attempt.tries_left,
     )
+    return wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
-from droneteam.fleet.views import AssignmentView, PlanView, RequestView
+from droneteam.fleet.views import AssignmentView, BatteryView, PlanView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.gantt import Chart, Span, chart
@@ -24,6 +25,8 @@ from droneteam.web.views.requests import OPEN_STATES
 bp = Blueprint("board", __name__, url_prefix="/board")
 
 READERS = ("coordinator", "manager", "pilot")
+PLAN_READERS = ("coordinator", "manager", "auditor")
+"""Of drafts too, which pilots need not see."""
 
 
 @bp.get("/")
@@ -32,7 +35,7 @@ def show() -> str:
     """The board as it is now."""
     with reading() as session:
         me = actor()
-        requests = service.list_requests(session, me)
+        requests = service.list_requests(session, me, now())
         plan = service.current_plan(session, me)
         drones = service.list_drones(session, me, now())
         pilots = service.list_pilots(session, me, now())
@@ -48,7 +51,8 @@ def show() -> str:
         charts=_charts(plan, {row.id: row.title for row in requests}),
         drones=drones,
         pilots=pilots,
-        batteries=batteries,
+        battery_types=battery_types(batteries),
+        batteries=[row for row in batteries if not row.ready or row.warnings],
         may_plan=me.has_role("coordinator"),
         sentences=sentences,
     )
@@ -66,13 +70,13 @@ def solve() -> Response:
 
 
 @bp.get("/plans/<id:plan_id>")
-@allow(*READERS)
+@allow(*PLAN_READERS)
 def draft(plan_id: int) -> str:
     """One plan, draft or published, beside the one in force."""
     with reading() as session:
         plan = service.get_plan(session, actor(), plan_id)
         current = service.current_plan(session, actor())
-        requests = service.list_requests(session, actor())
+        requests = service.list_requests(session, actor(), now())
     titles = {row.id: row.title for row in requests}
     base_id = request.args.get("base", default=current.id if current else 0, type=int)
     return render_template(
@@ -105,6 +109,13 @@ def time_to_breach(row: RequestView) -> tuple[datetime, int]:
     """When the next clock that still runs will be breached; the queue's order."""
     running = [clock.due_at for clock in row.clocks if clock.state in {"running", "breached"}]
     return (min(running, default=row.start_at), row.id)
+
+
+def battery_types(rows: Sequence[BatteryView]) -> list[tuple[str, int, int]]:
+    """Per type of battery: its name, how many are ready, how many there are."""
+    total = Counter(row.type for row in rows)
+    ready = Counter(row.type for row in rows if row.ready)
+    return [(name, ready[name], total[name]) for name in sorted(total)]
 
 
 def sentences(reasons: Sequence[Any]) -> list[str]:

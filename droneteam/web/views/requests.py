@@ -6,6 +6,7 @@ so that both give the same answer.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,8 @@ bp = Blueprint("requests", __name__, url_prefix="/requests")
 ASKERS = ("requester", "coordinator")
 READERS = ("requester", *sorted(TEAM_ROLES))
 PAYLOADS = ("rgb", "thermal", "zoom")
-CANCEL_CODES = ("no_longer_needed", "wrong_details", "weather", "other")
+_NOT_ASKED_YET = ("title", "legal_basis", "contact")
+"""What the honest answer does not depend on."""
 _DEFAULT_DURATION = timedelta(hours=1)
 OPEN_STATES = frozenset(RequestState) - FINAL
 
@@ -42,7 +44,7 @@ OPEN_STATES = frozenset(RequestState) - FINAL
 def index() -> str:
     """The requests that the actor may see, open ones first."""
     with reading() as session:
-        found = service.list_requests(session, actor())
+        found = service.list_requests(session, actor(), now())
     rows = sorted(found, key=lambda row: (row.state not in OPEN_STATES, row.start_at, row.id))
     may_ask = actor().has_role(*ASKERS)
     return render_template("requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES)
@@ -63,7 +65,7 @@ def new() -> str:
         }
         return _form(values, {})
     with reading() as session:
-        past = service.get_request(session, actor(), again)
+        past = service.get_request(session, actor(), again, now())
     return _form(_values_of(past), {})
 
 
@@ -76,7 +78,9 @@ def submit() -> Any:
         return _form(request.form, problems), 422
     try:
         with writing() as session:
-            made = service.submit_request(session, actor(), draft, now())
+            # The form's own key: sending it twice, or again after "back", makes one request.
+            key = request.form.get("submit_key", "")[:80] or None
+            made = service.submit_request(session, actor(), draft, now(), submit_key=key)
     except InputError as error:
         return _form(request.form, {error.field or "title": str(error)}), 422
     flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
@@ -87,12 +91,13 @@ def submit() -> Any:
 @allow(*ASKERS)
 def answer() -> Any:
     """Yes, maybe or no for what is typed so far, with the reasons; nothing is stored."""
-    draft, problems = read_draft(request.form)
+    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in request.form.items() if v}}
+    draft, problems = read_draft(typed)
     if draft is None:
-        first = next(iter(problems.values()))
-        return jsonify(
-            verdict="incomplete", headline=_("Not enough to answer yet."), reasons=[first]
-        )
+        names = field_names()
+        reasons = [f"{names.get(field, field)}: {text}" for field, text in problems.items()]
+        headline = _("Not enough to answer yet.")
+        return jsonify(verdict="incomplete", headline=headline, reasons=reasons)
     return jsonify(answer_words(draft))
 
 
@@ -121,7 +126,7 @@ def answer_words(draft: RequestDraft) -> dict[str, Any]:
 def show(request_id: int) -> str:
     """One request: its state, clocks, the assignment and why."""
     with reading() as session:
-        found = service.get_request(session, actor(), request_id)
+        found = service.get_request(session, actor(), request_id, now())
     lang = language()
     assignment = found.assignment
     why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
@@ -130,7 +135,7 @@ def show(request_id: int) -> str:
         request_view=found,
         why=why,
         explanation=explanation_sentences(found.explanation),
-        cancel_codes=cancel_words(),
+        cancel_codes=[(code, _cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
     )
@@ -150,7 +155,7 @@ def acknowledge(request_id: int) -> Response:
 @allow(*ASKERS)
 def cancel(request_id: int) -> Response:
     """Cancelled, with the reason's code."""
-    code = FormReader(request.form).choice("code", CANCEL_CODES, fallback="no_longer_needed")
+    code = request.form.get("code", "")
     with writing() as session:
         service.cancel_request(session, actor(), request_id, code, now())
     flash(_("Cancelled."), "done")
@@ -199,6 +204,24 @@ def read_draft(
     return draft, {}
 
 
+def field_names() -> dict[str, str]:
+    """The form's fields as it labels them."""
+    return {
+        "title": _("What is it about"),
+        "kind": _("Kind"),
+        "priority": _("Priority"),
+        "start_at": _("Start"),
+        "end_at": _("End"),
+        "lat_deg": _("Latitude"),
+        "lon_deg": _("Longitude"),
+        "polygon": _("Area"),
+        "legal_basis": _("Legal basis"),
+        "contact": _("Contact on site"),
+        "payload": _("Camera"),
+        "notes": _("Notes"),
+    }
+
+
 def explanation_sentences(explanation: Any) -> list[str]:
     """Why a request has no assignment, in the visitor's language."""
     if explanation is None:
@@ -207,15 +230,14 @@ def explanation_sentences(explanation: Any) -> list[str]:
     return [explain.sentence(reason, language()) for reason in reasons]
 
 
-def cancel_words() -> list[tuple[str, str]]:
-    """The reasons for which a request may be cancelled."""
-    texts = {
-        "no_longer_needed": _("no longer needed"),
-        "wrong_details": _("sent with wrong details"),
-        "weather": _("weather"),
-        "other": _("another reason"),
-    }
-    return [(code, texts[code]) for code in CANCEL_CODES]
+def cancel_codes() -> list[str]:
+    """The reasons for which the agreement in force lets a request be cancelled."""
+    with reading() as session:
+        _, document = service.current_document(session, now())
+    return [str(code) for code in document["cancellation_codes"]]
+
+
+_cancel_reason = words.named(words.CANCEL_REASONS)
 
 
 def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
@@ -223,6 +245,8 @@ def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
         "request_form.html",
         values=values,
         problems=problems,
+        labels=field_names(),
+        submit_key=values.get("submit_key") or uuid.uuid4().hex,
         kinds=words.options(words.KINDS),
         priorities=words.options(words.PRIORITIES),
         payloads=words.options(words.PAYLOADS),

@@ -15,7 +15,7 @@ from droneteam.accounts import TEAM_ROLES
 from droneteam.errors import DroneteamError, NotFound
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.scene_params import STAGES
-from droneteam.photogrammetry.service import SceneView
+from droneteam.photogrammetry.views import SceneView
 from droneteam.web import points, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
@@ -68,10 +68,7 @@ def build(scene_id: int) -> BaseResponse:
 @allow(*service.BUILDERS)
 def cancel(scene_id: int) -> BaseResponse:
     """Stopped; what is finished stays and is used when it is built again."""
-    scene = get_scene(scene_id)
-    if scene.job is not None and scene.job.state in jobs.OPEN_STATES:
-        with writing() as session:
-            jobs.cancel(session, scene.job.id, at=now())
+    if stop_build(scene_id):
         flash(_("The reconstruction stops; finished stages are kept."), "done")
     return redirect(url_for("scenes.show", scene_id=scene_id))
 
@@ -132,6 +129,16 @@ def product_path(scene: SceneView, kind: str) -> Path:
     if path is None:
         raise NotFound("product", kind)
     return inside(scene.folder, path.relative_to(scene.folder).as_posix())
+
+
+def stop_build(scene_id: int) -> bool:
+    """Whether there was a build to stop."""
+    job = get_scene(scene_id).job
+    if job is None or job.state not in jobs.OPEN_STATES:
+        return False
+    with writing() as session:
+        jobs.cancel(session, job.id, at=now())
+    return True
 
 
 def is_metric(scene: SceneView) -> bool:

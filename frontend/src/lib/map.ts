@@ -113,6 +113,8 @@ function basemap(texts: MapTexts): [VectorLayer, Graticule] {
     showLabels: true,
     wrapX: false,
     targetSize: 160,
+    lonLabelPosition: 0.93,
+    latLabelPosition: 0.99,
     intervals: [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001],
     lonLabelFormatter: (lon) => `${lon.toFixed(4)}°E`,
     latLabelFormatter: (lat) => `${lat.toFixed(4)}°N`,

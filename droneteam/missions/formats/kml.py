@@ -1,0 +1,107 @@
+"""KML 2.2 and KMZ: a plan's area, path and photos out, an area in.
+
+A document type declaration is refused: no KML needs one, and entities in it can expand a small
+file to gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from xml.etree import ElementTree
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions.formats.geojson import outline
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.items import MissionCommand
+from droneteam.missions.plan import GeoPolygon, MissionPlan
+
+NAMESPACE = "http://www.opengis.net/kml/2.2"
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+def plan_to_kml(plan: MissionPlan, name: str) -> bytes:
+    """The KML document; heights are relative to the ground, taken as that of the take-off."""
+    ElementTree.register_namespace("", NAMESPACE)
+    root = ElementTree.Element(f"{{{NAMESPACE}}}kml")
+    document = _child(root, "Document")
+    _child(document, "name", name)
+    area = _placemark(document, "area")
+    ring = _child(_child(_child(area, "Polygon"), "outerBoundaryIs"), "LinearRing")
+    corners = (*plan.area, plan.area[0])
+    _child(ring, "coordinates", " ".join(f"{lon:.8f},{lat:.8f},0" for lat, lon in corners))
+    path = _child(_placemark(document, "path"), "LineString")
+    _child(path, "altitudeMode", "relativeToGround")
+    moves = [item for item in plan.items if item.command is MissionCommand.WAYPOINT]
+    places = [f"{item.lon_deg:.8f},{item.lat_deg:.8f},{item.alt_home_m:.2f}" for item in moves]
+    _child(path, "coordinates", " ".join(places))
+    for index, photo in enumerate(plan.photo_positions, start=1):
+        point = _child(_placemark(document, f"photo {index}"), "Point")
+        _child(point, "altitudeMode", "relativeToGround")
+        place = f"{photo.lon_deg:.8f},{photo.lat_deg:.8f},{photo.alt_home_m:.2f}"
+        _child(point, "coordinates", place)
+    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data
+
+
+def _placemark(parent: ElementTree.Element, name: str) -> ElementTree.Element:
+    placemark = _child(parent, "Placemark")
+    _child(placemark, "name", name)
+    return placemark
+
+
+def _child(parent: ElementTree.Element, tag: str, text: str | None = None) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, f"{{{NAMESPACE}}}{tag}")
+    element.text = text
+    return element
+
+
+def read_area(data: bytes) -> GeoPolygon:
+    """The outline of the first polygon of a KML or KMZ file, as (lat_deg, lon_deg) corners.
+
+    Raises
+    ------
+    DecodeError
+        The file is neither, holds no polygon, or its coordinates are wrong.
+    """
+    if data.startswith(_ZIP_MAGIC):
+        data = _document_of_kmz(data)
+    if len(data) > MAX_FILE_BYTES:
+        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise DecodeError("a KML with a document type declaration is refused")
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as error:
+        raise DecodeError(f"not XML: {error}") from error
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] == "Polygon":
+            return _outline(element)
+    raise DecodeError("no Polygon in this KML")
+
+
+def _outline(polygon: ElementTree.Element) -> GeoPolygon:
+    text = next((e.text for e in polygon.iter() if e.tag.rpartition("}")[2] == "coordinates"), None)
+    try:
+        corners = []
+        for place in (text or "").split():
+            lon, lat, *_ = place.split(",")
+            corners.append((float(lat), float(lon)))
+        return outline(corners)
+    except (ValueError, InputError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(f"coordinates of the polygon: {error}") from error
+
+
+def _document_of_kmz(data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [info for info in archive.infolist() if info.filename.lower().endswith(".kml")]
+            if not names:
+                raise DecodeError("no .kml in this KMZ")
+            if names[0].file_size > MAX_FILE_BYTES:
+                raise DecodeError(f"the KML inside is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+            return archive.read(names[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise DecodeError(f"not a KMZ: {error}") from error

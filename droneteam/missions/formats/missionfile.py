@@ -1,0 +1,77 @@
+"""What mission files of every format come down to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions.items import (
+    MAX_ITEMS,
+    POSITIONED,
+    Frame,
+    HomePoint,
+    MissionCommand,
+    MissionItem,
+)
+
+MAX_FILE_BYTES = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MissionFile:
+    """A mission, its fence and its rally points; the last two may be empty.
+
+    fence : corners (lat_deg, lon_deg) of the area to stay in; rally : lat_deg, lon_deg and
+    height above the take-off point in metres.
+    """
+
+    home: HomePoint
+    items: tuple[MissionItem, ...]
+    fence: tuple[tuple[float, float], ...] = ()
+    rally: tuple[tuple[float, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.items) >= MAX_ITEMS:
+            raise InputError(f"{len(self.items)} items; {MAX_ITEMS - 1} are allowed")
+
+
+def item_from_numbers(
+    number: int, frame: int, params: tuple[float, ...], home: HomePoint
+) -> MissionItem:
+    """A mission item from MAVLink's command number, frame and seven parameters.
+
+    Raises
+    ------
+    DecodeError
+        An unknown command, or an altitude that cannot be converted to one above take-off.
+    """
+    try:
+        command = MissionCommand(number)
+    except ValueError:
+        raise DecodeError(f"command {number} is not supported") from None
+    p1, p2, p3, p4, x, y, z = params
+    try:
+        if command not in POSITIONED:
+            return MissionItem(command, (p1, p2, p3, p4), extra=(x, y, z))
+        alt_home_m = _alt_home_m(frame, z, home)
+        return MissionItem(command, (p1, p2, p3, p4), lat_deg=x, lon_deg=y, alt_home_m=alt_home_m)
+    except InputError as error:
+        raise DecodeError(str(error)) from error
+
+
+def _alt_home_m(frame: int, z: float, home: HomePoint) -> float:
+    if frame in (Frame.GLOBAL_RELATIVE, Frame.GLOBAL_RELATIVE_INT):
+        return z
+    if frame in (Frame.GLOBAL, Frame.GLOBAL_INT):
+        return z - home.alt_amsl_m
+    if frame in (Frame.TERRAIN, Frame.TERRAIN_INT):
+        raise DecodeError("altitudes above terrain need a terrain model: export above home")
+    raise DecodeError(f"frame {frame} of an item with a position is not supported")
+
+
+def numbers_of(item: MissionItem) -> tuple[int, tuple[float, ...]]:
+    """The frame and seven parameters of an item."""
+    if item.command in POSITIONED:
+        place = (item.lat_deg or 0.0, item.lon_deg or 0.0, item.alt_home_m or 0.0)
+        return Frame.GLOBAL_RELATIVE, (*item.params, *place)
+    return Frame.MISSION, (*item.params, *item.extra)

@@ -1,0 +1,136 @@
+"""QGroundControl's .plan: JSON with a mission, a geofence and rally points (file version 1).
+
+Simple items carry MAVLink's numbers and parameters, null where a parameter is left open.  A
+survey made in QGroundControl is a complex item that also holds its simple items; those are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions.formats.missionfile import (
+    MAX_FILE_BYTES,
+    MissionFile,
+    item_from_numbers,
+    numbers_of,
+)
+from droneteam.missions.items import HomePoint, MissionItem
+
+_ARDUPILOT, _QUADROTOR = 3, 2
+_ALTITUDE_RELATIVE = 1
+_MAX_DEPTH = 4
+
+
+def write_plan(mission: MissionFile) -> str:
+    """The file's text."""
+    home = mission.home
+    fences = [{"inclusion": True, "polygon": [list(c) for c in mission.fence], "version": 1}]
+    document = {
+        "fileType": "Plan",
+        "version": 1,
+        "groundStation": "QGroundControl",
+        "mission": {
+            "version": 2,
+            "firmwareType": _ARDUPILOT,
+            "vehicleType": _QUADROTOR,
+            "cruiseSpeed": 15,
+            "hoverSpeed": 5,
+            "globalPlanAltitudeMode": _ALTITUDE_RELATIVE,
+            "plannedHomePosition": [home.lat_deg, home.lon_deg, home.alt_amsl_m],
+            "items": [_simple_item(n, item) for n, item in enumerate(mission.items, start=1)],
+        },
+        "geoFence": {"version": 2, "circles": [], "polygons": fences if mission.fence else []},
+        "rallyPoints": {"version": 2, "points": [list(point) for point in mission.rally]},
+    }
+    return json.dumps(document, indent=4) + "\n"
+
+
+def _simple_item(number: int, item: MissionItem) -> dict[str, Any]:
+    frame, params = numbers_of(item)
+    document: dict[str, Any] = {
+        "type": "SimpleItem",
+        "autoContinue": True,
+        "command": int(item.command),
+        "doJumpId": number,
+        "frame": int(frame),
+        "params": list(params),
+    }
+    if item.alt_home_m is not None:
+        document |= {
+            "Altitude": item.alt_home_m,
+            "AltitudeMode": _ALTITUDE_RELATIVE,
+            "AMSLAltAboveTerrain": None,
+        }
+    return document
+
+
+def read_plan(text: str) -> MissionFile:
+    """The mission in a .plan file.
+
+    Raises
+    ------
+    DecodeError
+        Names the item or field that cannot be used.
+    """
+    if len(text) > MAX_FILE_BYTES:
+        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("fileType") != "Plan":
+        raise DecodeError("not a QGroundControl plan: fileType is not Plan")
+    try:
+        return _mission_file(document)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(f"plan: {type(error).__name__} {error}") from error
+
+
+def _mission_file(document: Mapping[str, Any]) -> MissionFile:
+    mission = document["mission"]
+    lat_deg, lon_deg, alt_amsl_m = mission["plannedHomePosition"]
+    home = HomePoint(float(lat_deg), float(lon_deg), float(alt_amsl_m))
+    items = []
+    for index, entry in enumerate(_simple_items(mission["items"], 0), start=1):
+        try:
+            items.append(_item(entry, home))
+        except (DecodeError, InputError, KeyError, TypeError) as error:
+            raise DecodeError(f"item {index}: {error}") from error
+    polygons = [
+        polygon
+        for polygon in (document.get("geoFence") or {}).get("polygons", ())
+        if polygon.get("inclusion")
+    ]
+    if len(polygons) > 1:
+        raise DecodeError(f"{len(polygons)} inclusion fences; one is supported")
+    fence = (
+        tuple((float(lat), float(lon)) for lat, lon in polygons[0]["polygon"]) if polygons else ()
+    )
+    points = (document.get("rallyPoints") or {}).get("points", ())
+    rally = tuple((float(lat), float(lon), float(alt)) for lat, lon, alt in points)
+    return MissionFile(home, tuple(items), fence, rally)
+
+
+def _simple_items(entries: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+    if depth > _MAX_DEPTH:
+        raise DecodeError("complex items are nested too deeply")
+    for entry in entries:
+        if entry["type"] == "SimpleItem":
+            yield entry
+        elif "TransectStyleComplexItem" in entry:
+            yield from _simple_items(entry["TransectStyleComplexItem"]["Items"], depth + 1)
+        else:
+            kind = entry.get("complexItemType", entry["type"])
+            raise DecodeError(f"{kind} holds no items: store it as waypoints")
+
+
+def _item(entry: Mapping[str, Any], home: HomePoint) -> MissionItem:
+    params = tuple(0.0 if value is None else float(value) for value in entry["params"])
+    if len(params) != 7:
+        raise DecodeError(f"{len(params)} parameters, 7 are needed")
+    return item_from_numbers(int(entry["command"]), int(entry["frame"]), params, home)

@@ -1,0 +1,179 @@
+"""Missions and sorties: plan, approve, take away, look up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length, OneOf, Range
+from flask import Response
+
+from droneteam.missions import service
+from droneteam.missions.camera import CAMERAS, SIMULATED
+from droneteam.missions.items import HomePoint
+from droneteam.missions.plan import SurveyParams
+from droneteam.missions.views import MissionView, SortieView, SurveySpec
+from droneteam.web.access import allow
+from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.mission_files import WRITERS
+from droneteam.web.views.missions import PLANNERS, READERS
+
+bp = APIBlueprint("api_missions", __name__, url_prefix="/api/v1", tag="missions")
+
+
+class ParamsIn(Schema):
+    """How the area is to be photographed; what is left out takes the planner's default."""
+
+    gsd_m = fields.Float(validate=Range(0.001, 0.5))
+    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
+    side_overlap = fields.Float(validate=Range(0.30, 0.95))
+    angle_deg = fields.Float(allow_none=True, validate=Range(-360, 360))
+    crosshatch = fields.Boolean()
+    cross_spacing = fields.Float(validate=Range(1, 4))
+    orbit = fields.Boolean()
+    orbit_pitch_deg = fields.Float(validate=Range(-80, -15))
+    orbit_photos = fields.Integer(strict=True, validate=Range(6, 200))
+    orbit_offset_m = fields.Float(validate=Range(0, 200))
+    speed_mps = fields.Float(validate=Range(0.5, 20))
+    max_photos = fields.Integer(allow_none=True, strict=True, validate=Range(4, 100_000))
+    min_views = fields.Integer(strict=True, validate=Range(1, 50))
+    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
+
+
+class HomeIn(Schema):
+    """Where the drone takes off."""
+
+    lat_deg = fields.Float(required=True, validate=Range(-90, 90))
+    lon_deg = fields.Float(required=True, validate=Range(-180, 180))
+    alt_amsl_m = fields.Float(load_default=0.0, validate=Range(-500, 6000))
+
+
+class SpecIn(Schema):
+    """What the planner is asked for; polygon and home default to the request's."""
+
+    params = fields.Nested(ParamsIn, load_default=dict)
+    camera = fields.String(load_default=SIMULATED.name, validate=OneOf(sorted(CAMERAS)))
+    home = fields.Nested(HomeIn, load_default=None, allow_none=True)
+    polygon = fields.List(
+        fields.List(fields.Float(), validate=Length(equal=2)),
+        load_default=None,
+        allow_none=True,
+        validate=Length(min=3, max=500),
+        metadata={"description": "Corners as [lat_deg, lon_deg]."},
+    )
+
+
+class ApproveIn(Schema):
+    """Why the mission may be flown in spite of warnings; needed when there are any."""
+
+    reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
+
+
+_FILES: Any = {
+    200: {
+        "description": "QGroundControl .plan, KML or GeoJSON.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "application/geo+json": {"schema": {"type": "object"}},
+            "application/vnd.google-earth.kml+xml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+class FileQuery(Schema):
+    """Which file format."""
+
+    format = fields.String(load_default="plan", validate=OneOf(list(WRITERS)))
+
+
+@bp.get("/missions")
+@allow(*READERS)
+@bp.output(page_of(MissionView))
+@bp.doc(summary="Missions")
+def list_missions() -> Any:
+    """Newest first."""
+    with reading() as session:
+        return {"items": service.list_missions(session, actor())}
+
+
+@bp.post("/assignments/<id:assignment_id>/missions")
+@allow(*PLANNERS)
+@bp.input(SpecIn, arg_name="body")
+@bp.output(schema_of(MissionView), status_code=201)
+@bp.doc(summary="Plan a mission for an assignment")
+def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
+    """422 names the geozone or rule that says stop."""
+    home, polygon = body["home"], body["polygon"]
+    spec = SurveySpec(
+        params=SurveyParams(**{"max_photos": 60, **body["params"]}),
+        camera=body["camera"],
+        home=None if home is None else HomePoint(**home),
+        polygon=None if polygon is None else tuple((lat, lon) for lat, lon in polygon),
+    )
+    with writing() as session:
+        return service.plan_mission(session, actor(), assignment_id, spec, now())
+
+
+@bp.get("/missions/<id:mission_id>")
+@allow(*READERS)
+@bp.output(schema_of(MissionView))
+@bp.doc(summary="One mission with its plan and findings")
+def get_mission(mission_id: int) -> Any:
+    """Heights are above the take-off point."""
+    with reading() as session:
+        return service.get_mission(session, actor(), mission_id)
+
+
+@bp.post("/missions/<id:mission_id>/approve")
+@allow(*PLANNERS)
+@bp.input(ApproveIn, arg_name="body")
+@bp.output(schema_of(MissionView))
+@bp.doc(summary="Approve a mission for flight")
+def approve(mission_id: int, body: dict[str, str | None]) -> Any:
+    """The approval is bound to the plan's hash."""
+    with writing() as session:
+        return service.approve_mission(session, actor(), mission_id, now(), reason=body["reason"])
+
+
+@bp.post("/missions/<id:mission_id>/cancel")
+@allow(*PLANNERS)
+@bp.output(schema_of(MissionView))
+@bp.doc(summary="Withdraw a mission")
+def cancel(mission_id: int) -> Any:
+    """Before it flew."""
+    with writing() as session:
+        return service.cancel_mission(session, actor(), mission_id, now())
+
+
+@bp.get("/missions/<id:mission_id>/file")
+@allow(*READERS)
+@bp.input(FileQuery, location="query", arg_name="query")
+@bp.doc(summary="The mission as a file", responses=_FILES)
+def mission_file(mission_id: int, query: dict[str, str]) -> Any:
+    """For QGroundControl and other programs."""
+    with reading() as session:
+        mission = service.get_mission(session, actor(), mission_id)
+    content, media_type = WRITERS[query["format"]](mission)
+    return Response(content, content_type=media_type)
+
+
+@bp.get("/sorties")
+@allow(*READERS)
+@bp.output(page_of(SortieView))
+@bp.doc(summary="Flown sorties")
+def list_sorties() -> Any:
+    """Newest first."""
+    with reading() as session:
+        return {"items": service.list_sorties(session, actor(), context().settings.data_dir)}
+
+
+@bp.get("/sorties/<id:sortie_id>")
+@allow(*READERS)
+@bp.output(schema_of(SortieView))
+@bp.doc(summary="One sortie with its triggers and checklist")
+def get_sortie(sortie_id: int) -> Any:
+    """The hash is of its log."""
+    with reading() as session:
+        return service.get_sortie(session, actor(), sortie_id, context().settings.data_dir)

@@ -1,0 +1,48 @@
+"""Missions as downloads: which formats there are, and their media types (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from droneteam.missions.formats.geojson import plan_to_geojson
+from droneteam.missions.formats.kml import plan_to_kml
+from droneteam.missions.formats.missionfile import MissionFile
+from droneteam.missions.formats.qgc import write_plan
+from droneteam.missions.formats.waypoints import write_waypoints
+from droneteam.missions.views import MissionView
+
+
+def as_plan(mission: MissionView) -> tuple[bytes, str]:
+    """QGroundControl's .plan."""
+    return write_plan(_file(mission)).encode(), "application/json"
+
+
+def as_waypoints(mission: MissionView) -> tuple[bytes, str]:
+    """MAVLink waypoint text, which every ground station reads."""
+    return write_waypoints(_file(mission)).encode(), "text/plain"
+
+
+def as_geojson(mission: MissionView) -> tuple[bytes, str]:
+    """A GeoJSON feature collection."""
+    content = json.dumps(plan_to_geojson(mission.plan), indent=1)
+    return content.encode(), "application/geo+json"
+
+
+def as_kml(mission: MissionView) -> tuple[bytes, str]:
+    """A KML document."""
+    content = plan_to_kml(mission.plan, f"mission {mission.id}")
+    return content, "application/vnd.google-earth.kml+xml"
+
+
+WRITERS: dict[str, Callable[[MissionView], tuple[bytes, str]]] = {
+    "plan": as_plan,
+    "waypoints": as_waypoints,
+    "kml": as_kml,
+    "geojson": as_geojson,
+}
+"""By file name extension: the content and its media type."""
+
+
+def _file(mission: MissionView) -> MissionFile:
+    return MissionFile(home=mission.plan.home, items=mission.plan.items)

@@ -1,0 +1,230 @@
+"""What people do, in a real browser: on a phone, without scripts, and while things move."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from playwright.sync_api import Page
+
+from droneteam import db
+from droneteam.missions import service as missions
+from tests.browser.conftest import OpenPage, Server, live_state
+from tests.web import worlds
+from tests.web.conftest import NOW, PASSWORD
+
+PATIENCE_S = 15.0
+
+
+def wait_until(page: Page, expression: str, what: str) -> Any:
+    """The expression's value once it is true; polls, because the policy blocks eval in pages."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        value = page.evaluate(expression)
+        if value:
+            return value
+        page.wait_for_timeout(100)
+    raise AssertionError(f"waited {PATIENCE_S:.0f} s for {what}")
+
+
+def fill_request(
+    page: Page, start: str = "2026-05-04T14:00", end: str = "2026-05-04T16:00"
+) -> None:
+    page.fill("#title", "Collision of two cars")
+    page.fill("#start_at", "2026-05-04T14:00")
+    page.fill("#end_at", end)
+    page.fill("#legal_basis", "CPP 44/11")
+    page.fill("#contact", "officer 3")
+
+
+def test_a_zone_asks_on_a_phone_by_tapping_the_place_and_gets_an_answer_first(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    opened = open_page(fresh, "/requests/new", "requester", size="phone", language="fr")
+    page = opened.page
+    fill_request(page)
+    page.locator("#map canvas").first.wait_for()
+    page.locator("#map").tap(position={"x": 170, "y": 150})
+    latitude = float(wait_until(page, "document.querySelector('#lat_deg').value", "the place"))
+    assert 50.7 < latitude < 51.0
+    wait_until(
+        page,
+        "['yes','maybe','no'].some(c => document.querySelector('#answer').classList.contains(c))",
+        "the answer",
+    )
+    assert page.locator("#answer li").count() >= 1
+    page.get_by_role("button", name="Envoyer la demande").tap()
+    page.wait_for_url("**/requests/1")
+    assert "Collision of two cars" in page.locator("h1").inner_text()
+    opened.check()
+
+
+def test_an_area_is_drawn_on_the_map_and_written_into_its_field(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    opened = open_page(fresh, "/requests/new", "requester")
+    page = opened.page
+    page.locator("#map canvas").first.wait_for()
+    page.get_by_role("button", name="Draw the area").click()
+    for x, y in ((200, 90), (330, 90), (330, 200), (200, 200)):
+        page.locator("#map").click(position={"x": x, "y": y})
+        page.wait_for_timeout(350)  # two quick clicks would be a double click
+    page.locator("#map").click(position={"x": 200, "y": 90})
+    corners = wait_until(page, "document.querySelector('#polygon').value", "the corners")
+    assert len(corners.splitlines()) == 4
+    assert "m²" in page.locator("#area-text").inner_text()
+    opened.check()
+
+
+def test_everything_works_without_scripts(fresh: Server, open_page: OpenPage) -> None:
+    opened = open_page(fresh, "/sign-in", java_script_enabled=False)
+    page = opened.page
+    page.fill("#login", "requester")
+    page.fill("#password", PASSWORD)
+    page.click("main button.primary")
+    page.goto(fresh.url + "/requests/new")
+    fill_request(page, end="2026-05-04T13:00")
+    page.fill("#lat_deg", "50.8197")
+    page.fill("#lon_deg", "4.3908")
+    page.click("main button.primary")
+    assert "The end must be after the start." in page.locator("#end_at-problem").inner_text()
+    assert page.input_value("#title") == "Collision of two cars"
+    page.fill("#end_at", "2026-05-04T16:00")
+    page.click("main button.primary")
+    assert page.url.endswith("/requests/1")
+    page.click("button[name=language][value=nl]")
+    assert "Ontvangstmelding" in page.locator(".clocks").inner_text()
+
+
+def test_the_clocks_run(story: Server, open_page: OpenPage) -> None:
+    opened = open_page(story, "/requests/2", "neighbour")
+    text = "[...document.querySelectorAll('[data-state=running] [data-clock-text]')]"
+    first = opened.page.evaluate(f"{text}.map(e => e.textContent).join()")
+    assert "left" in first
+    wait_until(
+        opened.page, f"{text}.map(e => e.textContent.trim()).every(t => t.length > 3)", "clocks"
+    )
+    opened.check()
+
+
+def test_the_pilot_reads_the_map_by_tapping_and_approves(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    worlds.ask(fresh.site)
+    worlds.publish(fresh.site)
+    worlds.plan_mission(fresh.site)
+    opened = open_page(fresh, "/missions/1", "pilot", size="phone")
+    page = opened.page
+    page.locator("#map canvas").first.wait_for()
+    page.get_by_label("Footprints").check()
+    page.wait_for_timeout(500)
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    page.locator("#map").tap(position={"x": box["width"] / 2, "y": 12})
+    assert "Tap a photo position" in wait_until(
+        page, "document.querySelector('#map-result').textContent", "the map's answer"
+    )
+    page.fill("#reason", "the authority's map was consulted")
+    page.get_by_role("button", name="Approve this plan").tap()
+    page.get_by_text("Approved: exactly this plan may be flown.").wait_for()
+    opened.check()
+
+
+def test_the_live_map_follows_what_moves_and_announces_a_new_drone(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    put_drones(fresh, lambda: [live_state(fresh.site, 1, 0.0)])
+    opened = open_page(fresh, "/live/", "coordinator")
+    page = opened.page
+    wait_until(page, "document.querySelector('#live-status').textContent === 'live'", "the stream")
+    assert page.locator("tr[data-key='drone:1']").count() == 1
+    moved = [live_state(fresh.site, 1, 0.001, speed_mps=9.5), live_state(fresh.site, 2, 0.002)]
+    put_drones(fresh, lambda: moved)
+    wait_until(page, "!!document.querySelector(\"tr[data-key='drone:2']\")", "the second drone")
+    assert "9.5 m/s" in page.locator("tr[data-key='drone:1']").inner_text()
+    fresh.site.clock.at = NOW + timedelta(hours=1)
+    wait_until(page, "!document.querySelector(\"tr[data-key='drone:1']\")", "the drones to leave")
+    opened.check()
+
+
+def test_a_browser_without_event_streams_polls(fresh: Server, open_page: OpenPage) -> None:
+    put_drones(fresh, lambda: [live_state(fresh.site, 1, 0.0)])
+    opened = open_page(fresh, "/requests/", "coordinator")
+    opened.page.add_init_script("delete window.EventSource")
+    opened.page.goto(fresh.url + "/live/")
+    wait_until(
+        opened.page,
+        "document.querySelector('#live-status').textContent === 'live, every 2 s'",
+        "the first poll",
+    )
+    opened.check()
+
+
+def test_a_distance_is_measured_on_the_orthophoto(story: Server, open_page: OpenPage) -> None:
+    opened = open_page(story, "/scenes/1", "investigator")
+    page = opened.page
+    page.locator("#ortho-map canvas").first.wait_for()
+    page.get_by_role("button", name="Measure a distance").first.click()
+    box = page.locator("#ortho-map").bounding_box()
+    assert box is not None
+    middle = box["height"] / 2
+    page.locator("#ortho-map").click(position={"x": box["width"] / 2 - 150, "y": middle})
+    page.wait_for_timeout(400)
+    page.locator("#ortho-map").dblclick(position={"x": box["width"] / 2 + 150, "y": middle})
+    text = wait_until(
+        page,
+        "/\\d m$/.test(document.querySelector('#ortho-result').textContent) &&"
+        " document.querySelector('#ortho-result').textContent",
+        "the distance",
+    )
+    metres = float(text.removesuffix(" m"))
+    # The whole raster, 9 m high, is fitted into the window: 300 pixels are that share of it.
+    fitted = (box["height"] - 20) / 9.0
+    assert abs(metres - 300.0 / fitted) < 0.25
+    opened.check()
+
+
+def test_the_cloud_is_drawn_turned_and_measured(story: Server, open_page: OpenPage) -> None:
+    opened = open_page(story, "/scenes/1", "investigator")
+    page = opened.page
+    wait_until(page, "document.querySelector('#cloud-view').dataset.ready", "the cloud")
+    page.locator("#cloud-view").scroll_into_view_if_needed()
+    page.get_by_role("button", name="From above").click()
+    page.locator("#cloud-measure").click()
+    box = page.locator("#cloud-view").bounding_box()
+    assert box is not None
+    for x in (-60, 60):
+        at = {"x": box["width"] / 2 + x, "y": box["height"] / 2 + 110}
+        page.locator("#cloud-view").click(position=at)
+        page.wait_for_timeout(300)
+    text = wait_until(
+        page,
+        "document.querySelector('#cloud-result').textContent.startsWith('Distance') &&"
+        " document.querySelector('#cloud-result').textContent",
+        "the distance",
+    )
+    assert 0.3 < float(text.split()[1]) < 10.0
+    opened.check()
+
+
+def test_without_webgl_the_pictures_of_the_cloud_stay(story: Server, open_page: OpenPage) -> None:
+    opened = open_page(story, "/account", "investigator")
+    opened.page.add_init_script(
+        "HTMLCanvasElement.prototype.getContext = new Proxy("
+        "HTMLCanvasElement.prototype.getContext, {apply: (f, self, args) =>"
+        " String(args[0]).startsWith('webgl') ? null : Reflect.apply(f, self, args)})"
+    )
+    opened.page.goto(story.url + "/scenes/1")
+    wait_until(
+        opened.page,
+        "document.querySelector('#cloud-result').textContent.includes('no WebGL')",
+        "the fallback",
+    )
+    assert opened.page.locator("#cloud-view img").count() == 1
+
+
+def put_drones(server: Server, states: Callable[[], list[Any]]) -> None:
+    with db.session_scope(server.site.engine) as session:
+        missions.update_live_states(session, states())

@@ -1,0 +1,99 @@
+"""The detect command on recordings and on a live port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from droneteam import cli, db, schema
+from droneteam.accounts import SYSTEM
+from droneteam.detection import service
+from droneteam.fleet import service as fleet
+from tests.detection.radio import START, Aircraft, fly
+from tests.detection.test_service import datagram
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An upgraded installation with a fleet; gives its database's URL."""
+    url = f"sqlite:///{tmp_path / 'd.db'}"
+    monkeypatch.setenv("DRONETEAM_DATA", str(tmp_path))
+    monkeypatch.setenv("DRONETEAM_DATABASE", url)
+    engine = db.make_engine(url)
+    schema.upgrade(engine)
+    with db.session_scope(engine) as session:
+        fleet.seed_reference(session, START)
+    engine.dispose()
+    return url
+
+
+def recording(folder: Path) -> Path:
+    path = folder / "flight.jsonl"
+    lines = [datagram(received) for received in fly(Aircraft(), seconds=12)]
+    path.write_bytes(b"\n".join([*lines, b"damaged"]))
+    return path
+
+
+def alerts(url: str) -> list[service.AlertView]:
+    engine = db.make_engine(url)
+    with db.read_scope(engine) as session:
+        found = service.list_alerts(session, SYSTEM)
+    engine.dispose()
+    return found
+
+
+def test_decode_prints_what_a_recording_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["detect", "decode", str(recording(tmp_path))]) == 0
+    printed = capsys.readouterr().out
+    assert "12 Location" in printed
+    assert "4 BasicId" in printed
+    assert "1581F4BND2280  (4 times)" in printed
+    assert "16 received, 1 refused" in printed
+
+
+def test_replay_raises_the_alert_of_the_recording(installation: str, tmp_path: Path) -> None:
+    assert cli.main(["detect", "replay", str(recording(tmp_path))]) == 0
+    (alert,) = alerts(installation)
+    assert (alert.kind, alert.uas_id) == ("unregistered_flight", "1581F4BND2280")
+
+
+def test_a_wrong_address_is_named(installation: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["detect", "listen", "--udp", "nowhere"]) == cli.EXIT_FAILED
+    assert "'nowhere' is not HOST:PORT" in capsys.readouterr().err
+
+
+def test_listen_follows_datagrams_until_it_is_stopped(installation: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "droneteam", "detect", "listen", "--ready", str(ready)]
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(ready.exists)
+            where = json.loads(ready.read_text())
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for received in fly(Aircraft(), seconds=12):
+                    sender.sendto(datagram(received), (where["host"], where["port"]))
+                    time.sleep(0.01)
+            wait_until(lambda: bool(alerts(installation)))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "received, 0 refused" in output
+
+
+def wait_until(condition: object) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,306 @@
+"""Every route × every role × own and other zone: who gets in, and who gets which answer.
+
+The table below is written by hand from what each role needs.  A route that is not in it fails
+the test, so that nobody adds a door without saying who may pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from droneteam import accounts, db
+from droneteam.accounts import ROLES
+from droneteam.evidence import service as evidence
+from droneteam.fleet import service as fleet
+from droneteam.fleet.views import RequestDraft
+from droneteam.web.access import access_of
+from tests.web.conftest import NOW, Site, csrf_token
+
+EVERYONE = frozenset({"visitor", *ROLES})
+SIGNED_IN = frozenset(ROLES)
+TEAM = SIGNED_IN - {"requester"}
+
+
+def roles(*names: str) -> frozenset[str]:
+    assert set(names) <= SIGNED_IN
+    return frozenset(names)
+
+
+ASKERS = roles("requester", "coordinator")
+BOARD = roles("coordinator", "manager", "pilot")
+PLANS = roles("coordinator", "manager", "auditor")
+AUDIT = roles("auditor", "administrator", "manager")
+SKY = roles("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
+CASES = roles("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
+MISSIONS = roles("pilot", "coordinator", "manager", "auditor", "investigator")
+PLANNERS = roles("pilot", "coordinator")
+CASE_OPENERS = roles("investigator", "pilot", "coordinator", "administrator")
+EXPORTERS = roles("investigator", "administrator")
+SCENE_BUILDERS = roles("pilot", "investigator", "coordinator", "administrator")
+ALERT_ANSWERERS = roles("pilot", "coordinator", "administrator")
+
+PASSES: dict[str, frozenset[str]] = {
+    "GET /": SIGNED_IN,
+    "GET /health": EVERYONE,
+    "GET /static/<path:filename>": EVERYONE,
+    "GET /sign-in": EVERYONE,
+    "POST /sign-in": EVERYONE,
+    "POST /sign-out": SIGNED_IN,
+    "POST /preferences": EVERYONE,
+    "GET /account": SIGNED_IN,
+    "POST /account/end-sessions": SIGNED_IN,
+    "GET /requests/": SIGNED_IN,
+    "GET /requests/new": ASKERS,
+    "POST /requests/new": ASKERS,
+    "POST /requests/answer": ASKERS,
+    "GET /requests/<id:request_id>": SIGNED_IN,
+    "POST /requests/<id:request_id>/acknowledge": roles("coordinator"),
+    "POST /requests/<id:request_id>/cancel": ASKERS,
+    "GET /board/": BOARD,
+    "POST /board/solve": roles("coordinator"),
+    "GET /board/plans/<id:plan_id>": PLANS,
+    "POST /board/plans/<id:plan_id>/publish": roles("coordinator"),
+    "GET /missions/": MISSIONS,
+    "GET /missions/new/<id:assignment_id>": PLANNERS,
+    "POST /missions/new/<id:assignment_id>": PLANNERS,
+    "GET /missions/<id:mission_id>": MISSIONS,
+    "POST /missions/<id:mission_id>/approve": PLANNERS,
+    "POST /missions/<id:mission_id>/cancel": PLANNERS,
+    "GET /missions/<id:mission_id>/mission.<kind>": MISSIONS,
+    "GET /live/": SKY,
+    "GET /live/events": SKY,
+    "GET /live/state.json": SKY,
+    "GET /alerts/": SKY,
+    "GET /alerts/<id:alert_id>": SKY,
+    "POST /alerts/<id:alert_id>/acknowledge": ALERT_ANSWERERS,
+    "GET /scenes/": SIGNED_IN,
+    "GET /scenes/<id:scene_id>": SIGNED_IN,
+    "POST /scenes/<id:scene_id>/build": SCENE_BUILDERS,
+    "POST /scenes/<id:scene_id>/cancel": SCENE_BUILDERS,
+    "GET /scenes/<id:scene_id>/progress.json": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/ortho/<int:level>/<int:column>/<int:row>.png": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/points.bin": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/cloud-<view>.png": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
+    "GET /cases/": CASES,
+    "GET /cases/new": CASE_OPENERS,
+    "POST /cases/new": CASE_OPENERS,
+    "GET /cases/<id:case_id>": CASES,
+    "POST /cases/<id:case_id>/export": EXPORTERS,
+    "GET /cases/exports/<id:export_id>": CASES,
+    "GET /cases/exports/<id:export_id>/bag.zip": CASES,
+    "POST /cases/items/<id:item_id>/content": CASES,
+    "GET /audit/": AUDIT,
+    "GET /audit/check": AUDIT,
+    "GET /api/openapi.json": EVERYONE,
+    "POST /api/v1/tokens": EVERYONE,
+    "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/requests/": SIGNED_IN,
+    "POST /api/v1/requests/": ASKERS,
+    "POST /api/v1/requests/answer": ASKERS,
+    "GET /api/v1/requests/<id:request_id>": SIGNED_IN,
+    "POST /api/v1/requests/<id:request_id>/acknowledge": roles("coordinator"),
+    "POST /api/v1/requests/<id:request_id>/cancel": ASKERS,
+    "GET /api/v1/drones": TEAM,
+    "GET /api/v1/pilots": TEAM,
+    "GET /api/v1/batteries": TEAM,
+    "GET /api/v1/plans/current": BOARD,
+    "POST /api/v1/plans": roles("coordinator"),
+    "GET /api/v1/plans/<id:plan_id>": PLANS,
+    "POST /api/v1/plans/<id:plan_id>/publish": roles("coordinator"),
+    "GET /api/v1/assignments/<id:assignment_id>": BOARD,
+    "GET /api/v1/missions": MISSIONS,
+    "POST /api/v1/assignments/<id:assignment_id>/missions": PLANNERS,
+    "GET /api/v1/missions/<id:mission_id>": MISSIONS,
+    "POST /api/v1/missions/<id:mission_id>/approve": PLANNERS,
+    "POST /api/v1/missions/<id:mission_id>/cancel": PLANNERS,
+    "GET /api/v1/missions/<id:mission_id>/file": MISSIONS,
+    "GET /api/v1/sorties": MISSIONS,
+    "GET /api/v1/sorties/<id:sortie_id>": MISSIONS,
+    "GET /api/v1/live": SKY,
+    "GET /api/v1/live/events": SKY,
+    "GET /api/v1/tracks": SKY,
+    "GET /api/v1/alerts": SKY,
+    "GET /api/v1/alerts/<id:alert_id>": SKY,
+    "POST /api/v1/alerts/<id:alert_id>/acknowledge": ALERT_ANSWERERS,
+    "GET /api/v1/scenes": SIGNED_IN,
+    "GET /api/v1/scenes/<id:scene_id>": SIGNED_IN,
+    "POST /api/v1/scenes/<id:scene_id>/build": SCENE_BUILDERS,
+    "POST /api/v1/scenes/<id:scene_id>/cancel": SCENE_BUILDERS,
+    "GET /api/v1/scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
+    "GET /api/v1/cases": CASES,
+    "POST /api/v1/cases": CASE_OPENERS,
+    "GET /api/v1/cases/<id:case_id>": CASES,
+    "POST /api/v1/cases/<id:case_id>/exports": EXPORTERS,
+    "GET /api/v1/exports/<id:export_id>": CASES,
+    "GET /api/v1/audit": AUDIT,
+    "GET /api/v1/audit/chain": AUDIT,
+}
+
+BODIES = {
+    "cancel": {"code": "weather"},
+    "exports": {"reason": "curious"},
+    "content": {"reason": "curious"},
+}
+
+ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /api/v1/tokens"}
+
+
+def routes(site: Site) -> Iterator[tuple[str, str, str, str]]:
+    """(method, rule, endpoint, name) of every route of the application."""
+    for rule in site.app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield method, rule.rule, rule.endpoint, f"{method} {rule.rule}"
+
+
+def address(rule: str, record_id: int) -> str:
+    """The rule with every number filled in."""
+    filled = re.sub(r"<id:\w+>", str(record_id), rule)
+    filled = re.sub(r"<int:\w+>", "0", filled)
+    return (
+        filled.replace("<path:filename>", "mark.svg")
+        .replace("<view>", "top")
+        .replace("<kind>", "orthophoto")
+    )
+
+
+def test_every_route_is_known_and_says_who_may_pass(site: Site) -> None:
+    known = {name for *_, name in routes(site)}
+    assert sorted(known - set(PASSES)) == [], "say in PASSES who may use these"
+    assert sorted(set(PASSES) - known) == [], "these are gone"
+    for _, _, endpoint, name in routes(site):
+        access = access_of(site.app.view_functions[endpoint])
+        assert access is not None, name
+
+
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+def test_a_role_passes_exactly_its_own_doors(site: Site, role: str) -> None:
+    """Outside: 401 for visitors, 403 for other roles; inside: anything else but 5xx."""
+    site.app.config["WTF_CSRF_METHODS"] = set()
+    for method, rule, _, name in routes(site):
+        if rule.endswith("/live/events") and role in PASSES[name]:
+            continue  # a stream does not end; test_live reads it
+        client = site.client(None if role == "visitor" else role)
+        with client.open(address(rule, 999_999), method=method) as answer:
+            status = answer.status_code
+        if role in PASSES[name]:
+            assert status < 500, name
+            assert status != 403, name
+            assert status != 401 or name in ASKS_FOR_A_PASSWORD, name
+        else:
+            assert status == (401 if role == "visitor" else 403), (name, status)
+
+
+@pytest.fixture
+def owned(site: Site, tmp_path: Path) -> dict[str, int]:
+    """One record of zone 5339 of each owned kind; ids by the name in the route."""
+    content = tmp_path / "photo.jpg"
+    content.write_bytes(b"\xff\xd8 evidence")
+    zone = site.actor("requester").organisation_id
+    with db.session_scope(site.engine) as session:
+        made = fleet.submit_request(session, site.actor("requester"), draft(), NOW)
+        investigator = site.actor("investigator")
+        case = evidence.open_case(
+            session, investigator, evidence.CaseDraft(zone, "case", "basis", made.id), NOW
+        )
+        item = evidence.add_item(
+            session,
+            investigator,
+            case.id,
+            evidence.NewItem(content, "photos", "photo.jpg", "photo", "test", {}),
+            site.settings.blob_dir("evidence"),
+            NOW,
+        )
+    with site.app.app_context():
+        client = site.client("investigator")
+        data = {"csrf_token": csrf_token(client), "reason": "for the court"}
+        answer = client.post(f"/cases/{case.id}/export", data=data)
+    export_id = int(answer.headers["Location"].rsplit("/", 1)[1])
+    return {
+        "request_id": made.id,
+        "case_id": case.id,
+        "item_id": item.id,
+        "export_id": export_id,
+    }
+
+
+def draft() -> RequestDraft:
+    return RequestDraft(
+        kind=fleet.RequestKind.PHOTOGRAMMETRY,
+        title="Collision of two cars",
+        priority="P1",
+        start_at=NOW + timedelta(hours=3),
+        end_at=NOW + timedelta(hours=5),
+        lat_deg=50.8197,
+        lon_deg=4.3908,
+        polygon=(),
+        legal_basis="CPP 44/11",
+        contact="officer 3",
+    )
+
+
+def test_another_zones_record_is_answered_as_if_it_did_not_exist(
+    site: Site, owned: dict[str, int]
+) -> None:
+    site.app.config["WTF_CSRF_METHODS"] = set()
+    tried = 0
+    for method, rule, _, name in routes(site):
+        names = set(re.findall(r"<id:(\w+)>", rule)) & owned.keys()
+        if not names or "requester" not in PASSES[name]:
+            continue
+        tried += 1
+        (kind,) = names
+        body = BODIES.get(rule.rsplit("/", 1)[1], {})
+        for login, expected in (("neighbour", True), ("requester", False)):
+            client = site.client(login)
+            path = address(rule, owned[kind])
+            json = rule.startswith("/api/")
+            with client.open(
+                path,
+                method=method,
+                **({"json": body} if json and method == "POST" else {"data": body}),
+            ) as answer:
+                assert (answer.status_code == 404) is expected, (login, name, answer.status_code)
+                if expected:
+                    assert "Collision" not in answer.get_data(as_text=True)
+                    assert "photo.jpg" not in answer.get_data(as_text=True)
+    assert tried >= 8
+
+
+def test_another_zones_lists_are_empty(site: Site, owned: dict[str, int]) -> None:
+    assert owned
+    for path in ("/requests/", "/cases/", "/scenes/"):
+        text = site.client("neighbour").get(path).get_data(as_text=True)
+        assert "Collision" not in text
+    client = site.client("neighbour")
+    for path in ("/api/v1/requests/", "/api/v1/cases"):
+        assert client.get(path).get_json() == {"items": []}
+
+
+def test_the_answer_to_another_zones_number_says_what_may_be_wrong(
+    site: Site, owned: dict[str, int]
+) -> None:
+    answer = site.client("neighbour").get(f"/requests/{owned['request_id']}")
+    text = answer.get_data(as_text=True)
+    assert "There is no such page or record for you" in text
+    assert "It may belong to another zone" in text
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "1e3", "١", "1%00"])
+def test_strange_numbers_are_unknown_addresses(site: Site, number: str) -> None:
+    assert site.client("coordinator").get(f"/requests/{number}").status_code == 404
+
+
+def test_a_user_without_any_role_of_use_sees_a_page_that_says_so(site: Site) -> None:
+    with db.session_scope(site.engine) as session:
+        row = accounts.user_by_login(session, "pilot")
+        assert row is not None
+        row.roles = []
+    answer = site.client("pilot").get("/")
+    assert answer.status_code == 200
+    assert "no role yet" in answer.get_data(as_text=True)

@@ -1,0 +1,246 @@
+"""Missions as pages: planning, what stands against it, approval and files to take away."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from droneteam import db
+from droneteam.missions import service as missions
+from droneteam.missions.camera import SIMULATED
+from droneteam.missions.plan import PhotoPosition
+from droneteam.missions.views import MissionView
+from droneteam.web.footprints import footprints
+from droneteam.web.mission_files import as_geojson, as_kml, as_plan
+from tests.web import worlds
+from tests.web.conftest import NOW, Site, csrf_token
+
+FORM = {
+    "camera": SIMULATED.name,
+    "gsd_mm": "10",
+    "max_photos": "60",
+    "forward_overlap_pct": "80",
+    "side_overlap_pct": "70",
+    "angle_deg": "",
+    "speed_mps": "5",
+    "crosshatch": "1",
+    "orbit": "1",
+    "orbit_pitch_deg": "-45",
+    "home_lat_deg": "50.8197",
+    "home_lon_deg": "4.3908",
+    "home_alt_amsl_m": "56",
+    "polygon": "\n".join(f"{lat}, {lon}" for lat, lon in worlds.AREA),
+}
+
+
+@pytest.fixture
+def assigned(site: Site) -> Site:
+    """An application with one assignment to plan for."""
+    worlds.ask(site)
+    worlds.publish(site)
+    return site
+
+
+@pytest.fixture
+def mission(assigned: Site) -> MissionView:
+    return worlds.plan_mission(assigned)
+
+
+def post_plan(site: Site, **changed: str) -> tuple[int, str, str]:
+    """(status, text, where to) of sending the planning form."""
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **changed}
+    answer = client.post("/missions/new/1", data=data)
+    return answer.status_code, answer.get_data(as_text=True), answer.headers.get("Location", "")
+
+
+def test_a_pilot_plans_from_the_assignment_and_sees_what_was_planned(assigned: Site) -> None:
+    client = assigned.client("pilot")
+    assert 'href="/missions/new/1"' in client.get("/missions/").get_data(as_text=True)
+    form = client.get("/missions/new/1").get_data(as_text=True)
+    assert "50.819850, 4.390550" in form
+    status, _, location = post_plan(assigned)
+    assert status == 302
+    text = client.get(location).get_data(as_text=True)
+    assert "Go or no go" in text
+    assert "Fingerprint of the plan" in text
+
+
+def test_the_tables_hold_every_waypoint_and_photo_of_the_map(
+    assigned: Site, mission: MissionView
+) -> None:
+    text = assigned.client("pilot").get(f"/missions/{mission.id}").get_data(as_text=True)
+    block = re.search(r'id="mission-data">(.*?)</script>', text, re.S)
+    assert block is not None
+    data = json.loads(block.group(1))
+    assert len(data["photos"]) == mission.n_photos
+    for photo in data["photos"]:
+        assert f"{photo['at'][0]:.7f}" in text
+    assert data["path"][0] == data["home"] == data["path"][-1]
+
+
+def test_a_forbidden_geozone_is_named_and_nothing_is_stored(assigned: Site) -> None:
+    ring = [[lon, lat] for lat, lon in (*worlds.AREA, worlds.AREA[0])]
+    document = {
+        "title": "zones for a test",
+        "features": [
+            {
+                "identifier": "EBP999",
+                "country": "BEL",
+                "name": "Prison",
+                "type": "COMMON",
+                "restriction": "PROHIBITED",
+                "applicability": [{"permanent": "YES"}],
+                "zoneAuthority": [{"name": "authority", "purpose": "AUTHORIZATION"}],
+                "geometry": [
+                    {
+                        "uomDimensions": "M",
+                        "lowerLimit": 0,
+                        "lowerVerticalReference": "AGL",
+                        "upperLimit": 120,
+                        "upperVerticalReference": "AGL",
+                        "horizontalProjection": {"type": "Polygon", "coordinates": [ring]},
+                    }
+                ],
+            }
+        ],
+    }
+    with db.session_scope(assigned.engine) as session:
+        missions.load_geozones(session, assigned.actor("coordinator"), document, "test", NOW)
+    status, text, _ = post_plan(assigned)
+    assert status == 422
+    assert "Prison" in text
+    assert "50.81985, 4.39055" in text
+    with db.read_scope(assigned.engine) as session:
+        assert missions.list_missions(session, assigned.actor("pilot")) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"gsd_mm": "0.1"}, "gsd_mm"),
+        ({"gsd_mm": "400"}, "gsd_mm"),
+        ({"polygon": ""}, "polygon"),
+        ({"polygon": "50.8, 4.3\n50.8, 4.31\n50.81, 4.3\n50.81, 4.29\n50.7, 4.4"}, "polygon"),
+        ({"home_lat_deg": "north"}, "home_lat_deg"),
+        ({"forward_overlap_pct": "20"}, "forward_overlap_pct"),
+    ],
+)
+def test_what_cannot_be_planned_is_said_beside_its_field(
+    assigned: Site, changed: dict[str, str], field: str
+) -> None:
+    status, text, _ = post_plan(assigned, **changed)
+    assert status == 422
+    assert f'id="{field}-problem"' in text
+
+
+def test_a_warning_needs_a_reason_before_the_plan_is_approved(
+    assigned: Site, mission: MissionView
+) -> None:
+    assert any(one.severity == "warn" for one in mission.findings)
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client)}
+    path = f"/missions/{mission.id}/approve"
+    answer = client.post(path, data=data)
+    assert answer.status_code == 422
+    assert 'id="reason-problem"' in answer.get_data(as_text=True)
+    assert client.post(path, data={**data, "reason": "map was consulted"}).status_code == 302
+    text = client.get(f"/missions/{mission.id}").get_data(as_text=True)
+    assert "approved" in text
+    assert client.post(path, data={**data, "reason": "again"}).status_code == 409
+
+
+def test_the_plan_file_is_what_ground_stations_read(mission: MissionView) -> None:
+    content, media_type = as_plan(mission)
+    document = json.loads(content)
+    assert media_type == "application/json"
+    assert (document["fileType"], document["version"], document["mission"]["version"]) == (
+        "Plan",
+        1,
+        2,
+    )
+    items = document["mission"]["items"]
+    assert len(items) == len(mission.plan.items)
+    assert [item["doJumpId"] for item in items] == list(range(1, len(items) + 1))
+    assert items[0]["command"] == 22
+    assert items[-1]["command"] == 20
+    assert all(len(item["params"]) == 7 for item in items)
+
+
+def test_geojson_has_longitude_first_and_closed_rings(mission: MissionView) -> None:
+    document = json.loads(as_geojson(mission)[0])
+    area = document["features"][0]["geometry"]["coordinates"][0]
+    assert area[0] == area[-1] == [worlds.AREA[0][1], worlds.AREA[0][0]]
+    photos = [f for f in document["features"] if f["properties"]["role"] == "photo"]
+    assert len(photos) == mission.n_photos
+
+
+def test_kml_is_well_formed_and_names_every_photo(mission: MissionView) -> None:
+    root = ET.fromstring(as_kml(mission)[0])
+    space = {"k": "http://www.opengis.net/kml/2.2"}
+    names = [name.text for name in root.iterfind(".//k:Placemark/k:name", space)]
+    assert names[:2] == ["area", "path"]
+    assert len(names) == mission.n_photos + 2
+
+
+@pytest.mark.parametrize("kind", ["plan", "waypoints", "kml", "geojson"])
+def test_files_are_offered_under_their_names(
+    assigned: Site, mission: MissionView, kind: str
+) -> None:
+    answer = assigned.client("pilot").get(f"/missions/{mission.id}/mission.{kind}")
+    assert answer.status_code == 200
+    name = f'filename="mission-{mission.id}.{kind}"'
+    assert name in answer.headers["Content-Disposition"]
+
+
+def test_an_unknown_file_format_is_an_unknown_address(assigned: Site, mission: MissionView) -> None:
+    client = assigned.client("pilot")
+    assert client.get(f"/missions/{mission.id}/mission.exe").status_code == 404
+
+
+def offsets_m(photo: PhotoPosition) -> Any:
+    """(4, 2) east and north of the footprint's corners from below the camera."""
+    (corners,) = footprints([photo], SIMULATED)
+    north = (corners[:, 0] - photo.lat_deg) * 111_320.0
+    east = (corners[:, 1] - photo.lon_deg) * 111_320.0 * math.cos(math.radians(photo.lat_deg))
+    return np.stack([east, north], axis=1)
+
+
+@given(st.floats(10, 100), st.floats(0, 360))
+def test_a_nadir_footprint_has_the_size_that_the_gsd_says(height_m: float, yaw_deg: float) -> None:
+    corners = offsets_m(PhotoPosition(50.8, 4.39, height_m, yaw_deg, -90.0))
+    gsd_m = height_m / SIMULATED.focal_px
+    width_m = np.hypot(*(corners[1] - corners[0]))
+    length_m = np.hypot(*(corners[2] - corners[1]))
+    assert width_m == pytest.approx(SIMULATED.width_px * gsd_m, rel=1e-3)
+    assert length_m == pytest.approx(SIMULATED.height_px * gsd_m, rel=1e-3)
+    assert np.allclose(corners.mean(axis=0), 0.0, atol=0.01)
+    # The upper edge of the image lies towards the heading.
+    top = (corners[0] + corners[1]) / 2.0
+    heading = np.array([math.sin(math.radians(yaw_deg)), math.cos(math.radians(yaw_deg))])
+    assert top @ heading > 0.4 * length_m
+
+
+def test_an_oblique_footprint_lies_ahead_and_widens_away_from_the_camera() -> None:
+    corners = offsets_m(PhotoPosition(50.8, 4.39, 30.0, 90.0, -45.0))
+    assert (corners[:, 0] > 0.0).all()
+    far, near = np.hypot(*(corners[1] - corners[0])), np.hypot(*(corners[2] - corners[3]))
+    assert far > 1.5 * near
+
+
+def test_a_camera_that_sees_the_horizon_gets_a_bounded_footprint() -> None:
+    corners = offsets_m(PhotoPosition(50.8, 4.39, 30.0, 0.0, -5.0))
+    assert np.isfinite(corners).all()
+    assert np.hypot(*corners.T).max() < 600.0
+
+
+def test_no_photos_no_footprints() -> None:
+    assert footprints([], SIMULATED).shape == (0, 4, 2)
