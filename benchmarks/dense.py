@@ -56,9 +56,7 @@ def exact_network(folder: Path, photos: int) -> CameraNetwork:
     reference = np.load(folder / "surface.npz")
     return CameraNetwork(
         views=tuple(views),
-        sparse=_tracks(
-            reference["points_enu_m"].astype(np.float64), reference["normals"], views
-        ),
+        sparse=_tracks(reference["points_enu_m"].astype(np.float64), reference["normals"], views),
         frame=Frame("enu", GeoPoint(50.8197, 4.3908, 100.0), "WGS84 ellipsoid", True),
         accuracy=Accuracy(0.3, "gcp", True),
     )
