@@ -24,7 +24,7 @@ GEOGRAPHIC_SCALE = 1e-9
 CHUNK = 1_000_000
 NODE_GRID = 128
 """Cells per side of a COPC node, of which each keeps one point (as untwine and PDAL do)."""
-LEAF_POINTS = 50_000
+LEAF_POINTS = 20_000
 """A node with no more points has no children; thousands of tiny chunks would cost minutes."""
 MAX_DEPTH = 10
 POINT_FORMAT = 7
