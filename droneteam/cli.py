@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             level=Settings.from_env().log_level if args.needs_settings else "WARNING",
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         status: int = args.run(args)
     except DroneteamError as error:
         print(f"droneteam {args.command}: {error}", file=sys.stderr)

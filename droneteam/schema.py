@@ -25,8 +25,11 @@ metadata = Base.metadata
 
 
 def create_all(engine: Engine) -> None:
-    """Make every table that is missing; tests use it, installations use `upgrade`."""
+    """Make every table in an empty database; tests use it, installations use `upgrade`."""
     metadata.create_all(engine)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        context.stamp(ScriptDirectory.from_config(_config()), "head")
 
 
 def upgrade(engine: Engine) -> str:

@@ -19,6 +19,7 @@ def empty(request: pytest.FixtureRequest, engine: Engine) -> Engine:
     """A database without any table."""
     with engine.begin() as connection:
         schema.metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
     return engine
 
 

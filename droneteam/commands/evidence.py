@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from droneteam import accounts, db
+from droneteam import accounts, db, schema
 from droneteam.evidence import bag, keys, manifest, service
 from droneteam.settings import Settings
 
@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
         print(manifest.key_id(key.public_key()))
         return 0
     settings = Settings.from_env()
-    with db.session_scope(db.make_engine(settings.database_url)) as session:
+    engine = db.make_engine(settings.database_url)
+    schema.require_current(engine)
+    with db.session_scope(engine) as session:
         exported = service.export_bag(
             session,
             accounts.actor_for_login(session, args.user),

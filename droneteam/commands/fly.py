@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from droneteam import accounts, db
+from droneteam import accounts, db, schema
 from droneteam.missions import service as missions
 from droneteam.missions.service import LiveState, MissionLink
 from droneteam.settings import Settings
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_COMPLETED
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
+    schema.require_current(engine)
     actor = accounts.SYSTEM
     if args.user:
         with db.read_scope(engine) as session:

@@ -120,7 +120,7 @@ def _opened(path: Path, max_pixels: int) -> Image.Image:
         with _quiet():
             image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise _too_large(path, str(error)) from error
+        raise _too_large(path, "more pixels than any camera takes") from error
     except UnidentifiedImageError as error:
         raise DecodeError(
             f"{path.name} is not a JPEG, PNG or TIFF image; copy it again from the card, or "
@@ -167,7 +167,7 @@ def _damaged(path: Path, error: Exception) -> DecodeError:
 
 def _too_large(path: Path, size: str) -> DecodeError:
     return DecodeError(
-        f"{path.name} claims {size}, more than the {MAX_PIXELS // 1_000_000} million pixels that "
+        f"{path.name} claims {size}, beyond the {MAX_PIXELS // 1_000_000} million pixels that "
         "a photo may have; it was not decoded. Remove it from the folder"
     )
 
