@@ -69,7 +69,13 @@ def distorted_map(
 
 @compiled
 def refine_disparity(
-    left: F32, right: F32, disparity: F32, half: int, noise: float, max_step: float
+    left: F32,
+    right: F32,
+    disparity: F32,
+    wanted: U8,
+    half: int,
+    noise: float,
+    max_step: float,
 ) -> tuple[F32, F32]:
     """Disparities after one Gauss-Newton step on brightness, and their 1-sigma, in pixels.
 
@@ -79,7 +85,8 @@ def refine_disparity(
     the warped right image equals the left one; with little texture it tends to the plane's own.
     Unlike a parabola through three matching costs it has no pull towards whole pixels.
 
-    left, right : (h, w); disparity : (h, w), NaN where unknown; noise : 1-sigma of brightness.
+    left, right : (h, w); disparity : (h, w), NaN where unknown; wanted : (h, w), 0 where nothing
+    is asked for and NaN comes back; half : half the window's side; noise : 1-sigma of brightness.
     """
     h, w = disparity.shape
     refined = np.full((h, w), np.nan, np.float32)
@@ -108,7 +115,7 @@ def refine_disparity(
     for row in range(h):
         for column in range(w):
             centre = disparity[row, column]
-            if np.isnan(centre):
+            if np.isnan(centre) or not wanted[row, column]:
                 continue
             top, bottom = max(0, row - half), min(h, row + half + 1)
             left_edge, right_edge = max(0, column - half), min(w, column + half + 1)

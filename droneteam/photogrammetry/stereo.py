@@ -30,8 +30,11 @@ SPECKLE_PX = 120
 """Smallest connected patch of disparities that is kept."""
 SPECKLE_STEP_PX = 1
 REFINE_STEP_PX = 0.75
-MAX_SIGMA_PX = 0.6
-"""Pixels whose brightness says less than this about their disparity are dropped."""
+WEAK_SIGMA_PX = 0.35
+"""Above this a wider window is tried."""
+MAX_SIGMA_PX = 2.5
+"""Pixels whose brightness says less than this about their disparity are dropped: there the
+matcher's smoothness alone speaks, and other photos must confirm it."""
 BAND_BYTES = 256 * 2**20
 BAND_OVERLAP_PX = 64
 
@@ -48,7 +51,8 @@ class MatchParams:
 
     paths : scan lines of the semi-global matcher; block_px : matching window; small and large
     penalty as OpenCV's P1 and P2 per window pixel; uniqueness_percent : by how much the best
-    match must beat the second; refine_half_px : half window of the sub-pixel step.
+    match must beat the second; refine_half_px, weak_half_px : half window of the sub-pixel step,
+    and where that finds little texture.
     """
 
     paths: Literal["3way", "5way", "8way"] = "3way"
@@ -57,7 +61,7 @@ class MatchParams:
     large_penalty: int = 32
     uniqueness_percent: int = 5
     refine_half_px: int = 3
-    refine_steps: int = 1
+    weak_half_px: int = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,11 +113,7 @@ def match_pair(
     disparity = semi_global(left, right, pair.range_px, how)
     disparity[~left_seen] = np.nan
     _drop_unseen(disparity, right_seen)
-    sigma = np.zeros_like(disparity)
-    for _ in range(how.refine_steps):
-        disparity, sigma = kernels.refine_disparity(
-            left, right, disparity, how.refine_half_px, NOISE_FLOOR, REFINE_STEP_PX
-        )
+    disparity, sigma = refine(left, right, disparity, how)
     disparity[~(sigma <= MAX_SIGMA_PX)] = np.nan
     mirrored, mirrored_sigma = kernels.seen_from_right(disparity, sigma, pair.range_px[0] - 1.0)
     return (
@@ -128,6 +128,25 @@ def match_pair(
             )
         ),
     )
+
+
+def refine(
+    left: Float32, right: Float32, disparity: Float32, how: MatchParams
+) -> tuple[Float32, Float32]:
+    """Sub-pixel disparities and their 1-sigma; windows grow where there is little to go by.
+
+    A small window keeps kerbs sharp where the texture allows it; plain paint needs a large one.
+    """
+    everywhere = np.ones(disparity.shape, np.uint8)
+    fine, sigma = kernels.refine_disparity(
+        left, right, disparity, everywhere, how.refine_half_px, NOISE_FLOOR, REFINE_STEP_PX
+    )
+    weak = (~(sigma <= WEAK_SIGMA_PX)).astype(np.uint8)
+    wide, wide_sigma = kernels.refine_disparity(
+        left, right, disparity, weak, how.weak_half_px, NOISE_FLOOR, REFINE_STEP_PX
+    )
+    better = wide_sigma < np.where(np.isnan(sigma), np.inf, sigma)
+    return np.where(better, wide, fine), np.where(better, wide_sigma, sigma)
 
 
 def semi_global(

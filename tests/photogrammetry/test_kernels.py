@@ -29,7 +29,7 @@ def test_a_subpixel_shift_is_found_with_its_spread(refine) -> None:
     right += rng.normal(0, 1.0, right.shape).astype(np.float32)
     disparity = np.zeros(left.shape, np.float32)
     for _ in range(3):
-        disparity, sigma = refine(left, right, disparity, 3, 1.0, 0.75)
+        disparity, sigma = refine(left, right, disparity, np.ones(left.shape, np.uint8), 3, 1.0, 0.75)
     inner = (slice(3, -3), slice(8, -8))
     error = disparity[inner] - 0.37
     assert abs(error.mean()) < 0.02
@@ -41,8 +41,9 @@ def test_brightness_gain_and_offset_do_not_move_the_match() -> None:
     left = np.repeat(40 * np.sin(2 * np.pi * x / 17.0)[None] + 100, 15, 0).astype(np.float32)
     right = 0.7 * np.roll(left, -2, axis=1) + 25
     disparity = np.full(left.shape, 1.8, np.float32)
+    everywhere = np.ones(left.shape, np.uint8)
     for _ in range(4):
-        disparity, _ = kernels.refine_disparity(left, right, disparity, 3, 1.0, 0.75)
+        disparity, _ = kernels.refine_disparity(left, right, disparity, everywhere, 3, 1.0, 0.75)
     assert np.nanmax(np.abs(disparity[4:-4, 12:-12] - 2.0)) < 0.02
 
 
@@ -50,8 +51,22 @@ def test_a_step_never_exceeds_its_limit() -> None:
     rng = np.random.default_rng(6)
     left, right = rng.uniform(0, 255, (2, 30, 40)).astype(np.float32)
     start = np.zeros((30, 40), np.float32)
-    refined, _ = kernels.refine_disparity(left, right, start, 2, 2.0, 0.5)
+    refined, _ = kernels.refine_disparity(
+        left, right, start, np.ones((30, 40), np.uint8), 2, 2.0, 0.5
+    )
     assert np.nanmax(np.abs(refined)) <= 0.5 + 1e-6
+
+
+def test_only_what_is_wanted_is_refined() -> None:
+    rng = np.random.default_rng(6)
+    left = rng.uniform(0, 255, (20, 30)).astype(np.float32)
+    wanted = np.zeros((20, 30), np.uint8)
+    wanted[:, 10:15] = 1
+    refined, _ = kernels.refine_disparity(
+        left, left, np.zeros((20, 30), np.float32), wanted, 2, 2.0, 0.5
+    )
+    assert np.isfinite(refined[:, 10:15]).all()
+    assert np.isnan(refined[:, :10]).all()
 
 
 @pytest.mark.parametrize("turn", both(kernels.seen_from_right))
