@@ -28,6 +28,8 @@ BUILD_TIMEOUT_S = 1800.0
 LENGTH_TOLERANCE_M = 0.03
 """Three GSD: what a road-accident investigator accepts of a length."""
 AREA_TOLERANCE = 0.02
+MAX_LEFT_OUT = 2
+"""A photo that its pixels put in the wrong place is left out and named, not averaged in."""
 
 
 def collect(stage: Stage) -> None:
@@ -92,7 +94,8 @@ def reconstruct(stage: Stage) -> None:
         stage.say(f"warning: {warning}")
     for kind, path in sorted(view.products.items()):
         stage.say(f"{kind}: {path.name}, {path.stat().st_size / 1e6:.1f} MB")
-    stage.require(summary["registered"] == summary["total"], "not every photo was registered")
+    left_out = summary["total"] - summary["registered"]
+    stage.require(left_out <= MAX_LEFT_OUT, f"{left_out} photos were left out")
 
 
 def _wait_for_build(stage: Stage) -> SceneView:

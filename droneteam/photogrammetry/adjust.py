@@ -21,6 +21,7 @@ from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.misplaced import without_misplaced
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -83,6 +84,7 @@ def adjust(
     """
     if not sfm.groups:
         raise SceneError("adjust", "no photo could be oriented", help="Check overlap and blur.")
+    sfm = without_misplaced(sfm, photos)
     setup = set_up(
         sfm, photos, control,
         focal_sigma=params.focal_prior_sigma,

@@ -26,7 +26,7 @@ from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmParams
 
 DEFAULT_FOCAL_FACTOR = 1.2
 """Focal length over the long side when nothing is known (COLMAP's default)."""
-FEATURES_PER_PIXEL = 1300e-6
+FEATURES_PER_PIXEL = 2000e-6
 MIN_FEATURES = 2000
 PAIRS_PER_CALL = 100
 """How many pairs are matched between two progress reports."""

@@ -29,7 +29,9 @@ def test_a_subpixel_shift_is_found_with_its_spread(refine) -> None:
     right += rng.normal(0, 1.0, right.shape).astype(np.float32)
     disparity = np.zeros(left.shape, np.float32)
     for _ in range(3):
-        disparity, sigma = refine(left, right, disparity, np.ones(left.shape, np.uint8), 3, 1.0, 0.75)
+        disparity, sigma = refine(
+            left, right, disparity, np.ones(left.shape, np.uint8), 3, 1.0, 0.75
+        )
     inner = (slice(3, -3), slice(8, -8))
     error = disparity[inner] - 0.37
     assert abs(error.mean()) < 0.02
