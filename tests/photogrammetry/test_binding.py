@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.photogrammetry.binding import Shot, bind
@@ -99,6 +99,7 @@ def test_no_triggers_bind_nothing() -> None:
     assert bind([], strip(2)).missing_triggers == (0, 1)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(3, 25),

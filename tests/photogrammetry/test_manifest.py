@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import DecodeError
@@ -69,11 +69,13 @@ def test_each_ingredient_changes_the_key(change: dict[str, object]) -> None:
     assert key(**change) != key()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), values))
 def test_the_order_of_parameters_does_not_matter(params: dict[str, object]) -> None:
     assert key(params=params) == key(params=dict(reversed(params.items())))
 
 
+@settings(deadline=None)
 @given(values, values)
 def test_different_parameters_give_different_keys(first: object, second: object) -> None:
     same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -140,11 +140,13 @@ def test_xmp_cut_in_the_middle_gives_what_came_before_the_cut() -> None:
     assert cut.gimbal is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_parse_as_xmp(packet: bytes) -> None:
     assert isinstance(parse_xmp(packet), XmpFields)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='drone-dji:AbsoluteRtkFlag=" +0123456789.einfa', max_size=120))
 def test_near_misses_parse_as_xmp(text: str) -> None:
     fields = parse_xmp(text)
@@ -223,6 +225,7 @@ def test_a_raw_file_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert "export it as JPEG" in problems[0].message
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(2, 2500), st.integers(0, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_give_a_photo_or_a_decode_error(flips: list[tuple[int, int]]) -> None:
     """The first 2,500 bytes hold EXIF, XMP and the JPEG tables."""
