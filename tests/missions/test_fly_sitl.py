@@ -31,7 +31,7 @@ from droneteam.settings import Settings
 from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
 from tests.missions.simulator import simulator
 
-SPEEDUP = 20.0
+SPEEDUP = 10.0
 SHORT = SurveyParams(
     gsd_m=0.010, crosshatch=False, orbit=False, forward_overlap=0.7, side_overlap=0.6
 )
