@@ -18,6 +18,8 @@ from droneteam.photogrammetry.scene_files import finite_or_none
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_document
 
 SCENE_FORMAT = "droneteam-scene-1"
+SCALE_WARNING = "vertical scale not determined"
+"""How the adjustment's own, more exact warning begins."""
 SCALE_REMEDIES = (
     "a ground control point or a scale bar in the scene, or an oblique ring of photos around it"
 )
@@ -86,9 +88,12 @@ def scene_warnings(photos: PhotoSet, network: CameraNetwork | None) -> tuple[str
     """Everything that a reader must know before trusting the scene, most serious first."""
     warnings: list[str] = []
     if network is not None:
-        if not network.frame.metric or network.accuracy.vertical_scale_determined is False:
+        found = network.accuracy.warnings
+        warnings += [text for text in found if text.startswith(SCALE_WARNING)]
+        open_scale = network.accuracy.vertical_scale_determined is False
+        if not network.frame.metric or (open_scale and not warnings):
             warnings.append(scale_statement(network.accuracy, network.frame))
-        warnings += [text for text in network.accuracy.warnings if text not in warnings]
+        warnings += [text for text in found if text not in warnings]
         for names in network.groups:
             warnings.append(
                 f"{len(names)} photos show another place or do not overlap with the rest and were "

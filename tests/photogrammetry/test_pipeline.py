@@ -284,6 +284,16 @@ def test_the_scale_statement_claims_no_more_than_is_known(
     assert ("control point" in statement) == (determined is False or not metric)
 
 
+def test_an_open_vertical_scale_is_said_once_and_first(photos: Path, out: Path) -> None:
+    scene = build_scene(photos, out, SceneParams(), stages=fake_table())
+    assert scene.network is not None
+    exact = "vertical scale not determined: a focal length 10 % away changes heights by 9 %"
+    accuracy = replace(scene.network.accuracy, warnings=("self-calibrated: f", exact))
+    warnings = scene_warnings(scene.photos, replace(scene.network, accuracy=accuracy))
+    assert warnings[:2] == (exact, "self-calibrated: f")
+    assert sum("determined" in text for text in warnings) == 1
+
+
 def test_photos_of_another_scene_are_named_as_a_group_of_their_own(photos: Path, out: Path) -> None:
     scene = build_scene(photos, out, SceneParams(), stages=fake_table())
     assert scene.network is not None
