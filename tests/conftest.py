@@ -114,7 +114,7 @@ def postgresql_url() -> Iterator[str]:
                 yield url
             finally:
                 server.terminate()
-                server.wait(timeout=30)
+                server.wait(timeout=120)
 
 
 def _postgresql_binaries() -> Path | None:

@@ -15,7 +15,7 @@ from tests.browser.conftest import OpenPage, Server, live_state
 from tests.web import worlds
 from tests.web.conftest import NOW, PASSWORD
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def wait_until(page: Page, expression: str, what: str) -> Any:

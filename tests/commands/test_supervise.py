@@ -33,7 +33,7 @@ def test_children_end_with_the_context(tmp_path: Path) -> None:
 def test_a_child_that_died_is_shown_with_its_last_words(tmp_path: Path) -> None:
     with Children(tmp_path, os.environ) as children:
         child = children.start("broken", "http.server", ["not-a-port"])
-        child.process.wait(timeout=30)
+        child.process.wait(timeout=120)
         with pytest.raises(SetupError, match=r"(?s)broken ended with status 2.*not-a-port"):
             children.require_running()
 

@@ -64,7 +64,7 @@ def wait_for(process: subprocess.Popen[str], port: int) -> None:
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -82,7 +82,7 @@ def test_the_server_answers_and_ends_when_told_to(
     assert status == 200
     assert b"<!doctype html>" in page
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert f"http://127.0.0.1:{port}/" in output
 
 
