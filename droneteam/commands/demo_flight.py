@@ -12,7 +12,7 @@ from droneteam.detection import service as detection
 from droneteam.errors import InputError
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.views import RegisteredFlight, SurveySpec
+from droneteam.missions.views import MissionSpec, RegisteredFlight
 
 ALERT_TIMEOUT_S = 30.0
 WANTED_GSD_M = 0.012
@@ -26,7 +26,7 @@ def plan(stage: Stage) -> None:
     """The pilot plans nadir cross-hatch and oblique orbit from the zone's polygon."""
     _refused_in_a_forbidden_zone(stage)
     world = stage.world()
-    spec = SurveySpec(
+    spec = MissionSpec(
         params=missions.SurveyParams(
             gsd_m=WANTED_GSD_M, max_photos=MAX_PHOTOS, orbit_photos=ORBIT_PHOTOS
         ),
@@ -57,7 +57,7 @@ def _refused_in_a_forbidden_zone(stage: Stage) -> None:
         missions.load_geozones(session, actor, document, "demo", stage.now())
     try:
         with stage.acting("pilot") as (session, actor):
-            spec = SurveySpec(params=missions.SurveyParams(gsd_m=WANTED_GSD_M))
+            spec = MissionSpec(params=missions.SurveyParams(gsd_m=WANTED_GSD_M))
             missions.plan_mission(session, actor, stage.assignment_id, spec, stage.now())
     except InputError as error:
         stage.say(f"refused inside a forbidden zone: {error}")

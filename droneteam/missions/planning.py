@@ -17,21 +17,21 @@ from droneteam.fleet import service as fleet
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
-from droneteam.missions.plan import plan_survey
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
     plan_from_json,
     plan_to_json,
 )
-from droneteam.missions.views import MissionState, MissionView, SurveySpec
+from droneteam.missions.tasks import SearchParams, plan_task
+from droneteam.missions.views import MissionSpec, MissionState, MissionView
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
 
 
 def plan_mission(
-    session: Session, actor: Actor, assignment_id: int, spec: SurveySpec, now: datetime
+    session: Session, actor: Actor, assignment_id: int, spec: MissionSpec, now: datetime
 ) -> MissionView:
     """A new mission in draft for an assignment, planned and checked against the airspace.
 
@@ -44,11 +44,13 @@ def plan_mission(
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
-    area = spec.polygon or request.polygon
-    if len(area) < 3:
-        raise InputError("the request has no area: draw the survey's polygon", field="polygon")
+    places = spec.polygon or request.polygon
+    if not places and isinstance(spec.params, SearchParams) and spec.params.starts_at_a_place:
+        places = ((request.lat_deg, request.lon_deg),)
+    if not places:
+        raise InputError("the request has no area: draw what is to be flown", field="polygon")
     home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
-    plan = plan_survey(area, camera_named(spec.camera), spec.params, home)
+    plan = plan_task(places, camera_named(spec.camera), spec.params, home)
     findings = airspace.check(
         plan, stored_geozones(session), assignment.start_at, until=assignment.end_at
     )
@@ -64,7 +66,7 @@ def plan_mission(
         start_at=assignment.start_at,
         end_at=assignment.end_at,
         camera=spec.camera,
-        params=asdict(spec.params),
+        params={"pattern": plan.pattern, **asdict(spec.params)},
         plan=plan_to_json(plan),
         findings=findings_to_json(findings),
         mission_hash=mission_hash(wire_mission(plan.items, home)),

@@ -32,11 +32,11 @@ from droneteam.missions.sorties import (
 )
 from droneteam.missions.views import (
     ChecklistItem,
+    MissionSpec,
     MissionState,
     MissionView,
     RegisteredFlight,
     SortieView,
-    SurveySpec,
 )
 
 __all__ = [
@@ -45,13 +45,13 @@ __all__ = [
     "LiveState",
     "MissionLink",
     "MissionPlan",
+    "MissionSpec",
     "MissionState",
     "MissionView",
     "RegisteredFlight",
     "SortieLog",
     "SortieView",
     "SurveyParams",
-    "SurveySpec",
     "Trigger",
     "approve_mission",
     "cancel_mission",

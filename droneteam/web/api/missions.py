@@ -12,7 +12,7 @@ from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import SurveyParams
-from droneteam.missions.views import MissionView, SortieView, SurveySpec
+from droneteam.missions.views import MissionSpec, MissionView, SortieView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
@@ -106,7 +106,7 @@ def list_missions() -> Any:
 def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
     """422 names the geozone or rule that says stop."""
     home, polygon = body["home"], body["polygon"]
-    spec = SurveySpec(
+    spec = MissionSpec(
         params=SurveyParams(**{"max_photos": 60, **body["params"]}),
         camera=body["camera"],
         home=None if home is None else HomePoint(**home),

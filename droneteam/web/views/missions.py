@@ -17,7 +17,7 @@ from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import SurveyParams
-from droneteam.missions.views import MissionView, SurveySpec
+from droneteam.missions.views import MissionSpec, MissionView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.footprints import footprints
@@ -129,7 +129,7 @@ def waypoints(mission: MissionView) -> list[MissionItem]:
     return [item for item in mission.plan.items if item.command == MissionCommand.WAYPOINT]
 
 
-def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, str]]:
+def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
     """What the pilot asks the planner for, or None and what is wrong, by field."""
     form = FormReader(fields)
     camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
@@ -155,7 +155,7 @@ def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, s
     if form.problems:
         return None, form.problems
     home = HomePoint(home_lat, home_lon, home_alt)
-    return SurveySpec(SurveyParams(**values), camera, home, polygon=polygon), {}
+    return MissionSpec(SurveyParams(**values), camera, home, polygon=polygon), {}
 
 
 def map_data(mission: MissionView) -> dict[str, Any]:
