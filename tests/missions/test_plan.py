@@ -169,7 +169,7 @@ def test_the_length_is_that_of_the_items_legs() -> None:
     heights = [item.alt_home_m or 0.0 for item in moves]
     steps = np.abs(np.diff([heights[0], *heights, heights[-1]]))
     flown = float(np.sum(np.hypot(over_ground, steps)))
-    assert plan.length_m == pytest.approx(flown + heights[0] + heights[-1], rel=1e-5)
+    assert plan.length_m == pytest.approx(flown + heights[0] + heights[-1], rel=2e-4)
     assert plan.duration_s > flown / 5.0
 
 

@@ -18,7 +18,7 @@ from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import PlanView, RequestDraft, RequestView
 from droneteam.missions import service as missions
-from droneteam.missions.views import MissionView, MissionSpec
+from droneteam.missions.views import MissionSpec, MissionView
 from droneteam.photogrammetry import service as scenes
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.scene import Measurement

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import shapely
 
 from droneteam.geo import FloatArray
+
+SHARP_DEG = 25.0
+"""Bends sharper than this are flown as two lines that overshoot."""
 
 
 def corridor_area(axis_m: FloatArray, width_m: float) -> shapely.Polygon:
@@ -25,14 +29,27 @@ def corridor_lines(
     """Lines side by side along the axis, flown to and fro, that cover its width.
 
     across_m : largest distance between lines; lead_m : how far each line reaches beyond both
-    ends of the axis.
-    Returns paths of (k, 2); two at least where the corridor is wider than one spacing.
+    ends of the axis, and past its sharp bends, whose outer corner lies in few photos otherwise.
+    Returns paths of (k, 2), one for each side and each stretch between sharp bends.
     """
     count = max(1, math.ceil(width_m / across_m - 1e-9))
     offsets = width_m * ((np.arange(count) + 0.5) / count - 0.5)
-    longer = lengthened(axis_m, lead_m)
-    lines = [_beside(longer, float(offset)) for offset in offsets]
-    return [line if index % 2 == 0 else line[::-1] for index, line in enumerate(lines)]
+    stretches = [lengthened(stretch, lead_m) for stretch in _stretches(axis_m)]
+    lines: list[FloatArray] = []
+    for index, offset in enumerate(offsets):
+        beside = [_beside(stretch, float(offset)) for stretch in stretches]
+        lines += beside if index % 2 == 0 else [line[::-1] for line in reversed(beside)]
+    return lines
+
+
+def _stretches(axis_m: FloatArray) -> list[FloatArray]:
+    """The axis, divided at its sharp bends."""
+    legs = np.diff(axis_m, axis=0)
+    legs = legs / np.hypot(*legs.T)[:, None]
+    turning = np.einsum("ij,ij->i", legs[:-1], legs[1:])
+    sharp = np.nonzero(turning < math.cos(math.radians(SHARP_DEG)))[0] + 1
+    bounds = [0, *sharp.tolist(), len(axis_m) - 1]
+    return [axis_m[first : last + 1] for first, last in itertools.pairwise(bounds)]
 
 
 def lengthened(path_m: FloatArray, lead_m: float) -> FloatArray:

@@ -18,17 +18,20 @@ from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.views import MissionSpec, MissionView
+from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.footprints import footprints
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.mission_files import WRITERS
+from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
 READERS = ("pilot", "coordinator", "manager", "auditor", "investigator")
 PLANNERS = ("pilot", "coordinator")
 _DEFAULTS = SurveyParams(max_photos=60)
+_COMMON = ("gsd_m", "forward_overlap", "side_overlap", "speed_mps")
 _FLOWN = frozenset({"flown", "failed", "cancelled"})
 
 
@@ -126,7 +129,8 @@ def download(mission_id: int, kind: str) -> Response:
 
 def waypoints(mission: MissionView) -> list[MissionItem]:
     """The items that the vehicle flies to, in order."""
-    return [item for item in mission.plan.items if item.command == MissionCommand.WAYPOINT]
+    places = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME)
+    return [item for item in mission.plan.items if item.command in places]
 
 
 def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
@@ -149,13 +153,16 @@ def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, 
     home_lat = form.number("home_lat_deg", -90.0, 90.0)
     home_lon = form.number("home_lon_deg", -180.0, 180.0)
     home_alt = form.number("home_alt_amsl_m", -100.0, 3000.0, fallback=0.0)
-    polygon = form.polygon("polygon")
+    pattern = form.choice("pattern", PLACES_NEEDED, fallback=SURVEY)
+    polygon = form.polygon("polygon", at_least=PLACES_NEEDED[pattern])
     if not polygon:
         form.fail("polygon", _("Draw the area or write its corners."))
+    common = {name: values[name] for name in _COMMON}
+    task = None if pattern == SURVEY else read_task(form, pattern, common)
     if form.problems:
         return None, form.problems
     home = HomePoint(home_lat, home_lon, home_alt)
-    return MissionSpec(SurveyParams(**values), camera, home, polygon=polygon), {}
+    return MissionSpec(task or SurveyParams(**values), camera, home, polygon=polygon), {}
 
 
 def map_data(mission: MissionView) -> dict[str, Any]:
@@ -223,6 +230,8 @@ def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
 def _initial(asked: RequestView) -> dict[str, Any]:
     defaults = replace(_DEFAULTS)
     return {
+        **DEFAULTS,
+        "pattern": SURVEY,
         "camera": SIMULATED.name,
         "gsd_mm": f"{defaults.gsd_m * 1000:g}",
         "forward_overlap_pct": f"{defaults.forward_overlap * 100:g}",
@@ -251,12 +260,14 @@ def _form(
         problems=problems,
         labels=field_names(),
         cameras=[(name, name) for name in sorted(CAMERAS)],
+        patterns=[(code, words.PATTERNS[code]) for code in PLACES_NEEDED],
     )
 
 
 def field_names() -> dict[str, str]:
     """The form's fields as it labels them."""
     return {
+        **task_field_names(),
         "camera": _("Camera"),
         "gsd_mm": _("Ground sampling distance (mm)"),
         "forward_overlap_pct": _("Overlap along the line (percent)"),
