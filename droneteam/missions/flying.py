@@ -118,6 +118,7 @@ def _order(
         view.id,
         view.plan.items,
         view.plan.home,
+        duration_s=view.duration_s,
         rtl_extra_m=RTL_STEP_M * index,
         time_scale=time_scale,
     )
