@@ -122,9 +122,12 @@ def _tell_simulator(stage: Stage, command: dict[str, object]) -> None:
 
 
 def fly(stage: Stage) -> None:
-    """The mission goes up over MAVLink, is flown, logged and recorded."""
-    with stage.acting("pilot") as (session, actor):
-        mission = missions.get_mission(session, actor, stage.mission_id)
+    """Two people sign; the mission goes up over MAVLink, is flown, logged and recorded."""
+    for login in ("coordinator", "pilot"):
+        with stage.acting(login) as (session, actor):
+            mission = missions.get_mission(session, actor, stage.mission_id)
+            cleared = missions.sign_arming(session, actor, mission.id, stage.now())
+        stage.say(f"signed by the {login}: {'cleared' if cleared.complete else 'not yet cleared'}")
     link = missions.MissionLink(mission.id, stage.links[mission.drone_name])
     started_s = time.monotonic()
     shown: set[str] = set()

@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
+from droneteam.missions.arming import begin_flight
 from droneteam.missions.fly import FlightDeck, SortieOrder
 from droneteam.missions.link import LinkAddress
 from droneteam.missions.live import LiveState
-from droneteam.missions.planning import begin_flight
 from droneteam.missions.preflight import flight_order
 from droneteam.missions.sorties import record_sortie, update_live_states
 from droneteam.missions.views import MissionView, SortieView

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
-from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
+from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
@@ -157,31 +157,6 @@ def mission_row(session: Session, actor: Actor, mission_id: int) -> models.Missi
     if row is None:
         raise NotFound("mission", mission_id)
     return row
-
-
-def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:
-    """The mission, marked as flying; the plan is checked against the approved hash.
-
-    A mission that is already flying may be taken up again: that is how a restarted controller
-    adopts it.
-
-    Raises
-    ------
-    NotAllowed
-        It was not approved, or its plan is not the approved one.
-    """
-    require_role(actor, *PLANNERS)
-    row = mission_row(session, actor, mission_id)
-    if row.state not in (MissionState.APPROVED, MissionState.FLYING):
-        raise NotAllowed(f"mission {mission_id} is {row.state}: only an approved one may be flown")
-    view = mission_view(row)
-    if mission_hash(wire_mission(view.plan.items, view.plan.home)) != row.mission_hash:
-        raise NotAllowed(f"the plan of mission {mission_id} is not the one that was approved")
-    if row.state == MissionState.APPROVED:
-        row.state = MissionState.FLYING.value
-        fleet.mark_request_state(session, actor, row.request_id, "in_progress", now)
-    audit.append(session, actor, action="mission.fly", subject=f"mission:{row.id}", at=now)
-    return mission_view(row)
 
 
 def load_geozones(

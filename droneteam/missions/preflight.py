@@ -47,7 +47,8 @@ class FlightOrder:
     """An approved mission as it is handed to the flight controller.
 
     expected_hash : of the approved items; fence : inclusion polygon items, may be empty;
-    rtl_alt_m : height of the way home above take-off; may_arm : False after a restart in mid-sortie: then the flight is only watched.
+    rtl_alt_m : height of the way home above take-off; may_arm : False after a restart in
+    mid-sortie: then the flight is only watched.
     """
 
     mission_id: int

@@ -244,6 +244,16 @@ def approve(mission_id: int, body: dict[str, str | None]) -> Any:
         return service.approve_mission(session, actor(), mission_id, now(), reason=body["reason"])
 
 
+@bp.post("/missions/<id:mission_id>/sign")
+@allow(*PLANNERS)
+@bp.output(schema_of(service.Clearance))
+@bp.doc(summary="Sign for take-off")
+def sign(mission_id: int) -> Any:
+    """The assigned pilot and a second person, within fifteen minutes."""
+    with writing() as session:
+        return service.sign_arming(session, actor(), mission_id, now())
+
+
 @bp.post("/missions/<id:mission_id>/cancel")
 @allow(*PLANNERS)
 @bp.output(schema_of(MissionView))

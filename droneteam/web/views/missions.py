@@ -102,6 +102,21 @@ def approve(mission_id: int) -> Any:
     return redirect(url_for("missions.show", mission_id=mission_id))
 
 
+@bp.post("/<id:mission_id>/sign")
+@allow(*PLANNERS)
+def sign(mission_id: int) -> BaseResponse:
+    """Signed for take-off by whoever is signed in."""
+    with writing() as session:
+        cleared = service.sign_arming(session, actor(), mission_id, now())
+    said = (
+        _("Cleared for take-off.")
+        if cleared.complete
+        else _("Signed. A second person must sign too.")
+    )
+    flash(said, "done")
+    return redirect(url_for("missions.show", mission_id=mission_id))
+
+
 @bp.post("/<id:mission_id>/cancel")
 @allow(*PLANNERS)
 def cancel(mission_id: int) -> BaseResponse:
@@ -203,12 +218,14 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
     with reading() as session:
         mission = service.get_mission(session, me, mission_id)
         asked = fleet.get_request(session, me, mission.request_id, now())
+        cleared = service.clearance(session, me, mission_id, now())
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
         mission=mission,
         asked=asked,
         worst=worst,
+        cleared=cleared,
         waypoints=waypoints(mission),
         island_data=map_data(mission),
         formats=list(WRITERS),
