@@ -22,12 +22,12 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import FlightDeck, SortieOrder, SortieResult, fly
 from droneteam.missions.journal import read_journal
-from droneteam.missions.link import LinkAddress
 from droneteam.missions.live import LiveState
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
 from droneteam.missions.protocol import Timing
 from droneteam.missions.sortie import read_sortie
+from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
 from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
 from tests.missions.simulator import simulator

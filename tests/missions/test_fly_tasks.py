@@ -10,10 +10,10 @@ import shapely
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import SortieOrder, fly
-from droneteam.missions.link import LinkAddress
 from droneteam.missions.preflight import flight_order
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.tasks import FacadeParams, plan_task
+from droneteam.missions.transports import LinkAddress
 from tests.missions.conftest import ORIGIN, PLACE, area
 from tests.missions.simulator import simulator
 
