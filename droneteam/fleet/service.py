@@ -16,6 +16,7 @@ from droneteam.fleet.inventory import (
     release_defect,
     report_defect,
 )
+from droneteam.fleet.pilots import assign_pilot_user
 from droneteam.fleet.planning import (
     current_plan,
     get_assignment,
@@ -67,6 +68,7 @@ __all__ = [
     "RequestView",
     "acknowledge_request",
     "add_version",
+    "assign_pilot_user",
     "book_request",
     "cancel_request",
     "current_document",

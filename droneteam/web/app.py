@@ -41,6 +41,7 @@ from droneteam.web.views import (
     home,
     live,
     missions,
+    people,
     requests,
     scenes,
 )
@@ -61,6 +62,7 @@ PAGES = (
     alerts.bp,
     scenes.bp,
     cases.bp,
+    people.bp,
     audit_log.bp,
 )
 

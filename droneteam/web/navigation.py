@@ -29,6 +29,7 @@ _PAGES = (
     ("alerts.index", _l("Alerts")),
     ("scenes.index", _l("Scenes")),
     ("cases.index", _l("Cases")),
+    ("people.index", _l("People")),
     ("audit.index", _l("Audit")),
 )
 
