@@ -73,6 +73,10 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     failed_logins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    second_factor: Mapped[str | None] = mapped_column(String(200))
+    """Sealed secret of one-time codes; None without a second factor."""
+    second_factor_step: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The last time step whose code was used."""
     organisation: Mapped[Organisation] = relationship()
     roles: Mapped[list[Role]] = relationship(cascade="all, delete-orphan")
 

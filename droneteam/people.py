@@ -28,6 +28,7 @@ class Person:
     roles: tuple[str, ...]
     active: bool
     locked_until: datetime | None
+    second_factor: bool
 
 
 def list_people(session: Session, actor: Actor) -> list[Person]:
@@ -124,6 +125,19 @@ def set_password(
     return _person(row)
 
 
+def remove_second_factor(
+    session: Session, actor: Actor, user_id: int, reason: str, now: datetime
+) -> Person:
+    """The person without a second factor, for a lost telephone; open sessions end."""
+    require_role(actor, ADMINISTRATOR)
+    row = _row(session, user_id)
+    row.second_factor = None
+    row.session_key = uuid.uuid4().hex
+    session.flush()
+    _audit(session, actor, "user.second_factor_removed", user_id, now, {}, reason)
+    return _person(row)
+
+
 def _refuse_last_administrator(session: Session, row: User) -> None:
     """Without an administrator nobody could make one."""
     others = session.scalar(
@@ -152,6 +166,7 @@ def _person(row: User) -> Person:
         roles=tuple(name for name in accounts.ROLES if name in {role.name for role in row.roles}),
         active=row.active,
         locked_until=row.locked_until,
+        second_factor=row.second_factor is not None,
     )
 
 

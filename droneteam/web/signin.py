@@ -26,6 +26,7 @@ from droneteam.accounts import (
     user_by_session_key,
 )
 from droneteam.errors import NotAllowed
+from droneteam.web import second_factor
 from droneteam.web.context import context, now, reading, writing
 
 MAX_WRONG_PASSWORDS = 5
@@ -64,8 +65,12 @@ class Attempt:
     locked_until: datetime | None = None
 
 
-def try_password(login: str, password: str) -> Attempt:
-    """What comes of that login with that password; wrong ones are counted and audited."""
+def try_password(login: str, password: str, code: str = "") -> Attempt:
+    """What comes of that login with that password and code; wrong ones are counted and audited.
+
+    code : of the second factor, where the person has one.  The answer does not tell which of the
+    two was wrong.
+    """
     at = now()
     with reading() as session:
         row = user_by_login(session, login)
@@ -80,6 +85,7 @@ def try_password(login: str, password: str) -> Attempt:
             return _unknown(login)
         if row.locked_until is not None and row.locked_until > at:
             return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
+        right = right and _code_matches(row, code, at)
         attempt = _welcome(row) if right else _wrong(row, at)
         facts = {"verdict": attempt.verdict.value, "failed_logins": row.failed_logins}
         audit.append(
@@ -91,6 +97,18 @@ def try_password(login: str, password: str) -> Attempt:
             at=at,
         )
         return attempt
+
+
+def _code_matches(row: User, code: str, at: datetime) -> bool:
+    """Whether the second factor agrees; a code is used up by agreeing."""
+    if row.second_factor is None:
+        return True
+    secret = second_factor.unseal(row.second_factor, context().settings.secret_key)
+    step = second_factor.matching_step(secret, code, at.timestamp(), row.second_factor_step)
+    if step is None:
+        return False
+    row.second_factor_step = step
+    return True
 
 
 def _welcome(row: User) -> Attempt:

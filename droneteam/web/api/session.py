@@ -18,10 +18,11 @@ bp = APIBlueprint("api_session", __name__, url_prefix="/api/v1", tag="session")
 
 
 class Credentials(Schema):
-    """A login and its password."""
+    """A login, its password, and the code of the second factor where there is one."""
 
     login = fields.String(required=True, validate=Length(1, 120))
     password = fields.String(required=True, validate=Length(1, 1000))
+    code = fields.String(load_default="", validate=Length(max=20))
 
 
 class TokenOut(Schema):
@@ -49,11 +50,11 @@ class Me(Schema):
 @bp.doc(summary="A bearer token, for a login and its password", responses={401: "Wrong."})
 def create_token(credentials: dict[str, str]) -> Any:
     """Lasts one shift; ends when the user signs out everywhere."""
-    attempt = try_password(credentials["login"], credentials["password"])
+    attempt = try_password(credentials["login"], credentials["password"], credentials["code"])
     if attempt.verdict is Verdict.LOCKED:
         return problem(429, f"this login is locked until {iso(attempt.locked_until)}")
     if attempt.verdict is not Verdict.WELCOME or attempt.session_key is None:
-        return problem(401, f"wrong login or password; {attempt.tries_left} tries are left")
+        return problem(401, f"wrong login, password or code; {attempt.tries_left} tries are left")
     lifetime_s = int(TOKEN_LIFETIME.total_seconds())
     return {"token": make_token(attempt.session_key), "expires_in_s": lifetime_s}
 

@@ -7,12 +7,15 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from droneteam import accounts, audit
 from droneteam.accounts import LANGUAGES
+from droneteam.errors import DroneteamError
+from droneteam.web import second_factor
 from droneteam.web.access import public, signed_in_only
-from droneteam.web.context import actor, context, now, signed_in, writing
+from droneteam.web.context import actor, context, now, reading, signed_in, writing
 from droneteam.web.i18n import LANGUAGE_COOKIE
 from droneteam.web.kept import KeptForm, opened, own_path
 from droneteam.web.limiter import limiter
@@ -45,7 +48,8 @@ def sign_in() -> Any:
     login = request.form.get("login", "")[:120]
     target = own_path(request.form.get("next"))
     kept_text = request.form.get("kept", "")
-    attempt = try_password(login, request.form.get("password", "")[:1_000])
+    code = request.form.get("code", "")[:20]
+    attempt = try_password(login, request.form.get("password", "")[:1_000], code)
     if attempt.verdict is not Verdict.WELCOME:
         status = 429 if attempt.verdict is Verdict.LOCKED else 401
         page = render_template(
@@ -71,7 +75,53 @@ def sign_out() -> Response:
 @signed_in_only
 def account() -> str:
     """The account's page."""
-    return render_template("account.html")
+    with reading() as db:
+        row = db.get(accounts.User, actor().user_id)
+        protected = row is not None and row.second_factor is not None
+    return render_template("account.html", protected=protected)
+
+
+@bp.post("/account/second-factor")
+@signed_in_only
+def offer_second_factor() -> Any:
+    """A new secret as a QR code; it counts once a code of it was typed."""
+    return _second_factor_page(second_factor.new_secret())
+
+
+@bp.post("/account/second-factor/confirm")
+@signed_in_only
+def confirm_second_factor() -> Any:
+    """The second factor, in force from the next sign-in."""
+    me = actor()
+    sealed, key = request.form.get("sealed", "")[:300], context().settings.secret_key
+    try:
+        secret = second_factor.unseal(sealed, key)
+    except DroneteamError:
+        return redirect(url_for("account.account"))
+    step = second_factor.matching_step(
+        secret, request.form.get("code", "")[:20], now().timestamp(), 0
+    )
+    if step is None:
+        problem = _("This is not the code of now. Wait for the next one and type it again.")
+        return _second_factor_page(secret, problem), 422
+    with writing() as db:
+        row = db.get(accounts.User, me.user_id)
+        if row is not None:
+            row.second_factor, row.second_factor_step = second_factor.seal(secret, key), step
+            subject = f"user:{me.user_id}"
+            audit.append(db, me, action="user.second_factor_added", subject=subject, at=now())
+    flash(_("From now on signing in takes a code."), "done")
+    return redirect(url_for("account.account"))
+
+
+def _second_factor_page(secret: str, problem: str = "") -> str:
+    return render_template(
+        "second_factor.html",
+        qr=Markup(second_factor.qr_svg(secret, actor().display_name)),
+        secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        sealed=second_factor.seal(secret, context().settings.secret_key),
+        problem=problem,
+    )
 
 
 @bp.post("/account/end-sessions")
@@ -129,7 +179,8 @@ def _why(attempt: Attempt) -> str:
         )
         return locked
     wrong: str = _(
-        "The login or the password is wrong. %(n)s tries are left before a pause of 15 minutes.",
+        "The login, the password or the code is wrong. "
+        "%(n)s tries are left before a pause of 15 minutes.",
         n=attempt.tries_left,
     )
     return wrong

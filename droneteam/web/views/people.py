@@ -100,6 +100,19 @@ def active(user_id: int) -> Any:
     return _back(user_id, _("Saved."))
 
 
+@bp.post("/<id:user_id>/second-factor")
+@allow(*ADMINISTRATORS)
+def second_factor(user_id: int) -> Any:
+    """Taken away, for a lost telephone."""
+    form = FormReader(request.form)
+    reason = form.text("lost", required=True, max_length=500)
+    if form.problems:
+        return _page(user_id, form.problems), 422
+    with writing() as session:
+        people.remove_second_factor(session, actor(), user_id, reason, now())
+    return _back(user_id, _("Saved."))
+
+
 @bp.post("/<id:user_id>/pilot")
 @allow(*ADMINISTRATORS)
 def pilot(user_id: int) -> Any:
