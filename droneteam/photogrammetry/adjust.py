@@ -21,6 +21,7 @@ from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.mark_points import check_marks
 from droneteam.photogrammetry.misplaced import without_misplaced
 from droneteam.photogrammetry.scene import (
     Accuracy,
@@ -197,6 +198,7 @@ def _network(
     covariance = _covariance(setup, problem, solution)
     arrays = optics(views)
     residuals = bundle.residuals(full_problem, full_state)
+    checked = check_marks(control, views)
     accuracy = Accuracy(
         reprojection_px=float(np.sqrt(np.nanmean((residuals**2).sum(axis=1)))),
         scale_source=setup.scale_source,
@@ -210,6 +212,7 @@ def _network(
         warnings=(
             *setup.warnings,
             *notes,
+            *checked.notes,
             *_shift_note(setup, problem, solution, covariance),
             *_gate_note(gate),
         ),
@@ -290,7 +293,8 @@ def _shift_note(
 
 def _inflated(network: CameraNetwork, control: Control) -> CameraNetwork:
     """The network with its covariance widened to what the check points show."""
-    factor = control_checks.inflation(network, control)
+    judged = check_marks(control, network.views)
+    factor = control_checks.inflation(network, replace(control, marks=judged.marks))
     if factor <= 1.0 or network.covariance is None:
         return network
     said = (

@@ -12,9 +12,10 @@ from droneteam.photogrammetry import bundle, measure
 from droneteam.photogrammetry.adjust_setup import MIN_CONTROL, Setup, target
 from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
-from droneteam.photogrammetry.control import Control, Mark
+from droneteam.photogrammetry.control import Control
+from droneteam.photogrammetry.mark_points import mark_consensus, marks_in
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame, ResidualRow, View
-from droneteam.photogrammetry.triangulation import Intersection, Optics, intersect
+from droneteam.photogrammetry.triangulation import Optics
 
 MIN_CHECKS = 3
 CHECKS_DISAGREE = 0.99
@@ -120,16 +121,18 @@ def check_rows(
     """Surveyed minus triangulated of every check point marked in two or more oriented photos."""
     rows = []
     for point in control.points:
-        found = mark_intersection(point.name, control.marks, views, arrays)
-        if point.role != "check" or found is None:
+        if point.role != "check":
+            continue
+        found = mark_consensus(marks_in(point.name, control.marks, views), views, arrays)
+        if found is None:
             continue
         rows.append(
             ResidualRow(
                 name=point.name,
                 role="check",
-                residual_enu_m=_triple(target(point, frame) - found.point),
-                n_photos=len(found.residuals),
-                reprojection_px=_rms(found.residuals),
+                residual_enu_m=_triple(target(point, frame) - found.found.point),
+                n_photos=len(found.found.residuals),
+                reprojection_px=_rms(found.found.residuals),
             )
         )
     return rows
@@ -139,38 +142,24 @@ def bar_rows(control: Control, views: Sequence[View], arrays: Optics) -> list[Re
     """Known minus adjusted length of every bar, in the first component; check bars too."""
     rows = []
     for bar in control.bars:
-        a = mark_intersection(bar.a, control.marks, views, arrays)
-        b = mark_intersection(bar.b, control.marks, views, arrays)
-        if a is None or b is None:
+        ends = [
+            mark_consensus(marks_in(end, control.marks, views), views, arrays)
+            for end in (bar.a, bar.b)
+        ]
+        hits = [end.found for end in ends if end is not None]
+        if len(hits) < 2:
             continue
-        length = float(np.linalg.norm(a.point - b.point))
-        residuals = np.concatenate([a.residuals, b.residuals])
+        length = float(np.linalg.norm(hits[0].point - hits[1].point))
         rows.append(
             ResidualRow(
                 name=bar.name if bar.role == "control" else f"{bar.name} (check)",
                 role="scale_bar",
                 residual_enu_m=(bar.length_m - length, 0.0, 0.0),
-                n_photos=min(len(a.residuals), len(b.residuals)),
-                reprojection_px=_rms(residuals),
+                n_photos=min(len(hit.residuals) for hit in hits),
+                reprojection_px=_rms(np.concatenate([hit.residuals for hit in hits])),
             )
         )
     return rows
-
-
-def mark_intersection(
-    name: str, marks: Sequence[Mark], views: Sequence[View], arrays: Optics
-) -> Intersection | None:
-    """The named point from its marks in oriented photos; None when they do not give one."""
-    index_of = {view.name: i for i, view in enumerate(views)}
-    own = [m for m in marks if m.point == name and m.photo in index_of]
-    if len(own) < 2:
-        return None
-    return intersect(
-        arrays,
-        np.array([index_of[m.photo] for m in own], dtype=np.int64),
-        np.array([(m.x_px, m.y_px) for m in own]),
-        np.array([m.sigma_px for m in own]),
-    )
 
 
 def _triple(values: FloatArray) -> tuple[float, float, float]:

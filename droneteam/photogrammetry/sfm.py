@@ -17,6 +17,7 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
+from droneteam.photogrammetry.georef import suspicious_positions
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
 from droneteam.photogrammetry.scene import FloatArray
 from droneteam.photogrammetry.sfm_types import (
@@ -77,13 +78,15 @@ def _check_names(photos: Sequence[PhotoInput]) -> None:
 
 
 def _centres(photos: Sequence[PhotoInput]) -> FloatArray:
-    """(n, 3) metric positions about the first known one; NaN where unknown."""
+    """(n, 3) metric positions about the first known one; NaN where unknown or clearly wrong."""
     geodetic = np.full((len(photos), 3), np.nan)
+    wrong = suspicious_positions(photos)
+    known = []
     for row, photo in zip(geodetic, photos, strict=True):
-        if photo.position is not None:
+        if photo.position is not None and photo.name not in wrong:
             at = photo.position
             row[:] = at.lat_deg, at.lon_deg, at.alt_ellipsoid_m
-    known = [photo.position for photo in photos if photo.position is not None]
+            known.append(at)
     return EnuFrame(known[0]).enu_from_geodetic(geodetic) if known else geodetic
 
 
