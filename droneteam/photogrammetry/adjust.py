@@ -100,7 +100,9 @@ def adjust(
     progress("adjust", 0.7, "checking whether the depth is determined")
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
-    network = _network(sfm, setup, control, problem, solution, gate, (*freed, *rejected))
+    network = _network(
+        sfm, setup, control, problem, solution, gate, (*sfm.notes, *freed, *rejected)
+    )
     network = _inflated(network, control)
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
