@@ -60,6 +60,11 @@ class Setup:
     scale_source: str
     warnings: tuple[str, ...]
 
+    @property
+    def heights_px(self) -> IntArray:
+        """(n,) rows of the views' photos."""
+        return np.array([view.camera.height_px for view in self.views], dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:

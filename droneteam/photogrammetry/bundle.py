@@ -274,14 +274,14 @@ def without_outliers(
     """The problem without tie observations beyond so many deviations, nor points left with one."""
     limit = max(least_px, sigmas * problem.tie_sigma_px)
     good = np.linalg.norm(solution.tie_residuals, axis=1) < limit  # NaN is not
-    problem, state, _ = _keep_rows(problem, solution.state, good)
+    problem, state, *_ = _keep_rows(problem, solution.state, good)
     return problem, state
 
 
 def adjust_points(
     problem: Problem, state: State, sigmas: float, *, iterations: int = 8
-) -> tuple[Problem, State, IntArray]:
-    """The tie points for given cameras, without outliers; also which points remain."""
+) -> tuple[Problem, State, IntArray, IntArray]:
+    """The tie points for given cameras, without outliers; also which points and rows remain."""
     ties = problem.ties
     fixed_pose = np.full(len(problem.view_camera), -1, dtype=np.int64)
     fixed_intrinsics = np.full(problem.free.shape, -1, dtype=np.int64)
@@ -300,7 +300,7 @@ def adjust_points(
 
 def _keep_rows(
     problem: Problem, state: State, good: NDArray[np.bool_]
-) -> tuple[Problem, State, IntArray]:
+) -> tuple[Problem, State, IntArray, IntArray]:
     offsets = problem.ties.offsets
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     counts = np.bincount(owner[good], minlength=len(offsets) - 1)
@@ -312,4 +312,5 @@ def _keep_rows(
         np.ascontiguousarray(problem.ties.pixels[good]),
     )
     kept_state = replace(state, points=state.points[keep])
-    return replace(problem, ties=ties), kept_state, keep.astype(np.int64)
+    rows = np.flatnonzero(good).astype(np.int64)
+    return replace(problem, ties=ties), kept_state, keep.astype(np.int64), rows

@@ -22,6 +22,8 @@ CHECKS_DISAGREE = 0.99
 """Check points beyond this quantile of their expected residuals widen all intervals."""
 BLUNDER_CHI2 = 18.5
 """χ² of three coordinates exceeded with probability 0.0003: one false alarm in 300 sets of ten."""
+FEW_CONTROL = 10
+"""With fewer control points none can be spared for checking: each is predicted by the others."""
 MARK_BLUNDER = 5.0
 """Normalised residual of a mark that is called wrong."""
 
@@ -94,14 +96,24 @@ def wrong_marks(setup: Setup, problem: Problem, state: State) -> list[str]:
     return found
 
 
-def control_rows(setup: Setup, problem: Problem, state: State) -> list[ResidualRow]:
-    """Surveyed minus adjusted of every control point of the adjustment."""
+def control_rows(
+    setup: Setup, problem: Problem, solution: Solution, covariance: FloatArray
+) -> list[ResidualRow]:
+    """Surveyed minus adjusted of every control point of the adjustment.
+
+    With fewer than ten of them each also says how far off it would lie had it not been control:
+    a control point's own residual flatters, because the adjustment bends towards it.
+    """
+    state = solution.state
     residuals = bundle.mark_residuals(problem, state)
+    left_out, _ = leave_one_out(problem, solution, covariance)
+    few = len(setup.control) < FEW_CONTROL
     rows = []
     for point in setup.control:
         k = setup.kept.index(point.name)
         marks = problem.marks.points == k
         at = target(point, setup.frame) - state.kept[k]
+        rejected = not bool(np.isfinite(problem.priors.point_sigma[k]).all())
         rows.append(
             ResidualRow(
                 name=point.name,
@@ -109,7 +121,8 @@ def control_rows(setup: Setup, problem: Problem, state: State) -> list[ResidualR
                 residual_enu_m=_triple(at),
                 n_photos=int(marks.sum()),
                 reprojection_px=_rms(residuals[marks]),
-                rejected=not bool(np.isfinite(problem.priors.point_sigma[k]).all()),
+                rejected=rejected,
+                left_out_enu_m=_triple(left_out[k]) if few and not rejected else None,
             )
         )
     return rows

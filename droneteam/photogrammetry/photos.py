@@ -22,6 +22,7 @@ from droneteam.photogrammetry.imagefile import Header
 from droneteam.photogrammetry.lens import LensGuess, guess_lens
 from droneteam.photogrammetry.mrk import MrkFile, match_record, mrk_paths, read_mrk
 from droneteam.photogrammetry.quality import Finding, Quality
+from droneteam.photogrammetry.shutter import movement_findings
 from droneteam.photogrammetry.xmp import Attitude, RtkFix, XmpFields
 
 Verdict = Literal["use", "warn", "skip"]
@@ -395,7 +396,8 @@ def _judged(examined: Sequence[tuple[Photo, Quality]]) -> tuple[Photo, ...]:
             else finding
             for finding in found
         )
-        found = photo.findings + named + _position_findings(photo, some_placed)
+        moved = _movement_findings(photo)
+        found = photo.findings + named + moved + _position_findings(photo, some_placed)
         judged.append(_with_findings(photo, found))
     return tuple(judged)
 
@@ -405,6 +407,13 @@ def _position_findings(photo: Photo, some_placed: bool) -> tuple[Finding, ...]:
     if photo.position is None and some_placed and NO_FIX not in photo.findings:
         return (Finding("no_position", "carries no usable GNSS position"),)
     return ()
+
+
+def _movement_findings(photo: Photo) -> tuple[Finding, ...]:
+    height_m = None if photo.position is None else photo.position.alt_home_m
+    focal_px = photo.lens.camera.focal_px[0]
+    velocity = photo.velocity_ned_mps
+    return movement_findings(photo.model, velocity, height_m, focal_px, photo.exposure_s)
 
 
 def _with_findings(photo: Photo, found: tuple[Finding, ...]) -> Photo:

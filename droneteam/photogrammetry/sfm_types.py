@@ -28,6 +28,8 @@ class PhotoInput:
     straight down, clockwise seen along the view; used only where positions leave the orientation
     open.
     known_camera : a calibration to be taken as exact.
+    velocity_enu_mps : of the camera at the exposure; readout_s : from the first row to the last, 0
+    for a mechanical shutter.
     """
 
     name: str
@@ -40,6 +42,8 @@ class PhotoInput:
     position_sigma_m: tuple[float, float, float] | None = None
     gimbal_deg: tuple[float, float, float] | None = None
     known_camera: Camera | None = None
+    velocity_enu_mps: tuple[float, float, float] | None = None
+    readout_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.width_px <= 0 or self.height_px <= 0:
