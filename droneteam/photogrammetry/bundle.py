@@ -28,6 +28,7 @@ from droneteam.photogrammetry.bundle_problem import (
     TiePoints,
     layout,
     tail_cost,
+    tail_variance,
     tail_weight,
 )
 from droneteam.photogrammetry.bundle_rows import linearised, normalised_blocks
@@ -209,7 +210,7 @@ def tie_variance(problem: Problem, solution: Solution) -> float:
     observed = 2.0 * float(weights.sum())
     unknown = 3.0 * len(solution.state.points) + layout(problem).size
     redundancy = max(observed - unknown, 0.05 * observed, 1.0)
-    return squares / redundancy
+    return squares / redundancy / tail_variance(problem.tie_tail)
 
 
 def covariance(problem: Problem, solution: Solution, weak: FloatArray | None = None) -> FloatArray:
