@@ -28,6 +28,7 @@ from droneteam.photogrammetry.bundle_problem import (
     TiePoints,
     layout,
     tail_cost,
+    tail_loss,
     tail_variance,
     tail_weight,
 )
@@ -219,7 +220,8 @@ def covariance(problem: Problem, solution: Solution, weak: FloatArray | None = N
     weak : (n, n) information that closes what the observations leave open (a free gauge).
     """
     columns = layout(problem)
-    weights = solution.tie_weights / problem.tie_sigma_px**2
+    variance = problem.tie_sigma_px**2 * tail_loss(problem.tie_tail)
+    weights = solution.tie_weights / variance
     matrix, _ = normal_equations(problem, columns, solution.state, weights, 0.0)
     if weak is not None:
         matrix = matrix + weak
