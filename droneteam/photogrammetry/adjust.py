@@ -21,6 +21,7 @@ from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import IntArray, Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.lever_arm import find_lever_arm
 from droneteam.photogrammetry.mark_points import check_marks
 from droneteam.photogrammetry.misplaced import without_misplaced
 from droneteam.photogrammetry.rolling import Shutter
@@ -98,11 +99,15 @@ def adjust(
     problem, solution, shutter = _without_movement(setup, problem, solution, photos)
     progress("adjust", 0.4, "calibrating")
     problem, solution, freed = _calibrated(problem, solution, params)
+    lever = find_lever_arm(problem, solution, setup.views, photos, setup.frame)
+    if lever is not None:
+        problem, solution = lever.problem, lever.solution
     problem, solution, rejected = _without_blunders(setup, problem, solution)
     progress("adjust", 0.7, "checking whether the depth is determined")
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
-    notes = (*sfm.notes, *freed, *(() if shutter is None else (shutter.note,)), *rejected)
+    modelled = tuple(part.note for part in (shutter, lever) if part is not None)
+    notes = (*sfm.notes, *freed, *modelled, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
     network = _inflated(network, control)

@@ -175,6 +175,9 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
     free = columns.intrinsics >= 0
     intrinsics[free] += step[columns.intrinsics[free]]
     bias = state.bias if columns.bias < 0 else state.bias + step[columns.bias : columns.bias + 3]
+    lever_m = state.lever_m
+    if columns.lever >= 0:
+        lever_m = lever_m + step[columns.lever : columns.lever + 2]
     kept = state.kept
     if len(columns.kept):
         kept = kept + step[columns.kept[:, None] + np.arange(3)]
@@ -185,6 +188,7 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
         points=state.points + points,
         kept=kept,
         bias=bias,
+        lever_m=lever_m,
     )
 
 

@@ -64,6 +64,8 @@ class Priors:
 
     centres, centre_sigma : (n, 3) camera positions.
     bias_sigma : (3,) of a shift common to all camera positions; zero allows none.
+    lever_axes : (n, 3, 2) where the drone's forward and right point, for positions of an antenna
+    instead of the camera; empty where they are the camera's.  lever_sigma_m : of that lever arm.
     points, point_sigma : (k, 3) kept points.
     bars : (b, 2) kept points; bar_length, bar_sigma (b,).
     intrinsics, intrinsics_sigma : (g, 12).
@@ -79,11 +81,16 @@ class Priors:
     bar_sigma: FloatArray
     intrinsics: FloatArray
     intrinsics_sigma: FloatArray
+    lever_axes: FloatArray = field(default_factory=lambda: np.zeros((0, 3, 2)))
+    lever_sigma_m: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """The unknowns: poses, intrinsics, tie and kept points, the positions' common shift."""
+    """The unknowns: poses, intrinsics, tie and kept points, the positions' common shift.
+
+    lever_m : (2,) how far forward and right of the camera the positions lie, seen from the drone.
+    """
 
     rotations: FloatArray
     centres: FloatArray
@@ -91,6 +98,7 @@ class State:
     points: FloatArray
     kept: FloatArray
     bias: FloatArray
+    lever_m: FloatArray = field(default_factory=lambda: np.zeros(2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,11 +130,12 @@ class Layout:
     intrinsics: IntArray
     kept: IntArray
     bias: int
+    lever: int
     size: int
 
 
 def layout(problem: Problem) -> Layout:
-    """Columns: poses, free intrinsics, kept points, shift of the positions."""
+    """Columns: poses, free intrinsics, kept points, shift and lever arm of the positions."""
     n_views = len(problem.view_camera)
     pose = 6 * np.arange(n_views, dtype=np.int64)
     size = 6 * n_views
@@ -137,7 +146,9 @@ def layout(problem: Problem) -> Layout:
     kept = size + 3 * np.arange(len(problem.priors.points), dtype=np.int64)
     size += 3 * len(kept)
     bias = size if bool((problem.priors.bias_sigma > 0).any()) else -1
-    return Layout(pose, intrinsics, kept, bias, size + (3 if bias >= 0 else 0))
+    size += 3 if bias >= 0 else 0
+    lever = size if len(problem.priors.lever_axes) else -1
+    return Layout(pose, intrinsics, kept, bias, lever, size + (2 if lever >= 0 else 0))
 
 
 def tail_weight(normalised: FloatArray, tail: FloatArray | float) -> FloatArray:

@@ -87,6 +87,7 @@ def sfm_inputs(
             position_sigma_m=None if photo.position is None else photo.position.sigma_enu_m,
             gimbal_deg=_gimbal_deg(photo),
             known_camera=known,
+            heading_deg=None if photo.flight is None else photo.flight.yaw_deg,
             velocity_enu_mps=_velocity_enu_mps(photo),
             readout_s=readout_s(photo.model),
         )

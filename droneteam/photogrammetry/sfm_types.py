@@ -28,6 +28,7 @@ class PhotoInput:
     straight down, clockwise seen along the view; used only where positions leave the orientation
     open.
     known_camera : a calibration to be taken as exact.
+    heading_deg : of the airframe, clockwise from true north.
     velocity_enu_mps : of the camera at the exposure; readout_s : from the first row to the last, 0
     for a mechanical shutter.
     """
@@ -42,6 +43,7 @@ class PhotoInput:
     position_sigma_m: tuple[float, float, float] | None = None
     gimbal_deg: tuple[float, float, float] | None = None
     known_camera: Camera | None = None
+    heading_deg: float | None = None
     velocity_enu_mps: tuple[float, float, float] | None = None
     readout_s: float | None = None
 
