@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import bundle, calibration, control_checks, rolling
+from droneteam.photogrammetry import bundle, calibration, control_checks, georef, rolling
 from droneteam.photogrammetry.adjust_setup import Setup, set_up, sparse_cloud
 from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import IntArray, Problem, State
@@ -87,6 +87,7 @@ def adjust(
     """
     if not sfm.groups:
         raise SceneError("adjust", "no photo could be oriented", help="Check overlap and blur.")
+    photos, swapped = _without_swapped(sfm, photos)
     sfm = without_misplaced(sfm, photos)
     setup = set_up(
         sfm, photos, control,
@@ -107,12 +108,25 @@ def adjust(
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
     modelled = tuple(part.note for part in (shutter, lever) if part is not None)
-    notes = (*sfm.notes, *freed, *modelled, *rejected)
+    notes = (*swapped, *sfm.notes, *freed, *modelled, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
     network = _inflated(network, control)
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
+
+
+def _without_swapped(
+    sfm: SfmResult, photos: Sequence[PhotoInput]
+) -> tuple[Sequence[PhotoInput], tuple[str, ...]]:
+    """The photos without positions whose latitude and longitude are all exchanged; words."""
+    if not georef.all_swapped(sfm.groups[0].views, photos):
+        return photos, ()
+    said = (
+        "the photos' positions fit the scene only with latitude and longitude exchanged; none of "
+        "them is used: correct them, or give control points"
+    )
+    return [replace(photo, position=None) for photo in photos], (said,)
 
 
 def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Solution]:

@@ -11,6 +11,7 @@ from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
 from droneteam.photogrammetry.control import parse_csv
+from droneteam.photogrammetry.georef import all_swapped
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
 from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
@@ -74,6 +75,27 @@ def test_a_wrong_position_is_named_not_used_and_the_photo_kept(kind: str) -> Non
     assert len(said) == 1
     assert said[0].endswith("not used")
     assert ("swapped" in said[0]) is (kind == "swapped")
+
+
+@pytest.mark.parametrize("sigma_m", [RTK, (1.5, 1.5, 3.0)])
+def test_latitude_and_longitude_swapped_in_every_photo_is_said(
+    sigma_m: tuple[float, float, float],
+) -> None:
+    poses = networks.block_poses(side=5, spacing_m=9.0, height_m=30.0) + networks.orbit_poses()
+    truth = networks.network(poses, n_points=250, half_width_m=24.0, seed=3)
+    found = sfm_result(truth, noise_px=0.4, seed=1)
+    right = photo_inputs(truth, sigma_m=sigma_m, seed=2)
+    swapped = [
+        moved_to(photo, photo.position.lon_deg, photo.position.lat_deg)
+        for photo in right
+        if photo.position is not None
+    ]
+    assert not all_swapped(found.groups[0].views, right)
+    assert all_swapped(found.groups[0].views, swapped)
+    net = adjust(found, swapped)
+    assert len(net.views) == len(truth.views)
+    assert not net.frame.metric
+    assert any("latitude and longitude exchanged" in w for w in net.accuracy.warnings)
 
 
 def test_half_of_the_positions_wrong_by_hundreds_of_metres_do_not_bend_the_scene() -> None:
