@@ -32,7 +32,7 @@ from tests.photogrammetry import networks
 from tests.photogrammetry.networks import control_of, photo_inputs, sfm_result
 
 NOISE_PX = 0.4
-DRAWS = 100
+DRAWS = 50
 LINEARITY = 0.04
 """How far a spread may be off because the problem is not exactly linear."""
 
@@ -187,9 +187,9 @@ def test_the_focal_length_scatters_as_its_deviation_says(kind: str) -> None:
 
 
 def test_robust_weights_keep_the_deviations_honest() -> None:
-    found = drawn("both", draws=40, tail=TIE_TAIL)
+    found = drawn("both", draws=20, tail=TIE_TAIL)
     spread = np.sqrt(found.whole.mean() / found.whole_dof)
-    assert 0.93 < spread < 1.10
+    assert 0.92 < spread < 1.10  # 720 squares: 2.6 % by chance
 
 
 def test_a_covariance_that_is_twice_too_small_would_be_noticed() -> None:
@@ -203,7 +203,7 @@ def test_the_noise_of_tie_points_is_found_whatever_the_tail(tail: float) -> None
     problem, truth = exact("both")
     problem = replace(problem, tie_tail=tail)
     found = []
-    for draw in range(10):
+    for draw in range(4):
         sample = disturbed(problem, np.random.default_rng([draw, 3]))
         solution: Solution = bundle.solve(sample, truth, iterations=20)
         found.append(np.sqrt(bundle.tie_variance(sample, solution)))
@@ -212,7 +212,7 @@ def test_the_noise_of_tie_points_is_found_whatever_the_tail(tail: float) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_more_draws_agree(kind: str) -> None:
+def test_six_hundred_draws_agree(kind: str) -> None:
     found = drawn(kind, draws=600)
     assert holds(found.whole.sum(), found.whole_dof * len(found.whole))
     assert holds(found.focal.sum(), len(found.focal))

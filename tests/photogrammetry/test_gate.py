@@ -6,6 +6,7 @@ way (x = f X / Z).  Whether something else holds one of the two is what each net
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,7 +106,22 @@ def said(net: CameraNetwork) -> bool:
     return any(w.startswith("vertical scale not determined") for w in net.accuracy.warnings)
 
 
-@pytest.mark.parametrize("name", OPEN)
+QUICK = (
+    "flat ground straight from above",
+    "RTK straight from above",
+    "control in one plane",
+    "a ring of oblique photos",
+    "RTK at two heights",
+    "control at different heights",
+)
+"""Tried by default; the others with the slow tests."""
+
+
+def quick_or_slow(names: Iterable[str]) -> list[object]:
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", quick_or_slow(OPEN))
 def test_an_open_depth_is_said(name: str) -> None:
     net, _ = built(OPEN[name])
     assert net.accuracy.vertical_scale_determined is False
@@ -114,7 +130,7 @@ def test_an_open_depth_is_said(name: str) -> None:
     assert net.covariance.depth_mode is not None
 
 
-@pytest.mark.parametrize("name", DETERMINED)
+@pytest.mark.parametrize("name", quick_or_slow(DETERMINED))
 def test_a_depth_that_is_held_is_not_called_open(name: str) -> None:
     net, truth = built(DETERMINED[name])
     assert net.accuracy.vertical_scale_determined is True
@@ -133,7 +149,7 @@ def test_other_noise_and_ground_change_no_answer(name: str, seed: int) -> None:
     assert net.accuracy.vertical_scale_determined is (name in DETERMINED)
 
 
-@pytest.mark.parametrize("focal_prior_px", [1250.0, 1400.0, 1550.0])
+@pytest.mark.parametrize("focal_prior_px", [1250.0, pytest.param(1550.0, marks=pytest.mark.slow)])
 def test_a_wrong_focal_prior_does_not_silence_it(focal_prior_px: float) -> None:
     truth = networks.network(list(nadir()), n_points=130, relief_m=0.05, seed=6)
     photos: list[PhotoInput] = photo_inputs(
