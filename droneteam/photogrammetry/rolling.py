@@ -32,6 +32,8 @@ TRIAL_READOUT_S = 0.03
 """The usual readout of a small sensor."""
 SEARCH_STEP_S = 0.005
 MAX_READOUT_S = 0.15
+MAX_VIEWS_TO_SEARCH = 150
+"""The search solves the network a dozen times over, which costs the cube of its views."""
 MIN_SHIFT_PX = 0.3
 """A movement that shifts no row by more than this at the usual readout is not worth a parameter."""
 MIN_SIGMAS = 5.0
@@ -140,7 +142,8 @@ def find_shutter(
     stated_s = moved.readout_s[~unknown & (moved.readout_s > 0.0)]
     said = "" if not len(stated_s) else f"as stated for the camera ({1e3 * stated_s.max():.0f} ms)"
     readout_s = 0.0
-    if unknown.any() and _visible(problem, solution.state, heights_px, moved):
+    searchable = unknown.any() and len(heights_px) <= MAX_VIEWS_TO_SEARCH
+    if searchable and _visible(problem, solution.state, heights_px, moved):
         found = _estimated(problem, solution.state, heights_px, moved)
         if found is not None:
             readout_s, sigma_s = found

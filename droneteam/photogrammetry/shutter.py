@@ -67,7 +67,7 @@ def _rolling_message(speed_mps: float, shift_px: float, readout: float | None) -
     if readout is None:
         return (
             f"may have {moved} while its sensor was read ({speed_mps:.1f} m/s, if its shutter "
-            f"rolls, {1e3 * seconds:.0f} ms); the adjustment tests for it"
+            f"rolls, {1e3 * seconds:.0f} ms); fly slower where millimetres count"
         )
     return (
         f"{moved} while its sensor was read row by row ({speed_mps:.1f} m/s, {1e3 * seconds:.0f} "

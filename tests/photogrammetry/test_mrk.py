@@ -21,6 +21,9 @@ from droneteam.photogrammetry.mrk import (
 )
 from droneteam.photogrammetry.photo_files import load_photos, save_photos
 from droneteam.photogrammetry.photos import read_folder
+from droneteam.photogrammetry.runner import SceneInput
+from droneteam.photogrammetry.scene_params import SceneParams
+from droneteam.photogrammetry.stages import STAGE_TABLE
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
 
 LINE = (
@@ -186,3 +189,17 @@ def test_logged_positions_survive_being_stored(tmp_path: Path) -> None:
     found = read_folder(tmp_path)
     save_photos(found, tmp_path)
     assert load_photos(tmp_path, {path.name: path}) == found
+
+
+def test_a_changed_log_makes_the_photos_be_read_again(tmp_path: Path) -> None:
+    paths = {name: photo(tmp_path / name) for name in ("DJI_0001.JPG", "DJI_0002.JPG")}
+    photos = SceneInput(paths, dict.fromkeys(paths, "0"))
+    stage = next(s for s in STAGE_TABLE if s.name == "photos")
+    without = stage.outside(photos, SceneParams())
+    log = tmp_path / "DJI_Timestamp.MRK"
+    log.write_text(line(1))
+    first = stage.outside(photos, SceneParams())
+    log.write_text(line(2))
+    second = stage.outside(photos, SceneParams())
+    assert set(first) == set(second) == {*without, "mrk:DJI_Timestamp.MRK"}
+    assert first != second
