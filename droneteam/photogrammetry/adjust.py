@@ -15,13 +15,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import bundle, calibration, control_checks
+from droneteam.photogrammetry import bundle, calibration, control_checks, georef, rolling
 from droneteam.photogrammetry.adjust_setup import Setup, set_up, sparse_cloud
 from droneteam.photogrammetry.bundle import Solution
-from droneteam.photogrammetry.bundle_problem import Problem, State
+from droneteam.photogrammetry.bundle_problem import IntArray, Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.lever_arm import find_lever_arm
+from droneteam.photogrammetry.mark_points import check_marks
 from droneteam.photogrammetry.misplaced import without_misplaced
+from droneteam.photogrammetry.rolling import Shutter
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -84,6 +87,7 @@ def adjust(
     """
     if not sfm.groups:
         raise SceneError("adjust", "no photo could be oriented", help="Check overlap and blur.")
+    photos, swapped = _without_swapped(sfm, photos)
     sfm = without_misplaced(sfm, photos)
     setup = set_up(
         sfm, photos, control,
@@ -93,16 +97,36 @@ def adjust(
     )  # fmt: skip
     progress("adjust", 0.1, "cleaning tie points")
     problem, solution = _first_solution(setup, params)
+    problem, solution, shutter = _without_movement(setup, problem, solution, photos)
     progress("adjust", 0.4, "calibrating")
     problem, solution, freed = _calibrated(problem, solution, params)
+    lever = find_lever_arm(problem, solution, setup.views, photos, setup.frame)
+    if lever is not None:
+        problem, solution = lever.problem, lever.solution
     problem, solution, rejected = _without_blunders(setup, problem, solution)
     progress("adjust", 0.7, "checking whether the depth is determined")
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
-    network = _network(sfm, setup, control, problem, solution, gate, (*freed, *rejected))
+    modelled = tuple(part.note for part in (shutter, lever) if part is not None)
+    notes = (*swapped, *sfm.notes, *freed, *modelled, *rejected)
+    found = _Found(problem, solution, gate, shutter, notes)
+    network = _network(sfm, setup, control, found)
     network = _inflated(network, control)
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
+
+
+def _without_swapped(
+    sfm: SfmResult, photos: Sequence[PhotoInput]
+) -> tuple[Sequence[PhotoInput], tuple[str, ...]]:
+    """The photos without positions whose latitude and longitude are all exchanged; words."""
+    if not georef.all_swapped(sfm.groups[0].views, photos):
+        return photos, ()
+    said = (
+        "the photos' positions fit the scene only with latitude and longitude exchanged; none of "
+        "them is used: correct them, or give control points"
+    )
+    return [replace(photo, position=None) for photo in photos], (said,)
 
 
 def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Solution]:
@@ -133,6 +157,20 @@ def _calibrated(
         return problem, solution, ()
     solution = bundle.solve(freed_problem, state)
     return *_with_sigma(freed_problem, solution), (f"self-calibrated: {', '.join(names)}",)
+
+
+def _without_movement(
+    setup: Setup, problem: Problem, solution: Solution, photos: Sequence[PhotoInput]
+) -> tuple[Problem, Solution, Shutter | None]:
+    """The adjustment without what a rolling shutter did to the observations, where it did much."""
+    moved = rolling.movement(setup.views, photos, setup.frame)
+    if moved is None:
+        return problem, solution, None
+    shutter = rolling.find_shutter(problem, solution, setup.heights_px, moved)
+    if shutter is None:
+        return problem, solution, None
+    still = rolling.without_movement(problem, solution.state, setup.heights_px, shutter.travel_m)
+    return *_with_sigma(still, bundle.solve(still, solution.state)), shutter
 
 
 def _without_blunders(
@@ -178,50 +216,91 @@ def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArra
     return bundle.covariance(problem, solution, weak)
 
 
-def _network(
-    sfm: SfmResult,
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The end of the adjustment."""
+
+    problem: Problem
+    solution: Solution
+    gate: Gate | None
+    shutter: Shutter | None
+    notes: tuple[str, ...]
+
+
+def _network(sfm: SfmResult, setup: Setup, control: Control, found: _Found) -> CameraNetwork:
+    problem, solution = found.problem, found.solution
+    ties = _all_ties(setup, found)
+    views = _views(setup.views, problem, solution.state)
+    if found.shutter is not None:
+        travel_m = found.shutter.travel_m
+        views = rolling.still_views(views, ties.observed, ties.state, setup.heights_px, travel_m)
+    covariance = _covariance(setup, problem, solution)
+    residuals = bundle.residuals(ties.problem, ties.state)
+    return CameraNetwork(
+        views=views,
+        sparse=sparse_cloud(ties.observed, ties.state, sfm.groups[0].sparse.colors[ties.kept]),
+        frame=setup.frame,
+        accuracy=_accuracy(setup, control, found, views, covariance, residuals),
+        unregistered=sfm.unregistered,
+        groups=tuple(tuple(v.name for v in g.views) for g in sfm.groups[1:]),
+        covariance=_camera_covariance(problem, covariance, found.gate),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AllTies:
+    """Every tie point for the adjusted cameras.
+
+    problem : without the movement of a rolling shutter; observed : the same with the pixels as
+    they are in the photos.  kept : which of the setup's points these are.
+    """
+
+    problem: Problem
+    observed: Problem
+    state: State
+    kept: IntArray
+
+
+def _all_ties(setup: Setup, found: _Found) -> _AllTies:
+    whole = replace(setup.problem, free=found.problem.free, tie_sigma_px=found.problem.tie_sigma_px)
+    state = replace(found.solution.state, points=setup.state.points)
+    still = whole
+    if found.shutter is not None:
+        still = rolling.without_movement(whole, state, setup.heights_px, found.shutter.travel_m)
+    problem, state, kept, rows = bundle.adjust_points(still, state, OUTLIER_SIGMA)
+    pixels = np.ascontiguousarray(whole.ties.pixels[rows])
+    observed = replace(problem, ties=replace(problem.ties, pixels=pixels))
+    return _AllTies(problem, observed, state, kept)
+
+
+def _accuracy(
     setup: Setup,
     control: Control,
-    problem: Problem,
-    solution: Solution,
-    gate: Gate | None,
-    notes: tuple[str, ...],
-) -> CameraNetwork:
-    full_problem, full_state, kept_points = bundle.adjust_points(
-        replace(setup.problem, free=problem.free, tie_sigma_px=problem.tie_sigma_px),
-        replace(solution.state, points=setup.state.points),
-        OUTLIER_SIGMA,
-    )
-    group = sfm.groups[0]
-    views = _views(setup.views, problem, solution.state)
-    covariance = _covariance(setup, problem, solution)
+    found: _Found,
+    views: Sequence[View],
+    covariance: FloatArray,
+    residuals: FloatArray,
+) -> Accuracy:
+    problem, solution, gate = found.problem, found.solution, found.gate
     arrays = optics(views)
-    residuals = bundle.residuals(full_problem, full_state)
-    accuracy = Accuracy(
+    checked = check_marks(control, views)
+    return Accuracy(
         reprojection_px=float(np.sqrt(np.nanmean((residuals**2).sum(axis=1)))),
         scale_source=setup.scale_source,
         vertical_scale_determined=True if gate is None else gate.determined,
         rows=(
-            *control_checks.control_rows(setup, problem, solution.state),
+            *control_checks.control_rows(setup, problem, solution, covariance),
             *control_checks.check_rows(control, views, arrays, setup.frame),
             *control_checks.bar_rows(control, views, arrays),
         ),
         sigma_frame_m=_frame_sigma(setup, problem, covariance),
         warnings=(
             *setup.warnings,
-            *notes,
+            *found.notes,
+            *checked.notes,
             *_shift_note(setup, problem, solution, covariance),
             *_gate_note(gate),
         ),
-    )
-    return CameraNetwork(
-        views=views,
-        sparse=sparse_cloud(full_problem, full_state, group.sparse.colors[kept_points]),
-        frame=setup.frame,
-        accuracy=accuracy,
-        unregistered=sfm.unregistered,
-        groups=tuple(tuple(v.name for v in g.views) for g in sfm.groups[1:]),
-        covariance=_camera_covariance(problem, covariance, gate),
     )
 
 
@@ -290,7 +369,8 @@ def _shift_note(
 
 def _inflated(network: CameraNetwork, control: Control) -> CameraNetwork:
     """The network with its covariance widened to what the check points show."""
-    factor = control_checks.inflation(network, control)
+    judged = check_marks(control, network.views)
+    factor = control_checks.inflation(network, replace(control, marks=judged.marks))
     if factor <= 1.0 or network.covariance is None:
         return network
     said = (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry import georef
 from droneteam.photogrammetry.bundle_problem import (
@@ -21,9 +20,10 @@ from droneteam.photogrammetry.bundle_problem import (
 )
 from droneteam.photogrammetry.control import Control, Mark, ScaleBar, SurveyPoint
 from droneteam.photogrammetry.georef import Similarity
+from droneteam.photogrammetry.mark_points import rough_points
 from droneteam.photogrammetry.scene import FloatArray, Frame, SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
-from droneteam.photogrammetry.triangulation import intersect, intrinsics_row, optics
+from droneteam.photogrammetry.triangulation import intrinsics_row
 
 MIN_CONTROL = 3
 """Control points needed to place a network by themselves."""
@@ -60,6 +60,11 @@ class Setup:
     scale_source: str
     warnings: tuple[str, ...]
 
+    @property
+    def heights_px(self) -> IntArray:
+        """(n,) rows of the views' photos."""
+        return np.array([view.camera.height_px for view in self.views], dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:
@@ -88,14 +93,14 @@ def set_up(
     group = sfm.groups[0]
     by_name = {p.name: p for p in photos}
     index_of = {view.name: i for i, view in enumerate(group.views)}
-    marks, rough, warnings = _usable_marks(group, control, index_of)
+    marked = rough_points(control, group.views)
+    rough = marked.points
     points = tuple(p for p in control.points if p.role == "control" and p.name in rough)
     bars = tuple(b for b in control.bars if b.role == "control" and b.a in rough and b.b in rough)
-    warnings += _unmarked(control, rough)
     base = _base(group, photos, control, points, bars, rough, vertical_datum, datum_note)
     kept = tuple(sorted({p.name for p in points} | {n for b in bars for n in (b.a, b.b)}))
     row_of = {name: i for i, name in enumerate(kept)}
-    marks = [m for m in marks if m.point in row_of]
+    marks = [m for m in marked.marks if m.point in row_of]
     cameras = _camera_rows(group, by_name)
     given = np.array([by_name[v.name].known_camera is not None for v in group.views])
     problem = Problem(
@@ -121,48 +126,8 @@ def set_up(
         control=points,
         bars=bars,
         scale_source=base.scale_source,
-        warnings=(*base.warnings, *warnings),
+        warnings=(*base.warnings, *marked.notes),
     )
-
-
-def _usable_marks(
-    group: SfmGroup, control: Control, index_of: dict[str, int]
-) -> tuple[list[Mark], dict[str, FloatArray], list[str]]:
-    """Marks in oriented photos, and the marked points roughly placed in the group's frame."""
-    arrays = optics(group.views)
-    warnings: list[str] = []
-    by_point: dict[str, list[Mark]] = {}
-    for mark in control.marks:
-        view = index_of.get(mark.photo)
-        if view is None:
-            continue
-        camera = group.views[view].camera
-        if not (0 <= mark.x_px <= camera.width_px and 0 <= mark.y_px <= camera.height_px):
-            raise InputError(
-                f"mark of {mark.point} in {mark.photo} at ({mark.x_px}, {mark.y_px}) lies outside "
-                f"its {camera.width_px}×{camera.height_px} pixels"
-            )
-        by_point.setdefault(mark.point, []).append(mark)
-    rough: dict[str, FloatArray] = {}
-    for name, marks in by_point.items():
-        views = np.array([index_of[m.photo] for m in marks], dtype=np.int64)
-        pixels = np.array([(m.x_px, m.y_px) for m in marks])
-        sigma = np.array([m.sigma_px for m in marks])
-        found = intersect(arrays, views, pixels, sigma)
-        if found is not None:
-            rough[name] = found.point
-        else:
-            warnings.append(f"{name}: its {len(marks)} mark(s) do not give a point; not used")
-    kept = [m for name in rough for m in by_point[name]]
-    return kept, rough, warnings
-
-
-def _unmarked(control: Control, rough: dict[str, FloatArray]) -> list[str]:
-    return [
-        f"{p.name}: not marked in two oriented photos; not used"
-        for p in control.points
-        if p.name not in rough
-    ]
 
 
 def _base(

@@ -28,6 +28,8 @@ from droneteam.photogrammetry.bundle_problem import (
     TiePoints,
     layout,
     tail_cost,
+    tail_loss,
+    tail_variance,
     tail_weight,
 )
 from droneteam.photogrammetry.bundle_rows import linearised, normalised_blocks
@@ -173,6 +175,9 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
     free = columns.intrinsics >= 0
     intrinsics[free] += step[columns.intrinsics[free]]
     bias = state.bias if columns.bias < 0 else state.bias + step[columns.bias : columns.bias + 3]
+    lever_m = state.lever_m
+    if columns.lever >= 0:
+        lever_m = lever_m + step[columns.lever : columns.lever + 2]
     kept = state.kept
     if len(columns.kept):
         kept = kept + step[columns.kept[:, None] + np.arange(3)]
@@ -183,6 +188,7 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
         points=state.points + points,
         kept=kept,
         bias=bias,
+        lever_m=lever_m,
     )
 
 
@@ -209,7 +215,7 @@ def tie_variance(problem: Problem, solution: Solution) -> float:
     observed = 2.0 * float(weights.sum())
     unknown = 3.0 * len(solution.state.points) + layout(problem).size
     redundancy = max(observed - unknown, 0.05 * observed, 1.0)
-    return squares / redundancy
+    return squares / redundancy / tail_variance(problem.tie_tail)
 
 
 def covariance(problem: Problem, solution: Solution, weak: FloatArray | None = None) -> FloatArray:
@@ -218,7 +224,8 @@ def covariance(problem: Problem, solution: Solution, weak: FloatArray | None = N
     weak : (n, n) information that closes what the observations leave open (a free gauge).
     """
     columns = layout(problem)
-    weights = solution.tie_weights / problem.tie_sigma_px**2
+    variance = problem.tie_sigma_px**2 * tail_loss(problem.tie_tail)
+    weights = solution.tie_weights / variance
     matrix, _ = normal_equations(problem, columns, solution.state, weights, 0.0)
     if weak is not None:
         matrix = matrix + weak
@@ -274,14 +281,14 @@ def without_outliers(
     """The problem without tie observations beyond so many deviations, nor points left with one."""
     limit = max(least_px, sigmas * problem.tie_sigma_px)
     good = np.linalg.norm(solution.tie_residuals, axis=1) < limit  # NaN is not
-    problem, state, _ = _keep_rows(problem, solution.state, good)
+    problem, state, *_ = _keep_rows(problem, solution.state, good)
     return problem, state
 
 
 def adjust_points(
     problem: Problem, state: State, sigmas: float, *, iterations: int = 8
-) -> tuple[Problem, State, IntArray]:
-    """The tie points for given cameras, without outliers; also which points remain."""
+) -> tuple[Problem, State, IntArray, IntArray]:
+    """The tie points for given cameras, without outliers; also which points and rows remain."""
     ties = problem.ties
     fixed_pose = np.full(len(problem.view_camera), -1, dtype=np.int64)
     fixed_intrinsics = np.full(problem.free.shape, -1, dtype=np.int64)
@@ -300,7 +307,7 @@ def adjust_points(
 
 def _keep_rows(
     problem: Problem, state: State, good: NDArray[np.bool_]
-) -> tuple[Problem, State, IntArray]:
+) -> tuple[Problem, State, IntArray, IntArray]:
     offsets = problem.ties.offsets
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     counts = np.bincount(owner[good], minlength=len(offsets) - 1)
@@ -312,4 +319,5 @@ def _keep_rows(
         np.ascontiguousarray(problem.ties.pixels[good]),
     )
     kept_state = replace(state, points=state.points[keep])
-    return replace(problem, ties=ties), kept_state, keep.astype(np.int64)
+    rows = np.flatnonzero(good).astype(np.int64)
+    return replace(problem, ties=ties), kept_state, keep.astype(np.int64), rows

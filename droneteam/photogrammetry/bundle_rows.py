@@ -104,18 +104,7 @@ def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
     builder = RowBuilder(columns.size)
     _add_marks(builder, problem, columns, state)
     priors = problem.priors
-    eye = np.broadcast_to(np.eye(3), (len(state.centres), 3, 3))
-    centre_columns = columns.pose[:, None] + 3 + np.arange(3)
-    bias_columns = np.full((len(state.centres), 3), -1) + (
-        0 if columns.bias < 0 else columns.bias + 1 + np.arange(3)
-    )
-    builder.add(
-        np.nan_to_num(priors.centres - state.centres - state.bias),
-        np.concatenate([eye, eye], axis=2),
-        _diagonal_columns(np.stack([centre_columns, bias_columns], axis=1)),
-        priors.centre_sigma,
-        problem.prior_tail,
-    )
+    _add_centres(builder, problem, columns, state)
     if len(columns.kept):
         builder.add(
             np.nan_to_num(priors.points - state.kept),
@@ -142,7 +131,39 @@ def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
             sigma[None],
             NO_TAIL,
         )
+    if columns.lever >= 0:
+        builder.add(
+            -state.lever_m[None],
+            np.eye(2)[None],
+            np.broadcast_to(columns.lever + np.arange(2), (1, 2, 2)),
+            np.full((1, 2), priors.lever_sigma_m),
+            NO_TAIL,
+        )
     return builder.rows()
+
+
+def _add_centres(builder: RowBuilder, problem: Problem, columns: Layout, state: State) -> None:
+    """Camera positions: the receiver's place is the centre, a common shift and the lever arm."""
+    priors, n = problem.priors, len(state.centres)
+    residual = priors.centres - state.centres - state.bias
+    eye = np.broadcast_to(np.eye(3), (n, 3, 3))
+    values = [eye, eye]
+    centre_columns = columns.pose[:, None] + 3 + np.arange(3)
+    bias_columns = np.full((n, 3), -1) + (
+        0 if columns.bias < 0 else columns.bias + 1 + np.arange(3)
+    )
+    at = [_diagonal_columns(np.stack([centre_columns, bias_columns], axis=1))]
+    if columns.lever >= 0:
+        residual = residual - priors.lever_axes @ state.lever_m
+        values.append(priors.lever_axes)
+        at.append(np.broadcast_to(columns.lever + np.arange(2), (n, 3, 2)))
+    builder.add(
+        np.nan_to_num(residual),
+        np.concatenate(values, axis=2),
+        np.concatenate(at, axis=2),
+        priors.centre_sigma,
+        problem.prior_tail,
+    )
 
 
 def _diagonal_columns(columns: IntArray) -> IntArray:

@@ -143,6 +143,7 @@ def _with_cameras(state: State, better: State) -> State:
         intrinsics=better.intrinsics,
         kept=better.kept,
         bias=better.bias,
+        lever_m=better.lever_m,
     )
 
 

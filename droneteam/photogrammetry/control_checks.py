@@ -12,15 +12,18 @@ from droneteam.photogrammetry import bundle, measure
 from droneteam.photogrammetry.adjust_setup import MIN_CONTROL, Setup, target
 from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
-from droneteam.photogrammetry.control import Control, Mark
+from droneteam.photogrammetry.control import Control
+from droneteam.photogrammetry.mark_points import mark_consensus, marks_in
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame, ResidualRow, View
-from droneteam.photogrammetry.triangulation import Intersection, Optics, intersect
+from droneteam.photogrammetry.triangulation import Optics
 
 MIN_CHECKS = 3
 CHECKS_DISAGREE = 0.99
 """Check points beyond this quantile of their expected residuals widen all intervals."""
 BLUNDER_CHI2 = 18.5
 """χ² of three coordinates exceeded with probability 0.0003: one false alarm in 300 sets of ten."""
+FEW_CONTROL = 10
+"""With fewer control points none can be spared for checking: each is predicted by the others."""
 MARK_BLUNDER = 5.0
 """Normalised residual of a mark that is called wrong."""
 
@@ -93,14 +96,24 @@ def wrong_marks(setup: Setup, problem: Problem, state: State) -> list[str]:
     return found
 
 
-def control_rows(setup: Setup, problem: Problem, state: State) -> list[ResidualRow]:
-    """Surveyed minus adjusted of every control point of the adjustment."""
+def control_rows(
+    setup: Setup, problem: Problem, solution: Solution, covariance: FloatArray
+) -> list[ResidualRow]:
+    """Surveyed minus adjusted of every control point of the adjustment.
+
+    With fewer than ten of them each also says how far off it would lie had it not been control:
+    a control point's own residual flatters, because the adjustment bends towards it.
+    """
+    state = solution.state
     residuals = bundle.mark_residuals(problem, state)
+    left_out, _ = leave_one_out(problem, solution, covariance)
+    few = len(setup.control) < FEW_CONTROL
     rows = []
     for point in setup.control:
         k = setup.kept.index(point.name)
         marks = problem.marks.points == k
         at = target(point, setup.frame) - state.kept[k]
+        rejected = not bool(np.isfinite(problem.priors.point_sigma[k]).all())
         rows.append(
             ResidualRow(
                 name=point.name,
@@ -108,7 +121,8 @@ def control_rows(setup: Setup, problem: Problem, state: State) -> list[ResidualR
                 residual_enu_m=_triple(at),
                 n_photos=int(marks.sum()),
                 reprojection_px=_rms(residuals[marks]),
-                rejected=not bool(np.isfinite(problem.priors.point_sigma[k]).all()),
+                rejected=rejected,
+                left_out_enu_m=_triple(left_out[k]) if few and not rejected else None,
             )
         )
     return rows
@@ -120,16 +134,18 @@ def check_rows(
     """Surveyed minus triangulated of every check point marked in two or more oriented photos."""
     rows = []
     for point in control.points:
-        found = mark_intersection(point.name, control.marks, views, arrays)
-        if point.role != "check" or found is None:
+        if point.role != "check":
+            continue
+        found = mark_consensus(marks_in(point.name, control.marks, views), views, arrays)
+        if found is None:
             continue
         rows.append(
             ResidualRow(
                 name=point.name,
                 role="check",
-                residual_enu_m=_triple(target(point, frame) - found.point),
-                n_photos=len(found.residuals),
-                reprojection_px=_rms(found.residuals),
+                residual_enu_m=_triple(target(point, frame) - found.found.point),
+                n_photos=len(found.found.residuals),
+                reprojection_px=_rms(found.found.residuals),
             )
         )
     return rows
@@ -139,38 +155,24 @@ def bar_rows(control: Control, views: Sequence[View], arrays: Optics) -> list[Re
     """Known minus adjusted length of every bar, in the first component; check bars too."""
     rows = []
     for bar in control.bars:
-        a = mark_intersection(bar.a, control.marks, views, arrays)
-        b = mark_intersection(bar.b, control.marks, views, arrays)
-        if a is None or b is None:
+        ends = [
+            mark_consensus(marks_in(end, control.marks, views), views, arrays)
+            for end in (bar.a, bar.b)
+        ]
+        hits = [end.found for end in ends if end is not None]
+        if len(hits) < 2:
             continue
-        length = float(np.linalg.norm(a.point - b.point))
-        residuals = np.concatenate([a.residuals, b.residuals])
+        length = float(np.linalg.norm(hits[0].point - hits[1].point))
         rows.append(
             ResidualRow(
                 name=bar.name if bar.role == "control" else f"{bar.name} (check)",
                 role="scale_bar",
                 residual_enu_m=(bar.length_m - length, 0.0, 0.0),
-                n_photos=min(len(a.residuals), len(b.residuals)),
-                reprojection_px=_rms(residuals),
+                n_photos=min(len(hit.residuals) for hit in hits),
+                reprojection_px=_rms(np.concatenate([hit.residuals for hit in hits])),
             )
         )
     return rows
-
-
-def mark_intersection(
-    name: str, marks: Sequence[Mark], views: Sequence[View], arrays: Optics
-) -> Intersection | None:
-    """The named point from its marks in oriented photos; None when they do not give one."""
-    index_of = {view.name: i for i, view in enumerate(views)}
-    own = [m for m in marks if m.point == name and m.photo in index_of]
-    if len(own) < 2:
-        return None
-    return intersect(
-        arrays,
-        np.array([index_of[m.photo] for m in own], dtype=np.int64),
-        np.array([(m.x_px, m.y_px) for m in own]),
-        np.array([m.sigma_px for m in own]),
-    )
 
 
 def _triple(values: FloatArray) -> tuple[float, float, float]:

@@ -34,6 +34,13 @@ COLLINEAR_RATIO = 0.02
 """Spread across a line of positions over the spread along it, below which the roll is open."""
 MIN_SPREAD = 1.5
 """Spread of the cameras over the positions' deviation, below which they give no scale."""
+MIN_FOR_MIRROR = 5
+MIRROR_RATIO = 0.1
+"""Spread across over spread along, above which a mirror image is another shape."""
+MIRROR_MISFIT = 2.0
+"""How many times worse the positions as given must fit than the exchanged ones."""
+FITS = 3.0
+"""Median residual over deviation of positions that are right: 1.5 for Gaussian errors."""
 FAR_FROM_OTHERS_M = 20_000.0
 """A photo this far from the median of the others does not belong to the same scene."""
 
@@ -175,6 +182,30 @@ def suspicious_positions(photos: Sequence[PhotoInput]) -> dict[str, str]:
         if swapped:
             wrong[name] += "; latitude and longitude look swapped"
     return wrong
+
+
+def all_swapped(views: Sequence[View], photos: Sequence[PhotoInput]) -> bool:
+    """Whether the photos' positions fit the scene only with latitude and longitude exchanged.
+
+    Exchanged, they are the true ones mirrored and stretched; no rotation brings them in line.
+    """
+    wrong = suspicious_positions(photos)
+    known = {p.name: p for p in photos if p.position is not None and p.name not in wrong}
+    used = [view for view in views if view.name in known]
+    rows = _geodetic([known[view.name] for view in used])
+    if len(used) < MIN_FOR_MIRROR or np.abs(rows[:, 1]).max() > 90.0:
+        return False
+    source = np.array([view.centre_enu_m for view in used])
+    sigma = np.array([known[v.name].position_sigma_m or DEFAULT_GNSS_SIGMA_M for v in used])
+    misfits = []
+    for geodetic in (rows, rows[:, [1, 0, 2]]):
+        target = EnuFrame(GeoPoint(*map(float, geodetic[0]))).enu_from_geodetic(geodetic)
+        if line_ratio(target) < MIRROR_RATIO:
+            return False
+        fitted, _ = fit_similarity_robust(source, target, sigma)
+        misfits.append(float(np.median(_normalised(fitted, source, target, sigma))))
+    as_given, exchanged = misfits
+    return exchanged < FITS and as_given > MIRROR_MISFIT * exchanged
 
 
 def place(

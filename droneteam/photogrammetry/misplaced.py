@@ -7,23 +7,55 @@ its pixels agree, its receiver does not.  Such a view spoils every measurement t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import georef
+from droneteam.photogrammetry.georef import Similarity
 from droneteam.photogrammetry.scene import FloatArray, SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
 
 MIN_POSITIONS = 6
 """With fewer, one wrong photo cannot be told from a wrong majority."""
-SIGMAS = 10.0
-MEDIANS = 20.0
-"""A block bends before it is adjusted, so the others' own residuals count too."""
+NEIGHBOURS = 8
+"""A block bends before it is adjusted, neighbours alike: each photo is compared with these."""
+LIMIT = 8.0
+"""Deviations from the neighbours beyond which a photo is misplaced; Gaussian noise reaches 5 once
+in 100,000 photos."""
+LEAST_SIGMA = 0.5
+"""Share of the stated deviation that is never undercut: a receiver's errors are alike within a
+flight, and part of the stated one is a shift that all photos share."""
 MIN_DISTANCE_M = 1.0
 MIN_TRACK = 2
+CLEARLY_NEARER = 0.5
+"""Share of the old distance that a new pose must keep below."""
+OUTSIDE = 0.25
+"""How far beyond the other photos, over their extent, a misplaced photo can have been taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Misplaced:
+    """A view that lies elsewhere than its receiver.
+
+    distance_m : between the two.  into_enu : from the views' frame to the receivers'.
+    expected_m : (3,) where the receiver and its neighbours put the view, in theirs; limit_m : (3,)
+    how far along each axis a right one may lie from it.
+    """
+
+    distance_m: float
+    into_enu: Similarity
+    expected_m: FloatArray
+    limit_m: FloatArray
+
+    def resolved_by(self, centre: FloatArray) -> bool:
+        """Whether a projection centre in the views' frame is where the receiver was."""
+        off = self.into_enu.points(centre[None])[0] - self.expected_m
+        within = (np.abs(off) <= self.limit_m).all() or np.linalg.norm(off) <= MIN_DISTANCE_M
+        return bool(within and np.linalg.norm(off) < CLEARLY_NEARER * self.distance_m)
 
 
 def without_misplaced(sfm: SfmResult, photos: Sequence[PhotoInput]) -> SfmResult:
@@ -47,6 +79,15 @@ def without_misplaced(sfm: SfmResult, photos: Sequence[PhotoInput]) -> SfmResult
 
 def misplaced_m(views: Sequence[View], photos: Sequence[PhotoInput]) -> dict[str, float]:
     """How far the views lie from their positions, of those that lie much too far."""
+    return {name: found.distance_m for name, found in find_misplaced(views, photos).items()}
+
+
+def find_misplaced(views: Sequence[View], photos: Sequence[PhotoInput]) -> dict[str, Misplaced]:
+    """The views that lie much farther from their receivers than their neighbours do.
+
+    A receiver that was outside the scene that its photo shows is wrong itself; such positions are
+    left to the placement, which does not use them.
+    """
     wrong = georef.suspicious_positions(photos)
     known = {p.name: p for p in photos if p.position is not None and p.name not in wrong}
     used = [view for view in views if view.name in known]
@@ -57,10 +98,36 @@ def misplaced_m(views: Sequence[View], photos: Sequence[PhotoInput]) -> dict[str
     if georef.line_ratio(target) < georef.COLLINEAR_RATIO:
         return {}
     similarity, _ = georef.fit_similarity_robust(source, target, sigma)
-    distance = np.linalg.norm(similarity.points(source) - target, axis=1)
-    allowed = np.maximum(SIGMAS * np.linalg.norm(sigma, axis=1), MEDIANS * np.median(distance))
-    far = distance > np.maximum(allowed, MIN_DISTANCE_M)
-    return {view.name: float(distance[i]) for i, view in enumerate(used) if far[i]}
+    placed = similarity.points(source)
+    off, limit_m = _off_neighbours(placed - target, target, sigma)
+    far = (np.abs(off) / limit_m > 1.0).any(axis=1)
+    far &= np.linalg.norm(off, axis=1) > MIN_DISTANCE_M
+    far &= _within_others(target, ~far)
+    return {
+        used[i].name: Misplaced(
+            float(np.linalg.norm(off[i])), similarity, placed[i] - off[i], limit_m[i]
+        )
+        for i in np.flatnonzero(far)
+    }
+
+
+def _off_neighbours(
+    residual_m: FloatArray, target: FloatArray, sigma: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(n, 3) residuals beyond the median of the nearest others', and the limit for each."""
+    _, nearest = cKDTree(target).query(target, k=min(NEIGHBOURS + 1, len(target)))
+    off = residual_m - np.median(residual_m[nearest[:, 1:]], axis=1)
+    usual = 1.4826 * np.median(np.abs(off), axis=0)
+    return off, LIMIT * np.maximum(LEAST_SIGMA * sigma, usual)
+
+
+def _within_others(target: FloatArray, others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) which positions lie where the others' do, with a margin."""
+    if not others.any():
+        return others
+    low, high = target[others].min(axis=0), target[others].max(axis=0)
+    margin = OUTSIDE * float((high - low)[:2].max())
+    return np.asarray(((target >= low - margin) & (target <= high + margin)).all(axis=1))
 
 
 def _targets(photos: Sequence[PhotoInput]) -> tuple[FloatArray, FloatArray]:

@@ -72,9 +72,7 @@ def _photo(row: Mapping[str, Any], paths: Mapping[str, Path]) -> Photo:
         **row,
         "path": paths[row["name"]],
         "taken_at": None if taken_at is None else datetime.fromisoformat(taken_at),
-        "position": None
-        if position is None
-        else PhotoPosition(**{**position, "sigma_enu_m": tuple(position["sigma_enu_m"])}),
+        "position": None if position is None else _position(position),
         "gimbal": _attitude(row["gimbal"]),
         "flight": _attitude(row["flight"]),
         "velocity_ned_mps": _tuple(row["velocity_ned_mps"]),
@@ -82,6 +80,11 @@ def _photo(row: Mapping[str, Any], paths: Mapping[str, Path]) -> Photo:
         "findings": tuple(Finding(**finding) for finding in row["findings"]),
     }
     return Photo(**values)
+
+
+def _position(row: Mapping[str, Any]) -> PhotoPosition:
+    sigma, lever_arm = tuple(row["sigma_enu_m"]), _tuple(row["lever_arm_ned_m"])
+    return PhotoPosition(**{**row, "sigma_enu_m": sigma, "lever_arm_ned_m": lever_arm})
 
 
 def _attitude(row: Mapping[str, Any] | None) -> Attitude | None:

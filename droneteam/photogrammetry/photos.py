@@ -20,7 +20,9 @@ from droneteam.photogrammetry import imagefile, quality
 from droneteam.photogrammetry.exif import Clock
 from droneteam.photogrammetry.imagefile import Header
 from droneteam.photogrammetry.lens import LensGuess, guess_lens
+from droneteam.photogrammetry.mrk import MrkFile, match_record, mrk_paths, read_mrk
 from droneteam.photogrammetry.quality import Finding, Quality
+from droneteam.photogrammetry.shutter import movement_findings
 from droneteam.photogrammetry.xmp import Attitude, RtkFix, XmpFields
 
 Verdict = Literal["use", "warn", "skip"]
@@ -36,11 +38,20 @@ vertical dilution), when the camera states none."""
 RTK_FIXED_SIGMA_M = (0.02, 0.02, 0.03)
 """1-sigma of a fixed RTK solution (makers' data sheets), when the camera states none."""
 RTK_FLOAT_SIGMA_M = (0.5, 0.5, 1.0)
+NO_FIX_DEG = 1e-6
+NO_FIX = Finding(
+    "no_position", "states latitude 0°, longitude 0°: its receiver had no fix; position not used"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoPosition:
-    """Where a photo says it was taken; a height that is not stated is None."""
+    """Where a photo says it was taken; a height that is not stated is None.
+
+    source : "mrk" where the receiver's log beside the photos gave it.
+    lever_arm_ned_m : from the antenna to the camera, as the log states it; it is already in the
+    position.
+    """
 
     lat_deg: float
     lon_deg: float
@@ -49,6 +60,8 @@ class PhotoPosition:
     alt_home_m: float | None
     sigma_enu_m: tuple[float, float, float]
     rtk_fix: RtkFix
+    source: Literal["photo", "mrk"] = "photo"
+    lever_arm_ned_m: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,7 @@ def read_photo(path: Path, *, max_pixels: int = imagefile.MAX_PIXELS) -> Photo:
         Not an image, damaged or too large; names the file and says what to do.
     """
     photo, figures = _examine(path, path.name, max_pixels)
-    return _with_findings(photo, quality.findings([figures])[0])
+    return _with_findings(photo, photo.findings + quality.findings([figures])[0])
 
 
 def read_folder(folder: Path, *, progress: Progress | None = None) -> PhotoSet:
@@ -142,7 +155,7 @@ def read_photos(paths: Sequence[Path], *, progress: Progress | None = None) -> P
             if progress is not None:
                 progress("photos", done / len(readable), readable[done - 1][1])
     kept, duplicates = _without_duplicates(examined)
-    return PhotoSet(_judged(kept), tuple(problems + duplicates))
+    return PhotoSet(_judged(_with_mrk(kept)), tuple(problems + duplicates))
 
 
 def require_enough(photos: PhotoSet) -> None:
@@ -271,13 +284,20 @@ def _photo(path: Path, name: str, header: Header) -> Photo:
         flight=xmp.flight,
         velocity_ned_mps=xmp.velocity_ned_mps,
         lens=guess_lens(exif, xmp, header.width_px, header.height_px),
+        findings=(NO_FIX,) if _no_fix(header) else (),
     )
 
 
+def _no_fix(header: Header) -> bool:
+    """Whether the position is the 0°, 0° that receivers write before their first fix."""
+    lat_deg, lon_deg = header.exif.lat_deg, header.exif.lon_deg
+    return lat_deg is not None and lon_deg is not None and abs(lat_deg) + abs(lon_deg) < NO_FIX_DEG
+
+
 def _position(header: Header) -> PhotoPosition | None:
-    """The stated position; none for 0°/0°, which receivers write before their first fix."""
+    """The stated position; none where there was no fix."""
     exif, xmp = header.exif, header.xmp
-    if exif.lat_deg is None or exif.lon_deg is None or (exif.lat_deg == 0.0 == exif.lon_deg):
+    if exif.lat_deg is None or exif.lon_deg is None or _no_fix(header):
         return None
     alt_ellipsoid_m = _first_stated(xmp.alt_ellipsoid_m, exif.alt_ellipsoid_m)
     receiver_m = _first_stated(exif.alt_receiver_m, xmp.alt_unknown_datum_m)
@@ -292,6 +312,48 @@ def _position(header: Header) -> PhotoPosition | None:
     )
 
 
+def _with_mrk(examined: Sequence[tuple[Photo, Quality]]) -> list[tuple[Photo, Quality]]:
+    """The photos with the positions of the receiver's log, where one lies beside them."""
+    files = {path: read_mrk(path) for path in mrk_paths(photo.path for photo, _ in examined)}
+    if not files:
+        return list(examined)
+    return [
+        (_logged(photo, [f for path, f in files.items() if path.parent == photo.path.parent]), q)
+        for photo, q in examined
+    ]
+
+
+def _logged(photo: Photo, files: Sequence[MrkFile]) -> Photo:
+    own = photo.position
+    at_deg = None if own is None else (own.lat_deg, own.lon_deg)
+    found = match_record(photo.path.name, at_deg, files)
+    if found.refused is not None:
+        return replace(photo, findings=(*photo.findings, Finding("other_log", found.refused)))
+    record = found.record
+    if record is None or record.fix == "none":
+        return photo
+    position = PhotoPosition(
+        lat_deg=record.lat_deg,
+        lon_deg=record.lon_deg,
+        alt_ellipsoid_m=record.alt_ellipsoid_m,
+        alt_receiver_m=None,
+        alt_home_m=None if own is None else own.alt_home_m,
+        sigma_enu_m=record.sigma_enu_m or _sigma_of_fix(record.fix),
+        rtk_fix=record.fix,
+        source="mrk",
+        lever_arm_ned_m=record.lever_arm_ned_m,
+    )
+    stated = tuple(finding for finding in photo.findings if finding is not NO_FIX)
+    return replace(photo, position=position, findings=stated)
+
+
+def _sigma_of_fix(fix: RtkFix) -> tuple[float, float, float]:
+    """What is usual for a kind of fix."""
+    if fix == "fixed":
+        return RTK_FIXED_SIGMA_M
+    return RTK_FLOAT_SIGMA_M if fix == "float" else GNSS_SIGMA_M
+
+
 def _first_stated(first: float | None, second: float | None) -> float | None:
     return second if first is None else first
 
@@ -300,13 +362,9 @@ def _sigma_enu_m(xmp: XmpFields, horizontal_m: float | None) -> tuple[float, flo
     """The stated standard deviations, else those usual for the kind of fix."""
     if xmp.sigma_enu_m is not None:
         return xmp.sigma_enu_m
-    if xmp.rtk_fix == "fixed":
-        return RTK_FIXED_SIGMA_M
-    if xmp.rtk_fix == "float":
-        return RTK_FLOAT_SIGMA_M
-    if horizontal_m is not None:
-        return horizontal_m, horizontal_m, 2.0 * horizontal_m
-    return GNSS_SIGMA_M
+    if xmp.rtk_fix in ("fixed", "float") or horizontal_m is None:
+        return _sigma_of_fix(xmp.rtk_fix)
+    return horizontal_m, horizontal_m, 2.0 * horizontal_m
 
 
 def _without_duplicates(
@@ -338,15 +396,24 @@ def _judged(examined: Sequence[tuple[Photo, Quality]]) -> tuple[Photo, ...]:
             else finding
             for finding in found
         )
-        judged.append(_with_findings(photo, named + _position_findings(photo, some_placed)))
+        moved = _movement_findings(photo)
+        found = photo.findings + named + moved + _position_findings(photo, some_placed)
+        judged.append(_with_findings(photo, found))
     return tuple(judged)
 
 
 def _position_findings(photo: Photo, some_placed: bool) -> tuple[Finding, ...]:
     """A gap among placed photos; a set without any position is said once, for the scene."""
-    if photo.position is None and some_placed:
+    if photo.position is None and some_placed and NO_FIX not in photo.findings:
         return (Finding("no_position", "carries no usable GNSS position"),)
     return ()
+
+
+def _movement_findings(photo: Photo) -> tuple[Finding, ...]:
+    height_m = None if photo.position is None else photo.position.alt_home_m
+    focal_px = photo.lens.camera.focal_px[0]
+    velocity = photo.velocity_ned_mps
+    return movement_findings(photo.model, velocity, height_m, focal_px, photo.exposure_s)
 
 
 def _with_findings(photo: Photo, found: tuple[Finding, ...]) -> Photo:

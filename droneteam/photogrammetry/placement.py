@@ -11,6 +11,7 @@ from droneteam.geo import GeoPoint
 from droneteam.photogrammetry.photos import Photo, PhotoPosition
 from droneteam.photogrammetry.scene import Camera
 from droneteam.photogrammetry.sfm_types import PhotoInput
+from droneteam.photogrammetry.shutter import readout_s
 
 HeightKind = Literal["ellipsoid", "receiver", "home", "none"]
 
@@ -86,6 +87,9 @@ def sfm_inputs(
             position_sigma_m=None if photo.position is None else photo.position.sigma_enu_m,
             gimbal_deg=_gimbal_deg(photo),
             known_camera=known,
+            heading_deg=None if photo.flight is None else photo.flight.yaw_deg,
+            velocity_enu_mps=_velocity_enu_mps(photo),
+            readout_s=readout_s(photo.model),
         )
         for photo in photos
         if photo.verdict != "skip"
@@ -102,6 +106,13 @@ def _gimbal_deg(photo: Photo) -> tuple[float, float, float] | None:
     if photo.gimbal is None:
         return None
     return photo.gimbal.yaw_deg, photo.gimbal.pitch_deg, photo.gimbal.roll_deg
+
+
+def _velocity_enu_mps(photo: Photo) -> tuple[float, float, float] | None:
+    if photo.velocity_ned_mps is None:
+        return None
+    north, east, down = photo.velocity_ned_mps
+    return east, north, -down
 
 
 def _focal_prior_px(photo: Photo) -> float | None:

@@ -18,6 +18,9 @@ FindingCode = Literal[
     "flat",
     "near_duplicate",
     "no_position",
+    "other_log",
+    "rolling_shutter",
+    "motion_blur",
 ]
 
 REBLUR_TAPS = 9

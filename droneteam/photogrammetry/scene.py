@@ -135,7 +135,11 @@ class SparseCloud:
 
 @dataclass(frozen=True, slots=True)
 class ResidualRow:
-    """What a control or check point shows: surveyed minus adjusted, in metres (east, north, up)."""
+    """What a control or check point shows: surveyed minus adjusted, in metres (east, north, up).
+
+    left_out_enu_m : the same for a control point had it not been control; None where there are
+    enough check points for that, or it was not used.
+    """
 
     name: str
     role: Literal["control", "check", "scale_bar"]
@@ -143,6 +147,7 @@ class ResidualRow:
     n_photos: int
     reprojection_px: float
     rejected: bool = False
+    left_out_enu_m: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ def _geometry(network: CameraNetwork) -> dict[str, Any]:
             "n_control": sum(row.role == "control" for row in accuracy.rows),
             "n_check": sum(row.role == "check" for row in accuracy.rows),
             "check_rms_enu_m": check_rms_enu_m(accuracy),
+            "left_out_rms_enu_m": left_out_rms_enu_m(accuracy),
             "rows": plain(accuracy.rows),
         },
     }
@@ -178,6 +179,14 @@ def _geometry(network: CameraNetwork) -> dict[str, Any]:
 def check_rms_enu_m(accuracy: Accuracy) -> list[float] | None:
     """RMS residual of the check points east, north and up; None without check points."""
     rows = [row.residual_enu_m for row in accuracy.rows if row.role == "check"]
+    if not rows:
+        return None
+    return [float(value) for value in np.sqrt(np.mean(np.square(rows), axis=0))]
+
+
+def left_out_rms_enu_m(accuracy: Accuracy) -> list[float] | None:
+    """RMS of what each control point would show had it not been control; None with ten or more."""
+    rows = [row.left_out_enu_m for row in accuracy.rows if row.left_out_enu_m is not None]
     if not rows:
         return None
     return [float(value) for value in np.sqrt(np.mean(np.square(rows), axis=0))]

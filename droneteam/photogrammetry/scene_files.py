@@ -182,11 +182,18 @@ def _accuracy(content: Mapping[str, Any]) -> Accuracy:
     sigma = values["sigma_frame_m"]
     values["sigma_frame_m"] = None if sigma is None else tuple(sigma)
     values["warnings"] = tuple(values["warnings"])
-    values["rows"] = tuple(
-        ResidualRow(**{**row, "residual_enu_m": tuple(row["residual_enu_m"])})
-        for row in values["rows"]
-    )
+    values["rows"] = tuple(_residual_row(row) for row in values["rows"])
     return Accuracy(**values)
+
+
+def _residual_row(content: Mapping[str, Any]) -> ResidualRow:
+    left_out = content["left_out_enu_m"]
+    values = {
+        **content,
+        "residual_enu_m": tuple(content["residual_enu_m"]),
+        "left_out_enu_m": None if left_out is None else tuple(left_out),
+    }
+    return ResidualRow(**values)
 
 
 def _camera_row(view: View, frame: Frame) -> dict[str, Any]:

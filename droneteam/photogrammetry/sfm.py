@@ -2,8 +2,9 @@
 
 The order is features → pairs → verified matches → mapping.  The first three are kept in a
 database in the working folder and resumed; mapping is repeated.  The incremental mapper goes
-first; where it leaves photos out or contradicts verified matches, the global mapper gives a
-second opinion and the more consistent result is kept.
+first, above a hundred photos the global one; where that leaves photos out or contradicts verified
+matches, the other gives a second opinion and the more consistent result is kept.  A photo that
+ended up far from its receiver is placed again from the matches that agree with it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
+from droneteam.photogrammetry.georef import suspicious_positions
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
+from droneteam.photogrammetry.reregister import reregistered
 from droneteam.photogrammetry.scene import FloatArray
 from droneteam.photogrammetry.sfm_types import (
     PhotoInput,
@@ -60,11 +63,15 @@ def reconstruct(
     features.match(store, pairs, params, progress)
     verified = features.verified_pairs(store, params.min_matches)
     groups = _map(photos, store, verified, params, progress)
+    notes: tuple[str, ...] = ()
+    if groups:
+        groups[0], notes = reregistered(groups[0], photos, verified)
     progress("sfm", 1.0, f"{sum(len(g.views) for g in groups)}/{len(photos)} photos oriented")
     return SfmResult(
         groups=tuple(groups),
         unregistered=_reasons(photos, store, verified, groups, failures),
         calibrated=frozenset(p.name for p in photos if p.known_camera is not None),
+        notes=notes,
     )
 
 
@@ -77,13 +84,15 @@ def _check_names(photos: Sequence[PhotoInput]) -> None:
 
 
 def _centres(photos: Sequence[PhotoInput]) -> FloatArray:
-    """(n, 3) metric positions about the first known one; NaN where unknown."""
+    """(n, 3) metric positions about the first known one; NaN where unknown or clearly wrong."""
     geodetic = np.full((len(photos), 3), np.nan)
+    wrong = suspicious_positions(photos)
+    known = []
     for row, photo in zip(geodetic, photos, strict=True):
-        if photo.position is not None:
+        if photo.position is not None and photo.name not in wrong:
             at = photo.position
             row[:] = at.lat_deg, at.lon_deg, at.alt_ellipsoid_m
-    known = [photo.position for photo in photos if photo.position is not None]
+            known.append(at)
     return EnuFrame(known[0]).enu_from_geodetic(geodetic) if known else geodetic
 
 
@@ -97,17 +106,38 @@ def _map(
     """The groups of the mapper whose result explains more of the verified matches."""
     if not verified:
         return []
+    few = len(photos) <= params.incremental_up_to
+    mappers = (_incremental, _global) if few else (_global, _incremental)
+    first = mappers[0](photos, store, verified, params, progress)
+    if _explained(first, verified) >= params.second_opinion_below:
+        return first
+    progress("sfm", 0.96, "mapping once more for a second opinion")
+    second = mappers[1](photos, store, verified, params, progress)
+    return second if _explained(second, verified) > _explained(first, verified) else first
+
+
+def _incremental(
+    photos: Sequence[PhotoInput],
+    store: FeatureDatabase,
+    verified: Sequence[VerifiedPair],
+    params: SfmParams,
+    progress: Progress,
+) -> list[SfmGroup]:
     models = mapping.incremental_models(photos, store, params, progress)
     if not models:
         models = mapping.incremental_models(photos, store, params, progress, lenient=True)
-    groups = mapping.groups_from_models(models, photos, store, verified, "incremental")
-    explained = _explained(groups, verified)
-    if explained >= params.second_opinion_below or len(photos) > params.global_up_to:
-        return groups
-    progress("sfm", 0.96, "global mapping for a second opinion")
+    return mapping.groups_from_models(models, photos, store, verified, "incremental")
+
+
+def _global(
+    photos: Sequence[PhotoInput],
+    store: FeatureDatabase,
+    verified: Sequence[VerifiedPair],
+    params: SfmParams,
+    progress: Progress,
+) -> list[SfmGroup]:
     models = mapping.global_models(photos, store, params)
-    other = mapping.groups_from_models(models, photos, store, verified, "global")
-    return other if _explained(other, verified) > explained else groups
+    return mapping.groups_from_models(models, photos, store, verified, "global")
 
 
 def _explained(groups: Sequence[SfmGroup], verified: Sequence[VerifiedPair]) -> float:

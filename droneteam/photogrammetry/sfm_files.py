@@ -18,6 +18,7 @@ def save_sfm(result: SfmResult, folder: Path) -> None:
         "groups": [_group_row(group) for group in result.groups],
         "unregistered": [list(pair) for pair in result.unregistered],
         "calibrated": sorted(result.calibrated),
+        "notes": list(result.notes),
     }
     (folder / "sfm.json").write_text(json.dumps(content, indent=1))
     for index, group in enumerate(result.groups):
@@ -41,6 +42,7 @@ def load_sfm(folder: Path, photo_paths: Mapping[str, Path]) -> SfmResult:
             ),
             unregistered=tuple((name, reason) for name, reason in content["unregistered"]),
             calibrated=frozenset(content["calibrated"]),
+            notes=tuple(content["notes"]),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"{folder} holds no readable orientation: {error}") from error

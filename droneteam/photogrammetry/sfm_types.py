@@ -28,6 +28,9 @@ class PhotoInput:
     straight down, clockwise seen along the view; used only where positions leave the orientation
     open.
     known_camera : a calibration to be taken as exact.
+    heading_deg : of the airframe, clockwise from true north.
+    velocity_enu_mps : of the camera at the exposure; readout_s : from the first row to the last, 0
+    for a mechanical shutter.
     """
 
     name: str
@@ -40,6 +43,9 @@ class PhotoInput:
     position_sigma_m: tuple[float, float, float] | None = None
     gimbal_deg: tuple[float, float, float] | None = None
     known_camera: Camera | None = None
+    heading_deg: float | None = None
+    velocity_enu_mps: tuple[float, float, float] | None = None
+    readout_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.width_px <= 0 or self.height_px <= 0:
@@ -68,8 +74,9 @@ class SfmParams:
     max_image_px : larger photos are reduced to this long side for finding features.
     exhaustive_up_to : up to so many photos every pair is tried.
     neighbours : pairs per photo above that.
-    second_opinion_below : global mapping is tried as well when the incremental result explains a
-    smaller fraction of the verified matches, for at most `global_up_to` photos.
+    incremental_up_to : with more photos global mapping goes first.
+    second_opinion_below : the other mapper is tried as well when the first one's result explains a
+    smaller fraction of the verified matches; above it a second one has nothing to gain.
     """
 
     detector: Literal["colmap", "opencv"] = "colmap"
@@ -78,8 +85,8 @@ class SfmParams:
     exhaustive_up_to: int = 40
     neighbours: int = 20
     min_matches: int = 15
-    second_opinion_below: float = 0.9
-    global_up_to: int = 100
+    incremental_up_to: int = 100
+    second_opinion_below: float = 0.98
     threads: int = 2
     seed: int = 1
 
@@ -115,3 +122,5 @@ class SfmResult:
     unregistered: tuple[tuple[str, str], ...]
     calibrated: frozenset[str] = frozenset()
     """Names of the photos whose calibration was given and held fixed."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about how the photos were placed."""

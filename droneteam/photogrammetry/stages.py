@@ -17,6 +17,7 @@ from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud,
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
 from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
+from droneteam.photogrammetry.mrk import mrk_paths
 from droneteam.photogrammetry.ortho import coverage, orthophoto
 from droneteam.photogrammetry.photo_files import (
     load_photos,
@@ -208,7 +209,9 @@ def _nothing(photos: SceneInput, params: SceneParams) -> dict[str, str]:
 
 
 def _photo_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
-    return {f"photo:{name}": digest for name, digest in photos.hashes.items()}
+    """The photos' digests, and those of the receiver's logs beside them."""
+    logs = {f"mrk:{path.name}": file_sha256(path) for path in mrk_paths(photos.paths.values())}
+    return {**{f"photo:{name}": digest for name, digest in photos.hashes.items()}, **logs}
 
 
 def _control_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:

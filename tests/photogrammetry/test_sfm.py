@@ -15,6 +15,7 @@ from droneteam.photogrammetry import features, mapping, sfm
 from droneteam.photogrammetry.georef import fit_similarity
 from droneteam.photogrammetry.scene import Camera
 from droneteam.photogrammetry.sfm import PhotoInput, SfmGroup, SfmParams, SfmResult
+from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
 from tests.photogrammetry import networks, painted
 
 PARAMS = SfmParams(threads=1, max_features=2500)
@@ -172,6 +173,46 @@ def test_both_mappers_agree(result: SfmResult, photos: list[PhotoInput], folder:
     (group,) = mapping.groups_from_models(models, photos, store, verified, "global")
     assert group.mapper == "global"
     assert centre_rms(group, painted.shots()) < 0.03
+
+
+def test_large_sets_are_mapped_globally_first(
+    result: SfmResult, photos: list[PhotoInput], folder: Path
+) -> None:
+    few = replace(PARAMS, incremental_up_to=5, second_opinion_below=0.5)
+    large = sfm.reconstruct(photos, folder / "work", few)
+    assert large.groups[0].mapper == "global"
+    assert result.groups[0].mapper == "incremental"
+    assert centre_rms(large.groups[0], painted.shots()) < 0.03
+
+
+def test_a_second_opinion_is_kept_only_where_it_explains_more(
+    photos: list[PhotoInput], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def weaker(*args: object) -> list[SfmGroup]:
+        asked.append("global")
+        return []
+
+    monkeypatch.setattr(sfm, "_global", weaker)
+    doubting = replace(PARAMS, second_opinion_below=1.1)
+    kept = sfm.reconstruct(photos, folder / "work", doubting)
+    assert asked == ["global"]
+    assert kept.groups[0].mapper == "incremental"
+
+
+def test_a_result_survives_being_stored(result: SfmResult, folder: Path, tmp_path: Path) -> None:
+    told = replace(result, notes=("a note",))
+    save_sfm(told, tmp_path)
+    again = load_sfm(tmp_path, {v.name: v.path for v in result.groups[0].views})
+    assert again.notes == ("a note",)
+    assert again.calibrated == result.calibrated
+    assert again.unregistered == result.unregistered
+    first, second = result.groups[0], again.groups[0]
+    np.testing.assert_array_equal(first.sparse.track_pixels, second.sparse.track_pixels)
+    for a, b in zip(first.views, second.views, strict=True):
+        assert (a.name, a.path, a.camera) == (b.name, b.path, b.camera)
+        np.testing.assert_array_equal(a.cam_from_enu, b.cam_from_enu)
 
 
 def test_agreement_falls_when_a_camera_is_wrong(
