@@ -13,7 +13,10 @@ READOUT_S: dict[str, float] = {
     "FC300X": 0.033,
     "FC330": 0.033,
 }
-"""From the first row to the last, by EXIF model (Vautherin et al., ISPRS Annals III-3, 2016)."""
+"""From the first row to the last, by EXIF model: published measurements, to the millisecond.
+
+The adjustment estimates the real one where the photos determine it.
+"""
 MECHANICAL = frozenset({"FC6310", "FC6310R", "FC6310S", "M3E", "ZENMUSEP1", "M4E"})
 """Cameras with a mechanical shutter, which opens for all rows at once (makers' data sheets)."""
 USUAL_READOUT_S = 0.03
