@@ -10,19 +10,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from droneteam.accounts import organisations
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, agreements, version_at
 from droneteam.fleet.demand import Demand, Standing, job_of
-from droneteam.fleet.entitlement import Entitlement, LedgerEntry, entitlements
+from droneteam.fleet.entitlement import Entitlement
 from droneteam.fleet.head import read_head
-from droneteam.fleet.hours import year_before
 from droneteam.fleet.inventory import (
     capabilities,
     drone_records,
     pack_records,
     pilot_records,
 )
+from droneteam.fleet.lending import accounts_now
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.problem import (
     DEFAULT_SPEED,
@@ -89,7 +88,7 @@ def load_situation(session: Session, now: datetime, horizon: timedelta) -> Situa
     ]
     drones = _drones(session, held, now)
     sla = agreement(version_at(session, now))
-    accounts = _accounts(session, sla, now)
+    accounts = accounts_now(session, sla, now)
     jobs = _jobs(session, drones, movable, held_requests, now, now + horizon)
     problem = Problem(
         now=now,
@@ -227,13 +226,6 @@ def pack_types(session: Session) -> tuple[PackType, ...]:
     return tuple(
         PackType(row.name, row.endurance_min, row.charge_min, row.per_flight) for row in rows
     )
-
-
-def _accounts(session: Session, sla: Sla, now: datetime) -> dict[int, Entitlement]:
-    codes = {view.id: view.code for view in organisations(session)}
-    rows = session.scalars(select(models.LedgerRow).where(models.LedgerRow.at > year_before(now)))
-    ledger = [LedgerEntry(row.organisation_id, row.at, row.crew_min, row.priority) for row in rows]
-    return entitlements(sla, codes, ledger, now)
 
 
 def _jobs(

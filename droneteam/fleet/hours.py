@@ -61,6 +61,32 @@ def from_local(day: date, wall: time) -> datetime:
     return datetime.combine(day, wall, tzinfo=BRUSSELS).astimezone(UTC)
 
 
+def parse_wall(text: str, field: str) -> datetime:
+    """The UTC instant of a written time: local, unless it carries an offset.
+
+    A time that the autumn change repeats means its first pass.
+
+    Raises
+    ------
+    InputError
+        The text is no time, or the spring change leaves it out.
+    """
+    try:
+        given = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(
+            f"{field} {text!r} is no time such as 2026-05-10 14:00", field=field
+        ) from None
+    if given.tzinfo is not None:
+        return given.astimezone(UTC)
+    at = from_local(given.date(), given.time())
+    if to_local(at).replace(tzinfo=None) != given:
+        raise InputError(
+            f"{field} {text!r} does not exist: the clocks skip it in spring", field=field
+        )
+    return at
+
+
 @cache
 def _holidays_of(year: int) -> frozenset[date]:
     return frozenset(holidays.country_holidays("BE", years=year))

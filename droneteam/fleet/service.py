@@ -1,20 +1,62 @@
 """The fleet's door: everything that the packages above may ask of it.
 
 Each function takes the session and the actor first and leaves the transaction to its caller.
-The work is done in ``requests`` (what zones ask), ``planning`` (plans), ``booking`` (quick
-answers), ``inventory`` (registry), ``agreements`` (service level agreement) and ``reference``.
+The work is done in the modules imported here, each named after its subject.
 """
 
 from __future__ import annotations
 
-from droneteam.fleet.agreements import add_version, current_document, edit_version
-from droneteam.fleet.booking import book_request, instant_answer
+from droneteam.fleet.agreements import (
+    add_version,
+    current_document,
+    edit_version,
+    list_versions,
+)
+from droneteam.fleet.attachments import (
+    AttachmentView,
+    add_attachment,
+    attachment_file,
+    list_attachments,
+)
+from droneteam.fleet.booking import (
+    book_request,
+    instant_answer,
+)
+from droneteam.fleet.calendars import (
+    FeedView,
+    end_feed,
+    feed_text,
+    list_feeds,
+    make_feed,
+)
+from droneteam.fleet.escalations import (
+    EscalationView,
+    due_escalations,
+    list_escalations,
+    raise_escalations,
+    see_escalation,
+)
+from droneteam.fleet.handling import (
+    confirm_request,
+    save_draft,
+    submit_draft,
+    triage_request,
+)
 from droneteam.fleet.inventory import (
     list_batteries,
     list_drones,
     list_pilots,
     release_defect,
     report_defect,
+)
+from droneteam.fleet.lending import (
+    ShareView,
+    lend_minutes,
+    list_shares,
+)
+from droneteam.fleet.listing import (
+    ListImport,
+    import_list,
 )
 from droneteam.fleet.planning import (
     current_plan,
@@ -23,10 +65,16 @@ from droneteam.fleet.planning import (
     publish_plan,
     solve_plan,
 )
-from droneteam.fleet.reference import seed_reference
+from droneteam.fleet.recurrence import (
+    occurrences,
+)
+from droneteam.fleet.reference import (
+    seed_reference,
+)
 from droneteam.fleet.requests import (
     acknowledge_request,
     cancel_request,
+    due_expiries,
     expire_requests,
     get_request,
     list_requests,
@@ -36,7 +84,15 @@ from droneteam.fleet.requests import (
     stop_clock,
     submit_request,
 )
-from droneteam.fleet.terms import RequestKind, RequestState
+from droneteam.fleet.series import (
+    cancel_series,
+    series_requests,
+    submit_series,
+)
+from droneteam.fleet.terms import (
+    RequestKind,
+    RequestState,
+)
 from droneteam.fleet.views import (
     Answer,
     AssignmentView,
@@ -54,10 +110,14 @@ from droneteam.fleet.views import (
 __all__ = [
     "Answer",
     "AssignmentView",
+    "AttachmentView",
     "BatteryView",
     "Booking",
     "ClockView",
     "DroneView",
+    "EscalationView",
+    "FeedView",
+    "ListImport",
     "PilotView",
     "PlanView",
     "ReasonView",
@@ -65,30 +125,55 @@ __all__ = [
     "RequestKind",
     "RequestState",
     "RequestView",
+    "ShareView",
     "acknowledge_request",
+    "add_attachment",
     "add_version",
+    "attachment_file",
     "book_request",
     "cancel_request",
+    "cancel_series",
+    "confirm_request",
     "current_document",
     "current_plan",
+    "due_escalations",
+    "due_expiries",
     "edit_version",
+    "end_feed",
     "expire_requests",
+    "feed_text",
     "get_assignment",
     "get_plan",
     "get_request",
+    "import_list",
     "instant_answer",
+    "lend_minutes",
+    "list_attachments",
     "list_batteries",
     "list_drones",
+    "list_escalations",
+    "list_feeds",
     "list_pilots",
     "list_requests",
+    "list_shares",
+    "list_versions",
+    "make_feed",
     "mark_request_state",
+    "occurrences",
     "publish_plan",
+    "raise_escalations",
     "refuse_request",
     "release_defect",
     "report_defect",
     "request_history",
+    "save_draft",
+    "see_escalation",
     "seed_reference",
+    "series_requests",
     "solve_plan",
     "stop_clock",
+    "submit_draft",
     "submit_request",
+    "submit_series",
+    "triage_request",
 ]
