@@ -84,6 +84,7 @@ def submitted_facts(row: models.Request) -> dict[str, Any]:
         "priority": row.priority,
         "title": row.title,
         "organisation_id": row.organisation_id,
+        "start_at": row.start_at.isoformat(),
         "asked_min": minutes_between(row.start_at, row.end_at),
     }
 

@@ -36,6 +36,11 @@ from droneteam.fleet.escalations import (
     raise_escalations,
     see_escalation,
 )
+from droneteam.fleet.figures import (
+    organisation_names,
+    recorded_years,
+    yearly_figures,
+)
 from droneteam.fleet.handling import (
     confirm_request,
     save_draft,
@@ -57,6 +62,12 @@ from droneteam.fleet.lending import (
 from droneteam.fleet.listing import (
     ListImport,
     import_list,
+)
+from droneteam.fleet.logbook import (
+    FlightEntry,
+    FlightView,
+    list_flights,
+    log_flight,
 )
 from droneteam.fleet.planning import (
     current_plan,
@@ -117,6 +128,8 @@ __all__ = [
     "DroneView",
     "EscalationView",
     "FeedView",
+    "FlightEntry",
+    "FlightView",
     "ListImport",
     "PilotView",
     "PlanView",
@@ -153,15 +166,19 @@ __all__ = [
     "list_drones",
     "list_escalations",
     "list_feeds",
+    "list_flights",
     "list_pilots",
     "list_requests",
     "list_shares",
     "list_versions",
+    "log_flight",
     "make_feed",
     "mark_request_state",
     "occurrences",
+    "organisation_names",
     "publish_plan",
     "raise_escalations",
+    "recorded_years",
     "refuse_request",
     "release_defect",
     "report_defect",
@@ -176,4 +193,5 @@ __all__ = [
     "submit_request",
     "submit_series",
     "triage_request",
+    "yearly_figures",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from droneteam import db
 from droneteam.accounts import SYSTEM
 from droneteam.commands.watch import watch_loop, watch_once
 from droneteam.db import read_scope, session_scope
@@ -60,8 +61,6 @@ def test_the_loop_raises_what_time_makes_due_until_it_is_stopped(sqlite_engine: 
 
 
 def test_a_database_that_does_not_answer_does_not_end_the_watch(tmp_path: Path) -> None:
-    from droneteam import db
-
     engine = db.make_engine(f"sqlite:///{tmp_path / 'empty.db'}")  # no tables at all
     stop = threading.Event()
     watcher = threading.Thread(target=watch_loop, args=(engine, stop))

@@ -26,6 +26,13 @@ URGENT = replace(
     ACCIDENT, priority="P1", start_at=NOW, end_at=NOW + timedelta(hours=6), title="Urgent"
 )
 
+PATIENT = replace(
+    URGENT,
+    priority="P4",
+    start_at=NOW + timedelta(days=30),
+    end_at=NOW + timedelta(days=30, hours=2),
+)
+
 
 def raised(session: Session, seconds: float) -> list[tuple[str, float, str]]:
     found = service.raise_escalations(session, SYSTEM, NOW + timedelta(seconds=seconds))
@@ -107,7 +114,7 @@ def test_many_who_look_at_once_raise_each_threshold_once(engine: Engine) -> None
     actors = seed(engine)
     with session_scope(engine) as session:
         service.submit_request(session, actors["north"], URGENT, NOW)
-        service.submit_request(session, actors["midi"], replace(URGENT, priority="P4"), NOW)
+        service.submit_request(session, actors["midi"], PATIENT, NOW)
     barrier = threading.Barrier(4)
 
     def look(_: int) -> int:
