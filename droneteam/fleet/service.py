@@ -100,6 +100,9 @@ from droneteam.fleet.series import (
     series_requests,
     submit_series,
 )
+from droneteam.fleet.sizing import (
+    simulate_year,
+)
 from droneteam.fleet.terms import (
     RequestKind,
     RequestState,
@@ -187,6 +190,7 @@ __all__ = [
     "see_escalation",
     "seed_reference",
     "series_requests",
+    "simulate_year",
     "solve_plan",
     "stop_clock",
     "submit_draft",
