@@ -36,6 +36,11 @@ from droneteam.fleet.escalations import (
     raise_escalations,
     see_escalation,
 )
+from droneteam.fleet.exchange import (
+    Imported,
+    export_registry,
+    import_registry,
+)
 from droneteam.fleet.figures import (
     organisation_names,
     recorded_years,
@@ -107,6 +112,14 @@ from droneteam.fleet.terms import (
     RequestKind,
     RequestState,
 )
+from droneteam.fleet.upkeep import (
+    add_absence,
+    add_credential,
+    measure_pack,
+    mount_payload,
+    open_defect_rows,
+    record_service,
+)
 from droneteam.fleet.views import (
     Answer,
     AssignmentView,
@@ -133,6 +146,7 @@ __all__ = [
     "FeedView",
     "FlightEntry",
     "FlightView",
+    "Imported",
     "ListImport",
     "PilotView",
     "PlanView",
@@ -143,7 +157,9 @@ __all__ = [
     "RequestView",
     "ShareView",
     "acknowledge_request",
+    "add_absence",
     "add_attachment",
+    "add_credential",
     "add_version",
     "attachment_file",
     "book_request",
@@ -157,11 +173,13 @@ __all__ = [
     "edit_version",
     "end_feed",
     "expire_requests",
+    "export_registry",
     "feed_text",
     "get_assignment",
     "get_plan",
     "get_request",
     "import_list",
+    "import_registry",
     "instant_answer",
     "lend_minutes",
     "list_attachments",
@@ -177,10 +195,14 @@ __all__ = [
     "log_flight",
     "make_feed",
     "mark_request_state",
+    "measure_pack",
+    "mount_payload",
     "occurrences",
+    "open_defect_rows",
     "organisation_names",
     "publish_plan",
     "raise_escalations",
+    "record_service",
     "recorded_years",
     "refuse_request",
     "release_defect",
