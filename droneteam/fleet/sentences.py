@@ -268,6 +268,11 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{count} aanvragen met gelijke of hogere dringendheid wachten dan op een beslissing.",
         "{count} requests of equal or higher urgency await a decision at that time.",
     ),
+    "supposed.left_out": (
+        "La supposition laisse cette demande de côté.",
+        "De veronderstelling laat deze aanvraag weg.",
+        "The supposition leaves this request out.",
+    ),
     "entitlement.exceeded": (
         "La zone a utilisé sa part ({used_h} h sur {entitled_h} h) ; le surplus peut être prêté.",
         "De zone heeft haar deel gebruikt ({used_h} u van {entitled_h} u); overschot is leenbaar.",

@@ -78,7 +78,6 @@ from droneteam.fleet.planning import (
     current_plan,
     get_assignment,
     get_plan,
-    publish_plan,
     solve_plan,
 )
 from droneteam.fleet.recurrence import (
@@ -133,6 +132,15 @@ from droneteam.fleet.views import (
     RequestDraft,
     RequestView,
 )
+from droneteam.fleet.whatif import (
+    Compared,
+    Scenario,
+    Supposition,
+    compare_plans,
+    publish_plan,
+    scenario_of,
+    solve_supposed,
+)
 
 __all__ = [
     "Answer",
@@ -141,6 +149,7 @@ __all__ = [
     "BatteryView",
     "Booking",
     "ClockView",
+    "Compared",
     "DroneView",
     "EscalationView",
     "FeedView",
@@ -155,7 +164,9 @@ __all__ = [
     "RequestKind",
     "RequestState",
     "RequestView",
+    "Scenario",
     "ShareView",
+    "Supposition",
     "acknowledge_request",
     "add_absence",
     "add_attachment",
@@ -165,6 +176,7 @@ __all__ = [
     "book_request",
     "cancel_request",
     "cancel_series",
+    "compare_plans",
     "confirm_request",
     "current_document",
     "current_plan",
@@ -209,11 +221,13 @@ __all__ = [
     "report_defect",
     "request_history",
     "save_draft",
+    "scenario_of",
     "see_escalation",
     "seed_reference",
     "series_requests",
     "simulate_year",
     "solve_plan",
+    "solve_supposed",
     "stop_clock",
     "submit_draft",
     "submit_request",
