@@ -73,8 +73,13 @@ class _Held:
     window: Window
 
 
-def load_situation(session: Session, now: datetime, horizon: timedelta) -> Situation:
-    """Everything that bears on the allocation from now until the horizon."""
+def load_situation(
+    session: Session, now: datetime, horizon: timedelta, *, only: int | None = None
+) -> Situation:
+    """Everything that bears on the allocation from now until the horizon.
+
+    only : the one request to be placed; of the others, those alone are read that hold something
+    """
     base_plan_id, revision = read_head(session)
     current = _current_rows(session, base_plan_id)
     held = _held(session, current, now)
@@ -89,7 +94,8 @@ def load_situation(session: Session, now: datetime, horizon: timedelta) -> Situa
     drones = _drones(session, held, now)
     sla = agreement(version_at(session, now))
     accounts = accounts_now(session, sla, now)
-    jobs = _jobs(session, drones, movable, held_requests, now, now + horizon)
+    wanted = None if only is None else {only, *(row.request_id for row in movable)}
+    jobs = _jobs(session, drones, movable, held_requests, now, now + horizon, wanted)
     problem = Problem(
         now=now,
         drones=drones,
@@ -235,6 +241,7 @@ def _jobs(
     held_requests: set[int],
     now: datetime,
     until: datetime,
+    wanted: set[int] | None,
 ) -> tuple[Job, ...]:
     standing = {row.request_id: row for row in movable}
     parsed = agreements(session)
@@ -248,6 +255,8 @@ def _jobs(
         )
         .order_by(models.Request.id)
     )
+    if wanted is not None:
+        query = query.where(models.Request.id.in_(wanted))
     return tuple(
         job_of(
             demand_of(row, parsed[row.sla_version_id]),

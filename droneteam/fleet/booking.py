@@ -139,7 +139,7 @@ def book_request(session: Session, actor: Actor, request_id: int, now: datetime)
     if RequestState(row.state) not in PLANNABLE:
         raise Conflict(f"request {row.id} is {row.state} and cannot be booked")
     horizon = max(row.end_at - now, timedelta(days=1))
-    situation = load_situation(session, now, horizon)
+    situation = load_situation(session, now, horizon, only=row.id)
     booked = _fit_beside(situation, row.id)
     if booked.assigned is None:
         return Booking(None, booked.reasons if own is None else hide_foreign(booked.reasons, own))

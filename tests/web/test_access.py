@@ -105,6 +105,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/requests/answer": ASKERS,
     "GET /api/v1/requests/<id:request_id>": SIGNED_IN,
     "POST /api/v1/requests/<id:request_id>/acknowledge": roles("coordinator"),
+    "POST /api/v1/requests/<id:request_id>/book": ASKERS,
     "POST /api/v1/requests/<id:request_id>/cancel": ASKERS,
     "GET /api/v1/drones": TEAM,
     "GET /api/v1/pilots": TEAM,

@@ -10,10 +10,11 @@ from apiflask.validators import Length, OneOf, Range
 from droneteam.errors import InputError
 from droneteam.fleet import service
 from droneteam.fleet.terms import PRIORITIES, RequestKind
-from droneteam.fleet.views import Answer, RequestDraft, RequestView
+from droneteam.fleet.views import Answer, Booking, RequestDraft, RequestView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.turns import booking_turn
 from droneteam.web.views.requests import ASKERS, PAYLOADS, READERS
 
 bp = APIBlueprint("api_requests", __name__, url_prefix="/api/v1/requests", tag="requests")
@@ -121,6 +122,16 @@ def acknowledge(request_id: int) -> Any:
     with writing() as session:
         service.acknowledge_request(session, actor(), request_id, now())
         return service.get_request(session, actor(), request_id, now())
+
+
+@bp.post("/<id:request_id>/book")
+@allow(*ASKERS)
+@bp.output(schema_of(Booking))
+@bp.doc(summary="A drone and a crew for a request at once, or why there is none")
+def book(request_id: int) -> Any:
+    """Whoever books first gets the drone; booking again gives the assignment that it has."""
+    with booking_turn(), writing() as session:
+        return service.book_request(session, actor(), request_id, now())
 
 
 @bp.post("/<id:request_id>/cancel")
