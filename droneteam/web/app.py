@@ -34,15 +34,21 @@ from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
     account,
+    agreement,
     alerts,
     audit_log,
     board,
+    calendars,
     cases,
+    handling,
     home,
     live,
     missions,
+    registry,
     requests,
     scenes,
+    statistics,
+    whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
@@ -62,6 +68,12 @@ PAGES = (
     scenes.bp,
     cases.bp,
     audit_log.bp,
+    handling.bp,
+    calendars.bp,
+    registry.bp,
+    agreement.bp,
+    statistics.bp,
+    whatif.bp,
 )
 
 

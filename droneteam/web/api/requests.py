@@ -66,6 +66,11 @@ class CancelIn(Schema):
         validate=Length(1, 80),
         metadata={"description": "One of the agreement's cancellation codes."},
     )
+    confirmed_by = fields.String(
+        load_default=None,
+        validate=Length(1, 200),
+        metadata={"description": "The incident commander, where the drone is on its mission."},
+    )
 
 
 @bp.get("/")
@@ -139,10 +144,12 @@ def book(request_id: int) -> Any:
 @bp.input(CancelIn, arg_name="body")
 @bp.output(schema_of(RequestView))
 @bp.doc(summary="Cancel a request")
-def cancel(request_id: int, body: dict[str, str]) -> Any:
+def cancel(request_id: int, body: dict[str, Any]) -> Any:
     """With the reason's code."""
     with writing() as session:
-        service.cancel_request(session, actor(), request_id, body["code"], now())
+        service.cancel_request(
+            session, actor(), request_id, body["code"], now(), confirmed_by=body["confirmed_by"]
+        )
         return service.get_request(session, actor(), request_id, now())
 
 
