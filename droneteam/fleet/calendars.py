@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from droneteam import accounts, audit
@@ -137,7 +137,7 @@ def _entries(session: Session, row: models.CalendarFeed, now: datetime) -> Itera
     given = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
     assignments = {one.request_id: one for one in session.scalars(given)}
     if row.organisation_id is not None:
-        for asked in session.scalars(_zone_requests(row.organisation_id, now)):
+        for asked in _zone_requests(session, row.organisation_id, now):
             yield _zone_entry(asked, assignments.get(asked.id))
         return
     for assignment in assignments.values():
@@ -148,8 +148,10 @@ def _entries(session: Session, row: models.CalendarFeed, now: datetime) -> Itera
                 yield _crew_entry(found, assignment)
 
 
-def _zone_requests(organisation_id: int, now: datetime) -> Select[tuple[models.Request]]:
-    return (
+def _zone_requests(
+    session: Session, organisation_id: int, now: datetime
+) -> Sequence[models.Request]:
+    query = (
         select(models.Request)
         .where(
             models.Request.organisation_id == organisation_id,
@@ -161,6 +163,7 @@ def _zone_requests(organisation_id: int, now: datetime) -> Select[tuple[models.R
         )
         .order_by(models.Request.start_at, models.Request.id)
     )
+    return session.scalars(query).all()
 
 
 def _zone_entry(row: models.Request, assignment: models.Assignment | None) -> Entry:
@@ -222,11 +225,12 @@ def _subject_id(row: models.CalendarFeed) -> int:
 
 def _view(session: Session, row: models.CalendarFeed) -> FeedView:
     kind, subject_id = _kind(row), _subject_id(row)
+    return FeedView(row.id, kind, subject_id, _name(session, kind, subject_id), row.made_at)
+
+
+def _name(session: Session, kind: FeedKind, subject_id: int) -> str:
     if kind == "zone":
-        names = {view.id: view.code for view in accounts.organisations(session)}
-        name = names[subject_id]
-    else:
-        table = models.Drone if kind == "drone" else models.Pilot
-        found = session.get(table, subject_id)
-        name = "" if found is None else found.name
-    return FeedView(row.id, kind, subject_id, name, row.made_at)
+        return {view.id: view.code for view in accounts.organisations(session)}[subject_id]
+    if kind == "drone":
+        return session.get_one(models.Drone, subject_id).name
+    return session.get_one(models.Pilot, subject_id).name

@@ -47,7 +47,7 @@ def occurrences(
     wanted = min(count, MAX_OCCURRENCES + 1)
     parts["UNTIL"] = [min(until, horizon)]
     try:
-        days = list(islice(rrulestr(parts.to_ical().decode(), dtstart=start), wanted))
+        days = list(islice(rrulestr(_text(parts), dtstart=start), wanted))
     except (ValueError, TypeError) as error:
         raise InputError(f"the rule {rule!r} cannot be used: {error}", field="repeat") from error
     if not days or days[0] != start:
@@ -63,7 +63,7 @@ def occurrences(
 
 def _parts(rule: str) -> vRecur:
     try:
-        parts = vRecur.from_ical(rule.strip().removeprefix("RRULE:").upper())
+        parts: vRecur = vRecur.from_ical(rule.strip().removeprefix("RRULE:").upper())
     except ValueError as error:
         raise InputError(f"{rule!r} is no recurrence rule: {error}", field="repeat") from error
     unknown = sorted(set(parts) - _PARTS)
@@ -78,6 +78,12 @@ def _parts(rule: str) -> vRecur:
         if min((int(n) for n in parts.get(name, [1])), default=0) < 1:
             raise InputError(f"the rule's {name} is below 1", field="repeat")
     return parts
+
+
+def _text(parts: vRecur) -> str:
+    """The rule as text again."""
+    raw: bytes = parts.to_ical()  # type: ignore[no-untyped-call]
+    return raw.decode()
 
 
 def _until(parts: vRecur, horizon: datetime) -> datetime:

@@ -64,7 +64,8 @@ def add() -> Any:
     if not isinstance(document, dict):
         return _page(typed, {"document": _("This is no agreement.")}), 422
     edited = int(form.number("number", 1, 10_000, fallback=0))
-    from_at = form.time("effective_from", fallback=now())
+    dated = bool(form.raw("effective_from")) or not edited
+    from_at = form.time("effective_from", fallback=now()) if dated else now()
     if form.problems:
         return _page(typed, form.problems), 422
     try:

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from droneteam.errors import InputError
 from droneteam.fleet import explain, records, service
 from droneteam.fleet.exchange import EXPORTERS, IMPORTERS
+from droneteam.fleet.views import BatteryView, DroneView, PilotView
 from droneteam.web.access import TEAM, allow, takes_files
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
@@ -35,9 +36,10 @@ def show() -> str:
         defects = service.open_defect_rows(session, me)
         flights = service.list_flights(session, me, limit=50)
     names = {row.id: row.name for row in drones}
+    judged: list[DroneView | PilotView | BatteryView] = [*drones, *pilots, *packs]
     warnings = [
         explain.sentence(reason, language())
-        for row in (*drones, *pilots, *packs)
+        for row in judged
         for reason in (*row.reasons, *row.warnings)
     ]
     return render_template(
