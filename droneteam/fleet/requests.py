@@ -16,6 +16,7 @@ from droneteam.fleet.agreements import agreement, version_at
 from droneteam.fleet.entitlement import debit_min
 from droneteam.fleet.head import read_head, touch_head
 from droneteam.fleet.history import move, record
+from droneteam.fleet.hours import to_local
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.presenting import request_views
 from droneteam.fleet.sla import CLOCKS, ClockStop, check_stop
@@ -325,13 +326,17 @@ def _debit(session: Session, row: models.Request, now: datetime) -> None:
 
 
 def _log_flights(session: Session, row: models.Request, now: datetime) -> None:
-    """The crew's recent experience grows with the mission that they flew."""
+    """The crew's recent experience grows with the mission, unless the logbook has it already."""
     assignment = _current_assignment(session, row.id)
-    if assignment is not None:
-        session.add_all(
-            models.PilotFlight(pilot_id=pilot_id, flown_on=now.date(), request_id=row.id)
-            for pilot_id in assignment.crew_ids
-        )
+    if assignment is None:
+        return
+    known = select(models.PilotFlight.pilot_id).where(models.PilotFlight.request_id == row.id)
+    logged = set(session.scalars(known))
+    session.add_all(
+        models.PilotFlight(pilot_id=pilot_id, flown_on=to_local(now).date(), request_id=row.id)
+        for pilot_id in assignment.crew_ids
+        if pilot_id not in logged
+    )
 
 
 def due_expiries(session: Session, now: datetime) -> list[int]:
