@@ -23,6 +23,7 @@ class ServiceHours:
     """When crews stand ready (core); at all other times they are on call.
 
     core_prep_min, on_call_prep_min : from the call to the departure, in and outside core hours
+    daylight_kinds : the kinds of request that are flown in daylight only
     """
 
     core_start: time
@@ -30,6 +31,7 @@ class ServiceHours:
     holidays_on_call: bool
     core_prep_min: int = 15
     on_call_prep_min: int = 40
+    daylight_kinds: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.core_end <= self.core_start:
