@@ -27,11 +27,12 @@ from droneteam.missions.items import (
     WireItem,
     wire_mission,
 )
-from droneteam.missions.link import LinkAddress, MavlinkLink
+from droneteam.missions.link import MavlinkLink
 from droneteam.missions.messages import Handshake
 from droneteam.missions.preflight import flight_order
 from droneteam.missions.protocol import Timing
 from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.transports import LinkAddress
 
 HOME = HomePoint(50.81964215, 4.39053806, 56.4)
 DRONES = 10

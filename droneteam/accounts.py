@@ -194,17 +194,39 @@ class NewUser:
     language: str = "fr"
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.roles) - set(ROLES))
-        if unknown or not self.roles:
-            raise InputError(f"roles {unknown or 'missing'}; known: {', '.join(ROLES)}")
-        if len(self.password) < MIN_PASSWORD_LENGTH:
-            raise InputError(
-                f"the password has {len(self.password)} characters; "
-                f"it needs at least {MIN_PASSWORD_LENGTH}",
-                field="password",
-            )
+        check_roles(self.roles)
+        _check_password(self.password)
         if self.language not in LANGUAGES:
             raise InputError(f"language {self.language!r} is not one of fr, nl, en")
+
+
+def check_roles(roles: tuple[str, ...]) -> None:
+    """Raises InputError for an unknown role, or for none."""
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise InputError(f"roles {unknown or 'missing'}; known: {', '.join(ROLES)}", field="roles")
+
+
+def _check_password(password: str) -> None:
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise InputError(
+            f"the password has {len(password)} characters; it needs at least {MIN_PASSWORD_LENGTH}",
+            field="password",
+        )
+
+
+def set_password(row: User, password: str) -> None:
+    """Gives the user a new password; a lock and every open session end.
+
+    Raises
+    ------
+    InputError
+        The password is too short.
+    """
+    _check_password(password)
+    row.password_hash = _hasher.hash(password)
+    row.session_key = uuid.uuid4().hex
+    row.failed_logins, row.locked_until = 0, None
 
 
 def add_user(session: Session, new: NewUser) -> Actor:

@@ -12,7 +12,7 @@ from droneteam.detection import service as detection
 from droneteam.errors import InputError
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.views import RegisteredFlight, SurveySpec
+from droneteam.missions.views import MissionSpec, RegisteredFlight
 
 ALERT_TIMEOUT_S = 30.0
 WANTED_GSD_M = 0.012
@@ -26,7 +26,7 @@ def plan(stage: Stage) -> None:
     """The pilot plans nadir cross-hatch and oblique orbit from the zone's polygon."""
     _refused_in_a_forbidden_zone(stage)
     world = stage.world()
-    spec = SurveySpec(
+    spec = MissionSpec(
         params=missions.SurveyParams(
             gsd_m=WANTED_GSD_M, max_photos=MAX_PHOTOS, orbit_photos=ORBIT_PHOTOS
         ),
@@ -57,7 +57,7 @@ def _refused_in_a_forbidden_zone(stage: Stage) -> None:
         missions.load_geozones(session, actor, document, "demo", stage.now())
     try:
         with stage.acting("pilot") as (session, actor):
-            spec = SurveySpec(params=missions.SurveyParams(gsd_m=WANTED_GSD_M))
+            spec = MissionSpec(params=missions.SurveyParams(gsd_m=WANTED_GSD_M))
             missions.plan_mission(session, actor, stage.assignment_id, spec, stage.now())
     except InputError as error:
         stage.say(f"refused inside a forbidden zone: {error}")
@@ -122,9 +122,12 @@ def _tell_simulator(stage: Stage, command: dict[str, object]) -> None:
 
 
 def fly(stage: Stage) -> None:
-    """The mission goes up over MAVLink, is flown, logged and recorded."""
-    with stage.acting("pilot") as (session, actor):
-        mission = missions.get_mission(session, actor, stage.mission_id)
+    """Two people sign; the mission goes up over MAVLink, is flown, logged and recorded."""
+    for login in ("coordinator", "pilot"):
+        with stage.acting(login) as (session, actor):
+            mission = missions.get_mission(session, actor, stage.mission_id)
+            cleared = missions.sign_arming(session, actor, mission.id, stage.now())
+        stage.say(f"signed by the {login}: {'cleared' if cleared.complete else 'not yet cleared'}")
     link = missions.MissionLink(mission.id, stage.links[mission.drone_name])
     started_s = time.monotonic()
     shown: set[str] = set()

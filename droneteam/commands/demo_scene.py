@@ -159,7 +159,7 @@ def _judge(stage: Stage, measured: Measurement, truth: float) -> None:
     stage.say(
         f"{measured.name}: {measured.value:.3f} {measured.unit} "
         f"[{measured.ci95_low:.3f}, {measured.ci95_high:.3f}], truth {truth:.3f}, "
-        f"error {error * 1000:+.1f} m{measured.unit}, "
+        f"error {error:+.4f} {measured.unit}, "
         f"{'inside' if inside else 'OUTSIDE'} the 95 % interval"
     )
     limit = LENGTH_TOLERANCE_M if measured.unit == "m" else AREA_TOLERANCE * truth

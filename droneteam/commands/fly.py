@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from droneteam import accounts, db, schema
+from droneteam.errors import InputError
 from droneteam.missions import service as missions
 from droneteam.missions.service import LiveState, MissionLink
 from droneteam.settings import Settings
@@ -19,7 +21,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--link",
         action="append",
         required=True,
-        help="tcp:HOST:PORT, udpin:HOST:PORT or udpout:HOST:PORT; once per mission, in order",
+        help="tcp:HOST:PORT, udpin:HOST:PORT, udpout:HOST:PORT or serial:DEVICE:BAUD, spare ones "
+        "after a comma; once per mission, in order",
+    )
+    parser.add_argument(
+        "--forward",
+        metavar="udpout:HOST:PORT",
+        help="a ground station that listens and speaks along",
+    )
+    parser.add_argument(
+        "--signing-key",
+        type=Path,
+        metavar="FILE",
+        help="file with the passphrase or key of MAVLink 2 signing; unsigned packets are refused",
     )
     parser.add_argument("--user", help="the login of the pilot who flies (default: the system)")
     parser.add_argument(
@@ -39,8 +53,10 @@ def run(args: argparse.Namespace) -> int:
     if args.user:
         with db.read_scope(engine) as session:
             actor = accounts.actor_for_login(session, args.user)
+    signing = _signing(args.signing_key)
     links = [
-        MissionLink(number, link) for number, link in zip(args.mission, args.link, strict=True)
+        MissionLink(number, link, None, args.forward, signing)
+        for number, link in zip(args.mission, args.link, strict=True)
     ]
     sorties = missions.fly_missions(
         engine, settings, actor, links, time_scale=args.time_scale, on_state=_Progress()
@@ -53,6 +69,15 @@ def run(args: argparse.Namespace) -> int:
         )
     done = all(sortie.ending == "completed" for sortie in sorties)
     return 0 if done else EXIT_NOT_COMPLETED
+
+
+def _signing(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"signing key {path}: {error}", field="signing-key") from error
 
 
 class _Progress:

@@ -74,6 +74,9 @@ from droneteam.fleet.logbook import (
     list_flights,
     log_flight,
 )
+from droneteam.fleet.pilots import (
+    assign_pilot_user,
+)
 from droneteam.fleet.planning import (
     current_plan,
     get_assignment,
@@ -172,6 +175,7 @@ __all__ = [
     "add_attachment",
     "add_credential",
     "add_version",
+    "assign_pilot_user",
     "attachment_file",
     "book_request",
     "cancel_request",

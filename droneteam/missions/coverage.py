@@ -1,7 +1,7 @@
-"""Which points of the ground a set of planned photos sees.
+"""Which points of the ground, or of a wall, a set of planned photos sees.
 
-A pinhole without distortion over flat ground at the height of the take-off point; enough to
-decide overlaps, not to predict accuracy.
+A pinhole without distortion, nothing in its way; enough to decide overlaps, not to predict
+accuracy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def views_per_point(
 ) -> NDArray[np.int64]:
     """How many photos see each point.
 
-    points_m : (n, 2) on the ground; positions_m : (k, 3) east, north, height above ground;
+    points_m : (n, 2) on the ground, or (n, 3) with heights above it;
+    positions_m : (k, 3) east, north, height above ground;
     angles_deg : (k, 2) yaw from north and pitch (-90 is straight down)
     Returns (n,).
     """
@@ -63,7 +64,8 @@ def _seen(
         [np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), np.sin(pitch)], axis=1
     )
     down = np.cross(forward, right)
-    ground = np.column_stack([points_m, np.zeros(len(points_m))])
+    heights = points_m[:, 2:] if points_m.shape[1] == 3 else np.zeros((len(points_m), 1))
+    ground = np.hstack([points_m[:, :2], heights])
 
     def component(axis: FloatArray) -> FloatArray:
         offset = np.sum(axis * positions_m, axis=1)

@@ -177,34 +177,19 @@ def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
         return _in_mode(flight, now_s)
     if not flight.mode_confirmed and mode == flight.mode_before:
         # An acknowledgement may be a late echo of an earlier mode change: ask again.
-        again = flight.task is None and not flight.link_lost
-        return (
-            _change_mode(flight, CopterMode(wanted), now_s)
-            if again
-            else (
-                flight,
-                [],
-            )
-        )
+        if flight.task is None and not flight.link_lost:
+            return _change_mode(flight, CopterMode(wanted), now_s)
+        return flight, []
     if flight.phase is Phase.RETURNING and mode in _GOING_HOME:
         return replace(flight, strange_heartbeats=0), []
     # Heartbeats may overtake each other on UDP: one alone may be an old one.
     if flight.strange_heartbeats == 0:
         return replace(flight, strange_heartbeats=1), []
     if mode in _GOING_HOME and flight.armed:
-        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {_why_home(flight)}")
+        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {flight.why_home}")
         flight = replace(flight, task=None, commanded_mode=mode, mode_confirmed=True)
         return replace(flight, strange_heartbeats=0), [Note("returning", flight.reason)]
     return _hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
-
-
-def _why_home(flight: Flight) -> str:
-    """Why the vehicle turned back on its own, as far as it said so."""
-    if flight.failsafe_text:
-        return flight.failsafe_text
-    if flight.link_losses:
-        return "the link had been lost"
-    return "no failsafe was announced; the pilot may have chosen it"
 
 
 def _hand_over(flight: Flight, reason: str) -> Step:
@@ -221,7 +206,7 @@ def _disarmed(flight: Flight) -> Step:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
             if flight.reached_seq >= max(waypoints, default=0):
                 return _end(flight, Ending.COMPLETED, [])
-            reason = flight.reason or f"landed early: {_why_home(flight)}"
+            reason = flight.reason or f"landed early: {flight.why_home}"
             return _end(replace(flight, reason=reason), Ending.RETURNED, [])
         case Phase.HANDED_OVER:
             return _end(flight, Ending.HANDED_OVER, [])
@@ -231,12 +216,16 @@ def _disarmed(flight: Flight) -> Step:
 
 
 def _battery(flight: Flight, now_s: float) -> Step:
-    """Come home while there is enough left to do so."""
+    """Come home while there is enough left to do so against the wind."""
     left = flight.readings.battery_pct
-    low = left is not None and left <= flight.order.rtl_battery_pct
-    if not low or flight.phase is not Phase.FLYING or flight.strange_heartbeats or flight.adopted:
+    if left is None or flight.phase is not Phase.FLYING:
         return flight, []
-    return _go_home(flight, f"battery at {left:.0f} %", now_s)
+    if flight.flying_since is None and flight.boot_s is not None:
+        flight = replace(flight, flying_since=(flight.boot_s, left))
+    needed = flight.battery_needed_pct(left)
+    if left > needed or flight.strange_heartbeats or flight.adopted:
+        return flight, []
+    return _go_home(flight, f"battery at {left:.0f} %, the way home needs {needed:.0f} %", now_s)
 
 
 # The passing of time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from droneteam.missions import reserve
 from droneteam.missions.messages import Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
@@ -108,7 +109,8 @@ class Flight:
     heard_at_s : when the vehicle last spoke, on the link's clock; boot_s : its own clock;
     phase_since_s : of the phase, on the vehicle's clock; commanded_mode, mode_confirmed : the
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
-    we did not ask for; verified : whether the approved mission was read back from the vehicle.
+    we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission
+    began, once known; verified : whether the approved mission was read back from the vehicle.
     """
 
     order: FlightOrder
@@ -129,6 +131,7 @@ class Flight:
     mode_before: int | None = None
     mode_confirmed: bool = False
     strange_heartbeats: int = 0
+    flying_since: tuple[float, float] | None = None
     verified: bool = False
     adopted: bool = False
     mission_seq: int = 0
@@ -148,6 +151,24 @@ class Flight:
     def progress(self) -> float:
         """Share of the mission's items that lie behind, 0 to 1."""
         return min(1.0, self.mission_seq / max(1, len(self.order.items) - 1))
+
+    @property
+    def why_home(self) -> str:
+        """Why the vehicle turned back on its own, as far as it said so."""
+        if self.failsafe_text:
+            return self.failsafe_text
+        if self.link_losses:
+            return "the link had been lost"
+        return "no failsafe was announced; the pilot may have chosen it"
+
+    def battery_needed_pct(self, left_pct: float) -> float:
+        """The charge at which the way home begins from here, and never below the order's own."""
+        position, since, order = self.readings.position, self.flying_since, self.order
+        if position is None or since is None:
+            return order.rtl_battery_pct
+        drain = reserve.drain_pct_s(since[1] - left_pct, position.boot_s - since[0])
+        needed = reserve.needed_pct(position, order.home, order.rtl_alt_m, drain)
+        return max(order.rtl_battery_pct, needed)
 
 
 Step = tuple[Flight, list[Command]]

@@ -28,7 +28,7 @@ from droneteam.missions.flight_state import (
     Tick,
 )
 from droneteam.missions.journal import ARMING, Entry, Journal, was_arming
-from droneteam.missions.link import LinkAddress, MavlinkLink, VehicleLink
+from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
 from droneteam.missions.messages import (
     CommandId,
@@ -39,7 +39,9 @@ from droneteam.missions.messages import (
 )
 from droneteam.missions.preflight import FlightOrder
 from droneteam.missions.protocol import Timing
+from droneteam.missions.signing import Signer
 from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.transports import LinkAddress
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,11 @@ SAMPLE_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class SortieOrder:
-    """One drone's part of a call to `fly`: what, which drone, and over which link."""
+    """One drone's part of a call to `fly`: what, which drone, and over which link.
+
+    spare_links : used while the first one is silent; forward : a ground station that listens
+    and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign.
+    """
 
     order: FlightOrder
     drone_id: int
@@ -57,6 +63,9 @@ class SortieOrder:
     link: LinkAddress
     log_dir: Path
     system_id: int | None = None
+    spare_links: tuple[LinkAddress, ...] = ()
+    forward: LinkAddress | None = None
+    signing_key: bytes | None = None
 
     @property
     def tlog_path(self) -> Path:
@@ -195,7 +204,7 @@ class FlightDeck:
         return _Runner(
             sortie=sortie,
             flight=Flight(_after_restart(sortie), timing),
-            link=MavlinkLink(sortie.link, tlog, system_id=sortie.system_id),
+            link=_link(sortie, tlog),
             tlog=tlog,
             journal=Journal(sortie.journal_path),
             clocks=self.clocks,
@@ -239,6 +248,16 @@ class FlightDeck:
             )
             if state is not None:
                 self.on_state(state)
+
+
+def _link(sortie: SortieOrder, tlog: TlogWriter) -> MavlinkLink:
+    return MavlinkLink(
+        (sortie.link, *sortie.spare_links),
+        tlog,
+        system_id=sortie.system_id,
+        forward=sortie.forward,
+        signer=None if sortie.signing_key is None else Signer(sortie.signing_key),
+    )
 
 
 def _after_restart(sortie: SortieOrder) -> FlightOrder:

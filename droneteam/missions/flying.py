@@ -18,12 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
+from droneteam.missions.arming import begin_flight
 from droneteam.missions.fly import FlightDeck, SortieOrder
-from droneteam.missions.link import LinkAddress
 from droneteam.missions.live import LiveState
-from droneteam.missions.planning import begin_flight
 from droneteam.missions.preflight import flight_order
+from droneteam.missions.signing import key_from_text
 from droneteam.missions.sorties import record_sortie, update_live_states
+from droneteam.missions.transports import LinkAddress
 from droneteam.missions.views import MissionView, SortieView
 from droneteam.settings import Settings
 
@@ -37,11 +38,18 @@ RTL_STEP_M = 3.0
 
 @dataclass(frozen=True, slots=True)
 class MissionLink:
-    """Which mission is flown over which link; system_id None takes the autopilot heard first."""
+    """Which mission is flown over which link.
+
+    link : one address, or several with commas of which the first is preferred; system_id : None
+    takes the autopilot heard first; forward : a ground station's address; signing : the
+    passphrase or key that the vehicle signs with.
+    """
 
     mission_id: int
     link: str
     system_id: int | None = None
+    forward: str | None = None
+    signing: str | None = None
 
 
 def fly_mission(
@@ -85,17 +93,15 @@ def fly_missions(
         A link is not an address.
     """
     log_dir = settings.blob_dir("logs")
-    addresses = [LinkAddress.parse(mission.link) for mission in missions]
+    ways = [_Way.parse(mission) for mission in missions]
     with session_scope(engine) as session:
         views = [
             begin_flight(session, actor, mission.mission_id, datetime.now(UTC))
             for mission in missions
         ]
     orders = [
-        _order(view, address, mission.system_id, log_dir, index, time_scale)
-        for index, (view, address, mission) in enumerate(
-            zip(views, addresses, missions, strict=True)
-        )
+        _order(view, way, log_dir, index, time_scale)
+        for index, (view, way) in enumerate(zip(views, ways, strict=True))
     ]
     with _Publisher(engine, on_state) as publisher:
         results = FlightDeck(orders, time_scale=time_scale, on_state=publisher.offer).fly()
@@ -107,21 +113,47 @@ def fly_missions(
 
 
 def _order(
-    view: MissionView,
-    link: LinkAddress,
-    system_id: int | None,
-    log_dir: Path,
-    index: int,
-    time_scale: float,
+    view: MissionView, way: _Way, log_dir: Path, index: int, time_scale: float
 ) -> SortieOrder:
     order = flight_order(
         view.id,
         view.plan.items,
         view.plan.home,
+        duration_s=view.duration_s,
         rtl_extra_m=RTL_STEP_M * index,
         time_scale=time_scale,
     )
-    return SortieOrder(order, view.drone_id, view.drone_name, link, log_dir, system_id)
+    first, *spare = way.addresses
+    return SortieOrder(
+        order,
+        view.drone_id,
+        view.drone_name,
+        first,
+        log_dir,
+        way.system_id,
+        tuple(spare),
+        way.forward,
+        way.signing_key,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A mission's links, understood before anything is marked as flying."""
+
+    addresses: tuple[LinkAddress, ...]
+    system_id: int | None
+    forward: LinkAddress | None
+    signing_key: bytes | None
+
+    @classmethod
+    def parse(cls, mission: MissionLink) -> _Way:
+        return cls(
+            LinkAddress.parse_all(mission.link),
+            mission.system_id,
+            None if mission.forward is None else LinkAddress.parse(mission.forward),
+            None if mission.signing is None else key_from_text(mission.signing),
+        )
 
 
 class _Publisher:

@@ -1,4 +1,5 @@
-"""TABLES mission, sortie, checklist_run, geozone, vehicle_state, registered_flight."""
+"""TABLES mission, arming_signature, sortie, checklist_run, geozone, vehicle_state and
+registered_flight."""
 
 from __future__ import annotations
 
@@ -36,6 +37,18 @@ class Mission(Base):
     created_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class ArmingSignature(Base):
+    """One person's signature that a plan may take off now."""
+
+    __tablename__ = "arming_signature"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    mission_id: Mapped[int] = mapped_column(ForeignKey("mission.id"), index=True)
+    mission_hash: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SortieRow(Base):

@@ -12,18 +12,17 @@ where that is not enough it says so instead of flying a survey with holes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 
 from droneteam.errors import InputError
-from droneteam.geo import EnuFrame, FloatArray, GeoPoint, check_lat_lon
+from droneteam.geo import FloatArray
 from droneteam.missions import estimate
 from droneteam.missions.camera import CameraSpec
 from droneteam.missions.coverage import sample_points, views_per_point
-from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
+from droneteam.missions.items import HomePoint, MissionItem
 from droneteam.missions.patterns.orbit import Orbit, plan_orbit
 from droneteam.missions.patterns.survey import (
     LineSpacing,
@@ -32,8 +31,8 @@ from droneteam.missions.patterns.survey import (
     photos_on_line,
     survey_lines,
 )
+from droneteam.missions.route import Ground, LatLon, LookAt, Run, effort, mission_items
 
-LatLon = tuple[float, float]
 GeoPolygon = tuple[LatLon, ...]
 
 MIN_FORWARD_OVERLAP = 0.55
@@ -45,12 +44,9 @@ MAX_HEIGHT_M = 120.0
 """Regulation (EU) 2019/947, UAS.OPEN.010(2); airspace.py judges each site's own ceiling."""
 MAX_BLUR_PX = 0.5
 """Largest smear of a photo by the vehicle's own motion."""
-TAKEOFF_HEIGHT_M = 10.0
 MAX_AREA_M2 = 25e6
 TURNING_MPS2 = 1.0
 """Sideways acceleration in the orbit's corners: little enough for the path to be followed."""
-HOLD_S = 1.0
-"""Time the vehicle stands still at a line's ends, so that photos lie where they were planned."""
 _RELAX_STEPS = 40
 _COVERAGE_POINTS = 160
 _LEADS = (0.0, 0.25, 0.5)
@@ -86,23 +82,24 @@ class SurveyParams:
     ground_alt_home_m: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("gsd_m", self.gsd_m, 0.001, 0.5)
-        _check("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
-        _check("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
-        _check("cross_spacing", self.cross_spacing, 1.0, 4.0)
-        _check("orbit_pitch_deg", self.orbit_pitch_deg, -80.0, -15.0)
-        _check("orbit_photos", self.orbit_photos, 6, 200)
-        _check("orbit_offset_m", self.orbit_offset_m, 0.0, 200.0)
-        _check("speed_mps", self.speed_mps, 0.5, 20.0)
-        _check("min_views", self.min_views, 1, 50)
-        _check("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+        check_range("gsd_m", self.gsd_m, 0.001, 0.5)
+        check_range("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
+        check_range("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
+        check_range("cross_spacing", self.cross_spacing, 1.0, 4.0)
+        check_range("orbit_pitch_deg", self.orbit_pitch_deg, -80.0, -15.0)
+        check_range("orbit_photos", self.orbit_photos, 6, 200)
+        check_range("orbit_offset_m", self.orbit_offset_m, 0.0, 200.0)
+        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+        check_range("min_views", self.min_views, 1, 50)
+        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
         if self.max_photos is not None:
-            _check("max_photos", self.max_photos, 4, 100_000)
+            check_range("max_photos", self.max_photos, 4, 100_000)
         if self.angle_deg is not None:
-            _check("angle_deg", self.angle_deg, -360.0, 360.0)
+            check_range("angle_deg", self.angle_deg, -360.0, 360.0)
 
 
-def _check(field: str, value: float, low: float, high: float) -> None:
+def check_range(field: str, value: float, low: float, high: float) -> None:
+    """Refuses a value outside its range, by name."""
     if not low <= value <= high:  # also rejects NaN
         raise InputError(f"{field} {value} outside [{low:g}, {high:g}]", field=field)
 
@@ -123,7 +120,8 @@ class MissionPlan:
     """A mission and what it is expected to give.
 
     gsd_m : of the nadir photos; forward_overlap, side_overlap : as planned, after any reduction
-    to the bound on photos; min_views : photos in which the worst point of the polygon lies.
+    to the bound on photos; min_views : photos in which the worst point of the area lies;
+    area : what is looked at; chance_of_finding : of a person, for a search.
     """
 
     home: HomePoint
@@ -138,20 +136,16 @@ class MissionPlan:
     forward_overlap: float
     side_overlap: float
     area: GeoPolygon
+    pattern: str = "survey"
+    chance_of_finding: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Site:
     """The area in metres about its own middle."""
 
-    frame: EnuFrame
+    ground: Ground
     polygon_m: FloatArray
-    home_m: FloatArray
-
-    def lat_lon(self, points_m: FloatArray) -> FloatArray:
-        """(n, 2) degrees of (n, 2) metres."""
-        enu = np.column_stack([points_m, np.zeros(len(points_m))])
-        return self.frame.geodetic_from_enu(enu)[:, :2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +186,11 @@ def plan_survey(
 
 
 def _site(area: GeoPolygon, home: HomePoint) -> _Site:
-    for lat_deg, lon_deg in area:
-        check_lat_lon(lat_deg, lon_deg)
     corners = area[:-1] if len(area) > 1 and area[0] == area[-1] else area
     if len(corners) < 3:
         raise InputError(f"the area needs 3 corners, not {len(corners)}", field="polygon")
-    lat_lon = np.array(corners)
-    middle = lat_lon.mean(axis=0)
-    frame = EnuFrame(GeoPoint(float(middle[0]), float(middle[1])))
-    geodetic = np.column_stack([lat_lon, np.zeros(len(lat_lon))])
-    polygon_m = frame.enu_from_geodetic(geodetic)[:, :2]
+    ground = Ground.around(corners, home)
+    polygon_m = ground.metres(corners)
     shape = shapely.polygons(polygon_m)
     if not shape.is_valid:
         raise InputError("the area's outline crosses itself", field="polygon")
@@ -211,8 +200,7 @@ def _site(area: GeoPolygon, home: HomePoint) -> _Site:
             f"{MAX_AREA_M2 / 1e6:.0f} km²",
             field="polygon",
         )
-    home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
-    return _Site(frame, polygon_m, home_m)
+    return _Site(ground, polygon_m)
 
 
 def _covering_layout(site: _Site, camera: CameraSpec, params: SurveyParams) -> tuple[_Layout, int]:
@@ -287,7 +275,9 @@ def _lines(
     bearing = params.angle_deg
     if bearing is None:
         bearing = longest_direction_deg(site.polygon_m)
-    lines = nearest_start_first(survey_lines(site.polygon_m, spacing, bearing, lead), site.home_m)
+    lines = nearest_start_first(
+        survey_lines(site.polygon_m, spacing, bearing, lead), site.ground.home_m
+    )
     if not params.crosshatch:
         return lines
     sparse = LineSpacing(params.cross_spacing * spacing.across_m, spacing.along_m)
@@ -332,11 +322,11 @@ def _predicted(
     return np.concatenate(places), np.concatenate(angles)
 
 
-def _survey_speed(camera: CameraSpec, params: SurveyParams, along_m: float) -> float:
+def photo_speed(camera: CameraSpec, gsd_m: float, wanted_mps: float, along_m: float) -> float:
     """The wanted speed, or less where blur or the shutter's interval asks for it."""
-    by_blur = MAX_BLUR_PX * params.gsd_m / camera.exposure_s
+    by_blur = MAX_BLUR_PX * gsd_m / camera.exposure_s
     by_interval = along_m / camera.min_interval_s if camera.min_interval_s > 0.0 else math.inf
-    return max(0.5, math.floor(100.0 * min(params.speed_mps, by_blur, by_interval)) / 100.0)
+    return max(0.5, math.floor(100.0 * min(wanted_mps, by_blur, by_interval)) / 100.0)
 
 
 def _mission(
@@ -350,10 +340,10 @@ def _mission(
 ) -> MissionPlan:
     runs = _runs(camera, params, layout)
     photos = _photo_positions(site, params, layout)
-    length_m, duration_s = _effort(site.home_m, runs)
+    length_m, duration_s = effort(site.ground.home_m, runs)
     return MissionPlan(
         home=home,
-        items=_items(site, params, runs),
+        items=mission_items(site.ground, runs),
         photo_positions=photos,
         length_m=length_m,
         duration_s=duration_s,
@@ -367,23 +357,7 @@ def _mission(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A path along which photos are taken.
-
-    look_at_m : what the camera looks at, None for straight down; at_start : whether the first
-    photo is taken at the path's start, else one trigger distance later.
-    """
-
-    path_m: FloatArray
-    alt_home_m: float
-    speed_mps: float
-    trigger_m: float
-    at_start: bool
-    look_at_m: FloatArray | None = None
-
-
-def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[_Run]:
+def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[Run]:
     """Every run, in flying order.
 
     A line begins one photo distance early, so that the vehicle has its speed and heading at the
@@ -391,100 +365,27 @@ def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[_Ru
     whether the last one is taken.
     """
     along_m = layout.spacing.along_m
-    speed_mps = _survey_speed(camera, params, along_m)
+    speed_mps = photo_speed(camera, params.gsd_m, params.speed_mps, along_m)
     nadir_alt = layout.height_m + params.ground_alt_home_m
     runs = []
     for start, end in layout.lines_m:
         step_m = along_m * (end - start) / np.hypot(*(end - start))
         path = np.array([start - step_m, end + 0.5 * step_m])
-        runs.append(_Run(path, nadir_alt, speed_mps, along_m, at_start=False))
+        runs.append(Run(path, nadir_alt, speed_mps, along_m))
     orbit = layout.orbit
     if orbit is not None:
         turning_mps = max(1.5, math.sqrt(TURNING_MPS2 * max(1.0, params.orbit_offset_m)))
         alt = orbit.height_m + params.ground_alt_home_m
         slow_mps = round(min(speed_mps, turning_mps), 2)
-        runs.append(_Run(orbit.path_m, alt, slow_mps, orbit.trigger_m, True, orbit.centre_m))
+        centre = LookAt(orbit.centre_m, params.ground_alt_home_m)
+        runs.append(Run(orbit.path_m, alt, slow_mps, orbit.trigger_m, True, centre))
     return runs
-
-
-def _effort(home_m: FloatArray, runs: Sequence[_Run]) -> tuple[float, float]:
-    """Length flown, from take-off to landing, and time."""
-    length_m = duration_s = 0.0
-    here = home_m
-    for run in runs:
-        approach_m = float(np.hypot(*(run.path_m[0] - here)))
-        along_m = float(np.sum(np.hypot(*np.diff(run.path_m, axis=0).T)))
-        length_m += approach_m + along_m
-        duration_s += estimate.leg_duration_s(approach_m, run.speed_mps)
-        duration_s += estimate.leg_duration_s(along_m, run.speed_mps) + 2.0 * HOLD_S
-        here = run.path_m[-1]
-    back_m = float(np.hypot(*(home_m - here)))
-    up_m, down_m = max(0.0, runs[0].alt_home_m), max(0.0, runs[-1].alt_home_m)
-    duration_s += estimate.takeoff_duration_s(up_m) + estimate.landing_duration_s(down_m)
-    duration_s += estimate.leg_duration_s(back_m, runs[-1].speed_mps)
-    return length_m + back_m + up_m + down_m, duration_s
 
 
 def _photo_positions(
     site: _Site, params: SurveyParams, layout: _Layout
 ) -> tuple[PhotoPosition, ...]:
-    lat_lon = site.lat_lon(layout.photos_m[:, :2])
+    lat_lon = site.ground.lat_lon(layout.photos_m[:, :2])
     alt_home = layout.photos_m[:, 2] + params.ground_alt_home_m
     rows = np.column_stack([lat_lon, alt_home, layout.angles_deg]).tolist()
     return tuple(PhotoPosition(*row) for row in rows)
-
-
-def _items(site: _Site, params: SurveyParams, runs: Sequence[_Run]) -> tuple[MissionItem, ...]:
-    """Take-off, the lines with the camera straight down, the orbit, and the way home."""
-    takeoff_alt = max(TAKEOFF_HEIGHT_M, runs[0].alt_home_m)
-    items = [
-        MissionItem(MissionCommand.TAKEOFF, lat_deg=0.0, lon_deg=0.0, alt_home_m=takeoff_alt),
-        MissionItem(MissionCommand.DO_MOUNT_CONTROL, (-90.0, 0.0, 0.0, 0.0), extra=(0.0, 0.0, 2.0)),
-    ]
-    speed_mps = 0.0
-    for run in runs:
-        if run.speed_mps != speed_mps:
-            speed_mps = run.speed_mps
-            items.append(MissionItem(MissionCommand.DO_CHANGE_SPEED, (1.0, speed_mps, -1.0, 0.0)))
-        if run.look_at_m is None:
-            items += _photo_run(site, run)
-        else:
-            items.append(_look_at(site, params, run.look_at_m))
-            items += _photo_run(site, run)
-            items.append(MissionItem(MissionCommand.DO_SET_ROI_NONE))
-    items.append(MissionItem(MissionCommand.RETURN_TO_LAUNCH))
-    return tuple(quantised(item) for item in items)
-
-
-def _photo_run(site: _Site, run: _Run) -> list[MissionItem]:
-    """Stop at the first corner, take photos up to the last, stop there."""
-    corners = site.lat_lon(run.path_m)
-    inner = [_waypoint(corner, run.alt_home_m, 0.0) for corner in corners[1:-1]]
-    now = 1.0 if run.at_start else 0.0
-    return [
-        _waypoint(corners[0], run.alt_home_m, HOLD_S),
-        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (run.trigger_m, 0.0, now, 0.0)),
-        *inner,
-        _waypoint(corners[-1], run.alt_home_m, HOLD_S),
-        MissionItem(MissionCommand.DO_SET_CAM_TRIGG_DIST, (0.0, 0.0, 0.0, 0.0)),
-    ]
-
-
-def _look_at(site: _Site, params: SurveyParams, centre_m: FloatArray) -> MissionItem:
-    (centre,) = site.lat_lon(centre_m[None, :])
-    return MissionItem(
-        MissionCommand.DO_SET_ROI_LOCATION,
-        lat_deg=float(centre[0]),
-        lon_deg=float(centre[1]),
-        alt_home_m=params.ground_alt_home_m,
-    )
-
-
-def _waypoint(lat_lon: FloatArray, alt_home_m: float, hold_s: float) -> MissionItem:
-    return MissionItem(
-        MissionCommand.WAYPOINT,
-        (hold_s, 0.0, 0.0, 0.0),
-        lat_deg=float(lat_lon[0]),
-        lon_deg=float(lat_lon[1]),
-        alt_home_m=alt_home_m,
-    )

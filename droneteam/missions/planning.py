@@ -12,26 +12,26 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
-from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
+from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
-from droneteam.missions.plan import plan_survey
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
     plan_from_json,
     plan_to_json,
 )
-from droneteam.missions.views import MissionState, MissionView, SurveySpec
+from droneteam.missions.tasks import SearchParams, plan_task
+from droneteam.missions.views import MissionSpec, MissionState, MissionView
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
 
 
 def plan_mission(
-    session: Session, actor: Actor, assignment_id: int, spec: SurveySpec, now: datetime
+    session: Session, actor: Actor, assignment_id: int, spec: MissionSpec, now: datetime
 ) -> MissionView:
     """A new mission in draft for an assignment, planned and checked against the airspace.
 
@@ -44,11 +44,13 @@ def plan_mission(
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
-    area = spec.polygon or request.polygon
-    if len(area) < 3:
-        raise InputError("the request has no area: draw the survey's polygon", field="polygon")
+    places = spec.polygon or request.polygon
+    if not places and isinstance(spec.params, SearchParams) and spec.params.starts_at_a_place:
+        places = ((request.lat_deg, request.lon_deg),)
+    if not places:
+        raise InputError("the request has no area: draw what is to be flown", field="polygon")
     home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
-    plan = plan_survey(area, camera_named(spec.camera), spec.params, home)
+    plan = plan_task(places, camera_named(spec.camera), spec.params, home)
     findings = airspace.check(
         plan, stored_geozones(session), assignment.start_at, until=assignment.end_at
     )
@@ -64,7 +66,7 @@ def plan_mission(
         start_at=assignment.start_at,
         end_at=assignment.end_at,
         camera=spec.camera,
-        params=asdict(spec.params),
+        params={"pattern": plan.pattern, **asdict(spec.params)},
         plan=plan_to_json(plan),
         findings=findings_to_json(findings),
         mission_hash=mission_hash(wire_mission(plan.items, home)),
@@ -155,31 +157,6 @@ def mission_row(session: Session, actor: Actor, mission_id: int) -> models.Missi
     if row is None:
         raise NotFound("mission", mission_id)
     return row
-
-
-def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:
-    """The mission, marked as flying; the plan is checked against the approved hash.
-
-    A mission that is already flying may be taken up again: that is how a restarted controller
-    adopts it.
-
-    Raises
-    ------
-    NotAllowed
-        It was not approved, or its plan is not the approved one.
-    """
-    require_role(actor, *PLANNERS)
-    row = mission_row(session, actor, mission_id)
-    if row.state not in (MissionState.APPROVED, MissionState.FLYING):
-        raise NotAllowed(f"mission {mission_id} is {row.state}: only an approved one may be flown")
-    view = mission_view(row)
-    if mission_hash(wire_mission(view.plan.items, view.plan.home)) != row.mission_hash:
-        raise NotAllowed(f"the plan of mission {mission_id} is not the one that was approved")
-    if row.state == MissionState.APPROVED:
-        row.state = MissionState.FLYING.value
-        fleet.mark_request_state(session, actor, row.request_id, "in_progress", now)
-    audit.append(session, actor, action="mission.fly", subject=f"mission:{row.id}", at=now)
-    return mission_view(row)
 
 
 def load_geozones(

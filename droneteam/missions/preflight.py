@@ -20,6 +20,7 @@ from droneteam.missions.items import (
 )
 from droneteam.missions.messages import CopterMode, Position
 from droneteam.missions.parameters import WantedParam
+from droneteam.missions.reserve import RESERVE_PCT, USUAL_DRAIN_PCT_S
 
 FENCE_MARGIN_M = 40.0
 """Room around the planned path: ArduCopter turns back at the fence, with wind and braking."""
@@ -30,6 +31,8 @@ MIN_RTL_ALT_M = 15.0
 MAX_HOME_OFFSET_M = 150.0
 """A vehicle that stands farther from the planned take-off point is the wrong one or displaced."""
 MIN_BATTERY_PCT = 40.0
+FULL_PACK_PCT = 90.0
+"""A flight that needs more than one pack starts with at least this much in the first."""
 RTL_BATTERY_PCT = 25.0
 MIN_SATELLITES = 6
 FIX_3D = 3
@@ -44,7 +47,8 @@ class FlightOrder:
     """An approved mission as it is handed to the flight controller.
 
     expected_hash : of the approved items; fence : inclusion polygon items, may be empty;
-    may_arm : False after a restart in mid-sortie: then the flight is only watched.
+    rtl_alt_m : height of the way home above take-off; may_arm : False after a restart in
+    mid-sortie: then the flight is only watched.
     """
 
     mission_id: int
@@ -55,6 +59,7 @@ class FlightOrder:
     takeoff_alt_home_m: float
     profile: tuple[WantedParam, ...]
     may_arm: bool = True
+    rtl_alt_m: float = MIN_RTL_ALT_M
     min_battery_pct: float = MIN_BATTERY_PCT
     rtl_battery_pct: float = RTL_BATTERY_PCT
 
@@ -86,11 +91,13 @@ def flight_order(
     items: Sequence[MissionItem],
     home: HomePoint,
     *,
+    duration_s: float = 0.0,
     rtl_extra_m: float = 0.0,
     time_scale: float = 1.0,
 ) -> FlightOrder:
     """The order for a mission: wire items, a fence around them and the enforced parameters.
 
+    duration_s : what the flight is expected to take: decides the charge to start with;
     rtl_extra_m : height added to the way home, so that drones of one team do not share it.
     """
     wire = wire_mission(items, home)
@@ -110,7 +117,15 @@ def flight_order(
         home=home,
         takeoff_alt_home_m=takeoffs[0] if takeoffs else top_m,
         profile=parameter_profile(rtl_alt_m, time_scale),
+        rtl_alt_m=rtl_alt_m,
+        min_battery_pct=_start_pct(duration_s),
     )
+
+
+def _start_pct(duration_s: float) -> float:
+    """The charge to take off with: of the flight and its reserve, a full pack at most."""
+    needed = RESERVE_PCT + USUAL_DRAIN_PCT_S * duration_s
+    return min(FULL_PACK_PCT, max(MIN_BATTERY_PCT, needed))
 
 
 def parameter_profile(rtl_alt_m: float, time_scale: float) -> tuple[WantedParam, ...]:

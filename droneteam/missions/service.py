@@ -7,6 +7,7 @@ that proves the rule: it opens its own short transactions, because a flight outl
 from __future__ import annotations
 
 from droneteam.missions.airspace import Finding
+from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
 from droneteam.missions.plan import MissionPlan, SurveyParams
@@ -32,29 +33,31 @@ from droneteam.missions.sorties import (
 )
 from droneteam.missions.views import (
     ChecklistItem,
+    MissionSpec,
     MissionState,
     MissionView,
     RegisteredFlight,
     SortieView,
-    SurveySpec,
 )
 
 __all__ = [
     "ChecklistItem",
+    "Clearance",
     "Finding",
     "LiveState",
     "MissionLink",
     "MissionPlan",
+    "MissionSpec",
     "MissionState",
     "MissionView",
     "RegisteredFlight",
     "SortieLog",
     "SortieView",
     "SurveyParams",
-    "SurveySpec",
     "Trigger",
     "approve_mission",
     "cancel_mission",
+    "clearance",
     "fly_mission",
     "fly_missions",
     "get_mission",
@@ -69,6 +72,7 @@ __all__ = [
     "read_sortie",
     "record_sortie",
     "register_flight",
+    "sign_arming",
     "stored_geozones",
     "update_live_states",
 ]

@@ -12,6 +12,7 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
 from droneteam.missions.sortie import Trigger
+from droneteam.missions.tasks import TaskParams
 
 
 class MissionState(StrEnum):
@@ -26,14 +27,15 @@ class MissionState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SurveySpec:
+class MissionSpec:
     """What the pilot asks the planner for.
 
     home : the take-off point, None for the request's meeting point; home_alt_amsl_m : its
-    height when home is None; polygon : None for the request's own.
+    height when home is None; polygon : the area, axis, wall or places that the parameters ask
+    for, None for the request's own area.
     """
 
-    params: SurveyParams = field(default_factory=lambda: SurveyParams(max_photos=60))
+    params: TaskParams = field(default_factory=lambda: SurveyParams(max_photos=60))
     camera: str = SIMULATED.name
     home: HomePoint | None = None
     home_alt_amsl_m: float = 0.0

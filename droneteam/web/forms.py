@@ -91,8 +91,8 @@ class FormReader:
             self.fail(name, message)
             return fallback
 
-    def polygon(self, name: str) -> tuple[tuple[float, float], ...]:
-        """Corners (lat_deg, lon_deg), one per line; empty for an empty field."""
+    def polygon(self, name: str, *, at_least: int = 3) -> tuple[tuple[float, float], ...]:
+        """Corners or places (lat_deg, lon_deg), one per line; empty for an empty field."""
         corners: list[tuple[float, float]] = []
         for number, line in enumerate(self.raw(name).splitlines(), start=1):
             if not line.strip():
@@ -106,15 +106,20 @@ class FormReader:
                 self.fail(name, message)
                 return ()
             corners.append(pair)
-        return self._checked(name, corners)
+        return self._checked(name, corners, at_least)
 
     def _checked(
-        self, name: str, corners: list[tuple[float, float]]
+        self, name: str, corners: list[tuple[float, float]], at_least: int
     ) -> tuple[tuple[float, float], ...]:
-        if len(corners) > 1 and corners[0] == corners[-1]:
+        if at_least >= 3 and len(corners) > 1 and corners[0] == corners[-1]:
             corners.pop()
-        if corners and len(corners) < 3:
-            self.fail(name, _("An area needs at least three corners; leave it empty for a place."))
+        if corners and len(corners) < at_least:
+            self.fail(
+                name,
+                _("An area needs at least three corners; leave it empty for a place.")
+                if at_least == 3
+                else _("At least %(n)s places are needed, one per line.", n=at_least),
+            )
         if len(corners) > MAX_VERTICES:
             self.fail(name, _("At most %(n)s corners.", n=MAX_VERTICES))
         return tuple(corners)

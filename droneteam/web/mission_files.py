@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 from droneteam.missions.formats.geojson import plan_to_geojson
 from droneteam.missions.formats.kml import plan_to_kml
+from droneteam.missions.formats.litchi import write_litchi
 from droneteam.missions.formats.missionfile import MissionFile
+from droneteam.missions.formats.photostops import stops_of
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
+from droneteam.missions.formats.wpml import write_wpml
 from droneteam.missions.views import MissionView
 
 
@@ -35,11 +38,30 @@ def as_kml(mission: MissionView) -> tuple[bytes, str]:
     return content, "application/vnd.google-earth.kml+xml"
 
 
+def as_litchi(mission: MissionView) -> tuple[bytes, str]:
+    """Litchi's CSV: a waypoint per photo."""
+    return write_litchi(stops_of(mission.plan)).encode(), "text/csv"
+
+
+def as_wpml(mission: MissionView) -> tuple[bytes, str]:
+    """DJI's KMZ: a waypoint per photo."""
+    content = write_wpml(stops_of(mission.plan), takeoff_height_m=_first_height_m(mission))
+    return content, "application/vnd.google-earth.kmz"
+
+
+def _first_height_m(mission: MissionView) -> float:
+    """The height of the first leg, which the way to it must not undercut."""
+    heights = (item.alt_home_m for item in mission.plan.items)
+    return next((height for height in heights if height is not None), 20.0)
+
+
 WRITERS: dict[str, Callable[[MissionView], tuple[bytes, str]]] = {
     "plan": as_plan,
     "waypoints": as_waypoints,
     "kml": as_kml,
     "geojson": as_geojson,
+    "csv": as_litchi,
+    "kmz": as_wpml,
 }
 """By file name extension: the content and its media type."""
 

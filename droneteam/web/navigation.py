@@ -33,6 +33,7 @@ _PAGES = (
     ("agreement.show", _l("Agreement")),
     ("statistics.index", _l("Figures")),
     ("calendars.index", _l("Calendars")),
+    ("people.index", _l("People")),
     ("audit.index", _l("Audit")),
 )
 

@@ -111,6 +111,17 @@ MISSION_STATES: _Words = {
     "cancelled": _l("cancelled"),
 }
 
+PATTERNS: _Words = {
+    "survey": _l("survey of an area"),
+    "corridor": _l("corridor along a road"),
+    "facade": _l("façade"),
+    "expanding_square": _l("search, expanding square"),
+    "sector": _l("search by sectors"),
+    "parallel_track": _l("search by parallel tracks"),
+    "overwatch": _l("overwatch"),
+    "free": _l("free waypoints"),
+}
+
 SEVERITIES: _Words = {"pass": _l("go"), "warn": _l("with care"), "stop": _l("no go")}
 
 READINESS: _Words = {
@@ -292,6 +303,7 @@ FILTERS = {
     "payload_name": named(PAYLOADS),
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),
+    "pattern_name": named(PATTERNS),
     "readiness_name": named(READINESS),
     "plan_state": named(PLAN_STATES),
     "alert_kind": named(ALERT_KINDS),

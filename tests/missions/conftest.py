@@ -16,7 +16,7 @@ from droneteam.fleet import service as fleet
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, SurveyParams
-from droneteam.missions.views import SurveySpec
+from droneteam.missions.views import MissionSpec
 
 NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
 PLACE = HomePoint(50.81964215, 4.39053806, 56.4)
@@ -31,7 +31,7 @@ def area(*corners_m: tuple[float, float]) -> GeoPolygon:
 
 
 SCENE = area((-15.0, -5.5), (15.0, -5.5), (15.0, 5.5), (-15.0, 5.5))
-SPEC = SurveySpec(params=SurveyParams(gsd_m=0.010, max_photos=60), home=PLACE)
+SPEC = MissionSpec(params=SurveyParams(gsd_m=0.010, max_photos=60), home=PLACE)
 
 
 @dataclass(frozen=True)

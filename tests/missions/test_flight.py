@@ -23,7 +23,9 @@ from droneteam.missions.messages import (
     Heartbeat,
     MissionCount,
     ParamSet,
+    Position,
     StatusText,
+    SystemStatus,
 )
 from droneteam.missions.preflight import FlightOrder, flight_order
 from droneteam.missions.protocol import Timing
@@ -376,3 +378,52 @@ def test_a_thousand_schedules_end_landed(link: BadLink) -> None:
     outcome = fly_fake(a_flight(), FakeCopter(), link, watch=flies_only_what_was_approved)
     assert not outcome.copter.armed
     assert outcome.copter.alt_m == 0.0
+
+
+NORTH_2_KM = 50.8377
+EMPTY_SOON = 30.0
+
+
+def flying_at(lat_deg: float, battery_pct: float) -> Flight:
+    """A flight in AUTO at a place north of home."""
+    flight = replace(
+        a_flight(),
+        phase=Phase.FLYING,
+        armed=True,
+        verified=True,
+        commanded_mode=int(CopterMode.AUTO),
+        mode_confirmed=True,
+    )
+    flight, _ = step(flight, Heard(position_at(lat_deg, 100.0), 1.0))
+    flight, _ = step(flight, Heard(SystemStatus(battery_pct, 22.0, True), 1.1))
+    return flight
+
+
+def position_at(lat_deg: float, boot_s: float) -> Position:
+    return Position(boot_s, lat_deg, 4.3908, 65.0, 15.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_the_farther_away_the_more_charge_is_kept_for_the_way_home() -> None:
+    """2 km at 10 - 6 m/s are 500 s of 1,500: a third of the pack, and 15 % besides."""
+    assert flying_at(HOME.lat_deg, EMPTY_SOON).phase is Phase.FLYING
+    away = flying_at(NORTH_2_KM, EMPTY_SOON)
+    assert away.phase is Phase.RETURNING
+    assert "the way home needs 5" in away.reason
+    assert flying_at(NORTH_2_KM, 60.0).phase is Phase.FLYING
+
+
+def test_a_pack_that_drains_fast_is_believed() -> None:
+    flight = flying_at(50.8242, 80.0)  # 500 m away, 42 % in two minutes: 0.35 % a second
+    flight, _ = step(flight, Heard(position_at(50.8242, 220.0), 121.0))
+    flight, _ = step(flight, Heard(SystemStatus(60.0, 21.0, True), 121.1))
+    assert flight.phase is Phase.FLYING
+    flight, _ = step(flight, Heard(SystemStatus(38.0, 21.0, True), 121.2))
+    assert flight.phase is Phase.RETURNING
+
+
+@pytest.mark.parametrize(("duration_s", "wanted"), [(60.0, 40.0), (600.0, 55.0), (6000.0, 90.0)])
+def test_take_off_needs_the_charge_of_the_flight_and_its_reserve(
+    duration_s: float, wanted: float
+) -> None:
+    order = flight_order(7, mission_items(), HOME, duration_s=duration_s)
+    assert order.min_battery_pct == pytest.approx(wanted)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,12 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import FlightDeck, SortieOrder, SortieResult, fly
 from droneteam.missions.journal import read_journal
-from droneteam.missions.link import LinkAddress
 from droneteam.missions.live import LiveState
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
 from droneteam.missions.protocol import Timing
 from droneteam.missions.sortie import read_sortie
+from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
 from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
 from tests.missions.simulator import simulator
@@ -49,6 +50,8 @@ def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, NOW)
         reason = "the authority's map was consulted"
         missions.approve_mission(session, office.pilot, mission.id, NOW, reason=reason)
+        for person in (office.pilot, office.coordinator):
+            missions.sign_arming(session, person, mission.id, datetime.now(UTC))
     seen: list[LiveState] = []
     with simulator(tmp_path, speedup=SPEEDUP) as sim:
         sortie = missions.fly_mission(
@@ -150,6 +153,7 @@ def test_the_pilots_transmitter_wins_and_nothing_more_is_commanded(tmp_path: Pat
 
 CHILD = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tests.missions.test_fly_sitl import deck
 def on_state(state):

@@ -25,9 +25,10 @@ from droneteam.missions import messages as m
 from droneteam.missions.framing import Framer
 from droneteam.missions.items import Frame, MissionCommand, MissionType, WireItem, wire_fence
 from droneteam.missions.journal import ARMING, Entry, Journal, read_journal, was_arming
-from droneteam.missions.link import LinkAddress, MavlinkLink
+from droneteam.missions.link import MavlinkLink
 from droneteam.missions.sortie import read_sortie, sortie_from_bytes
 from droneteam.missions.tlog import TlogReader, TlogWriter
+from droneteam.missions.transports import LinkAddress
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 MAVLINK_DATA = Path(__file__).parents[3] / "shared" / "data" / "mavlink"

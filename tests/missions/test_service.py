@@ -11,7 +11,7 @@ from sqlalchemy import update
 from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, DecodeError, InputError, NotAllowed, NotFound
-from droneteam.missions import models, planning
+from droneteam.missions import arming, models
 from droneteam.missions import service as missions
 from droneteam.missions.live import LiveState
 from droneteam.missions.views import MissionState, MissionView, RegisteredFlight
@@ -137,7 +137,7 @@ def test_another_zones_mission_cannot_be_told_from_none(any_office: Office) -> N
 def test_a_draft_may_not_fly_nor_a_plan_changed_after_approval(office: Office) -> None:
     mission = plan(office)
     with session_scope(office.engine) as session, pytest.raises(NotAllowed, match="draft"):
-        planning.begin_flight(session, office.pilot, mission.id, NOW)
+        arming.begin_flight(session, office.pilot, mission.id, NOW)
     approve(office, mission.id)
     with session_scope(office.engine) as session:
         row = session.get(models.Mission, mission.id)
@@ -148,7 +148,7 @@ def test_a_draft_may_not_fly_nor_a_plan_changed_after_approval(office: Office) -
             update(models.Mission).where(models.Mission.id == mission.id).values(plan=changed)
         )
     with session_scope(office.engine) as session, pytest.raises(NotAllowed, match="not the one"):
-        planning.begin_flight(session, office.pilot, mission.id, NOW)
+        arming.begin_flight(session, office.pilot, mission.id, NOW)
 
 
 def test_a_cancelled_mission_stays_cancelled(office: Office) -> None:

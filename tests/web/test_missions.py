@@ -244,3 +244,75 @@ def test_a_camera_that_sees_the_horizon_gets_a_bounded_footprint() -> None:
 
 def test_no_photos_no_footprints() -> None:
     assert footprints([], SIMULATED).shape == (0, 4, 2)
+
+
+PLACES = [list(corner) for corner in worlds.AREA]
+ONE = PLACES[0]
+
+
+def ask_api(site: Site, body: dict[str, Any]) -> Any:
+    client = site.client("pilot")
+    headers = {"X-CSRFToken": csrf_token(client)}
+    return client.post("/api/v1/assignments/1/missions", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("body", "pattern"),
+    [
+        ({"corridor": {"width_m": 6.0}, "polygon": PLACES[:3]}, "corridor"),
+        ({"facade": {"top_m": 6.0}, "polygon": PLACES[:2]}, "facade"),
+        ({"search": {"pattern": "sector"}}, "sector"),
+        ({"search": {}, "polygon": [ONE]}, "expanding_square"),
+        ({"overwatch": {"target": ONE}, "polygon": PLACES[1:2]}, "overwatch"),
+        ({"free": {"alt_home_m": [20.0], "photo": True}, "polygon": PLACES}, "free"),
+    ],
+)
+def test_the_api_plans_every_pattern(assigned: Site, body: dict[str, Any], pattern: str) -> None:
+    answer = ask_api(assigned, body)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    made = answer.get_json()
+    assert made["plan"]["pattern"] == pattern
+    assert (made["plan"]["chance_of_finding"] is not None) == ("search" in body)
+    page = assigned.client("pilot").get(f"/missions/{made['id']}")
+    assert page.status_code == 200
+
+
+def test_two_kinds_of_mission_at_once_are_refused(assigned: Site) -> None:
+    body = {"corridor": {}, "free": {}, "polygon": PLACES}
+    answer = ask_api(assigned, body)
+    assert answer.status_code == 422
+    assert "one kind of mission" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"pattern": "corridor", "polygon": "50.8197, 4.3905\n50.8199, 4.3915"}, "corridor"),
+        ({"pattern": "sector", "polygon": "50.8197, 4.3905"}, "search by sectors"),
+        (
+            {"pattern": "overwatch", "polygon": "50.8197, 4.3905", "target": "50.8199, 4.3915"},
+            "overwatch",
+        ),
+    ],
+)
+def test_the_form_plans_other_patterns(assigned: Site, fields: dict[str, str], says: str) -> None:
+    status, text, location = post_plan(assigned, **fields)
+    assert status == 302, text
+    assert says in assigned.client("pilot").get(location).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"pattern": "corridor", "polygon": "50.8197, 4.3905"}, "At least 2 places"),
+        ({"pattern": "overwatch", "polygon": "50.8197, 4.3905"}, "the one place to look at"),
+        ({"pattern": "spiral"}, "Choose one of"),
+        ({"pattern": "facade", "bottom_m": "9", "top_m": "8"}, "top_m"),
+    ],
+)
+def test_the_form_says_what_a_pattern_lacks(
+    assigned: Site, fields: dict[str, str], says: str
+) -> None:
+    status, text, _ = post_plan(assigned, **fields)
+    assert status == 422
+    assert says in text

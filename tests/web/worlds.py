@@ -18,7 +18,7 @@ from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import PlanView, RequestDraft, RequestView
 from droneteam.missions import service as missions
-from droneteam.missions.views import MissionView, SurveySpec
+from droneteam.missions.views import MissionSpec, MissionView
 from droneteam.photogrammetry import service as scenes
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.scene import Measurement
@@ -76,7 +76,7 @@ def plan_mission(site: Site) -> MissionView:
         plan = fleet.current_plan(session, site.actor("coordinator"))
         assert plan is not None
         pilot, first = site.actor("pilot"), plan.assignments[0]
-        return missions.plan_mission(session, pilot, first.id, SurveySpec(), site.clock())
+        return missions.plan_mission(session, pilot, first.id, MissionSpec(), site.clock())
 
 
 def built_scene(site: Site, login: str = "requester") -> int:

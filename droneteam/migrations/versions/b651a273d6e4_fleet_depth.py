@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "b651a273d6e4"
-down_revision = "0001"
+down_revision = "b2217dd668c7"
 branch_labels = None
 depends_on = None
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from shapely.ops import substring
 
 from droneteam.geo import FloatArray
-from droneteam.missions.patterns.triggers import trigger_positions
+from droneteam.missions.patterns.triggers import cut_path, trigger_positions
 
 _LEGS = 24
 """Legs of the turn: at 25 m from the centre a leg is 6 m long and 0.2 m inside its arc."""
@@ -46,7 +45,7 @@ def plan_orbit(
     trigger_m = _trigger_distance(ring, n_photos)
     photos, lengths = trigger_positions(ring, trigger_m)
     photos, lengths = photos[:n_photos], lengths[:n_photos]
-    path = _cut(ring, lengths[-1] + 0.5 * trigger_m)
+    path = cut_path(ring, lengths[-1] + 0.5 * trigger_m)
     mean_distance = float(np.mean(np.hypot(*(photos - centre).T)))
     height = mean_distance * math.tan(math.radians(-pitch_deg))
     return Orbit(path, photos, centre, trigger_m, height)
@@ -74,10 +73,3 @@ def _trigger_distance(ring: FloatArray, n_photos: int) -> float:
         _, lengths = trigger_positions(ring, middle)
         low, high = (middle, high) if len(lengths) > n_photos else (low, middle)
     return math.floor(low * 100.0) / 100.0
-
-
-def _cut(ring: FloatArray, length_m: float) -> FloatArray:
-    """The first ``length_m`` of the ring."""
-    line = shapely.LineString(ring)
-    cut = substring(line, 0.0, min(length_m, line.length))
-    return np.asarray(shapely.get_coordinates(cut), dtype=np.float64)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import shapely
+from shapely.ops import substring
 
 from droneteam.geo import FloatArray
 
@@ -51,3 +53,22 @@ def _next_crossing(
         return None
     leaving = (-b + float(np.sqrt(discriminant))) / (2.0 * a)
     return leaving if from_fraction <= leaving <= 1.0 else None
+
+
+def ended_between_photos(path_m: FloatArray, distance_m: float) -> FloatArray:
+    """The path, shortened by less than a photo distance so that no photo is due near its end.
+
+    Otherwise noise in position decides whether the last one is taken.
+    """
+    _, lengths = trigger_positions(path_m, distance_m)
+    total_m = float(np.sum(np.hypot(*np.diff(path_m, axis=0).T)))
+    if total_m - lengths[-1] < 0.5 * distance_m and len(lengths) > 1:
+        lengths = lengths[:-1]
+    return cut_path(path_m, min(total_m, lengths[-1] + 0.5 * distance_m))
+
+
+def cut_path(path_m: FloatArray, length_m: float) -> FloatArray:
+    """The first ``length_m`` of a path."""
+    line = shapely.LineString(path_m)
+    cut = substring(line, 0.0, min(length_m, line.length))
+    return np.asarray(shapely.get_coordinates(cut), dtype=np.float64)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, OneOf, Range
 from flask import Response
 
+from droneteam.errors import InputError
 from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import SurveyParams
-from droneteam.missions.views import MissionView, SortieView, SurveySpec
+from droneteam.missions.tasks import (
+    CorridorParams,
+    FacadeParams,
+    FreeParams,
+    OverwatchParams,
+    SearchParams,
+    TaskParams,
+)
+from droneteam.missions.views import MissionSpec, MissionView, SortieView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
@@ -41,6 +51,77 @@ class ParamsIn(Schema):
     ground_alt_home_m = fields.Float(validate=Range(-100, 100))
 
 
+class CorridorIn(Schema):
+    """Photos along a road; the places are its axis."""
+
+    width_m = fields.Float(validate=Range(1, 500))
+    gsd_m = fields.Float(validate=Range(0.001, 0.5))
+    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
+    side_overlap = fields.Float(validate=Range(0.30, 0.95))
+    speed_mps = fields.Float(validate=Range(0.5, 20))
+    min_views = fields.Integer(strict=True, validate=Range(1, 50))
+    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
+
+
+class FacadeIn(Schema):
+    """Photos of a wall; the places are its foot, the drone stays on its left."""
+
+    gsd_m = fields.Float(validate=Range(0.0005, 0.05))
+    bottom_m = fields.Float(validate=Range(2, 120))
+    top_m = fields.Float(validate=Range(2, 120))
+    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
+    side_overlap = fields.Float(validate=Range(0.30, 0.95))
+    speed_mps = fields.Float(validate=Range(0.5, 5))
+    min_views = fields.Integer(strict=True, validate=Range(1, 50))
+    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
+
+
+class SearchIn(Schema):
+    """A search for a person; the place is where the person was last seen, or the area."""
+
+    pattern = fields.String(validate=OneOf(["expanding_square", "sector", "parallel_track"]))
+    gsd_m = fields.Float(validate=Range(0.001, 0.5))
+    radius_m = fields.Float(validate=Range(10, 5000))
+    sigma_m = fields.Float(validate=Range(1, 5000))
+    overlap = fields.Float(validate=Range(0, 0.8))
+    detection = fields.Float(validate=Range(0.05, 1))
+    turns = fields.Integer(strict=True, validate=Range(1, 10))
+    speed_mps = fields.Float(validate=Range(0.5, 20))
+    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
+
+
+class OverwatchIn(Schema):
+    """Hovering at places with the camera on a target."""
+
+    target = fields.List(fields.Float(), required=True, validate=Length(equal=2))
+    alt_home_m = fields.Float(validate=Range(5, 120))
+    stay_s = fields.Integer(strict=True, validate=Range(1, 3600))
+    speed_mps = fields.Float(validate=Range(0.5, 20))
+    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
+
+
+class FreeIn(Schema):
+    """Waypoints flown in the given order; one height for all or one each."""
+
+    alt_home_m = fields.List(
+        fields.Float(validate=Range(5, 120)), load_default=[30.0], validate=Length(1, 500)
+    )
+    pitch_deg = fields.Float(validate=Range(-90, 0))
+    stay_s = fields.Integer(strict=True, validate=Range(0, 3600))
+    photo = fields.Boolean()
+    speed_mps = fields.Float(validate=Range(0.5, 20))
+
+
+TASKS: dict[str, Callable[..., TaskParams]] = {
+    "corridor": CorridorParams,
+    "facade": FacadeParams,
+    "search": SearchParams,
+    "overwatch": OverwatchParams,
+    "free": FreeParams,
+}
+"""The kinds of mission that are no survey, by the field that asks for them."""
+
+
 class HomeIn(Schema):
     """Where the drone takes off."""
 
@@ -50,17 +131,28 @@ class HomeIn(Schema):
 
 
 class SpecIn(Schema):
-    """What the planner is asked for; polygon and home default to the request's."""
+    """What the planner is asked for; polygon and home default to the request's.
+
+    One of corridor, facade, search, overwatch and free makes it that kind of mission; without
+    one it is a survey with `params`.
+    """
 
     params = fields.Nested(ParamsIn, load_default=dict)
+    corridor = fields.Nested(CorridorIn, load_default=None, allow_none=True)
+    facade = fields.Nested(FacadeIn, load_default=None, allow_none=True)
+    search = fields.Nested(SearchIn, load_default=None, allow_none=True)
+    overwatch = fields.Nested(OverwatchIn, load_default=None, allow_none=True)
+    free = fields.Nested(FreeIn, load_default=None, allow_none=True)
     camera = fields.String(load_default=SIMULATED.name, validate=OneOf(sorted(CAMERAS)))
     home = fields.Nested(HomeIn, load_default=None, allow_none=True)
     polygon = fields.List(
         fields.List(fields.Float(), validate=Length(equal=2)),
         load_default=None,
         allow_none=True,
-        validate=Length(min=3, max=500),
-        metadata={"description": "Corners as [lat_deg, lon_deg]."},
+        validate=Length(min=1, max=500),
+        metadata={
+            "description": "Corners of the area, axis, wall or places, as [lat_deg, lon_deg]."
+        },
     )
 
 
@@ -106,14 +198,29 @@ def list_missions() -> Any:
 def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
     """422 names the geozone or rule that says stop."""
     home, polygon = body["home"], body["polygon"]
-    spec = SurveySpec(
-        params=SurveyParams(**{"max_photos": 60, **body["params"]}),
+    spec = MissionSpec(
+        params=_params(body),
         camera=body["camera"],
         home=None if home is None else HomePoint(**home),
         polygon=None if polygon is None else tuple((lat, lon) for lat, lon in polygon),
     )
     with writing() as session:
         return service.plan_mission(session, actor(), assignment_id, spec, now())
+
+
+def _params(body: dict[str, Any]) -> TaskParams:
+    asked = [name for name in TASKS if body[name] is not None]
+    if len(asked) > 1:
+        raise InputError(
+            f"ask for one kind of mission, not for {' and '.join(asked)}", field=asked[1]
+        )
+    if not asked:
+        return SurveyParams(**{"max_photos": 60, **body["params"]})
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in body[asked[0]].items()
+    }
+    return TASKS[asked[0]](**values)
 
 
 @bp.get("/missions/<id:mission_id>")
@@ -135,6 +242,16 @@ def approve(mission_id: int, body: dict[str, str | None]) -> Any:
     """The approval is bound to the plan's hash."""
     with writing() as session:
         return service.approve_mission(session, actor(), mission_id, now(), reason=body["reason"])
+
+
+@bp.post("/missions/<id:mission_id>/sign")
+@allow(*PLANNERS)
+@bp.output(schema_of(service.Clearance))
+@bp.doc(summary="Sign for take-off")
+def sign(mission_id: int) -> Any:
+    """The assigned pilot and a second person, within fifteen minutes."""
+    with writing() as session:
+        return service.sign_arming(session, actor(), mission_id, now())
 
 
 @bp.post("/missions/<id:mission_id>/cancel")

@@ -17,18 +17,21 @@ from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import SurveyParams
-from droneteam.missions.views import MissionView, SurveySpec
+from droneteam.missions.views import MissionSpec, MissionView
+from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.footprints import footprints
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.mission_files import WRITERS
+from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
 READERS = ("pilot", "coordinator", "manager", "auditor", "investigator")
 PLANNERS = ("pilot", "coordinator")
 _DEFAULTS = SurveyParams(max_photos=60)
+_COMMON = ("gsd_m", "forward_overlap", "side_overlap", "speed_mps")
 _FLOWN = frozenset({"flown", "failed", "cancelled"})
 
 
@@ -99,6 +102,21 @@ def approve(mission_id: int) -> Any:
     return redirect(url_for("missions.show", mission_id=mission_id))
 
 
+@bp.post("/<id:mission_id>/sign")
+@allow(*PLANNERS)
+def sign(mission_id: int) -> BaseResponse:
+    """Signed for take-off by whoever is signed in."""
+    with writing() as session:
+        cleared = service.sign_arming(session, actor(), mission_id, now())
+    said = (
+        _("Cleared for take-off.")
+        if cleared.complete
+        else _("Signed. A second person must sign too.")
+    )
+    flash(said, "done")
+    return redirect(url_for("missions.show", mission_id=mission_id))
+
+
 @bp.post("/<id:mission_id>/cancel")
 @allow(*PLANNERS)
 def cancel(mission_id: int) -> BaseResponse:
@@ -126,10 +144,11 @@ def download(mission_id: int, kind: str) -> Response:
 
 def waypoints(mission: MissionView) -> list[MissionItem]:
     """The items that the vehicle flies to, in order."""
-    return [item for item in mission.plan.items if item.command == MissionCommand.WAYPOINT]
+    places = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME)
+    return [item for item in mission.plan.items if item.command in places]
 
 
-def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, str]]:
+def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
     """What the pilot asks the planner for, or None and what is wrong, by field."""
     form = FormReader(fields)
     camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
@@ -149,13 +168,16 @@ def read_spec(fields: Mapping[str, str]) -> tuple[SurveySpec | None, dict[str, s
     home_lat = form.number("home_lat_deg", -90.0, 90.0)
     home_lon = form.number("home_lon_deg", -180.0, 180.0)
     home_alt = form.number("home_alt_amsl_m", -100.0, 3000.0, fallback=0.0)
-    polygon = form.polygon("polygon")
+    pattern = form.choice("pattern", PLACES_NEEDED, fallback=SURVEY)
+    polygon = form.polygon("polygon", at_least=PLACES_NEEDED[pattern])
     if not polygon:
         form.fail("polygon", _("Draw the area or write its corners."))
+    common = {name: values[name] for name in _COMMON}
+    task = None if pattern == SURVEY else read_task(form, pattern, common)
     if form.problems:
         return None, form.problems
     home = HomePoint(home_lat, home_lon, home_alt)
-    return SurveySpec(SurveyParams(**values), camera, home, polygon=polygon), {}
+    return MissionSpec(task or SurveyParams(**values), camera, home, polygon=polygon), {}
 
 
 def map_data(mission: MissionView) -> dict[str, Any]:
@@ -196,12 +218,14 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
     with reading() as session:
         mission = service.get_mission(session, me, mission_id)
         asked = fleet.get_request(session, me, mission.request_id, now())
+        cleared = service.clearance(session, me, mission_id, now())
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
         mission=mission,
         asked=asked,
         worst=worst,
+        cleared=cleared,
         waypoints=waypoints(mission),
         island_data=map_data(mission),
         formats=list(WRITERS),
@@ -223,6 +247,8 @@ def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
 def _initial(asked: RequestView) -> dict[str, Any]:
     defaults = replace(_DEFAULTS)
     return {
+        **DEFAULTS,
+        "pattern": SURVEY,
         "camera": SIMULATED.name,
         "gsd_mm": f"{defaults.gsd_m * 1000:g}",
         "forward_overlap_pct": f"{defaults.forward_overlap * 100:g}",
@@ -251,12 +277,14 @@ def _form(
         problems=problems,
         labels=field_names(),
         cameras=[(name, name) for name in sorted(CAMERAS)],
+        patterns=[(code, words.PATTERNS[code]) for code in PLACES_NEEDED],
     )
 
 
 def field_names() -> dict[str, str]:
     """The form's fields as it labels them."""
     return {
+        **task_field_names(),
         "camera": _("Camera"),
         "gsd_mm": _("Ground sampling distance (mm)"),
         "forward_overlap_pct": _("Overlap along the line (percent)"),

@@ -1,0 +1,118 @@
+"""The CSV of Litchi's mission hub: one row per waypoint, up to fifteen actions each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.photostops import PhotoStop
+
+MAX_WAYPOINTS = 99
+"""What the application flies in one mission."""
+_ACTIONS = 15
+_NONE, _STAY, _PHOTO, _TILT = -1, 0, 1, 5
+_ABOVE_GROUND = "1"
+COLUMNS = (
+    "latitude", "longitude", "altitude(m)", "heading(deg)", "curvesize(m)", "rotationdir",
+    "gimbalmode", "gimbalpitchangle",
+    *(f"action{part}{n}" for n in range(1, _ACTIONS + 1) for part in ("type", "param")),
+    "altitudemode", "speed(m/s)", "poi_latitude", "poi_longitude", "poi_altitude(m)",
+    "poi_altitudemode", "photo_timeinterval", "photo_distinterval",
+)  # fmt: skip
+
+
+def write_litchi(stops: Sequence[PhotoStop]) -> str:
+    """The file's text; heights are relative to take-off.
+
+    Raises
+    ------
+    InputError
+        There are more places than the application flies.
+    """
+    if not 0 < len(stops) <= MAX_WAYPOINTS:
+        raise InputError(
+            f"{len(stops)} waypoints; Litchi flies 1 to {MAX_WAYPOINTS}: split the area"
+        )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for stop in stops:
+        actions = [(_STAY, round(stop.stay_s * 1000))] if stop.stay_s else []
+        actions += [(_PHOTO, 0)] if stop.photo else []
+        actions += [(_NONE, 0)] * (_ACTIONS - len(actions))
+        writer.writerow(
+            [
+                f"{stop.lat_deg:.7f}", f"{stop.lon_deg:.7f}", f"{stop.alt_home_m:.2f}",
+                f"{stop.yaw_deg:.1f}", 0, 0, 2, f"{stop.pitch_deg:.1f}",
+                *(value for action in actions for value in action),
+                0, f"{stop.speed_mps:g}", 0, 0, 0, 0, -1, -1,
+            ]
+        )  # fmt: skip
+    return text.getvalue()
+
+
+def read_litchi(text: str) -> tuple[PhotoStop, ...]:
+    """The places of a file.
+
+    Raises
+    ------
+    DecodeError
+        Names the row and what is wrong with it; heights above ground are refused, because
+        nobody here knows that ground.
+    """
+    if len(text) > MAX_FILE_BYTES:
+        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    try:
+        reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), strict=True)
+        missing = [name for name in COLUMNS[:8] if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DecodeError(f"row 1: no column {missing[0]!r}: not a Litchi mission")
+        stops = tuple(_stop(number, row) for number, row in enumerate(reader, start=2))
+    except csv.Error as error:
+        raise DecodeError(f"not CSV: {error}") from error
+    if not stops:
+        raise DecodeError("row 2: the mission has no waypoint")
+    return stops
+
+
+def _stop(number: int, row: Mapping[str, str | None]) -> PhotoStop:
+    if (row.get("altitudemode") or "0").strip() == _ABOVE_GROUND:
+        raise DecodeError(f"row {number}: heights above ground need a terrain model")
+    kinds = {int(_number(number, row, f"actiontype{n}", _NONE)): n for n in range(1, _ACTIONS + 1)}
+    stay = _number(number, row, f"actionparam{kinds[_STAY]}", 0.0) if _STAY in kinds else 0.0
+    pitch = _number(number, row, "gimbalpitchangle", 0.0)
+    if _TILT in kinds:
+        pitch = _number(number, row, f"actionparam{kinds[_TILT]}", pitch)
+    speed = _number(number, row, "speed(m/s)", 0.0)
+    try:
+        return PhotoStop(
+            _number(number, row, "latitude"),
+            _number(number, row, "longitude"),
+            _number(number, row, "altitude(m)"),
+            _number(number, row, "heading(deg)") % 360.0,
+            pitch,
+            speed or 5.0,
+            stay / 1000.0,
+            _PHOTO in kinds,
+        )
+    except InputError as error:
+        raise DecodeError(f"row {number}: {error}") from error
+
+
+def _number(
+    number: int, row: Mapping[str, str | None], name: str, fallback: float | None = None
+) -> float:
+    text = (row.get(name) or "").strip()
+    if not text and fallback is not None:
+        return fallback
+    try:
+        value = float(text)
+    except ValueError:
+        raise DecodeError(f"row {number}: {name} {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise DecodeError(f"row {number}: {name} is not a finite number")
+    return value

@@ -1,0 +1,513 @@
+"""Missions that are no survey of an area: corridors, façades, searches, overwatch, free paths.
+
+Each is planned from places (latitude, longitude) and its own parameters.  Altitudes are above
+the take-off point, the ground is flat at ``ground_alt_home_m`` above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import shapely
+
+from droneteam.errors import InputError
+from droneteam.geo import FloatArray
+from droneteam.missions import estimate
+from droneteam.missions.camera import CameraSpec
+from droneteam.missions.coverage import sample_points, views_per_point
+from droneteam.missions.items import HomePoint
+from droneteam.missions.patterns import search
+from droneteam.missions.patterns.corridor import corridor_area, corridor_lines
+from droneteam.missions.patterns.facade import Station, facade_stations
+from droneteam.missions.patterns.survey import (
+    LineSpacing,
+    longest_direction_deg,
+    nearest_start_first,
+    survey_lines,
+)
+from droneteam.missions.patterns.triggers import ended_between_photos, trigger_positions
+from droneteam.missions.plan import (
+    MAX_HEIGHT_M,
+    MIN_FORWARD_OVERLAP,
+    MIN_HEIGHT_M,
+    MIN_SIDE_OVERLAP,
+    GeoPolygon,
+    MissionPlan,
+    PhotoPosition,
+    SurveyParams,
+    check_range,
+    photo_speed,
+    plan_survey,
+)
+from droneteam.missions.route import (
+    Ground,
+    LatLon,
+    Leg,
+    LookAt,
+    Run,
+    Stop,
+    effort,
+    mission_items,
+)
+
+MIN_WALL_DISTANCE_M = 3.0
+"""Nearer, gusts and GPS error (2 m) reach the wall."""
+MAX_LENGTH_M = 20_000.0
+_COVERAGE_POINTS = 160
+_SEARCH_CELLS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class CorridorParams:
+    """Photos along a road; the places are its axis."""
+
+    width_m: float = 12.0
+    gsd_m: float = 0.010
+    forward_overlap: float = 0.80
+    side_overlap: float = 0.60
+    speed_mps: float = 5.0
+    min_views: int = 3
+    ground_alt_home_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("width_m", self.width_m, 1.0, 500.0)
+        check_range("gsd_m", self.gsd_m, 0.001, 0.5)
+        check_range("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
+        check_range("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
+        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+        check_range("min_views", self.min_views, 1, 50)
+        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FacadeParams:
+    """Photos of a wall; the places are its foot, the vehicle stays on its left.
+
+    gsd_m : on the wall; bottom_m, top_m : heights of the lowest and highest photo's middle
+    above the foot of the wall.
+    """
+
+    gsd_m: float = 0.003
+    bottom_m: float = 3.0
+    top_m: float = 10.0
+    forward_overlap: float = 0.75
+    side_overlap: float = 0.60
+    speed_mps: float = 2.0
+    min_views: int = 2
+    ground_alt_home_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("gsd_m", self.gsd_m, 0.0005, 0.05)
+        check_range("bottom_m", self.bottom_m, 2.0, MAX_HEIGHT_M)
+        check_range("top_m", self.top_m, self.bottom_m, MAX_HEIGHT_M)
+        check_range("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
+        check_range("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
+        check_range("speed_mps", self.speed_mps, 0.5, 5.0)
+        check_range("min_views", self.min_views, 1, 50)
+        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+
+
+SearchPattern = Literal["expanding_square", "sector", "parallel_track"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParams:
+    """A search for a person.
+
+    The place is where the person was last seen (expanding square, sector), or the places are
+    the corners of the area (parallel track).
+    gsd_m : so small that a person is recognised in the picture; sigma_m : standard deviation of
+    how far the person has moved since; detection : the chance to recognise somebody whom the
+    camera sees, which depends on trees and light; turns : sets of three triangles of a sector
+    search.
+    """
+
+    pattern: SearchPattern = "expanding_square"
+    gsd_m: float = 0.030
+    radius_m: float = 150.0
+    sigma_m: float = 75.0
+    overlap: float = 0.20
+    detection: float = 0.8
+    turns: int = 1
+    speed_mps: float = 8.0
+    ground_alt_home_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.pattern not in ("expanding_square", "sector", "parallel_track"):
+            raise InputError(f"unknown search pattern {self.pattern!r}", field="pattern")
+        check_range("gsd_m", self.gsd_m, 0.001, 0.5)
+        check_range("radius_m", self.radius_m, 10.0, 5000.0)
+        check_range("sigma_m", self.sigma_m, 1.0, 5000.0)
+        check_range("overlap", self.overlap, 0.0, 0.8)
+        check_range("detection", self.detection, 0.05, 1.0)
+        check_range("turns", self.turns, 1, 10)
+        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+
+    @property
+    def starts_at_a_place(self) -> bool:
+        """Whether the search is laid around a last known position, not over an area."""
+        return self.pattern != "parallel_track"
+
+
+@dataclass(frozen=True, slots=True)
+class OverwatchParams:
+    """Hovering at places with the camera on a target.
+
+    target : latitude and longitude of what is watched; stay_s : at each place.
+    """
+
+    target: LatLon
+    alt_home_m: float = 60.0
+    stay_s: int = 300
+    speed_mps: float = 8.0
+    ground_alt_home_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("alt_home_m", self.alt_home_m, MIN_HEIGHT_M, MAX_HEIGHT_M)
+        check_range("stay_s", self.stay_s, 1.0, 3600.0)
+        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeParams:
+    """Waypoints flown in the given order.
+
+    alt_home_m : one for all places or one each; pitch_deg : of the camera; stay_s : at each
+    place; photo : whether one is taken there.
+    """
+
+    alt_home_m: tuple[float, ...] = field(default=(30.0,))
+    pitch_deg: float = -90.0
+    stay_s: int = 1
+    photo: bool = False
+    speed_mps: float = 5.0
+
+    def __post_init__(self) -> None:
+        for value in self.alt_home_m:
+            check_range("alt_home_m", value, MIN_HEIGHT_M, MAX_HEIGHT_M)
+        check_range("pitch_deg", self.pitch_deg, -90.0, 0.0)
+        check_range("stay_s", self.stay_s, 0.0, 3600.0)
+        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+
+
+TaskParams = (
+    SurveyParams | CorridorParams | FacadeParams | SearchParams | OverwatchParams | FreeParams
+)
+
+
+def plan_task(
+    places: Sequence[LatLon], camera: CameraSpec, params: TaskParams, home: HomePoint
+) -> MissionPlan:
+    """The mission for places and parameters of any kind.
+
+    Raises
+    ------
+    InputError
+        Names the parameter that makes the mission impossible, and what to change.
+    """
+    places = tuple(places)
+    match params:
+        case SurveyParams():
+            return plan_survey(places, camera, params, home)
+        case CorridorParams():
+            return plan_corridor(places, camera, params, home)
+        case FacadeParams():
+            return plan_facade(places, camera, params, home)
+        case SearchParams():
+            return plan_search(places, camera, params, home)
+        case OverwatchParams():
+            return plan_overwatch(places, params, home)
+        case FreeParams():
+            return plan_free(places, params, home)
+
+
+def plan_corridor(
+    axis: GeoPolygon, camera: CameraSpec, params: CorridorParams, home: HomePoint
+) -> MissionPlan:
+    """Nadir photos along an axis."""
+    _needs(axis, 2, "a corridor's axis")
+    ground = Ground.around(axis, home)
+    axis_m = _distinct(ground.metres(axis))
+    height_m = _height(camera, params.gsd_m)
+    width_m, length_m = camera.footprint_m(params.gsd_m)
+    along_m = max(0.05, round((1.0 - params.forward_overlap) * length_m, 2))
+    across_m = (1.0 - params.side_overlap) * width_m
+    area = corridor_area(axis_m, params.width_m)
+    lines = [
+        ended_between_photos(line, along_m)
+        for line in corridor_lines(axis_m, params.width_m, across_m, 3.0 * along_m)
+    ]
+    speed_mps = photo_speed(camera, params.gsd_m, params.speed_mps, along_m)
+    alt = height_m + params.ground_alt_home_m
+    runs = [Run(line, alt, speed_mps, along_m) for line in lines]
+    places_m, yaw_deg = _along(lines, along_m)
+    positions = np.column_stack([places_m, np.full(len(places_m), height_m)])
+    angles = np.column_stack([yaw_deg, np.full(len(yaw_deg), -90.0)])
+    points = sample_points(shapely.get_coordinates(area.exterior)[:-1], _COVERAGE_POINTS)
+    views = int(views_per_point(points, positions, angles, camera).min())
+    if views < params.min_views:
+        raise _too_few(views, params.min_views)
+    photos = _photos(ground, positions + [0.0, 0.0, params.ground_alt_home_m], angles)
+    outline = _outline(ground, area)
+    overlaps = (params.forward_overlap, params.side_overlap)
+    return _plan(
+        "corridor", ground, home, runs, outline, photos, params.gsd_m, views, overlaps=overlaps
+    )
+
+
+def plan_facade(
+    wall: GeoPolygon, camera: CameraSpec, params: FacadeParams, home: HomePoint
+) -> MissionPlan:
+    """Photos square to a wall, the highest row first, the vehicle standing still for each."""
+    _needs(wall, 2, "the foot of a wall")
+    ground = Ground.around(wall, home)
+    wall_m = _distinct(ground.metres(wall))
+    distance_m = camera.height_for_gsd(params.gsd_m)
+    if distance_m < MIN_WALL_DISTANCE_M:
+        raise InputError(
+            f"a gsd_m of {params.gsd_m:g} with {camera.name} means flying {distance_m:.1f} m from "
+            f"the wall; {MIN_WALL_DISTANCE_M:.0f} m at least: raise gsd_m",
+            field="gsd_m",
+        )
+    width_m, height_m = camera.footprint_m(params.gsd_m)
+    along_m, up_m = (1 - params.forward_overlap) * width_m, (1 - params.side_overlap) * height_m
+    stations = facade_stations(wall_m, params.bottom_m, params.top_m, distance_m, along_m, up_m)
+    stations = _highest_row_first(stations)
+    positions = np.array([[*one.place_m, one.height_m] for one in stations])
+    inward = np.array([one.target_m - one.place_m for one in stations])
+    yaw_deg = np.degrees(np.arctan2(inward[:, 0], inward[:, 1])) % 360.0
+    angles = np.column_stack([yaw_deg, np.zeros(len(yaw_deg))])
+    views = _wall_views(wall_m, positions, angles, camera, params)
+    stops = [_facade_stop(one, params) for one in stations]
+    photos = _photos(ground, positions + [0.0, 0.0, params.ground_alt_home_m], angles)
+    front = shapely.MultiPoint([*wall_m, *positions[:, :2]]).convex_hull.buffer(0.5)
+    outline = _outline(ground, front)
+    overlaps = (params.forward_overlap, params.side_overlap)
+    return _plan(
+        "facade", ground, home, stops, outline, photos, params.gsd_m, views, overlaps=overlaps
+    )
+
+
+def _highest_row_first(stations: Sequence[Station]) -> list[Station]:
+    """So that the vehicle arrives above whatever stands in front of the wall."""
+    return list(reversed(stations))
+
+
+def _facade_stop(station: Station, params: FacadeParams) -> Stop:
+    alt = station.height_m + params.ground_alt_home_m
+    look_at = LookAt(station.target_m, alt)
+    return Stop(station.place_m, alt, params.speed_mps, 1, look_at, photo=True)
+
+
+def _wall_views(
+    wall_m: FloatArray,
+    positions_m: FloatArray,
+    angles_deg: FloatArray,
+    camera: CameraSpec,
+    params: FacadeParams,
+) -> int:
+    """Photos in which the worst point of the wall between the heights lies."""
+    line = shapely.LineString(wall_m)
+    feet = shapely.get_coordinates(
+        shapely.line_interpolate_point(line, np.linspace(0.0, line.length, 40))
+    )
+    heights = np.linspace(params.bottom_m, params.top_m, 12)
+    points = np.column_stack([np.repeat(feet, 12, axis=0), np.tile(heights, len(feet))])
+    views = int(views_per_point(points, positions_m, angles_deg, camera).min())
+    if views < params.min_views:
+        raise _too_few(views, params.min_views)
+    return views
+
+
+def plan_search(
+    places: GeoPolygon, camera: CameraSpec, params: SearchParams, home: HomePoint
+) -> MissionPlan:
+    """A path that looks for a person, and the chance that it finds the person."""
+    area_wide = not params.starts_at_a_place
+    _needs(places, 3 if area_wide else 1, "the area" if area_wide else "the last known position")
+    ground = Ground.around(places, home)
+    height_m = _height(camera, params.gsd_m)
+    sweep_m = (1.0 - params.overlap) * camera.footprint_m(params.gsd_m)[0]
+    places_m = ground.metres(places)
+    if area_wide:
+        shape = shapely.Polygon(places_m)
+        if not shape.is_valid or shape.area < 1.0:
+            raise InputError("the area's outline crosses itself or is empty", field="polygon")
+        path_m, where = _parallel(shape, sweep_m, ground.home_m)
+    else:
+        datum_m = places_m[0]
+        shape = shapely.Point(datum_m).buffer(params.radius_m)
+        where = search.last_seen(datum_m, params.sigma_m)
+        path_m = (
+            search.sector(datum_m, params.radius_m, params.turns)
+            if params.pattern == "sector"
+            else search.expanding_square(datum_m, sweep_m, params.radius_m)
+        )
+    run = Run(path_m, height_m + params.ground_alt_home_m, params.speed_mps, hold_s=0.0)
+    found = search.chance_of_finding(path_m, sweep_m, where, params.detection)
+    outline = _outline(ground, shape)
+    return _plan(
+        params.pattern, ground, home, [run], outline, (), params.gsd_m, 1, chance=round(found, 4)
+    )
+
+
+def _parallel(
+    area: shapely.Polygon, sweep_m: float, home_m: FloatArray
+) -> tuple[FloatArray, search.ProbabilityMap]:
+    """Lines over an area and the even chance of finding somebody anywhere in it."""
+    corners = shapely.get_coordinates(area.exterior)[:-1]
+    spacing = LineSpacing(sweep_m, 1.0)
+    lead = LineSpacing(-0.5 * sweep_m, 0.0)
+    lines = survey_lines(corners, spacing, longest_direction_deg(corners), lead)
+    path = nearest_start_first(lines, home_m).reshape(-1, 2)
+    inside = sample_points(corners, _SEARCH_CELLS)[len(corners) :]
+    return path, search.evenly(inside, area.area / len(inside))
+
+
+def plan_overwatch(places: GeoPolygon, params: OverwatchParams, home: HomePoint) -> MissionPlan:
+    """Hovering at each place in turn with the camera on the target."""
+    _needs(places, 1, "an overwatch")
+    ground = Ground.around((*places, params.target), home)
+    target = LookAt(ground.metres([params.target])[0], params.ground_alt_home_m)
+    stops: list[Leg] = [
+        Stop(place, params.alt_home_m, params.speed_mps, params.stay_s, target)
+        for place in ground.metres(places)
+    ]
+    shape = shapely.MultiPoint([*ground.metres(places), target.place_m]).convex_hull.buffer(1.0)
+    return _plan("overwatch", ground, home, stops, _outline(ground, shape), (), 0.0, 1)
+
+
+def plan_free(places: GeoPolygon, params: FreeParams, home: HomePoint) -> MissionPlan:
+    """The waypoints as they were drawn."""
+    _needs(places, 1, "a path")
+    heights = params.alt_home_m if len(params.alt_home_m) > 1 else params.alt_home_m * len(places)
+    if len(heights) != len(places):
+        raise InputError(
+            f"{len(places)} places but {len(heights)} heights: give one for all or one each",
+            field="alt_home_m",
+        )
+    ground = Ground.around(places, home)
+    places_m = ground.metres(places)
+    pitch = params.pitch_deg
+    legs: list[Leg] = [
+        Stop(place, alt, params.speed_mps, params.stay_s, None, pitch, params.photo)
+        for place, alt in zip(places_m, heights, strict=True)
+    ]
+    yaws = _yaw_on_arrival(np.vstack([ground.home_m, places_m]))
+    photos = tuple(
+        PhotoPosition(lat, lon, alt, yaw, pitch)
+        for (lat, lon), alt, yaw in zip(places, heights, yaws, strict=True)
+    )
+    shape = shapely.MultiPoint(places_m).convex_hull.buffer(1.0)
+    taken = photos if params.photo else ()
+    return _plan("free", ground, home, legs, _outline(ground, shape), taken, 0.0, 0)
+
+
+def _yaw_on_arrival(path_m: FloatArray) -> list[float]:
+    """The bearing of each leg: the vehicle looks where it flies."""
+    east, north = np.diff(path_m, axis=0).T
+    bearings: list[float] = (np.degrees(np.arctan2(east, north)) % 360.0).tolist()
+    return bearings
+
+
+def _plan(
+    pattern: str,
+    ground: Ground,
+    home: HomePoint,
+    legs: Sequence[Leg],
+    area: GeoPolygon,
+    photos: tuple[PhotoPosition, ...],
+    gsd_m: float,
+    views: int,
+    *,
+    overlaps: tuple[float, float] = (0.0, 0.0),
+    chance: float | None = None,
+) -> MissionPlan:
+    length_m, duration_s = effort(ground.home_m, legs)
+    _check_length(length_m)
+    return MissionPlan(
+        home=home,
+        items=mission_items(ground, legs),
+        photo_positions=photos,
+        length_m=length_m,
+        duration_s=duration_s,
+        n_photos=len(photos),
+        gsd_m=gsd_m,
+        packs=estimate.packs_needed(duration_s),
+        min_views=views,
+        forward_overlap=overlaps[0],
+        side_overlap=overlaps[1],
+        area=area,
+        pattern=pattern,
+        chance_of_finding=chance,
+    )
+
+
+def _check_length(length_m: float) -> None:
+    if length_m > MAX_LENGTH_M:
+        raise InputError(
+            f"the path is {length_m / 1000:.1f} km long, {MAX_LENGTH_M / 1000:.0f} km are allowed: "
+            "choose a smaller area or fly higher",
+            field="polygon",
+        )
+
+
+def _needs(places: Sequence[LatLon], count: int, what: str) -> None:
+    if len(places) < count:
+        raise InputError(f"{what} needs {count} places, not {len(places)}", field="polygon")
+
+
+def _distinct(path_m: FloatArray) -> FloatArray:
+    """The path without places that repeat the one before."""
+    steps = np.hypot(*np.diff(path_m, axis=0).T)
+    path = np.asarray(path_m[np.concatenate([[True], steps > 0.01])])
+    if len(path) < 2:
+        raise InputError("all places are the same", field="polygon")
+    return path
+
+
+def _height(camera: CameraSpec, gsd_m: float) -> float:
+    height_m = camera.height_for_gsd(gsd_m)
+    if not MIN_HEIGHT_M <= height_m <= MAX_HEIGHT_M:
+        raise InputError(
+            f"a gsd_m of {gsd_m:g} with {camera.name} means flying {height_m:.1f} m above "
+            f"the ground; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+            field="gsd_m",
+        )
+    return height_m
+
+
+def _too_few(views: int, wanted: int) -> InputError:
+    text = f"some point would lie in {views} photos only, {wanted} are needed: raise the overlaps"
+    return InputError(text, field="forward_overlap")
+
+
+def _along(lines: Sequence[FloatArray], along_m: float) -> tuple[FloatArray, FloatArray]:
+    """Where photos are taken on lines, the first one distance after each start, and the yaw."""
+    places, yaws = [], []
+    for line in lines:
+        on_line, lengths = trigger_positions(line, along_m)
+        ends = np.cumsum(np.hypot(*np.diff(line, axis=0).T))
+        leg = np.minimum(np.searchsorted(ends, lengths[1:] - 1e-9), len(ends) - 1)
+        east, north = np.diff(line, axis=0)[leg].T
+        places.append(on_line[1:])
+        yaws.append(np.degrees(np.arctan2(east, north)) % 360.0)
+    return np.concatenate(places), np.concatenate(yaws)
+
+
+def _photos(
+    ground: Ground, positions_m: FloatArray, angles_deg: FloatArray
+) -> tuple[PhotoPosition, ...]:
+    lat_lon = ground.lat_lon(positions_m[:, :2])
+    rows = np.column_stack([lat_lon, positions_m[:, 2], angles_deg]).tolist()
+    return tuple(PhotoPosition(*row) for row in rows)
+
+
+def _outline(ground: Ground, shape: shapely.Polygon) -> GeoPolygon:
+    corners = shapely.get_coordinates(shape.exterior)[:-1]
+    return tuple((lat, lon) for lat, lon in ground.lat_lon(corners).tolist())
