@@ -10,9 +10,9 @@ import pytest
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
+from droneteam.missions.arming import begin_flight
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import SortieResult
-from droneteam.missions.planning import begin_flight
 from tests.missions.conftest import NOW, SPEC, Office
 from tests.missions.test_record import START, a_log
 
@@ -25,6 +25,8 @@ def flown(office: Office, folder: Path, log: bytes) -> SortieResult:
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, NOW)
         reason = "the planned heights were checked on the map"
         missions.approve_mission(session, office.pilot, mission.id, NOW, reason=reason)
+        for person in (office.pilot, office.coordinator):
+            missions.sign_arming(session, person, mission.id, NOW)
         begin_flight(session, office.pilot, mission.id, NOW)
         drone_id = fleet.get_assignment(session, office.pilot, office.assignment_id).drone_id
     return SortieResult(
