@@ -19,6 +19,7 @@ COMMANDS = {
     "fly": "fly a planned mission over MAVLink",
     "detect": "decode and follow Remote ID",
     "evidence": "export and verify sealed evidence bags",
+    "fleet": "registry in and out, yearly report, fleet sizes",
     "user": "add users",
     "database": "create or upgrade the database",
 }

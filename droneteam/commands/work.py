@@ -6,9 +6,11 @@ import argparse
 import logging
 import signal
 import threading
+from datetime import UTC, datetime
 from types import FrameType
 
 from droneteam import db, jobs, schema
+from droneteam.commands.watch import watch_loop, watch_once
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.settings import Settings
 
@@ -26,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
     if args.once:
+        watch_once(engine, datetime.now(UTC))
         while jobs.run_once(engine, settings, photogrammetry.HANDLERS):
             pass
         return 0
@@ -39,5 +42,11 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    jobs.work_loop(engine, settings, photogrammetry.HANDLERS, stop)
+    watcher = threading.Thread(target=watch_loop, args=(engine, stop), name="watch", daemon=True)
+    watcher.start()
+    try:
+        jobs.work_loop(engine, settings, photogrammetry.HANDLERS, stop)
+    finally:
+        stop.set()
+        watcher.join()
     return 0

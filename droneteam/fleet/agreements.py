@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +82,35 @@ def edit_version(
     session.flush()
     facts = {"digest": row.digest}
     audit.append(session, actor, action="sla.edit", subject=f"sla:{number}", at=now, facts=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """One version of the agreement; used versions are never edited."""
+
+    number: int
+    effective_from: datetime
+    created_at: datetime
+    digest: str
+    used: bool
+    document: dict[str, Any]
+
+
+def list_versions(session: Session) -> list[VersionView]:
+    """Every version, the newest first; the agreement is no secret of any zone."""
+    used = set(session.scalars(select(models.Request.sla_version_id).distinct()))
+    rows = session.scalars(select(models.SlaVersion).order_by(models.SlaVersion.number.desc()))
+    return [
+        VersionView(
+            row.number,
+            row.effective_from,
+            row.created_at,
+            row.digest,
+            row.id in used,
+            dict(row.document),
+        )
+        for row in rows
+    ]
 
 
 def version_row(session: Session, number: int) -> models.SlaVersion:

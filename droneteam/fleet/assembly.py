@@ -10,19 +10,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from droneteam.accounts import organisations
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, agreements, version_at
 from droneteam.fleet.demand import Demand, Standing, job_of
-from droneteam.fleet.entitlement import Entitlement, LedgerEntry, entitlements
+from droneteam.fleet.entitlement import Entitlement
 from droneteam.fleet.head import read_head
-from droneteam.fleet.hours import year_before
 from droneteam.fleet.inventory import (
     capabilities,
     drone_records,
     pack_records,
     pilot_records,
 )
+from droneteam.fleet.lending import accounts_now
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.problem import (
     DEFAULT_SPEED,
@@ -74,8 +73,13 @@ class _Held:
     window: Window
 
 
-def load_situation(session: Session, now: datetime, horizon: timedelta) -> Situation:
-    """Everything that bears on the allocation from now until the horizon."""
+def load_situation(
+    session: Session, now: datetime, horizon: timedelta, *, only: int | None = None
+) -> Situation:
+    """Everything that bears on the allocation from now until the horizon.
+
+    only : the one request to be placed; of the others, those alone are read that hold something
+    """
     base_plan_id, revision = read_head(session)
     current = _current_rows(session, base_plan_id)
     held = _held(session, current, now)
@@ -89,8 +93,9 @@ def load_situation(session: Session, now: datetime, horizon: timedelta) -> Situa
     ]
     drones = _drones(session, held, now)
     sla = agreement(version_at(session, now))
-    accounts = _accounts(session, sla, now)
-    jobs = _jobs(session, drones, movable, held_requests, now, now + horizon)
+    accounts = accounts_now(session, sla, now)
+    wanted = None if only is None else {only, *(row.request_id for row in movable)}
+    jobs = _jobs(session, drones, movable, held_requests, now, now + horizon, wanted)
     problem = Problem(
         now=now,
         drones=drones,
@@ -229,13 +234,6 @@ def pack_types(session: Session) -> tuple[PackType, ...]:
     )
 
 
-def _accounts(session: Session, sla: Sla, now: datetime) -> dict[int, Entitlement]:
-    codes = {view.id: view.code for view in organisations(session)}
-    rows = session.scalars(select(models.LedgerRow).where(models.LedgerRow.at > year_before(now)))
-    ledger = [LedgerEntry(row.organisation_id, row.at, row.crew_min, row.priority) for row in rows]
-    return entitlements(sla, codes, ledger, now)
-
-
 def _jobs(
     session: Session,
     drones: tuple[Drone, ...],
@@ -243,6 +241,7 @@ def _jobs(
     held_requests: set[int],
     now: datetime,
     until: datetime,
+    wanted: set[int] | None,
 ) -> tuple[Job, ...]:
     standing = {row.request_id: row for row in movable}
     parsed = agreements(session)
@@ -256,6 +255,8 @@ def _jobs(
         )
         .order_by(models.Request.id)
     )
+    if wanted is not None:
+        query = query.where(models.Request.id.in_(wanted))
     return tuple(
         job_of(
             demand_of(row, parsed[row.sla_version_id]),

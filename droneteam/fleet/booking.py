@@ -13,6 +13,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict
 from droneteam.fleet import models
 from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.daylight import dark_from
 from droneteam.fleet.demand import Demand, job_of
 from droneteam.fleet.explain import displacements, never, why, why_not
 from droneteam.fleet.fitting import fit, free_from
@@ -105,17 +106,29 @@ def _allowed_displacements(situation: Situation, plan: Plan, job: Job) -> tuple[
 def _warnings(
     situation: Situation, actor: Actor, draft: RequestDraft, now: datetime
 ) -> tuple[Reason, ...]:
-    """Short notice and a used-up entitlement; neither forbids to ask."""
+    """Short notice, darkness and a used-up entitlement; none of them forbids to ask."""
     found = []
     short = lead_time_reason(situation.sla, draft.priority, now, draft.start_at)
     if short is not None:
         found.append(short)
+    night = _night(situation, draft)
+    if night is not None:
+        found.append(night)
     account = situation.accounts.get(actor.organisation_id)
     exempt = situation.sla.classes[draft.priority].exempt
     if account is not None and not exempt and account.remaining_min == 0:
         params = {"used_h": account.used_min // 60, "entitled_h": account.entitled_min // 60}
         found.append(Reason("entitlement.exceeded", params))
     return tuple(found)
+
+
+def _night(situation: Situation, draft: RequestDraft) -> Reason | None:
+    """Says that a task which needs daylight asks for a part of the night."""
+    if draft.kind.value not in situation.sla.hours.daylight_kinds:
+        return None
+    window = Window(draft.start_at, draft.end_at)
+    dark_at = dark_from(window, Place(draft.lat_deg, draft.lon_deg))
+    return None if dark_at is None else Reason("light.dark", {"from": dark_at.isoformat()})
 
 
 def book_request(session: Session, actor: Actor, request_id: int, now: datetime) -> Booking:
@@ -139,7 +152,7 @@ def book_request(session: Session, actor: Actor, request_id: int, now: datetime)
     if RequestState(row.state) not in PLANNABLE:
         raise Conflict(f"request {row.id} is {row.state} and cannot be booked")
     horizon = max(row.end_at - now, timedelta(days=1))
-    situation = load_situation(session, now, horizon)
+    situation = load_situation(session, now, horizon, only=row.id)
     booked = _fit_beside(situation, row.id)
     if booked.assigned is None:
         return Booking(None, booked.reasons if own is None else hide_foreign(booked.reasons, own))

@@ -34,8 +34,11 @@ def move(
     Conflict
         The state machine knows no such move.
     """
-    check_move(row.id, RequestState(row.state), state)
+    before = RequestState(row.state)
+    check_move(row.id, before, state)
     row.state = state.value
+    if before == RequestState.DISPLACED and state == RequestState.PLANNED:
+        facts = {**(facts or {}), "replanned": True}
     if state == RequestState.ACKNOWLEDGED:
         row.acknowledged_at = row.acknowledged_at or now
     if state in _DECISIONS:

@@ -23,6 +23,7 @@ class ServiceHours:
     """When crews stand ready (core); at all other times they are on call.
 
     core_prep_min, on_call_prep_min : from the call to the departure, in and outside core hours
+    daylight_kinds : the kinds of request that are flown in daylight only
     """
 
     core_start: time
@@ -30,6 +31,7 @@ class ServiceHours:
     holidays_on_call: bool
     core_prep_min: int = 15
     on_call_prep_min: int = 40
+    daylight_kinds: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.core_end <= self.core_start:
@@ -59,6 +61,32 @@ def to_local(at: datetime) -> datetime:
 def from_local(day: date, wall: time) -> datetime:
     """The UTC instant of a wall time; the skipped hour in March moves one hour later."""
     return datetime.combine(day, wall, tzinfo=BRUSSELS).astimezone(UTC)
+
+
+def parse_wall(text: str, field: str) -> datetime:
+    """The UTC instant of a written time: local, unless it carries an offset.
+
+    A time that the autumn change repeats means its first pass.
+
+    Raises
+    ------
+    InputError
+        The text is no time, or the spring change leaves it out.
+    """
+    try:
+        given = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(
+            f"{field} {text!r} is no time such as 2026-05-10 14:00", field=field
+        ) from None
+    if given.tzinfo is not None:
+        return given.astimezone(UTC)
+    at = from_local(given.date(), given.time())
+    if to_local(at).replace(tzinfo=None) != given:
+        raise InputError(
+            f"{field} {text!r} does not exist: the clocks skip it in spring", field=field
+        )
+    return at
 
 
 @cache

@@ -8,6 +8,7 @@ from droneteam.fleet.terms import RequestState as S
 _OPEN = (S.CANCELLED, S.EXPIRED)
 
 TRANSITIONS: dict[S, frozenset[S]] = {
+    S.DRAFT: frozenset({S.SUBMITTED, S.CANCELLED}),
     S.SUBMITTED: frozenset({S.ACKNOWLEDGED, S.TRIAGED, S.PLANNED, S.WAITLISTED, S.REFUSED, *_OPEN}),
     S.ACKNOWLEDGED: frozenset({S.TRIAGED, S.PLANNED, S.WAITLISTED, S.REFUSED, *_OPEN}),
     S.TRIAGED: frozenset({S.PLANNED, S.WAITLISTED, S.REFUSED, *_OPEN}),

@@ -167,6 +167,8 @@ class Request(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     submitted_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     submit_key: Mapped[str | None] = mapped_column(String(80))
+    series: Mapped[str | None] = mapped_column(String(40), index=True)
+    """What requests that were asked for together share."""
     sla_version_id: Mapped[int] = mapped_column(ForeignKey("sla_version.id"))
     state: Mapped[str] = mapped_column(String(20), index=True)
     kind: Mapped[str] = mapped_column(String(30))
@@ -216,6 +218,7 @@ class ClockStop(Base):
     to_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     code: Mapped[str] = mapped_column(String(40))
     evidence: Mapped[str] = mapped_column(Text)
+    attachment_id: Mapped[int | None] = mapped_column(ForeignKey("request_attachment.id"))
 
 
 class Plan(Base):
@@ -235,6 +238,8 @@ class Plan(Base):
     gap: Mapped[float]
     terms: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     unserved: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    scenario: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What a coordinator supposed when the draft was solved; None for a plan of what is."""
 
 
 class PlanHead(Base):
@@ -290,5 +295,92 @@ class LedgerRow(Base):
     priority: Mapped[str] = mapped_column(String(2))
 
 
+class LoanRow(Base):
+    """Crew-minutes that one organisation lent another; append-only."""
+
+    __tablename__ = "loan"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    lender_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    borrower_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    crew_min: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class Attachment(Base):
+    """A file that belongs to a request; its content lies in the blob folder under its hash."""
+
+    __tablename__ = "request_attachment"
+    __table_args__ = (UniqueConstraint("request_id", "sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    media_type: Mapped[str] = mapped_column(String(100))
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    added_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Escalation(Base):
+    """One threshold of one clock that was passed, and who was told; raised once."""
+
+    __tablename__ = "escalation"
+    __table_args__ = (UniqueConstraint("request_id", "clock", "fraction"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    clock: Mapped[str] = mapped_column(String(20))
+    fraction: Mapped[float]
+    told: Mapped[str] = mapped_column(String(40))
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seen_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class CalendarFeed(Base):
+    """An address under which a calendar program reads one zone's, drone's or pilot's tasks.
+
+    Only the hash of the address's secret is kept: who reads the database cannot read calendars.
+    """
+
+    __tablename__ = "calendar_feed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), index=True)
+    drone_id: Mapped[int | None] = mapped_column(ForeignKey("drone.id"))
+    pilot_id: Mapped[int | None] = mapped_column(ForeignKey("pilot.id"))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Flight(Base):
+    """One line of the logbook, with drone, crew and packs as they were then; append-only."""
+
+    __tablename__ = "flight"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    """Names the flight wherever the logbook is carried, so that no flight counts twice."""
+    sortie: Mapped[str] = mapped_column(String(60))
+    request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"), index=True)
+    drone_id: Mapped[int] = mapped_column(ForeignKey("drone.id"), index=True)
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"), index=True)
+    took_off_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    landed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    drone: Mapped[dict[str, Any]] = mapped_column(JSON)
+    pilot: Mapped[dict[str, Any]] = mapped_column(JSON)
+    packs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    remarks: Mapped[str] = mapped_column(Text)
+
+
 make_append_only(RequestEvent)
 make_append_only(LedgerRow)
+make_append_only(LoanRow)
+make_append_only(Flight)

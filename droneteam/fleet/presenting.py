@@ -16,7 +16,7 @@ from droneteam.fleet.agreements import agreements
 from droneteam.fleet.explain import Explanation
 from droneteam.fleet.head import read_head
 from droneteam.fleet.problem import Term
-from droneteam.fleet.sla import ClockName, ClockStop, RequestTimes, clocks
+from droneteam.fleet.sla import Clock, ClockName, ClockStop, RequestTimes, Sla, clocks
 from droneteam.fleet.terms import Reason, RequestKind, RequestState
 from droneteam.fleet.views import AssignmentView, PlanView, RequestView, hide_foreign
 
@@ -39,7 +39,7 @@ def request_views(
     parsed = agreements(session)
     numbers = {row.id: row.number for row in session.scalars(select(models.SlaVersion))}
     ids = [row.id for row in rows]
-    stops = _stops(session, ids)
+    stops = clock_stops(session, ids)
     plan_id, _ = read_head(session)
     assignments = _assignments(session, plan_id, ids)
     unserved = _unserved(session, plan_id)
@@ -52,12 +52,19 @@ def request_views(
                 row,
                 organisation_name=names[row.organisation_id],
                 sla_version=numbers[row.sla_version_id],
-                clock_views=clocks(parsed[row.sla_version_id], times_of(row), now, stops[row.id]),
+                clock_views=_clocks(row, parsed[row.sla_version_id], now, stops[row.id]),
                 assignment=None if assignment is None else assignment_view(assignment, own),
                 explanation=_explanation(assignment, unserved.get(row.id), own),
             )
         )
     return views
+
+
+def _clocks(
+    row: models.Request, sla: Sla, now: datetime, stops: Sequence[ClockStop]
+) -> tuple[Clock, ...]:
+    """The request's clocks; a draft has none yet."""
+    return () if row.state == RequestState.DRAFT else clocks(sla, times_of(row), now, stops)
 
 
 def own_request_ids(session: Session, actor: Actor) -> frozenset[int] | None:
@@ -85,7 +92,8 @@ def times_of(row: models.Request) -> RequestTimes:
     )
 
 
-def _stops(session: Session, ids: Sequence[int]) -> defaultdict[int, list[ClockStop]]:
+def clock_stops(session: Session, ids: Sequence[int]) -> defaultdict[int, list[ClockStop]]:
+    """The stops of the requests' clocks, by request."""
     found: defaultdict[int, list[ClockStop]] = defaultdict(list)
     query = select(models.ClockStop).where(models.ClockStop.request_id.in_(ids))
     for row in session.scalars(query):
@@ -148,6 +156,8 @@ def _request_view(row: models.Request, **derived: Any) -> RequestView:
         clocks=derived["clock_views"],
         assignment=derived["assignment"],
         explanation=derived["explanation"],
+        series=row.series,
+        close_code=row.close_code,
     )
 
 

@@ -56,6 +56,7 @@ SLA_V1: dict[str, Any] = {
         "holidays_on_call": True,
         "core_prep_min": 10,
         "on_call_prep_min": 40,
+        "daylight_kinds": ["photogrammetry"],
     },
     "classes": {
         "P0": {

@@ -268,6 +268,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{count} aanvragen met gelijke of hogere dringendheid wachten dan op een beslissing.",
         "{count} requests of equal or higher urgency await a decision at that time.",
     ),
+    "light.dark": (
+        "Il fait nuit à partir du {from} ; ce genre de tâche se vole de jour.",
+        "Het is donker vanaf {from}; dit soort taak wordt bij daglicht gevlogen.",
+        "It is dark from {from}; this kind of task is flown in daylight.",
+    ),
+    "supposed.left_out": (
+        "La supposition laisse cette demande de côté.",
+        "De veronderstelling laat deze aanvraag weg.",
+        "The supposition leaves this request out.",
+    ),
     "entitlement.exceeded": (
         "La zone a utilisé sa part ({used_h} h sur {entitled_h} h) ; le surplus peut être prêté.",
         "De zone heeft haar deel gebruikt ({used_h} u van {entitled_h} u); overschot is leenbaar.",

@@ -1,14 +1,57 @@
 """The fleet's door: everything that the packages above may ask of it.
 
 Each function takes the session and the actor first and leaves the transaction to its caller.
-The work is done in ``requests`` (what zones ask), ``planning`` (plans), ``booking`` (quick
-answers), ``inventory`` (registry), ``agreements`` (service level agreement) and ``reference``.
+The work is done in the modules imported here, each named after its subject.
 """
 
 from __future__ import annotations
 
-from droneteam.fleet.agreements import add_version, current_document, edit_version
-from droneteam.fleet.booking import book_request, instant_answer
+from droneteam.fleet.agreements import (
+    add_version,
+    current_document,
+    edit_version,
+    list_versions,
+)
+from droneteam.fleet.attachments import (
+    AttachmentView,
+    add_attachment,
+    attachment_file,
+    list_attachments,
+)
+from droneteam.fleet.booking import (
+    book_request,
+    instant_answer,
+)
+from droneteam.fleet.calendars import (
+    FeedView,
+    end_feed,
+    feed_text,
+    list_feeds,
+    make_feed,
+)
+from droneteam.fleet.escalations import (
+    EscalationView,
+    due_escalations,
+    list_escalations,
+    raise_escalations,
+    see_escalation,
+)
+from droneteam.fleet.exchange import (
+    Imported,
+    export_registry,
+    import_registry,
+)
+from droneteam.fleet.figures import (
+    organisation_names,
+    recorded_years,
+    yearly_figures,
+)
+from droneteam.fleet.handling import (
+    confirm_request,
+    save_draft,
+    submit_draft,
+    triage_request,
+)
 from droneteam.fleet.inventory import (
     list_batteries,
     list_drones,
@@ -16,18 +59,40 @@ from droneteam.fleet.inventory import (
     release_defect,
     report_defect,
 )
-from droneteam.fleet.pilots import assign_pilot_user
+from droneteam.fleet.lending import (
+    ShareView,
+    lend_minutes,
+    list_shares,
+)
+from droneteam.fleet.listing import (
+    ListImport,
+    import_list,
+)
+from droneteam.fleet.logbook import (
+    FlightEntry,
+    FlightView,
+    list_flights,
+    log_flight,
+)
+from droneteam.fleet.pilots import (
+    assign_pilot_user,
+)
 from droneteam.fleet.planning import (
     current_plan,
     get_assignment,
     get_plan,
-    publish_plan,
     solve_plan,
 )
-from droneteam.fleet.reference import seed_reference
+from droneteam.fleet.recurrence import (
+    occurrences,
+)
+from droneteam.fleet.reference import (
+    seed_reference,
+)
 from droneteam.fleet.requests import (
     acknowledge_request,
     cancel_request,
+    due_expiries,
     expire_requests,
     get_request,
     list_requests,
@@ -37,7 +102,26 @@ from droneteam.fleet.requests import (
     stop_clock,
     submit_request,
 )
-from droneteam.fleet.terms import RequestKind, RequestState
+from droneteam.fleet.series import (
+    cancel_series,
+    series_requests,
+    submit_series,
+)
+from droneteam.fleet.sizing import (
+    simulate_year,
+)
+from droneteam.fleet.terms import (
+    RequestKind,
+    RequestState,
+)
+from droneteam.fleet.upkeep import (
+    add_absence,
+    add_credential,
+    measure_pack,
+    mount_payload,
+    open_defect_rows,
+    record_service,
+)
 from droneteam.fleet.views import (
     Answer,
     AssignmentView,
@@ -51,14 +135,31 @@ from droneteam.fleet.views import (
     RequestDraft,
     RequestView,
 )
+from droneteam.fleet.whatif import (
+    Compared,
+    Scenario,
+    Supposition,
+    compare_plans,
+    publish_plan,
+    scenario_of,
+    solve_supposed,
+)
 
 __all__ = [
     "Answer",
     "AssignmentView",
+    "AttachmentView",
     "BatteryView",
     "Booking",
     "ClockView",
+    "Compared",
     "DroneView",
+    "EscalationView",
+    "FeedView",
+    "FlightEntry",
+    "FlightView",
+    "Imported",
+    "ListImport",
     "PilotView",
     "PlanView",
     "ReasonView",
@@ -66,31 +167,75 @@ __all__ = [
     "RequestKind",
     "RequestState",
     "RequestView",
+    "Scenario",
+    "ShareView",
+    "Supposition",
     "acknowledge_request",
+    "add_absence",
+    "add_attachment",
+    "add_credential",
     "add_version",
     "assign_pilot_user",
+    "attachment_file",
     "book_request",
     "cancel_request",
+    "cancel_series",
+    "compare_plans",
+    "confirm_request",
     "current_document",
     "current_plan",
+    "due_escalations",
+    "due_expiries",
     "edit_version",
+    "end_feed",
     "expire_requests",
+    "export_registry",
+    "feed_text",
     "get_assignment",
     "get_plan",
     "get_request",
+    "import_list",
+    "import_registry",
     "instant_answer",
+    "lend_minutes",
+    "list_attachments",
     "list_batteries",
     "list_drones",
+    "list_escalations",
+    "list_feeds",
+    "list_flights",
     "list_pilots",
     "list_requests",
+    "list_shares",
+    "list_versions",
+    "log_flight",
+    "make_feed",
     "mark_request_state",
+    "measure_pack",
+    "mount_payload",
+    "occurrences",
+    "open_defect_rows",
+    "organisation_names",
     "publish_plan",
+    "raise_escalations",
+    "record_service",
+    "recorded_years",
     "refuse_request",
     "release_defect",
     "report_defect",
     "request_history",
+    "save_draft",
+    "scenario_of",
+    "see_escalation",
     "seed_reference",
+    "series_requests",
+    "simulate_year",
     "solve_plan",
+    "solve_supposed",
     "stop_clock",
+    "submit_draft",
     "submit_request",
+    "submit_series",
+    "triage_request",
+    "yearly_figures",
 ]

@@ -19,6 +19,7 @@ from droneteam.fleet.terms import (
     PRIORITIES,
     Param,
     Reason,
+    RequestKind,
     Window,
     check_priority,
     minutes_between,
@@ -319,7 +320,17 @@ def _parse_hours(part: Document) -> ServiceHours:
         holidays_on_call=bool(part["holidays_on_call"]),
         core_prep_min=_natural(part, "core_prep_min"),
         on_call_prep_min=_natural(part, "on_call_prep_min"),
+        daylight_kinds=_parse_kinds(part.get("daylight_kinds", [])),
     )
+
+
+def _parse_kinds(part: Sequence[str]) -> frozenset[str]:
+    unknown = sorted(set(part) - {kind.value for kind in RequestKind})
+    if unknown:
+        raise InputError(
+            f"{unknown[0]!r} is no kind of request", field="service_hours.daylight_kinds"
+        )
+    return frozenset(part)
 
 
 def _parse_class(part: Document) -> PriorityClass:

@@ -33,6 +33,7 @@ class RequestKind(StrEnum):
 class RequestState(StrEnum):
     """Where a request stands; ``lifecycle`` holds the moves between them."""
 
+    DRAFT = "draft"
     SUBMITTED = "submitted"
     ACKNOWLEDGED = "acknowledged"
     TRIAGED = "triaged"

@@ -23,6 +23,8 @@ MAX_WINDOW = timedelta(days=7)
 MAX_LINE = 200
 MAX_TEXT = 4000
 MAX_VERTICES = 500
+LEGAL_ITEMS = ("legal_basis", "contact")
+"""What a request may not be submitted without, and a draft may still lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class RequestDraft:
 
     polygon : (lat_deg, lon_deg) of the scene's outline; empty for a point
     payload : rgb, thermal, zoom or None where the kind's own camera will do
+    unfinished : kept to go on with later; its legal basis and contact may still be missing
     """
 
     kind: RequestKind
@@ -47,6 +50,7 @@ class RequestDraft:
     sensitive: bool = False
     low_noise: bool = False
     notes: str = ""
+    unfinished: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _kind(self.kind))
@@ -59,8 +63,8 @@ class RequestDraft:
             )
         check_lat_lon(self.lat_deg, self.lon_deg)
         _check_polygon(self.polygon)
-        for name in ("title", "legal_basis", "contact"):
-            _check_text(name, getattr(self, name))
+        for name in ("title", *LEGAL_ITEMS):
+            _check_text(name, getattr(self, name), required=name == "title" or not self.unfinished)
         if len(self.notes) > MAX_TEXT:
             raise InputError(f"the notes are longer than {MAX_TEXT} characters", field="notes")
         requirement(
@@ -76,8 +80,8 @@ def _kind(value: str) -> RequestKind:
         raise InputError(f"kind {value!r} is none of {allowed}", field="kind") from None
 
 
-def _check_text(name: str, text: str) -> None:
-    if not text.strip():
+def _check_text(name: str, text: str, *, required: bool) -> None:
+    if required and not text.strip():
         raise InputError(f"{name} is empty", field=name)
     if len(text) > MAX_LINE:
         raise InputError(f"{name} is longer than {MAX_LINE} characters", field=name)
@@ -161,6 +165,13 @@ class RequestView:
     clocks: tuple[ClockView, ...]
     assignment: AssignmentView | None
     explanation: Explanation | None
+    series: str | None = None
+    close_code: str | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The legal items that a draft still lacks."""
+        return tuple(name for name in LEGAL_ITEMS if not getattr(self, name).strip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ def record_sortie(
                 sortie_id=row.id, at=entry.at, kind=entry.kind[:20], detail=entry.detail
             )
             session.add(line)
+    _log_flight(session, actor, mission, row, now)
     _settle_mission(session, actor, mission, result.ending, now)
     facts = {"ending": row.ending, "photos": len(row.triggers), "log_sha256": row.log_sha256}
     audit.append(
@@ -76,6 +77,28 @@ def record_sortie(
     )
     session.flush()
     return _sortie_view(session, row, data_dir)
+
+
+def _log_flight(
+    session: Session, actor: Actor, mission: models.Mission, row: models.SortieRow, now: datetime
+) -> None:
+    """The flight in the fleet's logbook, where the log shows one from take-off to landing."""
+    up, down = row.took_off_at, row.landed_at
+    if up is None or down is None or down <= up:
+        return
+    assignment = fleet.get_assignment(session, actor, mission.assignment_id)
+    entry = fleet.FlightEntry(
+        key=f"log:{row.log_sha256}",
+        sortie=f"sortie:{row.id}",
+        drone_id=mission.drone_id,
+        pilot_id=mission.pilot_id,
+        took_off_at=up,
+        landed_at=down,
+        battery_ids=assignment.battery_ids,
+        request_id=mission.request_id,
+        remarks=f"mission {mission.id}: {row.ending}",
+    )
+    fleet.log_flight(session, actor, entry, max(now, down))
 
 
 def _settle_mission(

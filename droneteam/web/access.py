@@ -14,6 +14,7 @@ from droneteam.accounts import ROLES, TEAM_ROLES, Actor
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "__droneteam_access__"
+_LIMIT = "__droneteam_body_limit__"
 
 TEAM = tuple(role for role in ROLES if role in TEAM_ROLES)
 """Every role of the drone team itself."""
@@ -55,6 +56,22 @@ def signed_in_only(view: View) -> View:
 def public(view: View) -> View:
     """Declares that the view needs no sign-in."""
     return _declare(Access(public=True))(view)
+
+
+def takes_files(max_bytes: int) -> Callable[[View], View]:
+    """Declares that the view reads a file, with a limit of its own on the whole body."""
+
+    def mark(view: View) -> View:
+        setattr(view, _LIMIT, max_bytes)
+        return view
+
+    return mark
+
+
+def body_limit_of(view: Callable[..., Any]) -> int | None:
+    """The view's own limit on a body, or None where the application's holds."""
+    found = getattr(view, _LIMIT, None)
+    return found if isinstance(found, int) else None
 
 
 def access_of(view: Callable[..., Any]) -> Access | None:

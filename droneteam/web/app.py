@@ -34,16 +34,22 @@ from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
     account,
+    agreement,
     alerts,
     audit_log,
     board,
+    calendars,
     cases,
+    handling,
     home,
     live,
     missions,
     people,
+    registry,
     requests,
     scenes,
+    statistics,
+    whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
@@ -64,6 +70,12 @@ PAGES = (
     cases.bp,
     people.bp,
     audit_log.bp,
+    handling.bp,
+    calendars.bp,
+    registry.bp,
+    agreement.bp,
+    statistics.bp,
+    whatif.bp,
 )
 
 

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from droneteam.errors import NotAllowed
-from droneteam.web.access import Access, access_of
+from droneteam.web.access import Access, access_of, body_limit_of
 from droneteam.web.access import public as public_view
 from droneteam.web.context import signed_in
 from droneteam.web.failures import answer, problem, wants_json
@@ -44,6 +44,9 @@ def _check() -> Any:
     access = access_of(current_app.view_functions[request.endpoint])
     if access is None or not access.permits(signed_in()):
         return _refuse(access)
+    limit = body_limit_of(current_app.view_functions[request.endpoint])
+    if limit is not None:
+        request.max_content_length = limit
     if request.method not in _SAFE_METHODS and not by_token and not _is_token_request():
         csrf.protect()
     return None

@@ -29,6 +29,10 @@ _PAGES = (
     ("alerts.index", _l("Alerts")),
     ("scenes.index", _l("Scenes")),
     ("cases.index", _l("Cases")),
+    ("registry.show", _l("Registry")),
+    ("agreement.show", _l("Agreement")),
+    ("statistics.index", _l("Figures")),
+    ("calendars.index", _l("Calendars")),
     ("people.index", _l("People")),
     ("audit.index", _l("Audit")),
 )

@@ -47,6 +47,7 @@ PRIORITIES: _Words = {
 }
 
 REQUEST_STATES: _Words = {
+    "draft": _l("draft"),
     "submitted": _l("submitted"),
     "acknowledged": _l("received"),
     "triaged": _l("assessed"),
@@ -68,6 +69,24 @@ CANCEL_REASONS: _Words = {
     "weather": _l("weather"),
     "airspace_refused": _l("the airspace was refused"),
     "team_unavailable": _l("the team is not available"),
+}
+
+TOLD: _Words = {
+    "coordinator": _l("coordinator"),
+    "duty_officer": _l("duty officer"),
+    "crisis_centre": _l("crisis centre"),
+}
+
+EXCLUSIONS: _Words = {
+    "weather": _l("weather"),
+    "airspace_refused": _l("the airspace was refused"),
+    "scene_unsafe": _l("the scene is not safe"),
+}
+
+VERDICTS: _Words = {
+    "new": _l("new"),
+    "known": _l("there already"),
+    "wrong": _l("wrong"),
 }
 
 CLOCKS: _Words = {
@@ -278,6 +297,9 @@ FILTERS = {
     "priority_name": named(PRIORITIES),
     "request_state": named(REQUEST_STATES),
     "clock_name": named(CLOCKS),
+    "told_name": named(TOLD),
+    "exclusion_name": named(EXCLUSIONS),
+    "verdict_name": named(VERDICTS),
     "payload_name": named(PAYLOADS),
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),

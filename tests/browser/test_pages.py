@@ -29,6 +29,14 @@ PAGES = {
     "audit": ("auditor", "/audit/"),
     "error": ("requester", "/requests/999"),
     "account": ("manager", "/account"),
+    "request-list": ("requester", "/requests/list"),
+    "calendars": ("requester", "/calendars/"),
+    "registry": ("administrator", "/registry/"),
+    "agreement": ("manager", "/agreement/"),
+    "figures": ("manager", "/statistics/"),
+    "sizes": ("manager", "/statistics/2026/sizes"),
+    "what-if": ("coordinator", "/what-if/"),
+    "compare": ("coordinator", "/what-if/compare?plan=1"),
 }
 LOOKS = [("desktop", "en", "light"), ("desktop", "fr", "dark"), ("phone", "nl", "light")]
 TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
@@ -36,6 +44,8 @@ TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
 PICTURED = frozenset(PAGES) - {
     *("requests", "plan", "missions", "mission-form"),
     *("alert", "error", "account"),
+    *("request-list", "calendars", "registry", "agreement", "figures", "sizes"),
+    *("what-if", "compare"),
 }
 """Those that the guides show."""
 BUDGET_BYTES = 150_000

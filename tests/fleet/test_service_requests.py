@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -146,8 +147,15 @@ def test_a_mission_under_way_is_broken_off_by_the_coordinator_only(
     service.mark_request_state(session, actors["pilot"], request_id, "in_progress", NOW)
     with pytest.raises(NotAllowed):
         service.cancel_request(session, actors["north"], request_id, "weather", NOW)
-    view = service.cancel_request(session, actors["coordinator"], request_id, "weather", NOW)
+    coordinator = actors["coordinator"]
+    with pytest.raises(InputError, match="incident commander"):
+        service.cancel_request(session, coordinator, request_id, "weather", NOW, confirmed_by=" ")
+    view = service.cancel_request(
+        session, coordinator, request_id, "weather", NOW, confirmed_by="commander of the scene"
+    )
     assert view.state == RequestState.CANCELLED
+    last = service.request_history(session, actors["north"], request_id)[-1]
+    assert last.facts["confirmed_by"] == "commander of the scene"
 
 
 def test_a_refusal_needs_a_reason(session: Session, actors: Actors, submit: Submit) -> None:
@@ -158,15 +166,29 @@ def test_a_refusal_needs_a_reason(session: Session, actors: Actors, submit: Subm
     assert view.state == RequestState.REFUSED
 
 
-def test_a_clock_stops_on_evidence_only(session: Session, actors: Actors, submit: Submit) -> None:
-    request_id = submit("midi", ACCIDENT)
+def test_a_clock_stops_on_attached_evidence_only(
+    session: Session, actors: Actors, submit: Submit, tmp_path: Path
+) -> None:
+    request_id, other = submit("midi", ACCIDENT), submit("midi", ACCIDENT)
+    coordinator = actors["coordinator"]
+
+    def attached(to: int) -> int:
+        text = b"gusts of 22 m/s at 50 m"
+        return service.add_attachment(
+            session, coordinator, to, "report.txt", text, tmp_path, NOW
+        ).id
+
+    elsewhere, proof = attached(other), attached(request_id)
     stop = ClockStop("on_scene", NOW, NOW + timedelta(hours=1), "weather", "")
     with pytest.raises(InputError, match="evidence"):
-        service.stop_clock(session, actors["coordinator"], request_id, stop, NOW)
+        service.stop_clock(session, coordinator, request_id, stop, NOW, attachment_id=proof)
     before = service.get_request(session, actors["midi"], request_id, NOW).clocks[2].due_at
     proven = replace(stop, evidence="KMI report 12")
     later = NOW + timedelta(hours=2)
-    service.stop_clock(session, actors["coordinator"], request_id, proven, later)
+    for missing in (elsewhere, 999):
+        with pytest.raises(InputError, match="attach the evidence first"):
+            service.stop_clock(session, coordinator, request_id, proven, NOW, attachment_id=missing)
+    service.stop_clock(session, coordinator, request_id, proven, later, attachment_id=proof)
     view = service.get_request(session, actors["midi"], request_id, later)
     assert view.clocks[2].due_at == before + timedelta(hours=1)
 

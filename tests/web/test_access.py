@@ -43,6 +43,8 @@ CASE_OPENERS = roles("investigator", "pilot", "coordinator", "administrator")
 EXPORTERS = roles("investigator", "administrator")
 SCENE_BUILDERS = roles("pilot", "investigator", "coordinator", "administrator")
 ALERT_ANSWERERS = roles("pilot", "coordinator", "administrator")
+ATTACHERS = roles("requester", "coordinator", "pilot")
+FIGURES = roles("coordinator", "manager", "auditor", "administrator")
 
 PASSES: dict[str, frozenset[str]] = {
     "GET /": SIGNED_IN,
@@ -63,6 +65,42 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /requests/<id:request_id>": SIGNED_IN,
     "POST /requests/<id:request_id>/acknowledge": roles("coordinator"),
     "POST /requests/<id:request_id>/cancel": ASKERS,
+    "POST /requests/<id:request_id>/submit": ASKERS,
+    "POST /requests/<id:request_id>/triage": roles("coordinator"),
+    "POST /requests/<id:request_id>/confirm": ASKERS,
+    "POST /requests/<id:request_id>/refuse": roles("coordinator"),
+    "POST /requests/<id:request_id>/book": ASKERS,
+    "POST /requests/<id:request_id>/state": PLANNERS,
+    "POST /requests/<id:request_id>/attach": ATTACHERS,
+    "POST /requests/<id:request_id>/stop-clock": roles("coordinator"),
+    "GET /requests/attachments/<id:attachment_id>": SIGNED_IN,
+    "GET /requests/list": ASKERS,
+    "POST /requests/list": ASKERS,
+    "GET /calendars/": ATTACHERS,
+    "POST /calendars/": ATTACHERS,
+    "POST /calendars/<id:feed_id>/end": ATTACHERS,
+    "GET /calendars/<token>.ics": EVERYONE,
+    "GET /registry/": TEAM,
+    "POST /registry/defects": ALERT_ANSWERERS,
+    "POST /registry/defects/<id:defect_id>/release": ALERT_ANSWERERS,
+    "POST /registry/services": ALERT_ANSWERERS,
+    "GET /registry/registry.json": FIGURES,
+    "GET /registry/registry.zip": FIGURES,
+    "POST /registry/import": roles("administrator"),
+    "GET /agreement/": SIGNED_IN,
+    "POST /agreement/versions": roles("manager", "administrator"),
+    "POST /agreement/loans": roles("manager", "requester"),
+    "GET /statistics/": FIGURES,
+    "GET /statistics/<int:year>": FIGURES,
+    "GET /statistics/<int:year>/report.pdf": FIGURES,
+    "GET /statistics/<int:year>/report.csv": FIGURES,
+    "GET /statistics/<int:year>/sizes": FIGURES,
+    "GET /what-if/": roles("coordinator"),
+    "POST /what-if/": roles("coordinator"),
+    "GET /what-if/compare": PLANS,
+    "POST /what-if/plans/<id:plan_id>/publish": roles("coordinator"),
+    "POST /board/escalations/<id:escalation_id>/seen": roles("coordinator"),
+    "GET /api/v1/escalations": roles("coordinator", "manager", "pilot", "administrator", "auditor"),
     "GET /board/": BOARD,
     "POST /board/solve": roles("coordinator"),
     "GET /board/plans/<id:plan_id>": PLANS,
@@ -116,6 +154,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/requests/answer": ASKERS,
     "GET /api/v1/requests/<id:request_id>": SIGNED_IN,
     "POST /api/v1/requests/<id:request_id>/acknowledge": roles("coordinator"),
+    "POST /api/v1/requests/<id:request_id>/book": ASKERS,
     "POST /api/v1/requests/<id:request_id>/cancel": ASKERS,
     "GET /api/v1/drones": TEAM,
     "GET /api/v1/pilots": TEAM,
@@ -177,6 +216,7 @@ def address(rule: str, record_id: int) -> str:
     return (
         filled.replace("<path:filename>", "mark.svg")
         .replace("<view>", "top")
+        .replace("<token>", "nobodys")
         .replace("<kind>", "orthophoto")
     )
 
@@ -216,6 +256,16 @@ def owned(site: Site, tmp_path: Path) -> dict[str, int]:
     zone = site.actor("requester").organisation_id
     with db.session_scope(site.engine) as session:
         made = fleet.submit_request(session, site.actor("requester"), draft(), NOW)
+        attached = fleet.add_attachment(
+            session,
+            site.actor("requester"),
+            made.id,
+            "order.txt",
+            b"Collision: orders",
+            site.settings.blob_dir("request-files"),
+            NOW,
+        )
+        feed, _ = fleet.make_feed(session, site.actor("requester"), "zone", zone, NOW)
         investigator = site.actor("investigator")
         case = evidence.open_case(
             session, investigator, evidence.CaseDraft(zone, "case", "basis", made.id), NOW
@@ -238,6 +288,8 @@ def owned(site: Site, tmp_path: Path) -> dict[str, int]:
         "case_id": case.id,
         "item_id": item.id,
         "export_id": export_id,
+        "attachment_id": attached.id,
+        "feed_id": feed.id,
     }
 
 

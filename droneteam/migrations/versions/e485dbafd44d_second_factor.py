@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e485dbafd44d"
-down_revision = "b2217dd668c7"
+down_revision = "b651a273d6e4"
 branch_labels = None
 depends_on = None
 

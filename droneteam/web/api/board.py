@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
-from apiflask.validators import Range
+from apiflask.validators import Length, Range
 
 from droneteam.errors import NotFound
 from droneteam.fleet import service
+from droneteam.fleet.escalations import READERS as ESCALATION_READERS
+from droneteam.fleet.escalations import EscalationView
 from droneteam.fleet.views import AssignmentView, BatteryView, DroneView, PilotView, PlanView
 from droneteam.web.access import TEAM, allow
 from droneteam.web.api.shapes import page_of, schema_of
@@ -24,6 +26,11 @@ class PublishIn(Schema):
 
     base_plan_id = fields.Integer(
         required=True, allow_none=True, strict=True, validate=Range(1, MAX_ID)
+    )
+    reason = fields.String(
+        load_default="",
+        validate=Length(max=500),
+        metadata={"description": "Why a supposed plan is published: it is an override."},
     )
 
 
@@ -95,10 +102,22 @@ def plan(plan_id: int) -> Any:
 @bp.input(PublishIn, arg_name="body")
 @bp.output(schema_of(PlanView))
 @bp.doc(summary="Publish a draft plan")
-def publish(plan_id: int, body: dict[str, int | None]) -> Any:
+def publish(plan_id: int, body: dict[str, Any]) -> Any:
     """409 when somebody else published meanwhile."""
     with writing() as session:
-        return service.publish_plan(session, actor(), plan_id, body["base_plan_id"], now())
+        return service.publish_plan(
+            session, actor(), plan_id, body["base_plan_id"], now(), reason=body["reason"]
+        )
+
+
+@bp.get("/escalations")
+@allow(*ESCALATION_READERS)
+@bp.output(page_of(EscalationView))
+@bp.doc(summary="Escalations that nobody has seen yet")
+def escalations() -> Any:
+    """The most urgent first."""
+    with reading() as session:
+        return {"items": service.list_escalations(session, actor())}
 
 
 @bp.get("/assignments/<id:assignment_id>")

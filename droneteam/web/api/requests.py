@@ -10,10 +10,11 @@ from apiflask.validators import Length, OneOf, Range
 from droneteam.errors import InputError
 from droneteam.fleet import service
 from droneteam.fleet.terms import PRIORITIES, RequestKind
-from droneteam.fleet.views import Answer, RequestDraft, RequestView
+from droneteam.fleet.views import Answer, Booking, RequestDraft, RequestView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.turns import booking_turn
 from droneteam.web.views.requests import ASKERS, PAYLOADS, READERS
 
 bp = APIBlueprint("api_requests", __name__, url_prefix="/api/v1/requests", tag="requests")
@@ -64,6 +65,11 @@ class CancelIn(Schema):
         required=True,
         validate=Length(1, 80),
         metadata={"description": "One of the agreement's cancellation codes."},
+    )
+    confirmed_by = fields.String(
+        load_default=None,
+        validate=Length(1, 200),
+        metadata={"description": "The incident commander, where the drone is on its mission."},
     )
 
 
@@ -123,15 +129,27 @@ def acknowledge(request_id: int) -> Any:
         return service.get_request(session, actor(), request_id, now())
 
 
+@bp.post("/<id:request_id>/book")
+@allow(*ASKERS)
+@bp.output(schema_of(Booking))
+@bp.doc(summary="A drone and a crew for a request at once, or why there is none")
+def book(request_id: int) -> Any:
+    """Whoever books first gets the drone; booking again gives the assignment that it has."""
+    with booking_turn(), writing() as session:
+        return service.book_request(session, actor(), request_id, now())
+
+
 @bp.post("/<id:request_id>/cancel")
 @allow(*ASKERS)
 @bp.input(CancelIn, arg_name="body")
 @bp.output(schema_of(RequestView))
 @bp.doc(summary="Cancel a request")
-def cancel(request_id: int, body: dict[str, str]) -> Any:
+def cancel(request_id: int, body: dict[str, Any]) -> Any:
     """With the reason's code."""
     with writing() as session:
-        service.cancel_request(session, actor(), request_id, body["code"], now())
+        service.cancel_request(
+            session, actor(), request_id, body["code"], now(), confirmed_by=body["confirmed_by"]
+        )
         return service.get_request(session, actor(), request_id, now())
 
 

@@ -25,6 +25,8 @@ from droneteam.web.views.requests import OPEN_STATES
 bp = Blueprint("board", __name__, url_prefix="/board")
 
 READERS = ("coordinator", "manager", "pilot")
+QUEUED_STATES = OPEN_STATES - {"draft"}
+"""A coordinator's own drafts are no work of the queue yet."""
 PLAN_READERS = ("coordinator", "manager", "auditor")
 """Of drafts too, which pilots need not see."""
 
@@ -40,12 +42,14 @@ def show() -> str:
         drones = service.list_drones(session, me, now())
         pilots = service.list_pilots(session, me, now())
         batteries = service.list_batteries(session, me)
+        escalations = service.list_escalations(session, me)
     open_requests = sorted(
-        (row for row in requests if row.state in OPEN_STATES), key=time_to_breach
+        (row for row in requests if row.state in QUEUED_STATES), key=time_to_breach
     )
     return render_template(
         "board.html",
         queue=open_requests,
+        escalations=escalations,
         titles={row.id: row.title for row in requests},
         plan=plan,
         charts=_charts(plan, {row.id: row.title for row in requests}),
@@ -56,6 +60,15 @@ def show() -> str:
         may_plan=me.has_role("coordinator"),
         sentences=sentences,
     )
+
+
+@bp.post("/escalations/<id:escalation_id>/seen")
+@allow("coordinator")
+def seen(escalation_id: int) -> Response:
+    """Off the board, with who saw it on record."""
+    with writing() as session:
+        service.see_escalation(session, actor(), escalation_id, now())
+    return redirect(url_for("board.show"))
 
 
 @bp.post("/solve")

@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response
 from droneteam.accounts import TEAM_ROLES
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
-from droneteam.fleet.lifecycle import FINAL
-from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
+from droneteam.fleet.lifecycle import FINAL, TRANSITIONS
+from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import RequestDraft, RequestView
 from droneteam.web import words
 from droneteam.web.access import allow
@@ -35,6 +35,7 @@ READERS = ("requester", *sorted(TEAM_ROLES))
 PAYLOADS = ("rgb", "thermal", "zoom")
 _NOT_ASKED_YET = ("title", "legal_basis", "contact")
 """What the honest answer does not depend on."""
+REPEATS = ("DAILY", "WEEKLY", "MONTHLY")
 _DEFAULT_DURATION = timedelta(hours=1)
 OPEN_STATES = frozenset(RequestState) - FINAL
 
@@ -55,6 +56,11 @@ def index() -> str:
 def new() -> str:
     """An empty form, or a copy of a past request."""
     again = request.args.get("again", type=int)
+    draft_id = request.args.get("draft", type=int)
+    if draft_id is not None:
+        with reading() as session:
+            kept = service.get_request(session, actor(), draft_id, now())
+        return _form({**_values_of(kept, moved=False), "draft_id": kept.id}, {})
     if again is None:
         start_at = _next_hour(now())
         values = {
@@ -73,18 +79,51 @@ def new() -> str:
 @allow(*ASKERS)
 def submit() -> Any:
     """The new request's page, or the form again with what is wrong; nothing typed is lost."""
-    draft, problems = read_draft(request.form)
+    keep = request.form.get("how") == "draft"
+    draft, problems = read_draft(request.form, unfinished=keep)
     if draft is None:
         return _form(request.form, problems), 422
+    if keep:
+        return _keep_draft(draft)
     try:
+        slots = read_slots(request.form, draft)
         with writing() as session:
             # The form's own key: sending it twice, or again after "back", makes one request.
             key = request.form.get("submit_key", "")[:80] or None
-            made = service.submit_request(session, actor(), draft, now(), submit_key=key)
+            if slots:
+                found = service.submit_series(session, actor(), draft, slots, now(), submit_key=key)
+                made = found[0]
+            else:
+                made = service.submit_request(session, actor(), draft, now(), submit_key=key)
     except InputError as error:
         return _form(request.form, {error.field or "title": str(error)}), 422
     flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
     return redirect(url_for("requests.show", request_id=made.id))
+
+
+def _keep_draft(draft: RequestDraft) -> Response:
+    """The draft's page; it replaces the draft from which the form was opened."""
+    number = request.form.get("draft_id", type=int)
+    with writing() as session:
+        made = service.save_draft(session, actor(), draft, now(), request_id=number)
+    flash(_("Kept as a draft. No clock runs, and nobody else sees it."), "done")
+    return redirect(url_for("requests.show", request_id=made.id))
+
+
+def read_slots(fields: Mapping[str, str], draft: RequestDraft) -> tuple[Window, ...]:
+    """The repeated windows that the form asks for; empty for a single one.
+
+    Raises
+    ------
+    InputError
+        The number of times cannot be used.
+    """
+    every = fields.get("repeat", "")
+    if not every:
+        return ()
+    times = fields.get("times", "").strip()
+    rule = f"FREQ={every};COUNT={times}" if every in REPEATS else every
+    return service.occurrences(rule, Window(draft.start_at, draft.end_at))
 
 
 @bp.post("/answer")
@@ -127,6 +166,8 @@ def show(request_id: int) -> str:
     """One request: its state, clocks, the assignment and why."""
     with reading() as session:
         found = service.get_request(session, actor(), request_id, now())
+        files = service.list_attachments(session, actor(), request_id)
+        history = service.request_history(session, actor(), request_id)
     lang = language()
     assignment = found.assignment
     why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
@@ -138,7 +179,35 @@ def show(request_id: int) -> str:
         cancel_codes=[(code, _cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
+        files=files,
+        history=history,
+        steps=next_steps(found),
+        priorities=[("", _("as asked")), *words.options(words.PRIORITIES)],
+        exclusions=words.options(words.EXCLUSIONS),
+        clock_options=words.options(words.CLOCKS),
     )
+
+
+def next_steps(view: RequestView) -> set[str]:
+    """What the actor may do with the request as it stands."""
+    me, after = actor(), TRANSITIONS[view.state]
+    open_now = view.state in OPEN_STATES and view.state != RequestState.DRAFT
+    found = set()
+    if view.state == RequestState.DRAFT and me.has_role(*ASKERS):
+        found.add("submit")
+    if open_now and me.has_role("requester", "coordinator", "pilot"):
+        found.add("attach")
+    if me.has_role("coordinator"):
+        found |= {"stop"} if open_now else set()
+        found |= {"triage"} if RequestState.TRIAGED in after else set()
+        found |= {"refuse"} if RequestState.REFUSED in after else set()
+    if me.has_role(*ASKERS):
+        found |= {"confirm"} if RequestState.CONFIRMED in after else set()
+        found |= {"book"} if view.assignment is None and RequestState.PLANNED in after else set()
+    if me.has_role("pilot", "coordinator"):
+        found |= {"begin"} if RequestState.IN_PROGRESS in after else set()
+        found |= {"end"} if view.state == RequestState.IN_PROGRESS else set()
+    return found
 
 
 @bp.post("/<id:request_id>/acknowledge")
@@ -157,13 +226,20 @@ def cancel(request_id: int) -> Response:
     """Cancelled, with the reason's code."""
     code = request.form.get("code", "")
     with writing() as session:
-        service.cancel_request(session, actor(), request_id, code, now())
+        service.cancel_request(
+            session,
+            actor(),
+            request_id,
+            code,
+            now(),
+            confirmed_by=request.form.get("confirmed_by"),
+        )
     flash(_("Cancelled."), "done")
     return redirect(url_for("requests.show", request_id=request_id))
 
 
 def read_draft(
-    fields: Mapping[str, str],
+    fields: Mapping[str, str], *, unfinished: bool = False
 ) -> tuple[RequestDraft | None, dict[str, str]]:
     """The draft that was typed, or None and what is wrong with it, by field."""
     form = FormReader(fields)
@@ -179,8 +255,8 @@ def read_draft(
     lat_deg = form.number("lat_deg", -90.0, 90.0)
     lon_deg = form.number("lon_deg", -180.0, 180.0)
     polygon = form.polygon("polygon")
-    legal_basis = form.text("legal_basis", required=True, max_length=200)
-    contact = form.text("contact", required=True, max_length=200)
+    legal_basis = form.text("legal_basis", required=not unfinished, max_length=200)
+    contact = form.text("contact", required=not unfinished, max_length=200)
     payload = form.choice("payload", ("", *PAYLOADS), fallback="")
     notes = form.text("notes", max_length=4_000)
     if form.problems:
@@ -200,6 +276,7 @@ def read_draft(
         sensitive=form.flag("sensitive"),
         low_noise=form.flag("low_noise"),
         notes=notes,
+        unfinished=unfinished,
     )
     return draft, {}
 
@@ -250,12 +327,18 @@ def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
         kinds=words.options(words.KINDS),
         priorities=words.options(words.PRIORITIES),
         payloads=words.options(words.PAYLOADS),
+        repeats=[
+            ("", _("once")),
+            ("DAILY", _("every day")),
+            ("WEEKLY", _("every week")),
+            ("MONTHLY", _("every month")),
+        ],
     )
 
 
-def _values_of(past: RequestView) -> dict[str, Any]:
-    """A past request as the form's values, to ask for the same again."""
-    start_at = _next_hour(now())
+def _values_of(past: RequestView, *, moved: bool = True) -> dict[str, Any]:
+    """A request as the form's values: moved to the next hour to ask again, or as it is."""
+    start_at = _next_hour(now()) if moved else past.start_at
     return {
         "kind": past.kind,
         "title": past.title,

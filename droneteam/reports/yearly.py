@@ -1,0 +1,289 @@
+"""The yearly report: one set of sections for the page, the PDF and the CSV.
+
+`yearly.json` holds the words in Dutch, French and English and `yearly.typ` lays the PDF out;
+this module turns figures into rows of text, written as the reader's language writes numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from droneteam.errors import InputError
+from droneteam.fleet.hours import to_local
+from droneteam.fleet.statistics import SMALL_N, Percentile, Share
+from droneteam.fleet.yearly import ClockFigures, YearFigures
+
+LANGUAGES = ("nl", "fr", "en")
+_FILES = ("yearly.typ", "yearly.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of the report.
+
+    key : names the section in every language; words : how many of its columns are no numbers
+    """
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    note: str = ""
+
+
+def words(language: str) -> dict[str, str]:
+    """The report's words in nl, fr or en; InputError for another language."""
+    if language not in LANGUAGES:
+        raise InputError(f"language {language!r} is none of {', '.join(LANGUAGES)}")
+    package = resources.files("droneteam.reports")
+    table = json.loads((package / "yearly.json").read_text(encoding="utf-8"))
+    return {key: row[language] for key, row in table.items()}
+
+
+def sections(
+    figures: YearFigures, organisations: Mapping[int, str], language: str
+) -> tuple[Section, ...]:
+    """The report's tables in the language.
+
+    organisations : each one's name by id
+    """
+    t = words(language)
+    return (
+        _counts(figures, t),
+        _kinds(figures, t),
+        _months(figures, t),
+        _clocks(figures, t, language),
+        _fulfilment(figures, t, language),
+        _zones(figures, organisations, t, language),
+        _drones(figures, t, language),
+        _forecast(figures, t, language),
+    )
+
+
+def _counts(figures: YearFigures, t: Mapping[str, str]) -> Section:
+    counts = figures.counts
+    rows = (
+        (t["requests"], str(counts.requests)),
+        (t["missions"], str(counts.missions)),
+        (t["sorties"], str(counts.sorties)),
+        (t["flights"], str(counts.flights)),
+    )
+    return Section("counts", t["counts"], (t["what"], t["number"]), rows, note=t["counts_note"])
+
+
+def _kinds(figures: YearFigures, t: Mapping[str, str]) -> Section:
+    rows = tuple(
+        (t[kind.value], str(figures.requests_by_kind[kind]), str(missions))
+        for kind, missions in figures.missions_by_kind.items()
+    )
+    return Section("kinds", t["kinds"], (t["kind"], t["requests"], t["missions"]), rows)
+
+
+def _months(figures: YearFigures, t: Mapping[str, str]) -> Section:
+    rows = tuple(
+        (f"{month:02d}", str(count)) for month, count in enumerate(figures.missions_by_month, 1)
+    )
+    return Section("months", t["months"], (t["month"], t["missions"]), rows)
+
+
+def _clocks(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    columns = (t["priority"], t["clock"], "n", "P50", "P90", "P95", t["kept"])
+    rows = tuple(_clock_row(row, t, language) for row in figures.clocks if row.kept.n)
+    return Section("clocks", t["clocks"], columns, rows, words=2, note=t["clocks_note"])
+
+
+def _clock_row(row: ClockFigures, t: Mapping[str, str], language: str) -> tuple[str, ...]:
+    n = row.kept.n
+    mark = "*" if n < SMALL_N else ""
+    waits = tuple(_wait(wait, language) for wait in row.waits)
+    return (row.priority, t[row.clock], f"{n}{mark}", *waits, share_text(row.kept, language))
+
+
+def _wait(found: Percentile, language: str) -> str:
+    if found.value is None:
+        return "–"
+    low = "…" if found.low is None else length_text(found.low, language)
+    high = "…" if found.high is None else length_text(found.high, language)
+    return f"{length_text(found.value, language)} ({low} – {high})"
+
+
+def _fulfilment(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    rows = (
+        (t["raw"], share_text(figures.fulfilment.raw, language)),
+        (t["adjusted"], share_text(figures.fulfilment.adjusted, language)),
+        (t["cancelled_after_breach"], str(figures.cancelled_after_breach)),
+        (t["jain"], number(figures.jain, 3, language)),
+        (t["gap"], number(figures.gap, 3, language)),
+    )
+    title = f"{t['fulfilment']} · {t['fairness']}"
+    columns = (t["what"], t["number"])
+    return Section("fulfilment", title, columns, rows, note=t["fulfilment_note"])
+
+
+def _zones(
+    figures: YearFigures, names: Mapping[int, str], t: Mapping[str, str], language: str
+) -> Section:
+    columns = (
+        t["zone"],
+        t["requests"],
+        t["missions"],
+        t["crew_hours"],
+        t["adjusted"],
+        t["displaced"],
+    )
+    rows = tuple(
+        (
+            names.get(row.organisation_id, str(row.organisation_id)),
+            str(row.requests),
+            str(row.missions),
+            number(row.crew_min / 60, 1, language),
+            share_text(row.fulfilment.adjusted, language),
+            str(row.displaced),
+        )
+        for row in figures.zones
+    )
+    return Section("zones", t["zones"], columns, rows)
+
+
+def _drones(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    columns = (t["drone"], t["flights"], t["hours"], t["availability"], t["utilisation"])
+    rows = tuple(
+        (
+            row.name,
+            str(row.flights),
+            number(row.flight_min / 60, 1, language),
+            percent(row.availability, language),
+            percent(row.utilisation, language),
+        )
+        for row in figures.drones
+    )
+    return Section("drones", t["drones"], columns, rows)
+
+
+def _forecast(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    both = (
+        (t["start_delay"], figures.forecast.start_delay_min),
+        (t["overrun"], figures.forecast.overrun_min),
+    )
+    rows = tuple(
+        (name, _n(found[0]), *(_minutes(one, language) for one in found)) for name, found in both
+    )
+    columns = (t["what"], "n", "P50", "P90", "P95")
+    return Section("forecast", t["forecast"], columns, rows, note=t["small"])
+
+
+def _n(found: Percentile) -> str:
+    return f"{found.n}{'*' if found.small_n else ''}"
+
+
+def _minutes(found: Percentile, language: str) -> str:
+    return "–" if found.value is None else number(found.value, 1, language)
+
+
+def number(value: float, digits: int, language: str) -> str:
+    """A number with a fixed count of decimals; a comma in Dutch and French."""
+    text = f"{value:.{digits}f}".replace("-", "−")
+    return text if language == "en" else text.replace(".", ",")
+
+
+def percent(value: float, language: str) -> str:
+    """A share as a percentage."""
+    return f"{number(100 * value, 1, language)} %"
+
+
+def share_text(share: Share, language: str) -> str:
+    """A share with its count and its 95 % interval; a dash without cases."""
+    if share.value is None or share.interval is None:
+        return "–"
+    low, high = (percent(end, language) for end in share.interval)
+    return f"{percent(share.value, language)} ({low} – {high}; {share.hits}/{share.n})"
+
+
+def length_text(seconds: float, language: str) -> str:
+    """A length of time in its fitting unit: 45 s, 12 min, 3.5 h, 4.2 d."""
+    if abs(seconds) < 120:
+        return f"{number(seconds, 0, language)} s"
+    if abs(seconds) < 7200:
+        return f"{number(seconds / 60, 0, language)} min"
+    if abs(seconds) < 2 * 86_400:
+        return f"{number(seconds / 3600, 1, language)} h"
+    return f"{number(seconds / 86_400, 1, language)} d"
+
+
+def title(figures: YearFigures, language: str) -> str:
+    """The report's title."""
+    return f"{words(language)['report']} {figures.year}"
+
+
+def yearly_csv(figures: YearFigures, parts: Sequence[Section], language: str) -> str:
+    """The report as CSV (RFC 4180): section, then its columns; one header line per section."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([title(figures, language), to_local(figures.until).isoformat()])
+    for part in parts:
+        writer.writerow([])
+        writer.writerow([part.title])
+        writer.writerow([_harmless(cell) for cell in part.columns])
+        writer.writerows([_harmless(cell) for cell in row] for row in part.rows)
+    return out.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{cell}" if cell[:1] in "=+@\t\r" and cell else cell
+
+
+def yearly_pdf(
+    figures: YearFigures, parts: Sequence[Section], made_at: datetime, language: str
+) -> bytes:
+    """The report as an accessible PDF (PDF/UA-1)."""
+    package = resources.files("droneteam.reports")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in _FILES:
+            with resources.as_file(package / file) as source:
+                shutil.copyfile(source, folder / file)
+        data = _data(figures, parts, made_at, language)
+        (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        made: bytes = typst.compile(
+            folder / "yearly.typ", root=folder, format="pdf", pdf_standards=["ua-1"]
+        )
+    return made
+
+
+def _data(
+    figures: YearFigures, parts: Sequence[Section], made_at: datetime, language: str
+) -> dict[str, Any]:
+    """What the template shows."""
+    local = to_local(made_at)
+    return {
+        "language": language,
+        "words": words(language),
+        "title": title(figures, language),
+        "made_at": f"{local:%Y-%m-%d %H:%M %Z}",
+        "until": f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}",
+        "date": [local.year, local.month, local.day],
+        "sections": [
+            {
+                "title": part.title,
+                "columns": list(part.columns),
+                "rows": [list(row) for row in part.rows],
+                "words": part.words,
+                "note": part.note,
+            }
+            for part in parts
+        ],
+    }

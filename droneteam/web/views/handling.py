@@ -1,0 +1,179 @@
+"""What is done with a request on its way: assess, confirm, book, attach, stop a clock, import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+
+from droneteam.errors import InputError
+from droneteam.fleet import service
+from droneteam.fleet.attachments import MAX_BYTES
+from droneteam.fleet.listing import OPTIONAL, REQUIRED
+from droneteam.fleet.sla import ClockStop
+from droneteam.fleet.terms import BRUSSELS, PRIORITIES
+from droneteam.web.access import allow, takes_files
+from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.files import file_response
+from droneteam.web.forms import FormReader
+from droneteam.web.turns import booking_turn
+from droneteam.web.views.requests import ASKERS, READERS
+
+bp = Blueprint("handling", __name__, url_prefix="/requests")
+
+ATTACHERS = ("requester", "coordinator", "pilot")
+MISSION_STATES = ("in_progress", "fulfilled", "partly")
+STORE = "request-files"
+
+
+def _back(request_id: int, message: str) -> Any:
+    flash(message, "done")
+    return redirect(url_for("requests.show", request_id=request_id))
+
+
+@bp.post("/<id:request_id>/submit")
+@allow(*ASKERS)
+def submit_draft(request_id: int) -> Any:
+    """The draft, submitted: its clocks run from now."""
+    with writing() as session:
+        service.submit_draft(session, actor(), request_id, now())
+    return _back(
+        request_id, _("Sent. Its number is %(id)s; the clocks run from now.", id=request_id)
+    )
+
+
+@bp.post("/<id:request_id>/triage")
+@allow("coordinator")
+def triage(request_id: int) -> Any:
+    """Assessed, in another class where the coordinator gives one and says why."""
+    form = FormReader(request.form)
+    priority = form.choice("priority", ("", *PRIORITIES), fallback="")
+    reason = form.text("reason", max_length=500)
+    with writing() as session:
+        service.triage_request(
+            session, actor(), request_id, now(), priority=priority or None, reason=reason
+        )
+    return _back(request_id, _("Assessed."))
+
+
+@bp.post("/<id:request_id>/confirm")
+@allow(*ASKERS)
+def confirm(request_id: int) -> Any:
+    """The zone counts on it."""
+    with writing() as session:
+        service.confirm_request(session, actor(), request_id, now())
+    return _back(request_id, _("Confirmed."))
+
+
+@bp.post("/<id:request_id>/refuse")
+@allow("coordinator")
+def refuse(request_id: int) -> Any:
+    """Refused, with the reason that its zone reads."""
+    reason = FormReader(request.form).text("reason", max_length=500)
+    with writing() as session:
+        service.refuse_request(session, actor(), request_id, reason, now())
+    return _back(request_id, _("Refused."))
+
+
+@bp.post("/<id:request_id>/book")
+@allow(*ASKERS)
+def book(request_id: int) -> Any:
+    """A drone and a crew at once, or why there is none."""
+    with booking_turn(), writing() as session:
+        booked = service.book_request(session, actor(), request_id, now())
+    if booked.assignment is None:
+        flash(_("Nothing is free for it now; it stays in the queue."), "wrong")
+        return redirect(url_for("requests.show", request_id=request_id))
+    return _back(request_id, _("Booked: %(drone)s.", drone=booked.assignment.drone_name))
+
+
+@bp.post("/<id:request_id>/state")
+@allow("pilot", "coordinator")
+def state(request_id: int) -> Any:
+    """The mission began, or ended whole or in part."""
+    asked = FormReader(request.form).choice("state", MISSION_STATES, fallback="")
+    if asked not in MISSION_STATES:
+        raise InputError("state must be in_progress, fulfilled or partly", field="state")
+    with writing() as session:
+        service.mark_request_state(session, actor(), request_id, asked, now())
+    return _back(request_id, _("Noted."))
+
+
+@bp.post("/<id:request_id>/attach")
+@allow(*ATTACHERS)
+@takes_files(MAX_BYTES + 100_000)
+def attach(request_id: int) -> Any:
+    """A file, kept under its hash."""
+    sent = request.files.get("file")
+    name, content = ("", b"") if sent is None else (sent.filename or "", sent.read())
+    store = context().settings.blob_dir(STORE)
+    with writing() as session:
+        service.add_attachment(session, actor(), request_id, name, content, store, now())
+    return _back(request_id, _("The file is attached."))
+
+
+@bp.get("/attachments/<id:attachment_id>")
+@allow(*READERS)
+def attachment(attachment_id: int) -> Response:
+    """The file's content."""
+    store = context().settings.blob_dir(STORE)
+    with reading() as session:
+        view, path = service.attachment_file(session, actor(), attachment_id, store)
+    return file_response(path, name=view.name, media_type=view.media_type)
+
+
+@bp.post("/<id:request_id>/stop-clock")
+@allow("coordinator")
+def stop_clock(request_id: int) -> Any:
+    """A clock stands for a stretch, on evidence that is attached."""
+    form = FormReader(request.form)
+    at = now()
+    from_at, to_at = form.time("from_at", fallback=at), form.time("to_at", fallback=at)
+    attachment_id = int(form.number("attachment_id", 1, 2**31 - 1))
+    if form.problems:
+        field, problem = next(iter(form.problems.items()))
+        raise InputError(f"{field}: {problem}", field=field)
+    with writing() as session:
+        files = service.list_attachments(session, actor(), request_id)
+        name = next((one.name for one in files if one.id == attachment_id), "")
+        stop = ClockStop(form.raw("clock"), from_at, to_at, form.raw("code"), name or "-")  # type: ignore[arg-type]
+        service.stop_clock(session, actor(), request_id, stop, at, attachment_id=attachment_id)
+    return _back(request_id, _("The clock stands for that time."))
+
+
+@bp.get("/list")
+@allow(*ASKERS)
+def list_form() -> str:
+    """An empty form for a list."""
+    return _list_page("", None)
+
+
+@bp.post("/list")
+@allow(*ASKERS)
+def list_import() -> Any:
+    """The list's verdicts, line by line; submitted when asked for."""
+    sent = request.files.get("file")
+    text = request.form.get("text", "")
+    if sent is not None and sent.filename:
+        try:
+            text = sent.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError("the file is no text in UTF-8: save it as CSV UTF-8") from None
+    how = request.form.get("how", "check")
+    with writing() as session:
+        found = service.import_list(
+            session, actor(), text, now(), store=how != "check", partial=how == "part"
+        )
+    return _list_page(text, found), 200 if found.stored or how == "check" else 422
+
+
+def _list_page(text: str, found: service.ListImport | None) -> str:
+    return render_template(
+        "request_list.html",
+        text=text,
+        found=found,
+        required=REQUIRED,
+        optional=OPTIONAL,
+        zone=str(BRUSSELS),
+    )

@@ -1,0 +1,96 @@
+"""The yearly report as a page, PDF and CSV, and fleets of other sizes."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request
+
+from droneteam.errors import InputError
+from droneteam.fleet import service
+from droneteam.fleet.figures import READERS
+from droneteam.fleet.sizing import SIZES
+from droneteam.fleet.yearly import YearFigures
+from droneteam.reports import yearly
+from droneteam.web.access import allow
+from droneteam.web.context import actor, now, reading
+from droneteam.web.i18n import language
+
+bp = Blueprint("statistics", __name__, url_prefix="/statistics")
+
+
+@bp.get("/")
+@allow(*READERS)
+def index() -> str:
+    """This year's report so far."""
+    with reading() as session:
+        years = service.recorded_years(session, actor(), now())
+    return year(years[0])
+
+
+@bp.get("/<int:year>")
+@allow(*READERS)
+def year(year: int) -> str:
+    """One year's report."""
+    figures, parts, _names = _report(year)
+    with reading() as session:
+        years = service.recorded_years(session, actor(), now())
+    return render_template(
+        "statistics.html",
+        figures=figures,
+        title=yearly.title(figures, language()),
+        parts=parts,
+        years=years,
+        bars=month_bars(figures),
+    )
+
+
+@bp.get("/<int:year>/report.pdf")
+@allow(*READERS)
+def pdf(year: int) -> Response:
+    """The report as an accessible PDF."""
+    figures, parts, _names = _report(year)
+    made = yearly.yearly_pdf(figures, parts, now(), language())
+    return _file(made, "application/pdf", f"droneteam-{year}.pdf")
+
+
+@bp.get("/<int:year>/report.csv")
+@allow(*READERS)
+def csv(year: int) -> Response:
+    """The report's tables as CSV."""
+    figures, parts, _names = _report(year)
+    text = yearly.yearly_csv(figures, parts, language())
+    return _file(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"droneteam-{year}.csv")
+
+
+@bp.get("/<int:year>/sizes")
+@allow(*READERS)
+def sizes(year: int) -> str:
+    """The year replayed with fleets of other sizes."""
+    asked = request.args.getlist("drones", type=int) or list(SIZES)
+    if len(asked) > 6:
+        raise InputError("compare at most 6 sizes", field="drones")
+    with reading() as session:
+        found = service.simulate_year(session, actor(), year, now(), asked)
+    return render_template("sizes.html", year=year, outcomes=found)
+
+
+def _report(year: int) -> tuple[YearFigures, tuple[yearly.Section, ...], dict[int, str]]:
+    with reading() as session:
+        figures = service.yearly_figures(session, actor(), year, now())
+        names = service.organisation_names(session, language())
+    return figures, yearly.sections(figures, names, language()), names
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    answer = Response(content, mimetype=media_type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def month_bars(figures: YearFigures) -> list[tuple[int, int, float]]:
+    """(month, missions, height 0 to 100) of the chart; its table is the report's own."""
+    highest = max(figures.missions_by_month) or 1
+    return [
+        (month, count, 100.0 * count / highest)
+        for month, count in enumerate(figures.missions_by_month, start=1)
+    ]
