@@ -15,6 +15,7 @@ from droneteam.errors import SceneError
 from droneteam.photogrammetry.area import read_area
 from droneteam.photogrammetry.control import read_marks
 from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
+from droneteam.photogrammetry.overlap import few_words
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
@@ -187,6 +188,10 @@ def summary(scene: Scene) -> str:
             lines.append(f"ground sampling distance {scene.gsd_m * 1000.0:.1f} mm")
         lines.append(f"heights: {frame.vertical_datum}")
         lines.append(scale_statement(accuracy, frame))
+    if scene.coverage is not None and scene.advice is not None:
+        lines.append(f"coverage: {few_words(scene.coverage)}")
+        lines.append(scene.advice.statement)
+        lines += [f"before leaving: {remark}" for remark in scene.advice.remarks]
     lines.append(f"{'stage':10s}{'wall s':>9s}{'CPU s':>9s}{'peak MB':>9s}")
     for record in scene.stages:
         usage = record.manifest.usage

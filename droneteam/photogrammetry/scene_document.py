@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from droneteam.photogrammetry.manifest import plain
+from droneteam.photogrammetry.overlap import Advice, Coverage, advise, few_words
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import Product
 from droneteam.photogrammetry.runner import StageRecord
@@ -29,7 +30,8 @@ SCALE_REMEDIES = (
 class Scene:
     """A scene as far as it has been built; the folder holds its files.
 
-    network : None before the adjust stage; gsd_m : None before it, or in a frame without metres.
+    network : None before the adjust stage; gsd_m : None before it, or in a frame without metres;
+    coverage : None before the surface stage.
     """
 
     folder: Path
@@ -40,6 +42,20 @@ class Scene:
     products: tuple[Product, ...]
     gsd_m: float | None
     warnings: tuple[str, ...]
+    coverage: Coverage | None = None
+
+    @property
+    def advice(self) -> Advice | None:
+        """Whether to fly again; None before the surface stage."""
+        if self.coverage is None or self.network is None:
+            return None
+        return advise(
+            self.coverage,
+            n_photos=len(self.photos.photos),
+            n_placed=self.n_registered,
+            other_groups=len(self.network.groups),
+            scale_open=self.network.accuracy.vertical_scale_determined is False,
+        )
 
     @property
     def complete(self) -> bool:
@@ -119,6 +135,7 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "photos": _photos(scene),
         **(_geometry(scene.network) if scene.network is not None else {}),
         "gsd_m": finite_or_none(scene.gsd_m),
+        "coverage": _coverage(scene),
         "warnings": list(scene.warnings),
         "stages": [_stage(record, scene.folder) for record in scene.stages],
         "products": plain(scene.products),
@@ -172,6 +189,21 @@ def _geometry(network: CameraNetwork) -> dict[str, Any]:
             "check_rms_enu_m": check_rms_enu_m(accuracy),
             "rows": plain(accuracy.rows),
         },
+    }
+
+
+def _coverage(scene: Scene) -> dict[str, Any] | None:
+    """What the photos cover, and the answer to "must we fly again?"."""
+    coverage, advice = scene.coverage, scene.advice
+    if coverage is None or advice is None:
+        return None
+    return {
+        "fly_again": advice.fly_again,
+        "statement": advice.statement,
+        "reasons": list(advice.reasons),
+        "remarks": list(advice.remarks),
+        "overlap": few_words(coverage),
+        **plain(coverage),
     }
 
 
