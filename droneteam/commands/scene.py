@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from droneteam.errors import SceneError
+from droneteam.photogrammetry import cluster
 from droneteam.photogrammetry.area import read_area
 from droneteam.photogrammetry.control import read_marks
 from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
@@ -132,8 +133,9 @@ def _build(args: argparse.Namespace) -> int:
         threads=args.threads,
         area=None if args.area is None else read_area(args.area),
     )
-    with ProgressDisplay(sys.stderr) as progress:
-        scene = build_scene(args.photos, args.out, params, progress=progress)
+    workers = cluster.executor(os.environ.get(cluster.VARIABLE), params.threads)
+    with workers as executor, ProgressDisplay(sys.stderr) as progress:
+        scene = build_scene(args.photos, args.out, params, progress=progress, executor=executor)
     print(summary(scene))
     return 0
 
@@ -191,7 +193,9 @@ def summary(scene: Scene) -> str:
     if scene.coverage is not None and scene.advice is not None:
         lines.append(f"coverage: {few_words(scene.coverage)}")
         lines.append(scene.advice.statement)
-        lines += [f"before leaving: {remark}" for remark in scene.advice.remarks]
+        said = few_words(scene.coverage)
+        remarks = [remark for remark in scene.advice.remarks if remark != said]
+        lines += [f"before leaving: {remark}" for remark in remarks]
     lines.append(f"{'stage':10s}{'wall s':>9s}{'CPU s':>9s}{'peak MB':>9s}")
     for record in scene.stages:
         usage = record.manifest.usage

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.match_pairs import Pair
 from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmParams
 
@@ -133,9 +132,14 @@ def _read_ids(photos: Sequence[PhotoInput], path: Path) -> FeatureDatabase:
 
 
 def extract(
-    photos: Sequence[PhotoInput], store: FeatureDatabase, params: SfmParams, progress: Progress
+    photos: Sequence[PhotoInput],
+    store: FeatureDatabase,
+    params: SfmParams,
+    progress: Progress,
+    executor: Executor | None = None,
 ) -> dict[str, str]:
     """Features of every photo into the database; returns the photos that could not be read."""
+    executor = executor or LocalExecutor(params.threads)
     with pycolmap.Database.open(str(store.path)) as database:
         todo = [
             (photo, image_id)
@@ -145,7 +149,7 @@ def extract(
         done = len(photos) - len(todo)
         failures: dict[str, str] = {}
         for (photo, image_id), found in zip(
-            todo, _described([p for p, _ in todo], params), strict=True
+            todo, _described([p for p, _ in todo], params, executor), strict=True
         ):
             if isinstance(found, str):
                 failures[photo.name] = found
@@ -164,21 +168,12 @@ def _store(database: Any, image_id: int, found: Features) -> None:
         database.write_descriptors(image_id, typed)
 
 
-def _described(photos: Sequence[PhotoInput], params: SfmParams) -> Iterator[Features | str]:
+def _described(
+    photos: Sequence[PhotoInput], params: SfmParams, executor: Executor
+) -> Iterator[Features | str]:
     """Features of each photo in order, or what is wrong with it."""
-    jobs = [(str(p.path), (p.width_px, p.height_px), params) for p in photos]
-    workers = min(params.threads, len(jobs))
-    if workers <= 1 or multiprocessing.current_process().daemon:
-        yield from map(_describe_file, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        yield from pool.map(_describe_file, jobs)
-
-
-def _start_worker() -> None:
-    _quiet()
-    cv2.setNumThreads(1)
+    files = [(str(p.path), (p.width_px, p.height_px)) for p in photos]
+    return executor.map(_describe_file, params, files, holds_lock=True)
 
 
 def _quiet() -> None:
@@ -186,8 +181,9 @@ def _quiet() -> None:
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR.value)
 
 
-def _describe_file(job: tuple[str, tuple[int, int], SfmParams]) -> Features | str:
-    path, size, params = job
+def _describe_file(params: SfmParams, file: tuple[str, tuple[int, int]]) -> Features | str:
+    _quiet()
+    path, size = file
     image = cv2.imread(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         return "the file cannot be read as an image"

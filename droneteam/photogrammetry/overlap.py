@@ -71,7 +71,7 @@ class Hole:
 
     area : in square metres, or in square units of a frame without metres; east_m, north_m : its
     cell that is farthest from its rim; extent : the larger side of its bounding box; side : where
-    it lies in the place ("north-east", "middle"); fewest_photos : of its cells.
+    it lies in the place ("north-east", "middle"); fewest_photos, typical_photos : of its cells.
     """
 
     cause: Cause
@@ -81,6 +81,7 @@ class Hole:
     north_m: float
     side: str
     fewest_photos: int
+    typical_photos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +182,33 @@ def advise(
         reasons.append(f"{lost} of {n_photos} photos could not be placed among the others")
     elif lost:
         remarks.append(f"{lost} of {n_photos} photos could not be placed among the others")
-    silent = [hole for hole in coverage.holes if hole.cause == "no surface"]
-    if silent:
-        remarks.append(
-            f"on {_size(coverage, sum(h.area for h in silent))} enough photos look but no surface "
-            f"was found ({_places(coverage, silent)}): water, glass or nothing to recognise; "
-            "oblique photos help on glass, none help on water"
-        )
+    remarks += _silence(coverage)
     if scale_open:
         remarks.append(
-            "heights are not certain to scale: before leaving, measure a control point or lay out "
-            "a scale bar, or fly an oblique ring"
+            "heights are not certain to scale: measure a control point or lay out a scale bar, or "
+            "fly an oblique ring"
         )
     return Advice(bool(reasons), tuple(reasons), tuple(remarks))
+
+
+def _silence(coverage: Coverage) -> list[str]:
+    """Where photos look and nothing came out, and what would help, by how many look."""
+    silent = [hole for hole in coverage.holes if hole.cause == "no surface"]
+    thin = [hole for hole in silent if hole.typical_photos <= MIN_PHOTOS + 1]
+    smooth = [hole for hole in silent if hole.typical_photos > MIN_PHOTOS + 1]
+    remarks = []
+    if thin:
+        remarks.append(
+            f"on {_size(coverage, sum(h.area for h in thin))} only three or four photos look and "
+            f"no surface was found ({_places(coverage, thin)}): more overlap would give one"
+        )
+    if smooth:
+        remarks.append(
+            f"on {_size(coverage, sum(h.area for h in smooth))} enough photos look but no surface "
+            f"was found ({_places(coverage, smooth)}): water, glass or nothing to recognise; "
+            "oblique photos help on glass, none help on water"
+        )
+    return remarks
 
 
 def few_words(coverage: Coverage) -> str:
@@ -347,6 +362,7 @@ def _hole(found: CoverageMap, cells: Bools, box: tuple[slice, slice], cause: Cau
         north_m=found.grid.north_m - (at[0] + 0.5) * gsd,
         side=_side(found.inside, *at),
         fewest_photos=int(found.photos[box][cells].min()),
+        typical_photos=int(np.median(found.photos[box][cells])),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import scene_store, workdir
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.photos import (
     file_sha256,
     find_photos,
@@ -35,12 +37,14 @@ def build_scene(
     *,
     progress: Progress = lambda stage, fraction, message: None,
     cancelled: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
     stages: Sequence[Stage] = STAGE_TABLE,
 ) -> Scene:
     """The scene of these photos (a folder or files), built in `folder` up to `params.until`.
 
     Finished stages of an earlier run are taken over where nothing that decides their result has
-    changed.  scene.json and cameras.json are rewritten after every stage.
+    changed.  scene.json and cameras.json are rewritten after every stage.  executor : where units
+    of work run; None for `params.threads` cores of this machine.
 
     Raises
     ------
@@ -60,7 +64,9 @@ def build_scene(
     with workdir.locked(folder):
         with workdir.clear_errors("photos", folder):
             (folder / STAGES_FOLDER).mkdir(exist_ok=True)
-        run = Run(folder, _scene_input(paths), params, 0, progress, cancelled)
+        executor = executor or LocalExecutor(params.threads)
+        executor.require_sight([folder, *paths])
+        run = Run(folder, _scene_input(paths), params, 0, progress, cancelled, executor)
         return _run_stages(run, stages)
 
 
@@ -75,7 +81,7 @@ def _run_stages(run: Run, stages: Sequence[Stage]) -> Scene:
         if stage.name == "photos":
             require_enough(scene.photos)
             pixels = sum(photo.width_px * photo.height_px for photo in scene.photos.photos)
-            run = Run(run.folder, run.photos, run.params, pixels, run.progress, run.cancelled)
+            run = replace(run, n_pixels=pixels)
         with workdir.clear_errors(stage.name, run.folder):
             scene_store.write_documents(scene, records)
     assert scene is not None, "the stage table is empty"

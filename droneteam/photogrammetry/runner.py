@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from droneteam.errors import DecodeError, DroneteamError
 from droneteam.photogrammetry import manifest, workdir
+from droneteam.photogrammetry.executor import Executor
 from droneteam.photogrammetry.manifest import Manifest
 from droneteam.photogrammetry.resources import Meter
 from droneteam.photogrammetry.scene_params import SceneParams
@@ -46,7 +47,7 @@ class StageContext:
     """What a stage gets.
 
     folder : empty, for its outputs.  scratch : survives a kill and goes when the stage is done.
-    earlier : folders of the finished stages before it.
+    earlier : folders of the finished stages before it.  executor : where units of work run.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class StageContext:
     photos: SceneInput
     params: SceneParams
     progress: Callable[[float, str], None]
+    executor: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Run:
     n_pixels: int
     progress: Progress
     cancelled: Callable[[], bool]
+    executor: Executor
 
 
 def run_stage(run: Run, stage: Stage, earlier: Mapping[str, StageRecord]) -> StageRecord:
@@ -142,6 +145,7 @@ def _make(
         photos=run.photos,
         params=run.params,
         progress=_guarded_progress(run, stage.name),
+        executor=run.executor,
     )
     context.progress(0.0, "started")
     with workdir.clear_errors(stage.name, run.folder):

@@ -16,6 +16,7 @@ import numpy as np
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
+from droneteam.photogrammetry.executor import Executor
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
 from droneteam.photogrammetry.scene import FloatArray
@@ -38,6 +39,7 @@ def reconstruct(
     workdir: Path,
     params: SfmParams,
     progress: Progress = lambda stage, fraction, message: None,
+    executor: Executor | None = None,
 ) -> SfmResult:
     """Groups of oriented views, the largest first, and why each other photo is in none.
 
@@ -53,7 +55,7 @@ def reconstruct(
     if len(photos) < 2:
         return SfmResult((), tuple((p.name, "needs at least one other photo") for p in photos))
     store = features.open_database(photos, workdir, params)
-    failures = features.extract(photos, store, params, progress)
+    failures = features.extract(photos, store, params, progress, executor)
     pairs = choose_pairs(_centres(photos), params.exhaustive_up_to, params.neighbours)
     usable = [i for i, photo in enumerate(photos) if photo.name not in failures]
     pairs = [(i, j) for i, j in pairs if i in set(usable) and j in set(usable)]

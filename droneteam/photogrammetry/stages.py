@@ -48,7 +48,7 @@ FILL_CELLS = 20.0
 """Widest gap that is filled in a surface without metres, in cells."""
 MESH_VOXEL_CELLS = 2.0
 SFM_PRESETS: Mapping[Preset, SfmParams] = {
-    "preview": SfmParams(detector="opencv", max_features=4096, max_image_px=1600),
+    "preview": SfmParams(detector="opencv", max_features=6144, max_image_px=2000),
     "normal": SfmParams(),
     "full": SfmParams(max_features=16384, max_image_px=6000),
 }
@@ -73,7 +73,11 @@ def run_sfm(context: StageContext) -> None:
     inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
     params = replace(_sfm_params(context.params), threads=context.params.threads)
     result = sfm.reconstruct(
-        inputs, context.scratch, params, lambda _, part, text: context.progress(part, text)
+        inputs,
+        context.scratch,
+        params,
+        lambda _, part, text: context.progress(part, text),
+        context.executor,
     )
     if not result.groups:
         reasons = "; ".join(f"{name} {reason}" for name, reason in result.unregistered)
@@ -111,6 +115,7 @@ def run_dense(context: StageContext) -> None:
         context.scratch,
         params,
         lambda _, part, text: context.progress(part, text),
+        context.executor,
     )
     if context.params.area is not None:
         cloud = crop(cloud, context.params.area, network.frame)
@@ -127,7 +132,10 @@ def run_surface(context: StageContext) -> None:
     context.progress(0.02, "surface model")
     dsm = rasterize_dsm(cloud, cell, DsmParams() if metric else DsmParams(fill_m=FILL_CELLS * cell))
     picture = orthophoto(
-        network, dsm, lambda _, part, text: context.progress(0.05 + 0.5 * part, text)
+        network,
+        dsm,
+        lambda _, part, text: context.progress(0.05 + 0.5 * part, text),
+        context.executor,
     )
     context.progress(0.56, "coverage")
     unplaced = _unplaced(context, network)

@@ -232,7 +232,7 @@ def coverage_with(*holes: Hole, inside_m2: float = 1000.0, metric: bool = True) 
 
 
 def hole(area: float, side: str = "north-east") -> Hole:
-    return Hole("few photos", area, 4.0, 1.0, 2.0, side, 2)
+    return Hole("few photos", area, 4.0, 1.0, 2.0, side, 2, 2)
 
 
 def answer(coverage: Coverage, **changes: int) -> Advice:
@@ -279,6 +279,18 @@ def test_an_open_scale_is_a_remark_and_no_reason_to_fly() -> None:
     assert not advice.fly_again
     assert any("control point" in text for text in advice.remarks)
     assert any("2.0 m²" in text for text in advice.remarks), "small holes are named all the same"
+
+
+@pytest.mark.parametrize(("photos", "helps"), [(4, "more overlap"), (9, "water, glass")])
+def test_what_helps_where_nothing_came_out_depends_on_how_many_looked(
+    photos: int, helps: str
+) -> None:
+    silent = Hole("no surface", 40.0, 4.0, 1.0, 2.0, "west", 3, photos)
+    advice = answer(coverage_with(silent))
+    assert not advice.fly_again
+    (remark,) = advice.remarks
+    assert helps in remark
+    assert "40 m² in the west" in remark
 
 
 def test_a_summary_survives_being_stored(tmp_path: Path) -> None:
