@@ -48,7 +48,7 @@ FILL_CELLS = 20.0
 """Widest gap that is filled in a surface without metres, in cells."""
 MESH_VOXEL_CELLS = 2.0
 SFM_PRESETS: Mapping[Preset, SfmParams] = {
-    "preview": SfmParams(detector="opencv", max_features=6144, max_image_px=2000),
+    "preview": SfmParams(max_features=4096, max_image_px=1600),
     "normal": SfmParams(),
     "full": SfmParams(max_features=16384, max_image_px=6000),
 }
