@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from droneteam.errors import InputError
+from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import scene_store, workdir
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.photos import (
@@ -19,15 +20,18 @@ from droneteam.photogrammetry.runner import (
     STAGES_FOLDER,
     Progress,
     Run,
+    SceneCancelled,
     SceneInput,
     Stage,
     StageRecord,
     prune,
     run_stage,
 )
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_document import Scene, Stop
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams
 from droneteam.photogrammetry.stages import STAGE_TABLE, check_params
+
+logger = logging.getLogger(__name__)
 
 
 def build_scene(
@@ -74,7 +78,11 @@ def _run_stages(run: Run, stages: Sequence[Stage]) -> Scene:
     records: dict[str, StageRecord] = {}
     scene: Scene | None = None
     for stage in stages[: STAGES.index(run.params.until) + 1]:
-        records[stage.name] = run_stage(run, stage, records)
+        try:
+            records[stage.name] = run_stage(run, stage, records)
+        except (SceneError, SceneCancelled) as error:
+            _mark_stopped(run, scene, records, Stop(stage.name, str(error)))
+            raise
         scene = scene_store.assemble(
             run.folder, run.params, list(records.values()), run.photos.paths
         )
@@ -87,6 +95,18 @@ def _run_stages(run: Run, stages: Sequence[Stage]) -> Scene:
     assert scene is not None, "the stage table is empty"
     prune(run.folder, scene.stages)
     return scene
+
+
+def _mark_stopped(
+    run: Run, scene: Scene | None, records: Mapping[str, StageRecord], stop: Stop
+) -> None:
+    """Say in scene.json why the build ended; what was finished stays."""
+    if scene is None:
+        return
+    try:
+        scene_store.write_documents(replace(scene, stopped=stop), records)
+    except OSError as error:  # a full disk, which the caller is about to say
+        logger.warning("cannot note in %s why the build ended: %s", run.folder, error)
 
 
 def _scene_input(paths: Sequence[Path]) -> SceneInput:

@@ -1,4 +1,4 @@
-"""scene.json: what a scene is, from what, how well it is known, and what it cost to make; pure."""
+"""scene.json: what a scene is, from what, how well it is known, and what it cost to make."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from droneteam.photogrammetry.manifest import plain
 from droneteam.photogrammetry.overlap import Advice, Coverage, advise, few_words
 from droneteam.photogrammetry.photos import PhotoSet
-from droneteam.photogrammetry.products import Product
+from droneteam.photogrammetry.products import PRODUCTS_FOLDER, Product
 from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import Accuracy, CameraNetwork, Frame
 from droneteam.photogrammetry.scene_files import finite_or_none
@@ -26,12 +26,20 @@ SCALE_REMEDIES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a build ended before its last stage."""
+
+    stage: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A scene as far as it has been built; the folder holds its files.
 
     network : None before the adjust stage; gsd_m : None before it, or in a frame without metres;
-    coverage : None before the surface stage.
+    coverage : None before the surface stage; stopped : None while nothing went wrong.
     """
 
     folder: Path
@@ -43,6 +51,7 @@ class Scene:
     gsd_m: float | None
     warnings: tuple[str, ...]
     coverage: Coverage | None = None
+    stopped: Stop | None = None
 
     @property
     def advice(self) -> Advice | None:
@@ -129,6 +138,7 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "format": SCENE_FORMAT,
         "state": "complete" if scene.complete else "partial",
         "last_stage": scene.stages[-1].manifest.stage if scene.stages else None,
+        "stopped": plain(scene.stopped),
         "params": params_document(scene.params),
         "total": len(scene.photos.photos) + len(scene.photos.problems),
         "registered": scene.n_registered,
@@ -139,7 +149,14 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "warnings": list(scene.warnings),
         "stages": [_stage(record, scene.folder) for record in scene.stages],
         "products": plain(scene.products),
+        "earlier_products": [] if scene.products else _earlier_products(scene.folder),
     }
+
+
+def _earlier_products(folder: Path) -> list[str]:
+    """What an earlier run left in the products' folder: not of these parameters."""
+    files = (folder / PRODUCTS_FOLDER).glob("*")
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _photos(scene: Scene) -> dict[str, Any]:

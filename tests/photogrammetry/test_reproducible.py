@@ -72,5 +72,5 @@ def test_another_parameter_gives_other_bytes(photos: Path, once: dict[str, str])
     """The comparison can fail: the preview is another scene."""
     preview = build(photos, photos.parent / "preview", 1, "preview")
     assert preview["photos"] == once["photos"]
-    assert preview["sfm"] != once["sfm"]
+    assert preview["dense"] != once["dense"]
     assert preview["orthophoto.tif"] != once["orthophoto.tif"]
