@@ -27,7 +27,7 @@ DEFAULT_FOCAL_FACTOR = 1.2
 """Focal length over the long side when nothing is known (COLMAP's default)."""
 FEATURES_PER_PIXEL = 2000e-6
 MIN_FEATURES = 2000
-PAIRS_PER_CALL = 100
+PAIRS_PER_CALL = 25
 """How many pairs are matched between two progress reports."""
 
 Features = tuple[NDArray[np.float32], NDArray[np.uint8]]
