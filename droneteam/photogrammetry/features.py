@@ -47,7 +47,7 @@ def open_database(
     photos: Sequence[PhotoInput], workdir: Path, params: SfmParams
 ) -> FeatureDatabase:
     """The database of these photos, new unless one for the same photos and settings is there."""
-    _quiet()
+    quiet()
     workdir.mkdir(parents=True, exist_ok=True)
     path, key_path = workdir / "features.db", workdir / "features.key"
     key = _database_key(photos, params)
@@ -85,7 +85,7 @@ def _write_cameras_and_images(photos: Sequence[PhotoInput], path: Path) -> None:
                 rig.add_ref_sensor(_sensor(camera_id))
                 camera_of[key] = (camera_id, database.write_rig(rig))
             camera_id, rig_id = camera_of[key]
-            image = pycolmap.Image(name=_key(index), camera_id=camera_id)
+            image = pycolmap.Image(name=image_name(index), camera_id=camera_id)
             image_id = database.write_image(image)
             frame = pycolmap.Frame()
             frame.rig_id = rig_id
@@ -93,7 +93,7 @@ def _write_cameras_and_images(photos: Sequence[PhotoInput], path: Path) -> None:
             database.write_frame(frame)
 
 
-def _key(index: int) -> str:
+def image_name(index: int) -> str:
     """A photo's name inside the database; a pair list cannot carry names with spaces."""
     return f"{index:06d}"
 
@@ -124,7 +124,7 @@ def _start_camera(photo: PhotoInput) -> Any:
 
 def _read_ids(photos: Sequence[PhotoInput], path: Path) -> FeatureDatabase:
     with pycolmap.Database.open(str(path)) as database:
-        images = [database.read_image_with_name(_key(index)) for index in range(len(photos))]
+        images = [database.read_image_with_name(image_name(index)) for index in range(len(photos))]
     found = [image for image in images if image is not None]
     return FeatureDatabase(
         path, tuple(i.image_id for i in found), tuple(i.camera_id for i in found)
@@ -176,13 +176,13 @@ def _described(
     return executor.map(_describe_file, params, files, holds_lock=True)
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keeps COLMAP's information lines out of standard error."""
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR.value)
 
 
 def _describe_file(params: SfmParams, file: tuple[str, tuple[int, int]]) -> Features | str:
-    _quiet()
+    quiet()
     path, size = file
     image = cv2.imread(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
@@ -259,7 +259,7 @@ def match(
     listing = store.path.with_suffix(".pairs")
     for start in range(0, len(pairs), PAIRS_PER_CALL):
         chunk = pairs[start : start + PAIRS_PER_CALL]
-        listing.write_text("".join(f"{_key(i)} {_key(j)}\n" for i, j in chunk))
+        listing.write_text("".join(f"{image_name(i)} {image_name(j)}\n" for i, j in chunk))
         pairing = pycolmap.ImportedPairingOptions()
         pairing.match_list_path = listing
         pycolmap.match_image_pairs(

@@ -11,6 +11,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry import features
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmGroup, SfmParams
@@ -28,12 +29,16 @@ def incremental_models(
     progress: Progress,
     *,
     lenient: bool = False,
+    only: Sequence[int] | None = None,
+    name: str = "incremental",
 ) -> list[Any]:
     """Models of COLMAP's incremental mapper, the largest first.
 
     lenient : accept a weaker start (narrow angles, few matches), for small or flat sets on which
-    the strict start finds none.
+    the strict start finds none.  only : indices of the photos to map, None for all.  name : of the
+    folder for the models.
     """
+    features.quiet()
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = params.threads
     options.random_seed = params.seed
@@ -43,22 +48,24 @@ def incremental_models(
     options.ba_global_frames_ratio = 1.2
     options.ba_global_points_ratio = 1.2
     options.constant_cameras = _given_cameras(photos, store)
+    if only is not None:
+        options.image_names = [features.image_name(index) for index in only]
     if lenient:
         options.mapper.init_min_tri_angle = 4.0
         options.mapper.init_min_num_inliers = 40
         options.mapper.abs_pose_min_num_inliers = 15
-    registered = 0
+    registered, expected = 0, len(photos if only is None else only)
 
     def count() -> None:
         nonlocal registered
         registered += 1
-        done = min(1.0, registered / len(photos))
-        progress("sfm", 0.7 + 0.25 * done, f"mapping {min(registered, len(photos))} photos")
+        done = min(registered, expected)
+        progress("sfm", 0.7 + 0.25 * done / expected, f"mapping {done} photos")
 
     models = pycolmap.incremental_mapping(
         str(store.path),
         str(store.path.parent),
-        str(_output(store, "incremental")),
+        str(_output(store, name)),
         options,
         next_image_callback=count,
     )

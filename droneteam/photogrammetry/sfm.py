@@ -16,7 +16,8 @@ import numpy as np
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
-from droneteam.photogrammetry.executor import Executor
+from droneteam.photogrammetry.block_mapping import map_in_blocks
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
 from droneteam.photogrammetry.scene import FloatArray
@@ -30,6 +31,8 @@ from droneteam.photogrammetry.sfm_types import (
 
 __all__ = ["PhotoInput", "Progress", "SfmGroup", "SfmParams", "SfmResult", "reconstruct"]
 
+MANY_BLOCKS = 1.5
+"""Photos over a block's size beyond which blocks are made: two halves would not be worth it."""
 FEW_FEATURES = 100
 """A photo with fewer features shows too little structure to be placed reliably."""
 
@@ -61,7 +64,12 @@ def reconstruct(
     pairs = [(i, j) for i, j in pairs if i in set(usable) and j in set(usable)]
     features.match(store, pairs, params, progress)
     verified = features.verified_pairs(store, params.min_matches)
-    groups = _map(photos, store, verified, params, progress)
+    if len(photos) > MANY_BLOCKS * params.block_photos:
+        groups = map_in_blocks(
+            photos, store, verified, params, executor or LocalExecutor(params.threads), progress
+        )
+    else:
+        groups = _map(photos, store, verified, params, progress)
     progress("sfm", 1.0, f"{sum(len(g.views) for g in groups)}/{len(photos)} photos oriented")
     return SfmResult(
         groups=tuple(groups),

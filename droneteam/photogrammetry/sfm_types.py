@@ -70,6 +70,8 @@ class SfmParams:
     neighbours : pairs per photo above that.
     second_opinion_below : global mapping is tried as well when the incremental result explains a
     smaller fraction of the verified matches, for at most `global_up_to` photos.
+    block_photos : more photos than this and half again are mapped in overlapping blocks of so
+    many.
     """
 
     detector: Literal["colmap", "opencv"] = "colmap"
@@ -80,6 +82,7 @@ class SfmParams:
     min_matches: int = 15
     second_opinion_below: float = 0.9
     global_up_to: int = 100
+    block_photos: int = 300
     threads: int = 2
     seed: int = 1
 
@@ -101,7 +104,7 @@ class SfmGroup:
     reprojection_px: float
     agreeing_matches: int
     verified_matches: int
-    mapper: Literal["incremental", "global"]
+    mapper: Literal["incremental", "global", "blocks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
