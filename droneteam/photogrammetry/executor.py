@@ -8,6 +8,9 @@ their arguments, so the result is the same bytes wherever they ran.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -138,6 +141,15 @@ def _start_process(shared: Any) -> None:
     global _shared
     _shared = shared
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone: one that was killed cannot tell its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run_unit(function: Callable[[Any, Item], Result], item: Item) -> Result:

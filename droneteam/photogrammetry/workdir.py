@@ -93,7 +93,7 @@ def clear_errors(stage: str, workdir: Path) -> Iterator[None]:
             "the system ended a worker process, most often for want of memory",
             help=f"{_LESS_MEMORY}; what was finished is kept",
         ) from error
-    except (MemoryError, OSError, RuntimeError, ValueError, cv2.error) as error:
+    except Exception as error:  # every library has a tree of its own; what is not known goes on
         number = error.errno if isinstance(error, OSError) else None
         if _out_of_memory(error):
             raise SceneError(

@@ -54,7 +54,7 @@ def test_three_blocks_give_the_cameras_of_one_mapping(
         params,
         lambda _, __, message: messages.append(message),
     )
-    assert any(message.endswith("of 4 mapped") or message.endswith("of 3 mapped")
+    assert any(message.endswith(("of 4 mapped", "of 3 mapped"))
                for message in messages)  # fmt: skip
     (group,) = result.groups
     assert group.mapper == "blocks"

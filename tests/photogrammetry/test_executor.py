@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.executor import LocalExecutor, in_order
+from tests.photogrammetry.dask_cluster import ROOT, wait_for
 
 BASE = np.arange(5.0)
 
@@ -82,6 +85,45 @@ def test_a_failing_unit_fails_with_its_own_error(workers: int, holds_lock: bool)
 def test_a_process_that_is_killed_is_an_error_and_no_deadlock() -> None:
     with pytest.raises(BrokenProcessPool):
         list(LocalExecutor(2).map(dies_at_two, None, range(6), holds_lock=True))
+
+
+def leaves_its_number(folder: str, item: int) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_process_takes_its_workers_along(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from droneteam.photogrammetry.executor import LocalExecutor\n"
+        "from tests.photogrammetry.test_executor import leaves_its_number\n"
+        "if __name__ == '__main__':\n"
+        "    work = LocalExecutor(2).map\n"
+        "    for _ in work(leaves_its_number, sys.argv[1], range(1_000_000), holds_lock=True):\n"
+        "        pass\n"
+    )
+    (tmp_path / "program.py").write_text(code)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py"), str(marks)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as parent:
+        wait_for(lambda: len(list(marks.iterdir())) == 2, "two workers")
+        workers = [int(path.name) for path in marks.iterdir()]
+        assert all(runs(pid) for pid in workers)
+        parent.kill()
+    wait_for(lambda: not any(runs(pid) for pid in workers), "the workers' end")
 
 
 class Recorder:
