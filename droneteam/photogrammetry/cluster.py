@@ -94,8 +94,9 @@ class ClusterExecutor:
         items: Sequence[Item],
         *,
         holds_lock: bool = False,
+        unit_bytes: int = 0,
     ) -> Iterator[Result]:
-        """See `Executor`; a worker's threads run what does not hold the lock side by side."""
+        """See `Executor`; how many units a worker runs at once is its own `--nthreads`."""
         batch = _Batch(self, function, shared)
         ahead = AHEAD_PER_THREAD * max(1, sum(self.client.nthreads().values()))
         return in_order(batch.submit, items, ahead)

@@ -37,6 +37,8 @@ Progress = Callable[[str, float, str], None]
 Preset = Literal["preview", "normal", "full"]
 
 STAGE = "dense"
+PAIR_BYTES_PER_PIXEL = 250
+"""What matching a pair takes at most, per pixel of the larger photo."""
 FORMAT = 1
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
@@ -245,7 +247,9 @@ def _match_all(job: _Job, progress: Progress, executor: Executor) -> None:
     task = _Task(job, _PhotoCache(job.views, 2 * job.params.workers + 2), frozenset(merged))
     total = max(1, len(todo))
     _merge_ready(job, waiting, merged)
-    for done, pair in enumerate(executor.map(_match_one, task, todo), start=1):
+    for done, pair in enumerate(
+        executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES), start=1
+    ):
         for view in pair:
             waiting[view].discard(pair)
         _merge_ready(job, waiting, merged)

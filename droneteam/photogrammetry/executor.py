@@ -21,6 +21,11 @@ from typing import Any, Protocol, TypeVar
 import cv2
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.resources import available_memory_bytes
+
+MANY = 1_000_000
+MEMORY_SHARE = 0.7
+"""Of the free memory that units may take together; the rest is the stage's own."""
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -47,12 +52,13 @@ class Executor(Protocol):
         items: Sequence[Item],
         *,
         holds_lock: bool = False,
+        unit_bytes: int = 0,
     ) -> Iterator[Result]:
         """function(shared, item) of every item, in order, at most a few ahead of the consumer.
 
         Leaving the iterator drops the units that have not begun.  function is a module's own, and
         everything can be pickled.  holds_lock : the function keeps Python's lock, so that threads
-        would wait for each other.
+        would wait for each other.  unit_bytes : memory that a unit needs while it runs.
         """
 
     def require_sight(self, paths: Iterable[Path]) -> None:
@@ -82,9 +88,10 @@ class LocalExecutor:
         items: Sequence[Item],
         *,
         holds_lock: bool = False,
+        unit_bytes: int = 0,
     ) -> Iterator[Result]:
         """See `Executor`."""
-        workers = min(self.workers, len(items))
+        workers = min(self.workers, len(items), _that_fit(unit_bytes))
         if workers <= 1 or (holds_lock and multiprocessing.current_process().daemon):
             return (function(shared, item) for item in items)
         run = _in_processes if holds_lock else _in_threads
@@ -92,6 +99,14 @@ class LocalExecutor:
 
     def require_sight(self, paths: Iterable[Path]) -> None:
         """Nothing: this machine sees its own files."""
+
+
+def _that_fit(unit_bytes: int) -> int:
+    """How many units fit into the memory that is free now; at least one."""
+    free = available_memory_bytes()
+    if not unit_bytes or free is None:
+        return MANY
+    return max(1, int(MEMORY_SHARE * free / unit_bytes))
 
 
 def in_order(submit: Callable[[Item], Future], items: Iterable[Item], ahead: int) -> Iterator[Any]:

@@ -17,6 +17,7 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.executor import LocalExecutor, in_order
+from droneteam.photogrammetry.resources import available_memory_bytes
 from tests.photogrammetry.dask_cluster import ROOT, wait_for
 
 BASE = np.arange(5.0)
@@ -165,3 +166,13 @@ def test_no_workers_are_refused() -> None:
 
 def test_this_machine_sees_its_own_files(tmp_path: Path) -> None:
     LocalExecutor(2).require_sight([tmp_path])
+
+
+def test_units_that_do_not_fit_in_memory_together_run_one_after_the_other() -> None:
+    """A unit that asks for all memory there is runs alone, and it runs."""
+    free = available_memory_bytes()
+    assert free is None or free > 10_000_000
+    together = {t for _, t in LocalExecutor(4).map(where, None, range(8), unit_bytes=1)}
+    alone = {t for _, t in LocalExecutor(4).map(where, None, range(3), unit_bytes=free or 1)}
+    assert alone == {threading.get_ident()} or free is None
+    assert threading.get_ident() not in together
