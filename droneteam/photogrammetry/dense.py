@@ -247,9 +247,9 @@ def _match_all(job: _Job, progress: Progress, executor: Executor) -> None:
     task = _Task(job, _PhotoCache(job.views, 2 * job.params.workers + 2), frozenset(merged))
     total = max(1, len(todo))
     _merge_ready(job, waiting, merged)
-    for done, pair in enumerate(
-        executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES), start=1
-    ):
+    largest = max(view.camera.width_px * view.camera.height_px for view in job.views)
+    matched = executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES_PER_PIXEL * largest)
+    for done, pair in enumerate(matched, start=1):
         for view in pair:
             waiting[view].discard(pair)
         _merge_ready(job, waiting, merged)
