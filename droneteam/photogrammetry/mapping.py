@@ -18,6 +18,9 @@ from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmGroup, S
 
 MIN_GROUP = 3
 """Fewer views than this are not worth a group of their own."""
+NEVER = 2**31 - 1
+"""Residuals above which a bundle adjustment takes several threads.  With two threads Ceres sums in
+another order on every run, and no two runs give the same cameras to the last bit (measured)."""
 EPIPOLAR_TOLERANCE_PX = 2.0
 """A match farther from its epipolar line contradicts the cameras."""
 
@@ -41,6 +44,7 @@ def incremental_models(
     features.quiet()
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = params.threads
+    options.ba_min_num_residuals_for_cpu_multi_threading = NEVER
     options.random_seed = params.seed
     options.min_num_matches = params.min_matches
     options.min_model_size = MIN_GROUP
@@ -80,7 +84,7 @@ def global_models(
     if given and given != set(store.camera_ids):
         return []
     options = pycolmap.GlobalPipelineOptions()
-    options.num_threads = params.threads
+    options.num_threads = 1  # as with NEVER: several threads would give another result every time
     options.random_seed = params.seed
     options.min_num_matches = params.min_matches
     bundle = options.mapper.bundle_adjustment
