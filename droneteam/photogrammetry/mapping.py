@@ -42,22 +42,9 @@ def incremental_models(
     folder for the models.
     """
     features.quiet()
-    options = pycolmap.IncrementalPipelineOptions()
-    options.num_threads = params.threads
-    options.ba_min_num_residuals_for_cpu_multi_threading = NEVER
-    options.random_seed = params.seed
-    options.min_num_matches = params.min_matches
-    options.min_model_size = MIN_GROUP
-    options.extract_colors = False
-    options.ba_global_frames_ratio = 1.2
-    options.ba_global_points_ratio = 1.2
-    options.constant_cameras = _given_cameras(photos, store)
+    options = _incremental_options(photos, store, params, lenient=lenient)
     if only is not None:
         options.image_names = [features.image_name(index) for index in only]
-    if lenient:
-        options.mapper.init_min_tri_angle = 4.0
-        options.mapper.init_min_num_inliers = 40
-        options.mapper.abs_pose_min_num_inliers = 15
     registered, expected = 0, len(photos if only is None else only)
 
     def count() -> None:
@@ -74,6 +61,26 @@ def incremental_models(
         next_image_callback=count,
     )
     return _by_size(models)
+
+
+def _incremental_options(
+    photos: Sequence[PhotoInput], store: FeatureDatabase, params: SfmParams, *, lenient: bool
+) -> Any:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.num_threads = params.threads
+    options.ba_min_num_residuals_for_cpu_multi_threading = NEVER
+    options.random_seed = params.seed
+    options.min_num_matches = params.min_matches
+    options.min_model_size = MIN_GROUP
+    options.extract_colors = False
+    options.ba_global_frames_ratio = 1.2
+    options.ba_global_points_ratio = 1.2
+    options.constant_cameras = _given_cameras(photos, store)
+    if lenient:
+        options.mapper.init_min_tri_angle = 4.0
+        options.mapper.init_min_num_inliers = 40
+        options.mapper.abs_pose_min_num_inliers = 15
+    return options
 
 
 def global_models(
