@@ -6,6 +6,8 @@ them, and one bundle adjustment over all photos and all tracks removes what each
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,12 +27,21 @@ from droneteam.photogrammetry.bundle_problem import (
 from droneteam.photogrammetry.executor import Executor
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.scene import Camera, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmGroup, SfmParams
+from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
+from droneteam.photogrammetry.sfm_types import (
+    PhotoInput,
+    Progress,
+    SfmGroup,
+    SfmParams,
+    SfmResult,
+)
 from droneteam.photogrammetry.triangulation import camera_from_row, intrinsics_row
 
 FOCAL_SIGMA = 0.05
 """How far the blocks' focal lengths may lie from the one of all, relative."""
 OUTLIER_SIGMA = 4.0
+KEY_NAME = "key"
+"""Written last: without it a block was not finished."""
 FREE = ("f", "k1")
 """What a mapper's simple radial camera estimates."""
 
@@ -69,14 +80,30 @@ def map_in_blocks(
 
 
 def _map_block(task: _Task, block: tuple[int, list[int]]) -> list[SfmGroup]:
-    """The groups of one block's photos."""
+    """The groups of one block's photos; kept beside the database for a run that resumes."""
     number, members = block
+    folder = task.store.path.parent / f"block-{number:03d}"
+    key = _block_key(task, members)
+    if (folder / KEY_NAME).exists() and (folder / KEY_NAME).read_text() == key:
+        paths = {photo.name: photo.path for photo in task.photos}
+        return list(load_sfm(folder, paths).groups)
+    shutil.rmtree(folder, ignore_errors=True)
     inside = set(members)
     verified = [p for p in task.verified if p.first in inside and p.second in inside]
     models = mapping.incremental_models(
-        task.photos, task.store, task.params, _quiet, only=members, name=f"block-{number:03d}"
+        task.photos, task.store, task.params, _quiet, only=members, name=folder.name
     )
-    return mapping.groups_from_models(models, task.photos, task.store, verified, "incremental")
+    groups = mapping.groups_from_models(models, task.photos, task.store, verified, "incremental")
+    save_sfm(SfmResult(tuple(groups), ()), folder)
+    (folder / KEY_NAME).write_text(key)
+    return groups
+
+
+def _block_key(task: _Task, members: Sequence[int]) -> str:
+    """What a block's result depends on besides the database: who is in it and the parameters."""
+    params = replace(task.params, threads=1)
+    counts = [len(pair.pixels_first) for pair in task.verified]
+    return hashlib.sha256(f"{list(members)} {params} {counts}".encode()).hexdigest()
 
 
 def _quiet(stage: str, fraction: float, message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import sfm
+from droneteam.photogrammetry import mapping, sfm
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmParams, SfmResult
 from tests.photogrammetry.block_network import aligned_rms
 from tests.photogrammetry.box_world import BoxWorld, block_poses, build_network, small_camera
@@ -65,6 +65,27 @@ def test_three_blocks_give_the_cameras_of_one_mapping(
     unit = np.ptp(truth, axis=0).max() / np.ptp(centres(whole, names), axis=0).max()
     assert unit * aligned_rms(centres(result, names), centres(whole, names)) < 0.5 * GSD_M
     assert group.agreeing_matches > 0.95 * group.verified_matches
+
+
+def test_finished_blocks_are_found_again(
+    photos: list[PhotoInput], whole: SfmResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second run over the same folder maps nothing, and joins to the same bytes."""
+    params = replace(PARAMS, block_photos=4)
+    work = photos[0].path.parent / "again"
+    first = sfm.reconstruct(photos, work, params)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("mapped again")
+
+    monkeypatch.setattr(mapping, "incremental_models", refuse)
+    second = sfm.reconstruct(photos, work, params)
+    for one, two in zip(first.groups[0].views, second.groups[0].views, strict=True):
+        assert np.array_equal(one.cam_from_enu, two.cam_from_enu)
+    monkeypatch.undo()
+    next(work.glob("block-*/key")).unlink()
+    (mapped,) = sfm.reconstruct(photos, work, params).groups
+    assert len(mapped.views) == len(whole.groups[0].views)
 
 
 def test_two_places_are_reported_apart_from_blocks_too(
