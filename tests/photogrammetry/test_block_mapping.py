@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from droneteam.photogrammetry import mapping, sfm
+from droneteam.photogrammetry.georef import fit_similarity
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmParams, SfmResult
 from tests.photogrammetry.block_network import aligned_rms
 from tests.photogrammetry.box_world import BoxWorld, block_poses, build_network, small_camera
@@ -62,8 +63,9 @@ def test_three_blocks_give_the_cameras_of_one_mapping(
     names = [photo.name for photo in photos]
     truth = np.array([-pose[:, :3].T @ pose[:, 3] for pose in block_poses()])
     assert aligned_rms(centres(result, names), truth) < 0.5 * GSD_M
-    unit = np.ptp(truth, axis=0).max() / np.ptp(centres(whole, names), axis=0).max()
-    assert unit * aligned_rms(centres(result, names), centres(whole, names)) < 0.5 * GSD_M
+    one = centres(whole, names)
+    one_m = fit_similarity(one, truth).points(one)
+    assert aligned_rms(centres(result, names), one_m) < 0.5 * GSD_M
     assert group.agreeing_matches > 0.95 * group.verified_matches
 
 
