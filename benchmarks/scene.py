@@ -5,7 +5,7 @@
 
 With `--truth`, a folder of `<photo>.camera` files (K, zeros, camera-to-world rotation, centre,
 size: the layout of C. Strecha's benchmark), the error of the camera centres after the best
-similarity is printed as well.
+similarity is printed as well.  DRONETEAM_DASK runs it on a cluster.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry import cluster
+from droneteam.photogrammetry.overlap import few_words
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_files import camera_from_file
@@ -37,9 +39,12 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as folder:
         out = args.again or Path(folder)
-        scene = build_scene(args.photos, out, params, progress=_report)
+        with cluster.executor(os.environ.get(cluster.VARIABLE), params.threads) as executor:
+            scene = build_scene(args.photos, out, params, progress=_report, executor=executor)
         sys.stderr.write("\n")
         print(table(scene))
+        if scene.coverage is not None and scene.advice is not None:
+            print(f"{few_words(scene.coverage)}\n{scene.advice.statement}")
         if args.truth is not None and scene.network is not None:
             print(f"camera centres: {centre_errors(scene, args.truth)}")
     return 0

@@ -23,6 +23,7 @@ class Settings:
     database_url : SQLAlchemy URL; SQLite below data_dir unless DRONETEAM_DATABASE names another.
     secret_key : signs sessions and tokens; made once and kept in data_dir when not given.
     lease_s : how long a silent worker keeps its job.
+    dask : address of a Dask scheduler that scenes are built on; None builds on this machine.
     """
 
     data_dir: Path
@@ -34,6 +35,7 @@ class Settings:
     time_zone: str = "Europe/Brussels"
     lease_s: float = LEASE_S
     log_level: str = "INFO"
+    dask: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -55,6 +57,7 @@ class Settings:
             https=env.get("DRONETEAM_HTTPS", "0") == "1",
             time_zone=env.get("DRONETEAM_TIME_ZONE", "Europe/Brussels"),
             log_level=env.get("DRONETEAM_LOG", "INFO").upper(),
+            dask=env.get("DRONETEAM_DASK") or None,
         )
 
     def blob_dir(self, kind: str) -> Path:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from droneteam.errors import SceneError
+from droneteam.photogrammetry import cluster
 from droneteam.photogrammetry.area import read_area
 from droneteam.photogrammetry.control import read_marks
 from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
+from droneteam.photogrammetry.overlap import few_words
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
@@ -131,8 +133,9 @@ def _build(args: argparse.Namespace) -> int:
         threads=args.threads,
         area=None if args.area is None else read_area(args.area),
     )
-    with ProgressDisplay(sys.stderr) as progress:
-        scene = build_scene(args.photos, args.out, params, progress=progress)
+    workers = cluster.executor(os.environ.get(cluster.VARIABLE), params.threads)
+    with workers as executor, ProgressDisplay(sys.stderr) as progress:
+        scene = build_scene(args.photos, args.out, params, progress=progress, executor=executor)
     print(summary(scene))
     return 0
 
@@ -187,6 +190,12 @@ def summary(scene: Scene) -> str:
             lines.append(f"ground sampling distance {scene.gsd_m * 1000.0:.1f} mm")
         lines.append(f"heights: {frame.vertical_datum}")
         lines.append(scale_statement(accuracy, frame))
+    if scene.coverage is not None and scene.advice is not None:
+        lines.append(f"coverage: {few_words(scene.coverage)}")
+        lines.append(scene.advice.statement)
+        said = few_words(scene.coverage)
+        remarks = [remark for remark in scene.advice.remarks if remark != said]
+        lines += [f"before leaving: {remark}" for remark in remarks]
     lines.append(f"{'stage':10s}{'wall s':>9s}{'CPU s':>9s}{'peak MB':>9s}")
     for record in scene.stages:
         usage = record.manifest.usage

@@ -68,11 +68,20 @@ def crop(cloud: DenseCloud, corners: Corners, frame: Frame) -> DenseCloud:
     return replace(cloud, **kept)
 
 
-def _inside(points_enu_m: FloatArray, corners: Corners, frame: EnuFrame) -> NDArray[np.bool_]:
-    assert frame.origin is not None
+def corners_enu(corners: Corners, frame: Frame) -> FloatArray:
+    """(c, 2) east and north of an area's corners; InputError for a scene without a place."""
+    if frame.origin is None:
+        raise InputError("an area needs a scene that is placed on the earth", field="area")
+    return _ring(corners, EnuFrame(frame.origin))
+
+
+def _ring(corners: Corners, frame: EnuFrame) -> FloatArray:
     height_m = np.full(len(corners), frame.origin.alt_ellipsoid_m)
-    ring = frame.enu_from_geodetic(np.column_stack([np.array(corners), height_m]))[:, :2]
-    area = shapely.Polygon(ring).buffer(MARGIN_M)
+    return frame.enu_from_geodetic(np.column_stack([np.array(corners), height_m]))[:, :2]
+
+
+def _inside(points_enu_m: FloatArray, corners: Corners, frame: EnuFrame) -> NDArray[np.bool_]:
+    area = shapely.Polygon(_ring(corners, frame)).buffer(MARGIN_M)
     shapely.prepare(area)
     mask: NDArray[np.bool_] = shapely.contains_xy(area, points_enu_m[:, 0], points_enu_m[:, 1])
     return mask

@@ -18,7 +18,6 @@ import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import fuse, pairs, rectify, stereo
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.fuse import DepthMap
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
 from droneteam.photogrammetry.stereo import Hypothesis, MatchParams
@@ -37,6 +37,8 @@ Progress = Callable[[str, float, str], None]
 Preset = Literal["preview", "normal", "full"]
 
 STAGE = "dense"
+PAIR_BYTES_PER_PIXEL = 250
+"""What matching a pair takes at most, per pixel of the larger photo."""
 FORMAT = 1
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
@@ -84,7 +86,11 @@ class DenseParams:
 
 
 def dense_cloud(
-    network: CameraNetwork, workdir: Path, params: DenseParams, progress: Progress
+    network: CameraNetwork,
+    workdir: Path,
+    params: DenseParams,
+    progress: Progress,
+    executor: Executor | None = None,
 ) -> DenseCloud:
     """The fused cloud of the network's photos, resuming what an earlier run left in `workdir`.
 
@@ -98,7 +104,7 @@ def dense_cloud(
     if job.progressed.fused and cached.exists():
         progress(STAGE, 1.0, "cloud found from an earlier run")
         return load_cloud(cached)
-    _match_all(job, progress)
+    _match_all(job, progress, executor or LocalExecutor(params.workers))
     cloud = _fuse_all(job, progress)
     save_cloud(cloud, cached)
     job.progressed.fused = True
@@ -230,7 +236,7 @@ def _inverse_range(points_enu_m: NDArray[np.float64], view: View) -> tuple[float
     return float(1.0 / (far * INVERSE_DEPTH_MARGIN)), float(INVERSE_DEPTH_MARGIN / near)
 
 
-def _match_all(job: _Job, progress: Progress) -> None:
+def _match_all(job: _Job, progress: Progress, executor: Executor) -> None:
     """Matches every pair that is not done yet and merges photos as they become complete."""
     waiting = {v: {p for p in job.chosen if v in p} for v in range(len(job.views))}
     merged = set(job.progressed.merged)
@@ -238,39 +244,30 @@ def _match_all(job: _Job, progress: Progress) -> None:
     for pair in set(job.chosen) - set(todo):
         for view in pair:
             waiting[view].discard(pair)
-    photos = _PhotoCache(job.views, 2 * job.params.workers + 2)
+    task = _Task(job, _PhotoCache(job.views, 2 * job.params.workers + 2), frozenset(merged))
     total = max(1, len(todo))
     _merge_ready(job, waiting, merged)
-    for done, pair in enumerate(_in_threads(job, todo, photos, merged), start=1):
+    largest = max(view.camera.width_px * view.camera.height_px for view in job.views)
+    matched = executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES_PER_PIXEL * largest)
+    for done, pair in enumerate(matched, start=1):
         for view in pair:
             waiting[view].discard(pair)
         _merge_ready(job, waiting, merged)
         progress(STAGE, MATCH_SHARE * done / total, f"stereo pair {done} of {total}")
 
 
-def _in_threads(
-    job: _Job, todo: list[tuple[int, int]], photos: _PhotoCache, merged: set[int]
-) -> Iterator[tuple[int, int]]:
-    """Pairs in order as they are finished; at most a few ahead of the consumer."""
-    ahead = job.params.workers
-    with ThreadPoolExecutor(job.params.workers) as pool:
-        running: list[Future[tuple[int, int]]] = []
-        try:
-            for pair in todo:
-                running.append(pool.submit(_match_one, job, pair, photos, frozenset(merged)))
-                if len(running) > ahead:
-                    yield running.pop(0).result()
-            while running:
-                yield running.pop(0).result()
-        finally:
-            for future in running:
-                future.cancel()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What all pairs share; merged : photos that an earlier run finished."""
+
+    job: _Job
+    photos: _PhotoCache
+    merged: frozenset[int]
 
 
-def _match_one(
-    job: _Job, pair: tuple[int, int], photos: _PhotoCache, merged: frozenset[int]
-) -> tuple[int, int]:
+def _match_one(task: _Task, pair: tuple[int, int]) -> tuple[int, int]:
     """Matches one pair and stores what it says about each of its photos."""
+    job, photos = task.job, task.photos
     views = (job.views[pair[0]], job.views[pair[1]])
     geometry = rectify.rectify_pair(*pair, views, job.seen.points_of(*pair))
     found: tuple[Hypothesis | None, Hypothesis | None] = (None, None)
@@ -278,7 +275,7 @@ def _match_one(
         grays = (photos.gray(pair[0]), photos.gray(pair[1]))
         found = stereo.match_pair(geometry, views, grays, job.params.match)
     for view, hypothesis in zip(pair, found, strict=True):
-        if view not in merged:
+        if view not in task.merged:
             _store(job.hypothesis_path(view, pair), hypothesis, job.inverse_range[view])
     return pair
 
@@ -382,6 +379,9 @@ class _PhotoCache:
         self._capacity = capacity
         self._held: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[_PhotoCache], tuple[tuple[View, ...], int]]:
+        return _PhotoCache, (self._views, self._capacity)
 
     def gray(self, view: int) -> NDArray[np.float32]:
         """The photo's brightness at matching scale."""

@@ -13,7 +13,7 @@ import pyproj
 from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest
 from droneteam.photogrammetry.dense import load_cloud
-from droneteam.photogrammetry.export import cog, geojson, glb, las, pdf, ply
+from droneteam.photogrammetry.export import cog, figures, geojson, glb, las, pdf, ply
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.photo_files import load_photos, working_paths
@@ -122,6 +122,10 @@ def _writers(parts: _Parts) -> dict[str, Callable[[Path], None]]:
         ),
         "dsm.tif": lambda path: cog.write_dsm(surface.dsm, place, path, tags),
         "dsm_mask.tif": lambda path: cog.write_mask(surface.dsm, place, path, tags),
+        "coverage.tif": lambda path: cog.write_coverage(
+            surface.coverage, height_m, place, path, tags
+        ),
+        "coverage.png": lambda path: _write_coverage_map(parts, path),
         "cloud.laz": lambda path: las.write_laz(cloud, place, path),
         "cloud.copc.laz": lambda path: las.write_copc(cloud, place, path),
         "cloud.ply": lambda path: ply.write_cloud(cloud, path),
@@ -136,6 +140,11 @@ def _writers(parts: _Parts) -> dict[str, Callable[[Path], None]]:
     if parts.network.frame.origin is not None:
         writers["cameras.geojson"] = lambda path: geojson.write_geojson(parts.network, (), path)
     return writers
+
+
+def _write_coverage_map(parts: _Parts, path: Path) -> None:
+    found = parts.surface.coverage
+    figures.write_coverage_figure(found.photos, found.grid, parts.network, path.parent)
 
 
 def _report(context: StageContext, parts: _Parts) -> SceneReport:
@@ -155,7 +164,7 @@ def _report(context: StageContext, parts: _Parts) -> SceneReport:
         epsg=parts.placement.epsg,
         dsm=parts.surface.dsm,
         ortho=parts.surface.ortho,
-        coverage=parts.surface.coverage,
+        coverage=parts.surface.coverage.over(parts.surface.dsm.grid),
     )
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,17 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.match_pairs import Pair
 from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmParams
 
 DEFAULT_FOCAL_FACTOR = 1.2
 """Focal length over the long side when nothing is known (COLMAP's default)."""
+EXTRACTOR_BYTES = 1_200_000_000
+"""What finding features takes in a photo of 3200 pixels (measured)."""
 FEATURES_PER_PIXEL = 2000e-6
 MIN_FEATURES = 2000
-PAIRS_PER_CALL = 100
+PAIRS_PER_CALL = 25
 """How many pairs are matched between two progress reports."""
 
 Features = tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -48,7 +49,7 @@ def open_database(
     photos: Sequence[PhotoInput], workdir: Path, params: SfmParams
 ) -> FeatureDatabase:
     """The database of these photos, new unless one for the same photos and settings is there."""
-    _quiet()
+    quiet()
     workdir.mkdir(parents=True, exist_ok=True)
     path, key_path = workdir / "features.db", workdir / "features.key"
     key = _database_key(photos, params)
@@ -86,7 +87,7 @@ def _write_cameras_and_images(photos: Sequence[PhotoInput], path: Path) -> None:
                 rig.add_ref_sensor(_sensor(camera_id))
                 camera_of[key] = (camera_id, database.write_rig(rig))
             camera_id, rig_id = camera_of[key]
-            image = pycolmap.Image(name=_key(index), camera_id=camera_id)
+            image = pycolmap.Image(name=image_name(index), camera_id=camera_id)
             image_id = database.write_image(image)
             frame = pycolmap.Frame()
             frame.rig_id = rig_id
@@ -94,7 +95,7 @@ def _write_cameras_and_images(photos: Sequence[PhotoInput], path: Path) -> None:
             database.write_frame(frame)
 
 
-def _key(index: int) -> str:
+def image_name(index: int) -> str:
     """A photo's name inside the database; a pair list cannot carry names with spaces."""
     return f"{index:06d}"
 
@@ -125,7 +126,7 @@ def _start_camera(photo: PhotoInput) -> Any:
 
 def _read_ids(photos: Sequence[PhotoInput], path: Path) -> FeatureDatabase:
     with pycolmap.Database.open(str(path)) as database:
-        images = [database.read_image_with_name(_key(index)) for index in range(len(photos))]
+        images = [database.read_image_with_name(image_name(index)) for index in range(len(photos))]
     found = [image for image in images if image is not None]
     return FeatureDatabase(
         path, tuple(i.image_id for i in found), tuple(i.camera_id for i in found)
@@ -133,9 +134,14 @@ def _read_ids(photos: Sequence[PhotoInput], path: Path) -> FeatureDatabase:
 
 
 def extract(
-    photos: Sequence[PhotoInput], store: FeatureDatabase, params: SfmParams, progress: Progress
+    photos: Sequence[PhotoInput],
+    store: FeatureDatabase,
+    params: SfmParams,
+    progress: Progress,
+    executor: Executor | None = None,
 ) -> dict[str, str]:
     """Features of every photo into the database; returns the photos that could not be read."""
+    executor = executor or LocalExecutor(params.threads)
     with pycolmap.Database.open(str(store.path)) as database:
         todo = [
             (photo, image_id)
@@ -145,7 +151,7 @@ def extract(
         done = len(photos) - len(todo)
         failures: dict[str, str] = {}
         for (photo, image_id), found in zip(
-            todo, _described([p for p, _ in todo], params), strict=True
+            todo, _described([p for p, _ in todo], params, executor), strict=True
         ):
             if isinstance(found, str):
                 failures[photo.name] = found
@@ -164,30 +170,22 @@ def _store(database: Any, image_id: int, found: Features) -> None:
         database.write_descriptors(image_id, typed)
 
 
-def _described(photos: Sequence[PhotoInput], params: SfmParams) -> Iterator[Features | str]:
+def _described(
+    photos: Sequence[PhotoInput], params: SfmParams, executor: Executor
+) -> Iterator[Features | str]:
     """Features of each photo in order, or what is wrong with it."""
-    jobs = [(str(p.path), (p.width_px, p.height_px), params) for p in photos]
-    workers = min(params.threads, len(jobs))
-    if workers <= 1 or multiprocessing.current_process().daemon:
-        yield from map(_describe_file, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        yield from pool.map(_describe_file, jobs)
+    files = [(str(p.path), (p.width_px, p.height_px)) for p in photos]
+    return executor.map(_describe_file, params, files, holds_lock=True, unit_bytes=EXTRACTOR_BYTES)
 
 
-def _start_worker() -> None:
-    _quiet()
-    cv2.setNumThreads(1)
-
-
-def _quiet() -> None:
+def quiet() -> None:
     """Keeps COLMAP's information lines out of standard error."""
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR.value)
 
 
-def _describe_file(job: tuple[str, tuple[int, int], SfmParams]) -> Features | str:
-    path, size, params = job
+def _describe_file(params: SfmParams, file: tuple[str, tuple[int, int]]) -> Features | str:
+    quiet()
+    path, size = file
     image = cv2.imread(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         return "the file cannot be read as an image"
@@ -263,7 +261,7 @@ def match(
     listing = store.path.with_suffix(".pairs")
     for start in range(0, len(pairs), PAIRS_PER_CALL):
         chunk = pairs[start : start + PAIRS_PER_CALL]
-        listing.write_text("".join(f"{_key(i)} {_key(j)}\n" for i, j in chunk))
+        listing.write_text("".join(f"{image_name(i)} {image_name(j)}\n" for i, j in chunk))
         pairing = pycolmap.ImportedPairingOptions()
         pairing.match_list_path = listing
         pycolmap.match_image_pairs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,22 +174,26 @@ def _agreed(
 
 
 def concatenate(parts: list[DenseCloud]) -> DenseCloud:
-    """One cloud of several; of none, an empty one."""
-    if not parts:
-        return DenseCloud(
-            np.zeros((0, 3)),
-            np.zeros((0, 3), np.float32),
-            np.zeros((0, 3), np.uint8),
-            np.zeros(0, np.float32),
-            np.zeros(0, np.uint8),
-        )
-    return DenseCloud(
-        points_enu_m=np.concatenate([p.points_enu_m for p in parts]),
-        normals=np.concatenate([p.normals for p in parts]),
-        colors=np.concatenate([p.colors for p in parts]),
-        sigma_m=np.concatenate([p.sigma_m for p in parts]),
-        n_views=np.concatenate([p.n_views for p in parts]),
+    """One cloud of several; of none, an empty one.
+
+    Empties the list as it goes: the points are never held twice.
+    """
+    n = sum(len(part.points_enu_m) for part in parts)
+    cloud = DenseCloud(
+        points_enu_m=np.empty((n, 3)),
+        normals=np.empty((n, 3), np.float32),
+        colors=np.empty((n, 3), np.uint8),
+        sigma_m=np.empty(n, np.float32),
+        n_views=np.empty(n, np.uint8),
     )
+    end = n
+    while parts:
+        part = parts.pop()
+        start = end - len(part.points_enu_m)
+        for field in fields(DenseCloud):
+            getattr(cloud, field.name)[start:end] = getattr(part, field.name)
+        end = start
+    return cloud
 
 
 def _median_gsd(depth: DepthMap, view: View) -> float:

@@ -11,12 +11,16 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry import features
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, Progress, SfmGroup, SfmParams
 
 MIN_GROUP = 3
 """Fewer views than this are not worth a group of their own."""
+NEVER = 2**31 - 1
+"""Residuals above which a bundle adjustment takes several threads.  With two threads Ceres sums in
+another order on every run, and no two runs give the same cameras to the last bit (measured)."""
 EPIPOLAR_TOLERANCE_PX = 2.0
 """A match farther from its epipolar line contradicts the cameras."""
 
@@ -28,14 +32,43 @@ def incremental_models(
     progress: Progress,
     *,
     lenient: bool = False,
+    only: Sequence[int] | None = None,
+    name: str = "incremental",
 ) -> list[Any]:
     """Models of COLMAP's incremental mapper, the largest first.
 
     lenient : accept a weaker start (narrow angles, few matches), for small or flat sets on which
-    the strict start finds none.
+    the strict start finds none.  only : indices of the photos to map, None for all.  name : of the
+    folder for the models.
     """
+    features.quiet()
+    options = _incremental_options(photos, store, params, lenient=lenient)
+    if only is not None:
+        options.image_names = [features.image_name(index) for index in only]
+    registered, expected = 0, len(photos if only is None else only)
+
+    def count() -> None:
+        nonlocal registered
+        registered += 1
+        done = min(registered, expected)
+        progress("sfm", 0.7 + 0.25 * done / expected, f"mapping {done} photos")
+
+    models = pycolmap.incremental_mapping(
+        str(store.path),
+        str(store.path.parent),
+        str(_output(store, name)),
+        options,
+        next_image_callback=count,
+    )
+    return _by_size(models)
+
+
+def _incremental_options(
+    photos: Sequence[PhotoInput], store: FeatureDatabase, params: SfmParams, *, lenient: bool
+) -> Any:
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = params.threads
+    options.ba_min_num_residuals_for_cpu_multi_threading = NEVER
     options.random_seed = params.seed
     options.min_num_matches = params.min_matches
     options.min_model_size = MIN_GROUP
@@ -47,22 +80,7 @@ def incremental_models(
         options.mapper.init_min_tri_angle = 4.0
         options.mapper.init_min_num_inliers = 40
         options.mapper.abs_pose_min_num_inliers = 15
-    registered = 0
-
-    def count() -> None:
-        nonlocal registered
-        registered += 1
-        done = min(1.0, registered / len(photos))
-        progress("sfm", 0.7 + 0.25 * done, f"mapping {min(registered, len(photos))} photos")
-
-    models = pycolmap.incremental_mapping(
-        str(store.path),
-        str(store.path.parent),
-        str(_output(store, "incremental")),
-        options,
-        next_image_callback=count,
-    )
-    return _by_size(models)
+    return options
 
 
 def global_models(
@@ -73,7 +91,7 @@ def global_models(
     if given and given != set(store.camera_ids):
         return []
     options = pycolmap.GlobalPipelineOptions()
-    options.num_threads = params.threads
+    options.num_threads = 1  # as with NEVER: several threads would give another result every time
     options.random_seed = params.seed
     options.min_num_matches = params.min_matches
     bundle = options.mapper.bundle_adjustment

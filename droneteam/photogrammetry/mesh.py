@@ -146,8 +146,9 @@ def _surface(
         axis=1,
     )
     points = points.select_by_index(np.flatnonzero(inside))
+    # One thread: with more, sums are taken in another order on every run, and so are the vertices.
     surface, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
-        points, depth=depth, linear_fit=False, n_threads=2
+        points, depth=depth, linear_fit=False, n_threads=1
     )
     cell_m = 1.1 * extent / 2**depth
     near, _ = cKDTree(np.asarray(points.points)).query(np.asarray(surface.vertices), workers=2)

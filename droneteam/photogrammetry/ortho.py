@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.photogrammetry import optics, raster_kernels, stereo
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
 from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster
 
@@ -66,10 +67,16 @@ class _Scene:
     centres: FloatArray
 
 
-def orthophoto(network: CameraNetwork, dsm: Raster, progress: Progress) -> Ortho:
+def orthophoto(
+    network: CameraNetwork, dsm: Raster, progress: Progress, executor: Executor | None = None
+) -> Ortho:
     """The scene from straight above, on the surface model's grid."""
     scene = _prepare(network.views, dsm)
-    views, merits = _choose(scene, lambda share: progress(STAGE, 0.5 * share, "choosing photos"))
+    views, merits = _choose(
+        scene,
+        executor or LocalExecutor(),
+        lambda share: progress(STAGE, 0.5 * share, "choosing photos"),
+    )
     gains = _gains(scene)
     total = _paint(scene, views, _weights(merits), gains, progress)
     seen = (views[..., 0] >= 0) & np.isfinite(total[..., 0])
@@ -199,17 +206,27 @@ def _rank(
 
 
 def _choose(
-    scene: _Scene, progress: Callable[[float], None]
+    scene: _Scene, executor: Executor, progress: Callable[[float], None]
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """The two best views of each cell (h, w, 2) and their merits."""
     views = np.full((*scene.height.shape, 2), NO_VIEW, np.int16)
     merits = np.zeros((*scene.height.shape, 2), np.float32)
     tiles = _tiles(scene, MAX_CANDIDATES)
-    for done, (top, left, candidates) in enumerate(tiles, start=1):
-        rows, columns = _cells(scene, top, left, 1)
-        views[rows, columns], merits[rows, columns] = _rank(scene, rows, columns, candidates, 2)
+    for done, (rows, columns, best, merit) in enumerate(
+        executor.map(_best_of_tile, scene, tiles), start=1
+    ):
+        views[rows, columns], merits[rows, columns] = best, merit
         progress(done / len(tiles))
     return views, merits
+
+
+def _best_of_tile(
+    scene: _Scene, tile: tuple[int, int, NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.float32]]:
+    """Rows and columns of a tile's known cells, their two best views and their merits."""
+    top, left, candidates = tile
+    rows, columns = _cells(scene, top, left, 1)
+    return rows, columns, *_rank(scene, rows, columns, candidates, 2)
 
 
 def _weights(merits: NDArray[np.float32]) -> NDArray[np.float32]:

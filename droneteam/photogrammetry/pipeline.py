@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from droneteam.errors import InputError
+from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import scene_store, workdir
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.photos import (
     file_sha256,
     find_photos,
@@ -17,15 +20,18 @@ from droneteam.photogrammetry.runner import (
     STAGES_FOLDER,
     Progress,
     Run,
+    SceneCancelled,
     SceneInput,
     Stage,
     StageRecord,
     prune,
     run_stage,
 )
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_document import Scene, Stop
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams
 from droneteam.photogrammetry.stages import STAGE_TABLE, check_params
+
+logger = logging.getLogger(__name__)
 
 
 def build_scene(
@@ -35,12 +41,14 @@ def build_scene(
     *,
     progress: Progress = lambda stage, fraction, message: None,
     cancelled: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
     stages: Sequence[Stage] = STAGE_TABLE,
 ) -> Scene:
     """The scene of these photos (a folder or files), built in `folder` up to `params.until`.
 
     Finished stages of an earlier run are taken over where nothing that decides their result has
-    changed.  scene.json and cameras.json are rewritten after every stage.
+    changed.  scene.json and cameras.json are rewritten after every stage.  executor : where units
+    of work run; None for `params.threads` cores of this machine.
 
     Raises
     ------
@@ -60,7 +68,9 @@ def build_scene(
     with workdir.locked(folder):
         with workdir.clear_errors("photos", folder):
             (folder / STAGES_FOLDER).mkdir(exist_ok=True)
-        run = Run(folder, _scene_input(paths), params, 0, progress, cancelled)
+        executor = executor or LocalExecutor(params.threads)
+        executor.require_sight([folder, *paths])
+        run = Run(folder, _scene_input(paths), params, 0, progress, cancelled, executor)
         return _run_stages(run, stages)
 
 
@@ -68,19 +78,35 @@ def _run_stages(run: Run, stages: Sequence[Stage]) -> Scene:
     records: dict[str, StageRecord] = {}
     scene: Scene | None = None
     for stage in stages[: STAGES.index(run.params.until) + 1]:
-        records[stage.name] = run_stage(run, stage, records)
+        try:
+            records[stage.name] = run_stage(run, stage, records)
+        except (SceneError, SceneCancelled) as error:
+            _mark_stopped(run, scene, records, Stop(stage.name, str(error)))
+            raise
         scene = scene_store.assemble(
             run.folder, run.params, list(records.values()), run.photos.paths
         )
         if stage.name == "photos":
             require_enough(scene.photos)
             pixels = sum(photo.width_px * photo.height_px for photo in scene.photos.photos)
-            run = Run(run.folder, run.photos, run.params, pixels, run.progress, run.cancelled)
+            run = replace(run, n_pixels=pixels)
         with workdir.clear_errors(stage.name, run.folder):
             scene_store.write_documents(scene, records)
     assert scene is not None, "the stage table is empty"
     prune(run.folder, scene.stages)
     return scene
+
+
+def _mark_stopped(
+    run: Run, scene: Scene | None, records: Mapping[str, StageRecord], stop: Stop
+) -> None:
+    """Say in scene.json why the build ended; what was finished stays."""
+    if scene is None:
+        return
+    try:
+        scene_store.write_documents(replace(scene, stopped=stop), records)
+    except OSError as error:  # a full disk, which the caller is about to say
+        logger.warning("cannot note in %s why the build ended: %s", run.folder, error)
 
 
 def _scene_input(paths: Sequence[Path]) -> SceneInput:

@@ -35,6 +35,8 @@ KINDS: Mapping[str, _Kind] = {
     "dsm.tif": _Kind("dsm", _GEOTIFF),
     "dsm_mask.tif": _Kind("dsm_mask", _GEOTIFF),
     "dtm.tif": _Kind("dtm", _GEOTIFF),
+    "coverage.tif": _Kind("coverage", _GEOTIFF),
+    "coverage.png": _Kind("coverage_map", "image/png"),
     "cloud.laz": _Kind("cloud", "application/vnd.laszip"),
     "cloud.copc.laz": _Kind("cloud_copc", "application/vnd.laszip+copc"),
     "cloud.ply": _Kind("cloud_ply", "application/ply"),

@@ -77,6 +77,16 @@ def tree_memory_bytes(pid: int) -> int:
     return total
 
 
+def available_memory_bytes() -> int | None:
+    """Memory that can be taken without swapping; None where the system does not say."""
+    try:
+        lines = (_PROC / "meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    name = "MemAvailable:"
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
+
+
 def _cpu_s() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, Literal
 
 from droneteam.errors import DecodeError, DroneteamError
 from droneteam.photogrammetry import manifest, workdir
+from droneteam.photogrammetry.executor import Executor
 from droneteam.photogrammetry.manifest import Manifest
+from droneteam.photogrammetry.pace import Pace
 from droneteam.photogrammetry.resources import Meter
 from droneteam.photogrammetry.scene_params import SceneParams
 
@@ -25,6 +28,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, float, str], None]
 StageState = Literal["done", "reused"]
 STAGES_FOLDER = "stages"
+STARTED = "started"
 KEPT_VARIANTS = 2
 """Finished results kept per stage, so that trying a parameter and going back costs nothing."""
 
@@ -46,7 +50,7 @@ class StageContext:
     """What a stage gets.
 
     folder : empty, for its outputs.  scratch : survives a kill and goes when the stage is done.
-    earlier : folders of the finished stages before it.
+    earlier : folders of the finished stages before it.  executor : where units of work run.
     """
 
     folder: Path
@@ -55,6 +59,7 @@ class StageContext:
     photos: SceneInput
     params: SceneParams
     progress: Callable[[float, str], None]
+    executor: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Run:
     n_pixels: int
     progress: Progress
     cancelled: Callable[[], bool]
+    executor: Executor
 
 
 def run_stage(run: Run, stage: Stage, earlier: Mapping[str, StageRecord]) -> StageRecord:
@@ -142,8 +148,9 @@ def _make(
         photos=run.photos,
         params=run.params,
         progress=_guarded_progress(run, stage.name),
+        executor=run.executor,
     )
-    context.progress(0.0, "started")
+    context.progress(0.0, STARTED)
     with workdir.clear_errors(stage.name, run.folder):
         needed = int(stage.disk_bytes_per_pixel * run.n_pixels)
         workdir.require_free(stage.name, run.folder, needed)
@@ -196,11 +203,16 @@ def _intact(folder: Path, key: str) -> Manifest | None:
 
 
 def _guarded_progress(run: Run, name: str) -> Callable[[float, str], None]:
-    """Progress that also stops the stage when somebody cancelled."""
+    """Progress with the time left, that also stops the stage when somebody cancelled."""
+    pace = Pace()
 
     def report(fraction: float, message: str) -> None:
         if run.cancelled():
             raise SceneCancelled(f"cancelled in stage {name}; finished stages are kept")
-        run.progress(name, min(max(fraction, 0.0), 1.0), message)
+        fraction = min(max(fraction, 0.0), 1.0)
+        if message != STARTED:  # what was taken over from an interrupted run took no time
+            pace.report(time.monotonic(), fraction)
+        left = pace.words() if fraction < 1.0 else ""
+        run.progress(name, fraction, f"{message}, {left}" if left else message)
 
     return report

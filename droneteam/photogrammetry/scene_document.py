@@ -1,4 +1,4 @@
-"""scene.json: what a scene is, from what, how well it is known, and what it cost to make; pure."""
+"""scene.json: what a scene is, from what, how well it is known, and what it cost to make."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from droneteam.photogrammetry.manifest import plain
+from droneteam.photogrammetry.overlap import Advice, Coverage, advise, few_words
 from droneteam.photogrammetry.photos import PhotoSet
-from droneteam.photogrammetry.products import Product
+from droneteam.photogrammetry.products import PRODUCTS_FOLDER, Product
 from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import Accuracy, CameraNetwork, Frame
 from droneteam.photogrammetry.scene_files import finite_or_none
@@ -25,11 +26,20 @@ SCALE_REMEDIES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a build ended before its last stage."""
+
+    stage: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A scene as far as it has been built; the folder holds its files.
 
-    network : None before the adjust stage; gsd_m : None before it, or in a frame without metres.
+    network : None before the adjust stage; gsd_m : None before it, or in a frame without metres;
+    coverage : None before the surface stage; stopped : None while nothing went wrong.
     """
 
     folder: Path
@@ -40,6 +50,21 @@ class Scene:
     products: tuple[Product, ...]
     gsd_m: float | None
     warnings: tuple[str, ...]
+    coverage: Coverage | None = None
+    stopped: Stop | None = None
+
+    @property
+    def advice(self) -> Advice | None:
+        """Whether to fly again; None before the surface stage."""
+        if self.coverage is None or self.network is None:
+            return None
+        return advise(
+            self.coverage,
+            n_photos=len(self.photos.photos),
+            n_placed=self.n_registered,
+            other_groups=len(self.network.groups),
+            scale_open=self.network.accuracy.vertical_scale_determined is False,
+        )
 
     @property
     def complete(self) -> bool:
@@ -113,16 +138,25 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         "format": SCENE_FORMAT,
         "state": "complete" if scene.complete else "partial",
         "last_stage": scene.stages[-1].manifest.stage if scene.stages else None,
+        "stopped": plain(scene.stopped),
         "params": params_document(scene.params),
         "total": len(scene.photos.photos) + len(scene.photos.problems),
         "registered": scene.n_registered,
         "photos": _photos(scene),
         **(_geometry(scene.network) if scene.network is not None else {}),
         "gsd_m": finite_or_none(scene.gsd_m),
+        "coverage": _coverage(scene),
         "warnings": list(scene.warnings),
         "stages": [_stage(record, scene.folder) for record in scene.stages],
         "products": plain(scene.products),
+        "earlier_products": [] if scene.products else _earlier_products(scene.folder),
     }
+
+
+def _earlier_products(folder: Path) -> list[str]:
+    """What an earlier run left in the products' folder: not of these parameters."""
+    files = (folder / PRODUCTS_FOLDER).glob("*")
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _photos(scene: Scene) -> dict[str, Any]:
@@ -173,6 +207,21 @@ def _geometry(network: CameraNetwork) -> dict[str, Any]:
             "left_out_rms_enu_m": left_out_rms_enu_m(accuracy),
             "rows": plain(accuracy.rows),
         },
+    }
+
+
+def _coverage(scene: Scene) -> dict[str, Any] | None:
+    """What the photos cover, and the answer to "must we fly again?"."""
+    coverage, advice = scene.coverage, scene.advice
+    if coverage is None or advice is None:
+        return None
+    return {
+        "fly_again": advice.fly_again,
+        "statement": advice.statement,
+        "reasons": list(advice.reasons),
+        "remarks": list(advice.remarks),
+        "overlap": few_words(coverage),
+        **plain(coverage),
     }
 
 

@@ -22,6 +22,7 @@ from droneteam.photogrammetry.scene_document import (
 )
 from droneteam.photogrammetry.scene_files import cameras_document, load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
+from droneteam.photogrammetry.surface_files import load_coverage_summary
 
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
 
@@ -77,6 +78,7 @@ def assemble(
         products=() if exported is None else products_of(exported.manifest),
         gsd_m=None if network is None else ground_sampling_distance_m(network),
         warnings=scene_warnings(photos, network),
+        coverage=load_coverage_summary(by_name["surface"].folder) if "surface" in by_name else None,
     )
 
 

@@ -314,14 +314,20 @@ def _build_when_free(context: JobContext, photos: Path, folder: Path, params: Sc
     A worker whose lease ran out may still be writing; it notices within a lease, so that long
     the folder's lock is waited for.
     """
-    from droneteam.photogrammetry import pipeline  # a web process never loads what it takes
+    from droneteam.photogrammetry import cluster, pipeline  # a web process never loads these
 
     deadline = time.monotonic() + 2.0 * context.settings.lease_s
     while True:
         try:
-            return pipeline.build_scene(
-                photos, folder, params, progress=context.progress, cancelled=context.cancelled
-            )
+            with cluster.executor(context.settings.dask, params.threads) as executor:
+                return pipeline.build_scene(
+                    photos,
+                    folder,
+                    params,
+                    progress=context.progress,
+                    cancelled=context.cancelled,
+                    executor=executor,
+                )
         except jobs.LeaseLost:
             raise
         except Conflict:

@@ -17,6 +17,8 @@ import numpy as np
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import features, mapping
+from droneteam.photogrammetry.block_mapping import map_in_blocks
+from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
 from droneteam.photogrammetry.georef import suspicious_positions
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
@@ -32,6 +34,8 @@ from droneteam.photogrammetry.sfm_types import (
 
 __all__ = ["PhotoInput", "Progress", "SfmGroup", "SfmParams", "SfmResult", "reconstruct"]
 
+MANY_BLOCKS = 1.5
+"""Photos over a block's size beyond which blocks are made: two halves would not be worth it."""
 FEW_FEATURES = 100
 """A photo with fewer features shows too little structure to be placed reliably."""
 
@@ -41,6 +45,7 @@ def reconstruct(
     workdir: Path,
     params: SfmParams,
     progress: Progress = lambda stage, fraction, message: None,
+    executor: Executor | None = None,
 ) -> SfmResult:
     """Groups of oriented views, the largest first, and why each other photo is in none.
 
@@ -56,13 +61,18 @@ def reconstruct(
     if len(photos) < 2:
         return SfmResult((), tuple((p.name, "needs at least one other photo") for p in photos))
     store = features.open_database(photos, workdir, params)
-    failures = features.extract(photos, store, params, progress)
+    failures = features.extract(photos, store, params, progress, executor)
     pairs = choose_pairs(_centres(photos), params.exhaustive_up_to, params.neighbours)
     usable = [i for i, photo in enumerate(photos) if photo.name not in failures]
     pairs = [(i, j) for i, j in pairs if i in set(usable) and j in set(usable)]
     features.match(store, pairs, params, progress)
     verified = features.verified_pairs(store, params.min_matches)
-    groups = _map(photos, store, verified, params, progress)
+    if len(photos) > MANY_BLOCKS * params.block_photos:
+        groups = map_in_blocks(
+            photos, store, verified, params, executor or LocalExecutor(params.threads), progress
+        )
+    else:
+        groups = _map(photos, store, verified, params, progress)
     notes: tuple[str, ...] = ()
     if groups:
         groups[0], notes = reregistered(groups[0], photos, verified)

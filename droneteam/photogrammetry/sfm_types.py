@@ -77,6 +77,8 @@ class SfmParams:
     incremental_up_to : with more photos global mapping goes first.
     second_opinion_below : the other mapper is tried as well when the first one's result explains a
     smaller fraction of the verified matches; above it a second one has nothing to gain.
+    block_photos : more photos than this and half again are mapped in overlapping blocks of so
+    many.
     """
 
     detector: Literal["colmap", "opencv"] = "colmap"
@@ -87,6 +89,7 @@ class SfmParams:
     min_matches: int = 15
     incremental_up_to: int = 100
     second_opinion_below: float = 0.98
+    block_photos: int = 300
     threads: int = 2
     seed: int = 1
 
@@ -108,7 +111,7 @@ class SfmGroup:
     reprojection_px: float
     agreeing_matches: int
     verified_matches: int
-    mapper: Literal["incremental", "global"]
+    mapper: Literal["incremental", "global", "blocks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,17 +8,22 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from droneteam.errors import SceneError
+from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
-from droneteam.photogrammetry.area import crop
+from droneteam.photogrammetry.area import corners_enu, crop
 from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
+from droneteam.photogrammetry.georef import suspicious_positions
 from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
 from droneteam.photogrammetry.mrk import mrk_paths
-from droneteam.photogrammetry.ortho import coverage, orthophoto
+from droneteam.photogrammetry.ortho import orthophoto
+from droneteam.photogrammetry.overlap import coverage_map, summarise
 from droneteam.photogrammetry.photo_files import (
     load_photos,
     save_photos,
@@ -28,19 +33,23 @@ from droneteam.photogrammetry.photo_files import (
 from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
-from droneteam.photogrammetry.scene import CameraNetwork
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from droneteam.photogrammetry.scene_files import load_network, save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
 from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
 from droneteam.photogrammetry.sfm_types import SfmParams
 from droneteam.photogrammetry.surface import DsmParams, ground_sampling_m, rasterize_dsm, terrain
-from droneteam.photogrammetry.surface_files import COVERAGE_STEP, Surface, save_surface
+from droneteam.photogrammetry.surface_files import (
+    Surface,
+    save_coverage_summary,
+    save_surface,
+)
 
 FILL_CELLS = 20.0
 """Widest gap that is filled in a surface without metres, in cells."""
 MESH_VOXEL_CELLS = 2.0
 SFM_PRESETS: Mapping[Preset, SfmParams] = {
-    "preview": SfmParams(detector="opencv", max_features=4096, max_image_px=1600),
+    "preview": SfmParams(max_features=4096, max_image_px=1600),
     "normal": SfmParams(),
     "full": SfmParams(max_features=16384, max_image_px=6000),
 }
@@ -65,7 +74,11 @@ def run_sfm(context: StageContext) -> None:
     inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
     params = replace(_sfm_params(context.params), threads=context.params.threads)
     result = sfm.reconstruct(
-        inputs, context.scratch, params, lambda _, part, text: context.progress(part, text)
+        inputs,
+        context.scratch,
+        params,
+        lambda _, part, text: context.progress(part, text),
+        context.executor,
     )
     if not result.groups:
         reasons = "; ".join(f"{name} {reason}" for name, reason in result.unregistered)
@@ -103,6 +116,7 @@ def run_dense(context: StageContext) -> None:
         context.scratch,
         params,
         lambda _, part, text: context.progress(part, text),
+        context.executor,
     )
     if context.params.area is not None:
         cloud = crop(cloud, context.params.area, network.frame)
@@ -119,10 +133,14 @@ def run_surface(context: StageContext) -> None:
     context.progress(0.02, "surface model")
     dsm = rasterize_dsm(cloud, cell, DsmParams() if metric else DsmParams(fill_m=FILL_CELLS * cell))
     picture = orthophoto(
-        network, dsm, lambda _, part, text: context.progress(0.05 + 0.5 * part, text)
+        network,
+        dsm,
+        lambda _, part, text: context.progress(0.05 + 0.5 * part, text),
+        context.executor,
     )
     context.progress(0.56, "coverage")
-    seen = coverage(network, dsm, COVERAGE_STEP)
+    unplaced = _unplaced(context, network)
+    seen = coverage_map(network, dsm, unplaced=unplaced, area=_asked_for(context.params, network))
     found = None
     if preset != "preview":
         params = MeshParams(voxel_m=MESH_VOXEL_CELLS * cell)
@@ -135,6 +153,27 @@ def run_surface(context: StageContext) -> None:
         )
     ground = terrain(dsm) if metric else None
     save_surface(Surface(dsm, picture, seen, ground, found), context.folder)
+    save_coverage_summary(summarise(seen, metric=metric), context.folder)
+
+
+def _asked_for(params: SceneParams, network: CameraNetwork) -> FloatArray | None:
+    """(c, 2) corners of the stated area in the scene's frame; None without one."""
+    return None if params.area is None else corners_enu(params.area, network.frame)
+
+
+def _unplaced(context: StageContext, network: CameraNetwork) -> FloatArray:
+    """(k, 2) where the photos that have no place in the network say they were taken."""
+    photos, working = _photos(context)
+    if network.frame.kind != "enu" or network.frame.origin is None:
+        return np.zeros((0, 2))
+    heights = choose_heights([p.position for p in photos.photos if p.position is not None])
+    inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
+    placed = {view.name for view in network.views}
+    wrong = suspicious_positions(inputs)
+    missing = [p.position for p in inputs if p.name not in placed and p.name not in wrong]
+    at = [(p.lat_deg, p.lon_deg, p.alt_ellipsoid_m) for p in missing if p is not None]
+    enu = EnuFrame(network.frame.origin).enu_from_geodetic(np.array(at).reshape(-1, 3))
+    return np.asarray(enu[:, :2])
 
 
 def check_params(params: SceneParams) -> None:
@@ -268,7 +307,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         name="surface",
         run=run_surface,
         needs=("photos", "adjust", "dense"),
-        decides=lambda params: {"preset": params.preset},
+        decides=lambda params: {"preset": params.preset, "area": params.area},
         outside=_nothing,
         module="droneteam.photogrammetry.surface_files",
         libraries=("numpy", "numba", "opencv-python-headless", "open3d"),

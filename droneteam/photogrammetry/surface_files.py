@@ -12,6 +12,7 @@ import numpy as np
 from droneteam.errors import DecodeError
 from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.ortho import Ortho
+from droneteam.photogrammetry.overlap import Coverage, CoverageMap, Hole
 from droneteam.photogrammetry.surface import Grid, Raster
 
 
@@ -19,24 +20,24 @@ from droneteam.photogrammetry.surface import Grid, Raster
 class Surface:
     """What the surface stage makes; terrain only in metres, mesh not in the preview.
 
-    coverage : (h, w) uint8, how many photos see every COVERAGE_STEP-th cell of the DSM.
+    coverage : how many photos see each place, on a grid of its own.
     """
 
     dsm: Raster
     ortho: Ortho
-    coverage: np.ndarray[Any, np.dtype[np.uint8]]
+    coverage: CoverageMap
     terrain: Raster | None = None
     mesh: Mesh | None = None
 
 
-COVERAGE_STEP = 4
+COVERAGE_NAME = "coverage.json"
 
 
 def save_surface(surface: Surface, folder: Path) -> None:
     """Write dsm.npz, ortho.npz, coverage.npz and, where there is one, terrain.npz and mesh.npz."""
     _save_raster(surface.dsm, folder / "dsm.npz")
     _save_ortho(surface.ortho, folder)
-    _save(folder / "coverage.npz", {"coverage": surface.coverage})
+    _save_coverage(surface.coverage, folder / "coverage.npz")
     if surface.terrain is not None:
         _save_raster(surface.terrain, folder / "terrain.npz")
     if surface.mesh is not None:
@@ -57,7 +58,7 @@ def load_surface(folder: Path) -> Surface:
         return Surface(
             dsm=load_raster(folder / "dsm.npz"),
             ortho=_load_ortho(folder),
-            coverage=_load(folder / "coverage.npz")["coverage"],
+            coverage=_load_coverage(folder / "coverage.npz"),
             terrain=load_raster(terrain) if terrain.exists() else None,
             mesh=Mesh(**_load(mesh)) if mesh.exists() else None,
         )
@@ -69,6 +70,44 @@ def load_raster(path: Path) -> Raster:
     """A raster that `save_surface` wrote."""
     arrays = _load(path)
     return Raster(_grid(arrays.pop("grid")), **arrays)
+
+
+def save_coverage_summary(coverage: Coverage, folder: Path) -> None:
+    """Write coverage.json."""
+    content = dataclasses.asdict(coverage)
+    (folder / COVERAGE_NAME).write_text(json.dumps(content, indent=1))
+
+
+def load_coverage_summary(folder: Path) -> Coverage | None:
+    """What `save_coverage_summary` wrote; None for a surface made before there was such a file.
+
+    Raises
+    ------
+    DecodeError
+        The file is not what this version writes.
+    """
+    path = folder / COVERAGE_NAME
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text())
+        content["seen_by"] = tuple(content["seen_by"])
+        content["holes"] = tuple(Hole(**row) for row in content["holes"])
+        return Coverage(**content)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"{path} is not a coverage summary: {error}") from error
+
+
+def _save_coverage(found: CoverageMap, path: Path) -> None:
+    arrays = {"photos": found.photos, "inside": found.inside, "surface": found.surface}
+    corner = np.array([found.top, found.left])
+    _save(path, {"grid": _grid_row(found.grid), "corner": corner, **arrays})
+
+
+def _load_coverage(path: Path) -> CoverageMap:
+    arrays = _load(path)
+    top, left = (int(value) for value in arrays.pop("corner"))
+    return CoverageMap(_grid(arrays.pop("grid")), top=top, left=left, **arrays)
 
 
 def _save_raster(raster: Raster, path: Path) -> None:

@@ -15,9 +15,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from droneteam.errors import Conflict, DroneteamError, InputError, SceneError
 
@@ -27,6 +30,11 @@ NEARLY_FULL_BYTES = 32 << 20
 """Libraries hide "no space left" behind errors of their own; with less free, that was it."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+_LESS_MEMORY = "Close other programs, use --threads 1 or --preset preview"
+_OPENCV_NO_MEMORY = -4
+"""OpenCV's code for a failed allocation (cv::Error::StsNoMem)."""
 
 
 @contextmanager
@@ -79,14 +87,26 @@ def clear_errors(stage: str, workdir: Path) -> Iterator[None]:
         yield
     except DroneteamError:
         raise
-    except MemoryError as error:
+    except BrokenExecutor as error:
         raise SceneError(
-            stage, "not enough memory", help="Close other programs or use --preset preview"
+            stage,
+            "the system ended a worker process, most often for want of memory",
+            help=f"{_LESS_MEMORY}; what was finished is kept",
         ) from error
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # every library has a tree of its own; what is not known goes on
         number = error.errno if isinstance(error, OSError) else None
+        if _out_of_memory(error):
+            raise SceneError(
+                stage, "not enough memory", help=f"{_LESS_MEMORY}; finished stages are kept"
+            ) from error
         if number in _FULL or free_bytes(workdir) < NEARLY_FULL_BYTES:
             raise _disk_full(stage, workdir) from error
+        if number == errno.EFBIG:
+            raise SceneError(
+                stage,
+                f"a file became larger than the disk of {workdir} or your account allows",
+                help="FAT32 ends at 4 GB: choose a folder on another disk with -o",
+            ) from error
         if number in _FORBIDDEN:
             raise SceneError(
                 stage,
@@ -94,6 +114,17 @@ def clear_errors(stage: str, workdir: Path) -> Iterator[None]:
                 help="Give your user permission to write there, or choose another output folder",
             ) from error
         raise
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a library's error says that memory, or room for one more thread, ran out."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    if isinstance(error, cv2.error):
+        return getattr(error, "code", None) == _OPENCV_NO_MEMORY
+    return isinstance(error, RuntimeError) and any(
+        sign in str(error) for sign in ("bad_alloc", "bad allocation", "can't start new thread")
+    )
 
 
 def require_free(stage: str, workdir: Path, needed_bytes: int) -> None:

@@ -258,3 +258,21 @@ def test_worker_processes_find_the_same_features(photos: list[PhotoInput], tmp_p
         features.extract(photos, store, params, quiet)
         counts.append(features.keypoint_counts(store))
     assert counts[0] == counts[1]
+
+
+def test_a_cancel_during_mapping_arrives_as_it_was_raised(
+    result: SfmResult, photos: list[PhotoInput], folder: Path
+) -> None:
+    """Through the mapper's own C++ and back; the next run finds features and matches again."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(_: str, __: float, message: str) -> None:
+        if message == "mapping 3 photos":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        sfm.reconstruct(photos, folder / "work", PARAMS, stop)
+    again = sfm.reconstruct(photos, folder / "work", PARAMS)
+    assert len(again.groups[0].views) == len(result.groups[0].views)

@@ -22,6 +22,7 @@ from rio_cogeo.profiles import cog_profiles
 
 from droneteam.photogrammetry.export.placement import Placement, Resampling, resampling
 from droneteam.photogrammetry.ortho import NO_VIEW, Ortho
+from droneteam.photogrammetry.overlap import CoverageMap
 from droneteam.photogrammetry.surface import NO_DATA, Raster
 
 HEIGHT_NODATA = -9999.0
@@ -89,6 +90,20 @@ def write_source(
     source = warp.apply(ortho.source, interpolation=cv2.INTER_NEAREST, empty=float(NO_VIEW))
     tags = {**tags, "PHOTOS": json.dumps(ortho.photos)}
     layer = _Layer(source[None].astype(np.int16), float(NO_VIEW), tags, ("photo_index",), "mode", 2)
+    _write(layer, warp, placement, path)
+
+
+def write_coverage(
+    found: CoverageMap, height_m: float, placement: Placement, path: Path, tags: dict[str, str]
+) -> None:
+    """How many photos see each place, and whether it lies inside what was to be covered."""
+    warp = resampling(found.grid, placement, height_m)
+    bands = [
+        warp.apply(layer.astype(np.uint8), interpolation=cv2.INTER_NEAREST, empty=0.0)
+        for layer in (found.photos, found.inside)
+    ]
+    tags = {**tags, "VALUES": "photos: how many see the place; inside: 1 where it is asked for"}
+    layer = _Layer(np.stack(bands).astype(np.uint8), None, tags, ("photos", "inside"), "mode", 2)
     _write(layer, warp, placement, path)
 
 

@@ -21,6 +21,8 @@ from droneteam.photogrammetry.scene import DenseCloud, FloatArray
 
 SCALE_M = 1e-4
 GEOGRAPHIC_SCALE = 1e-9
+CREATION_DATE_AT = 90
+"""Day and year of a LAS header (LAS 1.4 R15, table 3), two bytes each; zero is "not stated"."""
 CHUNK = 1_000_000
 NODE_GRID = 128
 """Cells per side of a COPC node, of which each keeps one point (as untwine and PDAL do)."""
@@ -41,7 +43,15 @@ def write_laz(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     ):
         for start in range(0, len(cloud.points_enu_m), CHUNK):
             writer.write_points(_records(cloud, placement, header, slice(start, start + CHUNK)))
+    _remove_date(partial)
     partial.replace(path)
+
+
+def _remove_date(path: Path) -> None:
+    """laspy states the day of writing; the same cloud is to give the same bytes on another day."""
+    with path.open("r+b") as file:
+        file.seek(CREATION_DATE_AT)
+        file.write(bytes(4))
 
 
 def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Products carry no date of their own: the same scene gives the same bytes next week."""
+
+from __future__ import annotations
+
+import struct
+from datetime import date
+from pathlib import Path
+
+import laspy.header
+import numpy as np
+import pytest
+
+from droneteam.photogrammetry.export import las
+from droneteam.photogrammetry.export.placement import Placement
+from droneteam.photogrammetry.scene import DenseCloud, Frame
+
+CREATION_DAY_AND_YEAR = slice(90, 94)
+"""Of a LAS header (LAS 1.4 R15, table 3); zero is "not stated"."""
+
+
+def cloud() -> DenseCloud:
+    rng = np.random.default_rng(3)
+    n = 500
+    return DenseCloud(
+        points_enu_m=rng.uniform(-5.0, 5.0, (n, 3)),
+        normals=np.tile(np.array([0.0, 0.0, 1.0], np.float32), (n, 1)),
+        colors=rng.integers(0, 255, (n, 3)).astype(np.uint8),
+        sigma_m=np.full(n, 0.01, np.float32),
+        n_views=np.full(n, 3, np.uint8),
+    )
+
+
+class NextWeek(date):
+    @classmethod
+    def today(cls) -> NextWeek:
+        return cls(2031, 2, 3)
+
+
+@pytest.mark.parametrize("write", [las.write_laz, las.write_copc])
+def test_a_cloud_written_on_another_day_is_the_same_file(
+    write: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Placement(Frame("local", None, "none", metric=True), None)
+    first, second = tmp_path / "a.laz", tmp_path / "b.laz"
+    write(cloud(), place, first)  # type: ignore[operator]
+    monkeypatch.setattr(laspy.header, "date", NextWeek)
+    write(cloud(), place, second)  # type: ignore[operator]
+    assert first.read_bytes() == second.read_bytes()
+    assert struct.unpack("<HH", first.read_bytes()[CREATION_DAY_AND_YEAR]) == (0, 0)
