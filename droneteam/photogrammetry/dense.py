@@ -31,13 +31,14 @@ from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import fuse, pairs, rectify, stereo
 from droneteam.photogrammetry.fuse import DepthMap
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
-from droneteam.photogrammetry.stereo import Hypothesis, MatchParams
+from droneteam.photogrammetry.semiglobal import MatchParams
+from droneteam.photogrammetry.stereo import Hypothesis
 
 Progress = Callable[[str, float, str], None]
 Preset = Literal["preview", "normal", "full"]
 
 STAGE = "dense"
-FORMAT = 1
+FORMAT = 2
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -324,7 +325,7 @@ def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float
         scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
         inside = (scaled >= 0.0) & (scaled <= _CODES)
         codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        steps = hypothesis.sigma * (_CODES / (high - low))
+        steps = np.where(inside, hypothesis.sigma, 0.0) * (_CODES / (high - low))
         sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
     with _replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, codes=codes, sigma=sigma)
