@@ -183,7 +183,7 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
     return _Job(
         views=views,
         chosen=chosen,
-        partners=[[n.view for n in row[: params.checkers]] for row in ranked],
+        partners=[[n.view for n in row] for row in ranked],
         seen=seen,
         inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
         workdir=workdir,
@@ -358,6 +358,7 @@ def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
         depth_map,
         lambda view: _grid_colours(job.views[view]),
         job.partners,
+        job.params.checkers,
         max(2, min(job.params.min_views, registered)),
         lambda share: progress(STAGE, MATCH_SHARE + (1.0 - MATCH_SHARE) * share, "fusing"),
     )

@@ -14,6 +14,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+DOUBT_GSD = 12.0
+"""Opinions this far apart, in ground sampling distances, may still be of one surface."""
+GRAZING_SLOPE, FACING_SLOPE = -0.05, -0.2
+"""Normal times ray of unit depth: where a view can say anything, and where it should."""
+COVERED, CONTESTED = 1, 2
+"""Marks of a pixel whose surface is in the cloud, here or a little elsewhere."""
+COVERED_GSD = 4.0
+"""A pixel this close behind or before a point, in ground sampling distances, shows the same."""
+COVERED_SCALE = 0.75
+"""A pixel finer than this, against the one that the point came from, still adds detail."""
 MIN_WINDOW = 8
 """Fewest pixels of a window that say anything about a shift and two slopes."""
 
@@ -210,8 +220,12 @@ def merge_hypotheses(inverse: F32, sigma: F32, floor: float) -> tuple[F32, F32, 
 
 
 @compiled
-def normals_of_inverse_depth(inverse: F32, matrix: F64, half: int, tolerance: float) -> F32:
+def normals_of_inverse_depth(
+    inverse: F32, wanted: U8, matrix: F64, half: int, tolerance: float
+) -> F32:
     """Unit normals (h, w, 3) in camera axes, towards the camera; NaN where there are too few.
+
+    wanted : (h, w), 0 where nothing is asked for.
 
     A plane n·X = 1 has inverse depth n·(x, y, 1) at normalised coordinates (x, y): least squares
     over the window's pixels whose inverse depth is within `tolerance` (relative) of the centre's.
@@ -222,7 +236,7 @@ def normals_of_inverse_depth(inverse: F32, matrix: F64, half: int, tolerance: fl
     for row in range(h):
         for column in range(w):
             centre = inverse[row, column]
-            if np.isnan(centre):
+            if np.isnan(centre) or not wanted[row, column]:
                 continue
             n = 0
             sx = sy = sxx = sxy = syy = sq = sxq = syq = 0.0
@@ -276,18 +290,21 @@ def agree_with_view(
     shift_sum: F64,
     weight_sum: F64,
     square_sum: F64,
+    miss_sum: F64,
     agreeing: U8,
+    doubting: U8,
+    silent: U8,
     conflicting: U8,
-    visited: U8,
 ) -> None:
     """Adds one view's say about points to their running sums, in place.
 
     The view's surface is read where a point falls; the gap along the view's ray, turned to the
     point's normal, is the view's opinion of the shift along the normal.  Within tolerance it
-    agrees; a surface clearly behind the point means that the view sees through it.
+    agrees; a little beyond it doubts: it has the same surface elsewhere, as on paint that mirrors
+    something else into every photo.  A surface clearly behind the point means that the view sees
+    through it.
 
-    points, normals : (n, 3) ENU; sigma, gsd : (n,) metres; visited : (h, w), set where the view's
-    own pixel is the same surface at no finer resolution, so that it is not emitted again.
+    points, normals : (n, 3) ENU; sigma, gsd : (n,) metres.
     """
     h, w = inverse.shape
     for p in range(points.shape[0]):
@@ -309,13 +326,6 @@ def agree_with_view(
         q10, q11 = inverse[iy + 1, ix], inverse[iy + 1, ix + 1]
         near_x, near_y = ix + (1 if gx - ix > 0.5 else 0), iy + (1 if gy - iy > 0.5 else 0)
         q = inverse[near_y, near_x]
-        if np.isnan(q):
-            continue
-        spread = max(max(q00, q01), max(q10, q11)) - min(min(q00, q01), min(q10, q11))
-        if spread <= 0.01 * q:
-            fx, fy = gx - ix, gy - iy
-            q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
-        depth = 1.0 / q
         slope = (
             normals[p, 0]
             * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
@@ -324,21 +334,60 @@ def agree_with_view(
             + normals[p, 2]
             * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
         ) / cz
+        if np.isnan(q):
+            if slope < FACING_SLOPE:
+                silent[p] += 1
+            continue
+        spread = max(max(q00, q01), max(q10, q11)) - min(min(q00, q01), min(q10, q11))
+        if spread <= 0.01 * q:
+            fx, fy = gx - ix, gy - iy
+            q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
+        depth = 1.0 / q
         shift = (depth - cz) * slope
         view_sigma = inverse_sigma[near_y, near_x] * depth * depth
         normal_sigma = max(view_sigma * abs(slope), 1e-12)
         tolerance = 3.0 * np.sqrt(normal_sigma * normal_sigma + sigma[p] * sigma[p])
         tolerance = min(max(tolerance, 0.5 * gsd[p]), 2.0 * gsd[p])
-        view_gsd = depth / matrix[0, 0]
-        if slope < -0.05 and abs(shift) <= tolerance and abs(depth - cz) <= 6.0 * tolerance:
+        if slope < GRAZING_SLOPE and abs(shift) <= tolerance and abs(depth - cz) <= 6.0 * tolerance:
             weight = 1.0 / (normal_sigma * normal_sigma)
             shift_sum[p] += weight * shift
             weight_sum[p] += weight
             square_sum[p] += weight * shift * shift
             agreeing[p] += 1
-            if view_gsd >= 0.75 * gsd[p]:
-                visited[near_y, near_x] = 1
-                if spread <= 0.01 * q:
-                    visited[iy : iy + 2, ix : ix + 2] = 1
-        elif depth - cz > 4.0 * tolerance:
+            continue
+        if slope < GRAZING_SLOPE and abs(shift) <= DOUBT_GSD * gsd[p]:
+            doubting[p] += 1
+            miss_sum[p] += shift * shift
+        if depth - cz > 4.0 * tolerance:
             conflicting[p] += 1
+
+
+@compiled
+def mark_covered(
+    points: F64, gsd: F64, cam_from_enu: F64, matrix: F64, inverse: F32, visited: U8
+) -> None:
+    """Marks the view's pixels that show a point COVERED, those that contradict it CONTESTED.
+
+    points : (n, 3) ENU; gsd : (n,) metres; visited : (h, w), changed in place.  A pixel that is
+    clearly finer than the one the point came from adds detail, and is left alone.
+    """
+    h, w = inverse.shape
+    for p in range(points.shape[0]):
+        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        cz = cam_from_enu[2, 0] * x + cam_from_enu[2, 1] * y + cam_from_enu[2, 2] * z
+        cz += cam_from_enu[2, 3]
+        if cz <= 1e-9:
+            continue
+        cx = cam_from_enu[0, 0] * x + cam_from_enu[0, 1] * y + cam_from_enu[0, 2] * z
+        cy = cam_from_enu[1, 0] * x + cam_from_enu[1, 1] * y + cam_from_enu[1, 2] * z
+        column = int(np.floor(matrix[0, 0] * (cx + cam_from_enu[0, 3]) / cz + matrix[0, 2]))
+        row = int(np.floor(matrix[1, 1] * (cy + cam_from_enu[1, 3]) / cz + matrix[1, 2]))
+        if column < 0 or row < 0 or column >= w or row >= h:
+            continue
+        depth = 1.0 / inverse[row, column]
+        gap = abs(depth - cz)
+        if gap <= COVERED_GSD * gsd[p]:
+            if depth >= COVERED_SCALE * gsd[p] * matrix[0, 0]:
+                visited[row, column] = COVERED
+        elif gap <= DOUBT_GSD * gsd[p] and visited[row, column] == 0:
+            visited[row, column] = CONTESTED

@@ -26,7 +26,7 @@ Range = tuple[int, int]
 
 NOISE_FLOOR = 2.0
 """1-sigma of a JPEG's brightness, in 8-bit steps (typical of daylight photos)."""
-NORMALISE_PX = 31
+NORMALISE_PX = 15
 """Window of the local brightness normalisation, which removes exposure and vignetting."""
 NORMALISED_CONTRAST = 40.0
 SPECKLE_PX = 120
@@ -69,7 +69,7 @@ class MatchParams:
     paths: Literal["3way", "5way", "8way"] = "3way"
     block_px: int = 5
     small_penalty: int = 8
-    large_penalty: int = 32
+    large_penalty: int = 48
     uniqueness_percent: int = 5
     refine_half_px: int = 3
     weak_half_px: int = 7
