@@ -96,7 +96,7 @@ def disparities(
     found = _tiled(left8, right8, wanted, range_px, coarse, how)
     unknown = (range_px[0] - 1) * STEP
     cv2.filterSpeckles(found, unknown, SPECKLE_PX, SPECKLE_STEP_PX * STEP)
-    disparity = found.astype(np.float32) / STEP
+    disparity = found.astype(np.float32) / np.float32(STEP)
     disparity[found <= unknown] = np.nan
     return disparity
 
@@ -108,16 +108,12 @@ def normalise(image: Float32) -> Bytes:
     not turn into amplified noise.
     """
     window = (NORMALISE_PX, NORMALISE_PX)
-    mean = cv2.boxFilter(image, cv2.CV_32F, window)
-    spread = cv2.sqrBoxFilter(image, cv2.CV_32F, window)
-    spread -= cv2.multiply(mean, mean)
-    np.maximum(spread, 0.0, out=spread)
-    cv2.sqrt(spread, spread)
-    spread += 4.0 * NOISE_FLOOR
-    cv2.subtract(image, mean, mean)
-    scaled = cv2.divide(mean, spread, scale=NORMALISED_CONTRAST)
-    scaled += 128.0
-    return np.asarray(np.clip(scaled, 0, 255, out=scaled), dtype=np.uint8)
+    mean = np.asarray(cv2.boxFilter(image, cv2.CV_32F, window), dtype=np.float32)
+    square = np.asarray(cv2.sqrBoxFilter(image, cv2.CV_32F, window), dtype=np.float32)
+    spread = np.sqrt(np.maximum(square - mean * mean, np.float32(0.0)))
+    spread += np.float32(4.0 * NOISE_FLOOR)
+    scaled = (image - mean) * np.float32(NORMALISED_CONTRAST) / spread + np.float32(128.0)
+    return np.asarray(np.clip(scaled, 0, 255), dtype=np.uint8)
 
 
 def tile_range(coarse: Float32, wanted: int, limits: Range) -> Range | None:
@@ -139,7 +135,7 @@ def tile_range(coarse: Float32, wanted: int, limits: Range) -> Range | None:
 def _coarse(left: Bytes, right: Bytes, range_px: Range, how: MatchParams) -> Float32:
     """Disparities at half the size, in full pixels; one for every two by two."""
     half = [
-        cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
         for image in (left, right)
     ]
     low = range_px[0] // 2 - 1
@@ -148,7 +144,7 @@ def _coarse(left: Bytes, right: Bytes, range_px: Range, how: MatchParams) -> Flo
     found = _tiled(half[0], half[1], everywhere, (low, low + span), None, how)
     unknown = (low - 1) * STEP
     cv2.filterSpeckles(found, unknown, COARSE_SPECKLE_PX, SPECKLE_STEP_PX * STEP)
-    disparity = found.astype(np.float32) * (2.0 / STEP)
+    disparity = found.astype(np.float32) * np.float32(2.0 / STEP)
     disparity[found <= unknown] = np.nan
     return disparity
 
@@ -169,7 +165,7 @@ def _tiled(
             rows = (max(0, top - OVERLAP_PX), min(height, top + TILE_PX + OVERLAP_PX))
             columns = (max(0, edge - OVERLAP_PX), min(width, edge + TILE_PX + OVERLAP_PX))
             area = (slice(*rows), slice(*columns))
-            count = np.count_nonzero(wanted[area])
+            count = int(np.count_nonzero(wanted[area]))
             span: Range | None = limits if count else None
             if coarse is not None and count:
                 around = coarse[rows[0] // 2 : rows[1] // 2, columns[0] // 2 : columns[1] // 2]
@@ -200,18 +196,17 @@ def _match_tile(
 
 
 def _cut(image: Bytes, rows: Range, columns: Range) -> Bytes:
-    """The window, mirrored where it reaches beyond the image."""
+    """The window, black where it reaches beyond the image."""
     width = image.shape[1]
     inside = image[rows[0] : rows[1], max(0, columns[0]) : max(0, min(width, columns[1]))]
     before, after = max(0, -columns[0]), max(0, columns[1] - width)
     total = columns[1] - columns[0]
     if inside.shape[1] == 0:
         return np.zeros((rows[1] - rows[0], total), np.uint8)
-    return np.asarray(
-        cv2.copyMakeBorder(
-            inside, 0, 0, min(before, total), min(after, total), cv2.BORDER_CONSTANT, value=0
-        )
-    )[:, :total]
+    padded = cv2.copyMakeBorder(
+        inside, 0, 0, min(before, total), min(after, total), cv2.BORDER_CONSTANT, value=0
+    )
+    return np.asarray(padded[:, :total], dtype=np.uint8)
 
 
 def _matcher(span_px: int, how: MatchParams) -> Any:

@@ -123,8 +123,11 @@ def test_a_tilted_plane_has_its_normal_everywhere(normals_of) -> None:
     x, y = np.meshgrid(np.arange(40) + 0.5, np.arange(30) + 0.5)
     rays = np.stack([(x - 20) / 100, (y - 15) / 110, np.ones_like(x)], axis=-1)
     inverse = ((rays @ normal) / -5.0).astype(np.float32)  # plane n·X = -5
-    found = normals_of(inverse, matrix, 2, 0.05)
-    assert np.allclose(found, normal, atol=2e-4)
+    wanted = np.ones(inverse.shape, np.uint8)
+    wanted[:, :5] = 0
+    found = normals_of(inverse, wanted, matrix, 2, 0.05)
+    assert np.allclose(found[:, 5:], normal, atol=2e-4)
+    assert np.isnan(found[:, :5]).all()
 
 
 def test_the_upper_surface_is_the_upper_cluster() -> None:
