@@ -26,8 +26,6 @@ Range = tuple[int, int]
 
 NOISE_FLOOR = 2.0
 """1-sigma of a JPEG's brightness, in 8-bit steps (typical of daylight photos)."""
-NORMALISE_PX = 15
-"""Window of the local brightness normalisation, which removes exposure and vignetting."""
 NORMALISED_CONTRAST = 40.0
 SPECKLE_PX = 120
 """Smallest connected patch of disparities that is kept."""
@@ -60,12 +58,14 @@ _MODES = {
 class MatchParams:
     """How a pair is matched.
 
-    paths : scan lines of the semi-global matcher; block_px : matching window; small and large
+    normalise_px : window of the brightness normalisation; paths : scan lines of the semi-global
+    matcher; block_px : matching window; small and large
     penalty as OpenCV's P1 and P2 per window pixel; uniqueness_percent : by how much the best
     match must beat the second; refine_half_px, weak_half_px : half window of the sub-pixel step,
     and where that finds little texture; coarse : whether ranges come from a match at half size.
     """
 
+    normalise_px: int = 15
     paths: Literal["3way", "5way", "8way"] = "3way"
     block_px: int = 5
     small_penalty: int = 8
@@ -84,7 +84,7 @@ def disparities(
     left, right : (h, w) brightness of the rectified pair; wanted : (h, w), where the left image
     shows anything; range_px : lowest and highest disparity, a multiple of 16 apart.
     """
-    left8, right8 = normalise(left), normalise(right)
+    left8, right8 = normalise(left, how.normalise_px), normalise(right, how.normalise_px)
     if how.coarse and range_px[1] - range_px[0] > DIRECT_SPAN_PX:
         coarse = _coarse(left8, right8, range_px, how)
         size = (coarse.shape[1], coarse.shape[0])
@@ -101,13 +101,14 @@ def disparities(
     return disparity
 
 
-def normalise(image: Float32) -> Bytes:
+def normalise(image: Float32, window_px: int) -> Bytes:
     """The image with its local mean at 128 and its local contrast evened out.
 
+    A small window also takes away what paint mirrors of the sky, which changes slowly.
     The contrast is only divided by as far as it exceeds the noise, so that a plain surface does
     not turn into amplified noise.
     """
-    window = (NORMALISE_PX, NORMALISE_PX)
+    window = (window_px, window_px)
     mean = np.asarray(cv2.boxFilter(image, cv2.CV_32F, window), dtype=np.float32)
     square = np.asarray(cv2.sqrBoxFilter(image, cv2.CV_32F, window), dtype=np.float32)
     spread = np.sqrt(np.maximum(square - mean * mean, np.float32(0.0)))

@@ -108,7 +108,7 @@ def test_normalising_removes_gain_offset_and_slow_gradients() -> None:
     """What a car's paint mirrors of the sky changes slowly: it must not steer the match."""
     image = texture(3)[:, :WIDTH]
     ramp = np.linspace(0.0, 60.0, WIDTH, dtype=np.float32)[None]
-    plain = semiglobal.normalise(image).astype(int)
-    changed = semiglobal.normalise(0.8 * image + ramp).astype(int)
+    plain = semiglobal.normalise(image, 15).astype(int)
+    changed = semiglobal.normalise(0.8 * image + ramp, 15).astype(int)
     assert np.mean(np.abs(plain - changed)[20:-20, 20:-20]) < 4.0
     assert plain.std() > 20.0
