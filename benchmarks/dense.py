@@ -1,169 +1,180 @@
-"""Dense stereo on a rendered scene with exact cameras: CPU seconds, accuracy and completeness.
+"""Dense stereo and surface models on rendered scenes with exact cameras.
 
-    python -m benchmarks.dense FOLDER [--preset normal] [--photos 40] [--workdir DIR]
+    python -m benchmarks.dense FOLDER [--preset normal] [--photos 40] [--area EAST NORTH HALF]
 
-FOLDER holds images/, camera.json, poses.csv and surface.npz as the simulated camera writes them.
-A reference point counts as visible when at least three photos have it unhidden in their frame.
-Distances from the cloud are measured to the reference's tangent planes, since the reference is
-sampled more thinly than the cloud.
+Prints CPU seconds per megapixel of photo, precision, completeness and F-score of the cloud (per
+kind of surface too), whether the stated 1-sigma is honest, and the surface model against truth.
+A reference point counts when at least three photos see it.  `--area` cuts the photos down to a
+square of ground, metres, for quick comparisons; `--set match.paths=8way` changes a parameter.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import resource
-import shutil
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import dense, optics, surface
-from droneteam.photogrammetry.scene import (
-    Accuracy,
-    Camera,
-    CameraNetwork,
-    DenseCloud,
-    Frame,
-    SparseCloud,
-    View,
-)
+from benchmarks.rendered import Area, Reference, load
+from droneteam.photogrammetry import dense, surface
+from droneteam.photogrammetry.dense import DenseParams
+from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray
 
-SPARSE_POINTS = 20_000
-HIDDEN_CELL_M = 0.12
-HIDDEN_DEPTH_M = 0.3
-FACING_COS = 0.15
+SAMPLE_POINTS = 400_000
 FOOTPRINT_M = 0.5
+STEPS_GSD = (0.9, 1.7, 4.0)
+Flags = NDArray[np.bool_]
 
 
-def exact_network(folder: Path, photos: int) -> CameraNetwork:
-    """The network of a rendered folder, from its true poses and reference surface."""
-    row = json.loads((folder / "camera.json").read_text())
-    camera = Camera(row["model"], row["width"], row["height"], tuple(row["params"]))
-    views = []
-    with (folder / "poses.csv").open() as file:
-        for pose in list(csv.DictReader(file))[:photos]:
-            centre = np.array([float(pose[k]) for k in ("east_m", "north_m", "up_m")])
-            rotation = np.array([[float(pose[f"r{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)])
-            matrix = np.concatenate([rotation, (-rotation @ centre)[:, None]], axis=1)
-            views.append(View(pose["photo"], folder / "images" / pose["photo"], camera, matrix))
-    reference = np.load(folder / "surface.npz")
-    return CameraNetwork(
-        views=tuple(views),
-        sparse=_tracks(reference["points_enu_m"].astype(np.float64), reference["normals"], views),
-        frame=Frame("enu", GeoPoint(50.8197, 4.3908, 100.0), "WGS84 ellipsoid", True),
-        accuracy=Accuracy(0.3, "gcp", True),
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class Distances:
+    """How far the cloud is from the truth and the truth from the cloud, in GSD.
 
-
-def _tracks(points: np.ndarray, normals: np.ndarray, views: list[View]) -> SparseCloud:
-    rng = np.random.default_rng(0)
-    seen = np.stack([visible(points, normals, view) for view in views])
-    chosen = rng.permutation(np.flatnonzero(seen.sum(axis=0) >= 2))[:SPARSE_POINTS]
-    seen = seen[:, chosen]
-    columns, rows = np.nonzero(seen.T)
-    pixels = np.zeros((len(columns), 2))
-    for index, view in enumerate(views):
-        mine = rows == index
-        pixels[mine] = optics.project(points[chosen][columns[mine]], view)[0]
-    return SparseCloud(
-        points_enu_m=points[chosen],
-        colors=np.full((len(chosen), 3), 128, np.uint8),
-        track_offsets=np.concatenate([[0], np.cumsum(seen.sum(axis=0))]).astype(np.int64),
-        track_views=rows.astype(np.int32),
-        track_pixels=pixels,
-    )
-
-
-def visible(points: np.ndarray, normals: np.ndarray, view: View) -> np.ndarray:
-    """Which reference points the view has in frame, facing it, with nothing before them.
-
-    The reference is a thin sample: what hides is looked for in cells wider than its spacing.
+    to_surface, sigma : (m,) of a sample of the cloud, whose nearest reference points are
+    `nearest`; to_cloud : (n,) of each reference point; seen : (n,) by three photos.
     """
-    away = view.centre_enu_m - points
-    pixels, depth = optics.project(points, view)
-    ok = optics.inside(pixels, view.camera)
-    ok &= np.sum(away * normals, axis=1) > FACING_COS * np.linalg.norm(away, axis=1)
-    cell_px = max(2, round(HIDDEN_CELL_M * view.camera.focal_px[0] / np.median(depth[ok])))
-    framed = optics.inside(pixels, view.camera)
-    cell = np.full(len(points), -1)
-    width = view.camera.width_px // cell_px + 1
-    cell[framed] = (pixels[framed, 1] // cell_px).astype(int) * width
-    cell[framed] += (pixels[framed, 0] // cell_px).astype(int)
-    nearest = np.full(width * (view.camera.height_px // cell_px + 1), np.inf)
-    np.minimum.at(nearest, cell[framed], depth[framed])
-    ok[ok] = depth[ok] < nearest[cell[ok]] + HIDDEN_DEPTH_M
+
+    to_surface: FloatArray
+    sigma: FloatArray
+    nearest: NDArray[np.int64]
+    to_cloud: FloatArray
+    seen: Flags
+
+
+def measure(cloud: DenseCloud, reference: Reference, gsd_m: float) -> Distances:
+    """Distances both ways; over ground that the reference does not cover nothing is judged."""
+    points = cloud.points_enu_m
+    covered = np.flatnonzero(_covered(points, reference.points_enu_m))
+    rng = np.random.default_rng(0)
+    sample = covered
+    if len(covered) > SAMPLE_POINTS:
+        sample = np.sort(rng.choice(covered, SAMPLE_POINTS, replace=False))
+    to_cloud = cKDTree(points).query(reference.points_enu_m)[0]
+    to_surface, nearest = reference.distances(points[sample])
+    return Distances(
+        to_surface=to_surface / gsd_m,
+        sigma=cloud.sigma_m[sample].astype(np.float64) / gsd_m,
+        nearest=nearest,
+        to_cloud=to_cloud / gsd_m,
+        seen=reference.visible.sum(axis=0) >= 3,
+    )
+
+
+def _covered(points: FloatArray, reference: FloatArray) -> Flags:
+    """Which points stand over cells of ground in which there is reference, and all around."""
+    low = reference[:, :2].min(axis=0)
+    shape = np.ceil((reference[:, :2].max(axis=0) - low) / FOOTPRINT_M).astype(int) + 3
+    has = np.zeros(shape, bool)
+    has[tuple((((reference[:, :2] - low) / FOOTPRINT_M).astype(int) + 1).T)] = True
+    inner = has.copy()
+    for east in (-1, 0, 1):
+        for north in (-1, 0, 1):
+            inner &= np.roll(has, (east, north), axis=(0, 1))
+    cell = np.floor((points[:, :2] - low) / FOOTPRINT_M).astype(int) + 1
+    ok = np.all((cell >= 0) & (cell < shape), axis=1)
+    ok[ok] = inner[tuple(cell[ok].T)]
     return ok
 
 
-def within(cloud: DenseCloud, points: np.ndarray) -> DenseCloud:
-    """The part of the cloud over ground that the reference covers; elsewhere is no truth."""
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    shape = np.ceil((high - low) / FOOTPRINT_M).astype(int) + 1
-    covered = np.zeros(shape, np.uint8)
-    covered[tuple(((points[:, :2] - low) / FOOTPRINT_M).astype(int).T)] = 1
-    covered = cv2.erode(covered, np.ones((3, 3), np.uint8), borderValue=0)
-    cell = ((cloud.points_enu_m[:, :2] - low) / FOOTPRINT_M).astype(int)
-    ok = np.all((cell >= 0) & (cell < shape), axis=1)
-    ok[ok] = covered[tuple(cell[ok].T)] == 1
-    return DenseCloud(
-        cloud.points_enu_m[ok],
-        cloud.normals[ok],
-        cloud.colors[ok],
-        cloud.sigma_m[ok],
-        cloud.n_views[ok],
-    )
-
-
-def report(cloud: DenseCloud, network: CameraNetwork, folder: Path) -> None:
-    """Prints precision, completeness and F-score, overall and per material."""
-    reference = np.load(folder / "surface.npz")
-    points, normals = reference["points_enu_m"].astype(np.float64), reference["normals"]
-    gsd = surface.ground_sampling_m(network)
-    seen = np.sum([visible(points, normals, view) for view in network.views], axis=0) >= 3
-    tree = cKDTree(points)
-    cloud = within(cloud, points)
-    far, nearest = tree.query(cloud.points_enu_m, workers=2)
-    offset = cloud.points_enu_m - points[nearest]
-    to_plane = np.abs(np.sum(offset * normals[nearest], axis=1))
-    local = tree.query(points, k=5, workers=2)[0][:, 4]
-    spacing = np.median(local) / 2.0
-    aside = np.sqrt(np.maximum(far**2 - to_plane**2, 0.0))
-    to_plane = np.where(aside < 1.5 * local[nearest], to_plane, far)
-    to_cloud, _ = cKDTree(cloud.points_enu_m).query(points, workers=2)
-    print(
-        f"GSD {1e3 * gsd:.1f} mm, reference {len(points)} points {1e3 * spacing:.0f} mm apart, "
-        f"{100 * seen.mean():.0f} % visible to 3 photos; cloud {len(cloud.points_enu_m)} points"
-    )
-    print(
-        f"distance to surface: median {np.median(to_plane) / gsd:.3f} GSD; "
-        f"over its own sigma: median {np.median(to_plane / cloud.sigma_m):.2f} (0.67 is ideal)"
-    )
-    print(f"{'surface':12} {'points':>8} " + "".join(f"complete@{k:<5}" for k in (0.9, 1.7, 4.0)))
-    for k in (0.9, 1.7):
-        p, c = np.mean(to_plane < k * gsd), np.mean(to_cloud[seen] < k * gsd)
+def print_cloud(found: Distances, reference: Reference) -> None:
+    """Precision, completeness and F-score, overall and per kind of surface."""
+    for step in STEPS_GSD[:2]:
+        p = float(np.mean(found.to_surface < step))
+        c = float(np.mean(found.to_cloud[found.seen] < step))
         print(
-            f"at {k} GSD: precision {100 * p:.1f} %, completeness {100 * c:.1f} %, "
-            f"F {200 * p * c / (p + c):.1f} %"
+            f"at {step} GSD: precision {100 * p:.1f} %, completeness {100 * c:.1f} %, "
+            f"F {200 * p * c / max(p + c, 1e-9):.1f} %"
         )
-    for label, name in enumerate(reference["label_names"]):
-        mine = seen & (reference["labels"] == label)
+    normalised = found.to_surface / found.sigma
+    inside = [100 * np.mean(normalised < k) for k in (1.0, 2.0, 3.0)]
+    print(
+        f"distance to surface: median {np.median(found.to_surface):.3f} GSD; within 1, 2, 3 of "
+        f"its own sigma: {inside[0]:.1f}, {inside[1]:.1f}, {inside[2]:.1f} % (normal: 68, 95, 99.7)"
+    )
+    print("surface          points  complete at 0.9  1.7  4.0   precision at 0.9  1.7   in 2 sigma")
+    for label, name in enumerate(reference.names):
+        mine = found.seen & (reference.labels == label)
         if mine.sum() > 20:
-            on = reference["labels"][nearest] == label
+            on = reference.labels[found.nearest] == label
+            complete = [100 * np.mean(found.to_cloud[mine] < k) for k in STEPS_GSD]
+            precise = [100 * _mean(found.to_surface[on] < k) for k in STEPS_GSD[:2]]
             print(
-                f"{name!s:12} {mine.sum():8d} "
-                + "".join(
-                    f"{100 * np.mean(to_cloud[mine] < k * gsd):13.1f} " for k in (0.9, 1.7, 4.0)
-                )
-                + f"  precision@0.9 {100 * np.mean(to_plane[on] < 0.9 * gsd):.1f}"
-                f" @1.7 {100 * np.mean(to_plane[on] < 1.7 * gsd):.1f}"
+                f"{name:12} {mine.sum():10d} {complete[0]:12.1f} {complete[1]:5.1f} "
+                f"{complete[2]:5.1f} {precise[0]:14.1f} {precise[1]:5.1f} "
+                f"{100 * _mean(normalised[on] < 2.0):9.1f}"
             )
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def print_surface(
+    cloud: DenseCloud, network: CameraNetwork, reference: Reference, cell_m: float
+) -> None:
+    """Surface and terrain models against the truth at the same cells."""
+    dsm = surface.rasterize_dsm(cloud, cell_m)
+    ground = surface.terrain(dsm)
+    seen = _seen_cells(reference, dsm.grid)
+    for name, raster, truth in (("DSM", dsm, reference.dsm_m), ("DTM", ground, reference.dtm_m)):
+        error, known, measured = _errors(raster, truth, reference, seen)
+        spread = 1.4826 * np.median(np.abs(error - np.median(error))) / cell_m
+        print(
+            f"{name}: NMAD {spread:.2f} GSD, median {np.median(error) / cell_m:+.2f} GSD, "
+            f"within 3 GSD {100 * np.mean(np.abs(error) < 3 * cell_m):.1f} %, measured "
+            f"{100 * measured:.1f} % and known {100 * known:.1f} % of {seen.sum()} visible cells"
+        )
+
+
+def _seen_cells(reference: Reference, grid: surface.Grid) -> Flags:
+    """Cells of the truth whose surface three photos see, by the reference points in them."""
+    points = reference.points_enu_m[reference.visible.sum(axis=0) >= 3]
+    column, row = (
+        np.floor((points[:, :2] - reference.dsm_corner_m) / reference.dsm_cell_m).astype(int).T
+    )
+    rows, columns = reference.dsm_m.shape
+    ok = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    top = np.zeros(len(points), bool)
+    top[ok] = np.abs(reference.dsm_m[row[ok], column[ok]] - points[ok, 2]) < 0.05
+    seen = np.zeros(reference.dsm_m.shape, bool)
+    seen[row[top], column[top]] = True
+    return seen
+
+
+def _errors(
+    raster: surface.Raster, truth: NDArray[np.float32], reference: Reference, seen: Flags
+) -> tuple[FloatArray, float, float]:
+    """Height errors at measured cells among those seen, shares of known and of measured cells."""
+    row, column = np.nonzero(seen)
+    east = reference.dsm_corner_m[0] + (column + 0.5) * reference.dsm_cell_m
+    north = reference.dsm_corner_m[1] + (row + 0.5) * reference.dsm_cell_m
+    x, y = (np.floor(v).astype(int) for v in raster.grid.cell_of(east, north))
+    inside = (x >= 0) & (y >= 0) & (x < raster.grid.width) & (y < raster.grid.height)
+    mask = np.zeros(len(row), np.uint8)
+    mask[inside] = raster.mask[y[inside], x[inside]]
+    measured = mask == surface.MEASURED
+    heights = raster.height_m[y[measured], x[measured]].astype(np.float64)
+    error = heights - truth[row[measured], column[measured]]
+    return error, _mean(mask > surface.NO_DATA), _mean(measured)
+
+
+def with_changes(params: DenseParams, changes: list[str]) -> DenseParams:
+    """The parameters with `name=value` or `match.name=value` changed, in their own types."""
+    for change in changes:
+        name, _, text = change.partition("=")
+        inner = name.removeprefix("match.")
+        owner: Any = params.match if inner != name else params
+        value = type(getattr(owner, inner))(text)
+        owner = replace(owner, **{inner: value})
+        params = replace(params, match=owner) if inner != name else owner
+    return params
 
 
 def main() -> None:
@@ -171,23 +182,28 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--preset", default="normal", choices=("preview", "normal", "full"))
     parser.add_argument("--photos", type=int, default=1000)
+    parser.add_argument("--area", type=float, nargs=3, metavar=("EAST", "NORTH", "HALF"))
+    parser.add_argument("--set", action="append", default=[], dest="changes")
     parser.add_argument("--workdir", type=Path)
     options = parser.parse_args()
-    network = exact_network(options.folder, options.photos)
-    workdir = options.workdir or Path(tempfile.mkdtemp())
-    params = dense.DenseParams.preset(options.preset)
-    started, wall = time.process_time(), time.monotonic()
-    cloud = dense.dense_cloud(network, workdir, params, lambda *_: None)
-    cpu, wall = time.process_time() - started, time.monotonic() - wall
+    with tempfile.TemporaryDirectory() as scratch:
+        area = None if options.area is None else Area(*options.area)
+        network, reference = load(options.folder, Path(scratch), options.photos, area)
+        params = with_changes(DenseParams.preset(options.preset), options.changes)
+        workdir = options.workdir or Path(scratch) / "work"
+        started, wall = time.process_time(), time.monotonic()
+        cloud = dense.dense_cloud(network, workdir, params, lambda *_: None)
+        cpu, wall = time.process_time() - started, time.monotonic() - wall
     pixels = sum(v.camera.width_px * v.camera.height_px for v in network.views) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    gsd_m = surface.ground_sampling_m(network)
     print(
-        f"{len(network.views)} photos, {pixels:.1f} Mpx: {cpu:.1f} CPU s ({wall:.1f} s wall), "
-        f"{cpu / pixels:.2f} CPU s per Mpx, peak {peak:.0f} MB"
+        f"{options.folder.name}: {len(network.views)} photos, {pixels:.1f} Mpx, "
+        f"GSD {1e3 * gsd_m:.1f} mm: {cpu:.1f} CPU s ({wall:.1f} s wall), "
+        f"{cpu / pixels:.2f} CPU s per Mpx, peak {peak:.0f} MB; {len(cloud.points_enu_m)} points"
     )
-    report(cloud, network, options.folder)
-    if options.workdir is None:
-        shutil.rmtree(workdir)
+    print_cloud(measure(cloud, reference, gsd_m), reference)
+    print_surface(cloud, network, reference, gsd_m)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ from droneteam.photogrammetry import fuse, pairs, rectify, stereo
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.fuse import DepthMap
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
-from droneteam.photogrammetry.stereo import Hypothesis, MatchParams
+from droneteam.photogrammetry.semiglobal import MatchParams
+from droneteam.photogrammetry.stereo import Hypothesis
 
 Progress = Callable[[str, float, str], None]
 Preset = Literal["preview", "normal", "full"]
@@ -39,7 +40,7 @@ Preset = Literal["preview", "normal", "full"]
 STAGE = "dense"
 PAIR_BYTES_PER_PIXEL = 250
 """What matching a pair takes at most, per pixel of the larger photo."""
-FORMAT = 1
+FORMAT = 2
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -188,7 +189,7 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
     return _Job(
         views=views,
         chosen=chosen,
-        partners=[[n.view for n in row[: params.checkers]] for row in ranked],
+        partners=[[n.view for n in row] for row in ranked],
         seen=seen,
         inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
         workdir=workdir,
@@ -321,7 +322,7 @@ def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float
         scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
         inside = (scaled >= 0.0) & (scaled <= _CODES)
         codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        steps = hypothesis.sigma * (_CODES / (high - low))
+        steps = np.where(inside, hypothesis.sigma, 0.0) * (_CODES / (high - low))
         sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
     with _replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, codes=codes, sigma=sigma)
@@ -354,6 +355,7 @@ def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
         depth_map,
         lambda view: _grid_colours(job.views[view]),
         job.partners,
+        job.params.checkers,
         max(2, min(job.params.min_views, registered)),
         lambda share: progress(STAGE, MATCH_SHARE + (1.0 - MATCH_SHARE) * share, "fusing"),
     )

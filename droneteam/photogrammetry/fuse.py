@@ -14,13 +14,16 @@ from droneteam.photogrammetry.scene import DenseCloud, FloatArray, View
 Float32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-NOTHING: Bytes = np.zeros((0, 0), np.uint8)
-
 SIGMA_FLOOR_PX = 0.05
 """What calibration and interpolation leave of a disparity's error however good its texture."""
 NORMAL_HALF_PX = 2
 NORMAL_TOLERANCE = 0.01
 ROW_BLOCK = 256
+LEAST_SUPPORT = 0.4
+"""Smallest share of the photos that face a point and have it in frame that must agree on it.  On
+glossy paint a few neighbouring photos can agree on what it mirrors."""
+STRONG_SUPPORT = 0.75
+"""Points with this share go before all others."""
 MIN_FACING_COS = 0.1
 """Surfaces seen more grazing than this (84 degrees) are left to other photos."""
 CORRELATION_INFLATION = 1.6
@@ -55,26 +58,70 @@ def fuse(
     maps: Callable[[int], DepthMap],
     colours: Callable[[int], Bytes],
     partners: list[list[int]],
+    checkers: int,
     min_views: int,
     progress: Callable[[float], None],
 ) -> DenseCloud:
     """One cloud of the points on which at least `min_views` photos agree.
 
     maps, colours : load a photo's depth map and its colours on the same grid; partners : the
-    views to ask about each view's points.  Views with the finest ground sampling go first; a
-    pixel that an earlier view's point already covers is not emitted again.
+    views that may see each view's points, of which the first `checkers` are asked about them.
+    Points that hardly any photo doubts go first, views with the finest ground sampling before
+    others; the rest fill what those leave open.  A pixel that shows a point that is already there
+    is not emitted again.
     """
     order = sorted(range(len(views)), key=lambda v: (_median_gsd(maps(v), views[v]), v))
     visited = {v: np.zeros(maps(v).inverse_depth.shape, np.uint8) for v in order}
+    asked = _Asked(views, maps, partners, checkers, min_views, visited)
     parts: list[DenseCloud] = []
+    doubted: dict[int, list[_Judged]] = {v: [] for v in order}
     for done, view in enumerate(order):
         if partners[view]:
             image = colours(view)
             for block in _blocks(maps(view), views[view], image, visited[view]):
-                parts.append(_agreed(block, views, maps, partners[view], visited, min_views))
-        visited[view] = NOTHING
-        progress((done + 1) / len(order))
+                judged = _judge(block, view, asked)
+                parts.append(_emit(judged.of(judged.strong), view, asked))
+                doubted[view].append(judged.of(~judged.strong))
+        progress(0.9 * (done + 1) / len(order))
+    for view in order:
+        for judged in doubted.pop(view):
+            free = visited[view].ravel()[judged.pixel] == 0
+            parts.append(_emit(judged.of(free), view, asked))
+    progress(1.0)
     return concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """All photos, and who is asked about whose points."""
+
+    views: tuple[View, ...]
+    maps: Callable[[int], DepthMap]
+    partners: list[list[int]]
+    checkers: int
+    min_views: int
+    visited: dict[int, Bytes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Points of one photo that enough others confirm; strong : hardly any doubts them."""
+
+    cloud: DenseCloud
+    gsd: FloatArray
+    pixel: NDArray[np.int64]
+    strong: NDArray[np.bool_]
+
+    def of(self, which: NDArray[np.bool_]) -> _Judged:
+        c = self.cloud
+        cloud = DenseCloud(
+            c.points_enu_m[which],
+            c.normals[which],
+            c.colors[which],
+            c.sigma_m[which],
+            c.n_views[which],
+        )
+        return _Judged(cloud, self.gsd[which], self.pixel[which], self.strong[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +133,7 @@ class _Block:
     sigma: FloatArray
     gsd: FloatArray
     colors: Bytes
+    pixel: NDArray[np.int64]
 
 
 def _blocks(depth: DepthMap, view: View, image: Bytes, visited: Bytes) -> Iterator[_Block]:
@@ -100,6 +148,7 @@ def _blocks(depth: DepthMap, view: View, image: Bytes, visited: Bytes) -> Iterat
         matrix[1, 2] -= top
         normals = kernels.normals_of_inverse_depth(
             np.ascontiguousarray(depth.inverse_depth[top:bottom]),
+            (visited[top:bottom] != kernels.COVERED).astype(np.uint8),
             matrix,
             NORMAL_HALF_PX,
             NORMAL_TOLERANCE,
@@ -112,7 +161,7 @@ def _lift(
     depth: DepthMap, view: View, normals: Float32, image: Bytes, visited: Bytes, rows: slice
 ) -> _Block:
     inverse = np.asarray(depth.inverse_depth[rows], dtype=np.float64)
-    keep = np.isfinite(inverse) & np.isfinite(normals[..., 0]) & (visited[rows] == 0)
+    keep = np.isfinite(inverse) & np.isfinite(normals[..., 0]) & (visited[rows] != kernels.COVERED)
     row, column = np.nonzero(keep)
     (fx, fy), (cx, cy) = view.camera.focal_px, view.camera.principal_px
     ray = np.stack(
@@ -131,46 +180,51 @@ def _lift(
         sigma=spread[ok],
         gsd=(z / fx)[ok],
         colors=image[rows][keep][ok],
+        pixel=((row + rows.start) * depth.inverse_depth.shape[1] + column)[ok],
     )
 
 
-def _agreed(
-    block: _Block,
-    views: tuple[View, ...],
-    maps: Callable[[int], DepthMap],
-    partners: list[int],
-    visited: dict[int, Bytes],
-    min_views: int,
-) -> DenseCloud:
+def _judge(block: _Block, view: int, asked: _Asked) -> _Judged:
     """The block's points that enough other photos confirm, moved to where they agree."""
     n = len(block.points)
     own = 1.0 / np.maximum(block.sigma, 1e-12) ** 2
-    shift, weight, square = np.zeros(n), own.copy(), np.zeros(n)
-    agreeing, conflicting = np.ones(n, np.uint8), np.zeros(n, np.uint8)
-    for partner in partners:
-        other = maps(partner)
-        spare = np.zeros(
-            other.inverse_depth.shape if not visited[partner].size else (0, 0), np.uint8
-        )
+    shift, weight, square, miss = np.zeros(n), own.copy(), np.zeros(n), np.zeros(n)
+    agreeing, doubting, silent, conflicting = (np.full(n, k, np.uint8) for k in (1, 0, 0, 0))
+    for partner in asked.partners[view][: asked.checkers]:
+        other = asked.maps(partner)
         kernels.agree_with_view(
             block.points, block.normals, block.sigma, block.gsd,
-            views[partner].cam_from_enu, views[partner].camera.matrix,
+            asked.views[partner].cam_from_enu, asked.views[partner].camera.matrix,
             other.inverse_depth, other.sigma,
-            shift, weight, square, agreeing, conflicting,
-            visited[partner] if visited[partner].size else spare,
+            shift, weight, square, miss, agreeing, doubting, silent, conflicting,
         )  # fmt: skip
-    keep = (agreeing >= min_views) & (conflicting < agreeing)
+    support = agreeing / (agreeing.astype(np.float64) + doubting + silent + conflicting)
+    keep = (agreeing >= asked.min_views) & (conflicting < agreeing) & (support >= LEAST_SUPPORT)
     mean = shift / weight
     variance = np.maximum(square / weight - mean * mean, 0.0) / agreeing
-    sigma = CORRELATION_INFLATION * np.sqrt(1.0 / weight + variance)
-    points = block.points + mean[:, None] * block.normals
-    return DenseCloud(
-        points_enu_m=points[keep],
+    # The share of photos that doubt, times how far off the point is if they are right.
+    wrong = miss / (agreeing.astype(np.float64) + doubting)
+    sigma = np.sqrt(CORRELATION_INFLATION**2 * (1.0 / weight + variance) + wrong)
+    cloud = DenseCloud(
+        points_enu_m=(block.points + mean[:, None] * block.normals)[keep],
         normals=block.normals[keep].astype(np.float32),
         colors=block.colors[keep],
         sigma_m=sigma[keep].astype(np.float32),
         n_views=agreeing[keep],
     )
+    return _Judged(cloud, block.gsd[keep], block.pixel[keep], support[keep] >= STRONG_SUPPORT)
+
+
+def _emit(judged: _Judged, view: int, asked: _Asked) -> DenseCloud:
+    """The points, after every photo's pixels that show them are marked."""
+    asked.visited[view].ravel()[judged.pixel] = kernels.COVERED
+    for partner in asked.partners[view]:
+        kernels.mark_covered(
+            judged.cloud.points_enu_m, judged.gsd, asked.views[partner].cam_from_enu,
+            asked.views[partner].camera.matrix, asked.maps(partner).inverse_depth,
+            asked.visited[partner],
+        )  # fmt: skip
+    return judged.cloud
 
 
 def concatenate(parts: list[DenseCloud]) -> DenseCloud:

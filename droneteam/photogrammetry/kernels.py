@@ -14,6 +14,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+DOUBT_GSD = 12.0
+"""Opinions this far apart, in ground sampling distances, may still be of one surface."""
+GRAZING_SLOPE, FACING_SLOPE = -0.05, -0.2
+"""Normal times ray of unit depth: where a view can say anything, and where it should."""
+COVERED, CONTESTED = 1, 2
+"""Marks of a pixel whose surface is in the cloud, here or a little elsewhere."""
+COVERED_GSD = 4.0
+"""A pixel this close behind or before a point, in ground sampling distances, shows the same."""
+COVERED_SCALE = 0.75
+"""A pixel finer than this, against the one that the point came from, still adds detail."""
 MIN_WINDOW = 8
 """Fewest pixels of a window that say anything about a shift and two slopes."""
 
@@ -65,121 +75,6 @@ def distorted_map(
             map_x[row, column] = focal[0] * xd + principal[0] - 0.5
             map_y[row, column] = focal[1] * yd + principal[1] - 0.5
     return map_x, map_y
-
-
-@compiled
-def refine_disparity(
-    left: F32,
-    right: F32,
-    disparity: F32,
-    wanted: U8,
-    half: int,
-    noise: float,
-    max_step: float,
-) -> tuple[F32, F32]:
-    """Disparities after one Gauss-Newton step on brightness, and their 1-sigma, in pixels.
-
-    Lucas & Kanade (IJCAI 1981) with local gain and offset, over a window that follows the
-    surface: pixels whose disparity departs by more than one are left out, and the others are taken
-    to lie on the plane through them.  What comes out is the plane's height at the centre at which
-    the warped right image equals the left one; with little texture it tends to the plane's own.
-    Unlike a parabola through three matching costs it has no pull towards whole pixels.
-
-    left, right : (h, w); disparity : (h, w), NaN where unknown; wanted : (h, w), 0 where nothing
-    is asked for and NaN comes back; half : half the window's side; noise : 1-sigma of brightness.
-    """
-    h, w = disparity.shape
-    refined = np.full((h, w), np.nan, np.float32)
-    sigma = np.full((h, w), np.nan, np.float32)
-    warped = np.full((h, w), np.nan, np.float32)
-    slope = np.zeros((h, w), np.float32)
-    for row in range(h):
-        for column in range(w):
-            d = disparity[row, column]
-            if np.isnan(d):
-                continue
-            x = column - d
-            base = int(np.floor(x))
-            if base < 1 or base + 2 >= w:
-                continue
-            t = x - base
-            p0 = right[row, base - 1]
-            p1 = right[row, base]
-            p2 = right[row, base + 1]
-            p3 = right[row, base + 2]
-            a = 0.5 * (3.0 * (p1 - p2) + p3 - p0)
-            b = p0 - 2.5 * p1 + 2.0 * p2 - 0.5 * p3
-            c = 0.5 * (p2 - p0)
-            warped[row, column] = ((a * t + b) * t + c) * t + p1
-            slope[row, column] = (3.0 * a * t + 2.0 * b) * t + c
-    for row in range(h):
-        for column in range(w):
-            centre = disparity[row, column]
-            if np.isnan(centre) or not wanted[row, column]:
-                continue
-            top, bottom = max(0, row - half), min(h, row + half + 1)
-            left_edge, right_edge = max(0, column - half), min(w, column + half + 1)
-            n = 0
-            sx = sy = sd = sxx = sxy = syy = sxd = syd = 0.0
-            for i in range(top, bottom):
-                for j in range(left_edge, right_edge):
-                    if not abs(disparity[i, j] - centre) <= 1.0 or np.isnan(warped[i, j]):
-                        continue
-                    x, y, d = float(j - column), float(i - row), disparity[i, j] - centre
-                    n += 1
-                    sx += x
-                    sy += y
-                    sd += d
-                    sxx += x * x
-                    sxy += x * y
-                    syy += y * y
-                    sxd += x * d
-                    syd += y * d
-            if n < MIN_WINDOW:
-                continue
-            cxx, cxy, cyy = sxx - sx * sx / n, sxy - sx * sy / n, syy - sy * sy / n
-            cxd, cyd = sxd - sx * sd / n, syd - sy * sd / n
-            determinant = cxx * cyy - cxy * cxy
-            if determinant < 1e-3 * n * n:
-                continue
-            ax = (cxd * cyy - cyd * cxy) / determinant
-            ay = (cyd * cxx - cxd * cxy) / determinant
-            level = (sd - ax * sx - ay * sy) / n
-            sl = sr = sg = sh = sll = srr = sgg = slr = sgl = sgr = sgh = 0.0
-            for i in range(top, bottom):
-                for j in range(left_edge, right_edge):
-                    if not abs(disparity[i, j] - centre) <= 1.0 or np.isnan(warped[i, j]):
-                        continue
-                    lv, rv, g = left[i, j], warped[i, j], slope[i, j]
-                    d = disparity[i, j] - centre - level - ax * (j - column) - ay * (i - row)
-                    sl += lv
-                    sr += rv
-                    sg += g
-                    sh += g * d
-                    sll += lv * lv
-                    srr += rv * rv
-                    sgg += g * g
-                    slr += lv * rv
-                    sgl += g * lv
-                    sgr += g * rv
-                    sgh += g * g * d
-            vl = sll - sl * sl / n
-            vr = srr - sr * sr / n
-            vg = sgg - sg * sg / n
-            floor = n * noise * noise
-            gain = np.sqrt((vl + floor) / (vr + floor))
-            pull = (sgr - sg * sr / n) - (sgl - sg * sl / n) / gain + (sgh - sg * sh / n)
-            step = level + pull / (vg + floor)
-            if step > max_step:
-                step = max_step
-            elif step < -max_step:
-                step = -max_step
-            refined[row, column] = centre + step
-            lr = slr - sl * sr / n
-            residual = max(vl / (gain * gain) - 2.0 * lr / gain + vr, 0.0) / n
-            scatter = max(residual, 2.0 * noise * noise)
-            sigma[row, column] = np.sqrt(scatter / max(vg, 1e-6))
-    return refined, sigma
 
 
 @compiled
@@ -325,8 +220,12 @@ def merge_hypotheses(inverse: F32, sigma: F32, floor: float) -> tuple[F32, F32, 
 
 
 @compiled
-def normals_of_inverse_depth(inverse: F32, matrix: F64, half: int, tolerance: float) -> F32:
+def normals_of_inverse_depth(
+    inverse: F32, wanted: U8, matrix: F64, half: int, tolerance: float
+) -> F32:
     """Unit normals (h, w, 3) in camera axes, towards the camera; NaN where there are too few.
+
+    wanted : (h, w), 0 where nothing is asked for.
 
     A plane n·X = 1 has inverse depth n·(x, y, 1) at normalised coordinates (x, y): least squares
     over the window's pixels whose inverse depth is within `tolerance` (relative) of the centre's.
@@ -337,7 +236,7 @@ def normals_of_inverse_depth(inverse: F32, matrix: F64, half: int, tolerance: fl
     for row in range(h):
         for column in range(w):
             centre = inverse[row, column]
-            if np.isnan(centre):
+            if np.isnan(centre) or not wanted[row, column]:
                 continue
             n = 0
             sx = sy = sxx = sxy = syy = sq = sxq = syq = 0.0
@@ -391,18 +290,21 @@ def agree_with_view(
     shift_sum: F64,
     weight_sum: F64,
     square_sum: F64,
+    miss_sum: F64,
     agreeing: U8,
+    doubting: U8,
+    silent: U8,
     conflicting: U8,
-    visited: U8,
 ) -> None:
     """Adds one view's say about points to their running sums, in place.
 
     The view's surface is read where a point falls; the gap along the view's ray, turned to the
     point's normal, is the view's opinion of the shift along the normal.  Within tolerance it
-    agrees; a surface clearly behind the point means that the view sees through it.
+    agrees; a little beyond it doubts: it has the same surface elsewhere, as on paint that mirrors
+    something else into every photo.  A surface clearly behind the point means that the view sees
+    through it.
 
-    points, normals : (n, 3) ENU; sigma, gsd : (n,) metres; visited : (h, w), set where the view's
-    own pixel is the same surface at no finer resolution, so that it is not emitted again.
+    points, normals : (n, 3) ENU; sigma, gsd : (n,) metres.
     """
     h, w = inverse.shape
     for p in range(points.shape[0]):
@@ -424,13 +326,6 @@ def agree_with_view(
         q10, q11 = inverse[iy + 1, ix], inverse[iy + 1, ix + 1]
         near_x, near_y = ix + (1 if gx - ix > 0.5 else 0), iy + (1 if gy - iy > 0.5 else 0)
         q = inverse[near_y, near_x]
-        if np.isnan(q):
-            continue
-        spread = max(max(q00, q01), max(q10, q11)) - min(min(q00, q01), min(q10, q11))
-        if spread <= 0.01 * q:
-            fx, fy = gx - ix, gy - iy
-            q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
-        depth = 1.0 / q
         slope = (
             normals[p, 0]
             * (cam_from_enu[0, 0] * cx + cam_from_enu[1, 0] * cy + cam_from_enu[2, 0] * cz)
@@ -439,21 +334,60 @@ def agree_with_view(
             + normals[p, 2]
             * (cam_from_enu[0, 2] * cx + cam_from_enu[1, 2] * cy + cam_from_enu[2, 2] * cz)
         ) / cz
+        if np.isnan(q):
+            if slope < FACING_SLOPE:
+                silent[p] += 1
+            continue
+        spread = max(max(q00, q01), max(q10, q11)) - min(min(q00, q01), min(q10, q11))
+        if spread <= 0.01 * q:
+            fx, fy = gx - ix, gy - iy
+            q = (q00 * (1 - fx) + q01 * fx) * (1 - fy) + (q10 * (1 - fx) + q11 * fx) * fy
+        depth = 1.0 / q
         shift = (depth - cz) * slope
         view_sigma = inverse_sigma[near_y, near_x] * depth * depth
         normal_sigma = max(view_sigma * abs(slope), 1e-12)
         tolerance = 3.0 * np.sqrt(normal_sigma * normal_sigma + sigma[p] * sigma[p])
         tolerance = min(max(tolerance, 0.5 * gsd[p]), 2.0 * gsd[p])
-        view_gsd = depth / matrix[0, 0]
-        if slope < -0.05 and abs(shift) <= tolerance and abs(depth - cz) <= 6.0 * tolerance:
+        if slope < GRAZING_SLOPE and abs(shift) <= tolerance and abs(depth - cz) <= 6.0 * tolerance:
             weight = 1.0 / (normal_sigma * normal_sigma)
             shift_sum[p] += weight * shift
             weight_sum[p] += weight
             square_sum[p] += weight * shift * shift
             agreeing[p] += 1
-            if view_gsd >= 0.75 * gsd[p]:
-                visited[near_y, near_x] = 1
-                if spread <= 0.01 * q:
-                    visited[iy : iy + 2, ix : ix + 2] = 1
-        elif depth - cz > 4.0 * tolerance:
+            continue
+        if slope < GRAZING_SLOPE and abs(shift) <= DOUBT_GSD * gsd[p]:
+            doubting[p] += 1
+            miss_sum[p] += shift * shift
+        if depth - cz > 4.0 * tolerance:
             conflicting[p] += 1
+
+
+@compiled
+def mark_covered(
+    points: F64, gsd: F64, cam_from_enu: F64, matrix: F64, inverse: F32, visited: U8
+) -> None:
+    """Marks the view's pixels that show a point COVERED, those that contradict it CONTESTED.
+
+    points : (n, 3) ENU; gsd : (n,) metres; visited : (h, w), changed in place.  A pixel that is
+    clearly finer than the one the point came from adds detail, and is left alone.
+    """
+    h, w = inverse.shape
+    for p in range(points.shape[0]):
+        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        cz = cam_from_enu[2, 0] * x + cam_from_enu[2, 1] * y + cam_from_enu[2, 2] * z
+        cz += cam_from_enu[2, 3]
+        if cz <= 1e-9:
+            continue
+        cx = cam_from_enu[0, 0] * x + cam_from_enu[0, 1] * y + cam_from_enu[0, 2] * z
+        cy = cam_from_enu[1, 0] * x + cam_from_enu[1, 1] * y + cam_from_enu[1, 2] * z
+        column = int(np.floor(matrix[0, 0] * (cx + cam_from_enu[0, 3]) / cz + matrix[0, 2]))
+        row = int(np.floor(matrix[1, 1] * (cy + cam_from_enu[1, 3]) / cz + matrix[1, 2]))
+        if column < 0 or row < 0 or column >= w or row >= h:
+            continue
+        depth = 1.0 / inverse[row, column]
+        gap = abs(depth - cz)
+        if gap <= COVERED_GSD * gsd[p]:
+            if depth >= COVERED_SCALE * gsd[p] * matrix[0, 0]:
+                visited[row, column] = COVERED
+        elif gap <= DOUBT_GSD * gsd[p] and visited[row, column] == 0:
+            visited[row, column] = CONTESTED

@@ -20,6 +20,8 @@ from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray
 
 NO_DATA, MEASURED, FILLED = 0, 1, 2
 """Values of a raster's mask."""
+ISLAND_M = 1.2
+"""What lies within objects no farther than this apart is taken for one of them."""
 MAX_CELLS = 200_000_000
 """Largest raster: 800 MB of heights; a coarser cell or a smaller area is the user's choice."""
 
@@ -198,9 +200,12 @@ def terrain(dsm: Raster, largest_object_m: float = 8.0, max_slope: float = 0.3) 
     while previous * step * gsd < largest_object_m:
         opened = _opening(work, known, window)
         threshold = 0.05 + max_slope * (window - previous) * step * gsd
-        object_cells |= known & (work - opened > threshold)
+        # All at once too: a rounded roof sinks in steps none of which is large enough.
+        sunk = 0.05 + max_slope * (window // 2) * step * gsd
+        object_cells |= known & ((work - opened > threshold) | (coarse - opened > sunk))
         work = opened
         window, previous = 2 * window - 1, window
+    object_cells = _without_islands(object_cells, ISLAND_M / (step * gsd))
     ground = np.where(known & ~object_cells, coarse, np.nan).astype(np.float32)
     size = (dsm.height_m.shape[1], dsm.height_m.shape[0])
     closed = raster_kernels.fill_gaps(ground, max(ground.shape), 1e9)
@@ -212,6 +217,21 @@ def terrain(dsm: Raster, largest_object_m: float = 8.0, max_slope: float = 0.3) 
     return Raster(
         dsm.grid, height.astype(np.float32), mask.astype(np.uint8), sigma.astype(np.float32)
     )
+
+
+def _without_islands(object_cells: NDArray[np.bool_], widest_cells: float) -> NDArray[np.bool_]:
+    """The cells of objects with what they enclose on several sides within a short way.
+
+    A rounded bonnet sinks in steps none of which is large enough: its middle stays behind as an
+    island.  Ground that is taken along comes back, since it fits the closed surface.
+    """
+    size = 2 * max(1, round(widest_cells / 2.0)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    margin = cv2.copyMakeBorder(
+        object_cells.astype(np.uint8), size, size, size, size, cv2.BORDER_CONSTANT, value=0
+    )
+    closed = cv2.morphologyEx(margin, cv2.MORPH_CLOSE, kernel)
+    return np.asarray(closed[size:-size, size:-size] > 0)
 
 
 def _coarse_minimum(height: NDArray[np.float32], step: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -110,9 +111,24 @@ def test_ply_holds_the_cloud_as_its_header_says(cloud, tmp_path: Path) -> None:
     layout = [(n, kinds[k]) for _, k, n in (x.split() for x in lines if x.startswith("property"))]
     rows = np.frombuffer(body, dtype=layout)
     assert len(rows) == len(cloud.points_enu_m)
-    assert np.array_equal(rows["y"], cloud.points_enu_m[:, 1])
+    assert np.abs(rows["y"] - cloud.points_enu_m[:, 1]).max() < 1e-4
+    assert np.array_equal(rows["y"], cloud.points_enu_m[:, 1].astype(np.float32))
+    assert rows.itemsize == 32
     assert np.array_equal(rows["sigma_m"], cloud.sigma_m)
     assert np.array_equal(rows["blue"], cloud.colors[:, 2])
+
+
+def test_a_far_ply_states_the_whole_metres_it_took_off(cloud, tmp_path: Path) -> None:
+    """Two kilometres out a bare 32-bit position would be rounded to tenths of a millimetre."""
+    far = replace(cloud, points_enu_m=cloud.points_enu_m + [2345.0, -98765.0, 12.0])
+    ply.write_cloud(far, tmp_path / "far.ply")
+    head, body = (tmp_path / "far.ply").read_bytes().split(b"end_header\n", 1)
+    stated = [x for x in head.decode().splitlines() if x.startswith("comment offset_enu_m ")]
+    offset = np.array([float(v) for v in stated[0].split()[2:]])
+    assert np.array_equal(offset, np.round(offset))
+    rows = np.frombuffer(body, dtype=[("p", "<f4", 3), ("rest", "V20")])
+    error = np.abs(rows["p"].astype(np.float64) + offset - far.points_enu_m)
+    assert error.max() < 5e-5
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import kernels, raster_kernels
+from droneteam.photogrammetry import kernels, raster_kernels, subpixel
 
 NAN = np.nan
 
@@ -15,7 +15,7 @@ def both(function):
     return [pytest.param(function, id="compiled"), pytest.param(function.py_func, id="plain")]
 
 
-@pytest.mark.parametrize("refine", both(kernels.refine_disparity))
+@pytest.mark.parametrize("refine", both(subpixel.refine_disparity))
 def test_a_subpixel_shift_is_found_with_its_spread(refine) -> None:
     rng = np.random.default_rng(5)
     x = np.arange(60.0)
@@ -30,7 +30,7 @@ def test_a_subpixel_shift_is_found_with_its_spread(refine) -> None:
     disparity = np.zeros(left.shape, np.float32)
     for _ in range(3):
         disparity, sigma = refine(
-            left, right, disparity, np.ones(left.shape, np.uint8), 3, 1.0, 0.75
+            left, right, disparity, np.ones(left.shape, np.uint8), 3, 1, 1.0, 0.75
         )
     inner = (slice(3, -3), slice(8, -8))
     error = disparity[inner] - 0.37
@@ -45,7 +45,9 @@ def test_brightness_gain_and_offset_do_not_move_the_match() -> None:
     disparity = np.full(left.shape, 1.8, np.float32)
     everywhere = np.ones(left.shape, np.uint8)
     for _ in range(4):
-        disparity, _ = kernels.refine_disparity(left, right, disparity, everywhere, 3, 1.0, 0.75)
+        disparity, _ = subpixel.refine_disparity(
+            left, right, disparity, everywhere, 3, 1, 1.0, 0.75
+        )
     assert np.nanmax(np.abs(disparity[4:-4, 12:-12] - 2.0)) < 0.02
 
 
@@ -53,8 +55,8 @@ def test_a_step_never_exceeds_its_limit() -> None:
     rng = np.random.default_rng(6)
     left, right = rng.uniform(0, 255, (2, 30, 40)).astype(np.float32)
     start = np.zeros((30, 40), np.float32)
-    refined, _ = kernels.refine_disparity(
-        left, right, start, np.ones((30, 40), np.uint8), 2, 2.0, 0.5
+    refined, _ = subpixel.refine_disparity(
+        left, right, start, np.ones((30, 40), np.uint8), 2, 1, 2.0, 0.5
     )
     assert np.nanmax(np.abs(refined)) <= 0.5 + 1e-6
 
@@ -64,8 +66,8 @@ def test_only_what_is_wanted_is_refined() -> None:
     left = rng.uniform(0, 255, (20, 30)).astype(np.float32)
     wanted = np.zeros((20, 30), np.uint8)
     wanted[:, 10:15] = 1
-    refined, _ = kernels.refine_disparity(
-        left, left, np.zeros((20, 30), np.float32), wanted, 2, 2.0, 0.5
+    refined, _ = subpixel.refine_disparity(
+        left, left, np.zeros((20, 30), np.float32), wanted, 2, 1, 2.0, 0.5
     )
     assert np.isfinite(refined[:, 10:15]).all()
     assert np.isnan(refined[:, :10]).all()
@@ -121,8 +123,11 @@ def test_a_tilted_plane_has_its_normal_everywhere(normals_of) -> None:
     x, y = np.meshgrid(np.arange(40) + 0.5, np.arange(30) + 0.5)
     rays = np.stack([(x - 20) / 100, (y - 15) / 110, np.ones_like(x)], axis=-1)
     inverse = ((rays @ normal) / -5.0).astype(np.float32)  # plane n·X = -5
-    found = normals_of(inverse, matrix, 2, 0.05)
-    assert np.allclose(found, normal, atol=2e-4)
+    wanted = np.ones(inverse.shape, np.uint8)
+    wanted[:, :5] = 0
+    found = normals_of(inverse, wanted, matrix, 2, 0.05)
+    assert np.allclose(found[:, 5:], normal, atol=2e-4)
+    assert np.isnan(found[:, :5]).all()
 
 
 def test_the_upper_surface_is_the_upper_cluster() -> None:

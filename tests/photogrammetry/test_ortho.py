@@ -166,3 +166,16 @@ def test_filled_cells_stay_marked_in_the_picture() -> None:
     picture = orthophoto(scene.network, dsm, quiet)
     seen = picture.mask != NO_DATA
     assert np.array_equal(picture.mask[seen], dsm.mask[seen])
+
+
+def test_visibility_is_judged_on_heights_without_specks() -> None:
+    """A lone spike goes, a step keeps its place to the cell, unknown stays unknown."""
+    height = np.zeros((30, 40), np.float32)
+    height[:, 20:] = 1.4
+    height[10, 10] = 0.3
+    height[20:, :5] = np.nan
+    found = ortho.smoothed(height)
+    assert found[10, 10] == 0.0
+    assert np.all(found[5:15, 19] == 0.0)
+    assert np.all(found[5:15, 20] == np.float32(1.4))
+    assert np.array_equal(np.isnan(found), np.isnan(height))

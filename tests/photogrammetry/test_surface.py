@@ -158,3 +158,16 @@ def test_cropping_keeps_every_known_cell_in_place() -> None:
     small = surface.cropped(Raster(Grid(100.0, 50.0, 0.5, 12, 10), height, mask, height))
     assert small.grid == Grid(103.0, 48.5, 0.5, 3, 2)
     assert small.height_m.shape == (2, 3)
+
+
+def test_what_an_object_encloses_is_the_object_and_a_wide_gap_is_ground() -> None:
+    """Cells of 10 cm: the middle of a ring 1 m wide closes, a lane of 3 m between cars does not."""
+    cells = np.zeros((60, 120), bool)
+    cells[20:30, 10:20] = True
+    cells[23:27, 13:17] = False
+    cells[20:40, 60:78] = cells[20:40, 108:] = True
+    found = surface._without_islands(cells, 12.0)
+    assert found[20:30, 10:20].all()
+    assert not found[:, 82:104].any()
+    assert np.all(found[cells])
+    assert found.sum() < 1.1 * cells.sum() + 16

@@ -1,4 +1,9 @@
-"""Clouds and meshes as binary PLY (G. Turk, "The PLY Polygon File Format", 1994)."""
+"""Clouds and meshes as binary PLY (G. Turk, "The PLY Polygon File Format", 1994).
+
+Positions are 32-bit: within `NEAR_M` of the frame's origin that is a twentieth of a millimetre.
+Farther scenes are written about a point of whole metres, which the header's comment
+`offset_enu_m E N U` names: add it to get the frame's coordinates.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.photogrammetry.mesh import Mesh
-from droneteam.photogrammetry.scene import DenseCloud
+from droneteam.photogrammetry.scene import DenseCloud, FloatArray
 
-_NAMES = {"<f8": "double", "<f4": "float", "|u1": "uchar", "<i4": "int"}
+_NAMES = {"<f4": "float", "|u1": "uchar", "<i4": "int"}
+NEAR_M = 1000.0
 CHUNK = 1_000_000
 
 
 def write_cloud(cloud: DenseCloud, path: Path, comments: tuple[str, ...] = ()) -> None:
     """Points in the scene's local frame with normal, colour, sigma_m and n_views."""
     layout = _layout(("sigma_m", "<f4"), ("n_views", "|u1"))
+    offset = offset_enu_m(cloud.points_enu_m)
     partial = path.with_name(path.name + ".part")
     n = len(cloud.points_enu_m)
     with partial.open("wb") as file:
-        _header(file, [("vertex", n, layout)], comments)
+        _header(file, [("vertex", n, layout)], (*comments, *_stated(offset)))
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            rows = _rows(layout, cloud.points_enu_m[part], cloud.normals[part], cloud.colors[part])
+            points = cloud.points_enu_m[part] - offset
+            rows = _rows(layout, points, cloud.normals[part], cloud.colors[part])
             rows["sigma_m"], rows["n_views"] = cloud.sigma_m[part], cloud.n_views[part]
             file.write(rows.tobytes())
     partial.replace(path)
@@ -33,18 +41,35 @@ def write_cloud(cloud: DenseCloud, path: Path, comments: tuple[str, ...] = ()) -
 def write_mesh(mesh: Mesh, path: Path, comments: tuple[str, ...] = ()) -> None:
     """Vertices with normal and colour, and triangles, in the scene's local frame."""
     layout = _layout()
+    offset = offset_enu_m(mesh.vertices_enu_m)
     faces = np.zeros(len(mesh.triangles), dtype=[("n", "|u1"), ("index", "<i4", (3,))])
     faces["n"], faces["index"] = 3, mesh.triangles
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
-        _header(file, [("vertex", len(mesh.vertices_enu_m), layout)], comments, len(faces))
-        file.write(_rows(layout, mesh.vertices_enu_m, mesh.normals, mesh.colors).tobytes())
+        stated = (*comments, *_stated(offset))
+        _header(file, [("vertex", len(mesh.vertices_enu_m), layout)], stated, len(faces))
+        rows = _rows(layout, mesh.vertices_enu_m - offset, mesh.normals, mesh.colors)
+        file.write(rows.tobytes())
         file.write(faces.tobytes())
     partial.replace(path)
 
 
+def offset_enu_m(points_enu_m: FloatArray) -> FloatArray:
+    """(3,) whole metres to take off positions; zeros where all lie near the origin."""
+    if not len(points_enu_m) or np.abs(points_enu_m).max() <= NEAR_M:
+        return np.zeros(3)
+    return np.asarray(np.round((points_enu_m.min(axis=0) + points_enu_m.max(axis=0)) / 2.0))
+
+
+def _stated(offset: FloatArray) -> tuple[str, ...]:
+    """The header's comment on an offset; none for zeros."""
+    if not offset.any():
+        return ()
+    return ("offset_enu_m " + " ".join(f"{metres:.0f}" for metres in offset),)
+
+
 def _layout(*extra: tuple[str, str]) -> np.dtype[np.void]:
-    fields = [(axis, "<f8") for axis in "xyz"]
+    fields = [(axis, "<f4") for axis in "xyz"]
     fields += [(name, "<f4") for name in ("nx", "ny", "nz")]
     fields += [(name, "|u1") for name in ("red", "green", "blue")]
     return np.dtype([*fields, *extra])

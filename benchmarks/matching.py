@@ -1,0 +1,126 @@
+"""What single pairs say about depth, against the exact depth of a rendered world.
+
+    python -m benchmarks.matching FOLDER [--pairs 7] [--set normalise_px=31,paths=8way] ...
+
+Seconds instead of minutes: for comparing matcher parameters, one line for each `--set` and one for
+the defaults.  FOLDER's world.json must name a world that this version still builds alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.rendered import load
+from droneteam.photogrammetry import pairs, rectify, stereo
+from droneteam.photogrammetry.scene import CameraNetwork, View
+from droneteam.photogrammetry.semiglobal import MatchParams
+from sitl.lens import Pose, SimCamera
+from sitl.materials import GROUND_LAST, Material
+from sitl.render import visibility
+from sitl.world import World
+from sitl.worlds import make_world
+
+RIGHT_GSD = 3.0
+PARTNERS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """Exact depth (h, w) along the axis on a photo's undistorted grid, and the material there."""
+
+    depth_m: NDArray[np.float32]
+    material: NDArray[np.int64]
+
+    def kinds(self) -> dict[str, NDArray[np.bool_]]:
+        """Pixels of the surfaces that are compared."""
+        return {
+            "car": self.material == Material.CAR_BODY,
+            "leaves": self.material == Material.LEAVES,
+            "ground": (self.material >= 0) & (self.material <= GROUND_LAST),
+        }
+
+
+def true_depth(world: World, view: View) -> Truth:
+    """What the view would see without its lens's distortion."""
+    camera = view.camera
+    (focal, _), (cx, cy) = camera.focal_px, camera.principal_px
+    ideal = SimCamera(
+        width_px=camera.width_px, height_px=camera.height_px, focal_px=focal, cx_px=cx, cy_px=cy,
+        k1=0.0, k2=0.0,
+    )  # fmt: skip
+    pose = Pose(view.centre_enu_m, np.ascontiguousarray(view.cam_from_enu[:, :3]))
+    depth, triangle = visibility(world, ideal, pose)
+    return Truth(depth, np.where(triangle >= 0, world.mesh.materials[triangle], -1))
+
+
+def compare(
+    network: CameraNetwork, chosen: list[tuple[int, int]], truth: dict[int, Truth], how: MatchParams
+) -> str:
+    """One line: CPU seconds, and per kind of surface the share right of all and of matched."""
+    seen = pairs.visibility(network)
+    counts = {kind: np.zeros(3) for kind in ("car", "leaves", "ground")}
+    started = time.process_time()
+    for pair in chosen:
+        views = (network.views[pair[0]], network.views[pair[1]])
+        geometry = rectify.rectify_pair(*pair, views, seen.points_of(*pair))
+        if geometry is None:
+            continue
+        grays = (stereo.read_gray(views[0]), stereo.read_gray(views[1]))
+        found = stereo.match_pair(geometry, views, grays, how)
+        for index, hypothesis in zip(pair, found, strict=True):
+            exact = truth[index]
+            gsd_m = exact.depth_m / network.views[index].camera.focal_px[0]
+            off = np.abs(1.0 / hypothesis.inverse_depth - exact.depth_m) / gsd_m
+            for kind, mask in exact.kinds().items():
+                known = off[mask][~np.isnan(off[mask])]
+                counts[kind] += (mask.sum(), known.size, np.sum(known < RIGHT_GSD))
+    cpu_s = time.process_time() - started
+    shares = [
+        f"{kind} {100 * right / max(total, 1):.1f} % right of all, "
+        f"{100 * right / max(known, 1):.1f} % of matched"
+        for kind, (total, known, right) in counts.items()
+    ]
+    return f"{cpu_s:5.1f} CPU s; " + "; ".join(shares)
+
+
+def changed(text: str) -> MatchParams:
+    """The default parameters with `name=value,name=value` changed, in their own types."""
+    values: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        values[name] = type(getattr(MatchParams(), name))(value)
+    return replace(MatchParams(), **values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--set", action="append", default=[], dest="changes")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    facts = json.loads((options.folder / "world.json").read_text())
+    world = make_world(facts["world"], facts["seed"])
+    with tempfile.TemporaryDirectory() as scratch:
+        network, _ = load(options.folder, Path(scratch))
+    seen = pairs.visibility(network)
+    every = pairs.choose_pairs(network, pairs.neighbours(network, seen), PARTNERS)
+    chosen = every[:: max(1, len(every) // max(1, options.pairs - 1))]
+    truth = {v: true_depth(world, network.views[v]) for v in {v for pair in chosen for v in pair}}
+    compare(network, chosen[:1], truth, MatchParams())  # loads the compiled kernels
+    for text in ["", *options.changes]:
+        print(f"{text or 'defaults':32}", compare(network, chosen, truth, changed(text)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What one photo's points become when the others are asked, on maps written down by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from droneteam.photogrammetry import fuse
+from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.scene import Camera, DenseCloud, View
+from tests.photogrammetry.box_world import nadir
+
+WIDTH, HEIGHT, FOCAL, DEPTH_M = 60, 40, 100.0, 10.0
+GSD_M = DEPTH_M / FOCAL
+CAMERA = Camera("PINHOLE", WIDTH, HEIGHT, (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2))
+
+
+def level(height_m: float = 0.0) -> DepthMap:
+    """The map of level ground at a height, seen from DEPTH_M above zero."""
+    inverse = np.full((HEIGHT, WIDTH), 1.0 / (DEPTH_M - height_m), np.float32)
+    sigma = np.full_like(inverse, 0.05 / FOCAL / DEPTH_M)
+    return DepthMap(inverse, sigma)
+
+
+def silent() -> DepthMap:
+    nothing = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    return DepthMap(nothing, nothing)
+
+
+def fused(maps: list[DepthMap]) -> DenseCloud:
+    """The cloud of photos side by side, a tenth of their picture apart."""
+    views = tuple(
+        View(f"p{k}", Path(f"p{k}"), CAMERA, nadir((0.3 * k, 0.0, DEPTH_M)))
+        for k in range(len(maps))
+    )
+    partners = [[j for j in range(len(maps)) if j != i] for i in range(len(maps))]
+    colours = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    return fuse.fuse(views, lambda v: maps[v], lambda _: colours, partners, 10, 3, lambda _: None)
+
+
+def inner(cloud: DenseCloud) -> np.ndarray:
+    """Points that all photos have in frame."""
+    p = cloud.points_enu_m
+    return np.asarray((p[:, 0] > 0.0) & (p[:, 0] < 2.5) & (np.abs(p[:, 1]) < 1.5))
+
+
+def test_photos_that_agree_give_one_point_for_each_patch_of_ground() -> None:
+    cloud = fused([level() for _ in range(5)])
+    there = inner(cloud)
+    assert np.abs(cloud.points_enu_m[there, 2]).max() < 1e-4
+    per_cell = there.sum() * GSD_M**2 / (2.5 * 3.0)
+    assert 0.9 < per_cell < 2.0  # five photos would give five
+
+
+def test_stated_sigma_shrinks_with_agreement_and_never_vanishes() -> None:
+    few, many = fused([level()] * 3), fused([level()] * 8)
+    a, b = np.median(few.sigma_m[inner(few)]), np.median(many.sigma_m[inner(many)])
+    assert 0.2 * a < b < 0.9 * a
+
+
+def test_three_that_agree_lose_against_six_that_have_the_surface_elsewhere() -> None:
+    """Three photos in which paint mirrors the same thing: the true surface stays alone."""
+    maps = [level(-0.5)] * 3 + [level()] * 6
+    cloud = fused(maps)
+    heights = cloud.points_enu_m[inner(cloud), 2]
+    assert len(heights) > 500
+    assert np.abs(heights).max() < 0.05
+
+
+def test_a_doubted_point_says_so_in_its_sigma() -> None:
+    sure, doubted = fused([level()] * 6), fused([level()] * 6 + [level(-0.5)] * 2)
+    sigma = np.median(doubted.sigma_m[inner(doubted)])
+    assert sigma > 3.0 * np.median(sure.sigma_m[inner(sure)])
+    assert sigma < 0.5
+
+
+def test_where_most_photos_are_silent_nothing_is_claimed() -> None:
+    """Water: a few photos match ripples by chance, the others find nothing there."""
+    assert not inner(fused([level()] * 3 + [silent()] * 7)).any()
+    assert inner(fused([level()] * 6 + [silent()] * 4)).sum() > 500
+
+
+def test_two_photos_alone_are_no_witness() -> None:
+    cloud = fused([level(), level(), silent()])
+    assert not len(cloud.points_enu_m)
+
+
+@pytest.mark.parametrize("step_m", [1.5, 3.0])
+def test_a_surface_that_others_see_through_goes(step_m: float) -> None:
+    maps = [level(step_m)] * 3 + [level()] * 5
+    cloud = fused(maps)
+    heights = cloud.points_enu_m[inner(cloud), 2]
+    assert len(heights) > 300
+    assert np.abs(heights).max() < 0.05
