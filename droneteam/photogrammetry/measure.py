@@ -158,7 +158,7 @@ def _valued(
         ci95_low=max(0.0, low) if shape.size else low,
         ci95_high=high,
         note="; ".join((*located.remarks, *_up_note(network, shape))),
-        series=_series(located) if shape.kind == "profile" else (),
+        series=_series(located) if shape.kind in ("profile", "section") else (),
     )
 
 

@@ -21,6 +21,8 @@ PICK_CELLS = 0.5
 CORRELATION_CELLS = 4.0
 """Distance over which the surface's errors are alike: half of the matching window and its
 smoothing (Hirschmüller, PAMI 2008, 30:328, uses windows of 9 pixels)."""
+SLOPE_CELLS = 1.5
+"""Half of the span over which the surface's slope is taken."""
 FRAME_MARGIN_PX = 2.0
 
 
@@ -45,12 +47,27 @@ def located_on_surface(
     if isinstance(moved, str):
         return moved
     pick_m = PICK_CELLS * raster.grid.gsd_m if picked else 0.0
-    noises = [np.diag([pick_m**2, pick_m**2, s**2]) for s in sigma]
+    along = _along_surface(raster, places)
+    noises = [
+        pick_m**2 * a @ a.T + np.diag([0.0, 0.0, s**2]) for a, s in zip(along, sigma, strict=True)
+    ]
     sensitivity, photos = moved
     remarks = ("crosses filled cells, which were not measured",) if filled.any() else ()
     return joined(
         covariance_of(network), points, sensitivity, noises, photos=photos, remarks=remarks
     )
+
+
+def _along_surface(raster: Raster, places: FloatArray) -> FloatArray:
+    """(k, 3, 2) how a surface point moves when its place moves east or north by a metre."""
+    reach = SLOPE_CELLS * raster.grid.gsd_m
+    result = np.tile(np.eye(3)[:, :2], (len(places), 1, 1))
+    for axis in (0, 1):
+        step = np.zeros(2)
+        step[axis] = reach
+        ahead, behind = (height_at(raster, *(places + sign * step).T) for sign in (1.0, -1.0))
+        result[:, 2, axis] = np.nan_to_num((ahead - behind) / (2.0 * reach))
+    return result
 
 
 def cell_sigma(raster: Raster, places: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
