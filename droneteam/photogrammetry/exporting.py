@@ -7,7 +7,7 @@ from pathlib import Path
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest, reporting
-from droneteam.photogrammetry.export import cog, diagram, geojson, glb, las, pdf, ply
+from droneteam.photogrammetry.export import cog, diagram, geojson, glb, las, pdf, ply, tiles3d
 from droneteam.photogrammetry.products import product_epsg, utm_epsg
 from droneteam.photogrammetry.reporting import CLOUD_NAME, REPORT_NAME, Parts, load_parts
 from droneteam.photogrammetry.runner import StageContext
@@ -51,6 +51,10 @@ def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
         mesh = surface.mesh
         writers["mesh.glb"] = lambda path: glb.write_glb(mesh, path, tags)
         writers["mesh.ply"] = lambda path: ply.write_mesh(mesh, path)
+        if place.frame.origin is not None:
+            writers["mesh_3dtiles.zip"] = lambda path: tiles3d.write_tiles(
+                mesh, place.frame, path, tags
+            )
     if parts.network.frame.origin is not None:
         writers["cameras.geojson"] = lambda path: geojson.write_geojson(parts.network, (), path)
     return writers | _diagram_writers(parts)

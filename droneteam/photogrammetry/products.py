@@ -46,6 +46,7 @@ KINDS: Mapping[str, _Kind] = {
     "cloud.copc.laz": _Kind("cloud_copc", "application/vnd.laszip+copc"),
     "cloud.ply": _Kind("cloud_ply", "application/ply"),
     "mesh.glb": _Kind("mesh", "model/gltf-binary"),
+    "mesh_3dtiles.zip": _Kind("mesh_3dtiles", "application/zip"),
     "mesh.ply": _Kind("mesh_ply", "application/ply"),
     "diagram.pdf": _Kind("diagram", "application/pdf"),
     "diagram.dxf": _Kind("diagram_dxf", "image/vnd.dxf"),

@@ -30,6 +30,7 @@ from droneteam.photogrammetry.export.numbers import (
     number,
     value_text,
 )
+from droneteam.photogrammetry.export.sentences import translated
 from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import FloatArray, Frame, Measurement
 from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster
@@ -259,14 +260,14 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
 
 def frame_words(frame: Frame, language: Language) -> str:
     """The frame and its vertical datum in the reader's language."""
-    text = words(language)
+    text, datum = words(language), translated(frame.vertical_datum, language)
     if frame.origin is None:
-        return f"{text['frame_local']}; {text['heights_above']} {frame.vertical_datum}"
+        return f"{text['frame_local']}; {text['heights_above']} {datum}"
     at = frame.origin
     return (
         f"{text['frame_enu']} {number(at.lat_deg, 7, language)}° N, "
         f"{number(at.lon_deg, 7, language)}° E, {number(at.alt_ellipsoid_m, 2, language)} m "
-        f"(WGS84); {text['heights_above']} {frame.vertical_datum}"
+        f"(WGS84); {text['heights_above']} {datum}"
     )
 
 

@@ -26,6 +26,7 @@ from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
 from droneteam.photogrammetry.export.figures import Figure
 from droneteam.photogrammetry.export.numbers import (
+    LANGUAGES,
     Language,
     check_language,
     digits_of,
@@ -37,6 +38,8 @@ from droneteam.photogrammetry.export.svg import write_network_figure, write_prof
 from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import CameraNetwork, Frame, Measurement, ResidualRow
 from droneteam.photogrammetry.surface import FILLED, MEASURED, Raster
+
+__all__ = ["LANGUAGES", "Language", "PhotoFact", "ProductFact", "SceneReport", "write_report"]
 
 MAP_WIDTH_MM, MAP_HEIGHT_MM = 170.0, 205.0
 """Largest map on an A4 page with margins of 20 mm and a caption."""

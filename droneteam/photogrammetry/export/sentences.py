@@ -17,6 +17,10 @@ from importlib import resources
 from droneteam.photogrammetry.export.numbers import Language
 
 UNTRANSLATED = "[en] "
+LONGEST = 4
+"""No sentence holds more semicolons than three."""
+NUMBER, WORDS, SENTENCE = r"[-+−]?\d[\d.,e+-]*(?: [^\s;]+)?", "[^;]+?", ".+"
+"""What a part of a sentence may be: `n_…` a number with its unit, `text…` a sentence of its own."""
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _NAMED = re.compile(r"\{(\w+)\}")
 
@@ -33,13 +37,22 @@ def translated(text: str, language: Language) -> str:
     """One sentence, or several joined by "; ", in the language."""
     if language == "en" or not text:
         return text
-    whole = _one(text, language)
-    if whole is not None:
-        return whole
-    parts = [_one(part, language) or UNTRANSLATED + part for part in text.split("; ")]
-    if all(part.startswith(UNTRANSLATED) for part in parts):
-        return UNTRANSLATED + text
-    return "; ".join(parts)
+    pieces = text.split("; ")
+    found, at = [], 0
+    while at < len(pieces):
+        length, form = _longest(pieces[at:], language)
+        found.append(form)
+        at += length
+    return "; ".join(found)
+
+
+def _longest(pieces: list[str], language: Language) -> tuple[int, str]:
+    """How many pieces the longest known sentence at the start takes, and its form."""
+    for length in range(min(LONGEST, len(pieces)), 0, -1):
+        form = _one("; ".join(pieces[:length]), language)
+        if form is not None:
+            return length, form
+    return 1, UNTRANSLATED + pieces[0]
 
 
 def _one(text: str, language: Language) -> str | None:
@@ -71,7 +84,7 @@ def _table() -> tuple[Sentence, ...]:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    """The sentence with its {parts} as groups that take anything."""
+    """The sentence with its {parts} as named groups."""
     pieces = _NAMED.split(english)
     seen: set[str] = set()
     built = ""
@@ -82,5 +95,11 @@ def _pattern(english: str) -> re.Pattern[str]:
             built += f"(?P={piece})"
         else:
             seen.add(piece)
-            built += f"(?P<{piece}>.+?)"
+            built += f"(?P<{piece}>{_part(piece)})"
     return re.compile(built, re.DOTALL)
+
+
+def _part(name: str) -> str:
+    if name.startswith("text"):
+        return SENTENCE
+    return NUMBER if name.startswith("n_") else WORDS
