@@ -8,6 +8,7 @@ from pathlib import Path
 from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest, reporting
 from droneteam.photogrammetry.export import cog, diagram, geojson, glb, las, pdf, ply, tiles3d
+from droneteam.photogrammetry.measure import frame_statement
 from droneteam.photogrammetry.products import product_epsg, utm_epsg
 from droneteam.photogrammetry.reporting import CLOUD_NAME, REPORT_NAME, Parts, load_parts
 from droneteam.photogrammetry.runner import StageContext
@@ -32,6 +33,7 @@ def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
     """What writes each product, by file name."""
     surface, cloud, place = parts.surface, parts.cloud, parts.placement
     tags = {"SOFTWARE": "droneteam", "VERTICAL_DATUM": parts.network.frame.vertical_datum}
+    stated = frame_statement(place.frame)
     height_m = cog.typical_height(surface.dsm)
     writers: dict[str, Callable[[Path], None]] = {
         "orthophoto.tif": lambda path: cog.write_ortho(surface.ortho, height_m, place, path, tags),
@@ -42,7 +44,7 @@ def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
         "dsm_mask.tif": lambda path: cog.write_mask(surface.dsm, place, path, tags),
         "cloud.laz": lambda path: las.write_laz(cloud, place, path),
         "cloud.copc.laz": lambda path: las.write_copc(cloud, place, path),
-        "cloud.ply": lambda path: ply.write_cloud(cloud, path),
+        "cloud.ply": lambda path: ply.write_cloud(cloud, path, (stated,)),
     }
     if surface.terrain is not None:
         ground: Raster = surface.terrain
@@ -50,7 +52,7 @@ def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
     if surface.mesh is not None:
         mesh = surface.mesh
         writers["mesh.glb"] = lambda path: glb.write_glb(mesh, path, tags)
-        writers["mesh.ply"] = lambda path: ply.write_mesh(mesh, path)
+        writers["mesh.ply"] = lambda path: ply.write_mesh(mesh, path, (stated,))
         if place.frame.origin is not None:
             writers["mesh_3dtiles.zip"] = lambda path: tiles3d.write_tiles(
                 mesh, place.frame, path, tags
