@@ -22,7 +22,7 @@ from droneteam.photogrammetry.export.numbers import check_language
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.manifest import FileRecord
-from droneteam.photogrammetry.measurement_file import kept_measurements
+from droneteam.photogrammetry.measurement_file import CLOUD_NAME, kept_measurements
 from droneteam.photogrammetry.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import product_epsg
@@ -33,7 +33,6 @@ from droneteam.photogrammetry.scene_params import SceneParams, params_document
 from droneteam.photogrammetry.surface import ground_sampling_m
 from droneteam.photogrammetry.surface_files import Surface, load_surface
 
-CLOUD_NAME = "cloud.npz"
 REPORT_NAME = "report.pdf"
 STAGES = ("photos", "sfm", "adjust", "dense", "surface")
 """What the products are made from; their manifests name the software."""

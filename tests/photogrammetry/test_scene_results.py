@@ -11,22 +11,34 @@ from pathlib import Path
 import ezdxf
 import numpy as np
 import pytest
+from sqlalchemy import Engine
 
-from droneteam import cli
-from droneteam.photogrammetry import ortho, surface
+from droneteam import accounts, cli
+from droneteam.accounts import OrganisationKind
+from droneteam.db import session_scope
+from droneteam.errors import Conflict
+from droneteam.photogrammetry import measurement_service, ortho, service, surface
 from droneteam.photogrammetry.dense import save_cloud
+from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.runner import Stage, StageContext
-from droneteam.photogrammetry.scene import CameraNetwork, Frame, NetworkCovariance
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene import (
+    CameraNetwork,
+    Frame,
+    Measurement,
+    NetworkCovariance,
+)
+from droneteam.photogrammetry.scene_document import Scene, scene_document
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.surface_files import Surface, save_surface
+from droneteam.settings import Settings
 from tests.photogrammetry.box_world import box_scene
 from tests.photogrammetry.fake_stages import fake_table
 from tests.photogrammetry.networks import ORIGIN, project
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
 from tests.photogrammetry.test_export_report import text_of
+from tests.photogrammetry.test_service import NOW
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 CORNERS = {"a": (-3.0, -2.0, 0.0), "b": (3.0, -2.0, 0.0), "c": (3.0, 2.0, 0.0)}
@@ -189,3 +201,37 @@ def test_what_cannot_be_done_is_said(
     files = {name.upper(): str(scene.folder.parent / f"{name}.csv") for name in ("marks", "places")}
     assert run(scene, *(files.get(word, word) for word in words)) == 1
     assert complaint in capsys.readouterr().err
+
+
+def test_the_application_writes_both_with_its_own_measurements(
+    engine: Engine, settings: Settings, scene: Scene, tmp_path: Path
+) -> None:
+    with session_scope(engine) as session:
+        zone = accounts.add_organisation(
+            session, code="5339", kind=OrganisationKind.ZONE, names=("a", "b", "c")
+        ).id
+        new = service.NewScene("Box", scene.folder.parent / "in", SceneParams(language="fr"), zone)
+        scene_id = service.create_scene(session, accounts.SYSTEM, new, settings, NOW)
+        with pytest.raises(Conflict, match="has not been built"):
+            service.write_report(session, accounts.SYSTEM, scene_id, settings, tmp_path / "r.pdf")
+        row = session.get_one(SceneRow, scene_id)
+        row.folder, row.summary = str(scene.folder), scene_document(scene)
+        ends = (CORNERS["a"], CORNERS["b"])
+        kept = Measurement("côté", "distance", 6.0, "m", 5.99, 6.01, "multi-ray", ("00.jpg",),
+                           points_enu_m=ends)  # fmt: skip
+        asked = {"on": "photos", "points": ["a", "b"]}
+        first = service.record_measurement(
+            session, accounts.SYSTEM, scene_id, replace(kept, value=5.0), NOW, request=asked
+        )
+        measurement_service.record_measurement(
+            session, accounts.SYSTEM, scene_id, kept, NOW, request=asked, supersedes=first
+        )
+        for name in ("r.pdf", "d.dxf"):
+            write = service.write_report if name == "r.pdf" else service.write_diagram
+            write(session, accounts.SYSTEM, scene_id, settings, tmp_path / name)
+    text = " ".join(text_of(tmp_path / "r.pdf").split())
+    assert "côté" in text
+    assert "6,000 m" in text
+    assert "5,000 m" not in text
+    space = ezdxf.readfile(tmp_path / "d.dxf").modelspace()
+    assert {t.dxf.text for t in space.query('TEXT[layer=="POINT_NAMES"]')} == {"a", "b"}
