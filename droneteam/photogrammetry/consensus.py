@@ -35,6 +35,8 @@ LARGEST_GROSS_PX = 25.0
 """Marks that scatter this much are wrong, however many of them do."""
 RIVAL = 2.0
 """Two points are different when each contradicts a mark of the other by twice the tolerance."""
+LARGEST_SMALL_SAMPLE = 2.0
+"""Of four or five marks the book's factor (6 or 3.5) would forgive a mark that is 40 px off."""
 MEDIAN_OF_RAYLEIGH = 1.1774
 
 
@@ -126,7 +128,8 @@ def _tolerance(
     scale = 1.0
     if m > 3:
         middle = np.sort(off / own, axis=1)[:, m // 2].min()
-        scale = max(1.0, (1.0 + 5.0 / (m - 3)) * float(middle) / MEDIAN_OF_RAYLEIGH)
+        small_sample = min(LARGEST_SMALL_SAMPLE, 1.0 + 5.0 / (m - 3))
+        scale = max(1.0, small_sample * float(middle) / MEDIAN_OF_RAYLEIGH)
     loose = np.clip(4.0 * scale * own, SMALLEST_GROSS_PX, LARGEST_GROSS_PX)
     return np.maximum(loose, GROSS_SIGMA * own)
 
