@@ -71,8 +71,9 @@ class PhotoRow(Base):
 class MeasurementRow(Base):
     """A stored measurement; never changed, only superseded.
 
-    marks : what was measured from, so that it can be computed again.  adjust_digest : the camera
-    network that it was computed with.
+    marks : what was measured from.  request : the whole question, so that it can be asked again;
+    None in rows of before 0002.  adjust_digest : the camera network that it was computed with.
+    supersedes_id : the measurement that this one repeats after the scene was built again.
     """
 
     __tablename__ = "measurement"
@@ -95,3 +96,8 @@ class MeasurementRow(Base):
     software: Mapped[dict[str, Any]] = mapped_column(JSON)
     measured_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     measured_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    frame: Mapped[str] = mapped_column(Text, default="", server_default="")
+    photos_rejected: Mapped[list[Any] | None] = mapped_column(JSON)
+    series: Mapped[list[Any] | None] = mapped_column(JSON)
+    request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("measurement.id"))

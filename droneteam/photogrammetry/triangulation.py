@@ -111,13 +111,13 @@ def intersect(
 
     views : (m,) indices, m ≥ 2; pixels : (m, 2); sigma_px : (m,).
     """
-    rays = _rays(arrays, views, pixels)
+    rays = ray_directions(arrays, views, pixels)
     point = nearest_point(arrays.centres[views], rays) if len(views) > 1 else None
     if point is None:
         return None
     weight = np.repeat(1.0 / sigma_px**2, 2)
     for _ in range(10):
-        projected, jacobian = _project(arrays, views, point)
+        projected, jacobian = project_point(arrays, views, point)
         if not np.isfinite(projected).all():
             return None
         residuals = pixels - projected
@@ -198,7 +198,7 @@ def _agreeing_sets(
     arrays: Optics, views: IntArray, pixels: FloatArray, tolerance: FloatArray
 ) -> list[NDArray[np.bool_]]:
     """For every pair of rays that meet, (m,) which marks their point explains."""
-    rays = _rays(arrays, views, pixels)
+    rays = ray_directions(arrays, views, pixels)
     units = rays / np.linalg.norm(rays, axis=1, keepdims=True)
     widest = np.cos(np.radians(MIN_PAIR_ANGLE_DEG))
     found = []
@@ -219,13 +219,13 @@ def _distances_px(
     arrays: Optics, views: IntArray, pixels: FloatArray, point: FloatArray
 ) -> FloatArray:
     """(m,) from each mark to the point's projection; infinite behind a camera."""
-    projected, _ = _project(arrays, views, point)
+    projected, _ = project_point(arrays, views, point)
     off = np.linalg.norm(pixels - projected, axis=1)
     return np.asarray(np.where(np.isfinite(off), off, np.inf))
 
 
-def _rays(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray:
-    """(m, 3) directions of the marks in the frame."""
+def ray_directions(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray:
+    """(m, 3) directions in the network's frame of marks in views, of any length."""
     return np.array(
         [
             arrays.rotations[v].T @ camera_rays(arrays.intrinsics[arrays.view_camera[v]], xy)[0]
@@ -234,7 +234,10 @@ def _rays(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray:
     )
 
 
-def _project(arrays: Optics, views: IntArray, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+def project_point(
+    arrays: Optics, views: IntArray, point: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(m, 2) pixels of a point and their (m, 2, 21) derivatives; NaN behind a camera."""
     rows = np.zeros(len(views), dtype=np.int64)
     pixels, jacobian = kernels.jacobians(
         point[None], rows, views,

@@ -1,0 +1,36 @@
+"""The one way to a scene's row, and how its folders are written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam.accounts import Actor, scoped
+from droneteam.errors import NotFound
+from droneteam.photogrammetry.models import SceneRow
+from droneteam.settings import Settings
+
+
+def scene_row(session: Session, actor: Actor, scene_id: int) -> SceneRow:
+    """The scene's row; NotFound for one the actor may not see."""
+    query = select(SceneRow).where(SceneRow.id == scene_id)
+    row = session.scalar(scoped(query, actor, SceneRow.organisation_id))
+    if row is None:
+        raise NotFound("scene", scene_id)
+    return row
+
+
+def stored_path(path: Path, settings: Settings) -> str:
+    """The path below the data folder when it lies there, else the absolute one."""
+    absolute = path.absolute()
+    try:
+        return absolute.relative_to(settings.data_dir.absolute()).as_posix()
+    except ValueError:
+        return absolute.as_posix()
+
+
+def found_path(stored: str, settings: Settings) -> Path:
+    """Where a path that `stored_path` wrote lies now."""
+    return settings.data_dir.absolute() / stored
