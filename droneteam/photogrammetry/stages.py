@@ -12,7 +12,14 @@ from droneteam.errors import SceneError
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
 from droneteam.photogrammetry.area import crop
-from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
+from droneteam.photogrammetry.control import (
+    NO_CONTROL,
+    Control,
+    merge,
+    read_control,
+    read_kept_marks,
+    with_marks,
+)
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
@@ -164,7 +171,10 @@ def read_scene_control(params: SceneParams) -> Control:
         parts.append(read_control(params.check_path, role="check"))
     if params.scale_bars_path is not None:
         parts.append(read_control(params.scale_bars_path))
-    return merge(*parts) if parts else NO_CONTROL
+    control = merge(*parts) if parts else NO_CONTROL
+    if params.marks_path is None:
+        return control
+    return with_marks(control, *read_kept_marks(params.marks_path))
 
 
 def cell_size(network: CameraNetwork, preset: Preset) -> float:
@@ -212,7 +222,12 @@ def _photo_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
 
 
 def _control_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
-    named = {"gcp": params.gcp_path, "check": params.check_path, "bars": params.scale_bars_path}
+    named = {
+        "gcp": params.gcp_path,
+        "check": params.check_path,
+        "bars": params.scale_bars_path,
+        "marks": params.marks_path,
+    }
     return {name: file_sha256(path) for name, path in named.items() if path is not None}
 
 
