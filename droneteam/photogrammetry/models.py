@@ -103,7 +103,7 @@ class UploadRow(Base):
     """A photo on its way into a scene's folder, chunk by chunk.
 
     sha256 : what the sender says that the whole file has; checked before it is taken in.
-    received_bytes : how much of the file is on the disk.  state : open, done or refused.
+    state : open, done or refused.  How much has come is the size of the part file.
     """
 
     __tablename__ = "upload"
@@ -114,7 +114,6 @@ class UploadRow(Base):
     name: Mapped[str] = mapped_column(String(255))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
-    received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     state: Mapped[str] = mapped_column(String(10), default="open")
     started_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)

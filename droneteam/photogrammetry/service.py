@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from droneteam import audit, jobs
 from droneteam.accounts import SYSTEM, Actor, require_role, scoped
 from droneteam.db import session_scope
-from droneteam.errors import Conflict, DecodeError, InputError, NotFound
+from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.jobs import JobContext
 from droneteam.photogrammetry import binding, imagefile
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
+from droneteam.photogrammetry.marks import params_with_marks
 from droneteam.photogrammetry.measuring import MeasureRequest, marks_document, take
 from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
 from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
@@ -27,8 +28,11 @@ from droneteam.photogrammetry.runner import SceneCancelled
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scene_document
 from droneteam.photogrammetry.scene_files import finite_or_none
-from droneteam.photogrammetry.scene_params import SceneParams, params_document, params_of
-from droneteam.photogrammetry.scene_store import load_scene
+from droneteam.photogrammetry.scene_params import SceneParams, params_document
+from droneteam.photogrammetry.scene_rows import built
+from droneteam.photogrammetry.scene_rows import found as _found
+from droneteam.photogrammetry.scene_rows import scene_row as _row
+from droneteam.photogrammetry.scene_rows import stored as _stored
 from droneteam.photogrammetry.views import (
     MeasurementView,
     PhotoView,
@@ -184,7 +188,9 @@ def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings)
     row = _row(session, actor, scene_id)
     folder = _found(row.photos_folder, settings)
     photos = tuple(photo_view(photo, folder) for photo in _photo_rows(session, scene_id))
-    query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
+    query = select(MeasurementRow).where(
+        MeasurementRow.scene_id == scene_id, MeasurementRow.removed_at.is_(None)
+    )
     measurements = tuple(
         measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
     )
@@ -201,10 +207,8 @@ def measure(
     Conflict
         The scene has not been built.
     """
-    row = _row(session, actor, scene_id)
-    network = load_scene(_found(row.folder, settings)).network if row.summary else None
-    if network is None:
-        raise Conflict(f"scene {scene_id} has not been built; build it before measuring")
+    network = built(_row(session, actor, scene_id), settings).network
+    assert network is not None
     return take(network, request)
 
 
@@ -221,7 +225,9 @@ def measure_and_record(
     measured = measure(session, actor, scene_id, request, settings)
     marks = marks_document(request)
     kept = record_measurement(session, actor, scene_id, measured, now, marks=marks)
-    return measurement_view(session.get_one(MeasurementRow, kept))
+    row = session.get_one(MeasurementRow, kept)
+    row.points = list(request.points)
+    return measurement_view(row)
 
 
 def record_measurement(
@@ -294,7 +300,7 @@ def build_job(context: JobContext) -> None:
         row = _row(session, SYSTEM, scene_id)
         photos = _found(row.photos_folder, context.settings)
         folder = _found(row.folder, context.settings)
-        params = params_of(row.params)
+        params = params_with_marks(session, row, context.settings)
     try:
         scene = _build_when_free(context, photos, folder, params)
     except SceneCancelled as error:
@@ -390,30 +396,9 @@ def _shot(path: Path, name: str) -> Shot | None:
     return Shot(name, exif.taken_at, exif.lat_deg, exif.lon_deg)
 
 
-def _row(session: Session, actor: Actor, scene_id: int) -> SceneRow:
-    query = select(SceneRow).where(SceneRow.id == scene_id)
-    row = session.scalar(scoped(query, actor, SceneRow.organisation_id))
-    if row is None:
-        raise NotFound("scene", scene_id)
-    return row
-
-
 def _photo_rows(session: Session, scene_id: int) -> Sequence[PhotoRow]:
     query = select(PhotoRow).where(PhotoRow.scene_id == scene_id).order_by(PhotoRow.name)
     return session.scalars(query).all()
-
-
-def _stored(path: Path, settings: Settings) -> str:
-    """The path below the data folder when it lies there, else the absolute one."""
-    absolute = path.absolute()
-    try:
-        return absolute.relative_to(settings.data_dir.absolute()).as_posix()
-    except ValueError:
-        return absolute.as_posix()
-
-
-def _found(stored: str, settings: Settings) -> Path:
-    return settings.data_dir.absolute() / stored
 
 
 def _view(

@@ -12,14 +12,6 @@ from droneteam.errors import SceneError
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
 from droneteam.photogrammetry.area import crop
-from droneteam.photogrammetry.control import (
-    NO_CONTROL,
-    Control,
-    merge,
-    read_control,
-    read_kept_marks,
-    with_marks,
-)
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
@@ -35,6 +27,7 @@ from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
 from droneteam.photogrammetry.scene import CameraNetwork
+from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.photogrammetry.scene_files import load_network, save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
 from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
@@ -154,27 +147,6 @@ def check_params(params: SceneParams) -> None:
     read_scene_control(params)
     if params.epsg is not None:
         transformer(params.epsg)
-
-
-def read_scene_control(params: SceneParams) -> Control:
-    """Control points, check points and scale bars of the files that the parameters name.
-
-    Raises
-    ------
-    InputError
-        Names the file, the line and what is wrong with it.
-    """
-    parts = []
-    if params.gcp_path is not None:
-        parts.append(read_control(params.gcp_path))
-    if params.check_path is not None:
-        parts.append(read_control(params.check_path, role="check"))
-    if params.scale_bars_path is not None:
-        parts.append(read_control(params.scale_bars_path))
-    control = merge(*parts) if parts else NO_CONTROL
-    if params.marks_path is None:
-        return control
-    return with_marks(control, *read_kept_marks(params.marks_path))
 
 
 def cell_size(network: CameraNetwork, preset: Preset) -> float:

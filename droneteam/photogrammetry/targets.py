@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from scipy.ndimage import map_coordinates, spline_filter
 from droneteam.errors import InputError
 
 Kind = Literal["coded", "checkerboard", "cross", "circle"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 FloatArray = NDArray[np.float64]
 Gray = NDArray[np.uint8]
 

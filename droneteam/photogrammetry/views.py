@@ -32,7 +32,10 @@ class PhotoView:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementView:
-    """A stored measurement, detached from the database."""
+    """A stored measurement, detached from the database.
+
+    points : the names of its marked points in order; empty when it was not made from marks.
+    """
 
     id: int
     scene_id: int
@@ -40,6 +43,7 @@ class MeasurementView:
     marks: tuple[Mapping[str, Any], ...]
     adjust_digest: str
     measured_at: datetime
+    points: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +122,11 @@ def measurement_view(row: MeasurementRow) -> MeasurementView:
     )
     marks = tuple(row.marks)
     return MeasurementView(
-        row.id, row.scene_id, measurement, marks, row.adjust_digest, row.measured_at
+        row.id,
+        row.scene_id,
+        measurement,
+        marks,
+        row.adjust_digest,
+        row.measured_at,
+        tuple(row.points),
     )

@@ -40,7 +40,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("received_bytes", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("started_by", sa.Integer(), nullable=True),
         sa.Column("started_at", droneteam.db.UtcDateTime(timezone=True), nullable=False),
