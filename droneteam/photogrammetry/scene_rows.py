@@ -56,9 +56,9 @@ def built(row: SceneRow, settings: Settings) -> Scene:
     Conflict
         The scene has no cameras yet.
     """
-    folder = found(row.folder, settings)
-    if row.summary is not None:
-        scene = _loaded(folder, (folder / SCENE_NAME).stat().st_mtime_ns)
+    path = found(row.folder, settings) / SCENE_NAME
+    if row.summary is not None and path.is_file():
+        scene = _loaded(path.parent, path.stat().st_mtime_ns)
         if scene.network is not None:
             return scene
     raise Conflict(f"scene {row.id} has not been built; build it first")

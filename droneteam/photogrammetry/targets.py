@@ -50,7 +50,7 @@ MIN_SIGMA_PX = 0.02
 MAX_SIGMA_PX = 0.25
 """A centre known less well than this is no better than a careful click."""
 RING_SAMPLES = 96
-RING_RADII_PX = (3.0, 4.0, 5.5, 7.5, 10.0, 14.0)
+RING_RADII_PX = (2.0, 2.5, 3.0, 4.0, 5.5, 7.5, 10.0, 14.0)
 MIN_RINGS = 3
 """At one radius the edge of a stripe looks like a checkerboard; over three it does not."""
 MIN_CONTRAST = 16.0

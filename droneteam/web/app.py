@@ -17,10 +17,12 @@ from droneteam.web.api import board as api_board
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import door
 from droneteam.web.api import live as api_live
+from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
+from droneteam.web.api import uploads as api_uploads
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
@@ -40,9 +42,12 @@ from droneteam.web.views import (
     cases,
     home,
     live,
+    marking,
+    measurements,
     missions,
     requests,
     scenes,
+    uploads,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
 from droneteam.web.words import init_words
@@ -60,6 +65,9 @@ PAGES = (
     live.bp,
     alerts.bp,
     scenes.bp,
+    uploads.bp,
+    marking.bp,
+    measurements.bp,
     cases.bp,
     audit_log.bp,
 )
@@ -72,6 +80,8 @@ API = (
     api_missions.bp,
     api_live.bp,
     api_scenes.bp,
+    api_uploads.bp,
+    api_marking.bp,
     api_cases.bp,
 )
 

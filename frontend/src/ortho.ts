@@ -8,6 +8,7 @@ import OlMap from "ol/Map.js";
 import View from "ol/View.js";
 import { getCenter } from "ol/extent.js";
 import LineString from "ol/geom/LineString.js";
+import Point from "ol/geom/Point.js";
 import Polygon from "ol/geom/Polygon.js";
 import Draw from "ol/interaction/Draw.js";
 import TileLayer from "ol/layer/Tile.js";
@@ -18,7 +19,7 @@ import ScaleLine from "ol/control/ScaleLine.js";
 import Zoom from "ol/control/Zoom.js";
 
 import { dot, label, style, vectorLayer } from "./lib/map";
-import { byId, fill, pageData } from "./lib/page";
+import { byId, element, fill, pageData } from "./lib/page";
 
 interface OrthoData {
   readonly tileUrl: string;
@@ -27,8 +28,17 @@ interface OrthoData {
   readonly mPerPx: number;
   readonly tilePx: number;
   readonly levels: number;
-  readonly texts: Readonly<Record<"zoomIn" | "zoomOut" | "distance" | "area" | "hint" | "notMetric", string>>;
+  readonly texts: Readonly<Record<"zoomIn" | "zoomOut" | "distance" | "area" | "hint" | "notMetric" | "camera", string>>;
   readonly metric: boolean;
+  readonly cameras: readonly Camera[];
+}
+
+interface Camera {
+  readonly photo: string;
+  readonly x: number;
+  readonly y: number;
+  readonly state: string;
+  readonly thumb: string;
 }
 
 const data = pageData<OrthoData>("ortho-data");
@@ -117,4 +127,34 @@ for (const button of buttons) {
     choose(button.getAttribute("aria-pressed") === "true" ? "stop" : mode);
   });
 }
+
+/** Where the cameras stood; a tap on one shows its photo. */
+function startCameras(): void {
+  const box = document.getElementById("ortho-cameras") as HTMLInputElement | null;
+  if (box === null) return;
+  const cameras = vectorLayer(() => dot(8, "#7db8f5"), 3);
+  cameras.layer.setVisible(false);
+  map.addLayer(cameras.layer);
+  for (const camera of data.cameras) {
+    const place = new Feature(new Point([camera.x * data.mPerPx, -camera.y * data.mPerPx]));
+    place.set("camera", camera);
+    cameras.source.addFeature(place);
+  }
+  box.addEventListener("change", () => cameras.layer.setVisible(box.checked));
+  map.on("click", (event) => {
+    const hit = map.forEachFeatureAtPixel(event.pixel, (feature) => feature.get("camera") as Camera | undefined, {
+      layerFilter: (layer) => layer === cameras.layer,
+      hitTolerance: 18,
+    });
+    if (hit === undefined || !box.checked) return;
+    const shown = byId("ortho-photo");
+    shown.replaceChildren(
+      element("img", { src: hit.thumb, alt: hit.photo }),
+      element("span", {}, fill(data.texts.camera, { photo: hit.photo, state: hit.state })),
+    );
+    shown.hidden = false;
+  });
+}
+
+startCameras();
 byId("ortho-tools").hidden = false;
