@@ -120,9 +120,7 @@ def estimate(
     used = oriented(network, marks)
     hit = _intersection(network, used)
     if hit is not None and hit.angle_deg >= MIN_RAY_ANGLE_DEG:
-        return Estimate(
-            "marks", hit.point, np.linalg.inv(hit.normal), _sensitivity(network, hit, used)
-        )
+        return Estimate("marks", hit.point, _inverse(hit.normal), _sensitivity(network, hit, used))
     if survey is not None and np.isfinite(survey[0]).all():
         return Estimate("survey", survey[0], np.diag(survey[1] ** 2))
     return _on_one_ray(network, used[-1]) if used else None
@@ -141,9 +139,7 @@ def locate(network: CameraNetwork, marks: Sequence[Mark]) -> Located | str:
             f"the rays are nearly parallel ({hit.angle_deg:.1f}°): mark it in photos taken from "
             "farther apart"
         )
-    found = Estimate(
-        "marks", hit.point, np.linalg.inv(hit.normal), _sensitivity(network, hit, used)
-    )
+    found = Estimate("marks", hit.point, _inverse(hit.normal), _sensitivity(network, hit, used))
     sigma = np.sqrt(np.diag(_covariance(network, found)))
     outlier, disagree = _outlier(network, used, hit)
     expected = _expected_px(network, used)
@@ -350,6 +346,10 @@ def _sensitivity(network: CameraNetwork, hit: Intersection, marks: Sequence[Mark
         by_point = hit.jacobian[row, :, 18:] / mark.sigma_px**2
         np.add.at(result.T, columns, (pull @ by_point.T @ by_camera).T)
     return result
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def _covariance(network: CameraNetwork, found: Estimate) -> FloatArray:

@@ -29,9 +29,10 @@ from droneteam.photogrammetry.control import (
 from droneteam.photogrammetry.marking import Located, Prediction
 from droneteam.photogrammetry.models import MarkRow, SceneRow
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
+from droneteam.photogrammetry.scene_cache import built
 from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
-from droneteam.photogrammetry.scene_rows import built, found, scene_row
+from droneteam.photogrammetry.scene_rows import found_path, scene_row
 from droneteam.settings import Settings
 
 MARKERS = ("investigator", "pilot", "coordinator")
@@ -248,7 +249,7 @@ def params_with_marks(session: Session, row: SceneRow, settings: Settings) -> Sc
     rows = _newest(session, row.id)
     if not rows:
         return params
-    folder = found(row.folder, settings)
+    folder = found_path(row.folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
     marks = [_plain(_view(kept)) for kept in rows if kept.x_px is not None]
     gone = [(kept.point, kept.photo) for kept in rows if kept.x_px is None]

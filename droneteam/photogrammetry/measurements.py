@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,7 @@ from droneteam import audit
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.photogrammetry import service
-from droneteam.photogrammetry.control import Mark
-from droneteam.photogrammetry.measuring import MeasureRequest
+from droneteam.photogrammetry.measuring import request_of
 from droneteam.photogrammetry.models import MeasurementRow
 from droneteam.photogrammetry.scene_rows import scene_row
 from droneteam.settings import Settings
@@ -57,17 +57,24 @@ def recompute(
     Raises
     ------
     Conflict
-        It was not measured from marks.
+        It is older than the questions that are kept.
     """
     row = _own(session, actor, scene_id, measurement_id)
-    if not row.points or not row.marks:
-        raise Conflict(f"measurement {row.id} keeps no marks to compute it from")
-    marks = tuple(Mark(**mark) for mark in row.marks)
-    request = MeasureRequest(row.kind, tuple(row.points), marks, row.name)
-    made = service.measure_and_record(session, actor, scene_id, request, settings, now)
-    session.get_one(MeasurementRow, made.id).supersedes = row.id
-    _off(row, actor, f"computed again as {made.id}", now)
-    return made.id
+    if row.request is None:
+        raise Conflict(f"measurement {row.id} keeps no question to ask again")
+    measured = service.measure(session, actor, scene_id, request_of(row.request), settings)
+    made = service.record_measurement(
+        session,
+        actor,
+        scene_id,
+        replace(measured, name=row.name),
+        now,
+        marks=row.marks,
+        request=row.request,
+        supersedes=row.id,
+    )
+    _off(row, actor, f"computed again as {made}", now)
+    return made
 
 
 def _off(row: MeasurementRow, actor: Actor, reason: str, now: datetime) -> None:

@@ -1,26 +1,39 @@
-"""What a person asks to be measured, from marks in photos, by name; pure."""
+"""What a person asks to be measured, by name, and the same as a document to ask it again; pure.
+
+Two kinds of request: between points that are marked in photos, and on the surface model.  Places
+on the surface are kept as latitude and longitude where the scene lies on the earth, so that they
+mean the same after the scene is built again about another origin.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from droneteam.errors import InputError
+import numpy as np
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.geo import EnuFrame, check_lat_lon
 from droneteam.photogrammetry import measure as rays
+from droneteam.photogrammetry import surface_measure
 from droneteam.photogrammetry.control import Mark
 from droneteam.photogrammetry.manifest import plain
-from droneteam.photogrammetry.scene import CameraNetwork, Measurement
+from droneteam.photogrammetry.scene import (
+    CameraNetwork,
+    DenseCloud,
+    FloatArray,
+    Frame,
+    Measurement,
+)
 from droneteam.photogrammetry.scene_files import finite_or_none
+from droneteam.photogrammetry.shapes import SHAPES, shape_of
+from droneteam.photogrammetry.surface import Raster
 
-KINDS: Mapping[str, tuple[int, int | None]] = {
-    "distance": (2, 2),
-    "height": (2, 2),
-    "polyline": (2, None),
-    "area": (3, None),
-    "angle": (3, 3),
-}
-"""How many points each kind takes: at least, at most."""
+KINDS = tuple(SHAPES)
+"""What can be measured from marks."""
+SURFACE_KINDS = (*KINDS, "section")
+"""What can be measured on the surface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +46,121 @@ class MeasureRequest:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            known = ", ".join(KINDS)
+        shape_of(self.kind, len(self.points))
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceRequest:
+    """What to measure on the surface.
+
+    places : latitude and longitude in degrees when `geographic`, else east and north in the
+    scene's frame in metres: the points of a length, area or slope, the line of a profile or
+    section, the base around a volume.  points, marks : a volume's base as marked points instead.
+    follow : a volume's base goes through its points instead of their mean plane.
+    step_m : between stations; width_m : of a section's band.
+    """
+
+    kind: str
+    places: tuple[tuple[float, float], ...] = ()
+    geographic: bool = False
+    points: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    follow: bool = False
+    step_m: float | None = None
+    width_m: float | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in SURFACE_KINDS:
+            known = ", ".join(SURFACE_KINDS)
             raise InputError(f"cannot measure {self.kind!r}; known: {known}", field="kind")
-        least, most = KINDS[self.kind]
-        count = len(self.points)
-        if count < least or (most is not None and count > most):
-            wanted = str(least) if least == most else f"at least {least}"
-            raise InputError(
-                f"{self.kind} takes {wanted} points, {count} are given", field="points"
-            )
+        count = len(self.points or self.places)
+        if self.kind == "volume" and count < 3:
+            raise InputError("a volume needs a base of at least 3 points", field="points")
+        if self.kind in ("profile", "section") and count < 2:
+            raise InputError(f"a {self.kind} needs a line of 2 points", field="points")
+        if self.kind not in ("volume", "profile", "section"):
+            shape_of(self.kind, count)
+        if self.points and self.kind != "volume":
+            raise InputError("only a volume's base may be marked points", field="points")
+        if self.geographic:
+            for lat_deg, lon_deg in self.places:
+                check_lat_lon(lat_deg, lon_deg)
+
+
+AnyRequest = MeasureRequest | SurfaceRequest
 
 
 def take(network: CameraNetwork, request: MeasureRequest) -> Measurement:
     """The measurement in this network."""
-    points, marks, name = request.points, request.marks, request.name
+    return rays.from_marks(network, request.marks, request.kind, request.points, name=request.name)
+
+
+def take_on_surface(
+    network: CameraNetwork, raster: Raster, cloud: DenseCloud | None, request: SurfaceRequest
+) -> Measurement:
+    """The measurement on this surface; cloud : needed by sections alone."""
+    places = places_en(network.frame, raster, request)
+    name = request.name
     match request.kind:
-        case "distance":
-            return rays.distance(network, marks, points[0], points[1], name=name)
-        case "height":
-            return rays.height(network, marks, points[0], points[1], name=name)
-        case "polyline":
-            return rays.polyline(network, marks, points, name=name)
-        case "area":
-            return rays.area(network, marks, points, name=name)
-        case "angle":
-            return rays.angle(network, marks, points[0], points[1], points[2], name=name)
-    raise InputError(f"cannot measure {request.kind!r}", field="kind")
+        case "volume":
+            return surface_measure.volume(
+                network,
+                raster,
+                request.points or places,
+                marks=request.marks,
+                follow=request.follow,
+                name=name,
+            )
+        case "profile":
+            return surface_measure.profile(
+                network, raster, places, step_m=request.step_m, name=name
+            )
+        case "section":
+            if cloud is None:
+                raise InputError("a section needs the scene's cloud", field="kind")
+            step_m = request.step_m or 2.0 * raster.grid.gsd_m
+            return surface_measure.section(
+                network,
+                cloud,
+                places,
+                width_m=request.width_m or 2.0 * step_m,
+                step_m=step_m,
+                name=name,
+            )
+    return surface_measure.from_surface(network, raster, request.kind, places, name=name)
 
 
-def marks_document(request: MeasureRequest) -> list[dict[str, Any]]:
+def places_en(frame: Frame, raster: Raster, request: SurfaceRequest) -> FloatArray:
+    """(k, 2) east, north of the request's places in the scene's frame.
+
+    Raises
+    ------
+    InputError
+        Latitude and longitude for a scene that has no place on the earth.
+    """
+    places = np.array(request.places, dtype=np.float64).reshape(-1, 2)
+    if not request.geographic:
+        return places
+    if frame.origin is None:
+        raise InputError("the scene has no place on the earth: give east and north in metres")
+    known = raster.height_m[np.isfinite(raster.height_m)]
+    up = float(np.median(known)) if known.size else 0.0
+    height = np.full(len(places), frame.origin.alt_ellipsoid_m + up)
+    return EnuFrame(frame.origin).enu_from_geodetic(np.column_stack([places, height]))[:, :2]
+
+
+def placed(request: SurfaceRequest, frame: Frame, up_m: float = 0.0) -> SurfaceRequest:
+    """The same request with its places on the earth, where the frame lies on it."""
+    if request.geographic or frame.origin is None or not request.places:
+        return request
+    points = np.column_stack([np.array(request.places), np.full(len(request.places), up_m)])
+    geodetic = EnuFrame(frame.origin).geodetic_from_enu(points)
+    places = tuple((float(lat), float(lon)) for lat, lon, _ in geodetic)
+    return SurfaceRequest(**{**_fields(request), "places": places, "geographic": True})
+
+
+def marks_document(request: AnyRequest) -> list[dict[str, Any]]:
     """The marks that a measurement rests on, to be kept with it."""
     wanted = set(request.points)
     return [
@@ -78,9 +176,66 @@ def marks_document(request: MeasureRequest) -> list[dict[str, Any]]:
     ]
 
 
+def request_document(request: AnyRequest) -> dict[str, Any]:
+    """The request as JSON can hold it, to be asked again by `request_of`."""
+    content: dict[str, Any] = plain(_fields(request))
+    content["marks"] = marks_document(request)
+    return {"on": "photos" if isinstance(request, MeasureRequest) else "surface", **content}
+
+
+def request_of(document: Mapping[str, Any]) -> AnyRequest:
+    """The request that `request_document` wrote.
+
+    Raises
+    ------
+    DecodeError
+        It is not one.
+    """
+    try:
+        content = dict(document)
+        kind = MeasureRequest if content.pop("on") == "photos" else SurfaceRequest
+        content["marks"] = tuple(Mark(**mark) for mark in content["marks"])
+        content["points"] = tuple(content["points"])
+        if "places" in content:
+            content["places"] = tuple((float(a), float(b)) for a, b in content["places"])
+        return kind(**content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"not a measurement's request: {error}") from error
+
+
 def measurement_document(measured: Measurement) -> dict[str, Any]:
     """Every field as JSON can hold it; a number that is not determined is null."""
     content: dict[str, Any] = plain(measured)
     for name in ("value", "ci95_low", "ci95_high"):
         content[name] = finite_or_none(content[name])
     return content
+
+
+def measurement_of(document: Mapping[str, Any]) -> Measurement:
+    """The measurement that `measurement_document` wrote.
+
+    Raises
+    ------
+    DecodeError
+        It is not one.
+    """
+    nan = float("nan")
+    try:
+        content = dict(document)
+        for name in ("value", "ci95_low", "ci95_high"):
+            content[name] = nan if content[name] is None else float(content[name])
+        for name in ("photos", "photos_rejected"):
+            content[name] = tuple(content.get(name, ()))
+        for name in ("points_enu_m", "series"):
+            content[name] = _rows(content.get(name, ()))
+        return Measurement(**content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"not a measurement: {error}") from error
+
+
+def _rows(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(v) for v in row) for row in rows)
+
+
+def _fields(request: AnyRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in request.__dataclass_fields__}

@@ -123,10 +123,10 @@ class UploadRow(Base):
 class MeasurementRow(Base):
     """A stored measurement; its value is never changed, only superseded.
 
-    points : the names of the marked points in their order; marks : what was measured from, so
-    that it can be computed again.  adjust_digest : the camera network that it was computed with.
-    supersedes : the measurement that this one was recomputed from.  removed_* : who took it out
-    of the list, when and why; it stays in the database.
+    marks : what was measured from.  request : the whole question, so that it can be asked again;
+    None in rows of before 0002.  adjust_digest : the camera network that it was computed with.
+    supersedes_id : the measurement that this one repeats after the scene was built again.
+    removed_* : who took it off the list, when and why; it stays in the database.
     """
 
     __tablename__ = "measurement"
@@ -149,8 +149,11 @@ class MeasurementRow(Base):
     software: Mapped[dict[str, Any]] = mapped_column(JSON)
     measured_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     measured_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    points: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
-    supersedes: Mapped[int | None] = mapped_column(ForeignKey("measurement.id"))
+    frame: Mapped[str] = mapped_column(Text, default="", server_default="")
+    photos_rejected: Mapped[list[Any] | None] = mapped_column(JSON)
+    series: Mapped[list[Any] | None] = mapped_column(JSON)
+    request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("measurement.id"))
     removed_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     removed_reason: Mapped[str | None] = mapped_column(Text)

@@ -214,22 +214,46 @@ class DenseCloud:
     n_views: NDArray[np.uint8]
 
 
+MeasureKind = Literal[
+    "distance",
+    "horizontal",
+    "height",
+    "polyline",
+    "area",
+    "plan_area",
+    "volume",
+    "angle",
+    "slope",
+    "profile",
+    "section",
+    "point",
+]
+MeasureMethod = Literal["multi-ray", "surface"]
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A measured value with its 95 % interval.
 
     determined : False when the photos do not determine it; value and interval are then NaN and
     the note says what would.
+    photos_rejected : marked photos that contradict the others and do not count.
+    frame : what the value is in, in words.
+    series : of a profile or section, rows of station, height and the height's interval, in
+    metres.
     """
 
     name: str
-    kind: Literal["distance", "height", "polyline", "area", "volume", "angle", "point"]
+    kind: MeasureKind
     value: float
     unit: str
     ci95_low: float
     ci95_high: float
-    method: Literal["multi-ray", "surface"]
+    method: MeasureMethod
     photos: tuple[str, ...] = ()
     determined: bool = True
     note: str = ""
     points_enu_m: tuple[tuple[float, float, float], ...] = field(default=())
+    photos_rejected: tuple[str, ...] = ()
+    frame: str = ""
+    series: tuple[tuple[float, float, float, float], ...] = field(default=())

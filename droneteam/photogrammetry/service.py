@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -21,18 +20,21 @@ from droneteam.jobs import JobContext
 from droneteam.photogrammetry import binding, imagefile
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
 from droneteam.photogrammetry.marks import params_with_marks
-from droneteam.photogrammetry.measuring import MeasureRequest, marks_document, take
+from droneteam.photogrammetry.measurement_service import (
+    MEASURERS,
+    RetakenView,
+    measure,
+    measure_and_record,
+    record_measurement,
+    retake_measurements,
+)
+from droneteam.photogrammetry.measuring import MeasureRequest, SurfaceRequest
 from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
 from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
 from droneteam.photogrammetry.runner import SceneCancelled
-from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scene_document
-from droneteam.photogrammetry.scene_files import finite_or_none
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
-from droneteam.photogrammetry.scene_rows import built
-from droneteam.photogrammetry.scene_rows import found as _found
-from droneteam.photogrammetry.scene_rows import scene_row as _row
-from droneteam.photogrammetry.scene_rows import stored as _stored
+from droneteam.photogrammetry.scene_rows import found_path, scene_row, stored_path
 from droneteam.photogrammetry.views import (
     MeasurementView,
     PhotoView,
@@ -51,7 +53,9 @@ __all__ = [
     "MeasurementView",
     "NewScene",
     "PhotoView",
+    "RetakenView",
     "SceneView",
+    "SurfaceRequest",
     "bind_photos_to_sortie",
     "create_scene",
     "get_scene",
@@ -60,11 +64,11 @@ __all__ = [
     "measure_and_record",
     "record_measurement",
     "request_build",
+    "retake_measurements",
 ]
 
 JOB_KIND = "scene.build"
 BUILDERS = ("pilot", "investigator", "coordinator", "administrator")
-MEASURERS = ("investigator", "pilot", "coordinator")
 LOCK_RETRY_S = 1.0
 
 
@@ -104,14 +108,14 @@ def create_scene(
         mission_id=new.mission_id,
         sortie_id=new.sortie_id,
         name=new.name.strip(),
-        photos_folder=_stored(new.photos_folder, settings),
+        photos_folder=stored_path(new.photos_folder, settings),
         params=params_document(replace(new.params, title=new.params.title or new.name.strip())),
         created_at=now,
         created_by=actor.user_id or None,
     )
     session.add(row)
     session.flush()
-    row.folder = _stored(settings.blob_dir("scenes") / f"scene-{row.id:06d}", settings)
+    row.folder = stored_path(settings.blob_dir("scenes") / f"scene-{row.id:06d}", settings)
     facts = {"mission": new.mission_id, "sortie": new.sortie_id, "photos": count}
     audit.append(
         session, actor, action="scene.create", subject=f"scene:{row.id}", at=now, facts=facts
@@ -122,7 +126,7 @@ def create_scene(
 def request_build(session: Session, actor: Actor, scene_id: int, now: datetime) -> int:
     """The id of the job that builds the scene; the one under way when there is one."""
     require_role(actor, *BUILDERS)
-    row = _row(session, actor, scene_id)
+    row = scene_row(session, actor, scene_id)
     running = jobs.latest(session, f"scene:{row.id}")
     if running is not None and running.state in jobs.OPEN_STATES:
         return running.id
@@ -148,8 +152,8 @@ def bind_photos_to_sortie(
     Photos are read for the first time here when no build has read them yet; only their headers.
     """
     require_role(actor, *BUILDERS)
-    row = _row(session, actor, scene_id)
-    folder = _found(row.photos_folder, settings)
+    row = scene_row(session, actor, scene_id)
+    folder = found_path(row.photos_folder, settings)
     paths = find_photos(folder)
     by_name = dict(zip(unique_names(paths), paths, strict=True))
     shots = [_shot(path, name) for name, path in by_name.items()]
@@ -185,8 +189,8 @@ def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[Scen
 
 def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneView:
     """One scene with its photos and measurements; NotFound for one the actor may not see."""
-    row = _row(session, actor, scene_id)
-    folder = _found(row.photos_folder, settings)
+    row = scene_row(session, actor, scene_id)
+    folder = found_path(row.photos_folder, settings)
     photos = tuple(photo_view(photo, folder) for photo in _photo_rows(session, scene_id))
     query = select(MeasurementRow).where(
         MeasurementRow.scene_id == scene_id, MeasurementRow.removed_at.is_(None)
@@ -195,96 +199,6 @@ def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings)
         measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
     )
     return _view(session, row, settings, (photos, measurements))
-
-
-def measure(
-    session: Session, actor: Actor, scene_id: int, request: MeasureRequest, settings: Settings
-) -> Measurement:
-    """The measurement, not stored: to be looked at before it is recorded.
-
-    Raises
-    ------
-    Conflict
-        The scene has not been built.
-    """
-    network = built(_row(session, actor, scene_id), settings).network
-    assert network is not None
-    return take(network, request)
-
-
-def measure_and_record(
-    session: Session,
-    actor: Actor,
-    scene_id: int,
-    request: MeasureRequest,
-    settings: Settings,
-    now: datetime,
-) -> MeasurementView:
-    """The measurement, stored with the marks that it rests on."""
-    require_role(actor, *MEASURERS)
-    measured = measure(session, actor, scene_id, request, settings)
-    marks = marks_document(request)
-    kept = record_measurement(session, actor, scene_id, measured, now, marks=marks)
-    row = session.get_one(MeasurementRow, kept)
-    row.points = list(request.points)
-    return measurement_view(row)
-
-
-def record_measurement(
-    session: Session,
-    actor: Actor,
-    scene_id: int,
-    measurement: Measurement,
-    now: datetime,
-    *,
-    marks: Sequence[Mapping[str, Any]] = (),
-) -> int:
-    """The id of the stored measurement; it names the cameras and software it rests on.
-
-    Raises
-    ------
-    Conflict
-        The scene has not been built.
-    """
-    require_role(actor, *MEASURERS)
-    row = _row(session, actor, scene_id)
-    adjusted = next(
-        (s for s in (row.summary or {"stages": []})["stages"] if s["name"] == "adjust"), None
-    )
-    if adjusted is None:
-        raise Conflict(f"scene {scene_id} has not been built; build it before measuring")
-    kept = MeasurementRow(
-        scene_id=scene_id,
-        name=measurement.name,
-        kind=measurement.kind,
-        value=finite_or_none(measurement.value),
-        unit=measurement.unit,
-        ci95_low=finite_or_none(measurement.ci95_low),
-        ci95_high=finite_or_none(measurement.ci95_high),
-        method=measurement.method,
-        determined=measurement.determined,
-        note=measurement.note,
-        photos=list(measurement.photos),
-        points_enu_m=[list(point) for point in measurement.points_enu_m],
-        marks=[dict(mark) for mark in marks],
-        adjust_digest=adjusted["digest"],
-        software=adjusted["software"],
-        measured_by=actor.user_id or None,
-        measured_at=now,
-    )
-    session.add(kept)
-    session.flush()
-    facts = {
-        "measurement": kept.id,
-        "name": kept.name,
-        "value": kept.value,
-        "unit": kept.unit,
-        "ci95": [kept.ci95_low, kept.ci95_high],
-    }
-    audit.append(
-        session, actor, action="scene.measure", subject=f"scene:{scene_id}", at=now, facts=facts
-    )
-    return kept.id
 
 
 def build_job(context: JobContext) -> None:
@@ -297,9 +211,9 @@ def build_job(context: JobContext) -> None:
     """
     scene_id = int(context.payload["scene_id"])
     with session_scope(context.engine) as session:
-        row = _row(session, SYSTEM, scene_id)
-        photos = _found(row.photos_folder, context.settings)
-        folder = _found(row.folder, context.settings)
+        row = scene_row(session, SYSTEM, scene_id)
+        photos = found_path(row.photos_folder, context.settings)
+        folder = found_path(row.folder, context.settings)
         params = params_with_marks(session, row, context.settings)
     try:
         scene = _build_when_free(context, photos, folder, params)
@@ -408,7 +322,7 @@ def _view(
     parts: tuple[tuple[PhotoView, ...], tuple[MeasurementView, ...]],
 ) -> SceneView:
     job = jobs.latest(session, f"scene:{row.id}")
-    folder = _found(row.folder, settings)
+    folder = found_path(row.folder, settings)
     products = () if row.summary is None else row.summary["products"]
     return SceneView(
         id=row.id,
@@ -421,7 +335,7 @@ def _view(
         created_at=row.created_at,
         built_at=row.built_at,
         folder=folder,
-        photos_folder=_found(row.photos_folder, settings),
+        photos_folder=found_path(row.photos_folder, settings),
         summary=row.summary,
         products={product["kind"]: folder / product["path"] for product in products},
         photos=parts[0],

@@ -137,8 +137,8 @@ class _Patch:
 
 def _patch(window: Gray) -> _Patch:
     smooth = cv2.GaussianBlur(window.astype(np.float64), (0, 0), SMOOTH_PX)
-    slope_x = cv2.Sobel(smooth, cv2.CV_64F, 1, 0, scale=0.125)
-    slope_y = cv2.Sobel(smooth, cv2.CV_64F, 0, 1, scale=0.125)
+    slope_x = np.asarray(cv2.Sobel(smooth, cv2.CV_64F, 1, 0, scale=0.125), np.float64)
+    slope_y = np.asarray(cv2.Sobel(smooth, cv2.CV_64F, 0, 1, scale=0.125), np.float64)
     return _Patch(window, spline_filter(smooth), slope_x, slope_y)
 
 
@@ -152,9 +152,8 @@ def _coded(gray: Gray, near: FloatArray, search_px: float) -> Iterable[Target]:
         dictionary = cv2.aruco.getPredefinedDictionary(name)
         detector = cv2.aruco.ArucoDetector(dictionary, parameters)
         corners, codes, _ = detector.detectMarkers(window)
-        if codes is None:
-            continue
-        for quad, code in zip(corners, codes.ravel(), strict=True):
+        numbers = [] if not corners else np.asarray(codes).ravel().tolist()
+        for quad, code in zip(corners, numbers, strict=True):
             points = _sharp_corners(window, np.asarray(quad, dtype=np.float64).reshape(4, 2))
             x, y = _diagonals_meet(points + 0.5 + (left, top))
             side = float(np.linalg.norm(points[0] - points[2])) / 2.0

@@ -103,18 +103,13 @@ def intersect(
 
     views : (m,) indices, m ≥ 2; pixels : (m, 2); sigma_px : (m,).
     """
-    rays = np.array(
-        [
-            arrays.rotations[v].T @ camera_rays(arrays.intrinsics[arrays.view_camera[v]], xy)[0]
-            for v, xy in zip(views, pixels, strict=True)
-        ]
-    )
+    rays = ray_directions(arrays, views, pixels)
     point = nearest_point(arrays.centres[views], rays) if len(views) > 1 else None
     if point is None:
         return None
     weight = np.repeat(1.0 / sigma_px**2, 2)
     for _ in range(10):
-        projected, jacobian = _project(arrays, views, point)
+        projected, jacobian = project_point(arrays, views, point)
         if not np.isfinite(projected).all():
             return None
         residuals = pixels - projected
@@ -129,7 +124,20 @@ def intersect(
     return Intersection(point, normal, jacobian, residuals, _widest_angle_deg(rays))
 
 
-def _project(arrays: Optics, views: IntArray, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+def ray_directions(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray:
+    """(m, 3) directions in the network's frame of marks in views, of any length."""
+    return np.array(
+        [
+            arrays.rotations[v].T @ camera_rays(arrays.intrinsics[arrays.view_camera[v]], xy)[0]
+            for v, xy in zip(views, pixels, strict=True)
+        ]
+    )
+
+
+def project_point(
+    arrays: Optics, views: IntArray, point: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(m, 2) pixels of a point and their (m, 2, 21) derivatives; NaN behind a camera."""
     rows = np.zeros(len(views), dtype=np.int64)
     pixels, jacobian = kernels.jacobians(
         point[None], rows, views,

@@ -16,7 +16,7 @@ from droneteam.photogrammetry import upload_files
 from droneteam.photogrammetry.control import read_control
 from droneteam.photogrammetry.models import SceneRow, UploadRow
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
-from droneteam.photogrammetry.scene_rows import found, scene_row, stored
+from droneteam.photogrammetry.scene_rows import found_path, scene_row, stored_path
 from droneteam.photogrammetry.upload_files import NewUpload
 from droneteam.settings import Settings
 
@@ -64,8 +64,8 @@ def open_scene(
     session.flush()
     folder = settings.blob_dir("photos") / _own_folder(row.id)
     folder.mkdir(exist_ok=True)
-    row.photos_folder = stored(folder, settings)
-    row.folder = stored(settings.blob_dir("scenes") / f"scene-{row.id:06d}", settings)
+    row.photos_folder = stored_path(folder, settings)
+    row.folder = stored_path(settings.blob_dir("scenes") / f"scene-{row.id:06d}", settings)
     audit.append(session, actor, action="scene.create", subject=f"scene:{row.id}", at=now)
     return row.id
 
@@ -155,7 +155,7 @@ def accept(
     row = _open_for_photos(session, actor, scene_id, settings)
     kept = _upload(session, scene_id, upload_id)
     if kept.state == OPEN:
-        part, folder = part_path(settings, kept.id), found(row.photos_folder, settings)
+        part, folder = part_path(settings, kept.id), found_path(row.photos_folder, settings)
         kept.name = upload_files.publish(part, folder, kept.name).name
         kept.state, kept.finished_at = DONE, now
         facts = {"file": kept.name, "sha256": kept.sha256, "size_bytes": kept.size_bytes}
@@ -228,7 +228,7 @@ def _own_folder(scene_id: int) -> str:
 
 def _open_for_photos(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneRow:
     row = scene_row(session, actor, scene_id)
-    if not takes_photos(found(row.photos_folder, settings), scene_id):
+    if not takes_photos(found_path(row.photos_folder, settings), scene_id):
         raise Conflict(
             f"the photos of scene {scene_id} came from a sortie's card and stay as they are; make "
             "a new scene for others"

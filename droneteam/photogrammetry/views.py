@@ -34,7 +34,8 @@ class PhotoView:
 class MeasurementView:
     """A stored measurement, detached from the database.
 
-    points : the names of its marked points in order; empty when it was not made from marks.
+    request : the question as `measuring.request_document` writes it; None in old rows.
+    supersedes : the id of the measurement that this one repeats, or None.
     """
 
     id: int
@@ -43,7 +44,13 @@ class MeasurementView:
     marks: tuple[Mapping[str, Any], ...]
     adjust_digest: str
     measured_at: datetime
-    points: tuple[str, ...] = ()
+    request: Mapping[str, Any] | None = None
+    supersedes: int | None = None
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The names of the marked points that it was made from, in order."""
+        return tuple(self.request["points"]) if self.request is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,17 @@ def measurement_view(row: MeasurementRow) -> MeasurementView:
         determined=row.determined,
         note=row.note,
         points_enu_m=tuple((e, n, u) for e, n, u in row.points_enu_m),
+        photos_rejected=tuple(row.photos_rejected or ()),
+        frame=row.frame,
+        series=tuple((s, up, low, high) for s, up, low, high in row.series or ()),
     )
-    marks = tuple(row.marks)
     return MeasurementView(
-        row.id,
-        row.scene_id,
-        measurement,
-        marks,
-        row.adjust_digest,
-        row.measured_at,
-        tuple(row.points),
+        id=row.id,
+        scene_id=row.scene_id,
+        measurement=measurement,
+        marks=tuple(row.marks),
+        adjust_digest=row.adjust_digest,
+        measured_at=row.measured_at,
+        request=row.request,
+        supersedes=row.supersedes_id,
     )

@@ -22,6 +22,7 @@ from droneteam.web.api import missions as api_missions
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
+from droneteam.web.api import surface as api_surface
 from droneteam.web.api import uploads as api_uploads
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
@@ -82,6 +83,7 @@ API = (
     api_scenes.bp,
     api_uploads.bp,
     api_marking.bp,
+    api_surface.bp,
     api_cases.bp,
 )
 

@@ -23,9 +23,9 @@ def in_raster(cameras: Path, raster_path: Path) -> list[tuple[str, float, float]
     try:
         document = json.loads(cameras.read_text())
         rows = [
-            (feature["properties"]["photo"], *feature["geometry"]["coordinates"][:2])
+            (feature["properties"]["name"], *feature["geometry"]["coordinates"][:2])
             for feature in document["features"]
-            if feature["geometry"]["type"] == "Point"
+            if feature["properties"].get("kind") == "photo"
         ]
         with rasterio.open(raster_path, driver=DRIVER) as raster:
             if raster.crs is None or not rows:

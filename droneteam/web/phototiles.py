@@ -133,11 +133,11 @@ def _cut_level(photo: Path, size_px: tuple[int, int], halvings: int, folder: Pat
 
 
 def _keep_small(cache: Path) -> None:
-    """Throws the oldest levels away until the cache is below its bound."""
+    """Throws the oldest levels away until the cache is below its bound; the newest stays."""
     folders = [path for path in cache.iterdir() if path.is_dir() and path.name[0] != "."]
     sizes = {folder: sum(f.stat().st_size for f in folder.iterdir()) for folder in folders}
     total = sum(sizes.values())
-    for folder in sorted(folders, key=lambda path: path.stat().st_mtime):
+    for folder in sorted(folders, key=lambda path: path.stat().st_mtime_ns)[:-1]:
         if total <= CACHE_BYTES:
             return
         shutil.rmtree(folder, ignore_errors=True)

@@ -169,8 +169,13 @@ MEASURE_KINDS: _Words = {
     "height": _l("height"),
     "polyline": _l("polyline"),
     "area": _l("area"),
+    "horizontal": _l("distance seen from above"),
+    "plan_area": _l("area seen from above"),
     "volume": _l("volume"),
     "angle": _l("angle"),
+    "slope": _l("slope"),
+    "profile": _l("profile"),
+    "section": _l("section"),
     "point": _l("point"),
 }
 

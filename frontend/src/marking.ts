@@ -181,7 +181,8 @@ class Marker {
     step?.addEventListener("click", () => {
       const whole = step.getAttribute("aria-pressed") !== "true";
       step.setAttribute("aria-pressed", String(whole));
-      step.textContent = whole ? "1" : "0.1";
+      const shown = step.querySelector("[data-step]");
+      if (shown !== null) shown.textContent = whole ? "1" : "0.1";
     });
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-nudge]")) {
       const [dx, dy] = (button.dataset["nudge"] ?? "0,0").split(",").map(Number) as [number, number];

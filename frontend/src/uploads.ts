@@ -59,6 +59,8 @@ class Hasher {
 /** One file: its line on the page and how far the server has it. */
 class Sending {
   received = 0;
+  /** Bytes that went over the line since the page was opened: what the pace is reckoned from. */
+  sentNow = 0;
   state: "waiting" | "done" | "failed" = "waiting";
   readonly line: HTMLElement;
   private readonly words = element("span", { class: "faint" });
@@ -100,6 +102,7 @@ class Sending {
     while (now.state === "open") {
       const from = now.received_bytes;
       now = await this.persistent(() => this.chunk(begun.id, from));
+      this.sentNow += Math.max(0, now.received_bytes - from);
       this.take(now);
     }
     this.finish(text("done"));
@@ -158,13 +161,13 @@ class Sending {
 async function sendAll(files: readonly File[]): Promise<void> {
   const hasher = new Hasher();
   const startedMs = Date.now();
-  let alreadyThere = 0;
   const all = files.reduce((sum, file) => sum + file.size, 0);
   const changed = (): void => {
     const got = sendings.reduce((sum, row) => sum + row.received, 0);
+    const sent = sendings.reduce((sum, row) => sum + row.sentNow, 0);
     const done = sendings.filter((row) => row.state === "done").length;
-    const paceS = (Date.now() - startedMs) / 1000 / Math.max(got - alreadyThere, 1);
-    const left = got > alreadyThere ? duration((all - got) * paceS) : "–";
+    const paceS = (Date.now() - startedMs) / 1000 / Math.max(sent, 1);
+    const left = sent > 0 ? duration((all - got) * paceS) : "–";
     byId<HTMLProgressElement>("send-bar").value = all > 0 ? got / all : 1;
     byId("send-total").textContent = text("total", {
       done, count: files.length, mb: (got / MB).toFixed(1), all: (all / MB).toFixed(1), left,
@@ -174,15 +177,13 @@ async function sendAll(files: readonly File[]): Promise<void> {
   byId("sends").replaceChildren(...sendings.map((row) => row.line));
   byId("sending").hidden = false;
   changed();
-  for (const row of sendings) {
-    const before = row.received;
-    await row.run();
-    if (row.received - before === row.file.size && row.line.textContent?.endsWith(text("again"))) alreadyThere += row.file.size;
-  }
+  for (const row of sendings) await row.run();
   const failed = sendings.filter((row) => row.state === "failed").length;
   const values = { count: files.length, done: files.length - failed, failed };
   byId("send-total").textContent = text(failed > 0 ? "problems" : "finished", values);
   byId("sending").dataset["ready"] = "yes";
+  const build = document.getElementById("build-form");
+  if (build !== null && values.done > 0) build.hidden = false;
 }
 
 const form = byId<HTMLFormElement>("send-form");

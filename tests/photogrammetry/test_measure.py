@@ -10,7 +10,7 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import measure
+from droneteam.photogrammetry import measure, shapes
 from droneteam.photogrammetry.adjust import adjust
 from droneteam.photogrammetry.control import Mark
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Measurement
@@ -77,7 +77,7 @@ def test_values_are_those_of_the_truth(scene: tuple[Network, CameraNetwork]) -> 
 def test_a_square_has_its_area_in_any_plane() -> None:
     square = np.array([[0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 2, 0]], float)
     tilt = networks.looking(np.zeros(3), 33.0, 21.0)[:, :3]
-    assert measure._vector_area(square @ tilt.T + 5.0) == pytest.approx(4.0)
+    assert shapes.vector_area(square @ tilt.T + 5.0) == pytest.approx(4.0)
 
 
 def coverage(measurements: list[tuple[Measurement, float]]) -> float:

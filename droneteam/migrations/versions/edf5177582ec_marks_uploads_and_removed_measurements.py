@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "edf5177582ec"
-down_revision = "0001"
+down_revision = "253d64e22006"
 branch_labels = None
 depends_on = None
 
@@ -53,16 +53,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_upload_scene_id"), ["scene_id"], unique=False)
 
     with op.batch_alter_table("measurement", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("points", sa.JSON(), server_default="[]", nullable=False))
-        batch_op.add_column(sa.Column("supersedes", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("removed_by", sa.Integer(), nullable=True))
         batch_op.add_column(
             sa.Column("removed_at", droneteam.db.UtcDateTime(timezone=True), nullable=True)
         )
         batch_op.add_column(sa.Column("removed_reason", sa.Text(), nullable=True))
-        batch_op.create_foreign_key(
-            batch_op.f("fk_measurement_supersedes"), "measurement", ["supersedes"], ["id"]
-        )
         batch_op.create_foreign_key(
             batch_op.f("fk_measurement_removed_by"), "user", ["removed_by"], ["id"]
         )
@@ -71,12 +66,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("measurement", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_measurement_removed_by"), type_="foreignkey")
-        batch_op.drop_constraint(batch_op.f("fk_measurement_supersedes"), type_="foreignkey")
         batch_op.drop_column("removed_reason")
         batch_op.drop_column("removed_at")
         batch_op.drop_column("removed_by")
-        batch_op.drop_column("supersedes")
-        batch_op.drop_column("points")
 
     with op.batch_alter_table("upload", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_upload_scene_id"))

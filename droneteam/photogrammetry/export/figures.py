@@ -40,11 +40,11 @@ class HeightScale:
     high_m: float
 
 
-def write_ortho_figure(ortho: Ortho, folder: Path) -> Figure:
+def write_ortho_figure(ortho: Ortho, folder: Path, largest_px: int = MAX_SIDE_PX) -> Figure:
     """The orthophoto on white."""
     image = ortho.rgb.copy()
     image[ortho.mask == NO_DATA] = 255
-    return _write(image, ortho.grid, folder / "ortho.png")
+    return _write(image, ortho.grid, folder / "ortho.png", largest_px)
 
 
 def write_relief_figure(dsm: Raster, folder: Path) -> tuple[Figure, HeightScale]:
@@ -89,8 +89,10 @@ def write_coverage_figure(
     return _write(image, grid, folder / "coverage.png")
 
 
-def _write(image: NDArray[np.uint8], grid: Grid, path: Path) -> Figure:
-    scale = min(1.0, MAX_SIDE_PX / max(image.shape[:2]))
+def _write(
+    image: NDArray[np.uint8], grid: Grid, path: Path, largest_px: int = MAX_SIDE_PX
+) -> Figure:
+    scale = min(1.0, largest_px / max(image.shape[:2]))
     if scale < 1.0:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

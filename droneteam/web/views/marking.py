@@ -222,7 +222,6 @@ def _texts() -> dict[str, str]:
         "residual": _("off by {px} px"),
         "more": _("Show {n} more photos"),
         "count": _("{marked} marks, {seen} photos should show it"),
-        "noPhotos": _("No photo is expected to show this point."),
         "checkerboard": _("checkerboard"),
         "cross": _("cross"),
         "circle": _("circle"),

@@ -26,6 +26,20 @@ bp = Blueprint("scenes", __name__, url_prefix="/scenes")
 
 READERS = ("requester", *sorted(TEAM_ROLES))
 _DAY_S = 86_400
+ORTHO_KINDS = (
+    "distance",
+    "horizontal",
+    "height",
+    "polyline",
+    "area",
+    "plan_area",
+    "slope",
+    "angle",
+    "volume",
+    "profile",
+    "section",
+)
+"""What is measured by tapping on the orthophoto."""
 _WITH_HEIGHTS = frozenset({"dsm", "dtm", "cloud", "cloud_copc", "cloud_ply", "mesh", "mesh_ply"})
 
 
@@ -56,6 +70,7 @@ def show(scene_id: int) -> str:
         may_build=actor().has_role(*service.BUILDERS),
         may_measure=actor().has_role(*service.MEASURERS),
         adjust_digest=_adjust_digest(scene),
+        surface_kinds=ORTHO_KINDS,
         left_s=progress_left_s(scene),
     )
 
@@ -237,15 +252,34 @@ def _ortho_data(scene: SceneView) -> dict[str, Any] | None:
         "levels": info.levels,
         "metric": is_metric(scene),
         "cameras": _cameras(scene, path),
+        **_measuring_urls(scene),
         "texts": {
             "camera": _("{photo}: {state}"),
+            **_measuring_texts(),
             "zoomIn": _("Zoom in"),
             "zoomOut": _("Zoom out"),
-            "distance": _("{value} m"),
-            "area": _("{value} m²"),
             "hint": _("Tap the points; tap the last one twice to end."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
+    }
+
+
+def _measuring_urls(scene: SceneView) -> dict[str, Any]:
+    """Where the islands ask for numbers; recording only for those who may."""
+    base = f"/api/v1/scenes/{scene.id}/surface"
+    may_record = actor().has_role(*service.MEASURERS)
+    return {
+        "measureUrl": f"{base}/measure",
+        "recordUrl": f"{base}/measurements" if may_record else None,
+    }
+
+
+def _measuring_texts() -> dict[str, str]:
+    return {
+        "measured": _("{value} {unit}, 95 % interval {low} to {high} {unit}"),
+        "asking": _("The server measures …"),
+        "failed_measure": _("Not measured: {why}"),
+        "nameFirst": _("Give it a name first."),
     }
 
 
@@ -277,6 +311,7 @@ def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
     stamp = f"{path.stat().st_mtime_ns:x}"
     return {
         "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=stamp),
+        **_measuring_urls(scene),
         "metric": is_metric(scene),
         "texts": {
             "loading": _("Loading the points …"),
@@ -285,7 +320,7 @@ def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
             "noWebgl": _("This browser has no WebGL; the pictures stay."),
             "first": _("Tap the first point."),
             "second": _("Tap the second point."),
-            "distance": _("Distance {metres} m, level {level} m, height {height} m"),
+            **_measuring_texts(),
             "nothing": _("There is no point at that place."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
