@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -11,12 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from droneteam.errors import SceneError
+from droneteam.commands import scene_results
 from droneteam.photogrammetry.area import read_area
-from droneteam.photogrammetry.control import read_marks
-from droneteam.photogrammetry.measuring import KINDS, MeasureRequest, measurement_document, take
 from droneteam.photogrammetry.pipeline import build_scene
-from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import camera_from_file
 from droneteam.photogrammetry.scene_params import (
@@ -25,22 +21,19 @@ from droneteam.photogrammetry.scene_params import (
     STAGES,
     SceneParams,
 )
-from droneteam.photogrammetry.scene_store import load_scene
 
 BAR_WIDTH = 24
 LINE_PERIOD_S = 5.0
 """How often a plain line is written where there is no terminal."""
 SHOWN_WARNINGS = 12
-EXIT_UNDETERMINED = 2
-"""The photos do not determine what was asked for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add `build` and `measure`."""
+    """Add `build`, `measure` and what is made of measurements."""
     parser.set_defaults(needs_settings=False)
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _configure_build(commands.add_parser("build", help="build a scene from a folder of photos"))
-    _configure_measure(commands.add_parser("measure", help="measure in a scene from marks"))
+    scene_results.configure(commands)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,45 +69,6 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", help="of the report; default: the name of the output folder")
     parser.add_argument("--lang", choices=LANGUAGES, default="fr", help="of the report")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-
-
-def _configure_measure(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Measures between points that are marked in two or more photos. The marks are a CSV with "
-        "the header photo,point,x_px,y_px (pixels of the upright photo, from its top-left corner)."
-    )
-    parser.set_defaults(act=_measure)
-    parser.add_argument("scene", type=Path, metavar="SCENE", help="folder of a built scene")
-    parser.add_argument("kind", choices=tuple(KINDS))
-    parser.add_argument("points", nargs="+", metavar="POINT", help="names in the marks file")
-    parser.add_argument("--marks", type=Path, required=True, metavar="FILE.csv")
-    parser.add_argument("--name", default="", help="what the measurement is called")
-    parser.add_argument("--json", action="store_true", help="print every field as JSON")
-
-
-def _measure(args: argparse.Namespace) -> int:
-    request = MeasureRequest(args.kind, tuple(args.points), read_marks(args.marks), args.name)
-    network = load_scene(args.scene.absolute()).network
-    if network is None:
-        raise SceneError("measure", f"{args.scene} has no cameras yet", help="Build it first")
-    measured = take(network, request)
-    if args.json:
-        print(json.dumps(measurement_document(measured), ensure_ascii=False))
-    else:
-        print(measurement_line(measured))
-    return 0 if measured.determined else EXIT_UNDETERMINED
-
-
-def measurement_line(measured: Measurement) -> str:
-    """One line for people: value, 95 % interval, what it rests on."""
-    if not measured.determined:
-        return f"{measured.name}: {measured.note}"
-    unit, note = measured.unit, f" ({measured.note})" if measured.note else ""
-    return (
-        f"{measured.name}: {measured.value:.4f} {unit}, 95 % interval "
-        f"{measured.ci95_low:.4f} to {measured.ci95_high:.4f} {unit}, "
-        f"{measured.method} from {len(measured.photos)} photos{note}"
-    )
 
 
 def _build(args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from droneteam.photogrammetry.bundle import Solution
 from droneteam.photogrammetry.bundle_problem import Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.georef import COLLINEAR_RATIO, line_ratio
 from droneteam.photogrammetry.misplaced import without_misplaced
 from droneteam.photogrammetry.scene import (
     Accuracy,
@@ -170,12 +171,24 @@ def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArra
     state = solution.state
     size = float(np.linalg.norm(np.ptp(state.centres, axis=0))) + 1e-9
     if setup.frame.kind == "enu" or setup.scale_source == "gcp":
-        sigma = (np.full(3, inf), np.array([TILT_SIGMA_RAD, TILT_SIGMA_RAD, inf]), inf)
+        tilt = _tilt_sigma(setup, state)
+        sigma = (np.full(3, inf), np.array([tilt, tilt, inf]), inf)
     else:
         scale = inf if setup.frame.metric else 1e-6
         sigma = (np.full(3, 1e-6 * size), np.full(3, 1e-6), scale)
     weak = bundle.gauge_information(bundle.layout(problem), state, sigma)
     return bundle.covariance(problem, solution, weak)
+
+
+def _tilt_sigma(setup: Setup, state: State) -> float:
+    """What gimbal angles or horizons say of the tilt, where the estimate rests on them.
+
+    Camera positions that do not lie on one line fix the tilt themselves, however badly: the
+    angles took no part in it and may not narrow what is stated of it.
+    """
+    positioned = state.centres[setup.positioned]
+    fixed = len(positioned) > 2 and line_ratio(positioned) > COLLINEAR_RATIO
+    return float("inf") if fixed and setup.scale_source != "gcp" else float(TILT_SIGMA_RAD)
 
 
 def _network(

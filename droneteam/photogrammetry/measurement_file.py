@@ -25,6 +25,7 @@ from droneteam.photogrammetry.measuring import (
     take,
     take_on_surface,
 )
+from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.surface import Raster
@@ -195,7 +196,7 @@ def _kept_of(row: Mapping[str, Any]) -> KeptMeasurement:
     )
 
 
-def _record(scene: Scene) -> Any:
+def _record(scene: Scene) -> StageRecord:
     for record in scene.stages:
         if record.manifest.stage == "adjust":
             return record
@@ -203,8 +204,7 @@ def _record(scene: Scene) -> Any:
 
 
 def _adjust_digest(scene: Scene) -> str:
-    digest: str = _record(scene).manifest.digest
-    return digest
+    return _record(scene).manifest.digest
 
 
 def _stage(scene: Scene, name: str) -> Path:

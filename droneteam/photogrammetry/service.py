@@ -31,6 +31,7 @@ from droneteam.photogrammetry.measurement_service import (
 from droneteam.photogrammetry.measuring import MeasureRequest, SurfaceRequest
 from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
 from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
+from droneteam.photogrammetry.report_service import write_diagram, write_report
 from droneteam.photogrammetry.runner import SceneCancelled
 from droneteam.photogrammetry.scene_document import Scene, scene_document
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
@@ -65,6 +66,8 @@ __all__ = [
     "record_measurement",
     "request_build",
     "retake_measurements",
+    "write_diagram",
+    "write_report",
 ]
 
 JOB_KIND = "scene.build"

@@ -261,7 +261,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
     Stage(
         name="export",
         run=run_export,
-        needs=("photos", "adjust", "dense", "surface"),
+        needs=("photos", "sfm", "adjust", "dense", "surface"),
         decides=lambda params: {
             "epsg": params.epsg,
             "language": params.language,

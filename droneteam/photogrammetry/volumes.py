@@ -20,7 +20,7 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.locate import Located, covariance_of
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame
-from droneteam.photogrammetry.surface import FILLED, NO_DATA, Grid, Raster, height_at
+from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster, height_at
 from droneteam.photogrammetry.surface_points import (
     CORRELATION_CELLS,
     cell_sigma,
@@ -40,7 +40,8 @@ class Region:
     """The cells of a surface inside a polygon.
 
     east_m, north_m, up_m, sigma_m : (c,) of the known cells; slope : (c, 2) change of height by
-    east and north; cell_m2 : of one cell; unknown, filled : shares of the polygon's cells.
+    east and north; gap : (c,) True where filled; cell_m2 : of one cell; unknown, filled : shares
+    of the polygon's cells.
     """
 
     east_m: FloatArray
@@ -48,6 +49,7 @@ class Region:
     up_m: FloatArray
     sigma_m: FloatArray
     slope: FloatArray
+    gap: NDArray[np.bool_]
     cell_m2: float
     unknown: float
     filled: float
@@ -85,7 +87,7 @@ def volume_above(
     region = region_of(raster, corners[:, :2])
     if why := _unusable(region):
         return why
-    rows = _follow_rows if follow else _plane_rows
+    rows = _following(corners) if follow else _plane_rows
     under = rows(corners, region.places) @ corners[:, 2]
     moved = field_response(network, raster, region)
     if isinstance(moved, str):
@@ -165,13 +167,13 @@ def region_of(raster: Raster, corners_en_m: FloatArray) -> Region:
     i, j = np.nonzero(known)
     east, north = raster.grid.centres()
     places = np.column_stack([east[j], north[i]])
-    sigma, _ = cell_sigma(raster, places)
-    filled = float((raster.mask[known] == FILLED).sum()) / count
+    sigma, gap = cell_sigma(raster, places)
+    filled = float(gap.sum()) / count
     unknown = 1.0 - len(i) / count
     slope = _slopes(raster)[i, j]
     up = raster.height_m[i, j].astype(np.float64)
     return Region(
-        places[:, 0], places[:, 1], up, sigma, slope, raster.grid.gsd_m**2, unknown, filled
+        places[:, 0], places[:, 1], up, sigma, slope, gap, raster.grid.gsd_m**2, unknown, filled
     )
 
 
@@ -202,10 +204,12 @@ def field_response(
 def own_variance(region: Region) -> float:
     """Variance (m⁶) of the volume from the cells' own noise, alike over neighbouring cells.
 
-    An exponential correlation makes 2π·length² cells err together.
+    An exponential correlation makes 2π·length² cells err together; filled ones all do.
     """
-    together = min(2.0 * math.pi * CORRELATION_CELLS**2, float(len(region.sigma_m)))
-    return float(region.cell_m2**2 * together * (region.sigma_m**2).sum())
+    measured = region.sigma_m[~region.gap]
+    together = min(2.0 * math.pi * CORRELATION_CELLS**2, float(len(measured)))
+    noise = together * float((measured**2).sum())
+    return region.cell_m2**2 * (noise + float(region.sigma_m[region.gap].sum()) ** 2)
 
 
 def _volume(
@@ -223,7 +227,7 @@ def _volume(
     if region.unknown > 0.0:
         said.append(f"{region.unknown:.1%} of the area is unknown and taken as the rest's mean")
     above = float(heights_m[heights_m > 0.0].sum()) * scale
-    below = -float(heights_m[heights_m < 0.0].sum()) * scale
+    below = float(np.abs(heights_m[heights_m < 0.0]).sum()) * scale
     said.append(f"{above:.3f} m³ above and {below:.3f} m³ below")
     return Volume(above - below, above, below, sigma_m3, change, photos, tuple(said))
 
@@ -279,19 +283,34 @@ def _plane_rows(corners: FloatArray, places: FloatArray) -> FloatArray:
     return np.asarray(at @ np.linalg.pinv(design))
 
 
-def _follow_rows(corners: FloatArray, places: FloatArray) -> FloatArray:
-    """(c, k) weights of the corners' heights, linear in triangles; the mean plane outside."""
+def _following(corners: FloatArray) -> Rows:
+    """The weights of a base that is linear in triangles between the corners.
+
+    Which triangle holds a place is settled once: corners on a circle have no single
+    triangulation, and a derivative must not jump between them.
+    """
     mesh = Delaunay(corners[:, :2])
-    triangle = mesh.find_simplex(places, tol=1e-9)
-    rows = _plane_rows(corners, places)
-    held = triangle >= 0
-    turn = mesh.transform[triangle[held]]
-    first = np.einsum("cij,cj->ci", turn[:, :2], places[held] - turn[:, 2])
-    weights = np.column_stack([first, 1.0 - first.sum(axis=1)])
-    rows[held] = 0.0
-    np.put_along_axis(block := rows[held], mesh.simplices[triangle[held]], weights, axis=1)
-    rows[held] = block
+
+    def rows(moved: FloatArray, places: FloatArray) -> FloatArray:
+        triangle = mesh.find_simplex(places, tol=1e-9)
+        weights = _plane_rows(moved, places)
+        held = np.flatnonzero(triangle >= 0)
+        names = mesh.simplices[triangle[held]]
+        weights[held] = 0.0
+        weights[held[:, None], names] = _barycentric(moved[names][:, :, :2], places[held])
+        return weights
+
     return rows
+
+
+def _barycentric(triangles: FloatArray, places: FloatArray) -> FloatArray:
+    """(c, 3) weights of the corners of (c, 3, 2) triangles at (c, 2) places."""
+    first = triangles[:, 0]
+    u, v, w = triangles[:, 1] - first, triangles[:, 2] - first, places - first
+    whole = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    second = (w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / whole
+    third = (u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / whole
+    return np.column_stack([1.0 - second - third, second, third])
 
 
 def _base_gradient(corners: FloatArray, region: Region, rows: Rows) -> FloatArray:
@@ -336,6 +355,7 @@ def _subset(region: Region, kept: NDArray[np.bool_]) -> Region:
         region.up_m[kept],
         region.sigma_m[kept],
         region.slope[kept],
+        region.gap[kept],
         region.cell_m2,
         1.0 - (1.0 - region.unknown) * float(kept.mean()),
         region.filled,
@@ -344,10 +364,18 @@ def _subset(region: Region, kept: NDArray[np.bool_]) -> Region:
 
 def _same_places(raster: Raster, there: FloatArray, up: FloatArray, region: Region) -> Region:
     """The other surface's cells at the region's places."""
-    sigma, _ = cell_sigma(raster, there[:, :2])
+    sigma, gap = cell_sigma(raster, there[:, :2])
     column, row = raster.grid.cell_of(there[:, 0], there[:, 1])
     i, j = row.astype(np.int64), column.astype(np.int64)
     slope = _slopes(raster)[i, j]
     return Region(
-        there[:, 0], there[:, 1], up, sigma, slope, region.cell_m2, region.unknown, region.filled
+        there[:, 0],
+        there[:, 1],
+        up,
+        sigma,
+        slope,
+        gap,
+        region.cell_m2,
+        region.unknown,
+        region.filled,
     )

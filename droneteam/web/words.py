@@ -166,16 +166,16 @@ CUSTODY: _Words = {
 
 MEASURE_KINDS: _Words = {
     "distance": _l("distance"),
+    "horizontal": _l("horizontal distance"),
     "height": _l("height"),
     "polyline": _l("polyline"),
     "area": _l("area"),
-    "horizontal": _l("distance seen from above"),
-    "plan_area": _l("area seen from above"),
+    "plan_area": _l("area in plan"),
     "volume": _l("volume"),
     "angle": _l("angle"),
     "slope": _l("slope"),
-    "profile": _l("profile"),
-    "section": _l("section"),
+    "profile": _l("profile (rise)"),
+    "section": _l("section (rise)"),
     "point": _l("point"),
 }
 
@@ -219,6 +219,9 @@ PRODUCTS: _Words = {
     "cloud_ply": _l("Point cloud (PLY)"),
     "mesh": _l("Textured mesh"),
     "mesh_ply": _l("Mesh (PLY)"),
+    "mesh_3dtiles": _l("Mesh (3D Tiles)"),
+    "diagram": _l("Scene diagram"),
+    "diagram_dxf": _l("Scene diagram (DXF)"),
     "report": _l("Report"),
     "cameras": _l("Camera positions"),
 }

@@ -173,9 +173,14 @@ class Outcome:
         return self.measured.ci95_low <= self.true <= self.measured.ci95_high
 
 
+def _own_seed(name: str, seed: int) -> int:
+    """A seed of this network and flight alone, so that no two share their noise."""
+    return 1000 * seed + list(SURVEYS).index(name)
+
+
 def marked_outcomes(name: str, seed: int, rounds: int = 2) -> Iterator[Outcome]:
     """Every kind from marks, on one simulated survey."""
-    survey = SURVEYS[name]
+    survey, seed = SURVEYS[name], _own_seed(name, seed)
     truth = truth_of(survey, seed)
     net = surveyed(survey, truth, 10 * seed)
     rng = np.random.default_rng(seed + 77)
@@ -268,7 +273,7 @@ def true_volume(corners: FloatArray) -> float:
 
 def surface_outcomes(name: str, seed: int) -> Iterator[Outcome]:
     """Lengths, heights, areas, slopes, profiles and a volume on a simulated surface."""
-    survey = SURVEYS[name]
+    survey, seed = SURVEYS[name], _own_seed(name, seed)
     truth = truth_of(survey, seed)
     net = surveyed(survey, truth, 10 * seed)
     site = surface_of(truth, net, seed + 5)

@@ -107,9 +107,25 @@ def test_too_much_for_a0_is_refused_with_what_would_help() -> None:
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("en", ["Scene diagram", "1:100", "distance 1: 10.000 m ± 0.012", "heights above WGS84"]),
-        ("nl", ["Situatieschets", "1:100", "distance 1: 10,000 m ± 0,012", "hoogten boven WGS84"]),
-        ("fr", ["Plan de situation", "1:100", "10,000 m ± 0,012", "hauteurs au-dessus de WGS84"]),
+        ("en", ["Scene diagram", "1:100", "distance 1: 10.000 m ± 0.012", "heights above: WGS84"]),
+        (
+            "nl",
+            [
+                "Situatieschets",
+                "1:100",
+                "distance 1: 10,000 m ± 0,012",
+                "hoogten boven: WGS84-ellipsoïde",
+            ],
+        ),
+        (
+            "fr",
+            [
+                "Plan de situation",
+                "1:100",
+                "10,000 m ± 0,012",
+                "hauteurs au-dessus de : ellipsoïde WGS84",
+            ],
+        ),
     ],
 )
 def test_the_pdf_says_it_in_the_language(

@@ -40,7 +40,7 @@ from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene import CameraNetwork, Frame
 from droneteam.photogrammetry.scene_document import Scene
-from droneteam.photogrammetry.scene_params import SceneParams
+from droneteam.photogrammetry.scene_params import SceneParams, params_document
 from droneteam.settings import Settings
 from tests.photogrammetry import fake_stages, test_service
 from tests.photogrammetry.fake_stages import fake_table
@@ -146,12 +146,12 @@ def test_the_database_keeps_both_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fake_stages, "network", known(fake_stages.network))
-    stages = [fake_table(preset_matters_to="adjust"), fake_table(preset_matters_to="adjust")]
+    stages = fake_table(preset_matters_to="adjust")
     monkeypatch.setattr(
         test_service.pipeline,
         "build_scene",
         lambda photos, folder, params, **callbacks: build_scene(
-            photos, folder, params, stages=stages[0], **callbacks
+            photos, folder, params, stages=stages, **callbacks
         ),
     )
     scene_id = test_service.make(engine, settings, photos, zones[0])
@@ -159,7 +159,8 @@ def test_the_database_keeps_both_too(
     network = fake_stages.network(
         [p.name for p in built.photos], {p.name: p.path for p in built.photos}
     )
-    request = MeasureRequest("distance", ("a", "c"), marks_of(network), "skid")
+    marks = tuple(m for m in marks_of(network) if m.point in ("a", "c"))
+    request = MeasureRequest("distance", ("a", "c"), marks, "skid")
     investigator = test_service.actor(zones[0], "investigator")
     with session_scope(engine) as session:
         first = service.measure_and_record(
@@ -187,8 +188,6 @@ def test_the_database_keeps_both_too(
 
 
 def _full() -> dict[str, object]:
-    from droneteam.photogrammetry.scene_params import params_document
-
     return params_document(SceneParams(preset="full", title="t"))
 
 

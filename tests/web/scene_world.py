@@ -7,25 +7,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyproj
 
 from droneteam import db
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import pipeline, service, uploads
+from droneteam.photogrammetry import pipeline, service, surface_files, uploads
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.runner import StageContext
 from droneteam.photogrammetry.scene import Camera, View
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
+from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
 from tests.photogrammetry.fake_stages import fake_table
 from tests.photogrammetry.networks import ORIGIN, Network, block_poses, network, orbit_poses
 from tests.photogrammetry.pictures import noise, write_jpeg
 from tests.photogrammetry.test_marking import cameras_of
+from tests.web import worlds
 from tests.web.conftest import Site
 
 CAMERA = Camera("PINHOLE", 800, 600, (700.0, 700.0, 400.0, 300.0))
 TARGETS = ("gcp_1", "gcp_2", "cp_1", "own_1")
 """Points 0 to 3 of the network carry a painted checkerboard; the first three are surveyed."""
 FINE = 5
+REACH_M, CELL_M, RISE = 15.0, 0.05, 0.1
+"""The ground: a square plane that rises by a tenth towards the east."""
 HALF_BOARD_PX = 9
 
 
@@ -87,9 +92,10 @@ def rebuild(site: Site, scene_id: int, truth: Network, *, shift_m: float = 0.0) 
             views.append(View(view.name, path, view.camera, pose))
         save_network(replace(cameras_of(truth), views=tuple(views)), context.folder)
 
+    runs = {"adjust": save_truth, "surface": save_slope, "export": save_products}
     table = tuple(
-        replace(stage, run=save_truth, decides=lambda params: {"shift": shift_m})
-        if stage.name == "adjust"
+        replace(stage, run=runs[stage.name], decides=lambda params: {"shift": shift_m})
+        if stage.name in runs
         else stage
         for stage in fake_table()
     )
@@ -103,6 +109,26 @@ def rebuild(site: Site, scene_id: int, truth: Network, *, shift_m: float = 0.0) 
     built = pipeline.build_scene(photos, out, params, stages=table)
     with db.session_scope(site.engine) as session:
         service._store_built(session, scene_id, built, photos)
+
+
+def save_slope(context: StageContext) -> None:
+    """A plane that rises towards the east, measured everywhere to 5 mm."""
+    cells = round(2.0 * REACH_M / CELL_M)
+    grid = Grid(-REACH_M, REACH_M, CELL_M, cells, cells)
+    east = -REACH_M + CELL_M * (np.arange(cells) + 0.5)
+    height = np.tile(RISE * east, (cells, 1)).astype(np.float32)
+    raster = Raster(
+        grid, height, np.full(height.shape, MEASURED, np.uint8), np.full_like(height, 0.005)
+    )
+    surface_files._save_raster(raster, context.folder / "dsm.npz")
+
+
+def save_products(context: StageContext) -> None:
+    """An orthophoto of that ground in UTM, and its cloud about the scene's origin."""
+    to_utm = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
+    east, north = to_utm.transform(ORIGIN.lon_deg, ORIGIN.lat_deg)
+    worlds.write_ortho(context.folder / "orthophoto.tif", east - 7.0, north + 4.5)
+    worlds.write_cloud(context.folder / "cloud.laz")
 
 
 def painted(truth: Network, view: int) -> np.ndarray:

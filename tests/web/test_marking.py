@@ -345,6 +345,38 @@ def test_points_without_marks_are_said_to_be_undetermined(site: Site) -> None:
     assert "nowhere" in made["measurement"]["note"]
 
 
+@pytest.mark.parametrize("on", ["wgs84", "orthophoto", "cloud"])
+def test_a_length_on_the_surface_is_that_of_the_sloping_ground(site: Site, on: str) -> None:
+    """Six metres to the east on a plane that rises by a tenth, asked in three ways."""
+    ends = np.array([[-3.0, 1.0], [3.0, 1.0]])
+    geodetic = EnuFrame(ORIGIN).geodetic_from_enu(np.column_stack([ends, [0.0, 0.0]]))
+    places = {
+        "wgs84": geodetic[:, :2].tolist(),
+        "orthophoto": [[(7.0 + e) / 0.01, (4.5 - n) / 0.01] for e, n in ends],
+        "cloud": ends.tolist(),
+    }[on]
+    body = {"kind": "distance", "on": on, "places": places, "name": f"on {on}"}
+    answer = post(site, "/surface/measurements", body)
+    assert answer.status_code == 201, answer.get_json()
+    value = answer.get_json()["measurement"]
+    # UTM's scale is 0.9998 here and its north 1.1 degrees off: both small against the slope.
+    assert value["value"] == pytest.approx(6.0 * np.hypot(1.0, scene_world.RISE), rel=1e-3)
+    assert value["ci95_low"] < value["value"] < value["ci95_high"]
+    assert value["method"] == "surface"
+    unnamed = post(site, "/surface/measurements", {**body, "name": " "})
+    assert unnamed.status_code == 422
+    level = post(site, "/surface/measure", {**body, "kind": "height"}).get_json()
+    assert level["value"] == pytest.approx(0.6, abs=0.02)
+
+
+def test_places_that_no_surface_has_are_not_measured(site: Site) -> None:
+    for places in ([[1e7, 1e7], [2e7, 2e7]], [[-9000.0, 5.0], [5.0, 5.0]]):
+        answer = post(
+            site, "/surface/measure", {"kind": "distance", "on": "orthophoto", "places": places}
+        )
+        assert answer.status_code == 422 or answer.get_json()["determined"] is False
+
+
 def rows(site: Site) -> set[int]:
     """The ids on the scene's list."""
     scene = site.client("investigator").get("/api/v1/scenes/1").get_json()

@@ -30,7 +30,7 @@ from droneteam.photogrammetry.export.numbers import (
     number,
     value_text,
 )
-from droneteam.photogrammetry.measure import frame_statement
+from droneteam.photogrammetry.export.sentences import translated
 from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import FloatArray, Frame, Measurement
 from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster
@@ -77,7 +77,7 @@ class Diagram:
 
     title: str
     language: Language
-    made_at: datetime
+    made_at: datetime | None
     frame: Frame
     points: tuple[DiagramPoint, ...]
     measurements: tuple[Measurement, ...]
@@ -227,8 +227,8 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
         "language": language,
         "words": text,
         "title": diagram.title,
-        "made_at": made.strftime("%Y-%m-%d %H:%M %Z"),
-        "date": [made.year, made.month, made.day],
+        "made_at": text["undated"] if made is None else made.strftime("%Y-%m-%d %H:%M %Z"),
+        "date": None if made is None else [made.year, made.month, made.day],
         "paper_mm": [sheet.width_mm, sheet.height_mm],
         "margin_mm": MARGIN_MM,
         "block_mm": BLOCK_MM,
@@ -260,14 +260,14 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
 
 def frame_words(frame: Frame, language: Language) -> str:
     """The frame and its vertical datum in the reader's language."""
-    text = words(language)
+    text, datum = words(language), translated(frame.vertical_datum, language)
     if frame.origin is None:
-        return f"{text['frame_local']}; {text['heights_above']} {frame.vertical_datum}"
+        return f"{text['frame_local']}; {text['heights_above']} {datum}"
     at = frame.origin
     return (
         f"{text['frame_enu']} {number(at.lat_deg, 7, language)}° N, "
         f"{number(at.lon_deg, 7, language)}° E, {number(at.alt_ellipsoid_m, 2, language)} m "
-        f"(WGS84); {text['heights_above']} {frame.vertical_datum}"
+        f"(WGS84); {text['heights_above']} {datum}"
     )
 
 
@@ -315,9 +315,18 @@ def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str,
         "kind": kind,
         "points": at.tolist(),
         "text": label,
-        "at": (at.mean(axis=0) if kind != "length" else 0.5 * (first + last)).tolist(),
+        "at": _label_place(measured, at).tolist(),
         "turn_deg": (turn + 90.0) % 180.0 - 90.0 if kind == "length" else 0.0,
     }
+
+
+def _label_place(measured: Measurement, at_mm: FloatArray) -> FloatArray:
+    """Where a measurement's text stands: beside an angle's vertex, on a line, within an area."""
+    if measured.kind in AREAS:
+        return np.asarray(at_mm.mean(axis=0))
+    if measured.kind in LENGTHS:
+        return np.asarray(0.5 * (at_mm[0] + at_mm[-1]))
+    return np.asarray(at_mm[len(at_mm) // 2] + [0.0, 4.0])
 
 
 def _picture(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any] | None:
@@ -366,8 +375,3 @@ def points_of(named: Sequence[tuple[Measurement, Sequence[str]]]) -> tuple[Diagr
         for name, at in zip(names, measured.points_enu_m, strict=True):
             found[name] = DiagramPoint(name, at)
     return tuple(found.values())
-
-
-def statement(frame: Frame) -> str:
-    """The frame in English, as interchange files state it."""
-    return frame_statement(frame)

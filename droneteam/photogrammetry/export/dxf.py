@@ -74,7 +74,7 @@ def _document(diagram: Diagram, sheet: Sheet, text_m: float) -> Drawing:
         "COORDINATE_SYSTEM": frame_statement(diagram.frame),
         "VERTICAL_DATUM": diagram.frame.vertical_datum,
         "SCALE": f"1:{sheet.scale}",
-        "STATE_OF": diagram.made_at.isoformat(),
+        "STATE_OF": "" if diagram.made_at is None else diagram.made_at.isoformat(),
     }
     for name, value in properties.items():
         document.header.custom_vars.append(name, value)
@@ -134,9 +134,11 @@ def _measurement(space: Modelspace, diagram: Diagram, measured: Measurement, tex
 
 def _statements(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float) -> None:
     text = words(diagram.language)
+    when = diagram.made_at
+    made = text["undated"] if when is None else f"{when:%Y-%m-%d %H:%M %Z}"
     lines = [
         f"{text['diagram']}: {diagram.title}",
-        f"{text['scale']} 1:{sheet.scale}; {text['made']} {diagram.made_at:%Y-%m-%d %H:%M %Z}",
+        f"{text['scale']} 1:{sheet.scale}; {text['made']} {made}",
         frame_statement(diagram.frame),
         text["interval_note"],
     ]

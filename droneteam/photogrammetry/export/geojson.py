@@ -20,7 +20,7 @@ DECIMALS_M = 4
 def write_geojson(
     network: CameraNetwork, measurements: tuple[Measurement, ...], path: Path
 ) -> None:
-    """One feature per photo and per measurement.
+    """One feature per photo and per measurement; a foreign member names the heights' datum.
 
     Raises
     ------
@@ -30,7 +30,11 @@ def write_geojson(
     features = [_camera(network.frame, view.name, view.centre_enu_m) for view in network.views]
     features += [f for m in measurements if (f := _measurement(network.frame, m)) is not None]
     partial = path.with_name(path.name + ".part")
-    collection = {"type": "FeatureCollection", "features": features}
+    collection = {
+        "type": "FeatureCollection",
+        "heights_above": network.frame.vertical_datum,
+        "features": features,
+    }
     partial.write_text(json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1))
     partial.replace(path)
 
@@ -65,10 +69,13 @@ def _measurement(frame: Frame, measured: Measurement) -> dict[str, Any] | None:
         "method": measured.method,
         "determined": measured.determined,
         "note": measured.note,
+        "photos": list(measured.photos),
+        "photos_rejected": list(measured.photos_rejected),
+        "frame": measured.frame,
     }
     if len(where) == 1:
         return _feature("Point", where[0], facts)
-    if measured.kind in ("area", "volume") and len(where) >= 3:
+    if measured.kind in ("area", "plan_area", "volume") and len(where) >= 3:
         return _feature("Polygon", [[*where, where[0]]], facts)
     return _feature("LineString", where, facts)
 

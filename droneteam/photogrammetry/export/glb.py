@@ -70,7 +70,7 @@ def write_glb(mesh: Mesh, path: Path, extras: dict[str, str] | None = None) -> N
     """
     if not len(mesh.triangles):
         raise InputError("a mesh without triangles cannot be written as glTF")
-    middle = np.round(mesh.vertices_enu_m.mean(axis=0), 3)
+    middle = middle_of(mesh)
     buffer = _Buffer()
     document = {
         "asset": {"version": "2.0", "generator": "droneteam"},
@@ -96,6 +96,11 @@ def write_glb(mesh: Mesh, path: Path, extras: dict[str, str] | None = None) -> N
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(_container(document, bytes(buffer.data)))
     partial.replace(path)
+
+
+def middle_of(mesh: Mesh) -> NDArray[np.float64]:
+    """(3,) what a written mesh's vertices are about: its middle to a millimetre."""
+    return np.asarray(np.round(mesh.vertices_enu_m.mean(axis=0), 3))
 
 
 def _primitive(mesh: Mesh, middle: NDArray[np.float64], buffer: _Buffer) -> dict[str, Any]:

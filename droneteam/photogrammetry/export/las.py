@@ -29,6 +29,10 @@ LEAF_POINTS = 20_000
 MAX_DEPTH = 10
 POINT_FORMAT = 7
 UNCLASSIFIED = 1
+OWN_USER_ID, OWN_RECORD_ID = "droneteam", 1
+"""The record that says in words what heights are above, which WKT 1 cannot for the ellipsoid."""
+SOFTWARE_BYTES = 32
+"""Length of the header's field; COPC's writer takes no records of ours, so z is named there."""
 
 
 def write_laz(cloud: DenseCloud, placement: Placement, path: Path) -> None:
@@ -55,6 +59,7 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     half = max(float(np.max(high - low)) / 2.0, 100.0 * SCALE_M) * 1.0001
     centre = (low + high) / 2.0
+    config.las_header.generating_software = software_field(placement)
     info = config.copc_info
     info.center_x, info.center_y, info.center_z = (float(c) for c in centre)
     info.halfsize, info.spacing = half, 2.0 * half / NODE_GRID
@@ -68,6 +73,12 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
         writer.AddNode(copclib.VoxelKey(*key), copclib.VectorChar(raw))
     writer.Close()
     partial.replace(path)
+
+
+def software_field(placement: Placement) -> str:
+    """What wrote a COPC file and what its z is above, as far as 32 bytes hold it."""
+    text = f"droneteam z:{placement.frame.vertical_datum}"
+    return text.encode("ascii", "replace")[:SOFTWARE_BYTES].decode()
 
 
 def octree(
@@ -136,6 +147,8 @@ def _header(cloud: DenseCloud, placement: Placement) -> laspy.LasHeader:
     )
     if placement.crs is not None:
         header.vlrs.append(WktCoordinateSystemVlr(_wkt(placement)))
+    stated = placement.height_statement.encode()
+    header.vlrs.append(laspy.VLR(OWN_USER_ID, OWN_RECORD_ID, "what z is above", stated))
     return header
 
 

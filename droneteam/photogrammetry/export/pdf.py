@@ -16,7 +16,7 @@ from datetime import datetime
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import typst
@@ -25,15 +25,27 @@ from numpy.typing import NDArray
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
 from droneteam.photogrammetry.export.figures import Figure
+from droneteam.photogrammetry.export.numbers import (
+    LANGUAGES,
+    Language,
+    check_language,
+    digits_of,
+    length_text,
+    number,
+)
+from droneteam.photogrammetry.export.sentences import translated
+from droneteam.photogrammetry.export.svg import write_network_figure, write_profile_figure
 from droneteam.photogrammetry.ortho import Ortho
-from droneteam.photogrammetry.scene import CameraNetwork, Measurement, ResidualRow
+from droneteam.photogrammetry.scene import CameraNetwork, Frame, Measurement, ResidualRow
 from droneteam.photogrammetry.surface import FILLED, MEASURED, Raster
 
-Language = Literal["nl", "fr", "en"]
-LANGUAGES: tuple[Language, ...] = ("nl", "fr", "en")
+__all__ = ["LANGUAGES", "Language", "PhotoFact", "ProductFact", "SceneReport", "write_report"]
+
 MAP_WIDTH_MM, MAP_HEIGHT_MM = 170.0, 205.0
 """Largest map on an A4 page with margins of 20 mm and a caption."""
 SCALES = (10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10000, 25000, 50000)
+SCALE_WARNING = "vertical scale not determined"
+"""How the adjustment's own warning begins, which is more exact than the report's."""
 BAR_SHARE = 0.3
 """The scale bar's length is the largest round number below this share of the map's width."""
 
@@ -63,10 +75,11 @@ class SceneReport:
 
     coverage : photos per cell, as `ortho.coverage` gives it; gsd_m : of the photos on the
     surface; facts : further rows (name, value) of the first table, already in the language.
+    made_at : the date of the report's facts, never the moment of writing; None when unknown.
     """
 
     title: str
-    made_at: datetime
+    made_at: datetime | None
     language: Language
     network: CameraNetwork
     photos: tuple[PhotoFact, ...]
@@ -84,9 +97,8 @@ class SceneReport:
     facts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.language not in LANGUAGES:
-            raise InputError(f"language {self.language!r} is not nl, fr or en", field="language")
-        if self.made_at.tzinfo is None:
+        check_language(self.language)
+        if self.made_at is not None and self.made_at.tzinfo is None:
             raise InputError("made_at must know its time zone", field="made_at")
 
 
@@ -126,8 +138,8 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "language": report.language,
         "words": text,
         "title": report.title,
-        "made_at": made.strftime("%Y-%m-%d %H:%M %Z"),
-        "date": [made.year, made.month, made.day],
+        "made_at": text["undated"] if made is None else made.strftime("%Y-%m-%d %H:%M %Z"),
+        "date": None if made is None else [made.year, made.month, made.day],
         "metric": report.network.frame.metric,
         "summary": _summary(report, text),
         "warnings": _warnings(report, text),
@@ -136,31 +148,19 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "rms": _rms(report, text),
         "gsd": length_text(report.gsd_m, report.language),
         "measurements": [_measured(m, report.language, text) for m in report.measurements],
+        "profiles": _profiles(report, text, folder),
         "cameras": _cameras(report),
-        "photos": [[p.name, _yes(p.registered, text), p.note, p.sha256] for p in report.photos],
+        "network": _network_figure(report, text, folder),
+        "photos": [
+            [p.name, _yes(p.registered, text), translated(p.note, report.language), p.sha256]
+            for p in report.photos
+        ],
         "products": [
             [p.name, _bytes(p.size_bytes, report.language), p.sha256] for p in report.products
         ],
         "versions": [list(row) for row in report.versions],
         "parameters": [list(row) for row in report.parameters],
     }
-
-
-def number(value: float, digits: int, language: Language) -> str:
-    """A number with a fixed count of decimals, a comma in Dutch and French; a dash for NaN."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:.{digits}f}".replace("-", "−")
-    return text if language == "en" else text.replace(".", ",")
-
-
-def length_text(value_m: float, language: Language) -> str:
-    """A small length in millimetres, a larger one in metres, with sensible digits."""
-    if not math.isfinite(value_m):
-        return "–"
-    if abs(value_m) < 0.1:
-        return f"{number(1e3 * value_m, 1, language)} mm"
-    return f"{number(value_m, 3, language)} m"
 
 
 def map_scale(width_m: float, height_m: float) -> int:
@@ -187,7 +187,7 @@ def _summary(report: SceneReport, text: dict[str, str]) -> list[list[str]]:
         [text["scale_source"], text["scale_" + accuracy.scale_source]],
         [text["vertical_scale"], _determined(accuracy.vertical_scale_determined, text)],
         [text["frame"], _frame(report, text)],
-        [text["datum"], " · ".join(s for s in (frame.vertical_datum, frame.note) if s)],
+        [text["datum"], _datum(frame, language)],
         [text["points"], f"{report.n_points:,}".replace(",", "\u202f")],
     ]
     if frame.metric:
@@ -202,6 +202,12 @@ def _summary(report: SceneReport, text: dict[str, str]) -> list[list[str]]:
         rows.append([text["area_measured"], f"{number(measured, 1, language)} m²"])
         rows.append([text["area_filled"], f"{number(filled, 1, language)} m²"])
     return rows + [list(row) for row in report.facts]
+
+
+def _datum(frame: Frame, language: Language) -> str:
+    """What heights are above, and what is to be known of it."""
+    stated = (translated(part, language) for part in (frame.vertical_datum, frame.note) if part)
+    return " · ".join(stated)
 
 
 def _frame(report: SceneReport, text: dict[str, str]) -> str:
@@ -223,8 +229,9 @@ def _determined(value: bool | None, text: dict[str, str]) -> str:
 
 def _warnings(report: SceneReport, text: dict[str, str]) -> list[str]:
     accuracy = report.network.accuracy
-    found = list(accuracy.warnings)
-    if accuracy.vertical_scale_determined is False:
+    found = [translated(warning, report.language) for warning in accuracy.warnings]
+    said = any(warning.startswith(SCALE_WARNING) for warning in accuracy.warnings)
+    if accuracy.vertical_scale_determined is False and not said:
         found.append(text["warn_vertical_scale"])
     if not report.network.frame.metric:
         found.append(text["warn_no_scale"])
@@ -325,8 +332,9 @@ def _measured(m: Measurement, language: Language, text: dict[str, str]) -> list[
     kind = text["kind_" + m.kind]
     method = text["method_" + m.method.replace("-", "_")]
     if not m.determined:
-        return [m.name, kind, text["not_determined"], "–", method, str(len(m.photos)), m.note]
-    digits = _digits(m)
+        why = translated(m.note, language)
+        return [m.name, kind, text["not_determined"], "–", method, _photo_count(m), why]
+    digits = digits_of(m)
     interval = f"{number(m.ci95_low, digits, language)} – {number(m.ci95_high, digits, language)}"
     return [
         m.name,
@@ -334,17 +342,34 @@ def _measured(m: Measurement, language: Language, text: dict[str, str]) -> list[
         f"{number(m.value, digits, language)} {m.unit}",
         f"{interval} {m.unit}",
         method,
-        str(len(m.photos)),
-        m.note,
+        _photo_count(m),
+        translated(m.note, language),
     ]
 
 
-def _digits(m: Measurement) -> int:
-    """Decimals that show the interval's width to two figures, at most millimetres' tenths."""
-    width = m.ci95_high - m.ci95_low
-    if not width > 0.0:
-        return 3
-    return int(min(4, max(0, 1 - math.floor(math.log10(width)))))
+def _photo_count(m: Measurement) -> str:
+    """How many photos a value rests on, and how many were marked but rejected."""
+    left_out = f" (−{len(m.photos_rejected)})" if m.photos_rejected else ""
+    return f"{len(m.photos)}{left_out}"
+
+
+def _profiles(report: SceneReport, text: dict[str, str], folder: Path) -> list[dict[str, Any]]:
+    """A plot for every profile and section."""
+    plots = []
+    for index, measured in enumerate(report.measurements):
+        if len(measured.series) < 2:
+            continue
+        path = folder / f"profile-{index}.svg"
+        size = write_profile_figure(measured, path, report.language)
+        alt = text["profile_alt"].format(name=measured.name)
+        plots.append({"title": measured.name, "file": path.name, "size_mm": size, "alt": alt})
+    return plots
+
+
+def _network_figure(report: SceneReport, text: dict[str, str], folder: Path) -> dict[str, Any]:
+    path = folder / "network.svg"
+    size = write_network_figure(report.network, path, report.language)
+    return {"file": path.name, "size_mm": size, "alt": text["network_alt"]}
 
 
 def _cameras(report: SceneReport) -> list[list[str]]:
