@@ -32,8 +32,11 @@ def in_raster(cameras: Path, raster_path: Path) -> list[tuple[str, float, float]
                 return []
             names, lon, lat = zip(*rows, strict=True)
             x, y = transform("EPSG:4326", raster.crs, lon, lat)
-            inverse = ~raster.transform
-            places = [inverse * at for at in zip(x, y, strict=True)]
+            grid = ~raster.transform
+            places = [
+                (grid.a * east + grid.b * north + grid.c, grid.d * east + grid.e * north + grid.f)
+                for east, north in zip(x, y, strict=True)
+            ]
     except (OSError, KeyError, TypeError, ValueError, rasterio.errors.RasterioError) as error:
         raise DecodeError(f"{cameras.name} cannot be drawn: {error}") from error
     return [(name, float(c), float(r)) for name, (c, r) in zip(names, places, strict=True)]

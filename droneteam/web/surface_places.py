@@ -31,7 +31,9 @@ def from_ortho(path: Path, pixels: Sequence[tuple[float, float]]) -> tuple[Place
             crs, grid = raster.crs, raster.transform
     except rasterio.errors.RasterioIOError as error:
         raise DecodeError(f"{path.name} is no readable GeoTIFF: {error}") from error
-    places = [grid * (column, row) for column, row in pixels]
+    places = [
+        (grid.a * x + grid.b * y + grid.c, grid.d * x + grid.e * y + grid.f) for x, y in pixels
+    ]
     return _geographic(None if crs is None else pyproj.CRS.from_user_input(crs), places)
 
 
