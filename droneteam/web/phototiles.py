@@ -1,5 +1,7 @@
 """Photos for browsers: tiles of an upright photo, small pictures, and exact cut-outs.
 
+Every tile is a full square, padded where the photo ends: viewers stretch what is smaller.
+
 A 20-megapixel photo is never sent whole: the viewer asks for the tiles that it shows.  All tiles
 of one level are cut at once, because decoding is what costs, and kept in a cache folder that is
 bounded.  Level 0 is the whole photo in one tile; the last level has the photo's own pixels.
@@ -93,7 +95,10 @@ def cut(
             except NotFound:
                 continue
             with Image.open(path, formats=("JPEG",)) as image:
-                _paste(canvas, np.asarray(image), column * TILE_PX - left, row * TILE_PX - upper)
+                here = np.asarray(image)[
+                    : size_px[1] - row * TILE_PX, : size_px[0] - column * TILE_PX
+                ]
+            _paste(canvas, here, column * TILE_PX - left, row * TILE_PX - upper)
     buffer = io.BytesIO()
     Image.fromarray(canvas).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -122,7 +127,7 @@ def _cut_level(photo: Path, size_px: tuple[int, int], halvings: int, folder: Pat
         partial.mkdir(parents=True)
         for left in range(0, width, TILE_PX):
             for top in range(0, height, TILE_PX):
-                box = (left, top, min(left + TILE_PX, width), min(top + TILE_PX, height))
+                box = (left, top, left + TILE_PX, top + TILE_PX)  # black beyond the photo
                 name = f"{left // TILE_PX}-{top // TILE_PX}.jpg"
                 image.crop(box).save(partial / name, quality=QUALITY)
         try:

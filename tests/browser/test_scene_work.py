@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import OpenPage, Server
@@ -64,6 +66,27 @@ def test_a_tap_near_a_target_marks_its_centre_and_outlives_a_reload(
     assert np.hypot(*(np.array(kept[first]) - world.pixel("gcp_1", index))) < 0.1
     page.reload()
     wait_until(page, "document.querySelector('#mark-count').textContent.startsWith('1 ')", "mark")
+    opened.check()
+
+
+def test_the_photo_shows_the_target_where_it_is_expected(
+    fresh: Server, open_page: OpenPage, world: World
+) -> None:
+    """In every photo, also where tiles are cut off by its edge: bright and dark quarters."""
+    opened = open_page(fresh, "/scenes/1/marks?point=gcp_1", "requester")
+    page = opened.page
+    page.locator("#mark-view").scroll_into_view_if_needed()
+    for _ in range(6):
+        shown_photo(page)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(300)
+        shot = Image.open(io.BytesIO(page.locator("#mark-view").screenshot())).convert("L")
+        grey = np.asarray(shot, dtype=float)
+        y, x = grey.shape[0] // 2, grey.shape[1] // 2
+        middle = grey[y - 60 : y + 60, x - 60 : x + 60]
+        assert (middle > 200).mean() > 0.05, "the board's bright squares"
+        assert (middle < 45).mean() > 0.05, "and its dark ones"
+        page.get_by_role("button", name="Next photo").click()
     opened.check()
 
 

@@ -193,12 +193,28 @@ def test_tiles_and_cut_outs_are_the_photos_own_pixels(site: Site, world: World) 
     assert [q.mean() > 128 for q in quarters] == [True, False, False, True]
     with client.get(f"{path}/tiles/1/1/0.jpg") as answer:
         tile = Image.open(io.BytesIO(answer.data))
-        assert tile.size == (288, 512)
+        assert tile.size == (512, 512), "a smaller one would be stretched by the viewer"
         assert "private" in answer.headers["Cache-Control"]
-    with client.get(f"{path}/tiles/0/0/0.jpg") as answer:
-        assert Image.open(io.BytesIO(answer.data)).size == (400, 300)
     with client.get(f"{path}/thumb.jpg") as answer:
         assert max(Image.open(io.BytesIO(answer.data)).size) == phototiles.THUMB_PX
+
+
+def test_every_level_shows_a_place_at_its_own_pixel(tmp_path: Path) -> None:
+    """A red square whose place is known, found again in the tiles of each level."""
+    pixels = np.full((700, 1300, 3), 60, dtype=np.uint8)
+    pixels[600:640, 1100:1160] = (250, 10, 10)
+    photo = tmp_path / "a.png"
+    Image.fromarray(pixels).save(photo)
+    size = (1300, 700)
+    for level in range(phototiles.levels(*size)):
+        scale = 2.0 ** (level + 1 - phototiles.levels(*size))
+        x, y = 1130.0 * scale, 620.0 * scale
+        place = (level, int(x // 512), int(y // 512))
+        tile = np.asarray(Image.open(phototiles.tile(photo, size, place, tmp_path)), dtype=int)
+        assert tile.shape == (512, 512, 3)
+        red = np.argwhere(tile[:, :, 0] - tile[:, :, 1] > 120)
+        centre = red.mean(axis=0) + 0.5 + 512 * np.array(place[2:0:-1])
+        assert np.allclose(centre, (y, x), atol=0.7), level
 
 
 @pytest.mark.parametrize("place", [(2, 0, 0), (1, 2, 0), (1, 0, 2), (-1, 0, 0)])
