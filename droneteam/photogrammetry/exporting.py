@@ -9,8 +9,9 @@ from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest, reporting
 from droneteam.photogrammetry.export import cog, diagram, geojson, glb, las, pdf, ply, tiles3d
 from droneteam.photogrammetry.measure import frame_statement
+from droneteam.photogrammetry.measurement_file import CLOUD_NAME
 from droneteam.photogrammetry.products import product_epsg, utm_epsg
-from droneteam.photogrammetry.reporting import CLOUD_NAME, REPORT_NAME, Parts, load_parts
+from droneteam.photogrammetry.reporting import REPORT_NAME, Parts, load_parts
 from droneteam.photogrammetry.runner import StageContext
 from droneteam.photogrammetry.surface import Raster
 

@@ -158,7 +158,8 @@ def _one_point(
     photos = {m.photo for m in marks}
     if len(photos) < 2:
         return f"{name} is marked in {len(photos)} oriented photo(s); two or more are needed"
-    kept, rejected = list(marks), ()
+    kept: list[Mark] = list(marks)
+    rejected: tuple[str, ...] = ()
     if len(marks) > 2:
         chosen = _agreeing_marks(arrays, index_of, marks, name, covariance)
         if isinstance(chosen, str):

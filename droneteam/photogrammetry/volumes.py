@@ -272,7 +272,7 @@ def _inside(grid: Grid, corners_en_m: FloatArray) -> NDArray[np.bool_]:
 def _slopes(raster: Raster) -> FloatArray:
     """(h, w, 2) change of height by east and north; 0 beside unknown cells."""
     south, east = np.gradient(raster.height_m.astype(np.float64), raster.grid.gsd_m)
-    return np.nan_to_num(np.stack([east, -south], axis=-1))
+    return np.asarray(np.nan_to_num(np.stack([east, -south], axis=-1)))
 
 
 def _plane_rows(corners: FloatArray, places: FloatArray) -> FloatArray:

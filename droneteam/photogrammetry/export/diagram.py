@@ -47,7 +47,7 @@ PAPERS_MM = {
 """ISO 216, lying."""
 PREFERRED_PAPER = "a3"
 MARGIN_MM = 12.0
-BLOCK_MM = 46.0
+BLOCK_MM = 36.0
 """Height of the title block."""
 GRID_MM = 18.0
 """Least spacing of grid lines on paper."""

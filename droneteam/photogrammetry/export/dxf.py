@@ -17,7 +17,8 @@ import numpy as np
 from ezdxf import units
 from ezdxf.document import Drawing
 from ezdxf.enums import TextEntityAlignment
-from ezdxf.layouts import Modelspace
+from ezdxf.filemanagement import new
+from ezdxf.layouts.layout import Modelspace
 
 from droneteam.photogrammetry.export.diagram import AREAS, Diagram, Sheet, sheet_of, words
 from droneteam.photogrammetry.export.numbers import value_text
@@ -61,7 +62,7 @@ def write_dxf(diagram: Diagram, path: Path) -> None:
 
 def _document(diagram: Diagram, sheet: Sheet, text_m: float) -> Drawing:
     with _repeatable():
-        document = ezdxf.new("R2010", units=units.M)
+        document = new("R2010", units=units.M)
     document.header["$MEASUREMENT"] = 1
     for name, colour in LAYERS.items():
         document.layers.add(name, color=colour)
@@ -170,9 +171,10 @@ def _text(
 @contextmanager
 def _repeatable() -> Iterator[None]:
     """Files without the moment and the random numbers that ezdxf otherwise writes into them."""
-    before = ezdxf.options.write_fixed_meta_data_for_testing
-    ezdxf.options.write_fixed_meta_data_for_testing = True
+    options = ezdxf.options  # type: ignore[attr-defined]
+    before = options.write_fixed_meta_data_for_testing
+    options.write_fixed_meta_data_for_testing = True
     try:
         yield
     finally:
-        ezdxf.options.write_fixed_meta_data_for_testing = before
+        options.write_fixed_meta_data_for_testing = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -177,5 +178,5 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _round_below(value: float) -> float:
     """The largest of 1, 2, 5 times a power of ten that is not above the value."""
-    power = 10.0 ** float(np.floor(np.log10(value)))
+    power = 10.0 ** math.floor(math.log10(value))
     return max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= value * (1 + 1e-9))
