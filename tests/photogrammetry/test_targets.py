@@ -64,14 +64,14 @@ def clicked(kind: str, seed: int, blur: float, noise: float) -> tuple[Target | N
 @pytest.mark.parametrize("kind", ["checkerboard", "cross", "circle", "dark circle"])
 def test_a_target_is_found_within_a_tenth_of_a_pixel(kind: str, blur: float, noise: float) -> None:
     errors, stated = [], []
-    for seed in range(7):
+    for seed in range(5):
         target, centre = clicked(kind, seed, blur, noise)
         if target is None:
             continue
         assert target.kind == kind.removeprefix("dark ")
         errors.append(np.hypot(target.x_px - centre[0], target.y_px - centre[1]))
         stated.append(target.sigma_px)
-    least = 2 if (kind, blur) == ("cross", 2.0) else 5  # a thin line drowns in blur and noise
+    least = 2 if (kind, blur) == ("cross", 2.0) else 4  # a thin line drowns in blur and noise
     assert len(errors) >= least
     assert max(errors) <= 0.15 if blur == 2.0 else max(errors) <= 0.1
     assert np.sqrt(np.mean(np.square(errors))) <= 0.1
@@ -81,7 +81,7 @@ def test_a_target_is_found_within_a_tenth_of_a_pixel(kind: str, blur: float, noi
 @pytest.mark.parametrize(("blur", "noise"), BLURS)
 @pytest.mark.parametrize("kind", ["stripe", "edge", "corner", "nothing"])
 def test_road_markings_and_edges_are_no_targets(kind: str, blur: float, noise: float) -> None:
-    assert [clicked(kind, seed, blur, noise)[0] for seed in range(4)] == [None] * 4
+    assert [clicked(kind, seed, blur, noise)[0] for seed in range(3)] == [None] * 3
 
 
 def coded(number: int, centre: np.ndarray, noise: float = 2.0) -> Gray:
