@@ -22,6 +22,8 @@ export default defineConfig({
         live: "src/live.ts",
         ortho: "src/ortho.ts",
         cloud: "src/cloud.ts",
+        marking: "src/marking.ts",
+        uploads: "src/uploads.ts",
       },
     },
   },

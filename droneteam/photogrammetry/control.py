@@ -385,6 +385,43 @@ def merge(*parts: Control) -> Control:
     return _checked(merged)
 
 
+def with_marks(control: Control, marks: Iterable[Mark], gone: Iterable[tuple[str, str]]) -> Control:
+    """The control with the marks that people set in place of the files', where both have one.
+
+    gone : (point, photo) of marks that were taken away.  Marks of points that the control does
+    not hold are left out: they are for measuring, not for placing.
+    """
+    known = {p.name for p in control.points} | {e for b in control.bars for e in (b.a, b.b)}
+    kept = {(m.point, m.photo): m for m in control.marks}
+    kept.update({(m.point, m.photo): m for m in marks if m.point in known})
+    for place in gone:
+        kept.pop(place, None)
+    return replace(control, marks=tuple(kept.values()))
+
+
+def write_marks(path: Path, marks: Iterable[Mark], gone: Iterable[tuple[str, str]]) -> None:
+    """Write what `read_marks` and `with_marks` take; a mark that was taken away has no place."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("photo", "point", "x_px", "y_px", "sigma_px"))
+        for m in marks:
+            rows.writerow((m.photo, m.point, repr(m.x_px), repr(m.y_px), repr(m.sigma_px)))
+        for point, photo in gone:
+            rows.writerow((photo, point, "", "", ""))
+
+
+def read_kept_marks(path: Path) -> tuple[tuple[Mark, ...], tuple[tuple[str, str], ...]]:
+    """The marks, and the places of those taken away, that `write_marks` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    marks = tuple(
+        Mark(r["point"], r["photo"], float(r["x_px"]), float(r["y_px"]), float(r["sigma_px"]))
+        for r in rows
+        if r["x_px"]
+    )
+    return marks, tuple((r["point"], r["photo"]) for r in rows if not r["x_px"])
+
+
 def with_checks(control: Control, names: Iterable[str]) -> Control:
     """The control with the named points and bars kept out of the adjustment.
 

@@ -115,6 +115,31 @@ def decode_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     return np.asarray(upright if turn is None else upright.transpose(turn))
 
 
+def decode_reduced(
+    path: Path, max_side_px: int, *, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8, upright, with a longer side of at most `max_side_px`.
+
+    A JPEG is decoded at an eighth, a quarter or a half where that suffices: many times faster.
+
+    Raises
+    ------
+    DecodeError
+        The file ends early or is damaged.
+    """
+    with _opened(path, max_pixels) as image:
+        orientation = _exif(image).orientation
+        if _bits(image) == 16:
+            small = Image.fromarray(_decode_16_bit(path))
+        else:
+            image.draft("RGB", (max_side_px, max_side_px))
+            _load(image, path)
+            small = image.convert("RGB")
+    small.thumbnail((max_side_px, max_side_px), Image.Resampling.BOX)
+    turn = _PIL_TURN.get(orientation)
+    return np.asarray(small if turn is None else small.transpose(turn))
+
+
 def _opened(path: Path, max_pixels: int) -> Image.Image:
     try:
         with _quiet():

@@ -24,10 +24,9 @@ from droneteam.photogrammetry.measuring import (
 )
 from droneteam.photogrammetry.models import MeasurementRow, SceneRow
 from droneteam.photogrammetry.scene import Measurement
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_cache import built
 from droneteam.photogrammetry.scene_files import finite_or_none
-from droneteam.photogrammetry.scene_rows import found_path, scene_row
-from droneteam.photogrammetry.scene_store import load_scene
+from droneteam.photogrammetry.scene_rows import scene_row
 from droneteam.photogrammetry.views import MeasurementView, measurement_view
 from droneteam.settings import Settings
 
@@ -53,7 +52,7 @@ def measure(
         The scene has not been built.
     """
     row = scene_row(session, actor, scene_id)
-    return measure_in(_built(row, settings), request)
+    return measure_in(built(row, settings), request)
 
 
 def measure_and_record(
@@ -66,7 +65,7 @@ def measure_and_record(
 ) -> MeasurementView:
     """The measurement, stored with the question and the marks that it rests on."""
     require_role(actor, *MEASURERS)
-    scene = _built(scene_row(session, actor, scene_id), settings)
+    scene = built(scene_row(session, actor, scene_id), settings)
     measured = measure_in(scene, request)
     if isinstance(request, SurfaceRequest):
         request = placed(request, network_of(scene).frame)
@@ -86,8 +85,10 @@ def retake_measurements(
     """
     require_role(actor, *MEASURERS)
     row = scene_row(session, actor, scene_id)
-    scene, digest = _built(row, settings), _adjusted(row)["digest"]
-    query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
+    scene, digest = built(row, settings), _adjusted(row)["digest"]
+    query = select(MeasurementRow).where(
+        MeasurementRow.scene_id == scene_id, MeasurementRow.removed_at.is_(None)
+    )
     rows = session.scalars(query.order_by(MeasurementRow.id)).all()
     repeated = {kept.supersedes_id for kept in rows}
     pairs = []
@@ -165,13 +166,6 @@ def _new_row(measurement: Measurement) -> MeasurementRow:
         photos_rejected=list(measurement.photos_rejected),
         series=[list(row) for row in measurement.series],
     )
-
-
-def _built(row: SceneRow, settings: Settings) -> Scene:
-    scene = load_scene(found_path(row.folder, settings)) if row.summary else None
-    if scene is None or scene.network is None:
-        raise Conflict(f"scene {row.id} has not been built; build it before measuring")
-    return scene
 
 
 def _adjusted(row: SceneRow) -> Mapping[str, Any]:

@@ -1,11 +1,20 @@
-"""TABLES scene, photo, measurement."""
+"""TABLES scene, photo, mark, upload, measurement."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from droneteam.db import Base, UtcDateTime
@@ -68,12 +77,56 @@ class PhotoRow(Base):
     residual_m: Mapped[float | None] = mapped_column(Float)
 
 
+class MarkRow(Base):
+    """One act of marking a point in a photo; never changed.
+
+    The newest row of a point in a photo holds; one without a place took the mark away.
+    source : "hand", or the kind of target that the place was refined on.
+    """
+
+    __tablename__ = "mark"
+    __table_args__ = (Index("ix_mark_scene_id_point", "scene_id", "point"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id"))
+    point: Mapped[str] = mapped_column(String(100))
+    photo: Mapped[str] = mapped_column(String(255))
+    x_px: Mapped[float | None] = mapped_column(Float)
+    y_px: Mapped[float | None] = mapped_column(Float)
+    sigma_px: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(20))
+    marked_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    marked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class UploadRow(Base):
+    """A photo on its way into a scene's folder, chunk by chunk.
+
+    sha256 : what the sender says that the whole file has; checked before it is taken in.
+    state : open, done or refused.  How much has come is the size of the part file.
+    """
+
+    __tablename__ = "upload"
+    __table_args__ = (UniqueConstraint("scene_id", "sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(10), default="open")
+    started_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class MeasurementRow(Base):
-    """A stored measurement; never changed, only superseded.
+    """A stored measurement; its value is never changed, only superseded.
 
     marks : what was measured from.  request : the whole question, so that it can be asked again;
     None in rows of before 0002.  adjust_digest : the camera network that it was computed with.
     supersedes_id : the measurement that this one repeats after the scene was built again.
+    removed_* : who took it off the list, when and why; it stays in the database.
     """
 
     __tablename__ = "measurement"
@@ -101,3 +154,6 @@ class MeasurementRow(Base):
     series: Mapped[list[Any] | None] = mapped_column(JSON)
     request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("measurement.id"))
+    removed_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_reason: Mapped[str | None] = mapped_column(Text)

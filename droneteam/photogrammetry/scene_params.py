@@ -16,7 +16,7 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 Preset = Literal["preview", "normal", "full"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 LANGUAGES = ("fr", "nl", "en")
-_CONTROL = ("gcp_path", "check_path", "scale_bars_path")
+_CONTROL = ("gcp_path", "check_path", "scale_bars_path", "marks_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class SceneParams:
 
     camera : a calibration for every photo, taken as exact.
     gcp_path, check_path, scale_bars_path : control, points kept out of the adjustment, lengths.
+    marks_path : marks of control that people set in the browser, in place of the files' own.
     until : the last stage to run.
     area : corners that the cloud and its products are cut to, with a margin; None for all.
     epsg : reference system of the products; None for Belgian Lambert 2008 in Belgium and the UTM
@@ -38,6 +39,7 @@ class SceneParams:
     gcp_path: Path | None = None
     check_path: Path | None = None
     scale_bars_path: Path | None = None
+    marks_path: Path | None = None
     until: StageName = "export"
     epsg: int | None = None
     language: str = "fr"
@@ -62,7 +64,7 @@ class SceneParams:
             raise InputError(f"threads {self.threads} is less than 1", field="threads")
         if self.area is not None:
             check_area(self.area)
-        for path in (self.gcp_path, self.check_path, self.scale_bars_path):
+        for path in (getattr(self, name) for name in _CONTROL):
             if path is not None and not path.is_file():
                 raise InputError(f"there is no file {path}", field="control")
 

@@ -19,6 +19,7 @@ from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.jobs import JobContext
 from droneteam.photogrammetry import binding, imagefile
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
+from droneteam.photogrammetry.marks import params_with_marks
 from droneteam.photogrammetry.measurement_service import (
     MEASURERS,
     RetakenView,
@@ -33,7 +34,7 @@ from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
 from droneteam.photogrammetry.report_service import write_diagram, write_report
 from droneteam.photogrammetry.runner import SceneCancelled
 from droneteam.photogrammetry.scene_document import Scene, scene_document
-from droneteam.photogrammetry.scene_params import SceneParams, params_document, params_of
+from droneteam.photogrammetry.scene_params import SceneParams, params_document
 from droneteam.photogrammetry.scene_rows import found_path, scene_row, stored_path
 from droneteam.photogrammetry.views import (
     MeasurementView,
@@ -194,7 +195,9 @@ def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings)
     row = scene_row(session, actor, scene_id)
     folder = found_path(row.photos_folder, settings)
     photos = tuple(photo_view(photo, folder) for photo in _photo_rows(session, scene_id))
-    query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
+    query = select(MeasurementRow).where(
+        MeasurementRow.scene_id == scene_id, MeasurementRow.removed_at.is_(None)
+    )
     measurements = tuple(
         measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
     )
@@ -214,7 +217,7 @@ def build_job(context: JobContext) -> None:
         row = scene_row(session, SYSTEM, scene_id)
         photos = found_path(row.photos_folder, context.settings)
         folder = found_path(row.folder, context.settings)
-        params = params_of(row.params)
+        params = params_with_marks(session, row, context.settings)
     try:
         scene = _build_when_free(context, photos, folder, params)
     except SceneCancelled as error:

@@ -15,7 +15,6 @@ from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
 from droneteam.photogrammetry.area import corners_enu, crop
-from droneteam.photogrammetry.control import NO_CONTROL, Control, merge, read_control
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
@@ -34,6 +33,7 @@ from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
+from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.photogrammetry.scene_files import load_network, save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
 from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
@@ -189,24 +189,6 @@ def check_params(params: SceneParams) -> None:
         transformer(params.epsg)
 
 
-def read_scene_control(params: SceneParams) -> Control:
-    """Control points, check points and scale bars of the files that the parameters name.
-
-    Raises
-    ------
-    InputError
-        Names the file, the line and what is wrong with it.
-    """
-    parts = []
-    if params.gcp_path is not None:
-        parts.append(read_control(params.gcp_path))
-    if params.check_path is not None:
-        parts.append(read_control(params.check_path, role="check"))
-    if params.scale_bars_path is not None:
-        parts.append(read_control(params.scale_bars_path))
-    return merge(*parts) if parts else NO_CONTROL
-
-
 def cell_size(network: CameraNetwork, preset: Preset) -> float:
     """The surface's cell, in the frame's unit: a pixel of the photos as dense stereo saw them.
 
@@ -254,7 +236,12 @@ def _photo_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
 
 
 def _control_hashes(photos: SceneInput, params: SceneParams) -> dict[str, str]:
-    named = {"gcp": params.gcp_path, "check": params.check_path, "bars": params.scale_bars_path}
+    named = {
+        "gcp": params.gcp_path,
+        "check": params.check_path,
+        "bars": params.scale_bars_path,
+        "marks": params.marks_path,
+    }
     return {name: file_sha256(path) for name, path in named.items() if path is not None}
 
 

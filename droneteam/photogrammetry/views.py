@@ -47,6 +47,11 @@ class MeasurementView:
     request: Mapping[str, Any] | None = None
     supersedes: int | None = None
 
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The names of the marked points that it was made from, in order."""
+        return tuple(self.request["points"]) if self.request is not None else ()
+
 
 @dataclass(frozen=True, slots=True)
 class SceneView:

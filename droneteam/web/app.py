@@ -17,10 +17,13 @@ from droneteam.web.api import board as api_board
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import door
 from droneteam.web.api import live as api_live
+from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
+from droneteam.web.api import surface as api_surface
+from droneteam.web.api import uploads as api_uploads
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
@@ -43,12 +46,15 @@ from droneteam.web.views import (
     handling,
     home,
     live,
+    marking,
+    measurements,
     missions,
     people,
     registry,
     requests,
     scenes,
     statistics,
+    uploads,
     whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
@@ -67,6 +73,9 @@ PAGES = (
     live.bp,
     alerts.bp,
     scenes.bp,
+    uploads.bp,
+    marking.bp,
+    measurements.bp,
     cases.bp,
     people.bp,
     audit_log.bp,
@@ -86,6 +95,9 @@ API = (
     api_missions.bp,
     api_live.bp,
     api_scenes.bp,
+    api_uploads.bp,
+    api_marking.bp,
+    api_surface.bp,
     api_cases.bp,
 )
 

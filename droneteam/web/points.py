@@ -41,6 +41,25 @@ def point_buffer(cloud: Path, cache: Path, budget: int = BUDGET) -> Path:
     return path
 
 
+def reference_system(cloud: Path) -> str | None:
+    """The cloud's reference system, such as EPSG:3812; None where it states none.
+
+    Raises
+    ------
+    DecodeError
+        The file is no LAS or LAZ.
+    """
+    try:
+        with laspy.open(cloud) as reader:
+            crs = reader.header.parse_crs()
+    except (laspy.errors.LaspyException, OSError, ValueError) as error:
+        raise DecodeError(f"{cloud.name} is no readable point cloud: {error}") from error
+    if crs is None:
+        return None
+    code = crs.to_epsg()
+    return str(crs.name) if code is None else f"EPSG:{code}"
+
+
 def picture(cloud: Path, cache: Path, view: str) -> Path:
     """The file that holds the cloud's picture from the top, the south or the east.
 

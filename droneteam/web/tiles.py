@@ -56,6 +56,21 @@ def raster_info(path: Path) -> RasterInfo:
         raise DecodeError(f"{path.name} is no readable GeoTIFF: {error}") from error
 
 
+def reference_system(path: Path) -> str | None:
+    """The raster's reference system, such as EPSG:3812; None where it states none.
+
+    Raises
+    ------
+    DecodeError
+        The file is no GeoTIFF.
+    """
+    try:
+        with rasterio.open(path, driver=DRIVER) as raster:
+            return None if raster.crs is None else str(raster.crs)
+    except rasterio.errors.RasterioIOError as error:
+        raise DecodeError(f"{path.name} is no readable GeoTIFF: {error}") from error
+
+
 def tile_png(path: Path, level: int, column: int, row: int) -> bytes:
     """One tile as PNG; transparent where the raster has nothing.
 

@@ -209,6 +209,34 @@ MEASURE_KINDS: _Words = {
     "point": _l("point"),
 }
 
+POINT_ROLES: _Words = {
+    "control": _l("control point"),
+    "check": _l("check point"),
+    "bar": _l("end of a scale bar"),
+    "own": _l("own point"),
+}
+
+MARK_SOURCES: _Words = {
+    "hand": _l("set by hand"),
+    "file": _l("from the control file"),
+    "checkerboard": _l("centre of a checkerboard"),
+    "cross": _l("centre of a cross"),
+    "circle": _l("centre of a circle"),
+    "coded": _l("centre of a coded target"),
+}
+
+UPLOAD_STATES: _Words = {
+    "open": _l("not complete"),
+    "done": _l("received and checked"),
+    "refused": _l("not accepted"),
+}
+
+PHOTO_VERDICTS: _Words = {
+    "use": _l("good"),
+    "warn": _l("usable, with care"),
+    "skip": _l("left out"),
+}
+
 MEASURE_METHODS: _Words = {
     "multi-ray": _l("marks in photos"),
     "surface": _l("surface model"),
@@ -323,6 +351,10 @@ FILTERS = {
     "job_state": named(JOB_STATES),
     "measure_kind": named(MEASURE_KINDS),
     "measure_method": named(MEASURE_METHODS),
+    "point_role": named(POINT_ROLES),
+    "mark_source": named(MARK_SOURCES),
+    "upload_state": named(UPLOAD_STATES),
+    "photo_verdict": named(PHOTO_VERDICTS),
     "product_name": named(PRODUCTS),
     "custody_action": named(CUSTODY),
     "organisation_option": organisation_option,

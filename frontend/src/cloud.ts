@@ -23,13 +23,19 @@ import {
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
+import { Refused, send } from "./lib/api";
 import { byId, fill, pageData } from "./lib/page";
 
 interface CloudData {
   readonly pointsUrl: string;
+  readonly measureUrl: string;
+  readonly recordUrl: string | null;
   readonly metric: boolean;
   readonly texts: Readonly<
-    Record<"loading" | "shown" | "failed" | "noWebgl" | "first" | "second" | "distance" | "nothing" | "notMetric", string>
+    Record<
+      "loading" | "shown" | "failed" | "noWebgl" | "first" | "second" | "nothing" | "notMetric" | "measured" | "asking" | "failed_measure" | "nameFirst",
+      string
+    >
   >;
 }
 
@@ -68,6 +74,52 @@ function cloudOf(buffer: ArrayBuffer): Points {
   const size = (2.2 * radius) / Math.sqrt(buffer.byteLength / BYTES_PER_POINT);
   return new Points(geometry, new PointsMaterial({ size, vertexColors: true, sizeAttenuation: true }));
 }
+
+interface Measured {
+  readonly value: number | null;
+  readonly unit: string;
+  readonly ci95_low: number | null;
+  readonly ci95_high: number | null;
+  readonly note: string;
+}
+
+const keep = document.getElementById("cloud-keep") as HTMLFormElement | null;
+let asked: object | null = null;
+
+/** The number and its interval are the server's, on the surface at the places that were tapped. */
+async function measured(ends: readonly Vector3[]): Promise<void> {
+  const places = ends.map((end) => [end.x, end.y]);
+  asked = { kind: byId<HTMLSelectElement>("cloud-kind").value, on: "cloud", places };
+  result.textContent = data.texts.asking;
+  try {
+    const found = await send<Measured>(data.measureUrl, asked);
+    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => v?.toFixed(3) ?? "–");
+    result.textContent = found.value === null
+      ? found.note
+      : fill(data.texts.measured, { value: value ?? "", unit: found.unit, low: low ?? "", high: high ?? "" });
+    if (keep !== null) keep.hidden = data.recordUrl === null;
+  } catch (error) {
+    if (!(error instanceof Refused || error instanceof TypeError)) throw error;
+    result.textContent = fill(data.texts.failed_measure, { why: error.message });
+  }
+}
+
+keep?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = byId<HTMLInputElement>("cloud-name").value.trim();
+  if (name === "" || asked === null || data.recordUrl === null) {
+    result.textContent = data.texts.nameFirst;
+    return;
+  }
+  send(data.recordUrl, { ...asked, name })
+    .then(() => {
+      location.hash = "measurements";
+      location.reload();
+    })
+    .catch((error: unknown) => {
+      result.textContent = fill(data.texts.failed_measure, { why: error instanceof Error ? error.message : "" });
+    });
+});
 
 class Viewer {
   private readonly scene = new Scene();
@@ -155,13 +207,9 @@ class Viewer {
     const geometry = new BufferGeometry().setFromPoints([first, second]);
     this.line = new Line(geometry, new LineBasicMaterial({ color: "#ffc233", depthTest: false }));
     this.scene.add(this.line);
-    const metres = first.distanceTo(second).toFixed(3);
-    const height = Math.abs(first.z - second.z).toFixed(3);
-    const level = Math.hypot(first.x - second.x, first.y - second.y).toFixed(3);
-    result.textContent = data.metric
-      ? fill(data.texts.distance, { metres, height, level })
-      : data.texts.notMetric;
     this.redraw();
+    if (data.metric) void measured([first, second]);
+    else result.textContent = data.texts.notMetric;
   }
 
   private pick(event: PointerEvent): Vector3 | null {

@@ -65,13 +65,17 @@ function followProgress(): void {
   const ask = async (): Promise<void> => {
     const response = await fetch(url, { headers: { Accept: "application/json" } });
     if (!response.ok) return;
-    const answer = (await response.json()) as { state: string; stages: Stage[] };
+    const answer = (await response.json()) as { state: string; stages: Stage[]; left_s: number | null };
     for (const stage of answer.stages) {
       const row = list.querySelector(`[data-stage="${CSS.escape(stage.name)}"]`);
       const bar = row?.querySelector("progress");
       const text = row?.querySelector("[data-message]");
       if (bar) bar.value = stage.fraction;
       if (text && stage.message !== "") text.textContent = stage.message;
+    }
+    const left = document.getElementById("time-left");
+    if (left !== null && answer.left_s !== null) {
+      left.textContent = fill(left.dataset["text"] ?? "", { left: duration(answer.left_s) });
     }
     if (answer.state !== "queued" && answer.state !== "running") location.reload();
   };

@@ -23,7 +23,7 @@ from droneteam.missions import service as missions
 from droneteam.missions.live import LiveState
 from droneteam.web.assets import DIST
 from droneteam.web.views.account import SESSION_KEY
-from tests.web import worlds
+from tests.web import scene_world, worlds
 from tests.web.conftest import Site, open_site, seeded
 
 __all__ = ["seeded"]
@@ -41,6 +41,8 @@ FLAGS = (
     "--disable-quic",
     "--disable-dev-shm-usage",
 )
+MARKED_SCENE = 2
+"""The story's scene with photos to mark in."""
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 SCREENSHOTS = os.environ.get("DRONETEAM_SCREENSHOTS")
 """A folder to keep pictures for the documentation in; nothing is kept without it."""
@@ -159,6 +161,7 @@ def tell(site: Site, folder: Path) -> None:
     )
     worlds.plan_mission(site)
     worlds.built_scene(site)
+    assert scene_world.marked_scene(site).scene_id == MARKED_SCENE
     worlds.case_with_item(site, folder)
     with db.session_scope(site.engine) as session:
         put_in_the_sky(session, site)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page
 
 from droneteam import db
 from droneteam.missions import service as missions
 from tests.browser.conftest import OpenPage, Server, live_state
-from tests.web import worlds
+from tests.web import scene_world, worlds
 from tests.web.conftest import NOW, PASSWORD
 
 PATIENCE_S = 60.0
@@ -162,32 +164,41 @@ def test_a_browser_without_event_streams_polls(fresh: Server, open_page: OpenPag
     opened.check()
 
 
-def test_a_distance_is_measured_on_the_orthophoto(story: Server, open_page: OpenPage) -> None:
-    opened = open_page(story, "/scenes/1", "investigator")
+def test_a_distance_is_measured_on_the_orthophoto_and_kept_by_name(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    scene_world.marked_scene(fresh.site)
+    opened = open_page(fresh, "/scenes/1", "investigator")
     page = opened.page
     page.locator("#ortho-map canvas").first.wait_for()
-    page.get_by_role("button", name="Measure a distance").first.click()
+    page.get_by_role("button", name="Tap the points").click()
     box = page.locator("#ortho-map").bounding_box()
     assert box is not None
     middle = box["height"] / 2
     page.locator("#ortho-map").click(position={"x": box["width"] / 2 - 150, "y": middle})
     page.wait_for_timeout(400)
-    page.locator("#ortho-map").dblclick(position={"x": box["width"] / 2 + 150, "y": middle})
-    text = wait_until(
-        page,
-        "/\\d m$/.test(document.querySelector('#ortho-result').textContent) &&"
-        " document.querySelector('#ortho-result').textContent",
-        "the distance",
-    )
-    metres = float(text.removesuffix(" m"))
-    # The whole raster, 9 m high, is fitted into the window: 300 pixels are that share of it.
-    fitted = (box["height"] - 20) / 9.0
-    assert abs(metres - 300.0 / fitted) < 0.25
+    page.locator("#ortho-map").click(position={"x": box["width"] / 2 + 150, "y": middle})
+    result = "document.querySelector('#ortho-result').textContent"
+    text = wait_until(page, f"{result}.includes('95 % interval') && {result}", "the distance")
+    metres, low, high = float(text.split()[0]), float(text.split()[5]), float(text.split()[7])
+    # The whole raster, 9 m high, is fitted into the window: 300 pixels are that share of it,
+    # and the ground under them rises.
+    level_m = 300.0 / ((box["height"] - 20) / 9.0)
+    assert metres == pytest.approx(level_m * math.hypot(1.0, scene_world.RISE), rel=0.03)
+    assert low < metres < high < low + 0.5
+    page.fill("#ortho-name", "skid 7")
+    page.get_by_role("button", name="Keep the measurement").click()
+    page.locator("tr", has_text="skid 7").wait_for()
+    page.reload()
+    row = page.locator("tr", has_text="skid 7").inner_text()
+    assert f"{metres:.3f} m" in row
+    assert "surface model" in row
     opened.check()
 
 
-def test_the_cloud_is_drawn_turned_and_measured(story: Server, open_page: OpenPage) -> None:
-    opened = open_page(story, "/scenes/1", "investigator")
+def test_the_cloud_is_drawn_turned_and_measured(fresh: Server, open_page: OpenPage) -> None:
+    scene_world.marked_scene(fresh.site)
+    opened = open_page(fresh, "/scenes/1", "investigator")
     page = opened.page
     wait_until(page, "document.querySelector('#cloud-view').dataset.ready", "the cloud")
     page.locator("#cloud-view").scroll_into_view_if_needed()
@@ -199,13 +210,9 @@ def test_the_cloud_is_drawn_turned_and_measured(story: Server, open_page: OpenPa
         at = {"x": box["width"] / 2 + x, "y": box["height"] / 2 + 110}
         page.locator("#cloud-view").click(position=at)
         page.wait_for_timeout(300)
-    text = wait_until(
-        page,
-        "document.querySelector('#cloud-result').textContent.startsWith('Distance') &&"
-        " document.querySelector('#cloud-result').textContent",
-        "the distance",
-    )
-    assert 0.3 < float(text.split()[1]) < 10.0
+    result = "document.querySelector('#cloud-result').textContent"
+    text = wait_until(page, f"{result}.includes('95 % interval') && {result}", "the distance")
+    assert 0.3 < float(text.split()[0]) < 10.0
     opened.check()
 
 

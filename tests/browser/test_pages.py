@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from droneteam.web.assets import DIST
-from tests.browser.conftest import OpenPage, Server, Watched, keep_picture
+from tests.browser.conftest import MARKED_SCENE, OpenPage, Server, Watched, keep_picture
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
@@ -25,6 +25,9 @@ PAGES = {
     "live": ("coordinator", "/live/"),
     "alert": ("pilot", "/alerts/1"),
     "scene": ("investigator", "/scenes/1"),
+    "scene-form": ("investigator", "/scenes/new"),
+    "photos": ("investigator", f"/scenes/{MARKED_SCENE}/photos"),
+    "marking": ("investigator", f"/scenes/{MARKED_SCENE}/marks?point=gcp_1"),
     "case": ("investigator", "/cases/1"),
     "audit": ("auditor", "/audit/"),
     "error": ("requester", "/requests/999"),
@@ -43,7 +46,7 @@ TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
 """Each page in one look; the slow test shows every page in every look."""
 PICTURED = frozenset(PAGES) - {
     *("requests", "plan", "missions", "mission-form"),
-    *("alert", "error", "account"),
+    *("alert", "error", "account", "scene-form", "photos"),
     *("request-list", "calendars", "registry", "agreement", "figures", "sizes"),
     *("what-if", "compare"),
 }

@@ -42,6 +42,9 @@ PLANNERS = roles("pilot", "coordinator")
 CASE_OPENERS = roles("investigator", "pilot", "coordinator", "administrator")
 EXPORTERS = roles("investigator", "administrator")
 SCENE_BUILDERS = roles("pilot", "investigator", "coordinator", "administrator")
+MEASURERS = roles("investigator", "pilot", "coordinator")
+MEASUREMENT = "<id:scene_id>/measurements/<id:measurement_id>"
+PHOTO = "/scenes/<id:scene_id>/photos/<photo>"
 ALERT_ANSWERERS = roles("pilot", "coordinator", "administrator")
 ATTACHERS = roles("requester", "coordinator", "pilot")
 FIGURES = roles("coordinator", "manager", "auditor", "administrator")
@@ -128,6 +131,23 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /scenes/<id:scene_id>/points.bin": SIGNED_IN,
     "GET /scenes/<id:scene_id>/cloud-<view>.png": SIGNED_IN,
     "GET /scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
+    "GET /scenes/new": SCENE_BUILDERS,
+    "POST /scenes/new": SCENE_BUILDERS,
+    "GET /scenes/<id:scene_id>/photos": SIGNED_IN,
+    "POST /scenes/<id:scene_id>/photos": SCENE_BUILDERS,
+    "POST /scenes/<id:scene_id>/control": SCENE_BUILDERS,
+    "GET /scenes/<id:scene_id>/marks": SIGNED_IN,
+    "POST /scenes/<id:scene_id>/marks": MEASURERS,
+    "POST /scenes/<id:scene_id>/marks/remove": MEASURERS,
+    f"GET {PHOTO}/tiles/<int:level>/<int:column>/<int:row>.jpg": SIGNED_IN,
+    f"GET {PHOTO}/cut.png": SIGNED_IN,
+    f"GET {PHOTO}/thumb.jpg": SIGNED_IN,
+    "POST /scenes/<id:scene_id>/measurements": MEASURERS,
+    f"POST /scenes/{MEASUREMENT}/rename": MEASURERS,
+    f"POST /scenes/{MEASUREMENT}/remove": MEASURERS,
+    f"POST /scenes/{MEASUREMENT}/recompute": MEASURERS,
+    "GET /scenes/<id:scene_id>/measurements.csv": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/measurements.geojson": SIGNED_IN,
     "GET /cases/": CASES,
     "GET /cases/new": CASE_OPENERS,
     "POST /cases/new": CASE_OPENERS,
@@ -184,6 +204,21 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/scenes/<id:scene_id>/build": SCENE_BUILDERS,
     "POST /api/v1/scenes/<id:scene_id>/cancel": SCENE_BUILDERS,
     "GET /api/v1/scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
+    "GET /api/v1/scenes/<id:scene_id>/uploads": SCENE_BUILDERS,
+    "POST /api/v1/scenes/<id:scene_id>/uploads": SCENE_BUILDERS,
+    "PUT /api/v1/scenes/<id:scene_id>/uploads/<id:upload_id>": SCENE_BUILDERS,
+    "GET /api/v1/scenes/<id:scene_id>/points": SIGNED_IN,
+    "GET /api/v1/scenes/<id:scene_id>/sheet": SIGNED_IN,
+    "POST /api/v1/scenes/<id:scene_id>/marks": MEASURERS,
+    "POST /api/v1/scenes/<id:scene_id>/marks/remove": MEASURERS,
+    "POST /api/v1/scenes/<id:scene_id>/targets": MEASURERS,
+    "POST /api/v1/scenes/<id:scene_id>/measure": SIGNED_IN,
+    "POST /api/v1/scenes/<id:scene_id>/measurements": MEASURERS,
+    f"POST /api/v1/scenes/{MEASUREMENT}/rename": MEASURERS,
+    f"POST /api/v1/scenes/{MEASUREMENT}/remove": MEASURERS,
+    f"POST /api/v1/scenes/{MEASUREMENT}/recompute": MEASURERS,
+    "POST /api/v1/scenes/<id:scene_id>/surface/measure": SIGNED_IN,
+    "POST /api/v1/scenes/<id:scene_id>/surface/measurements": MEASURERS,
     "GET /api/v1/cases": CASES,
     "POST /api/v1/cases": CASE_OPENERS,
     "GET /api/v1/cases/<id:case_id>": CASES,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 from PIL import Image
 
 from droneteam import db, jobs
 from droneteam.errors import DecodeError, NotFound
-from droneteam.web import points, tiles
+from droneteam.web import camera_places, points, tiles
 from droneteam.web.files import inside
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
@@ -210,3 +212,33 @@ def test_a_failed_build_says_why(scene: Site) -> None:
     text = scene.client("pilot").get("/scenes/1").get_data(as_text=True)
     assert "sfm: 2 photos are too few. Take at least 5" in text
     assert "failed" in text
+
+
+def test_cameras_are_drawn_where_they_stood(ortho: Path, tmp_path: Path) -> None:
+    """Back from the raster's own place through PROJ, independent of the module's way."""
+    to_wgs84 = pyproj.Transformer.from_crs("EPSG:32631", "EPSG:4326", always_xy=True)
+    features = [
+        {
+            "geometry": {"type": "Point", "coordinates": [*to_wgs84.transform(east, north), 40.0]},
+            "properties": {"kind": "photo", "name": name},
+        }
+        for name, east, north in (("a.jpg", -7.0, 4.5), ("b.jpg", 0.0, 0.0))
+    ]
+    features.append({"geometry": {"type": "Polygon"}, "properties": {"kind": "footprint"}})
+    cameras = tmp_path / "cameras.geojson"
+    cameras.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    (first, x0, y0), (second, x1, y1) = camera_places.in_raster(cameras, ortho)
+    assert (first, second) == ("a.jpg", "b.jpg")
+    assert np.allclose((x0, y0, x1, y1), (0.0, 0.0, 700.0, 450.0), atol=0.1)
+    cameras.write_text("{}")
+    with pytest.raises(DecodeError, match="cameras"):
+        camera_places.in_raster(cameras, ortho)
+
+
+def test_products_state_their_own_reference_system(ortho: Path, cloud: Path) -> None:
+    assert tiles.reference_system(ortho) == "EPSG:32631"
+    assert points.reference_system(cloud) is None
+    with pytest.raises(DecodeError):
+        tiles.reference_system(cloud)
+    with pytest.raises(DecodeError):
+        points.reference_system(ortho)

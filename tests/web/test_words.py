@@ -9,6 +9,9 @@ from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
 from droneteam.missions.airspace import Severity
 from droneteam.missions.views import MissionState
+from droneteam.photogrammetry import targets
+from droneteam.photogrammetry.marks import Role
+from droneteam.photogrammetry.photos import Verdict
 from droneteam.photogrammetry.products import KINDS
 from droneteam.photogrammetry.scene import MeasureKind, MeasureMethod
 from droneteam.photogrammetry.scene_params import STAGES
@@ -29,6 +32,10 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         (kinds, words.PRODUCTS),
         (get_args(MeasureKind), words.MEASURE_KINDS),
         (get_args(MeasureMethod), words.MEASURE_METHODS),
+        (("hand", "file", *targets.KINDS), words.MARK_SOURCES),
+        (get_args(Role), words.POINT_ROLES),
+        (get_args(Verdict), words.VERDICTS),
+        (("open", "done", "refused"), words.UPLOAD_STATES),
         (("new", "queued", "running", "done", "failed", "cancelled"), words.JOB_STATES),
     ]
     missing = [code for codes, known in pairs for code in codes if code not in known]

@@ -132,8 +132,11 @@ def write_products(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def write_ortho(path: Path) -> None:
-    """A road with a kerb and two cars, 1 cm per pixel; the corners hold nothing."""
+def write_ortho(path: Path, west_m: float = -7.0, north_m: float = 4.5) -> None:
+    """A road with a kerb and two cars, 1 cm per pixel; the corners hold nothing.
+
+    west_m, north_m : of the top-left corner, in UTM zone 31 N.
+    """
     width, height = ORTHO_PX
     y, x = np.mgrid[0:height, 0:width]
     grain = ((x * 7919 + y * 104729) % 23).astype(np.int16)
@@ -151,7 +154,7 @@ def write_ortho(path: Path) -> None:
         "height": height,
         "count": 4,
         "dtype": "uint8",
-        "transform": Affine(M_PER_PX, 0.0, -7.0, 0.0, -M_PER_PX, 4.5),
+        "transform": Affine(M_PER_PX, 0.0, west_m, 0.0, -M_PER_PX, north_m),
         "crs": "EPSG:32631",
         "tiled": True,
         "blockxsize": 256,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "253d64e22006"
-down_revision = "0001"
+down_revision = "e485dbafd44d"
 branch_labels = None
 depends_on = None
 

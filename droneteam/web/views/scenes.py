@@ -12,19 +12,35 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from droneteam import jobs
 from droneteam.accounts import TEAM_ROLES
-from droneteam.errors import DroneteamError, NotFound
+from droneteam.errors import DecodeError, DroneteamError, NotFound
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.scene_params import STAGES
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import points, tiles
+from droneteam.web import camera_places, points, progress_estimate, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response, inside
+from droneteam.web.words import PHOTO_VERDICTS, named
 
 bp = Blueprint("scenes", __name__, url_prefix="/scenes")
 
 READERS = ("requester", *sorted(TEAM_ROLES))
 _DAY_S = 86_400
+ORTHO_KINDS = (
+    "distance",
+    "horizontal",
+    "height",
+    "polyline",
+    "area",
+    "plan_area",
+    "slope",
+    "angle",
+    "volume",
+    "profile",
+    "section",
+)
+"""What is measured by tapping on the orthophoto."""
+_WITH_HEIGHTS = frozenset({"dsm", "dtm", "cloud", "cloud_copc", "cloud_ply", "mesh", "mesh_ply"})
 
 
 @bp.get("/")
@@ -33,7 +49,8 @@ def index() -> str:
     """The scenes that the actor may see, the newest first."""
     with reading() as session:
         scenes = service.list_scenes(session, actor(), context().settings)
-    return render_template("scenes.html", scenes=scenes)
+    may_open = actor().has_role(*service.BUILDERS)
+    return render_template("scenes.html", scenes=scenes, may_open=may_open)
 
 
 @bp.get("/<id:scene_id>")
@@ -51,6 +68,10 @@ def show(scene_id: int) -> str:
         cloud=_cloud_data(scene),
         metric=is_metric(scene),
         may_build=actor().has_role(*service.BUILDERS),
+        may_measure=actor().has_role(*service.MEASURERS),
+        adjust_digest=_adjust_digest(scene),
+        surface_kinds=ORTHO_KINDS,
+        left_s=progress_left_s(scene),
     )
 
 
@@ -78,7 +99,7 @@ def cancel(scene_id: int) -> BaseResponse:
 def progress(scene_id: int) -> Response:
     """How far the work is, for the page's island."""
     scene = get_scene(scene_id)
-    return jsonify(state=scene.state, stages=stage_rows(scene))
+    return jsonify(state=scene.state, stages=stage_rows(scene), left_s=progress_left_s(scene))
 
 
 @bp.get("/<id:scene_id>/ortho/<int:level>/<int:column>/<int:row>.png")
@@ -167,10 +188,43 @@ def stage_rows(scene: SceneView) -> list[dict[str, Any]]:
     return rows
 
 
+def progress_left_s(scene: SceneView) -> float | None:
+    """Seconds that the build under way still takes, about; None before anything can be said."""
+    job = scene.job
+    if job is None or job.state != "running" or job.started_at is None:
+        return None
+    elapsed_s = (now() - job.started_at).total_seconds()
+    return progress_estimate.left_s(job.stage, job.fraction, elapsed_s, scene.stages)
+
+
 def product_rows(scene: SceneView) -> list[dict[str, Any]]:
-    """What can be taken away, with size and hash."""
-    listed = (scene.summary or {}).get("products", [])
-    return [row for row in listed if (scene.folder / row["path"]).is_file()]
+    """What can be taken away, with size, hash, reference system and what heights are above."""
+    summary = scene.summary or {}
+    datum = summary.get("datum", {}).get("vertical")
+    return [
+        {**row, **placed(scene.folder / row["path"], row["kind"], datum)}
+        for row in summary.get("products", [])
+        if (scene.folder / row["path"]).is_file()
+    ]
+
+
+def placed(path: Path, kind: str, datum: str | None) -> dict[str, str | None]:
+    """The reference system that the file itself states, and the datum of the heights in it."""
+    with_heights = kind in _WITH_HEIGHTS
+    try:
+        crs = tiles.reference_system(path) if path.suffix == ".tif" else None
+        if path.suffix == ".laz":
+            crs = points.reference_system(path)
+        elif path.suffix == ".geojson":
+            crs = "EPSG:4326"
+    except DecodeError:
+        crs = None
+    return {"crs": crs, "heights": datum if with_heights else None}
+
+
+def _adjust_digest(scene: SceneView) -> str | None:
+    """The camera network of the last build."""
+    return next((row["digest"] for row in scene.stages if row["name"] == "adjust"), None)
 
 
 def _cache(scene_id: int) -> Path:
@@ -197,15 +251,55 @@ def _ortho_data(scene: SceneView) -> dict[str, Any] | None:
         "tilePx": tiles.TILE_PX,
         "levels": info.levels,
         "metric": is_metric(scene),
+        "cameras": _cameras(scene, path),
+        **_measuring_urls(scene),
         "texts": {
+            "camera": _("{photo}: {state}"),
+            **_measuring_texts(),
             "zoomIn": _("Zoom in"),
             "zoomOut": _("Zoom out"),
-            "distance": _("{value} m"),
-            "area": _("{value} m²"),
             "hint": _("Tap the points; tap the last one twice to end."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
     }
+
+
+def _measuring_urls(scene: SceneView) -> dict[str, Any]:
+    """Where the islands ask for numbers; recording only for those who may."""
+    base = f"/api/v1/scenes/{scene.id}/surface"
+    may_record = actor().has_role(*service.MEASURERS)
+    return {
+        "measureUrl": f"{base}/measure",
+        "recordUrl": f"{base}/measurements" if may_record else None,
+    }
+
+
+def _measuring_texts() -> dict[str, str]:
+    return {
+        "measured": _("{value} {unit}, 95 % interval {low} to {high} {unit}"),
+        "asking": _("The server measures …"),
+        "failed_measure": _("Not measured: {why}"),
+        "nameFirst": _("Give it a name first."),
+    }
+
+
+def _cameras(scene: SceneView, ortho: Path) -> list[dict[str, Any]]:
+    """Where the cameras stood, in pixels of the orthophoto, with the photo's verdict."""
+    product = scene.products.get("cameras")
+    if product is None or not product.is_file():
+        return []
+    words = named(PHOTO_VERDICTS)
+    verdicts = {photo.name: photo.verdict for photo in scene.photos}
+    return [
+        {
+            "photo": name,
+            "x": x_px,
+            "y": y_px,
+            "state": words(verdicts.get(name, "use")),
+            "thumb": url_for("marking.thumb", scene_id=scene.id, photo=name),
+        }
+        for name, x_px, y_px in camera_places.in_raster(product, ortho)
+    ]
 
 
 def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
@@ -217,6 +311,7 @@ def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
     stamp = f"{path.stat().st_mtime_ns:x}"
     return {
         "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=stamp),
+        **_measuring_urls(scene),
         "metric": is_metric(scene),
         "texts": {
             "loading": _("Loading the points …"),
@@ -225,7 +320,7 @@ def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
             "noWebgl": _("This browser has no WebGL; the pictures stay."),
             "first": _("Tap the first point."),
             "second": _("Tap the second point."),
-            "distance": _("Distance {metres} m, level {level} m, height {height} m"),
+            **_measuring_texts(),
             "nothing": _("There is no point at that place."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
