@@ -85,6 +85,26 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{drone} is bezet tot {until}.",
         "{drone} is held until {until}.",
     ),
+    "airspace.pending": (
+        "L'espace aérien n'est autorisé qu'à partir de {from}.",
+        "Het luchtruim is pas vrijgegeven vanaf {from}.",
+        "The airspace is approved only from {from}.",
+    ),
+    "slot.dark": (
+        "À {start} il ne fait pas jour jusqu'à la fin, et la mission en a besoin.",
+        "Om {start} is er niet tot het einde daglicht, en de opdracht vraagt dat.",
+        "At {start} there is no daylight until the end, and the task needs it.",
+    ),
+    "weather.wind": (
+        "Rafales de {expected} m/s prévues jusqu'à {until} ; {drone} supporte {limit} m/s.",
+        "Windstoten van {expected} m/s verwacht tot {until}; {drone} verdraagt {limit} m/s.",
+        "Gusts of {expected} m/s are forecast until {until}; {drone} takes {limit} m/s.",
+    ),
+    "weather.rain": (
+        "Pluie de {expected} mm/h prévue jusqu'à {until} ; {drone} supporte {limit} mm/h.",
+        "Regen van {expected} mm/u verwacht tot {until}; {drone} verdraagt {limit} mm/u.",
+        "Rain of {expected} mm/h is forecast until {until}; {drone} takes {limit} mm/h.",
+    ),
     "drone.busy": (
         "{drone} est engagé pour la demande {requests}.",
         "{drone} is ingezet voor aanvraag {requests}.",
