@@ -96,9 +96,7 @@ def _conditions(problem: Any, job: Any, drone: Any, slot: Any) -> list[str]:
     if job.daylight_only and not (lit and max(w.end_at for w in lit) >= slot.end_at):
         found.append("it would fly in the dark")
     for expected in problem.forecasts:
-        apart = (
-            slot.end_at <= expected.window.start_at or expected.window.end_at <= slot.start_at
-        )
+        apart = slot.end_at <= expected.window.start_at or expected.window.end_at <= slot.start_at
         if apart:
             continue
         if drone.max_gust_mps is not None and drone.max_gust_mps < expected.gust_mps:

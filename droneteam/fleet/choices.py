@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.fleet.candidates import slot_reason
-from droneteam.fleet.problem import Drone, Job, Pilot, Place, Problem, Visit, visit
+from droneteam.fleet.problem import Drone, Pilot, Place, Problem, Visit, visit
 from droneteam.fleet.registry import Credential
 from droneteam.fleet.terms import BRUSSELS, Window
 
@@ -69,9 +69,7 @@ class Choices:
     def visit(self, choice: int) -> Visit:
         """The choice as a visit."""
         job = self.problem.jobs[self.job[choice]]
-        return visit(
-            self.problem, job, job.slots[self.slot[choice]], self.bases[self.base[choice]]
-        )
+        return visit(self.problem, job, job.slots[self.slot[choice]], self.bases[self.base[choice]])
 
     def able_drones(self, choice: int) -> frozenset[int]:
         """The drones that could make the choice."""
@@ -167,8 +165,7 @@ def _derived(problem: Problem, table: Ints) -> dict[str, Ints]:
         "travel": out + home,
         "wanted": wanted,
         "crew": crew[job],
-        "day": (_local_us(taken) - problem.duty.day_start_h * _HOUR_US) // _DAY_US
-        + _EPOCH_ORDINAL,
+        "day": (_local_us(taken) - problem.duty.day_start_h * _HOUR_US) // _DAY_US + _EPOCH_ORDINAL,
     }
 
 
@@ -226,9 +223,7 @@ def _stormy(problem: Problem, drone: Drone, raw: dict[str, Ints]) -> Flags:
     return bad
 
 
-def _pilot_classes(
-    problem: Problem, raw: dict[str, Ints]
-) -> tuple[list[Flags], list[list[int]]]:
+def _pilot_classes(problem: Problem, raw: dict[str, Ints]) -> tuple[list[Flags], list[list[int]]]:
     """For each kind of pilot: which rows they may make, and the pilots of that kind."""
     kinds: defaultdict[Hashable, list[Pilot]] = defaultdict(list)
     for pilot in problem.pilots:

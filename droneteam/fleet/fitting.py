@@ -81,9 +81,7 @@ def reachable(problem: Problem, job: Job) -> list[tuple[Visit, list[Drone]]]:
     trips = []
     for base in dict.fromkeys(drone.base for drone in capable):
         local = [drone for drone in capable if drone.base == base]
-        trips += [
-            (visit(problem, job, slot, base), local) for slot in allowed_slots(problem, job)
-        ]
+        trips += [(visit(problem, job, slot, base), local) for slot in allowed_slots(problem, job)]
     in_time = [(trip, local) for trip, local in trips if trip.taken_at >= problem.now]
     return sorted(in_time, key=lambda item: _preference(item[0]))
 

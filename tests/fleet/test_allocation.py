@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from benchmarks.validator import term_values, violations
 from droneteam.errors import InputError
 from droneteam.fleet import allocation
 from droneteam.fleet.allocation import solve
+from droneteam.fleet.choices import choices
 from droneteam.fleet.greedy import greedy
 from droneteam.fleet.problem import (
     Claim,
@@ -202,7 +204,8 @@ def test_a_time_limit_of_nothing_is_refused() -> None:
 def test_stages_join_terms_only_while_their_weights_stay_small() -> None:
     from droneteam.fleet import cpsat
 
-    terms = cpsat.objectives(cpsat.build(instance(Size(20, 2), 1)))
+    found = choices(instance(Size(20, 2), 1))
+    terms = cpsat.objectives(cpsat.build(found, np.arange(len(found.job)), frozenset()))
     stages = allocation._stages(terms)
     assert [term.name for stage in stages for term in stage] == [term.name for term in terms]
     for stage in stages:
