@@ -263,6 +263,11 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Possible in place of request {request} ({priority}); fairness {fairness_before} → "
         "{fairness_after}.",
     ),
+    "if.more_together": (
+        "Il faudrait à la fois davantage de : {resources}.",
+        "Er zou tegelijk meer nodig zijn van: {resources}.",
+        "It would take more of each of these at once: {resources}.",
+    ),
     "if.more_drones": (
         "Possible avec un drone apte de plus.",
         "Mogelijk met één geschikte drone meer.",
@@ -296,6 +301,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
 }
 
 WORDS: dict[str, tuple[str, str, str]] = {
+    "drones": ("drones", "drones", "drones"),
+    "pilots": ("pilotes", "piloten", "pilots"),
+    "packs": ("batteries", "batterijen", "battery packs"),
     "rgb": ("caméra couleur", "kleurencamera", "colour camera"),
     "thermal": ("caméra thermique", "warmtebeeldcamera", "thermal camera"),
     "zoom": ("zoom", "zoom", "zoom"),

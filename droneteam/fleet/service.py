@@ -18,6 +18,7 @@ from droneteam.fleet.inventory import (
 )
 from droneteam.fleet.planning import (
     current_plan,
+    draft_plan,
     get_assignment,
     get_plan,
     publish_plan,
@@ -71,6 +72,7 @@ __all__ = [
     "cancel_request",
     "current_document",
     "current_plan",
+    "draft_plan",
     "edit_version",
     "expire_requests",
     "get_assignment",
