@@ -179,7 +179,7 @@ def conditioned(problem: Problem, seed: int) -> Problem:
     return replace(problem, drones=drones, jobs=jobs, forecasts=forecasts, daylight=daylight)
 
 
-def small(seed: int) -> Problem:
+def small(seed: int, *, most_jobs: int = 4) -> Problem:
     """A random problem that a full enumeration can solve; nearly every rule binds sometimes."""
     rng = random.Random(seed)
     drones = tuple(_small_drone(rng, index) for index in range(1, rng.randint(1, 3) + 1))
@@ -193,7 +193,7 @@ def small(seed: int) -> Problem:
         for index in range(1, rng.randint(2, 5) + 1)
     )
     jobs = tuple(
-        _small_job(rng, index, drones, pilots) for index in range(1, rng.randint(1, 4) + 1)
+        _small_job(rng, index, drones, pilots) for index in range(1, rng.randint(1, most_jobs) + 1)
     )
     return Problem(
         now=NOW,

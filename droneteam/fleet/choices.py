@@ -73,11 +73,11 @@ class Choices:
 
     def able_drones(self, choice: int) -> frozenset[int]:
         """The drones that could make the choice."""
-        return self.drone_sets[self.drones[choice]]
+        return self.drone_sets[int(self.drones[choice])]
 
     def able_pilots(self, choice: int) -> frozenset[int]:
         """The pilots who could make the choice."""
-        return self.pilot_sets[self.pilots[choice]]
+        return self.pilot_sets[int(self.pilots[choice])]
 
 
 def choices(problem: Problem) -> Choices:

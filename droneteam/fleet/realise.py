@@ -8,7 +8,7 @@ a search of limited length goes back over it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import Protocol
@@ -36,17 +36,17 @@ class Item:
     day: int
 
 
+Undo = Callable[[], None]
+
+
 class _Pool(Protocol):
     """Drones or pilots, as they are given out in order of departure."""
 
     def able(self, item: Item) -> Iterator[tuple[int, ...]]:
         """Who could take the item now, best first."""
 
-    def take(self, item: Item, who: tuple[int, ...]) -> object:
-        """Gives the item to them; returns what ``back`` needs to undo it."""
-
-    def back(self, token: object) -> None:
-        """Undoes the take."""
+    def take(self, item: Item, who: tuple[int, ...]) -> Undo:
+        """Gives the item to them; calling what comes back undoes it."""
 
 
 def realise(choices: Choices, chosen: Sequence[int]) -> tuple[Assigned, ...]:
@@ -84,17 +84,17 @@ def _item(choices: Choices, choice: int) -> Item:
 
 def _give(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
     """Who takes which item: everything where the search finds a way, else as it comes."""
-    tokens: list[object] = []
+    undos: list[Undo] = []
     given: dict[int, tuple[int, ...]] = {}
     for item in items:
         who = next(pool.able(item), None)
         if who is not None:
-            tokens.append(pool.take(item, who))
+            undos.append(pool.take(item, who))
             given[item.choice] = who
     if len(given) == len(items):
         return given
-    for token in reversed(tokens):
-        pool.back(token)
+    for undo in reversed(undos):
+        undo()
     found = _search(items, pool)
     if found is not None:
         return found
@@ -108,21 +108,21 @@ def _search(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]] | 
     """Depth first over who takes which item; None when the steps run out, or there is no way."""
     steps = _STEPS_PER_VISIT * len(items)
     tries = [islice(pool.able(items[0]), _BRANCHES)]
-    taken: list[tuple[object, tuple[int, ...]]] = []
+    taken: list[tuple[Undo, tuple[int, ...]]] = []
     while tries and steps:
         steps -= 1
         who = next(tries[-1], None)
         if who is None:
             tries.pop()
             if taken:
-                pool.back(taken.pop()[0])
+                taken.pop()[0]()
             continue
         taken.append((pool.take(items[len(taken)], who), who))
         if len(taken) == len(items):
             return {item.choice: who for item, (_, who) in zip(items, taken, strict=True)}
         tries.append(islice(pool.able(items[len(taken)]), _BRANCHES))
-    for token, _ in reversed(taken):
-        pool.back(token)
+    for undo, _ in reversed(taken):
+        undo()
     return None
 
 
@@ -164,22 +164,21 @@ class _Fleet:
         found = tuple(islice(ready, needed))
         return found if len(found) == needed else None
 
-    def take(self, item: Item, who: tuple[int, ...]) -> object:
+    def take(self, item: Item, who: tuple[int, ...]) -> Undo:
         """The drone is away until it is free, its packs until they are charged again."""
         drone, *packs = who
         kind = self.kinds[self.drones[drone].pack_type]
         ready = self.ready_us[kind.name]
-        token = (drone, self.free_us[drone], [(pack, ready[pack]) for pack in packs])
+        free_us, before = self.free_us[drone], [(pack, ready[pack]) for pack in packs]
+
+        def undo() -> None:
+            self.free_us[drone] = free_us
+            ready.update(before)
+
         self.free_us[drone] = item.free_us
         for pack in packs:
             ready[pack] = item.free_us + kind.charge_min * MINUTE_US
-        return token
-
-    def back(self, token: object) -> None:
-        """The drone and its packs as they were."""
-        drone, free_us, packs = token  # type: ignore[misc]
-        self.free_us[drone] = free_us
-        self.ready_us[self.drones[drone].pack_type].update(packs)
+        return undo
 
 
 class _Rota:
@@ -223,24 +222,24 @@ class _Rota:
         ranked = [self.ids[index] for index in group[order]]
         yield from combinations(ranked, item.job.crew)
 
-    def take(self, item: Item, who: tuple[int, ...]) -> object:
+    def take(self, item: Item, who: tuple[int, ...]) -> Undo:
         """Those who were off begin their duty with the item."""
         places = [self.place[pilot] for pilot in who]
-        token = (places, self.free_us[places], self.since_us[places], self.day[places])
-        begins = self.day[places] != item.day
-        self.since_us[places] = np.where(begins, item.taken_us, self.since_us[places])
+        free_us, since_us = self.free_us[places], self.since_us[places]
+        day = self.day[places]
+
+        def undo() -> None:
+            self.free_us[places] = free_us
+            self.since_us[places] = since_us
+            self.day[places] = day
+            self.load[places] -= 1
+
+        begins = day != item.day
+        self.since_us[places] = np.where(begins, item.taken_us, since_us)
         self.day[places] = item.day
         self.free_us[places] = item.free_us
         self.load[places] += 1
-        return token
-
-    def back(self, token: object) -> None:
-        """The pilots as they were."""
-        places, free_us, since_us, day = token  # type: ignore[misc]
-        self.free_us[places] = free_us
-        self.since_us[places] = since_us
-        self.day[places] = day
-        self.load[places] -= 1
+        return undo
 
 
 def _balance(rota: _Rota, items: Sequence[Item], crews: dict[int, tuple[int, ...]]) -> None:

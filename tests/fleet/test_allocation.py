@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.instances import NOW, Size, instance, replanned, small, with_published
+from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
 from droneteam.errors import InputError
 from droneteam.fleet import allocation
@@ -47,6 +47,17 @@ def test_small_plans_equal_the_best_of_all(block: int) -> None:
     size = ORACLE_CASES // 8
     for seed in range(block * size, (block + 1) * size):
         problem = small(seed)
+        plan = solve(problem, seed=seed)
+        assert violations(problem, plan) == [], f"seed {seed}"
+        assert plan.status == "optimal", f"seed {seed}"
+        assert values(plan) == best_terms(problem), f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_a_thousand_problems_of_up_to_six_requests_equal_the_best_of_all(block: int) -> None:
+    for seed in range(50 * block, 50 * block + 50):
+        problem = conditioned(small(seed, most_jobs=6), seed)
         plan = solve(problem, seed=seed)
         assert violations(problem, plan) == [], f"seed {seed}"
         assert plan.status == "optimal", f"seed {seed}"

@@ -174,13 +174,13 @@ def test_the_limits_that_are_named_bind_one_by_one() -> None:
             tried += 1
             free = relaxed(problem, at_once, held)
             if "packs" not in held:
-                free = relaxed(free, at_once, ("packs",))
+                free = relaxed(free, at_once, ["packs"])
             assert fit(free, plan.assignments, at_once).assigned is not None
             for kept in held:
                 lifted = [name for name in RESOURCES if name != kept]
                 tighter = relaxed(problem, at_once, lifted)
                 if kept == "packs":
-                    tighter = relaxed(problem, at_once, ("pilots",))
+                    tighter = relaxed(problem, at_once, ["pilots"])
                 assert fit(tighter, plan.assignments, at_once).assigned is None
     assert tried > 5
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed
-from droneteam.fleet import planning, service
+from droneteam.fleet import allocation, models, planning, service
 from droneteam.fleet.head import read_head, touch_head
 from droneteam.fleet.problem import Plan, Problem
 from tests.fleet.conftest import DEMONSTRATION, NOW, Actors
@@ -23,12 +23,11 @@ def while_solving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Non
 
     def arrange(act: Callable[[], None]) -> list[int]:
         searched: list[int] = []
-        real = planning.solve
 
         def solve(problem: Problem, *, seed: int, time_limit_s: float) -> Plan:
             searched.append(seed)
             act()
-            return real(problem, seed=seed, time_limit_s=time_limit_s)
+            return allocation.solve(problem, seed=seed, time_limit_s=time_limit_s)
 
         monkeypatch.setattr(planning, "solve", solve)
         return searched
@@ -95,7 +94,7 @@ def test_a_search_that_is_always_overtaken_gives_up_and_leaves_no_draft(
     assert len(searched) == planning.MAX_ATTEMPTS
     with read_scope(fleet_engine) as session:
         assert read_head(session) == (None, planning.MAX_ATTEMPTS)
-        assert session.query(planning.models.Plan).count() == 0
+        assert session.query(models.Plan).count() == 0
 
 
 def test_only_coordinators_draft_and_only_for_a_horizon_that_makes_sense(
