@@ -63,7 +63,7 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         first, values, lows = _pooled(problem, found, first, values, lows, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
         return _plan(problem, first, values, lows, seed)
-    return _search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+    return search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
 
 
 def _first_plan(problem: Problem, found: Choices) -> tuple[Assigned, ...]:
@@ -137,7 +137,7 @@ def _plan(
     )
 
 
-def _search(
+def search(
     found: Choices, seen: Glance, first: tuple[Assigned, ...], seed: int, left_s: float
 ) -> Plan:
     """The plan that CP-SAT finds from the first one on, among the choices that are left."""
