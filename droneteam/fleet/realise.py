@@ -23,6 +23,8 @@ _BRANCHES = 6
 """Candidates that the search tries for one visit before it goes back."""
 _STEPS_PER_VISIT = 40
 """Steps of the search per visit; a search that needs more is better left to the solver."""
+_MOST_SEARCHED = 400
+"""With more visits than this, whoever is left without is left to those who call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _give(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
         if who is not None:
             undos.append(pool.take(item, who))
             given[item.choice] = who
-    if len(given) == len(items):
+    if len(given) == len(items) or len(items) > _MOST_SEARCHED:
         return given
     for undo in reversed(undos):
         undo()

@@ -25,6 +25,8 @@ from droneteam.fleet.problem import SHORTFALL_SCALE, packs_needed
 Floats = NDArray[np.float64]
 _TOLERANCE = 1e-4
 """Objectives are whole numbers: a bound this close below one is that number."""
+MOST_CHOICES = 3_000
+"""A part with more is not modelled: its rows grow with the square of its choices."""
 _MAX_SETS = 12
 """Beyond this many different sets of able ones, their unions are not looked at."""
 
@@ -90,11 +92,15 @@ class Scope:
 def minimum(choices: Choices, scope: Scope, costs: Ints, time_limit_s: float) -> Bound | None:
     """The least sum of costs of a pooled plan; None where none was found in the time.
 
+    A scope of more than MOST_CHOICES is not tried.
+
     costs : (n,) per choice of the whole problem; an unserved request costs 0
     """
     members = scope.members
     if len(members) == 0:
         return Bound(0, 0, members)
+    if len(members) > MOST_CHOICES:
+        return None
     model = _model(choices, scope)
     objective = np.zeros(len(model.upper))
     objective[: len(members)] = costs[members]
@@ -111,6 +117,8 @@ def least_worst_share(
     choices: Choices, scope: Scope, shares: Sequence[Share], time_limit_s: float
 ) -> Bound | None:
     """The least worst shortfall, in thousandths per weight, that the shares can come to."""
+    if len(scope.members) > MOST_CHOICES:
+        return None
     model = _model(choices, scope)
     worst = len(model.upper)
     for share in shares:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.instances import NOW, Size, conditioned, instance, small
 from benchmarks.validator import term_values, violations
-from droneteam.fleet import allocation
+from droneteam.fleet import allocation, relaxation
 from droneteam.fleet.allocation import solve
 from droneteam.fleet.choices import choices
 from droneteam.fleet.pooled import best_alone, solve_pooled
@@ -111,6 +111,19 @@ def test_more_requests_than_are_searched_get_a_valid_plan_and_a_bound() -> None:
     assert plan.status == "feasible"
     assert 0.0 < plan.gap <= 1.0
     assert len(plan.assignments) > 150
+
+
+def test_a_part_too_large_to_model_leaves_a_valid_plan_and_the_bounds_of_a_glance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relaxation, "MOST_CHOICES", 5)
+    monkeypatch.setattr(allocation, "POOLED_FROM", 1)
+    monkeypatch.setattr(allocation, "SEARCHED_UP_TO", 1)
+    problem = instance(Size(30, 1), 6)
+    plan = solve(problem, time_limit_s=GENEROUS_S)
+    assert violations(problem, plan) == []
+    assert plan.status == "feasible"
+    assert plan.unserved
 
 
 def test_the_zones_that_compete_across_days_are_bounded_together(
