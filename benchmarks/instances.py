@@ -11,6 +11,7 @@ from droneteam.fleet.candidates import flexible_slots, shrinking_slots
 from droneteam.fleet.problem import (
     Claim,
     Drone,
+    Forecast,
     Job,
     Pack,
     PackType,
@@ -147,7 +148,38 @@ def with_published(problem: Problem, plan: Plan) -> Problem:
     )
 
 
-def small(seed: int) -> Problem:
+def conditioned(problem: Problem, seed: int) -> Problem:
+    """The problem with weather, daylight and airspace approvals that bind now and then."""
+    rng = random.Random(seed + 2_000_000)
+    hours = [problem.now + timedelta(hours=hour) for hour in range(0, 48, 3)]
+    forecasts = tuple(
+        Forecast(Window(at, at + timedelta(hours=3)), rng.uniform(2, 14), rng.choice((0, 0, 1, 5)))
+        for at in hours
+    )
+    drones = tuple(
+        replace(
+            drone,
+            max_gust_mps=rng.choice((None, 8.0, 12.0)),
+            max_rain_mm_h=rng.choice((None, 0.0, 2.0)),
+        )
+        for drone in problem.drones
+    )
+    days = [problem.now + timedelta(days=day) for day in range(15)]
+    daylight = tuple(Window(at, at + timedelta(hours=15)) for at in days)
+    jobs = tuple(
+        replace(
+            job,
+            daylight_only=rng.random() < 0.3,
+            cleared_from=job.wanted_at + timedelta(minutes=30 * rng.randrange(-4, 4))
+            if rng.random() < 0.2
+            else None,
+        )
+        for job in problem.jobs
+    )
+    return replace(problem, drones=drones, jobs=jobs, forecasts=forecasts, daylight=daylight)
+
+
+def small(seed: int, *, most_jobs: int = 4) -> Problem:
     """A random problem that a full enumeration can solve; nearly every rule binds sometimes."""
     rng = random.Random(seed)
     drones = tuple(_small_drone(rng, index) for index in range(1, rng.randint(1, 3) + 1))
@@ -161,7 +193,7 @@ def small(seed: int) -> Problem:
         for index in range(1, rng.randint(2, 5) + 1)
     )
     jobs = tuple(
-        _small_job(rng, index, drones, pilots) for index in range(1, rng.randint(1, 4) + 1)
+        _small_job(rng, index, drones, pilots) for index in range(1, rng.randint(1, most_jobs) + 1)
     )
     return Problem(
         now=NOW,

@@ -79,10 +79,30 @@ def _alone(problem: Any, job: Any, assigned: Any) -> list[str]:
         found.append("the drone cannot do it or is grounded")
     if any(w.start_at < free_at and taken_at < w.end_at for w in drone.busy):
         found.append("the drone is held by something else")
+    found += _conditions(problem, job, drone, slot)
     if len(set(assigned.pilot_ids)) != job.crew:
         found.append("the crew has the wrong size")
     for pilot in (p for p in problem.pilots if p.id in assigned.pilot_ids):
         found += _pilot(job, pilot, taken_at, free_at)
+    return found
+
+
+def _conditions(problem: Any, job: Any, drone: Any, slot: Any) -> list[str]:
+    """Airspace, light and weather of the flying time itself."""
+    found = []
+    if job.cleared_from is not None and job.cleared_from > slot.start_at:
+        found.append("the airspace is not approved yet")
+    lit = [w for w in problem.daylight if w.start_at <= slot.start_at < w.end_at]
+    if job.daylight_only and not (lit and max(w.end_at for w in lit) >= slot.end_at):
+        found.append("it would fly in the dark")
+    for expected in problem.forecasts:
+        apart = slot.end_at <= expected.window.start_at or expected.window.end_at <= slot.start_at
+        if apart:
+            continue
+        if drone.max_gust_mps is not None and drone.max_gust_mps < expected.gust_mps:
+            found.append("it would fly in too much wind")
+        if drone.max_rain_mm_h is not None and drone.max_rain_mm_h < expected.rain_mm_h:
+            found.append("it would fly in too much rain")
     return found
 
 

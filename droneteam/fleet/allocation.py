@@ -1,22 +1,30 @@
-"""Problem → Plan: the best allocation, proven stage by stage (no database).
+"""The best plan for a problem: looked at, pooled or searched, and proven stage by stage.
 
-The objective is lexicographic.  Neighbouring terms are joined into one stage with exact weights
-as long as the weights stay small; each stage fixes what it found before the next one starts.  A
-stage whose terms already stand at their lower bounds is proven without a search, and a greedy
-plan brings many of them there.
+The objective is lexicographic.  A plan in which every request gets the best that it could get
+alone is proven by looking at it (``scoring.glance``), whatever its size.  Where some compete, a
+problem of the team's own size goes to CP-SAT: neighbouring terms are joined into one stage with
+exact weights as long as the weights stay small, and each stage fixes what it found before the
+next one starts.  A larger one is solved day by day with people and drones counted instead of
+named (``pooled``): its minimum is a certified bound, and its visits are then given to people.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from droneteam.errors import InputError
+from droneteam.fleet.choices import Choices, choices
+from droneteam.fleet.fitting import fit
 from droneteam.fleet.greedy import greedy
-from droneteam.fleet.problem import Assigned, Plan, Problem, Term, packs_needed
+from droneteam.fleet.pooled import best_alone, solve_pooled
+from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
+from droneteam.fleet.realise import realise
+from droneteam.fleet.scoring import Glance, glance, values_of
 
 if TYPE_CHECKING:
     from droneteam.fleet.cpsat import AllocationModel, Objective
@@ -25,6 +33,12 @@ MAX_STAGE_RANGE = 2**20
 """Fewer stages cost fewer starts of the solver, larger weights cost it its bounds; both measured
 with ``benchmarks.allocation``."""
 DEFAULT_TIME_LIMIT_S = 5.0
+SEARCHED_UP_TO = 300
+"""Above so many requests the named model is not built any more."""
+POOLED_FROM = 80
+"""From so many requests on, pooling by days comes before the search."""
+_POOLED_SHARE = 0.6
+"""Of the time limit; the rest is the search's."""
 _MIN_STAGE_S = 0.05
 
 
@@ -36,11 +50,106 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     """
     if time_limit_s <= 0.0:
         raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
+    until_s = time.monotonic() + time_limit_s
+    found = choices(problem)
+    first = _first_plan(problem, found)
+    seen = glance(found, first)
+    values = values_of(found, first)
+    if values == seen.lows:
+        return _plan(problem, first, values, seen.lows, seed)
+    lows = dict(seen.lows)
+    if len(problem.jobs) >= POOLED_FROM:
+        limit_s = _POOLED_SHARE * (until_s - time.monotonic())
+        first, values, lows = _pooled(problem, found, first, values, lows, limit_s)
+    if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
+        return _plan(problem, first, values, lows, seed)
+    return search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+
+
+def _first_plan(problem: Problem, found: Choices) -> tuple[Assigned, ...]:
+    """A plan that breaks no rule: everybody's own best, or the greedy one where it is better."""
+    alone = realise(found, best_alone(found).tolist())
+    if len(alone) == len(set(found.job.tolist())) or len(problem.jobs) > SEARCHED_UP_TO:
+        return alone
+    return min(alone, greedy(problem), key=lambda plan: [*values_of(found, plan).values()])
+
+
+def _pooled(
+    problem: Problem,
+    found: Choices,
+    first: tuple[Assigned, ...],
+    values: dict[str, int],
+    lows: dict[str, int],
+    time_limit_s: float,
+) -> tuple[tuple[Assigned, ...], dict[str, int], dict[str, int]]:
+    """The better of the first plan and the pooled one, and the higher of their bounds."""
+    until_s = time.monotonic() + time_limit_s
+    pooled = solve_pooled(found, time_limit_s)
+    named = _completed(problem, realise(found, pooled.chosen.tolist()), until_s)
+    bounds = {name: max(low, pooled.bounds.get(name, low)) for name, low in lows.items()}
+    plans = ((first, values), (named, values_of(found, named)))
+    plan, best = min(plans, key=lambda pair: [*pair[1].values()])
+    return plan, best, _valid_lows(best, bounds, lows)
+
+
+def _valid_lows(
+    values: Mapping[str, int], bounds: Mapping[str, int], lows: Mapping[str, int]
+) -> dict[str, int]:
+    """The pooled bounds up to the first that is not reached: later ones rest on earlier ones."""
+    valid, reached = {}, True
+    for name, low in lows.items():
+        valid[name] = bounds[name] if reached else low
+        reached = reached and values[name] == bounds[name]
+    return valid
+
+
+def _completed(
+    problem: Problem, named: tuple[Assigned, ...], until_s: float
+) -> tuple[Assigned, ...]:
+    """The plan with whatever still fits beside it, the most urgent first, while there is time."""
+    standing = list(named)
+    served = {assigned.request_id for assigned in named}
+    waiting = [job for job in problem.jobs if job.request_id not in served]
+    for job in sorted(waiting, key=lambda job: (job.priority, len(job.slots), job.request_id)):
+        if time.monotonic() > until_s:
+            break
+        fitting = fit(problem, standing, job).assigned
+        if fitting is not None:
+            standing.append(fitting)
+    return tuple(standing)
+
+
+def _plan(
+    problem: Problem,
+    assignments: Sequence[Assigned],
+    values: Mapping[str, int],
+    lows: Mapping[str, int],
+    seed: int,
+) -> Plan:
+    terms = tuple(Term(name, values[name], min(values[name], lows[name])) for name in TERM_NAMES)
+    served = {assigned.request_id for assigned in assignments}
+    return Plan(
+        status="optimal" if all(term.value == term.bound for term in terms) else "feasible",
+        terms=terms,
+        assignments=with_packs(problem, assignments),
+        unserved=tuple(job.request_id for job in problem.jobs if job.request_id not in served),
+        seed=seed,
+    )
+
+
+def search(
+    found: Choices, seen: Glance, first: tuple[Assigned, ...], seed: int, left_s: float
+) -> Plan:
+    """The plan that CP-SAT finds from the first one on, among the choices that are left."""
     from droneteam.fleet import cpsat  # ortools takes a second to load
 
-    model = cpsat.build(problem)
-    objectives = cpsat.objectives(model)
-    search = _Search(model, objectives, seed, time_limit_s)
+    built_s = time.monotonic()
+    model = cpsat.build(found, seen.scope.members, seen.scope.must)
+    objectives = [
+        replace(term, low=max(term.low, seen.lows[term.name])) for term in cpsat.objectives(model)
+    ]
+    left_s = max(_MIN_STAGE_S, left_s - (time.monotonic() - built_s))
+    search = _Search(model, objectives, first, seed, left_s)
     for stage in _stages(objectives):
         search.run(stage)
     return search.plan()
@@ -67,6 +176,7 @@ class _Search:
         self,
         model: AllocationModel,
         objectives: Sequence[Objective],
+        first: Sequence[Assigned],
         seed: int,
         time_limit_s: float,
     ) -> None:
@@ -74,7 +184,7 @@ class _Search:
         self.objectives = objectives
         self.seed = seed
         self.left_s = time_limit_s
-        self.values = _start(model)
+        self.values = _start(model, first)
         self.proven: dict[str, int] = {}
         """Lower bounds that some stage has proven."""
 
@@ -124,22 +234,9 @@ class _Search:
 
     def plan(self) -> Plan:
         """The incumbent as a plan."""
-        terms = tuple(
-            Term(term.name, self._value(term), self.proven.get(term.name, term.low))
-            for term in self.objectives
-        )
-        optimal = all(term.value == term.bound for term in terms)
-        assignments = with_packs(self.model.problem, _decode(self.model, self.values))
-        served = {assigned.request_id for assigned in assignments}
-        return Plan(
-            status="optimal" if optimal else "feasible",
-            terms=terms,
-            assignments=assignments,
-            unserved=tuple(
-                job.request_id for job in self.model.problem.jobs if job.request_id not in served
-            ),
-            seed=self.seed,
-        )
+        values = {term.name: self._value(term) for term in self.objectives}
+        lows = {term.name: self.proven.get(term.name, term.low) for term in self.objectives}
+        return _plan(self.model.problem, _decode(self.model, self.values), values, lows, self.seed)
 
 
 def _exact_weights(stage: Sequence[Objective]) -> list[int]:
@@ -160,10 +257,10 @@ def _partial_bounds(
     return {first.name: min(max(first.low, proven), first.high)}
 
 
-def _start(model: AllocationModel) -> list[int]:
-    """The greedy plan as values of the choices; all other variables are left at 0."""
+def _start(model: AllocationModel, first: Sequence[Assigned]) -> list[int]:
+    """The first plan as values of the choices; all other variables are left at 0."""
     values = [0] * len(model.cp.proto.variables)
-    given = {assigned.request_id: assigned for assigned in greedy(model.problem)}
+    given = {assigned.request_id: assigned for assigned in first}
     for variables in model.jobs:
         assigned = given.get(variables.job.request_id)
         if assigned is None:
@@ -210,14 +307,13 @@ def with_packs(problem: Problem, assignments: Sequence[Assigned]) -> tuple[Assig
         for kind in problem.pack_types
     }
     types = {drone.id: drone.pack_type for drone in problem.drones}
+    jobs = {job.request_id: job for job in problem.jobs}
     equipped = []
     for assigned in sorted(assignments, key=lambda a: (a.visit.taken_at, a.request_id)):
-        job = problem.job(assigned.request_id)
-        assert job is not None
         kind = problem.pack_type(types[assigned.drone_id])
         taken_at = assigned.visit.taken_at
         charged = [pack for pack in by_type[kind.name] if ready_at[pack] <= taken_at]
-        taken = tuple(charged[: packs_needed(job, kind)])
+        taken = tuple(charged[: packs_needed(jobs[assigned.request_id], kind)])
         for pack in taken:
             ready_at[pack] = assigned.visit.free_at + timedelta(minutes=kind.charge_min)
         equipped.append(replace(assigned, pack_ids=taken))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from droneteam.fleet.problem import Drone, Job, Pilot, Problem, Slot, Visit, visit
 from droneteam.fleet.registry import missing_credentials
-from droneteam.fleet.terms import Reason, Window
+from droneteam.fleet.terms import Param, Reason, Window
 
 SLOT_STEP_MIN = 15
 PrepRule = Callable[[datetime], int]
@@ -37,7 +37,7 @@ def options(problem: Problem, job: Job) -> tuple[Option, ...]:
     found = []
     for base in bases:
         local = [drone for drone in capable if drone.base == base]
-        for slot in job.slots:
+        for slot in allowed_slots(problem, job):
             option = _option(problem, job, visit(problem, job, slot, base), local)
             if option is not None:
                 found.append(option)
@@ -47,7 +47,7 @@ def options(problem: Problem, job: Job) -> tuple[Option, ...]:
 def _option(problem: Problem, job: Job, trip: Visit, drones: list[Drone]) -> Option | None:
     if trip.taken_at < problem.now:
         return None
-    free = frozenset(drone.id for drone in drones if busy_reason(drone, trip) is None)
+    free = frozenset(drone.id for drone in drones if drone_reason(problem, drone, trip) is None)
     fit = frozenset(
         pilot.id for pilot in problem.pilots if pilot_reason(problem, job, pilot, trip) is None
     )
@@ -64,13 +64,49 @@ def capability_reason(job: Job, drone: Drone) -> Reason | None:
     )
 
 
-def busy_reason(drone: Drone, trip: Visit) -> Reason | None:
-    """Says what grounds or holds the drone; None when it is free."""
+def allowed_slots(problem: Problem, job: Job) -> tuple[Slot, ...]:
+    """The job's slots that neither the airspace nor the dark forbids."""
+    return tuple(slot for slot in job.slots if slot_reason(problem, job, slot) is None)
+
+
+def slot_reason(problem: Problem, job: Job, slot: Slot) -> Reason | None:
+    """Says what forbids the slot whoever flies; None when nothing does."""
+    if job.cleared_from is not None and slot.start_at < job.cleared_from:
+        return Reason("airspace.pending", {"from": job.cleared_from.isoformat()})
+    if job.daylight_only and not any(
+        light.start_at <= slot.start_at and slot.end_at <= light.end_at
+        for light in problem.daylight
+    ):
+        return Reason("slot.dark", {"start": slot.start_at.isoformat()})
+    return None
+
+
+def drone_reason(problem: Problem, drone: Drone, trip: Visit) -> Reason | None:
+    """Says what grounds or holds the drone, or what weather it may not fly in; None if free."""
     if drone.blocks:
         return drone.blocks[0]
     for window in drone.busy:
         if window.overlaps(trip.occupied):
             return Reason("drone.held", {"drone": drone.name, "until": window.end_at.isoformat()})
+    return _weather_reason(problem, drone, Window(trip.start_at, trip.end_at))
+
+
+def _weather_reason(problem: Problem, drone: Drone, flown: Window) -> Reason | None:
+    for forecast in problem.forecasts:
+        if not forecast.window.overlaps(flown):
+            continue
+        for code, expected, limit in (
+            ("weather.wind", forecast.gust_mps, drone.max_gust_mps),
+            ("weather.rain", forecast.rain_mm_h, drone.max_rain_mm_h),
+        ):
+            if limit is not None and expected > limit:
+                params: dict[str, Param] = {
+                    "drone": drone.name,
+                    "expected": round(expected, 2),
+                    "limit": round(limit, 2),
+                    "until": forecast.window.end_at.isoformat(),
+                }
+                return Reason(code, params)
     return None
 
 

@@ -17,18 +17,28 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from droneteam.fleet.candidates import Option, options
+from droneteam.fleet.choices import Choices, Ints
 from droneteam.fleet.problem import (
     SHORTFALL_SCALE,
     TERM_NAMES,
     Job,
     Problem,
+    Visit,
     packs_needed,
 )
 from droneteam.fleet.terms import PRIORITIES, Window, minutes_between
 
 Literal_ = Any
 """A Boolean variable of the model, or its negation; ortools has no public type for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A visit and who could make it; the solver chooses among them."""
+
+    visit: Visit
+    drone_ids: frozenset[int]
+    pilot_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +117,25 @@ class AllocationModel:
     """Jobs without any option; they are unserved in every plan."""
 
 
-def build(problem: Problem) -> AllocationModel:
-    """The model with all its constraints; no objective yet."""
-    model = AllocationModel(problem)
-    for job in problem.jobs:
-        found = options(problem, job)
-        if found:
-            model.jobs.append(_job_variables(model, job, found))
+def build(choices: Choices, members: Ints, must: frozenset[int]) -> AllocationModel:
+    """The model with all its constraints; no objective yet.
+
+    members : the choices that are allowed, in rising order
+    must : indices of the jobs that have to be served
+    """
+    model = AllocationModel(choices.problem)
+    found: dict[int, list[Option]] = defaultdict(list)
+    for choice in members.tolist():
+        option = Option(
+            choices.visit(choice), choices.able_drones(choice), choices.able_pilots(choice)
+        )
+        found[int(choices.job[choice])].append(option)
+    for index, job in enumerate(choices.problem.jobs):
+        if index in found:
+            variables = _job_variables(model, job, tuple(found[index]))
+            model.jobs.append(variables)
+            if index in must:
+                model.cp.add_bool_and([variables.unserved.negated()])
         else:
             model.hopeless.append(job)
     _no_overlap(model)
@@ -161,14 +183,14 @@ def _tie_people_to_options(cp: Any, variables: JobVars) -> None:
 def _span(problem: Problem, window: Window) -> Span:
     return Span(
         start_s=_seconds(problem.now, window.start_at),
-        end_s=-_seconds(window.end_at, problem.now),
+        end_s=_seconds(problem.now, window.end_at),
         day=problem.duty.day_of(window.start_at).toordinal(),
     )
 
 
-def _seconds(origin: datetime, at: datetime) -> int:
-    """Whole seconds since the origin, rounded down."""
-    return (at - origin) // timedelta(seconds=1)
+def _seconds(now: datetime, at: datetime) -> int:
+    """Seconds since the whole second in which the plan is made; exact for whole seconds."""
+    return (at - now.replace(microsecond=0)) // timedelta(seconds=1)
 
 
 def _interval(model: AllocationModel, variables: JobVars) -> tuple[Any, Any, Any]:
@@ -260,7 +282,7 @@ def _packs(model: AllocationModel) -> None:
         intervals, demands = [], []
         for pack in owned:
             if pack.charged_at is not None and pack.charged_at > problem.now:
-                until_s = -_seconds(pack.charged_at, problem.now)
+                until_s = _seconds(problem.now, pack.charged_at)
                 intervals.append(model.cp.new_fixed_size_interval_var(0, until_s, ""))
                 demands.append(1)
         flying = {drone.id for drone in problem.drones if drone.pack_type == kind.name}

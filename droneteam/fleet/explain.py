@@ -13,10 +13,16 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from droneteam.errors import InputError
-from droneteam.fleet.candidates import capability_reason, pilot_reason
+from droneteam.fleet.candidates import (
+    allowed_slots,
+    capability_reason,
+    pilot_reason,
+    slot_reason,
+)
 from droneteam.fleet.fitting import Fit, Hold, fit, free_from, reachable, users
 from droneteam.fleet.hours import to_local
 from droneteam.fleet.problem import Assigned, Drone, Job, Pilot, Plan, Problem, visit
+from droneteam.fleet.relaxing import helping
 from droneteam.fleet.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.statistics import jain_index
 from droneteam.fleet.terms import PRIORITIES, Param, Reason, minutes_between
@@ -189,10 +195,18 @@ def never(problem: Problem, job: Job) -> tuple[Reason, ...]:
         return (Reason("no.capability", {"capability": ", ".join(sorted(job.capabilities))}),)
     if not any(_has_kinds(job, pilot) for pilot in problem.pilots):
         return (Reason("no.credential", {"credential": ", ".join(sorted(job.credentials))}),)
-    trips = reachable(problem, job)
-    if not trips:
+    if not allowed_slots(problem, job):
+        return _forbidden(problem, job)
+    if not reachable(problem, job):
         return (_unreachable(problem, job),)
     return _hold_reasons(fit(problem, (), job))
+
+
+def _forbidden(problem: Problem, job: Job) -> tuple[Reason, ...]:
+    """What forbids the slots: the airspace once, or the dark at the first of them."""
+    reasons = [slot_reason(problem, job, slot) for slot in job.slots]
+    first_of = {reason.code: reason for reason in reversed(reasons) if reason is not None}
+    return tuple(first_of[code] for code in sorted(first_of))
 
 
 def _hold_reasons(found: Fit) -> tuple[Reason, ...]:
@@ -212,7 +226,7 @@ def _unreachable(problem: Problem, job: Job) -> Reason:
     shortest = min(
         visit(problem, job, slot, drone.base).start_at
         - visit(problem, job, slot, drone.base).taken_at
-        for slot in job.slots
+        for slot in allowed_slots(problem, job)
         for drone in problem.drones
         if capability_reason(job, drone) is None
     )
@@ -225,7 +239,10 @@ def _summary(hold: Hold) -> Reason:
 
 
 def what_if(problem: Problem, plan: Plan, job: Job) -> tuple[Reason, ...]:
-    """What would get the job served: a later time, another's place, or more means."""
+    """What would get the job served: a later time, another's place, or more means.
+
+    Each has been tried: the job fits into the problem that is changed in this way.
+    """
     if not job.slots or job.blocks:
         return ()
     changes: list[Reason] = []
@@ -234,9 +251,7 @@ def what_if(problem: Problem, plan: Plan, job: Job) -> tuple[Reason, ...]:
     if later is not None:
         changes.append(Reason("if.later", {"start": later.visit.start_at.isoformat()}))
     changes += displacements(problem, plan, job)
-    changes += [
-        Reason(f"if.more_{hold.resource}", {}) for hold in fit(problem, plan.assignments, job).holds
-    ]
+    changes += helping(problem, plan.assignments, job)
     return tuple(changes)
 
 

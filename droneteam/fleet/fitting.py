@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from droneteam.fleet.candidates import busy_reason, pilot_reason
+from droneteam.fleet.candidates import allowed_slots, drone_reason, pilot_reason
 from droneteam.fleet.problem import (
     Assigned,
     Drone,
@@ -81,7 +81,7 @@ def reachable(problem: Problem, job: Job) -> list[tuple[Visit, list[Drone]]]:
     trips = []
     for base in dict.fromkeys(drone.base for drone in capable):
         local = [drone for drone in capable if drone.base == base]
-        trips += [(visit(problem, job, slot, base), local) for slot in job.slots]
+        trips += [(visit(problem, job, slot, base), local) for slot in allowed_slots(problem, job)]
     in_time = [(trip, local) for trip, local in trips if trip.taken_at >= problem.now]
     return sorted(in_time, key=lambda item: _preference(item[0]))
 
@@ -93,7 +93,7 @@ def _preference(trip: Visit) -> tuple[int, datetime, int]:
 def _fit_visit(
     problem: Problem, standing: Sequence[Assigned], job: Job, trip: Visit, local: list[Drone]
 ) -> Fit:
-    drones, drone_hold = _free_drones(standing, trip, local)
+    drones, drone_hold = _free_drones(problem, standing, trip, local)
     pilots, pilot_hold = _free_pilots(problem, standing, job, trip)
     holds = [hold for hold in (drone_hold, pilot_hold) if hold is not None]
     for drone in drones:
@@ -107,14 +107,14 @@ def _fit_visit(
 
 
 def _free_drones(
-    standing: Sequence[Assigned], trip: Visit, local: list[Drone]
+    problem: Problem, standing: Sequence[Assigned], trip: Visit, local: list[Drone]
 ) -> tuple[list[Drone], Hold | None]:
     """Those free for the visit, least able first, so that rare abilities stay free."""
     free: list[Drone] = []
     reasons: list[Reason] = []
     users: set[int] = set()
     for drone in local:
-        held = busy_reason(drone, trip)
+        held = drone_reason(problem, drone, trip)
         clashes = _users(standing, trip, drone_id=drone.id)
         if held is not None:
             reasons.append(held)

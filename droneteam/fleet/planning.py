@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
+from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
@@ -29,6 +30,8 @@ from droneteam.fleet.terms import RequestState
 from droneteam.fleet.views import AssignmentView, PlanView
 
 MAX_HORIZON_DAYS = 62
+MAX_ATTEMPTS = 3
+"""A search that was overtaken is repeated; three in a row mean that nobody lets it finish."""
 PROMISED = frozenset({RequestState.PLANNED, RequestState.CONFIRMED})
 """The states in which a zone counts on its drone."""
 
@@ -44,17 +47,56 @@ def solve_plan(
 ) -> PlanView:
     """A draft of the best plan for the coming days, with every request explained.
 
-    The search runs inside the caller's transaction; a caller that may not hold it that long uses
-    `load_situation`, `allocation.solve` and `store_draft` in transactions of their own.
+    The search runs inside the caller's transaction, which on SQLite keeps every other writer
+    out; whoever serves others meanwhile calls `draft_plan`.
     """
     require_role(actor, "coordinator")
-    if not 1 <= horizon_days <= MAX_HORIZON_DAYS:
-        raise InputError(
-            f"horizon_days {horizon_days} outside [1, {MAX_HORIZON_DAYS}]", field="horizon_days"
-        )
-    situation = load_situation(session, now, timedelta(days=horizon_days))
+    situation = load_situation(session, now, _horizon(horizon_days))
     plan = solve(situation.problem, seed=seed, time_limit_s=time_limit_s)
     return store_draft(session, actor, situation, plan, now)
+
+
+def draft_plan(
+    engine: Engine,
+    actor: Actor,
+    now: datetime,
+    horizon_days: int = 14,
+    *,
+    seed: int = 0,
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+) -> PlanView:
+    """As `solve_plan`, in transactions of its own: none is open while it searches.
+
+    What was read is compared with what holds when the draft is written; where a booking or a
+    request came between, it searches again.
+
+    Raises
+    ------
+    Conflict
+        Something changed during each of MAX_ATTEMPTS searches.
+    """
+    require_role(actor, "coordinator")
+    horizon = _horizon(horizon_days)
+    for _ in range(MAX_ATTEMPTS):
+        with read_scope(engine) as session:
+            situation = load_situation(session, now, horizon)
+        plan = solve(situation.problem, seed=seed, time_limit_s=time_limit_s)
+        with session_scope(engine) as session:
+            head = lock_head(session)
+            if (head.plan_id, head.revision) == (situation.base_plan_id, situation.revision):
+                return store_draft(session, actor, situation, plan, now)
+    raise Conflict(
+        f"requests, bookings or drones changed during each of {MAX_ATTEMPTS} searches; "
+        "try again in a moment"
+    )
+
+
+def _horizon(days: int) -> timedelta:
+    if not 1 <= days <= MAX_HORIZON_DAYS:
+        raise InputError(
+            f"horizon_days {days} outside [1, {MAX_HORIZON_DAYS}]", field="horizon_days"
+        )
+    return timedelta(days=days)
 
 
 def store_draft(

@@ -6,6 +6,7 @@ Whatever depends on the clock, the agreement or the rows has been settled by the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -85,8 +86,25 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """The weather expected in a stretch of time: the strongest gust and the hardest rain."""
+
+    window: Window
+    gust_mps: float
+    rain_mm_h: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("gust_mps", self.gust_mps), ("rain_mm_h", self.rain_mm_h)):
+            if not 0.0 <= value < math.inf:  # also rejects NaN
+                raise InputError(f"{name} {value} is not 0 or more", field=name)
+
+
+@dataclass(frozen=True, slots=True)
 class Drone:
-    """A drone; busy holds its planned maintenance and started sorties, blocks what grounds it."""
+    """A drone; busy holds its planned maintenance and started sorties, blocks what grounds it.
+
+    max_gust_mps, max_rain_mm_h : the weather that it may still fly in; None means any
+    """
 
     id: int
     name: str
@@ -95,6 +113,8 @@ class Drone:
     base: Place
     busy: tuple[Window, ...] = ()
     blocks: tuple[Reason, ...] = ()
+    max_gust_mps: float | None = None
+    max_rain_mm_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +163,8 @@ class Job:
     due_at : the crew's arrival counts as late after it; None never does
     setup_min : how long before the slot starts the crew arrives
     wanted_at : the start that the requester asked for
+    daylight_only : the task is of no use, or not allowed, outside the problem's daylight
+    cleared_from : the airspace is not approved before it; None where no approval is needed
     blocks : reasons, settled before, for which no slot exists
     """
 
@@ -161,8 +183,12 @@ class Job:
     exempt: bool = False
     published: Placement | None = None
     blocks: tuple[Reason, ...] = ()
+    daylight_only: bool = False
+    cleared_from: datetime | None = None
 
     def __post_init__(self) -> None:
+        if self.cleared_from is not None:
+            check_aware(self.cleared_from, "cleared_from")
         check_priority(self.priority)
         if self.crew < 1:
             raise InputError(f"crew {self.crew} is below 1", field="crew")
@@ -197,7 +223,11 @@ DEFAULT_SPEED = SpeedTable()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Everything that the allocator may know."""
+    """Everything that the allocator may know.
+
+    forecasts : the expected weather; hours without one forbid nothing
+    daylight : from sunrise to sunset of each day, for the jobs that need it
+    """
 
     now: datetime
     drones: tuple[Drone, ...]
@@ -209,6 +239,8 @@ class Problem:
     speed: SpeedTable = DEFAULT_SPEED
     duty: DutyRules = DEFAULT_DUTY
     turnaround_min: int = 20
+    forecasts: tuple[Forecast, ...] = ()
+    daylight: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         check_aware(self.now, "now")

@@ -85,6 +85,26 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{drone} is bezet tot {until}.",
         "{drone} is held until {until}.",
     ),
+    "airspace.pending": (
+        "L'espace aérien n'est autorisé qu'à partir de {from}.",
+        "Het luchtruim is pas vrijgegeven vanaf {from}.",
+        "The airspace is approved only from {from}.",
+    ),
+    "slot.dark": (
+        "À {start} il ne fait pas jour jusqu'à la fin, et la mission en a besoin.",
+        "Om {start} is er niet tot het einde daglicht, en de opdracht vraagt dat.",
+        "At {start} there is no daylight until the end, and the task needs it.",
+    ),
+    "weather.wind": (
+        "Rafales de {expected} m/s prévues jusqu'à {until} ; {drone} supporte {limit} m/s.",
+        "Windstoten van {expected} m/s verwacht tot {until}; {drone} verdraagt {limit} m/s.",
+        "Gusts of {expected} m/s are forecast until {until}; {drone} takes {limit} m/s.",
+    ),
+    "weather.rain": (
+        "Pluie de {expected} mm/h prévue jusqu'à {until} ; {drone} supporte {limit} mm/h.",
+        "Regen van {expected} mm/u verwacht tot {until}; {drone} verdraagt {limit} mm/u.",
+        "Rain of {expected} mm/h is forecast until {until}; {drone} takes {limit} mm/h.",
+    ),
     "drone.busy": (
         "{drone} est engagé pour la demande {requests}.",
         "{drone} is ingezet voor aanvraag {requests}.",
@@ -243,6 +263,11 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Possible in place of request {request} ({priority}); fairness {fairness_before} → "
         "{fairness_after}.",
     ),
+    "if.more_together": (
+        "Il faudrait à la fois davantage de : {resources}.",
+        "Er zou tegelijk meer nodig zijn van: {resources}.",
+        "It would take more of each of these at once: {resources}.",
+    ),
     "if.more_drones": (
         "Possible avec un drone apte de plus.",
         "Mogelijk met één geschikte drone meer.",
@@ -286,6 +311,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
 }
 
 WORDS: dict[str, tuple[str, str, str]] = {
+    "drones": ("drones", "drones", "drones"),
+    "pilots": ("pilotes", "piloten", "pilots"),
+    "packs": ("batteries", "batterijen", "battery packs"),
     "rgb": ("caméra couleur", "kleurencamera", "colour camera"),
     "thermal": ("caméra thermique", "warmtebeeldcamera", "thermal camera"),
     "zoom": ("zoom", "zoom", "zoom"),

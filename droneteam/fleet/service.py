@@ -79,6 +79,7 @@ from droneteam.fleet.pilots import (
 )
 from droneteam.fleet.planning import (
     current_plan,
+    draft_plan,
     get_assignment,
     get_plan,
     solve_plan,
@@ -184,6 +185,7 @@ __all__ = [
     "confirm_request",
     "current_document",
     "current_plan",
+    "draft_plan",
     "due_escalations",
     "due_expiries",
     "edit_version",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.instances import NOW, Size, instance, replanned, small, with_published
+from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
 from droneteam.errors import InputError
 from droneteam.fleet import allocation
 from droneteam.fleet.allocation import solve
+from droneteam.fleet.choices import choices
 from droneteam.fleet.greedy import greedy
 from droneteam.fleet.problem import (
     Claim,
@@ -45,6 +47,17 @@ def test_small_plans_equal_the_best_of_all(block: int) -> None:
     size = ORACLE_CASES // 8
     for seed in range(block * size, (block + 1) * size):
         problem = small(seed)
+        plan = solve(problem, seed=seed)
+        assert violations(problem, plan) == [], f"seed {seed}"
+        assert plan.status == "optimal", f"seed {seed}"
+        assert values(plan) == best_terms(problem), f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_a_thousand_problems_of_up_to_six_requests_equal_the_best_of_all(block: int) -> None:
+    for seed in range(50 * block, 50 * block + 50):
+        problem = conditioned(small(seed, most_jobs=6), seed)
         plan = solve(problem, seed=seed)
         assert violations(problem, plan) == [], f"seed {seed}"
         assert plan.status == "optimal", f"seed {seed}"
@@ -202,7 +215,8 @@ def test_a_time_limit_of_nothing_is_refused() -> None:
 def test_stages_join_terms_only_while_their_weights_stay_small() -> None:
     from droneteam.fleet import cpsat
 
-    terms = cpsat.objectives(cpsat.build(instance(Size(20, 2), 1)))
+    found = choices(instance(Size(20, 2), 1))
+    terms = cpsat.objectives(cpsat.build(found, np.arange(len(found.job)), frozenset()))
     stages = allocation._stages(terms)
     assert [term.name for stage in stages for term in stage] == [term.name for term in terms]
     for stage in stages:

@@ -14,7 +14,7 @@ from droneteam.fleet.escalations import EscalationView
 from droneteam.fleet.views import AssignmentView, BatteryView, DroneView, PilotView, PlanView
 from droneteam.web.access import TEAM, allow
 from droneteam.web.api.shapes import page_of, schema_of
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.board import PLAN_READERS, READERS
 
@@ -83,8 +83,7 @@ def current() -> Any:
 @bp.doc(summary="Solve a new draft plan")
 def solve() -> Any:
     """Nobody else sees it until it is published."""
-    with writing() as session:
-        return service.solve_plan(session, actor(), now())
+    return service.draft_plan(context().engine, actor(), now())
 
 
 @bp.get("/plans/<id:plan_id>")

@@ -15,7 +15,7 @@ from droneteam.errors import InputError
 from droneteam.fleet import explain, service
 from droneteam.fleet.views import AssignmentView, BatteryView, PlanView, RequestView
 from droneteam.web.access import allow
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.gantt import Chart, Span, chart
 from droneteam.web.i18n import language
 from droneteam.web.routing import MAX_ID
@@ -75,11 +75,8 @@ def seen(escalation_id: int) -> Response:
 @allow("coordinator")
 def solve() -> Response:
     """A new draft plan for what is open."""
-    with writing() as session:
-        base = service.current_plan(session, actor())
-        plan = service.solve_plan(session, actor(), now())
-    base_id = base.id if base is not None else 0
-    return redirect(url_for("board.draft", plan_id=plan.id, base=base_id))
+    plan = service.draft_plan(context().engine, actor(), now())
+    return redirect(url_for("board.draft", plan_id=plan.id, base=plan.base_plan_id or 0))
 
 
 @bp.get("/plans/<id:plan_id>")
