@@ -23,9 +23,8 @@ PLOT_SPEED_SIGMA_MPS = 2.0
 
 
 class Reading(NamedTuple):
-    """One position. key : what a copy of it shares; NaN where a value is unknown."""
+    """One position; NaN where a value is unknown. Copies of it share its first three values."""
 
-    key: tuple[float, float, float] | None
     second_of_hour_s: float
     lat_deg: float
     lon_deg: float
@@ -55,9 +54,7 @@ def of_locations(found: batch.Locations) -> list[Reading]:
         *(found.status, found.alt_ellipsoid_m, found.alt_pressure_m, found.height_m),
         *(found.height_reference, found.vertical_accuracy_m),
     )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    # A copy repeats the time, too; without a time, a hovering drone repeats itself rightfully.
-    return [Reading(row[:3] if row[0] == row[0] else None, *row) for row in rows]
+    return list(map(Reading, *(column.tolist() for column in columns)))
 
 
 def _sigma(bound_95: FloatArray, unknown: float) -> FloatArray:
@@ -69,7 +66,6 @@ def of_plot(plot: Plot) -> Reading:
     east_mps, north_mps = velocity(plot)
     moving = math.isfinite(east_mps)
     return Reading(
-        key=None,
         second_of_hour_s=math.nan,
         lat_deg=plot.lat_deg,
         lon_deg=plot.lon_deg,

@@ -59,15 +59,6 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
-    """One point of a trail."""
-
-    at: datetime
-    lat_deg: float
-    lon_deg: float
-
-
-@dataclass(frozen=True, slots=True)
 class Track:
     """An aircraft that is followed, as of its last message.
 
@@ -99,7 +90,6 @@ class Track:
     last_at: datetime
     n_fixes: int
     flags: frozenset[str]
-    trail: tuple[Fix, ...]
     covariance: tuple[float, ...] | None = None
     vertical_accuracy_m: float | None = None
     manned: bool = False

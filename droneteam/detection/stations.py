@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from droneteam.detection import rid
 from droneteam.detection.readings import Reading
-from droneteam.detection.records import Fix, Signal, Track
+from droneteam.detection.records import Track
 from droneteam.geo import MEAN_RADIUS_M
 
 MAX_SPEED_MPS = 90.0
@@ -27,11 +27,11 @@ CLOCK_LATE_S = 10.0
 """A message made this long before its reception was timed by a clock that is off."""
 REPEATED_AFTER_S = 30.0
 """The same time and place, sent again after this long, is a replay and no copy."""
-TRAIL_POINTS = 120
 KEPT_SIGNALS = 64
 KEPT_KEYS = 256
 MAX_SERIALS = 32
 _SMOOTHING = 0.05
+Key = tuple[float, float, float]
 _DEGREE_M = math.radians(1.0) * MEAN_RADIUS_M
 
 
@@ -146,15 +146,20 @@ class Entry:
     n_jumps: int = 0
     n_repeats: int = 0
     n_counter_backsteps: int = 0
-    seen: dict[tuple[float, float, float], float] = field(default_factory=dict)
-    trail: deque[Fix] = field(default_factory=lambda: deque(maxlen=TRAIL_POINTS))
-    signals: deque[Signal] = field(default_factory=lambda: deque(maxlen=KEPT_SIGNALS))
+    seen: dict[Key, float] = field(default_factory=dict)
+    signals: deque[tuple[str, int, Reading]] = field(
+        default_factory=lambda: deque(maxlen=KEPT_SIGNALS)
+    )
     view: Track | None = None
 
-    def is_copy(self, key: tuple[float, float, float] | None, received_s: float) -> bool:
-        """Whether this time and place were there before; one sent again much later is counted."""
-        if key is None:
+    def is_copy(self, reading: Reading, received_s: float) -> bool:
+        """Whether this time and place were there before; one sent again much later is counted.
+
+        A message without a time is never a copy: a hovering drone repeats itself rightfully.
+        """
+        if reading.second_of_hour_s != reading.second_of_hour_s:
             return False
+        key = reading[:3]
         first_s = self.seen.get(key)
         if first_s is None:
             self.seen[key] = received_s

@@ -27,7 +27,7 @@ from droneteam.detection import batch, motion, readings, rid
 from droneteam.detection.bank import Bank, Fixes
 from droneteam.detection.motion import MotionModel
 from droneteam.detection.readings import Reading
-from droneteam.detection.records import Fix, Plot, Received, Signal, Track, Transmissions
+from droneteam.detection.records import Plot, Received, Signal, Track, Transmissions
 from droneteam.detection.stations import (
     MAX_SPEED_MPS,
     SPLIT_AFTER,
@@ -106,8 +106,9 @@ class Tracker:
         """How a living track's radios behaved."""
         entry = self._entries[track_id]
         serials = frozenset(name for station in entry.stations for name in station.serials)
+        signals = (Signal(name, dbm, r.lat_deg, r.lon_deg) for name, dbm, r in entry.signals)
         return Transmissions(
-            tuple(entry.signals),
+            tuple(signals),
             entry.n_jumps,
             entry.n_repeats,
             entry.n_counter_backsteps,
@@ -249,15 +250,13 @@ class Tracker:
         receiver = self._receivers.get(received.receiver)
         if receiver is None:
             receiver = self._receivers[received.receiver] = Receiver()
-        if station.entry is not None and station.entry.is_copy(reading.key, received_s):
+        before = station.entry
+        if before is not None and before.is_copy(reading, received_s):
             return
         at_s, clock_off = station.date(received_s, made_s, receiver)
-        before = station.entry
         entry = self._locate_at(station, reading, at_s, key_s=received_s)
         if entry is before and received.rssi_dbm is not None:
-            entry.signals.append(
-                Signal(received.receiver, received.rssi_dbm, reading.lat_deg, reading.lon_deg)
-            )
+            entry.signals.append((received.receiver, received.rssi_dbm, reading))
         if clock_off:
             entry.flags.add("clock_off")
 
@@ -274,17 +273,14 @@ class Tracker:
         entry = self._entry_for(station, reading, at_s, manned)
         if entry is not station.entry:
             self._move(station, entry)
-            if key_s is not None and entry.is_copy(reading.key, key_s):
+            if key_s is not None and entry.is_copy(reading, key_s):
                 return entry
         station.last_s, station.last = at_s, reading
         self._pending.add(entry, at_s, reading)
         entry.view = None
         entry.n_fixes += 1
-        assert self._epoch is not None
         if at_s >= entry.last_s:
             entry.last_s, entry.last = at_s, reading
-            at = self._epoch + timedelta(seconds=at_s)
-            entry.trail.append(Fix(at, reading.lat_deg, reading.lon_deg))
         return entry
 
     def _entry_for(self, station: Station, reading: Reading, at_s: float, manned: bool) -> Entry:
@@ -292,7 +288,8 @@ class Tracker:
         current = station.entry
         if current is not None and not current.reaches(at_s, reading):
             return self._after_jump(station, current, reading, at_s)
-        if current is not None and self._parts(station, current, reading, at_s):
+        alone = current is not None and len(current.stations) == 1
+        if current is not None and not alone and self._parts(station, current, reading, at_s):
             return self._twin(current, station, reading, at_s)
         known = self._of_same_identity(station, current, reading)
         if known is None:
@@ -335,7 +332,7 @@ class Tracker:
         older = [
             one for one in current.concurrent(station, at_s) if one.joined_s <= station.joined_s
         ]
-        if not older or all(station.agrees(one, at_s, reading) for one in older):
+        if all(station.agrees(one, at_s, reading) for one in older):
             station.n_odd = 0
             return False
         station.n_odd += 1
@@ -462,7 +459,6 @@ class Tracker:
             last_at=self._epoch + timedelta(seconds=entry.last_s),
             n_fixes=entry.n_fixes,
             flags=frozenset(entry.flags),
-            trail=tuple(entry.trail),
             covariance=spread,
             vertical_accuracy_m=readings.none(last.vertical_accuracy_m),
             manned=entry.manned,
