@@ -65,15 +65,15 @@ def fly(targets: int, side: float, generator: np.random.Generator) -> FloatArray
     return np.array(ways)
 
 
-def plots_of(
-    truth: FloatArray, side: float, generator: np.random.Generator
-) -> FloatArray:
+def plots_of(truth: FloatArray, side: float, generator: np.random.Generator) -> FloatArray:
     """(2, m) what the sensor gives of (2, n) true places."""
     n = truth.shape[1]
     seen = truth[:, generator.random(n) < DETECTION]
     noisy = seen + generator.normal(0.0, SIGMA_M, seen.shape)
     false = generator.uniform(0.0, side, (2, generator.poisson(0.1 * n)))
-    return np.concatenate([noisy, false], axis=1)[:, generator.permutation(noisy.shape[1] + false.shape[1])]
+    return np.concatenate([noisy, false], axis=1)[
+        :, generator.permutation(noisy.shape[1] + false.shape[1])
+    ]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,9 @@ def main() -> None:
     parser.add_argument("--speed", type=int, nargs="*", default=[10000])
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    print("scene  targets  GOSPA m  asked  localisation  missed  false  switches/target-min  ms/scan")
+    print(
+        "scene  targets  GOSPA m  asked  localisation  missed  false  switches/target-min  ms/scan"
+    )
     for scene in ("city", "dense"):
         for targets in args.targets + (args.speed if scene == "dense" else []):
             seeds = 1 if targets > 1000 else args.seeds

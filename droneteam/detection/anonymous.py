@@ -50,8 +50,8 @@ class ScoreRules:
     drop: float = 0.01
     survival_per_s: float = 0.998
     start_speed_mps: float = 10.0
-    gate: float = 16.0
-    """Squared Mahalanobis distance that holds 99.97 % of a track's own plots."""
+    gate: float = 13.8
+    """Squared Mahalanobis distance that holds 99.9 % of a track's own plots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +182,9 @@ class AnonymousTracker:
             ]
         )
         a, b = motion.PAIRS.T
-        covariance += (
-            gain[a, 0] * (change[0] * gain[b, 0] + change[1] * gain[b, 1])
-            + gain[a, 1] * (change[1] * gain[b, 0] + change[2] * gain[b, 1])
-        )
+        covariance += gain[a, 0] * (change[0] * gain[b, 0] + change[1] * gain[b, 1]) + gain[
+            a, 1
+        ] * (change[1] * gain[b, 0] + change[2] * gain[b, 1])
 
     def _judge(self, found: Association, sensor: SensorModel) -> None:
         """Raise and lower the scores; forget the tracks that are hardly there."""

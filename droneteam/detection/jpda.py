@@ -19,10 +19,12 @@ from scipy.spatial import cKDTree
 
 from droneteam.detection.motion import FloatArray, IntArray
 
-MAX_NEIGHBOURS = 24
+MAX_NEIGHBOURS = 16
 """Plots that one track may be compared with; the nearest ones."""
-MAX_SWEEPS = 100
-CONVERGED = 1e-5
+MAX_ROUNDS = 20
+SWEEPS = 5
+"""Passes between two looks at what has converged."""
+CONVERGED = 1e-3
 WIDEST_GATE_M = 400.0
 
 
@@ -51,9 +53,7 @@ class Association:
     sweeps: int
 
 
-def gate(
-    place_m: FloatArray, spread_m2: FloatArray, plots_m: FloatArray, limit: float
-) -> Pairs:
+def gate(place_m: FloatArray, spread_m2: FloatArray, plots_m: FloatArray, limit: float) -> Pairs:
     """The pairs whose squared Mahalanobis distance is at most `limit`.
 
     place_m : (2, n) predicted places; spread_m2 : (3, n) east-east, east-north, north-north
@@ -85,11 +85,11 @@ def distance_squared(east: FloatArray, north: FloatArray, spread_m2: FloatArray)
 
 
 def clusters(pairs: Pairs, n_tracks: int, n_plots: int) -> IntArray:
-    """(k,) the cluster that each pair belongs to, numbered from 0 without gaps."""
+    """(k,) the number of the cluster that each pair belongs to."""
     size = n_tracks + n_plots
     links = coo_matrix((np.ones(len(pairs)), (pairs.track, pairs.plot + n_tracks)), (size, size))
     _, label = connected_components(links, directed=False)
-    return np.asarray(np.unique(label[pairs.track], return_inverse=True)[1], dtype=np.intp)
+    return np.asarray(label[pairs.track], dtype=np.intp)
 
 
 def associate(pairs: Pairs, odds: FloatArray, n_tracks: int, n_plots: int) -> Association:
@@ -102,16 +102,17 @@ def associate(pairs: Pairs, odds: FloatArray, n_tracks: int, n_plots: int) -> As
     n_clusters = int(cluster.max(initial=-1)) + 1
     active = np.arange(len(pairs))
     to_track = np.ones(len(pairs))  # what a plot tells a track: how free it is
-    sweeps = 0
-    for sweeps in range(1, MAX_SWEEPS + 1):
-        track, plot, old = pairs.track[active], pairs.plot[active], to_track[active]
-        new = _sweep(track, plot, odds[active], old, n_tracks, n_plots)
+    rounds = 0
+    while len(active) and rounds < MAX_ROUNDS:
+        rounds += 1
+        track, plot, weight = pairs.track[active], pairs.plot[active], odds[active]
+        new = to_track[active]
+        for _ in range(SWEEPS):
+            old, new = new, _sweep(track, plot, weight, new, n_tracks, n_plots)
         to_track[active] = new
-        worst = np.zeros(n_clusters)
-        np.maximum.at(worst, cluster[active], np.abs(new - old))
-        active = active[worst[cluster[active]] > CONVERGED]
-        if not len(active):
-            break
+        moving = np.zeros(n_clusters, dtype=bool)
+        moving[cluster[active][np.abs(new - old) > CONVERGED]] = True
+        active = active[moving[cluster[active]]]
     weighed = odds * to_track
     claimed = 1.0 + np.bincount(pairs.track, weighed, n_tracks)
     others = claimed[pairs.track] - weighed
@@ -120,7 +121,7 @@ def associate(pairs: Pairs, odds: FloatArray, n_tracks: int, n_plots: int) -> As
         pair=weighed / claimed[pairs.track],
         missed=1.0 / claimed,
         alone=1.0 / (1.0 + np.bincount(pairs.plot, to_plot, n_plots)),
-        sweeps=sweeps,
+        sweeps=rounds * SWEEPS,
     )
 
 

@@ -109,5 +109,3 @@ def _nan(value: float | None) -> float:
 def none(value: float) -> float | None:
     """The value; None for NaN."""
     return None if value != value else value
-
-

@@ -113,7 +113,9 @@ class Station:
             return True
         dt_s = at_s - other.last_s
         east_m, north_m = apart_m(other.last, reading)
-        miss_m = math.hypot(east_m - other.last.east_mps * dt_s, north_m - other.last.north_mps * dt_s)
+        miss_m = math.hypot(
+            east_m - other.last.east_mps * dt_s, north_m - other.last.north_mps * dt_s
+        )
         moving_m = 0.0 if other.last.variance_m2_s2 < math.inf else MAX_SPEED_MPS * abs(dt_s)
         sigma_m = math.sqrt(reading.variance_m2 + other.last.variance_m2)
         return miss_m <= CONCURRENT_M + 2.0 * sigma_m + moving_m + TURN_MPS2 * dt_s**2

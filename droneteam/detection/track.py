@@ -302,9 +302,7 @@ class Tracker:
         _set_apart(known, found)
         return found
 
-    def _after_jump(
-        self, station: Station, current: Entry, reading: Reading, at_s: float
-    ) -> Entry:
+    def _after_jump(self, station: Station, current: Entry, reading: Reading, at_s: float) -> Entry:
         """No aircraft flies this: the address speaks for two, each keeps its track."""
         current.n_jumps += 1
         current.flags.add("impossible_jump")

@@ -94,7 +94,9 @@ def adversarial(generator: random.Random) -> bytes:
         body[0] = generator.choice((0x12, 0x20, 0x21, 0x22, 0x23, 0x26, 0x30, 0x40))
     if generator.random() < 0.5:  # a position on the globe
         for start in (1, 4) if head == 0x42 else (4,):
-            body[start : start + 8] = generator.choice((bytes(8), bytes([1]) + bytes(7), b"\x01" * 8))
+            body[start : start + 8] = generator.choice(
+                (bytes(8), bytes([1]) + bytes(7), b"\x01" * 8)
+            )
     if generator.random() < 0.5:
         body[20:22] = generator.choice((b"\xff\xff", b"\xa0\x8c", b"\xa1\x8c", b"\x00\x00"))
     return bytes([head, *body])
