@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from droneteam.detection.anonymous import AnonymousTracker, SensorModel
@@ -103,9 +105,6 @@ def gospa(truth: FloatArray, found: FloatArray, ids: np.ndarray) -> Score:
 
 def _pair_up(truth: FloatArray, found: FloatArray) -> tuple[np.ndarray, np.ndarray, FloatArray]:
     """The assignment of least cost, each cluster of near ones by itself."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     n, m = truth.shape[1], found.shape[1]
     if m == 0:
         return np.empty(0, int), np.empty(0, int), np.empty(0)
@@ -176,10 +175,10 @@ def main() -> None:
             seeds = 1 if targets > 1000 else args.seeds
             runs = [run(scene, targets, seed) for seed in range(seeds)]
             parts = np.mean([one[3] for one in runs], axis=0)
-            asked = ASKED.get((scene, targets))
+            asked = str(ASKED.get((scene, targets), "-"))
             print(
                 f"{scene:6s} {targets:6d}  {np.mean([one[0] for one in runs]):7.2f}"
-                f"  {asked if asked else '-':>5}  {parts[0]:12.2f}  {parts[1]:6.3f}  {parts[2]:5.3f}"
+                f"  {asked:>5}  {parts[0]:12.2f}  {parts[1]:6.3f}  {parts[2]:5.3f}"
                 f"  {np.mean([one[1] for one in runs]):19.2f}"
                 f"  {np.mean([one[2] for one in runs]):7.1f}",
                 flush=True,

@@ -16,7 +16,7 @@ from droneteam import db, schema
 from droneteam.detection import air, rid
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
-from droneteam.detection.track import Received
+from droneteam.detection.records import Received
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
 

@@ -136,7 +136,7 @@ class Bank:
     def _go_back(
         self, late_rows: IntArray, late_s: FloatArray
     ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-        """Restore tracks to before their earliest late time; returns what must be absorbed again."""
+        """Take tracks back to before their late times; returns what must be absorbed again."""
         rows, group = np.unique(late_rows, return_inverse=True)
         earliest = np.full(len(rows), np.inf)
         np.minimum.at(earliest, group, late_s)

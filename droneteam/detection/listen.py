@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from droneteam.db import read_scope, session_scope
 from droneteam.detection import service
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.track import Received
+from droneteam.detection.records import Received
 from droneteam.detection.watch import Known, Moment, Watch
 
 logger = logging.getLogger(__name__)

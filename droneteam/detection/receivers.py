@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from droneteam.detection import capture, frames
-from droneteam.detection.track import Received
+from droneteam.detection.records import Received
 from droneteam.errors import DecodeError, InputError
 
 MAX_DATAGRAM_BYTES = 4096

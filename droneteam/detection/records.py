@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from droneteam.detection import rid
 from droneteam.errors import InputError
@@ -56,6 +57,18 @@ class Plot:
             raise InputError(f"position {self.lat_deg}, {self.lon_deg} is not on the globe")
         if not 0.0 < self.sigma_m < 1e6:
             raise InputError(f"sigma_m {self.sigma_m} outside (0, 1e6)", field="sigma_m")
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A receiver says that it works, whether or not it hears anything."""
+
+    at: datetime
+    receiver: str
+
+
+Record: TypeAlias = Received | Plot | Alive
+"""Whatever a receiver can hand over."""
 
 
 @dataclass(frozen=True, slots=True)

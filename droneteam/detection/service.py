@@ -15,7 +15,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.detection.alert import AlertChange
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
-from droneteam.detection.track import Received, Track
+from droneteam.detection.records import Received, Track
 from droneteam.detection.watch import Moment
 from droneteam.errors import NotFound
 
@@ -105,13 +105,14 @@ def store_moment(
     receptions: Iterable[tuple[Received, int | None]],
 ) -> None:
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    for track, match in moment.tracks:
+    for track, match in moment.changed:
         _store_track(session, track, match)
     for track in moment.ended:
         session.execute(update(TrackRow).where(TrackRow.id == track.id).values(ended=True))
     session.flush()
-    living = {track.id for track, _ in moment.tracks}
-    _end_merged(session, living)
+    if moment.merged:
+        merged = TrackRow.id.in_(moment.merged)
+        session.execute(update(TrackRow).where(merged).values(ended=True))
     for received, track_id in receptions:
         known = track_id is not None and session.get(TrackRow, track_id) is not None
         session.add(_message_row(received, track_id if known else None))
@@ -119,15 +120,6 @@ def store_moment(
     for change in moment.changes:
         _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
     session.flush()
-
-
-def _end_merged(session: Session, living: set[int]) -> None:
-    """End the rows whose track was joined with another one of the same identity."""
-    session.execute(
-        update(TrackRow)
-        .where(TrackRow.ended.is_(False), TrackRow.id.not_in(living))
-        .values(ended=True)
-    )
 
 
 def _message_row(received: Received, track_id: int | None) -> RidMessage:
@@ -179,7 +171,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
                 lat_deg=None if track is None else track.lat_deg,
                 lon_deg=None if track is None else track.lon_deg,
                 evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat()},
+                facts={"since": change.alert.since.isoformat(), **dict(condition.facts)},
                 raised_at=change.at,
                 updated_at=change.at,
             )
@@ -196,6 +188,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
             row.cleared_at = change.at
         else:
             row.evidence = list(condition.evidence)
+            row.facts = {**row.facts, **dict(condition.facts)}
             row.uas_id = row.uas_id if track is None else track.uas_id
 
 

@@ -17,7 +17,7 @@ from droneteam.detection.records import Track, Transmissions
 from droneteam.geo import great_circle_distance_m
 
 MIN_CUES = 2
-SUSPECT_FROM = 0.6
+SUSPECT_FROM = 0.62
 MIN_SIGNALS = 20
 CONSTANT_DB = 1.0
 """Fading alone varies more than this over a path of MIN_PATH_M."""

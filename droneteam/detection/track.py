@@ -102,6 +102,11 @@ class Tracker:
             self._view([entry])
         return None if entry is None else entry.view
 
+    def new_id(self) -> int:
+        """An id that no other track gets."""
+        self._next_id += 1
+        return self._next_id - 1
+
     def transmissions(self, track_id: int) -> Transmissions:
         """How a living track's radios behaved."""
         entry = self._entries[track_id]
@@ -169,6 +174,8 @@ class Tracker:
 
     def observe_plots(self, plots: Sequence[Plot]) -> list[int]:
         """The track's id for each plot that tells who it saw."""
+        if not plots:
+            return []
         received_s = self._seconds([plot.at for plot in plots]).tolist()
         ids = []
         for plot, at_s in zip(plots, received_s, strict=True):
@@ -352,8 +359,7 @@ class Tracker:
 
     def _start(self, reading: Reading, at_s: float, manned: bool) -> Entry:
         row = self._bank.start(at_s, reading.lat_deg, reading.lon_deg)
-        entry = Entry(self._next_id, row, at_s, at_s, reading, manned)
-        self._next_id += 1
+        entry = Entry(self.new_id(), row, at_s, at_s, reading, manned)
         self._entries[entry.id] = entry
         return entry
 
