@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from droneteam.detection.conflict import Conflict
 from droneteam.detection.conformance import Conformance
@@ -21,6 +21,7 @@ from droneteam.detection.suspicion import Suspicion
 Kind = Literal[
     "unregistered_flight", "outside_registration", "suspected_spoof", "conflict", "silent_receiver"
 ]
+Facts: TypeAlias = tuple[tuple[str, str | float], ...]
 Change = Literal["raised", "updated", "cleared"]
 
 
@@ -50,7 +51,7 @@ class Condition:
     key: str
     track_id: int | None
     evidence: tuple[str, ...]
-    facts: tuple[tuple[str, str | float], ...] = field(default=(), compare=False)
+    facts: Facts = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def conditions_of(
     key = f"track:{track.id}"
     if doubt.suspect:
         evidence = (*match.evidence, *sorted(cue.name for cue in doubt.cues))
-        facts = (
+        facts: Facts = (
             ("score", round(doubt.score, 2)),
             *((cue.name, cue.evidence) for cue in doubt.cues),
         )
@@ -107,7 +108,7 @@ def conditions_of(
     return found
 
 
-def _conformance_facts(conformance: Conformance | None) -> tuple[tuple[str, str | float], ...]:
+def _conformance_facts(conformance: Conformance | None) -> Facts:
     if conformance is None:
         return ()
     inside, contingency, buffer = (round(share, 3) for share in conformance.inside)

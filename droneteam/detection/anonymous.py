@@ -15,7 +15,7 @@ import numpy as np
 
 from droneteam.detection import jpda, motion
 from droneteam.detection.jpda import Association, Pairs
-from droneteam.detection.motion import Belief, FloatArray, IntArray, MotionModel
+from droneteam.detection.motion import FloatArray, IntArray, MotionModel
 from droneteam.errors import InputError
 
 
@@ -208,7 +208,7 @@ class AnonymousTracker:
         speed_mps = self._rules.start_speed_mps
         sigma_m = np.full(n, sensor.sigma_m)
         born = motion.prior(self._model, plots_m[:, fresh], sigma_m, speed_mps)
-        self._belief: Belief = self._belief.joined(born)
+        self._belief = self._belief.joined(born)
         self._id = np.concatenate([self._id, np.arange(self._next_id, self._next_id + n)])
         self._next_id += n
         self._score = np.concatenate([self._score, score[fresh]])

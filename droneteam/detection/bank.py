@@ -65,12 +65,18 @@ class Bank:
         self._speed_mps = speed_mps
         self._free: list[int] = []
         self._size = 0
+        self.t_s: FloatArray = np.empty(0)
+        self._origin_deg: FloatArray = np.empty((2, 0))
+        self._belief = motion.prior(model, np.empty((2, 0)), np.empty(0), speed_mps)
+        self._kept: FloatArray = np.empty((0, HISTORY, _N_KEPT))
+        self._at_s: FloatArray = np.empty((0, HISTORY))
         self._allocate(64)
 
     def _allocate(self, capacity: int) -> None:
         """Make room, keeping what is there."""
         n = self._size
-        old = None if n == 0 else (self.t_s, self._origin_deg, self._belief, self._kept, self._at_s)
+        t_s, origin_deg, belief = self.t_s, self._origin_deg, self._belief
+        kept, at_s = self._kept, self._at_s
         self.t_s = np.zeros(capacity)
         self._origin_deg = np.zeros((2, capacity))
         self._belief = Belief(
@@ -80,10 +86,9 @@ class Bank:
         )
         self._kept = np.zeros((capacity, HISTORY, _N_KEPT))
         self._at_s = np.full((capacity, HISTORY), _NEVER)
-        if old is not None:
-            self.t_s[:n], self._origin_deg[:, :n] = old[0][:n], old[1][:, :n]
-            self._belief.put(slice(0, n), old[2].take(np.arange(n)))
-            self._kept[:n], self._at_s[:n] = old[3][:n], old[4][:n]
+        self.t_s[:n], self._origin_deg[:, :n] = t_s[:n], origin_deg[:, :n]
+        self._belief.put(slice(0, n), belief.take(np.arange(n)))
+        self._kept[:n], self._at_s[:n] = kept[:n], at_s[:n]
 
     def start(self, t_s: float, lat_deg: float, lon_deg: float) -> int:
         """The row of a new track at a place, its velocity unknown."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,7 +253,7 @@ def locations(data: BytesArray) -> Locations:
     speed_mps = np.where(fast, raw["speed"] * 0.75 + 63.75, raw["speed"] * 0.25)
     time_accuracy = (raw["time_accuracy"] & 0x0F) / 10.0
     return Locations(
-        status=flags >> 4,
+        status=_small(flags >> 4),
         lat_deg=lat_deg,
         lon_deg=lon_deg,
         direction_deg=np.where(direction == 361.0, np.nan, direction),
@@ -261,7 +262,7 @@ def locations(data: BytesArray) -> Locations:
         alt_pressure_m=_altitudes(raw["pressure"]),
         alt_ellipsoid_m=_altitudes(raw["geodetic"]),
         height_m=_altitudes(raw["height"]),
-        height_reference=flags >> 2 & 1,
+        height_reference=_small(flags >> 2 & 1),
         horizontal_accuracy_m=_HORIZONTAL_M[raw["accuracy"] & 0x0F],
         vertical_accuracy_m=_VERTICAL_M[raw["accuracy"] >> 4],
         pressure_accuracy_m=_VERTICAL_M[raw["more"] >> 4],
@@ -278,17 +279,21 @@ def systems(data: BytesArray) -> Systems:
     return Systems(
         operator_lat_deg=lat_deg,
         operator_lon_deg=lon_deg,
-        operator_location_type=raw["flags"] & 0x03,
-        classification=raw["flags"] >> 2 & 0x07,
+        operator_location_type=_small(raw["flags"] & 0x03),
+        classification=_small(raw["flags"] >> 2 & 0x07),
         area_count=raw["count"],
         area_radius_m=raw["radius"] * 10.0,
         area_ceiling_m=_altitudes(raw["ceiling"]),
         area_floor_m=_altitudes(raw["floor"]),
-        ua_category=raw["category"] >> 4,
-        ua_class=raw["category"] & 0x0F,
+        ua_category=_small(raw["category"] >> 4),
+        ua_class=_small(raw["category"] & 0x0F),
         operator_alt_ellipsoid_m=_altitudes(raw["altitude"]),
         seconds=raw["seconds"],
     )
+
+
+def _small(value: NDArray[np.integer[Any]]) -> BytesArray:
+    return value.astype(np.uint8)
 
 
 def _table(values: Sequence[float | None]) -> FloatArray:

@@ -119,8 +119,8 @@ def associate(pairs: Pairs, odds: FloatArray, n_tracks: int, n_plots: int) -> As
     to_plot = odds / others
     return Association(
         pair=weighed / claimed[pairs.track],
-        missed=1.0 / claimed,
-        alone=1.0 / (1.0 + np.bincount(pairs.plot, to_plot, n_plots)),
+        missed=np.asarray(1.0 / claimed, dtype=np.float64),
+        alone=np.asarray(1.0 / (1.0 + np.bincount(pairs.plot, to_plot, n_plots)), dtype=np.float64),
         sweeps=rounds * SWEEPS,
     )
 

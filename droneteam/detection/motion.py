@@ -93,7 +93,7 @@ class Belief:
     weight: FloatArray
 
     def __len__(self) -> int:
-        return self.state.shape[-1]
+        return int(self.state.shape[-1])
 
     def take(self, rows: IntArray | NDArray[np.bool_]) -> Belief:
         """A copy of some tracks."""
@@ -122,8 +122,8 @@ def prior(model: MotionModel, place_m: FloatArray, sigma_m: FloatArray, speed_mp
     state = np.zeros((N_STATE, N_MODELS, n))
     state[:2] = place_m[:, None]
     covariance = np.zeros((N_PAIRS, N_MODELS, n))
-    for axis, variance in enumerate([sigma_m**2, sigma_m**2, speed_mps**2, speed_mps**2]):
-        covariance[INDEX[axis, axis]] = variance
+    covariance[INDEX[0, 0]] = covariance[INDEX[1, 1]] = sigma_m**2
+    covariance[INDEX[2, 2]] = covariance[INDEX[3, 3]] = speed_mps**2
     return Belief(state, covariance, np.repeat(model.stationary()[:, None], n, axis=1))
 
 

@@ -220,7 +220,8 @@ class Tracker:
         assert self._epoch is not None
         hour = self._epoch.replace(minute=0, second=0, microsecond=0)
         second_s = (self._epoch - hour).total_seconds()
-        return readings.message_seconds(found, received_s, second_s).tolist()
+        made_s: list[float] = readings.message_seconds(found, received_s, second_s).tolist()
+        return made_s
 
     def _stations_of(
         self, receptions: Sequence[Received], received_s: list[float], salvaged: list[int]
