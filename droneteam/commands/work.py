@@ -9,10 +9,14 @@ import threading
 from types import FrameType
 
 from droneteam import db, jobs, schema
+from droneteam.detection import retention
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+HANDLERS = {**photogrammetry.HANDLERS, **retention.HANDLERS}
+"""Every kind of job that this release knows."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
     if args.once:
-        while jobs.run_once(engine, settings, photogrammetry.HANDLERS):
+        while jobs.run_once(engine, settings, HANDLERS):
             pass
         return 0
     stop = threading.Event()
@@ -39,5 +43,5 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    jobs.work_loop(engine, settings, photogrammetry.HANDLERS, stop)
+    jobs.work_loop(engine, settings, HANDLERS, stop)
     return 0

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from droneteam.db import read_scope, session_scope
-from droneteam.detection import service
+from droneteam.detection import retention, service
 from droneteam.detection.feeds import Inbox
 from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
@@ -29,6 +30,7 @@ STORE_S = 1.0
 KNOWN_S = 1.0
 """How long what is known of the air is used before it is read again."""
 MAX_BATCH = 2000
+ASK_S = 600.0
 KnownAir = Callable[[Session, datetime], Known]
 
 
@@ -89,6 +91,11 @@ class Listener:
         for change in moment.changes:
             logger.info("alert %s: %s", change.change, change.alert.condition)
 
+    def ask_for_erasure(self) -> None:
+        """Have a worker erase what is past its time; at most once an hour."""
+        with session_scope(self._engine) as session:
+            retention.ask_for_erasure(session, datetime.now(UTC))
+
     def flush(self) -> None:
         """Store what was gathered since the last time."""
         if self._moment is None:
@@ -115,7 +122,11 @@ def listen(
     """Hear until `stop` is set; while nothing is heard, time goes on at the clock's pace."""
     heard_at: datetime | None = None
     clock_s = time.monotonic()
+    asked_s = -math.inf
     while not stop.is_set():
+        if time.monotonic() - asked_s >= ASK_S:
+            asked_s = time.monotonic()
+            listener.ask_for_erasure()
         records = receiver.receive_many(POLL_S, MAX_BATCH)
         if inbox is not None:
             records += inbox.drain()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
@@ -22,8 +22,6 @@ from droneteam.errors import NotFound
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
 SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 """Roles that need to know where an operator stands; others get the track without it."""
-MESSAGE_RETENTION = timedelta(hours=24)
-"""ASTM F3411-22a, A2.6.1: network Remote ID is kept for 24 hours; broadcast follows suit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,23 +243,6 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
         audit.append(session, actor, action="alert.acknowledge", subject=f"alert:{row.id}", at=now)
     session.flush()
     return _alert_view(row)
-
-
-def erase_old_messages(session: Session, actor: Actor, now: datetime) -> int:
-    """How many payloads were erased: those past retention that no open alert rests on."""
-    require_role(actor, "administrator")
-    held = select(AlertRow.track_id).where(
-        AlertRow.cleared_at.is_(None), AlertRow.track_id.is_not(None)
-    )
-    done = session.execute(
-        delete(RidMessage)
-        .where(
-            RidMessage.at < now - MESSAGE_RETENTION,
-            RidMessage.track_id.is_(None) | RidMessage.track_id.not_in(held),
-        )
-        .returning(RidMessage.id)
-    )
-    return len(done.all())
 
 
 def _alert_row(session: Session, alert_id: int) -> AlertRow:
