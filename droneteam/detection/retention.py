@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -64,7 +65,7 @@ def erase_expired(
     return erased
 
 
-def _held() -> Select[tuple[int | None]]:
+def _held() -> Select[Any]:
     """The tracks that open alerts rest on."""
     return select(AlertRow.track_id).where(
         AlertRow.cleared_at.is_(None), AlertRow.track_id.is_not(None)

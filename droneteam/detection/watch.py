@@ -65,6 +65,7 @@ class Watch:
         self._book: alert.Book = {}
         self._shown: dict[int, tuple[Track, match.Match]] = {}
         self._conforming: dict[tuple[int, str], Conformance] = {}
+        self._doubts: dict[int, tuple[Track, match.Match, Suspicion]] = {}
         self._alive: dict[str, datetime] = {}
         self._ticked_at: datetime | None = None
         self.refused = 0
@@ -131,6 +132,7 @@ class Watch:
         shown = {pair[0].id: pair for pair in matched}
         gone = self._shown.keys() - shown.keys() - {track.id for track in ended}
         self._shown = shown
+        self._doubts = {one: doubt for one, doubt in self._doubts.items() if one in shown}
         self._conforming = {
             key: state for key, state in self._conforming.items() if key[0] in shown
         }
@@ -157,12 +159,17 @@ class Watch:
         # Our own telemetry is the better witness.
         if track.manned or not track.transmitters or found.evidence[-1] == "telemetry_agrees":
             return Suspicion(0.0, ())
-        return suspicion(
+        before = self._doubts.get(track.id)
+        if before is not None and before[0] is track and before[1] == found:
+            return before[2]
+        doubt = suspicion(
             track,
             self._tracker.transmissions(track.id),
             known.sites,
             own_serial_elsewhere=found.evidence[-1] == "telemetry_elsewhere",
         )
+        self._doubts[track.id] = (track, found, doubt)
+        return doubt
 
     def _conformance(
         self, track: Track, found: match.Match, flights: Mapping[str, match.RegisteredFlight]
