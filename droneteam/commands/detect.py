@@ -18,6 +18,7 @@ from droneteam.detection.feeds import PARSERS, Inbox, TcpFeed
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
 from droneteam.detection.records import Received, Record
+from droneteam.detection.suspicion import Site
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
 
@@ -39,6 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     again = actions.add_parser("replay", help="follow recordings as if they were heard now")
     again.add_argument("file", nargs="+", type=Path)
     again.add_argument("--speed", type=float, help="times real time; as fast as possible without")
+    for action in (hear, again):
+        action.add_argument(
+            "--site",
+            action="append",
+            default=[],
+            metavar="NAME=LAT,LON,RANGE_M",
+            help="where a receiver stands and how far it hears; may be repeated",
+        )
     show = actions.add_parser("decode", help="print what captures hold, without storing it")
     show.add_argument("file", nargs="+", type=Path)
 
@@ -50,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
-    listener = Listener(engine, air.known_air, datetime.now(UTC))
+    sites = {site.name: site for site in map(_site, args.site)}
+    listener = Listener(engine, air.known_air, datetime.now(UTC), sites)
     if args.action == "replay":
         if args.speed is not None and not args.speed > 0.0:
             raise InputError(f"--speed {args.speed} is not positive")
@@ -67,6 +77,15 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit() or int(port) > 65535:
         raise InputError(f"{text!r} is not HOST:PORT")
     return host, int(port)
+
+
+def _site(text: str) -> Site:
+    name, _, place = text.partition("=")
+    try:
+        lat_deg, lon_deg, range_m = map(float, place.split(","))
+    except ValueError:
+        raise InputError(f"{text!r} is not NAME=LAT,LON,RANGE_M") from None
+    return Site(name, lat_deg, lon_deg, range_m)
 
 
 def _named_address(text: str) -> tuple[str, tuple[str, int]]:

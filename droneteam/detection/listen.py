@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,7 @@ from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
 from droneteam.detection.records import Received, Record, Track
+from droneteam.detection.suspicion import Site
 from droneteam.detection.watch import TICK_S, Known, Moment, Watch
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,15 @@ KnownAir = Callable[[Session, datetime], Known]
 class Listener:
     """Feeds records to a watch and stores what comes of them."""
 
-    def __init__(self, engine: Engine, known_air: KnownAir, started_at: datetime) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        known_air: KnownAir,
+        started_at: datetime,
+        sites: Mapping[str, Site] | None = None,
+    ) -> None:
         self._engine = engine
+        self._sites = dict(sites or {})
         self._known_air = known_air
         self._known: tuple[datetime, Known] | None = None
         self._pending: list[tuple[Received, int | None]] = []
@@ -57,7 +65,8 @@ class Listener:
         known = self._known
         if known is None or abs((at - known[0]).total_seconds()) >= KNOWN_S:
             with read_scope(self._engine) as session:
-                known = self._known = (at, self._known_air(session, at))
+                air = self._known_air(session, at)
+            known = self._known = (at, replace(air, sites={**air.sites, **self._sites}))
         return known[1]
 
     def hear(self, records: Sequence[Record]) -> None:

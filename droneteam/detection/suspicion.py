@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from droneteam.detection.records import Track, Transmissions
-from droneteam.geo import great_circle_distance_m
+from droneteam.errors import InputError
+from droneteam.geo import check_lat_lon, great_circle_distance_m
 
 MIN_CUES = 2
 SUSPECT_FROM = 0.62
@@ -51,6 +52,11 @@ class Site:
     lat_deg: float
     lon_deg: float
     range_m: float
+
+    def __post_init__(self) -> None:
+        check_lat_lon(self.lat_deg, self.lon_deg)
+        if not 0.0 < self.range_m < 1e6:
+            raise InputError(f"range_m {self.range_m} outside (0, 1e6)", field="range_m")
 
 
 @dataclass(frozen=True, slots=True)
