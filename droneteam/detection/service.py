@@ -103,17 +103,23 @@ def store_moment(
     receptions: Iterable[tuple[Received, int | None]],
 ) -> None:
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    for track, match in moment.changed:
-        _store_track(session, track, match)
-    for track in moment.ended:
-        session.execute(update(TrackRow).where(TrackRow.id == track.id).values(ended=True))
+    heard = list(receptions)
+    named = {track_id for _, track_id in heard if track_id is not None}
+    ids = named | {track.id for track, _ in moment.changed}
+    rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
+    moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
+    ended = [track.id for track in moment.ended] + list(moment.merged)
+    if ended:
+        session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
+    # Points and messages refer to tracks: those must be there first.
     session.flush()
-    if moment.merged:
-        merged = TrackRow.id.in_(moment.merged)
-        session.execute(update(TrackRow).where(merged).values(ended=True))
-    for received, track_id in receptions:
-        known = track_id is not None and session.get(TrackRow, track_id) is not None
-        session.add(_message_row(received, track_id if known else None))
+    session.add_all(
+        Sighting(track_id=t.id, at=t.last_at, lat_deg=t.lat_deg, lon_deg=t.lon_deg) for t in moved
+    )
+    session.add_all(
+        _message_row(received, track_id if track_id in rows else None)
+        for received, track_id in heard
+    )
     tracks = {track.id: track for track, _ in moment.tracks}
     for change in moment.changes:
         _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
@@ -132,10 +138,11 @@ def _message_row(received: Received, track_id: int | None) -> RidMessage:
     )
 
 
-def _store_track(session: Session, track: Track, match: Match) -> None:
-    row = session.get(TrackRow, track.id)
+def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
+    """Whether the track has moved since it was stored last."""
+    row = rows.get(track.id)
     if row is None:
-        row = TrackRow(id=track.id, started_at=track.started_at)
+        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at)
         session.add(row)
     moved = row.last_at != track.last_at
     for name in (
@@ -149,12 +156,7 @@ def _store_track(session: Session, track: Track, match: Match) -> None:
     row.flags, row.ended = sorted(track.flags), False
     row.match_kind, row.match_subject = match.kind, match.subject
     row.match_evidence = [*match.evidence, *match.deviations]
-    if moved:
-        session.flush()
-        point = Sighting(
-            track_id=track.id, at=track.last_at, lat_deg=track.lat_deg, lon_deg=track.lon_deg
-        )
-        session.add(point)
+    return moved
 
 
 def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
