@@ -7,16 +7,18 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from droneteam import db, schema
 from droneteam.detection import air, rid
+from droneteam.detection.feeds import PARSERS, Inbox, TcpFeed
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
-from droneteam.detection.track import Received
+from droneteam.detection.records import Received, Record
+from droneteam.detection.suspicion import Site
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
 
@@ -26,10 +28,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     hear = actions.add_parser("listen", help="follow what a UDP port receives, until stopped")
     hear.add_argument("--udp", default="127.0.0.1:0", metavar="HOST:PORT")
+    for kind in PARSERS:
+        hear.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="NAME=HOST:PORT",
+            help=f"follow manned aircraft through this {kind} stream; may be repeated",
+        )
     hear.add_argument("--ready", type=Path, help="JSON file written once listening")
     again = actions.add_parser("replay", help="follow recordings as if they were heard now")
     again.add_argument("file", nargs="+", type=Path)
     again.add_argument("--speed", type=float, help="times real time; as fast as possible without")
+    for action in (hear, again):
+        action.add_argument(
+            "--site",
+            action="append",
+            default=[],
+            metavar="NAME=LAT,LON,RANGE_M",
+            help="where a receiver stands and how far it hears; may be repeated",
+        )
     show = actions.add_parser("decode", help="print what captures hold, without storing it")
     show.add_argument("file", nargs="+", type=Path)
 
@@ -41,12 +59,17 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
-    listener = Listener(engine, air.known_air, datetime.now(UTC))
+    sites = {site.name: site for site in map(_site, args.site)}
+    listener = Listener(engine, air.known_air, datetime.now(UTC), sites)
     if args.action == "replay":
         if args.speed is not None and not args.speed > 0.0:
             raise InputError(f"--speed {args.speed} is not positive")
         return _replay(listener, args.file, args.speed)
-    return _listen(listener, *_address(args.udp), args.ready)
+    inbox = Inbox()
+    feeds = [
+        TcpFeed(kind, *_named_address(text), inbox) for kind in PARSERS for text in vars(args)[kind]
+    ]
+    return _listen(listener, _address(args.udp), args.ready, feeds, inbox)
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -56,8 +79,30 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _listen(listener: Listener, host: str, port: int, ready: Path | None) -> int:
-    receiver = DatagramReceiver(host, port)
+def _site(text: str) -> Site:
+    name, _, place = text.partition("=")
+    try:
+        lat_deg, lon_deg, range_m = map(float, place.split(","))
+    except ValueError:
+        raise InputError(f"{text!r} is not NAME=LAT,LON,RANGE_M") from None
+    return Site(name, lat_deg, lon_deg, range_m)
+
+
+def _named_address(text: str) -> tuple[str, tuple[str, int]]:
+    name, found, address = text.partition("=")
+    if not found or not name:
+        raise InputError(f"{text!r} is not NAME=HOST:PORT")
+    return name, _address(address)
+
+
+def _listen(
+    listener: Listener,
+    address: tuple[str, int],
+    ready: Path | None,
+    feeds: Sequence[TcpFeed],
+    inbox: Inbox,
+) -> int:
+    receiver = DatagramReceiver(*address)
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -71,9 +116,19 @@ def _listen(listener: Listener, host: str, port: int, ready: Path | None) -> int
         partial = ready.with_suffix(".part")
         partial.write_text(json.dumps({"host": host, "port": port}))
         partial.rename(ready)
-    listen(listener, receiver, stop)
-    receiver.close()
+    for feed in feeds:
+        feed.start()
+    try:
+        listen(listener, receiver, stop, inbox)
+    finally:
+        for feed in feeds:
+            feed.close()
+        receiver.close()
     _report(receiver.tally)
+    for name, dropped in listener.limiter.dropped.items():
+        print(f"  {dropped} of {name} were over the limit of their radio")
+    for feed in feeds:
+        print(f"  {feed.name}: {feed.connections} connections; {feed.last_problem or 'no problem'}")
     return 0
 
 
@@ -100,8 +155,10 @@ def _decode(paths: list[Path]) -> int:
     return 0
 
 
-def _messages(receptions: Iterator[Received], tally: Tally) -> Iterator[rid.Message]:
-    for received in receptions:
+def _messages(records: Iterator[Record], tally: Tally) -> Iterator[rid.Message]:
+    for received in records:
+        if not isinstance(received, Received):
+            continue
         try:
             pack = rid.decode(received.payload)
         except DecodeError as error:

@@ -11,10 +11,14 @@ from types import FrameType
 
 from droneteam import db, jobs, schema
 from droneteam.commands.watch import watch_loop, watch_once
+from droneteam.detection import retention
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+HANDLERS = {**photogrammetry.HANDLERS, **retention.HANDLERS}
+"""Every kind of job that this release knows."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     schema.require_current(engine)
     if args.once:
         watch_once(engine, datetime.now(UTC))
-        while jobs.run_once(engine, settings, photogrammetry.HANDLERS):
+        while jobs.run_once(engine, settings, HANDLERS):
             pass
         return 0
     stop = threading.Event()
@@ -45,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     watcher = threading.Thread(target=watch_loop, args=(engine, stop), name="watch", daemon=True)
     watcher.start()
     try:
-        jobs.work_loop(engine, settings, photogrammetry.HANDLERS, stop)
+        jobs.work_loop(engine, settings, HANDLERS, stop)
     finally:
         stop.set()
         watcher.join()

@@ -26,6 +26,9 @@ def known_air(session: Session, at: datetime) -> Known:
                 at=None if state is None else state.at,
                 lat_deg=None if state is None else state.lat_deg,
                 lon_deg=None if state is None else state.lon_deg,
+                speed_mps=0.0 if state is None else state.speed_mps,
+                course_deg=0.0 if state is None else state.yaw_deg,
+                flying=state is not None and state.armed,
             )
         )
     flights = tuple(

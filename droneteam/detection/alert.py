@@ -8,16 +8,20 @@ gets time to send one: partial beacons are the rule, not the exception.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
+from droneteam.detection.conflict import Conflict
+from droneteam.detection.conformance import Conformance
 from droneteam.detection.match import Match
-from droneteam.detection.track import Track
+from droneteam.detection.records import Track
+from droneteam.detection.suspicion import Suspicion
 
 Kind = Literal[
     "unregistered_flight", "outside_registration", "suspected_spoof", "conflict", "silent_receiver"
 ]
+Facts: TypeAlias = tuple[tuple[str, str | float], ...]
 Change = Literal["raised", "updated", "cleared"]
 
 
@@ -30,18 +34,24 @@ class AlertRules:
     raise_after_s: float = 2.0
     clear_after_s: float = 15.0
     conflict_distance_m: float = 60.0
+    conflict_vertical_m: float = 50.0
     conflict_horizon_s: float = 45.0
+    conflict_probability: float = 0.2
     silent_after_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that is wrong right now. key tells it from others of its kind."""
+    """Something that is wrong right now. key tells it from others of its kind.
+
+    facts : numbers behind it; they may change without the alert being another one.
+    """
 
     kind: Kind
     key: str
     track_id: int | None
     evidence: tuple[str, ...]
+    facts: Facts = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +76,72 @@ class AlertChange:
 Book = Mapping[tuple[str, str], OpenAlert]
 
 
-def conditions_of(track: Track, match: Match, rules: AlertRules) -> list[Condition]:
+def conditions_of(
+    track: Track,
+    match: Match,
+    doubt: Suspicion,
+    conformance: Conformance | None,
+    rules: AlertRules,
+) -> list[Condition]:
     """What is wrong with one track."""
     if track.n_fixes < rules.min_fixes:
         return []
     found = []
     key = f"track:{track.id}"
-    if match.evidence[-1] == "telemetry_elsewhere" or "duplicate_identity" in track.flags:
-        evidence = (*match.evidence, *sorted(track.flags))
-        found.append(Condition("suspected_spoof", key, track.id, evidence))
+    if doubt.suspect:
+        evidence = (*match.evidence, *sorted(cue.name for cue in doubt.cues))
+        facts: Facts = (
+            ("score", round(doubt.score, 2)),
+            *((cue.name, cue.evidence) for cue in doubt.cues),
+        )
+        found.append(Condition("suspected_spoof", key, track.id, evidence, facts))
     elif match.kind == "unknown" and (track.identities or _had_time(track, rules)):
         found.append(Condition("unregistered_flight", key, track.id, match.evidence))
-    if match.deviations:
-        evidence = (*match.evidence, *match.deviations)
-        found.append(Condition("outside_registration", key, track.id, evidence))
+    out = conformance is not None and conformance.state in ("nonconforming", "contingent")
+    if match.deviations or out:
+        evidence = (*match.evidence, *(match.deviations or ("outside_volume",)))
+        found.append(
+            Condition(
+                "outside_registration", key, track.id, evidence, _conformance_facts(conformance)
+            )
+        )
     return found
+
+
+def _conformance_facts(conformance: Conformance | None) -> Facts:
+    if conformance is None:
+        return ()
+    inside, contingency, buffer = (round(share, 3) for share in conformance.inside)
+    return (
+        ("conformance", conformance.state),
+        ("inside_probability", inside),
+        ("contingency_probability", contingency),
+        ("buffer_probability", buffer),
+    )
+
+
+def conflict_condition(
+    track: Track, drone: str, conflict: Conflict, rules: AlertRules
+) -> Condition | None:
+    """A track that may come too close to an own drone; None while it hardly can."""
+    if track.n_fixes < rules.min_fixes or conflict.probability < rules.conflict_probability:
+        return None
+    facts = (
+        ("drone", drone),
+        ("in_s", round(conflict.in_s, 1)),
+        ("distance_m", round(conflict.distance_m, 1)),
+        ("probability", round(conflict.probability, 3)),
+        ("vertical", conflict.vertical),
+    )
+    key = f"own:{drone}/track:{track.id}"[:80]
+    return Condition("conflict", key, track.id, (f"heights_{conflict.vertical}",), facts)
+
+
+def silent_condition(receiver: str, silent_s: float, rules: AlertRules) -> Condition | None:
+    """A receiver that has stopped saying that it works."""
+    if silent_s <= rules.silent_after_s:
+        return None
+    return Condition("silent_receiver", f"receiver:{receiver}"[:80], None, ("no_heartbeat",))
 
 
 def _had_time(track: Track, rules: AlertRules) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from shapely import Point, Polygon
 
-from droneteam.detection.track import MAX_SPEED_MPS, Track
+from droneteam.detection.records import Track
 from droneteam.geo import great_circle_distance_m
 
 Kind = Literal["own", "registered", "unknown"]
@@ -23,6 +23,13 @@ OWN_GATE_M = 100.0
 OWN_SPEED_MPS = 30.0
 TELEMETRY_FRESH_S = 30.0
 """An own drone that has not reported for this long can neither confirm nor deny."""
+ECHO_GATE_M = 15.0
+ECHO_SLIP_MPS = 4.0
+ECHO_FRESH_S = 3.0
+"""A track without identity is our own drone's echo only where both place and motion agree."""
+ECHO_PROBABILITY = 0.9
+UNSURE_PROBABILITY = 0.7
+"""A serial that nothing confirms or denies: serials are copied easily."""
 WINDOW_GRACE = timedelta(minutes=5)
 VOLUME_GRACE_M = 30.0
 _DEGREE_M = 111_320.0
@@ -30,13 +37,16 @@ _DEGREE_M = 111_320.0
 
 @dataclass(frozen=True, slots=True)
 class OwnDrone:
-    """A drone of the fleet and where its telemetry last put it."""
+    """A drone of the fleet and where its telemetry last put it, and how it moves there."""
 
     name: str
     remote_id_serial: str
     at: datetime | None
     lat_deg: float | None
     lon_deg: float | None
+    speed_mps: float = 0.0
+    course_deg: float = 0.0
+    flying: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +68,25 @@ class RegisteredFlight:
 class Match:
     """What a track is held to be, and why.
 
-    subject : the own drone's name or the flight's reference. deviations : how it departs from
-    what was registered: "before_window", "after_window", "outside_volume", "above_height".
+    subject : the own drone's name or the flight's reference; an aircraft with a transponder is
+    registered under its call sign. probability : that this is so, given the evidence.
+    deviations : how it departs from what was registered: "before_window", "after_window",
+    "outside_volume", "above_height".
     """
 
     kind: Kind
     subject: str | None
     evidence: tuple[str, ...]
     deviations: tuple[str, ...] = ()
+    probability: float = 1.0
 
 
 def match_track(
     track: Track, own: Sequence[OwnDrone], flights: Sequence[RegisteredFlight]
 ) -> Match:
     """What the track is held to be, as of its last message."""
+    if track.manned:
+        return Match("registered", track.registration or track.uas_id, ("transponder",))
     for drone in own:
         if drone.remote_id_serial in track.identities:
             return _own_match(track, drone)
@@ -82,16 +97,34 @@ def match_track(
             key=lambda match: len(match.deviations),
         )
     if not track.identities:
+        echo = next((drone for drone in own if _is_echo(track, drone)), None)
+        if echo is not None:
+            return Match("own", echo.name, ("telemetry_agrees",), (), ECHO_PROBABILITY)
         return Match("unknown", None, ("no_identity",))
     return Match("unknown", None, ("identity_not_registered",))
 
 
+def _is_echo(track: Track, drone: OwnDrone) -> bool:
+    """Whether a nameless track is where our telemetry is, and moves as it does."""
+    if drone.at is None or drone.lat_deg is None or drone.lon_deg is None or not drone.flying:
+        return False
+    age_s = abs((track.last_at - drone.at).total_seconds())
+    apart_m = great_circle_distance_m(track.lat_deg, track.lon_deg, drone.lat_deg, drone.lon_deg)
+    turn = math.radians(track.course_deg - drone.course_deg)
+    across = track.speed_mps**2 + drone.speed_mps**2
+    slip_mps = math.sqrt(
+        max(0.0, across - 2.0 * track.speed_mps * drone.speed_mps * math.cos(turn))
+    )
+    near_m = ECHO_GATE_M + 3.0 * track.sigma_m + OWN_SPEED_MPS * age_s
+    return age_s <= ECHO_FRESH_S and apart_m <= near_m and slip_mps <= ECHO_SLIP_MPS
+
+
 def _own_match(track: Track, drone: OwnDrone) -> Match:
     if drone.at is None or drone.lat_deg is None or drone.lon_deg is None:
-        return Match("own", drone.name, ("own_serial", "no_telemetry"))
+        return Match("own", drone.name, ("own_serial", "no_telemetry"), (), UNSURE_PROBABILITY)
     age_s = abs((track.last_at - drone.at).total_seconds())
     if age_s > TELEMETRY_FRESH_S:
-        return Match("own", drone.name, ("own_serial", "telemetry_old"))
+        return Match("own", drone.name, ("own_serial", "telemetry_old"), (), UNSURE_PROBABILITY)
     apart_m = great_circle_distance_m(track.lat_deg, track.lon_deg, drone.lat_deg, drone.lon_deg)
     if apart_m <= OWN_GATE_M + 3.0 * track.sigma_m + OWN_SPEED_MPS * age_s:
         return Match("own", drone.name, ("own_serial", "telemetry_agrees"))
@@ -110,7 +143,8 @@ def _registered_match(track: Track, flight: RegisteredFlight) -> Match:
     if height_m is not None and limit_m is not None and height_m > limit_m:
         deviations.append("above_height")
     evidence = ("identity_registered",)
-    return Match("registered", flight.reference, evidence, tuple(deviations))
+    probability = 0.95 if not deviations else UNSURE_PROBABILITY
+    return Match("registered", flight.reference, evidence, tuple(deviations), probability)
 
 
 def _outside_m(track: Track, flight: RegisteredFlight) -> float:
@@ -121,32 +155,3 @@ def _outside_m(track: Track, flight: RegisteredFlight) -> float:
         for lat, lon in flight.polygon
     ]
     return float(Polygon(corners).distance(Point(0.0, 0.0)))
-
-
-@dataclass(frozen=True, slots=True)
-class Approach:
-    """The closest point of approach of a track and an own drone, if both hold their course."""
-
-    drone: str
-    in_s: float
-    distance_m: float
-
-
-def closest_approach(
-    track: Track, drone: OwnDrone, velocity_enu_mps: tuple[float, float], horizon_s: float
-) -> Approach | None:
-    """The closest approach within the horizon; None without a position of the own drone."""
-    if drone.lat_deg is None or drone.lon_deg is None:
-        return None
-    scale = math.cos(math.radians(drone.lat_deg))
-    east_m = (track.lon_deg - drone.lon_deg) * _DEGREE_M * scale
-    north_m = (track.lat_deg - drone.lat_deg) * _DEGREE_M
-    course = math.radians(track.course_deg)
-    speed_mps = min(track.speed_mps, MAX_SPEED_MPS)
-    east_mps = speed_mps * math.sin(course) - velocity_enu_mps[0]
-    north_mps = speed_mps * math.cos(course) - velocity_enu_mps[1]
-    closing = east_mps**2 + north_mps**2
-    in_s = 0.0 if closing < 1e-9 else -(east_m * east_mps + north_m * north_mps) / closing
-    in_s = max(0.0, min(horizon_s, in_s))
-    distance_m = math.hypot(east_m + east_mps * in_s, north_m + north_mps * in_s)
-    return Approach(drone.name, in_s, distance_m)

@@ -2,20 +2,28 @@
 
 A datagram (and a line of a .jsonl file) is
 {"at": ISO 8601, "receiver": name, "transport": name, "transmitter": address, "rssi_dbm": number
-or null, "payload": hexadecimal}.
+or null, "payload": hexadecimal}, and may hold "counter", the radio frame's message counter.
+
+A sensor that sees without being told (camera, radar, RF direction finding) sends plots:
+{"at", "sensor": name, "transport": "radar", "lat_deg", "lon_deg", "sigma_m"}, and where it knows
+them "identity", "speed_mps", "course_deg", "alt_ellipsoid_m", "alt_pressure_m".  A receiver that
+works and hears nothing sends {"at", "receiver": name, "alive": true} once a minute; one that has
+done so and stops is a silent receiver.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from droneteam.detection import capture, frames
-from droneteam.detection.track import Received
+from droneteam.detection.records import Alive, Plot, Received, Record
 from droneteam.errors import DecodeError, InputError
 
 MAX_DATAGRAM_BYTES = 4096
@@ -37,8 +45,8 @@ class Tally:
         self.last_problem = str(problem)
 
 
-def parse_json(content: bytes) -> Received:
-    """The reception that a datagram or a line holds.
+def parse_json(content: bytes) -> Record:
+    """The reception, plot or sign of life that a datagram or a line holds.
 
     Raises
     ------
@@ -46,27 +54,75 @@ def parse_json(content: bytes) -> Received:
         Names the field that is missing or wrong.
     """
     try:
-        fields = json.loads(content)
-        at = datetime.fromisoformat(fields["at"])
-        payload = bytes.fromhex(fields["payload"])
-        rssi = fields.get("rssi_dbm")
-        receiver, transport, transmitter = (
-            str(fields[name])[:80] for name in ("receiver", "transport", "transmitter")
-        )
-        rssi_dbm = None if rssi is None else int(rssi)
+        record = _record(json.loads(content))
     except KeyError as error:
         raise DecodeError(f"a reception without {error}") from None
     except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise DecodeError(f"not a reception: {error}") from None
-    if at.tzinfo is None:
-        raise DecodeError(f"the time {at.isoformat()} has no time zone")
+    if record.at.tzinfo is None:
+        raise DecodeError(f"the time {record.at.isoformat()} has no time zone")
+    return record
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    at = datetime.fromisoformat(fields["at"])
+    if "lat_deg" in fields:
+        return _plot(at, fields)
+    if fields.get("alive") is True:
+        return Alive(at, _name(fields, "receiver"))
+    return _received(at, fields)
+
+
+def _received(at: datetime, fields: dict[str, Any]) -> Received:
+    payload = bytes.fromhex(fields["payload"])
+    rssi, counter = fields.get("rssi_dbm"), fields.get("counter")
+    receiver, transport, transmitter = (
+        _name(fields, name) for name in ("receiver", "transport", "transmitter")
+    )
     if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
         raise DecodeError(f"a payload of {len(payload)} bytes")
-    return Received(at, receiver, transport, transmitter, payload, rssi_dbm)
+    return Received(
+        at,
+        receiver,
+        transport,
+        transmitter,
+        payload,
+        None if rssi is None else int(rssi),
+        None if counter is None else int(counter) & 0xFF,
+    )
 
 
-def read_file(path: Path, tally: Tally) -> Iterator[Received]:
-    """The receptions in a capture (.pcap, .pcapng) or a .jsonl file, in its order.
+def _plot(at: datetime, fields: dict[str, Any]) -> Plot:
+    return Plot(
+        at,
+        _name(fields, "sensor"),
+        _name(fields, "transport"),
+        float(fields["lat_deg"]),
+        float(fields["lon_deg"]),
+        float(fields["sigma_m"]),
+        identity=None if fields.get("identity") is None else _name(fields, "identity"),
+        speed_mps=_finite(fields, "speed_mps"),
+        course_deg=_finite(fields, "course_deg"),
+        alt_ellipsoid_m=_finite(fields, "alt_ellipsoid_m"),
+        alt_pressure_m=_finite(fields, "alt_pressure_m"),
+    )
+
+
+def _finite(fields: dict[str, Any], name: str) -> float | None:
+    if fields.get(name) is None:
+        return None
+    value = float(fields[name])
+    if not math.isfinite(value):
+        raise DecodeError(f"{name} {value} is not finite")
+    return value
+
+
+def _name(fields: dict[str, Any], name: str) -> str:
+    return str(fields[name])[:80]
+
+
+def read_file(path: Path, tally: Tally) -> Iterator[Record]:
+    """The records in a capture (.pcap, .pcapng) or a .jsonl file, in its order.
 
     What cannot be read is counted in the tally; a damaged file gives what comes before the damage.
 
@@ -111,10 +167,11 @@ def _read_capture(path: Path, tally: Tally) -> Iterator[Received]:
                     transmitter=frame.transmitter,
                     payload=frame.payload,
                     rssi_dbm=frame.rssi_dbm,
+                    counter=frame.counter,
                 )
 
 
-def _read_lines(path: Path, tally: Tally) -> Iterator[Received]:
+def _read_lines(path: Path, tally: Tally) -> Iterator[Record]:
     with path.open("rb") as file:
         for line in file:
             try:
@@ -140,20 +197,28 @@ class DatagramReceiver:
         host, port = self._socket.getsockname()
         return str(host), int(port)
 
-    def receive(self, timeout_s: float) -> Received | None:
-        """The next reception, or None when none came in time or the datagram was refused."""
+    def receive_many(self, timeout_s: float, limit: int) -> list[Record]:
+        """What has come: at most `limit`, waiting only for the first."""
+        records: list[Record] = []
+        wait_s = timeout_s
+        for _ in range(limit):
+            content = self._datagram(wait_s)
+            if content is None:
+                break
+            wait_s = 0.0
+            try:
+                records.append(parse_json(content))
+            except DecodeError as error:
+                self.tally.refuse(error)
+        self.tally.received += len(records)
+        return records
+
+    def _datagram(self, timeout_s: float) -> bytes | None:
         self._socket.settimeout(timeout_s)
         try:
-            content = self._socket.recv(MAX_DATAGRAM_BYTES)
-        except TimeoutError:
+            return self._socket.recv(MAX_DATAGRAM_BYTES)
+        except (TimeoutError, BlockingIOError):
             return None
-        try:
-            received = parse_json(content)
-        except DecodeError as error:
-            self.tally.refuse(error)
-            return None
-        self.tally.received += 1
-        return received
 
     def close(self) -> None:
         """Stop listening."""

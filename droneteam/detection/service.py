@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
@@ -15,15 +15,13 @@ from droneteam.accounts import Actor, require_role
 from droneteam.detection.alert import AlertChange
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
-from droneteam.detection.track import Received, Track
+from droneteam.detection.records import Received, Track
 from droneteam.detection.watch import Moment
 from droneteam.errors import NotFound
 
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
 SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 """Roles that need to know where an operator stands; others get the track without it."""
-MESSAGE_RETENTION = timedelta(hours=24)
-"""ASTM F3411-22a, A2.6.1: network Remote ID is kept for 24 hours; broadcast follows suit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +103,27 @@ def store_moment(
     receptions: Iterable[tuple[Received, int | None]],
 ) -> None:
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    for track, match in moment.tracks:
-        _store_track(session, track, match)
-    for track in moment.ended:
-        session.execute(update(TrackRow).where(TrackRow.id == track.id).values(ended=True))
+    heard = list(receptions)
+    named = {track_id for _, track_id in heard if track_id is not None}
+    ids = named | {track.id for track, _ in moment.changed}
+    rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
+    moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
+    ended = [track.id for track in moment.ended] + list(moment.merged)
+    if ended:
+        session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
+    # Points and messages refer to tracks: those must be there first.
     session.flush()
-    living = {track.id for track, _ in moment.tracks}
-    _end_merged(session, living)
-    for received, track_id in receptions:
-        known = track_id is not None and session.get(TrackRow, track_id) is not None
-        session.add(_message_row(received, track_id if known else None))
+    session.add_all(
+        Sighting(track_id=t.id, at=t.last_at, lat_deg=t.lat_deg, lon_deg=t.lon_deg) for t in moved
+    )
+    session.add_all(
+        _message_row(received, track_id if track_id in rows else None)
+        for received, track_id in heard
+    )
     tracks = {track.id: track for track, _ in moment.tracks}
     for change in moment.changes:
         _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
     session.flush()
-
-
-def _end_merged(session: Session, living: set[int]) -> None:
-    """End the rows whose track was joined with another one of the same identity."""
-    session.execute(
-        update(TrackRow)
-        .where(TrackRow.ended.is_(False), TrackRow.id.not_in(living))
-        .values(ended=True)
-    )
 
 
 def _message_row(received: Received, track_id: int | None) -> RidMessage:
@@ -142,10 +138,11 @@ def _message_row(received: Received, track_id: int | None) -> RidMessage:
     )
 
 
-def _store_track(session: Session, track: Track, match: Match) -> None:
-    row = session.get(TrackRow, track.id)
+def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
+    """Whether the track has moved since it was stored last."""
+    row = rows.get(track.id)
     if row is None:
-        row = TrackRow(id=track.id, started_at=track.started_at)
+        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at)
         session.add(row)
     moved = row.last_at != track.last_at
     for name in (
@@ -159,12 +156,7 @@ def _store_track(session: Session, track: Track, match: Match) -> None:
     row.flags, row.ended = sorted(track.flags), False
     row.match_kind, row.match_subject = match.kind, match.subject
     row.match_evidence = [*match.evidence, *match.deviations]
-    if moved:
-        session.flush()
-        point = Sighting(
-            track_id=track.id, at=track.last_at, lat_deg=track.lat_deg, lon_deg=track.lon_deg
-        )
-        session.add(point)
+    return moved
 
 
 def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
@@ -179,7 +171,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
                 lat_deg=None if track is None else track.lat_deg,
                 lon_deg=None if track is None else track.lon_deg,
                 evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat()},
+                facts={"since": change.alert.since.isoformat(), **dict(condition.facts)},
                 raised_at=change.at,
                 updated_at=change.at,
             )
@@ -196,6 +188,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
             row.cleared_at = change.at
         else:
             row.evidence = list(condition.evidence)
+            row.facts = {**row.facts, **dict(condition.facts)}
             row.uas_id = row.uas_id if track is None else track.uas_id
 
 
@@ -252,23 +245,6 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
         audit.append(session, actor, action="alert.acknowledge", subject=f"alert:{row.id}", at=now)
     session.flush()
     return _alert_view(row)
-
-
-def erase_old_messages(session: Session, actor: Actor, now: datetime) -> int:
-    """How many payloads were erased: those past retention that no open alert rests on."""
-    require_role(actor, "administrator")
-    held = select(AlertRow.track_id).where(
-        AlertRow.cleared_at.is_(None), AlertRow.track_id.is_not(None)
-    )
-    done = session.execute(
-        delete(RidMessage)
-        .where(
-            RidMessage.at < now - MESSAGE_RETENTION,
-            RidMessage.track_id.is_(None) | RidMessage.track_id.not_in(held),
-        )
-        .returning(RidMessage.id)
-    )
-    return len(done.all())
 
 
 def _alert_row(session: Session, alert_id: int) -> AlertRow:

@@ -1,143 +1,124 @@
-"""Remote ID messages to tracks: join by identity, predict, update, end.
+"""Remote ID messages and identified plots to tracks: join by identity, predict, update, end.
 
 A radio address is a station; what it says about itself (Basic ID, System, Operator ID) is kept
 until it says something else, because two thirds of real beacons carry a position without an
 identity.  A track belongs to an identity once one is known and to the address before that; when
-the identity arrives, the track is re-keyed, not restarted.  The same identity at two places that
-no aircraft could connect makes two tracks, both flagged.
+the identity arrives, the track is re-keyed, not restarted.  Several receivers, transports and
+addresses of one identity feed one track as long as their positions agree; where they do not, the
+same identity makes two tracks, both flagged, which are never joined again.
 
-The motion filter is a Kalman filter with nearly constant velocity (Bar-Shalom, Li, Kirubarajan:
-Estimation with Applications to Tracking and Navigation, 6.3.2) in a local plane.  Heights above
-different references are kept apart and never converted into each other.
+Motion is `bank`'s: an IMM filter over all tracks at once, whose result does not depend on the
+order of messages within five seconds.  Heights above different references are kept apart and
+never converted into each other.
 
-Time is the messages' own; the tracker has no clock.
+Time is the messages' own; the tracker has no clock.  A sender's clock that is off is corrected by
+its own bias (`stations.Station.date`).
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
-from droneteam.detection import rid
-from droneteam.geo import MEAN_RADIUS_M, great_circle_distance_m
+from droneteam.detection import batch, motion, readings, rid
+from droneteam.detection.bank import Bank, Fixes
+from droneteam.detection.motion import MotionModel
+from droneteam.detection.readings import Reading
+from droneteam.detection.records import Plot, Received, Signal, Track, Transmissions
+from droneteam.detection.stations import (
+    MAX_SPEED_MPS,
+    SPLIT_AFTER,
+    Entry,
+    Receiver,
+    Station,
+    nearest,
+)
+from droneteam.errors import DecodeError
 
-RAYLEIGH_95 = 2.4477
-"""Radius that holds 95 % of a circular normal, in sigma."""
-UNKNOWN_SIGMA_M = 15.0
-"""For a receiver that states no accuracy: half of class 9's 30 m."""
-UNKNOWN_SPEED_SIGMA_MPS = 3.0
-ACCELERATION_MPS2 = 3.0
-"""Root of the process noise: a brisk multirotor manoeuvre."""
-MAX_CLOCK_ERROR_S = 60.0
-"""A message older than that by its own clock is timed by its reception."""
-MAX_SPEED_MPS = 90.0
-SAME_PLACE_M = 150.0
 ENDED_AFTER_S = 60.0
-TRAIL_POINTS = 120
+START_SPEED_MPS = 20.0
+"""1-sigma of a new track's unknown velocity, per axis."""
+REFUSED = -1
+NO_TRACK = 0
+
+__all__ = ["ENDED_AFTER_S", "MAX_SPEED_MPS", "NO_TRACK", "REFUSED", "Received", "Track", "Tracker"]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a receiver hands over: one payload, when and from whom."""
+class _Pending:
+    """Readings that were given to tracks and wait for the bank."""
 
-    at: datetime
-    receiver: str
-    transport: str
-    transmitter: str
-    payload: bytes
-    rssi_dbm: int | None = None
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.at_s: list[float] = []
+        self.readings: list[Reading] = []
 
+    def add(self, entry: Entry, at_s: float, reading: Reading) -> None:
+        self.entries.append(entry)
+        self.at_s.append(at_s)
+        self.readings.append(reading)
 
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """One point of a trail."""
-
-    at: datetime
-    lat_deg: float
-    lon_deg: float
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """An aircraft that is followed, as of its last message.
-
-    sigma_m : 1-sigma of the position, per axis. flags : "duplicate_identity", "clock_off".
-    """
-
-    id: int
-    uas_id: str | None
-    registration: str | None
-    operator_id: str | None
-    transmitters: tuple[str, ...]
-    receivers: tuple[str, ...]
-    status: rid.Status
-    lat_deg: float
-    lon_deg: float
-    speed_mps: float
-    course_deg: float
-    sigma_m: float
-    alt_ellipsoid_m: float | None
-    alt_pressure_m: float | None
-    height_m: float | None
-    height_reference: rid.HeightReference
-    operator_lat_deg: float | None
-    operator_lon_deg: float | None
-    started_at: datetime
-    last_at: datetime
-    n_fixes: int
-    flags: frozenset[str]
-    trail: tuple[Fix, ...]
-
-    @property
-    def identities(self) -> frozenset[str]:
-        """Every identity that the aircraft has sent."""
-        return frozenset(name for name in (self.uas_id, self.registration) if name)
-
-
-@dataclass(slots=True)
-class _Station:
-    """What one radio address has said of itself."""
-
-    uas_id: str | None = None
-    registration: str | None = None
-    operator_id: str | None = None
-    system: rid.System | None = None
-    track_id: int | None = None
-    seen: deque[tuple[object, ...]] = field(default_factory=lambda: deque(maxlen=32))
-
-
-@dataclass(slots=True)
-class _Filter:
-    """State east, north (m from the origin) and their rates (m/s), with covariance."""
-
-    origin_lat_deg: float
-    origin_lon_deg: float
-    at: datetime
-    state: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    def fixes(self) -> Fixes:
+        r = self.readings
+        place = [one.variance_m2 for one in r]
+        speed = [one.variance_m2_s2 for one in r]
+        return Fixes(
+            row=np.array([entry.row for entry in self.entries], dtype=np.intp),
+            t_s=np.array(self.at_s),
+            lat_deg=np.array([one.lat_deg for one in r]),
+            lon_deg=np.array([one.lon_deg for one in r]),
+            velocity_mps=np.array([[one.east_mps for one in r], [one.north_mps for one in r]]),
+            variance=np.array([place, place, speed, speed]),
+        )
 
 
 class Tracker:
-    """The tracks that live, fed with one reception after the other."""
+    """The tracks that live, fed with receptions in batches of any size."""
 
-    def __init__(self, first_id: int = 1) -> None:
+    def __init__(self, first_id: int = 1, model: MotionModel | None = None) -> None:
         self._next_id = first_id
-        self._stations: dict[str, _Station] = {}
-        self._tracks: dict[int, Track] = {}
-        self._filters: dict[int, _Filter] = {}
-        self._named: dict[str, set[int]] = {}
+        self._bank = Bank(model or MotionModel(), START_SPEED_MPS)
+        self._stations: dict[str, Station] = {}
+        self._receivers: dict[str, Receiver] = {}
+        self._entries: dict[int, Entry] = {}
+        self._named: dict[str, dict[int, Entry]] = {}
+        self._epoch: datetime | None = None
+        self._pending = _Pending()
         self.now: datetime | None = None
         """The newest time that any message carried."""
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Every living track, by id."""
-        return tuple(self._tracks.values())
+        self._view([entry for entry in self._entries.values() if entry.view is None])
+        return tuple(entry.view for entry in self._entries.values() if entry.view is not None)
+
+    def track(self, track_id: int) -> Track | None:
+        """The living track of an id."""
+        entry = self._entries.get(track_id)
+        if entry is not None and entry.view is None:
+            self._view([entry])
+        return None if entry is None else entry.view
+
+    def new_id(self) -> int:
+        """An id that no other track gets."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def transmissions(self, track_id: int) -> Transmissions:
+        """How a living track's radios behaved."""
+        entry = self._entries[track_id]
+        serials = frozenset(name for station in entry.stations for name in station.serials)
+        signals = (Signal(name, dbm, r.lat_deg, r.lon_deg) for name, dbm, r in entry.signals)
+        return Transmissions(
+            tuple(signals),
+            entry.n_jumps,
+            entry.n_repeats,
+            entry.n_counter_backsteps,
+            serials,
+        )
 
     def observe(self, received: Received) -> Track | None:
         """The track that the reception belongs to, updated; None while it has no position.
@@ -147,248 +128,358 @@ class Tracker:
         DecodeError
             The payload holds no Remote ID message; nothing has changed.
         """
-        pack = rid.decode(received.payload)
-        self.now = received.at if self.now is None else max(self.now, received.at)
-        station = self._stations.setdefault(received.transmitter, _Station())
-        for message in pack.messages:
-            self._learn(station, message)
-        track = None
-        for message in pack.messages:
-            if isinstance(message, rid.Location):
-                track = self._locate(station, message, received) or track
-        if station.track_id is not None:
-            track = self._describe(station, received)
-        return track
+        (track_id,) = self.observe_many([received])
+        if track_id == REFUSED:
+            rid.decode(received.payload)
+            raise DecodeError("a payload that one decoder reads and the other does not")
+        return self.track(track_id)
+
+    def observe_many(self, receptions: Sequence[Received]) -> list[int]:
+        """For each reception its track's id, NO_TRACK while it has no position, or REFUSED.
+
+        REFUSED payloads hold no Remote ID message and change nothing.
+        """
+        if not receptions:
+            return []
+        messages = batch.split([received.payload for received in receptions])
+        received_s = self._seconds([received.at for received in receptions])
+        located = messages.of(rid.MessageType.LOCATION)
+        found = readings.of_locations(batch.locations(messages.data[located]))
+        made_s = self._made(found, received_s[messages.payload[located]])
+        stations = self._stations_of(receptions, received_s.tolist(), messages.salvaged.tolist())
+        times = received_s.tolist()
+        raw = messages.data.tobytes()
+        located_next = iter(zip(found, made_s, strict=True))
+        good = np.flatnonzero(messages.problem == batch.Problem.NONE).tolist()
+        owners, kinds = messages.payload.tolist(), messages.kind.tolist()
+        for index in good:
+            owner, kind = owners[index], kinds[index]
+            station = stations[owner]
+            assert station is not None
+            if kind == rid.MessageType.LOCATION:
+                reading, at_s = next(located_next)
+                self._locate(station, reading, at_s, receptions[owner], times[owner])
+            else:
+                _hear(station, kind, raw[index * 25 : index * 25 + 25])
+        ids = [
+            REFUSED if station is None else self._described(station, received)
+            for station, received in zip(stations, receptions, strict=True)
+        ]
+        self._absorb()
+        # A later message of the batch may have joined the track with another one.
+        return [
+            station.entry.id if station is not None and station.entry is not None else track_id
+            for station, track_id in zip(stations, ids, strict=True)
+        ]
+
+    def observe_plots(self, plots: Sequence[Plot]) -> list[int]:
+        """The track's id for each plot that tells who it saw."""
+        if not plots:
+            return []
+        received_s = self._seconds([plot.at for plot in plots]).tolist()
+        ids = []
+        for plot, at_s in zip(plots, received_s, strict=True):
+            assert plot.identity is not None
+            station = self._station(plot.identity, at_s)
+            station.uas_id = plot.identity
+            entry = self._locate_at(station, readings.of_plot(plot), at_s, manned=plot.manned)
+            entry.registration = plot.callsign or entry.registration
+            entry.receivers[plot.sensor] = None
+            entry.transmitters[plot.transport] = None
+            self._name(entry, plot.identity)
+            ids.append(entry.id)
+        self._absorb()
+        return ids
 
     def end_silent(self, now: datetime) -> tuple[Track, ...]:
         """The tracks that have been silent for too long; they are forgotten here."""
-        limit = now - timedelta(seconds=ENDED_AFTER_S)
-        ended = tuple(track for track in self._tracks.values() if track.last_at < limit)
-        for track in ended:
-            self._forget(track)
-        gone = {track.id for track in ended}
+        if self._epoch is None:
+            return ()
+        limit_s = (now - self._epoch).total_seconds() - ENDED_AFTER_S
+        silent = [entry for entry in self._entries.values() if entry.last_s < limit_s]
+        self._view([entry for entry in silent if entry.view is None])
+        ended = tuple(entry.view for entry in silent if entry.view is not None)
+        for entry in silent:
+            self._forget(entry)
         self._stations = {
             address: station
             for address, station in self._stations.items()
-            if station.track_id not in gone
+            if station.entry is not None or station.heard_s >= limit_s
         }
         return ended
 
-    def _learn(self, station: _Station, message: rid.Message) -> None:
-        match message:
-            case rid.BasicId(id_type=rid.IdType.REGISTRATION, uas_id=name) if name:
-                station.registration = name
-            case rid.BasicId(uas_id=name) if name:
-                station.uas_id = name
-            case rid.OperatorId(operator_id=name) if name:
-                station.operator_id = name
-            case rid.System():
-                station.system = message
+    def _seconds(self, times: Sequence[datetime]) -> motion.FloatArray:
+        if self._epoch is None:
+            self._epoch = times[0]
+        newest = max(times)
+        self.now = newest if self.now is None else max(self.now, newest)
+        epoch = self._epoch
+        return np.array([(at - epoch).total_seconds() for at in times])
 
-    def _locate(self, station: _Station, message: rid.Location, received: Received) -> Track | None:
-        lat_deg, lon_deg = message.lat_deg, message.lon_deg
-        if lat_deg is None or lon_deg is None:
-            return None
-        at, clock_off = _time_of(message, received.at)
-        repeat = (message.second_of_hour_s, lat_deg, lon_deg)
-        if repeat in station.seen and message.second_of_hour_s is not None:
-            return None
-        station.seen.append(repeat)
-        track = self._track_for(station, Fix(at, lat_deg, lon_deg), message)
-        self._update(track, message, Fix(at, lat_deg, lon_deg))
+    def _made(self, found: Sequence[Reading], received_s: motion.FloatArray) -> list[float]:
+        assert self._epoch is not None
+        hour = self._epoch.replace(minute=0, second=0, microsecond=0)
+        second_s = (self._epoch - hour).total_seconds()
+        made_s: list[float] = readings.message_seconds(found, received_s, second_s).tolist()
+        return made_s
+
+    def _stations_of(
+        self, receptions: Sequence[Received], received_s: list[float], salvaged: list[int]
+    ) -> list[Station | None]:
+        """Each reception's radio; None for one that is refused."""
+        return [
+            self._station(received.transmitter, at_s, received) if count else None
+            for received, at_s, count in zip(receptions, received_s, salvaged, strict=True)
+        ]
+
+    def _station(self, address: str, at_s: float, received: Received | None = None) -> Station:
+        station = self._stations.get(address)
+        if station is None:
+            station = self._stations[address] = Station(address, at_s, at_s)
+        station.heard_s = max(station.heard_s, at_s)
+        if received is not None and received.counter is not None:
+            # A copy repeats the counter; only a step back of several is a sign.
+            before, station.counter = station.counter, received.counter
+            back = 0 if before is None else (before - received.counter) % 256
+            if 2 < back < 128 and station.entry is not None:
+                station.entry.n_counter_backsteps += 1
+        return station
+
+    def _locate(
+        self,
+        station: Station,
+        reading: Reading,
+        made_s: float,
+        received: Received,
+        received_s: float,
+    ) -> None:
+        if reading.lat_deg != reading.lat_deg:
+            return
+        receiver = self._receivers.get(received.receiver)
+        if receiver is None:
+            receiver = self._receivers[received.receiver] = Receiver()
+        before = station.entry
+        if before is not None and before.is_copy(reading, received_s):
+            return
+        at_s, clock_off = station.date(received_s, made_s, receiver)
+        entry = self._locate_at(station, reading, at_s, key_s=received_s)
+        if entry is before and received.rssi_dbm is not None:
+            entry.signals.append((received.receiver, received.rssi_dbm, reading))
         if clock_off:
-            self._flag(track.id, "clock_off")
-        return self._tracks[track.id]
+            entry.flags.add("clock_off")
 
-    def _track_for(self, station: _Station, fix: Fix, message: rid.Location) -> Track:
+    def _locate_at(
+        self,
+        station: Station,
+        reading: Reading,
+        at_s: float,
+        *,
+        manned: bool = False,
+        key_s: float | None = None,
+    ) -> Entry:
+        """The track that a position belongs to; it is absorbed with the batch's end."""
+        entry = self._entry_for(station, reading, at_s, manned)
+        if entry is not station.entry:
+            self._move(station, entry)
+            if key_s is not None and entry.is_copy(reading, key_s):
+                return entry
+        station.last_s, station.last = at_s, reading
+        self._pending.add(entry, at_s, reading)
+        entry.view = None
+        entry.n_fixes += 1
+        if at_s >= entry.last_s:
+            entry.last_s, entry.last = at_s, reading
+        return entry
+
+    def _entry_for(self, station: Station, reading: Reading, at_s: float, manned: bool) -> Entry:
         """The station's track; one of the same identity; or a new one."""
-        current = self._tracks.get(station.track_id or 0)
-        known = self._by_identity(station, current)
+        current = station.entry
+        if current is not None and not current.reaches(at_s, reading):
+            return self._after_jump(station, current, reading, at_s)
+        alone = current is not None and len(current.stations) == 1
+        if current is not None and not alone and self._parts(station, current, reading, at_s):
+            return self._twin(current, station, reading, at_s)
+        known = self._of_same_identity(station, current, reading)
         if known is None:
-            found = current or self._start(fix, message)
-        elif _connects(known, fix):
-            if current is not None and current.id != known.id:
-                self._forget(current)
-            found = known
-        else:
-            found = current or self._start(fix, message)
-            self._flag(known.id, "duplicate_identity")
-            self._flag(found.id, "duplicate_identity")
-        station.track_id = found.id
-        return self._tracks[found.id]
+            return current or self._start(reading, at_s, manned)
+        others = known.concurrent(station, at_s)
+        agree = all(station.agrees(other, at_s, reading) for other in others)
+        if known.reaches(at_s, reading) and agree:
+            return known
+        found = current or self._start(reading, at_s, manned)
+        _set_apart(known, found)
+        return found
 
-    def _by_identity(self, station: _Station, current: Track | None) -> Track | None:
+    def _after_jump(self, station: Station, current: Entry, reading: Reading, at_s: float) -> Entry:
+        """No aircraft flies this: the address speaks for two, each keeps its track."""
+        current.n_jumps += 1
+        current.flags.add("impossible_jump")
+        others = (e for e in self._entries.values() if e.id in current.distinct)
+        near = nearest((e for e in others if e.reaches(at_s, reading)), reading)
+        if near is not None:
+            near.n_jumps += 1
+            near.view = None
+            return near
+        found = self._twin(current, station, reading, at_s)
+        found.flags.add("impossible_jump")
+        found.n_jumps += 1
+        return found
+
+    def _twin(self, current: Entry, station: Station, reading: Reading, at_s: float) -> Entry:
+        found = self._start(reading, at_s, current.manned)
+        _set_apart(current, found)
+        if station.uas_id is None:
+            for entry in (current, found):
+                entry.flags.discard("duplicate_identity")
+        return found
+
+    def _parts(self, station: Station, current: Entry, reading: Reading, at_s: float) -> bool:
+        """Whether the station has contradicted an older radio of its track long enough."""
+        older = [
+            one for one in current.concurrent(station, at_s) if one.joined_s <= station.joined_s
+        ]
+        if all(station.agrees(one, at_s, reading) for one in older):
+            station.n_odd = 0
+            return False
+        station.n_odd += 1
+        return station.n_odd >= SPLIT_AFTER
+
+    def _of_same_identity(
+        self, station: Station, current: Entry | None, reading: Reading
+    ) -> Entry | None:
+        """The nearest other track of the identity that was never told apart from this one."""
         if station.uas_id is None:
             return None
-        others = self._named.get(station.uas_id, set()) - {0 if current is None else current.id}
-        return self._tracks[min(others)] if others else None
-
-    def _start(self, fix: Fix, message: rid.Location) -> Track:
-        track = Track(
-            id=self._next_id,
-            uas_id=None,
-            registration=None,
-            operator_id=None,
-            transmitters=(),
-            receivers=(),
-            status=message.status,
-            lat_deg=fix.lat_deg,
-            lon_deg=fix.lon_deg,
-            speed_mps=0.0,
-            course_deg=0.0,
-            sigma_m=UNKNOWN_SIGMA_M,
-            alt_ellipsoid_m=None,
-            alt_pressure_m=None,
-            height_m=None,
-            height_reference=message.height_reference,
-            operator_lat_deg=None,
-            operator_lon_deg=None,
-            started_at=fix.at,
-            last_at=fix.at,
-            n_fixes=0,
-            flags=frozenset(),
-            trail=(),
-        )
-        self._next_id += 1
-        self._tracks[track.id] = track
-        self._filters[track.id] = _Filter(
-            fix.lat_deg, fix.lon_deg, fix.at, np.zeros(4), np.diag([1e4, 1e4, 400.0, 400.0])
-        )
-        return track
-
-    def _update(self, track: Track, message: rid.Location, fix: Fix) -> None:
-        motion = self._filters[track.id]
-        if fix.at < motion.at:
-            return  # a copy that came late over another path; a newer one is in already
-        _predict(motion, fix.at)
-        _correct(motion, message, fix)
-        lat_deg, lon_deg = _geodetic(motion)
-        east_mps, north_mps = motion.state[2:]
-        self._tracks[track.id] = replace(
-            track,
-            status=message.status,
-            lat_deg=lat_deg,
-            lon_deg=lon_deg,
-            speed_mps=math.hypot(east_mps, north_mps),
-            course_deg=math.degrees(math.atan2(east_mps, north_mps)) % 360.0,
-            sigma_m=math.sqrt(float(np.trace(motion.covariance[:2, :2])) / 2.0),
-            alt_ellipsoid_m=message.alt_ellipsoid_m,
-            alt_pressure_m=message.alt_pressure_m,
-            height_m=message.height_m,
-            height_reference=message.height_reference,
-            last_at=fix.at,
-            n_fixes=track.n_fixes + 1,
-            trail=(*track.trail, fix)[-TRAIL_POINTS:],
-        )
-
-    def _describe(self, station: _Station, received: Received) -> Track | None:
-        track = self._tracks.get(station.track_id or 0)
-        if track is None:
-            station.track_id = None
+        named = self._named.get(station.uas_id)
+        if not named or (len(named) == 1 and current is not None and current.id in named):
             return None
-        system = station.system
-        described = replace(
-            track,
-            uas_id=station.uas_id or track.uas_id,
-            registration=station.registration or track.registration,
-            operator_id=station.operator_id or track.operator_id,
-            transmitters=_with(track.transmitters, received.transmitter),
-            receivers=_with(track.receivers, received.receiver),
-            operator_lat_deg=system.operator_lat_deg if system else track.operator_lat_deg,
-            operator_lon_deg=system.operator_lon_deg if system else track.operator_lon_deg,
+        apart = set() if current is None else current.distinct
+        return nearest(
+            (e for e in named.values() if e is not current and e.id not in apart), reading
         )
-        if described.uas_id is not None and described.uas_id != track.uas_id:
-            self._unname(track)
-            self._named.setdefault(described.uas_id, set()).add(track.id)
-        self._tracks[track.id] = described
-        return described
 
-    def _forget(self, track: Track) -> None:
-        del self._tracks[track.id], self._filters[track.id]
-        self._unname(track)
+    def _start(self, reading: Reading, at_s: float, manned: bool) -> Entry:
+        row = self._bank.start(at_s, reading.lat_deg, reading.lon_deg)
+        entry = Entry(self.new_id(), row, at_s, at_s, reading, manned)
+        self._entries[entry.id] = entry
+        return entry
 
-    def _unname(self, track: Track) -> None:
-        if track.uas_id is not None:
-            self._named[track.uas_id].discard(track.id)
-            if not self._named[track.uas_id]:
-                del self._named[track.uas_id]
+    def _move(self, station: Station, entry: Entry) -> None:
+        """Let the station feed another track; one that nobody feeds any more ends there."""
+        before, station.entry, station.told = station.entry, entry, False
+        station.n_odd = 0
+        if station not in entry.stations:
+            entry.stations.append(station)
+        if before is None or before.id in entry.distinct:
+            return
+        before.stations.remove(station)
+        if not before.stations:
+            self._forget(before)
 
-    def _flag(self, track_id: int, flag: str) -> None:
-        track = self._tracks[track_id]
-        self._tracks[track_id] = replace(track, flags=track.flags | {flag})
+    def _described(self, station: Station, received: Received) -> int:
+        """The station's track id, once its track knows what the station has said."""
+        entry = station.entry
+        if entry is None:
+            return NO_TRACK
+        if received.receiver not in entry.receivers:
+            entry.receivers[received.receiver] = None
+            entry.view = None
+        if station.told:
+            return entry.id
+        station.told, entry.view = True, None
+        entry.transmitters[received.transmitter] = None
+        entry.registration = station.registration or entry.registration
+        entry.operator_id = station.operator_id or entry.operator_id
+        entry.system = station.system or entry.system
+        if station.uas_id is not None:
+            self._name(entry, station.uas_id)
+        return entry.id
+
+    def _name(self, entry: Entry, uas_id: str) -> None:
+        if entry.uas_id == uas_id:
+            return
+        self._unname(entry)
+        entry.uas_id, entry.view = uas_id, None
+        self._named.setdefault(uas_id, {})[entry.id] = entry
+
+    def _unname(self, entry: Entry) -> None:
+        if entry.uas_id is not None:
+            del self._named[entry.uas_id][entry.id]
+            if not self._named[entry.uas_id]:
+                del self._named[entry.uas_id]
+
+    def _forget(self, entry: Entry) -> None:
+        # A row is free only once what waits for it is absorbed.
+        self._absorb()
+        del self._entries[entry.id]
+        self._bank.free(entry.row)
+        self._unname(entry)
+        for station in entry.stations:
+            if station.entry is entry:
+                station.entry = None
+        for other in entry.distinct:
+            if other in self._entries:
+                self._entries[other].distinct.discard(entry.id)
+
+    def _absorb(self) -> None:
+        pending, self._pending = self._pending, _Pending()
+        if pending.entries:
+            self._bank.absorb(pending.fixes())
+
+    def _view(self, entries: Sequence[Entry]) -> None:
+        """Make the tracks' views anew."""
+        if not entries:
+            return
+        rows = np.array([entry.row for entry in entries], dtype=np.intp)
+        place, rate, covariance = self._bank.estimate(rows)
+        values = zip(place.T.tolist(), rate.T.tolist(), covariance.T.tolist(), strict=True)
+        for entry, (at, velocity, spread) in zip(entries, values, strict=True):
+            entry.view = self._view_of(entry, at, velocity, tuple(spread))
+
+    def _view_of(
+        self, entry: Entry, place_deg: list[float], rate_mps: list[float], spread: tuple[float, ...]
+    ) -> Track:
+        assert self._epoch is not None
+        last, system = entry.last, entry.system
+        return Track(
+            id=entry.id,
+            uas_id=entry.uas_id,
+            registration=entry.registration,
+            operator_id=entry.operator_id,
+            transmitters=tuple(entry.transmitters),
+            receivers=tuple(entry.receivers),
+            status=rid.Status(last.status),
+            lat_deg=place_deg[0],
+            lon_deg=place_deg[1],
+            speed_mps=math.hypot(*rate_mps),
+            course_deg=math.degrees(math.atan2(*rate_mps)) % 360.0,
+            sigma_m=math.sqrt(max(0.0, (spread[0] + spread[4]) / 2.0)),
+            alt_ellipsoid_m=readings.none(last.alt_ellipsoid_m),
+            alt_pressure_m=readings.none(last.alt_pressure_m),
+            height_m=readings.none(last.height_m),
+            height_reference=rid.HeightReference(last.height_reference),
+            operator_lat_deg=None if system is None else system.operator_lat_deg,
+            operator_lon_deg=None if system is None else system.operator_lon_deg,
+            started_at=self._epoch + timedelta(seconds=entry.started_s),
+            last_at=self._epoch + timedelta(seconds=entry.last_s),
+            n_fixes=entry.n_fixes,
+            flags=frozenset(entry.flags),
+            covariance=spread,
+            vertical_accuracy_m=readings.none(last.vertical_accuracy_m),
+            manned=entry.manned,
+        )
 
 
-def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return names if name in names else (*names, name)
+def _hear(station: Station, kind: int, raw: bytes) -> None:
+    """Learn from a message, unless it is the one that was heard last."""
+    if station.raw.get(kind) != raw:
+        station.raw[kind] = raw
+        station.learn(rid.decode_message(raw))
 
 
-def _time_of(message: rid.Location, received_at: datetime) -> tuple[datetime, bool]:
-    """When the position held, and whether the sender's clock had to be set aside."""
-    if message.second_of_hour_s is None:
-        return received_at, False
-    at = rid.message_time(received_at, message.second_of_hour_s)
-    if abs((at - received_at).total_seconds()) > MAX_CLOCK_ERROR_S:
-        return received_at, True
-    return at, False
-
-
-def _connects(track: Track, fix: Fix) -> bool:
-    """Whether an aircraft could have got from the track to the fix."""
-    distance_m = great_circle_distance_m(track.lat_deg, track.lon_deg, fix.lat_deg, fix.lon_deg)
-    elapsed_s = abs((fix.at - track.last_at).total_seconds())
-    return distance_m <= SAME_PLACE_M + MAX_SPEED_MPS * elapsed_s
-
-
-def _predict(motion: _Filter, at: datetime) -> None:
-    dt_s = (at - motion.at).total_seconds()
-    transition = np.eye(4)
-    transition[0, 2] = transition[1, 3] = dt_s
-    gain = np.array([[dt_s**2 / 2, 0.0], [0.0, dt_s**2 / 2], [dt_s, 0.0], [0.0, dt_s]])
-    motion.state = transition @ motion.state
-    motion.covariance = transition @ motion.covariance @ transition.T + (
-        ACCELERATION_MPS2**2 * gain @ gain.T
-    )
-    motion.at = at
-
-
-def _correct(motion: _Filter, message: rid.Location, fix: Fix) -> None:
-    values, variances = list(_local(motion, fix)), [_position_variance(message)] * 2
-    if message.speed_mps is not None and message.direction_deg is not None:
-        course = math.radians(message.direction_deg)
-        values += [message.speed_mps * math.sin(course), message.speed_mps * math.cos(course)]
-        variances += [_speed_variance(message)] * 2
-    rows = np.eye(4)[: len(values)]
-    innovation = np.array(values) - rows @ motion.state
-    spread = rows @ motion.covariance @ rows.T + np.diag(variances)
-    gain = np.linalg.solve(spread, rows @ motion.covariance).T
-    motion.state = motion.state + gain @ innovation
-    kept = np.eye(4) - gain @ rows
-    # Joseph's form keeps the covariance positive whatever the rounding.
-    motion.covariance = kept @ motion.covariance @ kept.T + gain @ np.diag(variances) @ gain.T
-
-
-def _position_variance(message: rid.Location) -> float:
-    if message.horizontal_accuracy_m is None:
-        return UNKNOWN_SIGMA_M**2
-    return (message.horizontal_accuracy_m / RAYLEIGH_95) ** 2
-
-
-def _speed_variance(message: rid.Location) -> float:
-    if message.speed_accuracy_mps is None:
-        return UNKNOWN_SPEED_SIGMA_MPS**2
-    return (message.speed_accuracy_mps / RAYLEIGH_95) ** 2
-
-
-def _local(motion: _Filter, fix: Fix) -> tuple[float, float]:
-    north_m = math.radians(fix.lat_deg - motion.origin_lat_deg) * MEAN_RADIUS_M
-    turn_deg = (fix.lon_deg - motion.origin_lon_deg + 180.0) % 360.0 - 180.0
-    scale = math.cos(math.radians(motion.origin_lat_deg))
-    return math.radians(turn_deg) * MEAN_RADIUS_M * scale, north_m
-
-
-def _geodetic(motion: _Filter) -> tuple[float, float]:
-    east_m, north_m = motion.state[:2]
-    scale = max(math.cos(math.radians(motion.origin_lat_deg)), 1e-6)
-    lat_deg = motion.origin_lat_deg + math.degrees(north_m / MEAN_RADIUS_M)
-    lon_deg = motion.origin_lon_deg + math.degrees(east_m / (MEAN_RADIUS_M * scale))
-    return max(-90.0, min(90.0, float(lat_deg))), (float(lon_deg) + 180.0) % 360.0 - 180.0
+def _set_apart(one: Entry, other: Entry) -> None:
+    """The same identity in two places: two tracks, flagged, never to be joined."""
+    for entry, twin in ((one, other), (other, one)):
+        entry.distinct.add(twin.id)
+        entry.flags.add("duplicate_identity")
+        entry.view = None

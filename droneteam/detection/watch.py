@@ -1,39 +1,52 @@
-"""From receptions to a picture: tracks with their matches, and alerts, moment by moment."""
+"""From records to a picture: tracks with their matches, and alerts, moment by moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from droneteam.detection import alert, match
-from droneteam.detection.track import Received, Track, Tracker
-from droneteam.errors import DecodeError
+from droneteam.detection import alert, conflict, conformance, match
+from droneteam.detection.conformance import Conformance, ConformanceRules, Volume
+from droneteam.detection.records import Alive, Plot, Received, Record, Track
+from droneteam.detection.scans import Scans
+from droneteam.detection.suspicion import Site, Suspicion, suspicion
+from droneteam.detection.track import NO_TRACK, REFUSED, Tracker
 
-TICK_S = 1.0
-"""How often rules are applied, in the receptions' own time."""
+TICK_S = 0.2
+"""How often rules are applied, in the records' own time: an alert is that late at most."""
+CONFLICT_RANGE_M = 10_000.0
+OWN_SIGMA_M, OWN_SIGMA_MPS = 5.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the air at one moment."""
+    """What is known of the air at one moment; sites : where receivers stand, by name."""
 
     own: tuple[match.OwnDrone, ...] = ()
     flights: tuple[match.RegisteredFlight, ...] = ()
+    sites: Mapping[str, Site] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What one application of the rules gave."""
+    """What one application of the rules gave.
+
+    changed : the tracks that are new or other than at the moment before. merged : ids of tracks
+    that went on as another one.
+    """
 
     at: datetime
     tracks: tuple[tuple[Track, match.Match], ...]
     ended: tuple[Track, ...]
     changes: tuple[alert.AlertChange, ...]
+    changed: tuple[tuple[Track, match.Match], ...] = ()
+    merged: frozenset[int] = frozenset()
 
 
 class Watch:
-    """Follows receptions and applies the rules once a second of their time.
+    """Follows records and applies the rules every TICK_S of their time.
 
     known : asked at every moment for the own drones and the registered flights.
     """
@@ -46,39 +59,159 @@ class Watch:
     ) -> None:
         self._known = known
         self._rules = rules or alert.AlertRules()
+        self._limits = ConformanceRules()
         self._tracker = Tracker(first_track_id)
+        self._scans = Scans(self._tracker.new_id)
         self._book: alert.Book = {}
+        self._shown: dict[int, tuple[Track, match.Match]] = {}
+        self._conforming: dict[tuple[int, str], Conformance] = {}
+        self._doubts: dict[int, tuple[Track, match.Match, Suspicion]] = {}
+        self._alive: dict[str, datetime] = {}
         self._ticked_at: datetime | None = None
         self.refused = 0
 
-    def feed(self, received: Received) -> tuple[Track | None, Moment | None]:
-        """The reception's track, and the moment that it completed, if it did."""
-        try:
-            track = self._tracker.observe(received)
-        except DecodeError:
-            self.refused += 1
-            return None, None
-        return track, self.tick(received.at)
+    def feed(self, record: Record) -> tuple[Track | None, Moment | None]:
+        """The record's track, and the moment that it completed, if it did."""
+        (track_id,), moment = self.feed_many([record])
+        return (None if track_id is None else self._tracker.track(track_id)), moment
+
+    def feed_many(self, records: Sequence[Record]) -> tuple[list[int | None], Moment | None]:
+        """Each record's track id, and the moment that they completed; they span TICK_S at most."""
+        received = [one for one in records if isinstance(one, Received)]
+        plots = [one for one in records if isinstance(one, Plot)]
+        heard = iter(self._tracker.observe_many(received))
+        named = iter(self._tracker.observe_plots([one for one in plots if one.identity]))
+        ids: list[int | None] = []
+        for record in records:
+            if isinstance(record, Received):
+                ids.append(self._counted(next(heard)))
+            elif isinstance(record, Plot) and record.identity:
+                ids.append(next(named))
+            else:
+                ids.append(None)
+                self._note(record)
+        return ids, self.tick(max(record.at for record in records))
+
+    def _counted(self, track_id: int) -> int | None:
+        self.refused += track_id == REFUSED
+        return None if track_id in (REFUSED, NO_TRACK) else track_id
+
+    def _note(self, record: Record) -> None:
+        if isinstance(record, Plot):
+            self._scans.add(record)
+        elif isinstance(record, Alive):
+            before = self._alive.get(record.receiver, record.at)
+            self._alive[record.receiver] = max(before, record.at)
 
     def tick(self, now: datetime) -> Moment | None:
-        """The rules applied, when a second has passed since they were last."""
+        """The rules applied, when TICK_S has passed since they were last."""
         last = self._ticked_at
         if last is not None and (now - last).total_seconds() < TICK_S:
             return None
         self._ticked_at = now
         ended = self._tracker.end_silent(now)
+        self._scans.run(now)
         known = self._known(now)
+        named = [track for track in self._tracker.tracks if track.transmitters]
         matched = tuple(
             (track, match.match_track(track, known.own, known.flights))
-            for track in self._tracker.tracks
-            if track.transmitters
+            for track in (*named, *self._scans.tracks(named))
         )
-        self._book, changes = alert.step(self._book, self._conditions(matched), now, self._rules)
-        return Moment(now, matched, ended, changes)
+        conditions = list(self._conditions(matched, known, now))
+        self._book, changes = alert.step(self._book, conditions, now, self._rules)
+        return self._moment(now, matched, ended, changes)
 
-    def _conditions(self, matched: Sequence[tuple[Track, match.Match]]) -> list[alert.Condition]:
-        return [
-            condition
-            for track, found in matched
-            for condition in alert.conditions_of(track, found, self._rules)
-        ]
+    def _moment(
+        self,
+        now: datetime,
+        matched: tuple[tuple[Track, match.Match], ...],
+        ended: tuple[Track, ...],
+        changes: tuple[alert.AlertChange, ...],
+    ) -> Moment:
+        changed = tuple(pair for pair in matched if self._shown.get(pair[0].id) != pair)
+        shown = {pair[0].id: pair for pair in matched}
+        gone = self._shown.keys() - shown.keys() - {track.id for track in ended}
+        self._shown = shown
+        self._doubts = {one: doubt for one, doubt in self._doubts.items() if one in shown}
+        self._conforming = {
+            key: state for key, state in self._conforming.items() if key[0] in shown
+        }
+        return Moment(now, matched, ended, changes, changed, frozenset(gone))
+
+    def _conditions(
+        self, matched: Sequence[tuple[Track, match.Match]], known: Known, now: datetime
+    ) -> Iterator[alert.Condition]:
+        flights = {flight.reference: flight for flight in known.flights}
+        movers = [mover for drone in known.own if (mover := _mover(drone)) is not None]
+        for track, found in matched:
+            doubt = self._doubt(track, found, known)
+            conforms = self._conformance(track, found, flights)
+            yield from alert.conditions_of(track, found, doubt, conforms, self._rules)
+            if found.kind != "own":
+                yield from self._conflicts(track, movers)
+        for receiver, at in self._alive.items():
+            silent_s = (now - at).total_seconds()
+            condition = alert.silent_condition(receiver, silent_s, self._rules)
+            if condition is not None:
+                yield condition
+
+    def _doubt(self, track: Track, found: match.Match, known: Known) -> Suspicion:
+        # Our own telemetry is the better witness.
+        if track.manned or not track.transmitters or found.evidence[-1] == "telemetry_agrees":
+            return Suspicion(0.0, ())
+        before = self._doubts.get(track.id)
+        if before is not None and before[0] is track and before[1] == found:
+            return before[2]
+        doubt = suspicion(
+            track,
+            self._tracker.transmissions(track.id),
+            known.sites,
+            own_serial_elsewhere=found.evidence[-1] == "telemetry_elsewhere",
+        )
+        self._doubts[track.id] = (track, found, doubt)
+        return doubt
+
+    def _conformance(
+        self, track: Track, found: match.Match, flights: Mapping[str, match.RegisteredFlight]
+    ) -> Conformance | None:
+        flight = flights.get(found.subject or "") if found.kind == "registered" else None
+        if flight is None:
+            return None
+        key = (track.id, flight.reference)
+        before = self._conforming.get(key) or conformance.accepted(track.started_at)
+        volume = Volume(flight.polygon, flight.starts_at, flight.ends_at, flight.max_height_m)
+        self._conforming[key] = conformance.step(before, track, volume, self._limits)
+        return self._conforming[key]
+
+    def _conflicts(
+        self, track: Track, movers: Sequence[conflict.Mover]
+    ) -> Iterator[alert.Condition]:
+        for ours in movers:
+            if abs(ours.lat_deg - track.lat_deg) * 111_320.0 > CONFLICT_RANGE_M:
+                continue
+            found = conflict.closest(
+                ours,
+                conflict.mover_of(track),
+                within_m=self._rules.conflict_distance_m,
+                vertical_m=self._rules.conflict_vertical_m,
+                horizon_s=self._rules.conflict_horizon_s,
+            )
+            condition = alert.conflict_condition(track, ours.name, found, self._rules)
+            if condition is not None:
+                yield condition
+
+
+def _mover(drone: match.OwnDrone) -> conflict.Mover | None:
+    """A flying own drone; None without a place."""
+    if drone.lat_deg is None or drone.lon_deg is None or not drone.flying:
+        return None
+    course = math.radians(drone.course_deg)
+    return conflict.Mover(
+        name=drone.name,
+        lat_deg=drone.lat_deg,
+        lon_deg=drone.lon_deg,
+        east_mps=drone.speed_mps * math.sin(course),
+        north_mps=drone.speed_mps * math.cos(course),
+        sigma_m=OWN_SIGMA_M,
+        sigma_mps=OWN_SIGMA_MPS,
+    )

@@ -72,6 +72,42 @@ def test_a_wrong_address_is_named(installation: str, capsys: pytest.CaptureFixtu
     assert "'nowhere' is not HOST:PORT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--site", "roof=50.8,4.3", "NAME=LAT,LON,RANGE_M"),
+        ("--site", "roof=95,4.3,1000", "lat_deg"),
+        ("--site", "roof=50.8,4.3,nan", "range_m"),
+        ("--beast", "127.0.0.1:30005", "NAME=HOST:PORT"),
+        ("--sbs", "roof=nowhere", "HOST:PORT"),
+    ],
+)
+def test_a_wrong_receiver_is_named(
+    installation: str, capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
+) -> None:
+    assert cli.main(["detect", "listen", option, value]) == cli.EXIT_FAILED
+    assert words in capsys.readouterr().err
+
+
+def test_a_position_beyond_the_receiver_counts_against_a_flight(
+    installation: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "spoof.jsonl"
+    receptions = fly(Aircraft(latency_s=900.0), seconds=30)  # an old recording, sent again
+    path.write_bytes(b"\n".join(map(datagram, receptions)))
+    site = "roof=50.9,4.3908,3000"
+    assert cli.main(["detect", "replay", str(path), "--site", site]) == 0
+    kinds = {alert.kind for alert in alerts(installation)}
+    assert kinds == {"unregistered_flight"}  # 0.5 and 0.2 are not enough yet
+    cloned = fly(Aircraft(latency_s=900.0), Aircraft(latency_s=900.0, east_m=9000.0), seconds=30)
+    path.write_bytes(b"\n".join(map(datagram, cloned)))
+    assert cli.main(["detect", "replay", str(path), "--site", site]) == 0
+    last = alerts(installation)[0]
+    assert last.kind == "suspected_spoof"
+    assert {"clock_off", "out_of_range"} <= set(last.evidence)
+    assert "hears 3000 m" in str(last.facts["out_of_range"])
+
+
 def test_listen_follows_datagrams_until_it_is_stopped(installation: str, tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
     command = [sys.executable, "-m", "droneteam", "detect", "listen", "--ready", str(ready)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from droneteam.detection import rid
@@ -72,3 +72,8 @@ def fly(*aircraft: Aircraft, seconds: int = 60, copies: int = 1) -> Iterator[Rec
         for received in one.receptions(float(t_s), copies)
     ]
     return iter(sorted(heard, key=lambda received: received.at))
+
+
+def spoofed(real: Aircraft, transmitter: str, **change: float) -> Aircraft:
+    """Another radio with the same serial number."""
+    return replace(real, transmitter=transmitter, **change)  # type: ignore[arg-type]

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from droneteam.detection import alert
+from droneteam.detection.conflict import Mover, closest, mover_of
 from droneteam.detection.match import (
     OwnDrone,
     RegisteredFlight,
-    closest_approach,
     match_track,
 )
 from droneteam.detection.track import Received, Track, Tracker
@@ -81,9 +81,8 @@ def test_of_two_flights_the_one_that_fits_counts() -> None:
 
 def test_a_head_on_approach_is_computed() -> None:
     track = track_of(Aircraft(east_m=-600.0, course_deg=90.0), seconds=11)
-    still = OwnDrone("drone-01", "X", START, LAT_DEG, LON_DEG)
-    found = closest_approach(track, still, (-10.0, 0.0), 60.0)
-    assert found is not None
+    ours = Mover("drone-01", LAT_DEG, LON_DEG, -10.0, 0.0, 5.0, 1.0)
+    found = closest(ours, mover_of(track), within_m=60.0, vertical_m=50.0, horizon_s=60.0)
     assert found.in_s == pytest.approx(25.0, abs=1.0)
     assert found.distance_m < 10.0
 

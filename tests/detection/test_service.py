@@ -8,22 +8,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from droneteam import accounts
+from droneteam import accounts, jobs
 from droneteam.accounts import SYSTEM, Actor
 from droneteam.db import session_scope
 from droneteam.detection import rid, service
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.models import RidMessage
 from droneteam.detection.receivers import DatagramReceiver
+from droneteam.detection.retention import (
+    HANDLERS,
+    JOB_KIND,
+    Retention,
+    ask_for_erasure,
+    erase_expired,
+)
 from droneteam.detection.track import Received
 from droneteam.detection.watch import Known
 from droneteam.errors import NotAllowed, NotFound
+from droneteam.settings import Settings
 from tests.detection.radio import LAT_DEG, LON_DEG, START, Aircraft, fly
 
 MANAGER = replace(SYSTEM, roles=frozenset({"manager"}))
@@ -118,12 +127,46 @@ def test_old_payloads_are_erased_but_not_those_behind_an_open_alert(filled: Engi
         session.add(RidMessage(**OLD))
         session.flush()
         before = session.scalar(select(func.count()).select_from(RidMessage))
-        assert service.erase_old_messages(session, SYSTEM, later) >= 1
+        assert erase_expired(session, SYSTEM, later).messages >= 1
         left = session.scalar(select(func.count()).select_from(RidMessage)) or 0
         assert 18 <= left < (before or 0)
         service.close_previous_watch(session, later)
-        service.erase_old_messages(session, SYSTEM, later)
+        erase_expired(session, SYSTEM, later)
         assert session.scalar(select(func.count()).select_from(RidMessage)) == 0
+
+
+def test_each_kind_is_erased_in_its_own_time(filled: Engine) -> None:
+    kept = Retention(operator=timedelta(hours=2), way=timedelta(hours=3))
+    with session_scope(filled) as session:
+        service.close_previous_watch(session, START)
+        early = erase_expired(session, SYSTEM, START + timedelta(hours=1), kept)
+        assert (early.messages, early.operators, early.points) == (0, 0, 0)
+        first = erase_expired(session, SYSTEM, START + timedelta(hours=2, minutes=1), kept)
+        assert (first.messages, first.operators, first.points) == (0, 1, 0)
+        (track,) = service.list_tracks(session, SYSTEM, ended=True)
+        assert (track.operator_lat_deg, track.operator_id) == (None, None)
+        then = erase_expired(session, SYSTEM, START + timedelta(hours=4), kept)
+        assert then.points >= 18
+        assert service.track_way(session, SYSTEM, track.id) == []
+        with pytest.raises(NotAllowed):
+            erase_expired(session, MANAGER, START, kept)
+
+
+def test_a_job_erases_once_an_hour(filled: Engine, tmp_path: Path) -> None:
+    settings = Settings(tmp_path, "sqlite://", "secret")
+    now = datetime.now(UTC)
+    with session_scope(filled) as session:
+        service.close_previous_watch(session, START)
+        assert ask_for_erasure(session, now) is not None
+        assert ask_for_erasure(session, now) is None
+    assert jobs.run_once(filled, settings, HANDLERS)
+    with session_scope(filled) as session:
+        done = jobs.latest(session, JOB_KIND)
+        assert done is not None
+        assert (done.state, done.error) == ("done", None)
+        assert session.scalar(select(func.count()).select_from(RidMessage)) == 0
+        assert ask_for_erasure(session, now + timedelta(minutes=59)) is None
+        assert ask_for_erasure(session, now + timedelta(minutes=61)) is not None
 
 
 OLD = {
