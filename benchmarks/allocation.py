@@ -145,7 +145,7 @@ def _answers(cases: int) -> None:
     wall_ms, yes = [], 0
     for seed in range(max(1, cases // 4)):
         problem = instance(Size(201, 14), seed)
-        standing = greedy(problem)
+        standing = allocation.with_packs(problem, greedy(problem))
         plan = Plan("feasible", (), standing, (), seed)
         for job in problem.jobs[:40]:
             rest = [a for a in standing if a.request_id != job.request_id]

@@ -182,9 +182,10 @@ def allocate(stage: Stage) -> None:
     with stage.acting("coordinator") as (session, actor):
         for request_id in stage.requests.values():
             fleet.acknowledge_request(session, actor, request_id, stage.now())
-        solved_s = time.perf_counter()
-        plan = fleet.solve_plan(session, actor, stage.now())
-        solved_s = time.perf_counter() - solved_s
+    started_s = time.perf_counter()
+    plan = fleet.draft_plan(stage.engine, actor, stage.now())
+    solved_s = time.perf_counter() - started_s
+    with stage.acting("coordinator") as (session, actor):
         published = fleet.publish_plan(session, actor, plan.id, plan.base_plan_id, stage.now())
     stage.say(f"plan {plan.id}: {plan.status} in {solved_s:.2f} s, gap {plan.gap:.1%}")
     for given in published.assignments:

@@ -17,14 +17,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droneteam.errors import InputError
 from droneteam.fleet.choices import Choices, choices
-from droneteam.fleet.fitting import fit
-from droneteam.fleet.greedy import greedy
+from droneteam.fleet.greedy import give_out
 from droneteam.fleet.pooled import best_alone, solve_pooled
 from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
 from droneteam.fleet.realise import realise
-from droneteam.fleet.scoring import Glance, glance, values_of
+from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
 
 if TYPE_CHECKING:
     from droneteam.fleet.cpsat import AllocationModel, Objective
@@ -52,7 +53,7 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
     until_s = time.monotonic() + time_limit_s
     found = choices(problem)
-    first = _first_plan(problem, found)
+    first = _first_plan(found)
     seen = glance(found, first)
     values = values_of(found, first)
     if values == seen.lows:
@@ -60,22 +61,32 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
-        first, values, lows = _pooled(problem, found, first, values, lows, limit_s)
+        first, values, lows = _pooled(found, first, values, lows, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
         return _plan(problem, first, values, lows, seed)
-    return search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+    plan = search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+    return plan if plan.status == "optimal" else _by_class(found, plan)
 
 
-def _first_plan(problem: Problem, found: Choices) -> tuple[Assigned, ...]:
-    """A plan that breaks no rule: everybody's own best, or the greedy one where it is better."""
+def _by_class(found: Choices, plan: Plan) -> Plan:
+    """The interrupted plan where nobody who is left out could take a less urgent one's place."""
+    given = give_out(found, plan.assignments)
+    if {a.request_id for a in given} == {a.request_id for a in plan.assignments}:
+        return plan
+    bounds = {term.name: term.bound for term in plan.terms}
+    return _plan(found.problem, given, values_of(found, given), bounds, plan.seed)
+
+
+def _first_plan(found: Choices) -> tuple[Assigned, ...]:
+    """Everybody's own best where that serves all who can be, else the better one by class."""
     alone = realise(found, best_alone(found).tolist())
-    if len(alone) == len(set(found.job.tolist())) or len(problem.jobs) > SEARCHED_UP_TO:
+    if len(alone) == len(set(found.job.tolist())) and len(found.problem.jobs) > SEARCHED_UP_TO:
         return alone
-    return min(alone, greedy(problem), key=lambda plan: [*values_of(found, plan).values()])
+    plans = (give_out(found), give_out(found, alone))
+    return min(plans, key=lambda plan: [*values_of(found, plan).values()])
 
 
 def _pooled(
-    problem: Problem,
     found: Choices,
     first: tuple[Assigned, ...],
     values: dict[str, int],
@@ -83,9 +94,11 @@ def _pooled(
     time_limit_s: float,
 ) -> tuple[tuple[Assigned, ...], dict[str, int], dict[str, int]]:
     """The better of the first plan and the pooled one, and the higher of their bounds."""
-    until_s = time.monotonic() + time_limit_s
-    pooled = solve_pooled(found, time_limit_s)
-    named = _completed(problem, realise(found, pooled.chosen.tolist()), until_s)
+    start = chosen_of(found, first)
+    pooled = solve_pooled(found, start, time_limit_s)
+    named = first
+    if not np.array_equal(np.sort(pooled.chosen), start):
+        named = give_out(found, realise(found, pooled.chosen.tolist()))
     bounds = {name: max(low, pooled.bounds.get(name, low)) for name, low in lows.items()}
     plans = ((first, values), (named, values_of(found, named)))
     plan, best = min(plans, key=lambda pair: [*pair[1].values()])
@@ -101,22 +114,6 @@ def _valid_lows(
         valid[name] = bounds[name] if reached else low
         reached = reached and values[name] == bounds[name]
     return valid
-
-
-def _completed(
-    problem: Problem, named: tuple[Assigned, ...], until_s: float
-) -> tuple[Assigned, ...]:
-    """The plan with whatever still fits beside it, the most urgent first, while there is time."""
-    standing = list(named)
-    served = {assigned.request_id for assigned in named}
-    waiting = [job for job in problem.jobs if job.request_id not in served]
-    for job in sorted(waiting, key=lambda job: (job.priority, len(job.slots), job.request_id)):
-        if time.monotonic() > until_s:
-            break
-        fitting = fit(problem, standing, job).assigned
-        if fitting is not None:
-            standing.append(fitting)
-    return tuple(standing)
 
 
 def _plan(

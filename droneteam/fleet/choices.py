@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.fleet.candidates import slot_reason
-from droneteam.fleet.problem import Drone, Pilot, Place, Problem, Visit, visit
+from droneteam.fleet.problem import Assigned, Drone, Pilot, Place, Problem, Visit, visit
 from droneteam.fleet.registry import Credential
 from droneteam.fleet.terms import BRUSSELS, Window
 
@@ -71,6 +71,30 @@ class Choices:
         job = self.problem.jobs[self.job[choice]]
         return visit(self.problem, job, job.slots[self.slot[choice]], self.bases[self.base[choice]])
 
+    def of_job(self, index: int) -> range:
+        """The choices of the job with this index."""
+        return range(*np.searchsorted(self.job, (index, index + 1)).tolist())
+
+    def indices(self, assignments: Sequence[Assigned]) -> list[int]:
+        """The choice that each of the assignments makes."""
+        places = {job.request_id: index for index, job in enumerate(self.problem.jobs)}
+        bases = {base: index for index, base in enumerate(self.bases)}
+        drones = {drone.id: bases[drone.base] for drone in self.problem.drones}
+        found = []
+        for assigned in assignments:
+            index = places[assigned.request_id]
+            slots, trip = self.problem.jobs[index].slots, assigned.visit
+            found.append(
+                next(
+                    choice
+                    for choice in self.of_job(index)
+                    if self.base[choice] == drones[assigned.drone_id]
+                    and slots[self.slot[choice]].start_at == trip.start_at
+                    and slots[self.slot[choice]].end_at == trip.end_at
+                )
+            )
+        return found
+
     def able_drones(self, choice: int) -> frozenset[int]:
         """The drones that could make the choice."""
         return self.drone_sets[int(self.drones[choice])]
@@ -116,6 +140,20 @@ def choices(problem: Problem) -> Choices:
     )
     _count_losses(found, kept["start"])
     return found
+
+
+def preference(found: Choices) -> Ints:
+    """The choices by job, and for each job the best for it alone first."""
+    return np.lexsort(
+        (
+            found.travel_min,
+            found.moved_min,
+            found.loss,
+            -found.served_min,
+            found.late_min,
+            found.job,
+        )
+    )
 
 
 def _minutes_up(length_us: Ints) -> Ints:

@@ -36,26 +36,6 @@ PROMISED = frozenset({RequestState.PLANNED, RequestState.CONFIRMED})
 """The states in which a zone counts on its drone."""
 
 
-def solve_plan(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    horizon_days: int = 14,
-    *,
-    seed: int = 0,
-    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-) -> PlanView:
-    """A draft of the best plan for the coming days, with every request explained.
-
-    The search runs inside the caller's transaction, which on SQLite keeps every other writer
-    out; whoever serves others meanwhile calls `draft_plan`.
-    """
-    require_role(actor, "coordinator")
-    situation = load_situation(session, now, _horizon(horizon_days))
-    plan = solve(situation.problem, seed=seed, time_limit_s=time_limit_s)
-    return store_draft(session, actor, situation, plan, now)
-
-
 def draft_plan(
     engine: Engine,
     actor: Actor,
@@ -65,8 +45,9 @@ def draft_plan(
     seed: int = 0,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
 ) -> PlanView:
-    """As `solve_plan`, in transactions of its own: none is open while it searches.
+    """A draft of the best plan for the coming days, with every request explained.
 
+    No transaction is open while it searches, so that others can write meanwhile.
     What was read is compared with what holds when the draft is written; where a booking or a
     request came between, it searches again.
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from droneteam.fleet.choices import Choices, Ints
-from droneteam.fleet.problem import SHORTFALL_SCALE, TERM_NAMES, Assigned
-from droneteam.fleet.realise import realise
+from droneteam.fleet.choices import Choices, Ints, preference
+from droneteam.fleet.problem import SHORTFALL_SCALE, TERM_NAMES
 from droneteam.fleet.relaxation import Row, Scope, Share, least_worst_share, minimum, shortfall
 from droneteam.fleet.terms import PRIORITIES
 
@@ -45,9 +44,13 @@ class Pooled:
     bounds: dict[str, int] = field(default_factory=dict)
 
 
-def solve_pooled(choices: Choices, time_limit_s: float) -> Pooled:
-    """The least objective of the pooled model, its visits and its bounds."""
-    return _Stages(choices, time.monotonic() + time_limit_s).run()
+def solve_pooled(choices: Choices, first: Ints, time_limit_s: float) -> Pooled:
+    """The least objective of the pooled model, its visits and its bounds.
+
+    first : the choices of a plan that breaks no rule, in rising order; a part that is not solved
+        keeps them
+    """
+    return _Stages(choices, first, time.monotonic() + time_limit_s).run()
 
 
 def term_costs(choices: Choices) -> dict[str, Ints]:
@@ -99,7 +102,7 @@ def shares(choices: Choices) -> list[Share]:
 class _Stages:
     """Runs the objective's stages over the parts."""
 
-    def __init__(self, choices: Choices, until_s: float) -> None:
+    def __init__(self, choices: Choices, first: Ints, until_s: float) -> None:
         self.choices = choices
         self.until_s = until_s
         self.costs = term_costs(choices)
@@ -107,7 +110,7 @@ class _Stages:
         self.shares = shares(choices)
         self.exact = True
         self.bounds: dict[str, int] = {}
-        self.parts = _parts(choices)
+        self.parts = _parts(choices, first)
 
     def run(self) -> Pooled:
         """All stages but the busiest pilot, who has a name."""
@@ -248,41 +251,20 @@ def _served(share: Share, chosen: Ints) -> int:
     return int(share.served_min[np.isin(share.members, chosen)].sum())
 
 
-def _parts(choices: Choices) -> list[Part]:
-    """The duty days, joined where a request could lie on either, each with a first real plan."""
+def _parts(choices: Choices, first: Ints) -> list[Part]:
+    """The duty days, joined where a request could lie on either, each with its part of a plan."""
     found = []
-    best = best_alone(choices)
     for jobs in _day_groups(choices):
         members = np.flatnonzero(np.isin(choices.job, jobs))
-        wanted = best[np.isin(choices.job[best], jobs)]
-        chosen = _indices(choices, wanted, realise(choices, wanted.tolist()))
-        found.append(Part(Scope(members), chosen))
+        found.append(Part(Scope(members), np.intersect1d(first, members)))
     return found
 
 
 def best_alone(choices: Choices) -> Ints:
     """For each request the choice that is best for it alone."""
-    order = np.lexsort(
-        (
-            choices.travel_min,
-            choices.moved_min,
-            choices.loss,
-            -choices.served_min,
-            choices.late_min,
-            choices.job,
-        )
-    )
+    order = preference(choices)
     _, firsts = np.unique(choices.job[order], return_index=True)
     return order[firsts]
-
-
-def _indices(choices: Choices, wanted: Ints, given: Sequence[Assigned]) -> Ints:
-    served = {assigned.request_id for assigned in given}
-    jobs = choices.problem.jobs
-    return np.array(
-        [choice for choice in wanted if jobs[choices.job[choice]].request_id in served],
-        dtype=np.int64,
-    )
 
 
 def _day_groups(choices: Choices) -> list[Ints]:

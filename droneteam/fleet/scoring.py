@@ -37,24 +37,7 @@ class Glance:
 
 def chosen_of(choices: Choices, assignments: Sequence[Assigned]) -> Ints:
     """The indices of the choices that the assignments make, in rising order."""
-    places = {job.request_id: index for index, job in enumerate(choices.problem.jobs)}
-    bases = {base: index for index, base in enumerate(choices.bases)}
-    drones = {drone.id: bases[drone.base] for drone in choices.problem.drones}
-    found = []
-    for assigned in assignments:
-        index = places[assigned.request_id]
-        first, past = np.searchsorted(choices.job, (index, index + 1))
-        slots = choices.problem.jobs[index].slots
-        found.append(
-            next(
-                choice
-                for choice in range(first, past)
-                if choices.base[choice] == drones[assigned.drone_id]
-                and slots[choices.slot[choice]].start_at == assigned.visit.start_at
-                and slots[choices.slot[choice]].end_at == assigned.visit.end_at
-            )
-        )
-    return np.array(sorted(found), dtype=np.int64)
+    return np.array(sorted(choices.indices(assignments)), dtype=np.int64)
 
 
 def values_of(choices: Choices, assignments: Sequence[Assigned]) -> dict[str, int]:

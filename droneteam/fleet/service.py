@@ -82,7 +82,6 @@ from droneteam.fleet.planning import (
     draft_plan,
     get_assignment,
     get_plan,
-    solve_plan,
 )
 from droneteam.fleet.recurrence import (
     occurrences,
@@ -232,7 +231,6 @@ __all__ = [
     "seed_reference",
     "series_requests",
     "simulate_year",
-    "solve_plan",
     "solve_supposed",
     "stop_clock",
     "submit_draft",

@@ -21,6 +21,7 @@ from droneteam.fleet import models, records, service
 from droneteam.fleet.records import Registry
 from droneteam.fleet.terms import Window
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
+from tests.fleet.drafting import solve_draft
 from tests.fleet.test_journeys import entry
 
 Submit = Callable[..., int]
@@ -192,7 +193,7 @@ def test_a_weak_pack_stays_on_the_ground(session: Session, actors: Actors) -> No
 
 def test_upkeep_makes_older_drafts_stale(session: Session, actors: Actors, submit: Submit) -> None:
     submit("north", ACCIDENT)
-    plan = service.solve_plan(session, actors["coordinator"], NOW)
+    plan = solve_draft(session, actors["coordinator"], NOW)
     service.measure_pack(session, actors["pilot"], 1, 90, NOW)
     with pytest.raises(Conflict, match="solve again"):
         service.publish_plan(session, actors["coordinator"], plan.id, plan.base_plan_id, NOW)

@@ -15,6 +15,7 @@ from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.service import RequestState
 from droneteam.fleet.terms import Window
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors
+from tests.fleet.drafting import solve_draft
 
 Submit = Callable[..., int]
 SKETCH = replace(DEMONSTRATION, legal_basis="", contact="", unfinished=True)
@@ -117,7 +118,7 @@ def test_a_planned_request_is_confirmed_displaced_and_planned_again(
 
 
 def _publish(session: Session, actors: Actors) -> None:
-    plan = service.solve_plan(session, actors["coordinator"], NOW)
+    plan = solve_draft(session, actors["coordinator"], NOW)
     service.publish_plan(session, actors["coordinator"], plan.id, plan.base_plan_id, NOW)
 
 

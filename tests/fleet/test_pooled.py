@@ -13,10 +13,12 @@ from benchmarks.validator import term_values, violations
 from droneteam.fleet import allocation, relaxation
 from droneteam.fleet.allocation import solve
 from droneteam.fleet.choices import choices
+from droneteam.fleet.greedy import give_out
 from droneteam.fleet.pooled import best_alone, solve_pooled
 from droneteam.fleet.problem import Claim, Plan, Problem, Slot
 from droneteam.fleet.realise import realise
 from droneteam.fleet.relaxation import Scope, minimum
+from droneteam.fleet.scoring import chosen_of
 from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
 
@@ -29,11 +31,16 @@ def plan_of(problem: Problem, assignments: object) -> Plan:
     return Plan("feasible", (), tuple(assignments), unserved, 0)  # type: ignore[arg-type]
 
 
+def bounds_of(problem: Problem) -> dict[str, int]:
+    found = choices(problem)
+    return solve_pooled(found, chosen_of(found, give_out(found)), GENEROUS_S).bounds
+
+
 def test_no_plan_of_a_small_problem_is_better_than_the_bound() -> None:
     reached = 0
     for seed in range(150):
         problem = conditioned(small(seed), seed)
-        bounds = solve_pooled(choices(problem), GENEROUS_S).bounds
+        bounds = bounds_of(problem)
         best = best_terms(problem)
         so_far = True
         for name, bound in bounds.items():
@@ -48,7 +55,7 @@ def test_a_busy_day_is_bounded_close_to_its_best() -> None:
     for seed in range(3):
         problem = instance(Size(14, 1), seed)
         best = {term.name: term.value for term in solve(problem, time_limit_s=GENEROUS_S).terms}
-        bounds = solve_pooled(choices(problem), GENEROUS_S).bounds
+        bounds = bounds_of(problem)
         service = [name for name in bounds if name.startswith("unserved")]
         assert [bounds[name] for name in service] <= [best[name] for name in service]
         assert sum(best[name] - bounds[name] for name in service) <= 1
@@ -140,7 +147,7 @@ def test_the_zones_that_compete_across_days_are_bounded_together(
         ]
     claims = (Claim(1, 1, 10_000), Claim(2, 1, 10_000))
     problem = problem_of(*asked, drones=1, pilots=1, claims=claims)
-    bounds = solve_pooled(choices(problem), GENEROUS_S).bounds
+    bounds = bounds_of(problem)
     assert bounds["worst_shortfall"] == 120 * 1000
     plan = solve(problem)
     assert plan.status == "optimal"

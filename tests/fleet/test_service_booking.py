@@ -19,6 +19,7 @@ from droneteam.errors import Conflict
 from droneteam.fleet import models, service
 from droneteam.fleet.service import RequestDraft, RequestKind
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
+from tests.fleet.drafting import solve_draft
 
 Submit = Callable[..., int]
 
@@ -140,7 +141,7 @@ def test_a_booking_makes_an_older_draft_stale(
     session: Session, actors: Actors, submit: Submit
 ) -> None:
     submit()
-    draft = service.solve_plan(session, actors["coordinator"], NOW)
+    draft = solve_draft(session, actors["coordinator"], NOW)
     service.book_request(session, actors["midi"], submit("midi"), NOW)
     with pytest.raises(Conflict):
         service.publish_plan(session, actors["coordinator"], draft.id, None, NOW)
@@ -207,9 +208,7 @@ def test_two_coordinators_who_publish_at_the_same_time_do_not_both_win(engine: E
     actors = seed(engine)
     with session_scope(engine) as session:
         _submitted(session, actors, 1, DEMONSTRATION)
-        drafts = [
-            service.solve_plan(session, actors[who], NOW).id for who in ("coordinator", "second")
-        ]
+        drafts = [solve_draft(session, actors[who], NOW).id for who in ("coordinator", "second")]
     barrier = threading.Barrier(2)
 
     def publish(who: str, plan_id: int) -> str:

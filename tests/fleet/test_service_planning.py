@@ -8,18 +8,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
+from droneteam.errors import Conflict, NotAllowed, NotFound
 from droneteam.fleet import service
 from droneteam.fleet.explain import sentence
 from droneteam.fleet.service import RequestKind, RequestState
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
+from tests.fleet.drafting import solve_draft
 
 Submit = Callable[..., int]
 
 
 def published(session: Session, actors: Actors, now=NOW) -> service.PlanView:
     base = service.current_plan(session, actors["coordinator"])
-    draft = service.solve_plan(session, actors["coordinator"], now)
+    draft = solve_draft(session, actors["coordinator"], now)
     return service.publish_plan(
         session, actors["coordinator"], draft.id, base.id if base else None, now
     )
@@ -65,8 +66,8 @@ def test_of_two_coordinators_who_publish_at_once_one_is_told(
     session: Session, actors: Actors, submit: Submit
 ) -> None:
     submit()
-    first = service.solve_plan(session, actors["coordinator"], NOW)
-    second = service.solve_plan(session, actors["second"], NOW)
+    first = solve_draft(session, actors["coordinator"], NOW)
+    second = solve_draft(session, actors["second"], NOW)
     service.publish_plan(session, actors["coordinator"], first.id, None, NOW)
     with pytest.raises(Conflict, match="published meanwhile"):
         service.publish_plan(session, actors["second"], second.id, None, NOW)
@@ -76,7 +77,7 @@ def test_a_draft_is_stale_once_a_request_it_rests_on_is_cancelled(
     session: Session, actors: Actors, submit: Submit
 ) -> None:
     request_id = submit()
-    draft = service.solve_plan(session, actors["coordinator"], NOW)
+    draft = solve_draft(session, actors["coordinator"], NOW)
     service.cancel_request(session, actors["north"], request_id, "event_cancelled", NOW)
     with pytest.raises(Conflict, match="solve again"):
         service.publish_plan(session, actors["coordinator"], draft.id, None, NOW)
@@ -180,13 +181,6 @@ def test_a_requester_sees_only_own_assignments_and_nobody_elses_numbers(
     assert service.get_assignment(session, actors["midi"], other.id).request_id in foreign
 
 
-def test_only_coordinators_plan(session: Session, actors: Actors) -> None:
-    with pytest.raises(NotAllowed):
-        service.solve_plan(session, actors["north"], NOW)
-    with pytest.raises(InputError, match="horizon_days"):
-        service.solve_plan(session, actors["coordinator"], NOW, 0)
-
-
 def test_a_grounded_drone_is_not_planned_until_a_second_person_releases_it(
     session: Session, actors: Actors, submit: Submit
 ) -> None:
@@ -199,11 +193,11 @@ def test_a_grounded_drone_is_not_planned_until_a_second_person_releases_it(
         service.report_defect(session, actors["pilot"], drone, "cracked arm", NOW) for drone in able
     ]
     request_id = submit("midi", ACCIDENT)
-    plan = service.solve_plan(session, actors["coordinator"], NOW)
+    plan = solve_draft(session, actors["coordinator"], NOW)
     reasons = dict(plan.unserved)[request_id]
     assert {reason.code for reason in reasons} == {"drone.defect"}
     with pytest.raises(NotAllowed, match="second person"):
         service.release_defect(session, actors["pilot"], defects[0], NOW)
     service.release_defect(session, actors["coordinator"], defects[0], NOW)
-    plan = service.solve_plan(session, actors["coordinator"], NOW)
+    plan = solve_draft(session, actors["coordinator"], NOW)
     assert [a.drone_id for a in plan.assignments] == [able[0]]

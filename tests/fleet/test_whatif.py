@@ -19,13 +19,14 @@ from droneteam.fleet import models, service
 from droneteam.fleet.service import Supposition
 from droneteam.fleet.whatif import SUPPOSED_ID
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
+from tests.fleet.drafting import solve_draft
 
 Submit = Callable[..., int]
 DAY = timedelta(days=1)
 
 
 def publish(session: Session, actors: Actors) -> service.PlanView:
-    plan = service.solve_plan(session, actors["coordinator"], NOW)
+    plan = solve_draft(session, actors["coordinator"], NOW)
     return service.publish_plan(session, actors["coordinator"], plan.id, plan.base_plan_id, NOW)
 
 
@@ -159,7 +160,7 @@ def test_plans_are_read_side_by_side(session: Session, actors: Actors, submit: S
     publish(session, actors)
     drafts = [
         solve(session, actors, Supposition("left_out", ids[0])),
-        service.solve_plan(session, actors["coordinator"], NOW),
+        solve_draft(session, actors["coordinator"], NOW),
     ]
     rows = service.compare_plans(session, actors["manager"], [draft.id for draft in drafts])
     assert [row.served for row in rows] == [2, 3]
@@ -200,7 +201,7 @@ def test_of_two_coordinators_who_publish_at_once_one_is_told(engine: Engine) -> 
         for _ in range(2):
             service.submit_request(session, actors["north"], DEMONSTRATION, NOW)
         drafts = [
-            service.solve_plan(session, actors["coordinator"], NOW).id,
+            solve_draft(session, actors["coordinator"], NOW).id,
             solve(session, actors, grounded(1)).id,
         ]
     barrier = threading.Barrier(2)

@@ -63,11 +63,9 @@ def ask(site: Site, login: str = "requester", **changed: Any) -> RequestView:
 def publish(site: Site) -> PlanView:
     """The plan for all that is asked, in force."""
     coordinator = site.actor("coordinator")
+    plan = fleet.draft_plan(site.engine, coordinator, site.clock())
     with db.session_scope(site.engine) as session:
-        base = fleet.current_plan(session, coordinator)
-        plan = fleet.solve_plan(session, coordinator, site.clock())
-        base_id = base.id if base else None
-        return fleet.publish_plan(session, coordinator, plan.id, base_id, site.clock())
+        return fleet.publish_plan(session, coordinator, plan.id, plan.base_plan_id, site.clock())
 
 
 def plan_mission(site: Site) -> MissionView:
