@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.consensus import GROSS_SIGMA, agreed_point
 from droneteam.photogrammetry.control import Control, Mark
 from droneteam.photogrammetry.mark_points import check_marks, mark_consensus, rough_points
-from droneteam.photogrammetry.triangulation import consensus, intersect, optics
+from droneteam.photogrammetry.triangulation import intersect, optics
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import Network, control_of
 
@@ -30,7 +31,7 @@ def observed(truth: Network, photos: int, seed: int = 1) -> tuple[np.ndarray, np
 
 
 def agreed(truth: Network, views: np.ndarray, pixels: np.ndarray):
-    return consensus(optics(truth.views), views, pixels, np.full(len(views), SIGMA_PX))
+    return agreed_point(optics(truth.views), views, pixels, np.full(len(views), SIGMA_PX))
 
 
 def test_marks_that_agree_give_the_least_squares_point() -> None:
@@ -94,7 +95,8 @@ def test_tolerance_grows_with_what_the_cameras_may_be_off() -> None:
     views, pixels = observed(truth, 8)
     pixels[1] += [12.0, 0.0]
     strict = agreed(truth, views, pixels)
-    loose = consensus(optics(truth.views), views, pixels, np.full(8, SIGMA_PX), slack_px=15.0)
+    sigma, cameras = np.full(8, SIGMA_PX), np.full(8, 15.0 / GROSS_SIGMA)
+    loose = agreed_point(optics(truth.views), views, pixels, sigma, cameras)
     assert strict is not None
     assert loose is not None
     assert not strict.agrees[1]
