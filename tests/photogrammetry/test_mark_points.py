@@ -13,6 +13,7 @@ from droneteam.photogrammetry.control import Control, Mark
 from droneteam.photogrammetry.mark_points import check_marks, mark_consensus, rough_points
 from droneteam.photogrammetry.triangulation import intersect, optics
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import Network, control_of
 
 SIGMA_PX = 0.3
@@ -117,6 +118,7 @@ def test_a_control_points_wrong_mark_is_named_with_its_photo_and_not_used() -> N
     assert len(found.marks) == len(control.marks) - 1
     (note,) = found.notes
     assert f"mark of {wrong.point} in {wrong.photo} lies " in note
+    assert known(note)
     assert np.linalg.norm(found.points[wrong.point] - truth.points[0]) < 0.05
 
 
@@ -138,6 +140,21 @@ def test_points_without_enough_marks_are_named() -> None:
     control = replace(control, marks=(first["gcp0"],))
     assert "one oriented photo only (photo_000.jpg)" in rough_points(control, truth.views).notes[0]
     assert "not marked in any oriented photo" in check_marks(control, truth.views).notes[0]
+    notes = (*rough_points(control, truth.views).notes, *check_marks(control, truth.views).notes)
+    assert all(known(note) for note in notes)
+
+
+def test_marks_that_contradict_each_other_are_named_with_their_photos() -> None:
+    truth = seen_by_all()
+    control = control_of(truth, [0, 1], seed=3)
+    wrong, _ = with_wrong_mark(control, 0, 5.0)
+    two = [m for m in wrong.marks if m.point == "gcp0"][:2]
+    rest = [m for m in wrong.marks if m.point != "gcp0"]
+    found = rough_points(replace(control, marks=(*two, *rest)), truth.views)
+    (note,) = found.notes
+    assert note.startswith("gcp0: its 2 marks contradict each other (photo_000.jpg, photo_001.jpg)")
+    assert known(note)
+    assert set(found.points) == {"gcp1"}
 
 
 def test_a_mark_outside_its_photo_is_refused_with_the_photos_size() -> None:
