@@ -189,8 +189,8 @@ def inflation(network: CameraNetwork, control: Control) -> float:
     """Factor on the cameras' covariance that the check points ask for; 1 where they agree with it.
 
     Their residuals are compared with the deviations predicted for them (marks, cameras and
-    survey); fewer than three prove nothing, and a covariance is never shrunk.  A check point's wrong
-    marks do not count, and one whose marks do not tell which of them is wrong is passed over.
+    survey); fewer than three prove nothing, and a covariance is never shrunk.  Wrong marks do not
+    count, and a point whose marks do not tell which of them is wrong is passed over.
     """
     total, count = 0.0, 0
     for point in control.points:

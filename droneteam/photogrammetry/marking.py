@@ -20,7 +20,8 @@ from scipy.stats import chi2
 from droneteam.errors import InputError
 from droneteam.photogrammetry.consensus import agreeing
 from droneteam.photogrammetry.control import MARK_SIGMA_PX, Mark
-from droneteam.photogrammetry.locate import camera_jacobian
+from droneteam.photogrammetry.locate import MIN_RAY_ANGLE_DEG, camera_jacobian
+from droneteam.photogrammetry.measure import Z_95
 from droneteam.photogrammetry.optics import inside, project
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, NetworkCovariance
 from droneteam.photogrammetry.triangulation import (
@@ -33,8 +34,6 @@ from droneteam.photogrammetry.triangulation import (
 
 Source = Literal["marks", "survey", "one mark"]
 
-MIN_RAY_ANGLE_DEG = 2.0
-"""As for measurements: below it a point's depth is worth no statement."""
 NEAR_TIES = 12
 """Tie points whose depth stands for the surface at a single mark."""
 MIN_DEPTH_SHARE = 0.03
@@ -42,7 +41,6 @@ MIN_DEPTH_SHARE = 0.03
 NO_TIES_DEPTH_SHARE = 0.5
 CHI2_95_2D = 5.991
 """A 2D error ellipse with 95 % inside has semi-axes of 2.45 sigma (Förstner & Wrobel, §2.4.4)."""
-Z_95 = 1.959964
 OUTLIER = 0.999
 """Marks whose residuals exceed this quantile contradict each other."""
 
