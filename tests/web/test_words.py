@@ -34,7 +34,7 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         (get_args(MeasureMethod), words.MEASURE_METHODS),
         (("hand", "file", *targets.KINDS), words.MARK_SOURCES),
         (get_args(Role), words.POINT_ROLES),
-        (get_args(Verdict), words.VERDICTS),
+        (get_args(Verdict), words.PHOTO_VERDICTS),
         (("open", "done", "refused"), words.UPLOAD_STATES),
         (("new", "queued", "running", "done", "failed", "cancelled"), words.JOB_STATES),
     ]
