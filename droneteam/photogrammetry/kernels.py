@@ -31,7 +31,6 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
 U8 = NDArray[np.uint8]
 
 
