@@ -4,6 +4,9 @@ Every pair of marks proposes a point, and the point that the most marks agree wi
 & Bolles, CACM 1981, 24:381, over all pairs instead of random ones; ties by truncated squares as
 in Torr & Zisserman, CVIU 2000, 78:138).  A majority is required, and no second point that as many
 other marks agree with: where the marks do not say which of them is wrong, nobody else may.
+
+The same rule judges control, check points, scale bars and measurements; what differs is only how
+far their cameras may be off.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from numpy.typing import NDArray
 from droneteam.photogrammetry.scene import FloatArray
 from droneteam.photogrammetry.triangulation import (
     IntArray,
+    Intersection,
     Optics,
+    intersect,
     nearest_point,
     project_point,
     ray_directions,
@@ -38,6 +43,8 @@ RIVAL = 2.0
 LARGEST_SMALL_SAMPLE = 2.0
 """Of four or five marks the book's factor (6 or 3.5) would forgive a mark that is 40 px off."""
 MEDIAN_OF_RAYLEIGH = 1.1774
+REFITS = 5
+"""How often the point and the marks that agree with it are found anew from each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +63,49 @@ class Consensus:
     @property
     def majority(self) -> bool:
         """Whether more than half of the marks agree."""
-        return 2 * len(self.kept) > len(self.kept) + len(self.rejected)
+        return len(self.kept) > len(self.rejected)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgreedPoint:
+    """A point that most of its marks agree on.
+
+    found : from the agreeing marks alone, in their order.
+    agrees : (m,) which of the marks those are; off_px : (m,) how far each mark lies from where the
+    point projects, infinite behind a camera.
+    """
+
+    found: Intersection
+    agrees: NDArray[np.bool_]
+    off_px: FloatArray
+
+
+def agreed_point(
+    arrays: Optics,
+    views: IntArray,
+    pixels: FloatArray,
+    sigma_px: FloatArray,
+    camera_sigma_px: FloatArray | None = None,
+) -> AgreedPoint | None:
+    """The point on which most marks agree; None where they do not tell which of them is wrong.
+
+    Arguments as of `agreeing`, with m ≥ 2: two marks agree when their rays meet.
+    """
+    kept = np.arange(len(views))
+    if len(views) > 2:
+        chosen = agreeing(arrays, views, pixels, sigma_px, camera_sigma_px)
+        if chosen is None or chosen.contested or not chosen.majority:
+            return None
+        kept = chosen.kept
+    found = intersect(arrays, views[kept], pixels[kept], sigma_px[kept])
+    if found is None:
+        return None
+    off = _distances_px(arrays, views, pixels, found.point)
+    if len(views) == 2:
+        own = _own_sigma(sigma_px, camera_sigma_px)
+        if (off > np.maximum(GROSS_SIGMA * own, SMALLEST_GROSS_PX)).any():
+            return None
+    return AgreedPoint(found, np.isin(np.arange(len(views)), kept), off)
 
 
 def agreeing(
@@ -82,25 +131,69 @@ def agreeing(
     best = int(np.lexsort((cost.sum(axis=1), -count))[0])
     rivals = np.flatnonzero(count == count[best])
     contested = any(_different(score, inside, best, int(other)) for other in rivals)
-    return Consensus(
-        np.flatnonzero(inside[best]), np.flatnonzero(~inside[best]), off[best], contested
-    )
+    off_px = _refitted(arrays, views, pixels, sigma_px, off[best], tolerance)
+    agrees = off_px <= tolerance
+    return Consensus(np.flatnonzero(agrees), np.flatnonzero(~agrees), off_px, contested)
 
 
 def _proposals(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray | None:
-    """(h, m) pixels between each proposed point's projections and the marks."""
+    """(h, m) pixels between each proposed point's projections and the marks.
+
+    The point nearest to all rays comes first: where cameras are rough it explains more marks than
+    any two of them.
+    """
     rays = ray_directions(arrays, views, pixels)
+    everything = np.arange(len(views))
     rows = []
-    for a, b in _pairs(rays):
-        both = np.array([a, b])
-        point = nearest_point(arrays.centres[views[both]], rays[both])
+    for own in (everything, *_pairs(rays)):
+        point = nearest_point(arrays.centres[views[own]], rays[own])
         if point is None:
             continue
-        projected, _ = project_point(arrays, views, point)
-        distance = np.linalg.norm(projected - pixels, axis=1)
-        if np.isfinite(distance[both]).all():
-            rows.append(np.where(np.isfinite(distance), distance, np.inf))
+        distance = _distances_px(arrays, views, pixels, point)
+        if np.isfinite(distance[own]).all():
+            rows.append(distance)
     return np.array(rows) if rows else None
+
+
+def _refitted(
+    arrays: Optics,
+    views: IntArray,
+    pixels: FloatArray,
+    sigma_px: FloatArray,
+    off_px: FloatArray,
+    tolerance: FloatArray,
+) -> FloatArray:
+    """(m,) distances from the least-squares point of the marks that agree, until they stay.
+
+    A point of two rays has those two marks' noise in it; a refit may win marks but not lose any
+    (Chum, Matas & Kittler, DAGM 2003: 236, locally optimised RANSAC).
+    """
+    inside = off_px <= tolerance
+    for _ in range(REFITS):
+        hit = intersect(arrays, views[inside], pixels[inside], sigma_px[inside])
+        if hit is None:
+            break
+        off = _distances_px(arrays, views, pixels, hit.point)
+        now = off <= tolerance
+        if np.count_nonzero(now) < np.count_nonzero(inside):
+            break
+        off_px, before, inside = off, inside, now
+        if (now == before).all():
+            break
+    return off_px
+
+
+def _distances_px(
+    arrays: Optics, views: IntArray, pixels: FloatArray, point: FloatArray
+) -> FloatArray:
+    """(m,) from each mark to the point's projection; infinite behind a camera."""
+    projected, _ = project_point(arrays, views, point)
+    off = np.linalg.norm(pixels - projected, axis=1)
+    return np.asarray(np.where(np.isfinite(off), off, np.inf))
+
+
+def _own_sigma(sigma_px: FloatArray, camera_sigma_px: FloatArray | None) -> FloatArray:
+    return sigma_px if camera_sigma_px is None else np.hypot(sigma_px, camera_sigma_px)
 
 
 def _pairs(rays: FloatArray) -> NDArray[np.int64]:
@@ -123,7 +216,7 @@ def _tolerance(
     tolerance: least median of squares with its small-sample factor (Rousseeuw & Leroy 1987,
     p. 202).
     """
-    own = sigma_px if camera_sigma_px is None else np.hypot(sigma_px, camera_sigma_px)
+    own = _own_sigma(sigma_px, camera_sigma_px)
     m = off.shape[1]
     scale = 1.0
     if m > 3:

@@ -189,13 +189,16 @@ def inflation(network: CameraNetwork, control: Control) -> float:
     """Factor on the cameras' covariance that the check points ask for; 1 where they agree with it.
 
     Their residuals are compared with the deviations predicted for them (marks, cameras and
-    survey); fewer than three prove nothing, and a covariance is never shrunk.
+    survey); fewer than three prove nothing, and a covariance is never shrunk.  Wrong marks do not
+    count, and a point whose marks do not tell which of them is wrong is passed over.
     """
     total, count = 0.0, 0
     for point in control.points:
+        if point.role != "check":
+            continue
         found = measure.position(network, control.marks, point.name)
         at = target(point, network.frame)
-        if point.role != "check" or found is None or not np.isfinite(at).all():
+        if found is None or not np.isfinite(at).all():
             continue
         residual = at - found[0]
         predicted = found[1] + np.diag(np.square(point.sigma_m))

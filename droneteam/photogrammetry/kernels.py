@@ -31,7 +31,6 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
 U8 = NDArray[np.uint8]
 
 
@@ -78,11 +77,11 @@ def distorted_map(
 
 
 @compiled
-def seen_from_right(disparity: F32, sigma: F32, lowest: float) -> tuple[F32, F32]:
+def seen_from_right(disparity: F32, sigma: F32) -> tuple[F32, F32]:
     """The disparity map as the right image sees it; where surfaces overlap the nearest wins.
 
     Along a row, neighbouring left pixels of one surface are joined linearly and read at the right
-    image's whole columns.  lowest : below any valid disparity.
+    image's whole columns.
     """
     h, w = disparity.shape
     out = np.full((h, w), np.nan, np.float32)

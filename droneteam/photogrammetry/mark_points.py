@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.consensus import GROSS_SIGMA, AgreedPoint, agreed_point
 from droneteam.photogrammetry.control import Control, Mark
 from droneteam.photogrammetry.scene import FloatArray, View
-from droneteam.photogrammetry.triangulation import Consensus, Optics, consensus, optics
+from droneteam.photogrammetry.triangulation import Optics, optics
 
 CAMERA_SLACK_PX = 2.0
 """How far adjusted cameras may put a good mark off by themselves."""
@@ -128,21 +129,24 @@ def mark_consensus(
     arrays: Optics,
     *,
     slack_px: float = CAMERA_SLACK_PX,
-) -> Consensus | None:
-    """The point that these marks of it agree on; None when they do not give one."""
+) -> AgreedPoint | None:
+    """The point that these marks of it agree on; None when they do not give one.
+
+    slack_px : how far off the cameras alone may put a good mark.
+    """
     if len(own) < 2:
         return None
     index_of = {view.name: i for i, view in enumerate(views)}
-    return consensus(
+    return agreed_point(
         arrays,
         np.array([index_of[m.photo] for m in own], dtype=np.int64),
         np.array([(m.x_px, m.y_px) for m in own]),
         np.array([m.sigma_px for m in own]),
-        slack_px=slack_px,
+        np.full(len(own), slack_px / GROSS_SIGMA),
     )
 
 
-def wrong_marks(own: Sequence[Mark], found: Consensus) -> list[str]:
+def wrong_marks(own: Sequence[Mark], found: AgreedPoint) -> list[str]:
     """The marks that were left out, in words."""
     others = int(found.agrees.sum())
     return [

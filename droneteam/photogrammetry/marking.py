@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import bundle_kernels as kernels
+from droneteam.photogrammetry.consensus import agreeing
 from droneteam.photogrammetry.control import MARK_SIGMA_PX, Mark
+from droneteam.photogrammetry.locate import MIN_RAY_ANGLE_DEG, camera_jacobian
+from droneteam.photogrammetry.measure import Z_95
 from droneteam.photogrammetry.optics import inside, project
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, NetworkCovariance
 from droneteam.photogrammetry.triangulation import (
     Intersection,
-    Optics,
     camera_rays,
     intersect,
     optics,
+    project_point,
 )
 
 Source = Literal["marks", "survey", "one mark"]
 
-MIN_RAY_ANGLE_DEG = 2.0
-"""As for measurements: below it a point's depth is worth no statement."""
 NEAR_TIES = 12
 """Tie points whose depth stands for the surface at a single mark."""
 MIN_DEPTH_SHARE = 0.03
@@ -41,11 +41,8 @@ MIN_DEPTH_SHARE = 0.03
 NO_TIES_DEPTH_SHARE = 0.5
 CHI2_95_2D = 5.991
 """A 2D error ellipse with 95 % inside has semi-axes of 2.45 sigma (Förstner & Wrobel, §2.4.4)."""
-Z_95 = 1.959964
 OUTLIER = 0.999
-"""A mark is named as wrong when leaving it out lowers the sum of squares beyond this quantile."""
-CLEARLY = 2.0
-"""And when no other mark's leaving explains half as much."""
+"""Marks whose residuals exceed this quantile contradict each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +170,7 @@ def predictions(
     if not len(seen):
         return ()
     arrays = optics(network.views)
-    pixels, jacobian = _project(arrays, seen, found.position)
+    pixels, jacobian = project_point(arrays, seen, found.position)
     covariances = _pixel_covariances(network, found, seen, jacobian)
     order = _most_useful(network, found, seen, jacobian, oriented(network, marks))
     distances = np.linalg.norm(arrays.centres[seen] - found.position, axis=1)
@@ -192,18 +189,6 @@ def _seen(network: CameraNetwork, position: FloatArray) -> NDArray[np.int64]:
         bool(inside(project(position[None], view)[0], view.camera)[0]) for view in network.views
     ]
     return np.flatnonzero(held).astype(np.int64)
-
-
-def _project(
-    arrays: Optics, views: NDArray[np.int64], point: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """(m, 2) pixels of a point and (m, 2, 21) their derivatives by pose, lens and point."""
-    rows = np.zeros(len(views), dtype=np.int64)
-    pixels, jacobian = kernels.jacobians(
-        point[None], rows, views,
-        arrays.rotations, arrays.centres, arrays.intrinsics, arrays.view_camera,
-    )  # fmt: skip
-    return np.asarray(pixels), np.asarray(jacobian)
 
 
 def _pixel_covariances(
@@ -299,24 +284,20 @@ def _expected_px(network: CameraNetwork, marks: Sequence[Mark]) -> FloatArray:
 def _outlier(
     network: CameraNetwork, marks: Sequence[Mark], hit: Intersection
 ) -> tuple[str | None, bool]:
-    """The photo whose mark contradicts the others, and whether any do."""
+    """The photo whose mark is farthest from where the others agree, and whether any contradict."""
     expected = _expected_px(network, marks)
     cost = _cost(hit, expected)
     if cost <= float(chi2.ppf(OUTLIER, hit.residuals.size - 3)):
         return None, False
     if len(marks) < 3:
         return None, True
-    saved = np.zeros(len(marks))
-    for k in range(len(marks)):
-        others = [mark for i, mark in enumerate(marks) if i != k]
-        without = _intersection(network, others)
-        if without is not None:
-            saved[k] = cost - _cost(without, np.delete(expected, k))
-    best, second = np.argsort(saved)[::-1][:2]
-    left = float(cost - saved[best])
-    agree = left <= float(chi2.ppf(OUTLIER, max(hit.residuals.size - 5, 1)))
-    clear = saved[best] - saved[second] > float(chi2.ppf(OUTLIER, 2)) / CLEARLY
-    return (marks[int(best)].photo if agree and clear else None), True
+    views, pixels, sigma = _arrays(network, marks)
+    noise = np.full(len(marks), _camera_noise_px(network))
+    found = agreeing(optics(network.views), views, pixels, sigma, noise)
+    if found is None or found.contested or not found.majority or not len(found.rejected):
+        return None, True
+    worst = found.rejected[np.argmax(found.off_px[found.rejected])]
+    return marks[int(worst)].photo, True
 
 
 def _cost(hit: Intersection, expected: FloatArray) -> float:
@@ -326,9 +307,15 @@ def _cost(hit: Intersection, expected: FloatArray) -> float:
 def _intersection(network: CameraNetwork, marks: Sequence[Mark]) -> Intersection | None:
     if len(marks) < 2:
         return None
+    return intersect(optics(network.views), *_arrays(network, marks))
+
+
+def _arrays(
+    network: CameraNetwork, marks: Sequence[Mark]
+) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+    """(m,) views, (m, 2) pixels and (m,) deviations."""
     index_of = {view.name: i for i, view in enumerate(network.views)}
-    return intersect(
-        optics(network.views),
+    return (
         np.array([index_of[mark.photo] for mark in marks], dtype=np.int64),
         np.array([(mark.x_px, mark.y_px) for mark in marks]),
         np.array([mark.sigma_px for mark in marks]),
@@ -337,15 +324,10 @@ def _intersection(network: CameraNetwork, marks: Sequence[Mark]) -> Intersection
 
 def _sensitivity(network: CameraNetwork, hit: Intersection, marks: Sequence[Mark]) -> FloatArray:
     """(3, n) derivative of an intersection by the cameras' unknowns (implicit functions)."""
-    known = _known(network)
-    index_of = {view.name: i for i, view in enumerate(network.views)}
-    pull = -np.linalg.inv(hit.normal)
-    result = np.zeros((3, len(known.matrix)))
-    for row, mark in enumerate(marks):
-        columns, by_camera = camera_columns(known, index_of[mark.photo], hit.jacobian[row])
-        by_point = hit.jacobian[row, :, 18:] / mark.sigma_px**2
-        np.add.at(result.T, columns, (pull @ by_point.T @ by_camera).T)
-    return result
+    views, _, sigma_px = _arrays(network, marks)
+    by_point = hit.jacobian[:, :, 18:].reshape(-1, 3) / np.repeat(sigma_px**2, 2)[:, None]
+    by_camera = camera_jacobian(hit.jacobian, views, _known(network))
+    return np.asarray(-np.linalg.inv(hit.normal) @ by_point.T @ by_camera)
 
 
 def _inverse(matrix: FloatArray) -> FloatArray:

@@ -122,7 +122,7 @@ def points(
 ) -> tuple[PointView, ...]:
     """The surveyed points and those that somebody marked, in the order of their names."""
     row = scene_row(session, actor, scene_id)
-    control = _control(row, settings)
+    control = _control(row)
     counts: dict[str, int] = {}
     for mark in _merged(session, row, control):
         counts[mark.point] = counts.get(mark.point, 0) + 1
@@ -143,7 +143,7 @@ def sheet(session: Session, actor: Actor, scene_id: int, point: str, settings: S
     """
     row = scene_row(session, actor, scene_id)
     network = _network(row, settings)
-    control = _control(row, settings)
+    control = _control(row)
     marks = tuple(m for m in _merged(session, row, control) if m.point == point)
     plain_marks = [_plain(mark) for mark in marks]
     survey = _survey(control, point, network)
@@ -239,7 +239,7 @@ def marks_of(
     """The marks of the named points, to measure with."""
     row = scene_row(session, actor, scene_id)
     wanted = set(names)
-    merged = _merged(session, row, _control(row, settings))
+    merged = _merged(session, row, _control(row))
     return tuple(_plain(mark) for mark in merged if mark.point in wanted)
 
 
@@ -331,7 +331,7 @@ def _camera_of(network: CameraNetwork, photo: str) -> tuple[int, int]:
     raise InputError(f"{photo} has no place in the scene, so nothing can be marked in it")
 
 
-def _control(row: SceneRow, settings: Settings) -> Control:
+def _control(row: SceneRow) -> Control:
     """The surveyed points, bars and marks of the scene's files."""
     if not row.params:
         return Control()

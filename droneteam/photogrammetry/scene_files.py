@@ -46,7 +46,7 @@ def save_network(network: CameraNetwork, folder: Path) -> None:
     (folder / "network.json").write_text(json.dumps(content, indent=1))
     save_sparse(network.sparse, folder / "network.npz")
     if network.covariance is not None:
-        _save_arrays(folder / "covariance.npz", _present(network.covariance))
+        save_arrays(folder / "covariance.npz", _present(network.covariance))
 
 
 def load_network(folder: Path, photo_paths: Mapping[str, Path]) -> CameraNetwork:
@@ -86,7 +86,7 @@ def _load_covariance(path: Path) -> NetworkCovariance | None:
 
 def save_sparse(sparse: SparseCloud, path: Path) -> None:
     """Write tracks as npz."""
-    _save_arrays(path, {f.name: getattr(sparse, f.name) for f in dataclasses.fields(sparse)})
+    save_arrays(path, {f.name: getattr(sparse, f.name) for f in dataclasses.fields(sparse)})
 
 
 def load_sparse(path: Path) -> SparseCloud:
@@ -145,7 +145,8 @@ def finite_or_none(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """The arrays by name, uncompressed; numpy appends no suffix of its own."""
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 

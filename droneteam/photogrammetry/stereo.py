@@ -79,7 +79,7 @@ def match_pair(
     _drop_unseen(disparity, right_seen)
     disparity, sigma = refine(left, right, disparity, how)
     disparity[~(sigma <= MAX_SIGMA_PX)] = np.nan
-    mirrored, mirrored_sigma = kernels.seen_from_right(disparity, sigma, pair.range_px[0] - 1.0)
+    mirrored, mirrored_sigma = kernels.seen_from_right(disparity, sigma)
     return (
         Hypothesis(
             *rectify.photo_hypothesis(

@@ -13,6 +13,7 @@ from droneteam.errors import DecodeError
 from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.overlap import Coverage, CoverageMap, Hole
+from droneteam.photogrammetry.scene_files import save_arrays
 from droneteam.photogrammetry.surface import Grid, Raster
 
 
@@ -42,7 +43,7 @@ def save_surface(surface: Surface, folder: Path) -> None:
         _save_raster(surface.terrain, folder / "terrain.npz")
     if surface.mesh is not None:
         fields = {f.name: getattr(surface.mesh, f.name) for f in dataclasses.fields(Mesh)}
-        _save(folder / "mesh.npz", {k: v for k, v in fields.items() if v is not None})
+        save_arrays(folder / "mesh.npz", {k: v for k, v in fields.items() if v is not None})
 
 
 def load_surface(folder: Path) -> Surface:
@@ -101,7 +102,7 @@ def load_coverage_summary(folder: Path) -> Coverage | None:
 def _save_coverage(found: CoverageMap, path: Path) -> None:
     arrays = {"photos": found.photos, "inside": found.inside, "surface": found.surface}
     corner = np.array([found.top, found.left])
-    _save(path, {"grid": _grid_row(found.grid), "corner": corner, **arrays})
+    save_arrays(path, {"grid": _grid_row(found.grid), "corner": corner, **arrays})
 
 
 def _load_coverage(path: Path) -> CoverageMap:
@@ -111,7 +112,7 @@ def _load_coverage(path: Path) -> CoverageMap:
 
 
 def _save_raster(raster: Raster, path: Path) -> None:
-    _save(
+    save_arrays(
         path,
         {
             "grid": _grid_row(raster.grid),
@@ -125,7 +126,7 @@ def _save_raster(raster: Raster, path: Path) -> None:
 def _save_ortho(ortho: Ortho, folder: Path) -> None:
     names = ("rgb", "mask", "source", "gains")
     arrays = {name: getattr(ortho, name) for name in names}
-    _save(folder / "ortho.npz", {"grid": _grid_row(ortho.grid), **arrays})
+    save_arrays(folder / "ortho.npz", {"grid": _grid_row(ortho.grid), **arrays})
     (folder / "ortho.json").write_text(json.dumps({"photos": list(ortho.photos)}))
 
 
@@ -142,11 +143,6 @@ def _grid_row(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
 def _grid(row: np.ndarray[Any, np.dtype[np.float64]]) -> Grid:
     east_m, north_m, gsd_m, width, height = row.tolist()
     return Grid(east_m, north_m, gsd_m, int(width), int(height))
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _load(path: Path) -> dict[str, Any]:

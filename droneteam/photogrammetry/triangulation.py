@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import cv2
 import numpy as np
@@ -17,13 +16,6 @@ from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.scene import Camera, FloatArray, View
 
 IntArray = NDArray[np.int64]
-
-MARK_SIGMAS = 5.0
-"""Normalised residual of a mark that is called wrong."""
-REFITS = 5
-"""How often the point and the marks that agree with it are found anew from each other."""
-MIN_PAIR_ANGLE_DEG = 1.0
-"""Two rays closer to each other than this place no point that others could be judged by."""
 
 
 def intrinsics_row(camera: Camera) -> FloatArray:
@@ -130,98 +122,6 @@ def intersect(
         if np.linalg.norm(step) < 1e-10 * (1.0 + np.linalg.norm(point)):
             break
     return Intersection(point, normal, jacobian, residuals, _widest_angle_deg(rays))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Consensus:
-    """A point that most of its marks agree on.
-
-    found : from the agreeing marks alone, in their order.
-    agrees : (m,) which of the marks those are; off_px : (m,) how far each mark lies from where the
-    point projects, infinite behind a camera.
-    """
-
-    found: Intersection
-    agrees: NDArray[np.bool_]
-    off_px: FloatArray
-
-
-def consensus(
-    arrays: Optics,
-    views: IntArray,
-    pixels: FloatArray,
-    sigma_px: FloatArray,
-    *,
-    slack_px: float = 0.0,
-) -> Consensus | None:
-    """The point that the largest set of agreeing marks gives; None where no such set stands out.
-
-    Where all marks agree this is `intersect`.  Otherwise every pair of rays proposes a point and
-    the one with the most marks near it wins (all pairs instead of RANSAC's random ones: marks are
-    few).  Two marks that contradict each other, or two equally large sets, are not decided.
-
-    slack_px : how far a good mark may lie off beyond its own noise, because the cameras are not
-    exact yet.
-    """
-    tolerance = MARK_SIGMAS * sigma_px + slack_px
-    everything = intersect(arrays, views, pixels, sigma_px)
-    if everything is not None:
-        off = np.linalg.norm(everything.residuals, axis=1)
-        if (off <= tolerance).all():
-            return Consensus(everything, np.ones(len(views), dtype=bool), off)
-    agrees = _largest_set(_agreeing_sets(arrays, views, pixels, tolerance))
-    for _ in range(REFITS if agrees is not None else 0):
-        assert agrees is not None
-        found = intersect(arrays, views[agrees], pixels[agrees], sigma_px[agrees])
-        if found is None:
-            return None
-        off = _distances_px(arrays, views, pixels, found.point)
-        if ((off <= tolerance) == agrees).all():
-            return Consensus(found, agrees, off)
-        agrees = off <= tolerance
-        if np.count_nonzero(agrees) < 2:
-            return None
-    return None
-
-
-def _largest_set(sets: list[NDArray[np.bool_]]) -> NDArray[np.bool_] | None:
-    """The largest set, when no other one that shares less than half with it is as large."""
-    if not sets:
-        return None
-    best = max(sets, key=np.count_nonzero)
-    size = np.count_nonzero(best)
-    rivals = (s for s in sets if 2 * np.count_nonzero(s & best) <= np.count_nonzero(s))
-    return None if any(np.count_nonzero(s) == size for s in rivals) else best
-
-
-def _agreeing_sets(
-    arrays: Optics, views: IntArray, pixels: FloatArray, tolerance: FloatArray
-) -> list[NDArray[np.bool_]]:
-    """For every pair of rays that meet, (m,) which marks their point explains."""
-    rays = ray_directions(arrays, views, pixels)
-    units = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-    widest = np.cos(np.radians(MIN_PAIR_ANGLE_DEG))
-    found = []
-    for i, j in combinations(range(len(views)), 2):
-        if units[i] @ units[j] > widest:
-            continue
-        both = np.array([i, j])
-        point = nearest_point(arrays.centres[views[both]], units[both])
-        if point is None:
-            continue
-        near = _distances_px(arrays, views, pixels, point) <= tolerance
-        if near[both].all():
-            found.append(near)
-    return found
-
-
-def _distances_px(
-    arrays: Optics, views: IntArray, pixels: FloatArray, point: FloatArray
-) -> FloatArray:
-    """(m,) from each mark to the point's projection; infinite behind a camera."""
-    projected, _ = project_point(arrays, views, point)
-    off = np.linalg.norm(pixels - projected, axis=1)
-    return np.asarray(np.where(np.isfinite(off), off, np.inf))
 
 
 def ray_directions(arrays: Optics, views: IntArray, pixels: FloatArray) -> FloatArray:

@@ -79,9 +79,9 @@ def uploads(
     session: Session, actor: Actor, scene_id: int, settings: Settings
 ) -> tuple[UploadView, ...]:
     """What is coming in and what came in, in the order of announcing."""
-    row = scene_row(session, actor, scene_id)
+    scene_row(session, actor, scene_id)
     query = select(UploadRow).where(UploadRow.scene_id == scene_id).order_by(UploadRow.id)
-    return tuple(_view(kept, row, settings) for kept in session.scalars(query))
+    return tuple(_view(kept, settings) for kept in session.scalars(query))
 
 
 def start(
@@ -102,7 +102,7 @@ def start(
         The disk has no room for the file.
     """
     require_role(actor, *SENDERS)
-    row = _open_for_photos(session, actor, scene_id, settings)
+    _open_for_photos(session, actor, scene_id, settings)
     own = (UploadRow.scene_id == scene_id, UploadRow.sha256 == new.sha256)
     kept = session.scalar(select(UploadRow).where(*own))
     if kept is None:
@@ -122,7 +122,7 @@ def start(
         session.flush()
     if kept.state == REFUSED:
         kept.state, kept.size_bytes = OPEN, new.size_bytes
-    view = _view(kept, row, settings)
+    view = _view(kept, settings)
     if view.state == OPEN:
         upload_files.require_room(settings.data_dir, new.size_bytes - view.received_bytes)
     return view
@@ -138,8 +138,8 @@ def get_upload(
     NotFound
         The scene has none of that number.
     """
-    row = scene_row(session, actor, scene_id)
-    return _view(_upload(session, scene_id, upload_id), row, settings)
+    scene_row(session, actor, scene_id)
+    return _view(_upload(session, scene_id, upload_id), settings)
 
 
 def part_path(settings: Settings, upload_id: int) -> Path:
@@ -161,7 +161,7 @@ def accept(
         facts = {"file": kept.name, "sha256": kept.sha256, "size_bytes": kept.size_bytes}
         subject = f"scene:{scene_id}"
         audit.append(session, actor, action="scene.photo", subject=subject, at=now, facts=facts)
-    return _view(kept, row, settings)
+    return _view(kept, settings)
 
 
 def refuse(
@@ -247,7 +247,7 @@ def _upload(session: Session, scene_id: int, upload_id: int) -> UploadRow:
     return kept
 
 
-def _view(kept: UploadRow, row: SceneRow, settings: Settings) -> UploadView:
+def _view(kept: UploadRow, settings: Settings) -> UploadView:
     here = upload_files.received(part_path(settings, kept.id))
     return UploadView(
         id=kept.id,

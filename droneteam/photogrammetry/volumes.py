@@ -89,7 +89,7 @@ def volume_above(
         return why
     rows = _following(corners) if follow else _plane_rows
     under = rows(corners, region.places) @ corners[:, 2]
-    moved = field_response(network, raster, region)
+    moved = field_response(network, region)
     if isinstance(moved, str):
         return moved
     response, photos = moved
@@ -137,8 +137,8 @@ def volume_between(
     region, there, up = _subset(region, known), there[known], up[known]
     earlier = _same_places(old, there, up, region)
     variance, change, photos = 0.0, 0.0, set[str]()
-    for net, raster, part in ((network, new, region), (old_network, old, earlier)):
-        moved = field_response(net, raster, part)
+    for net, part in ((network, region), (old_network, earlier)):
+        moved = field_response(net, part)
         if isinstance(moved, str):
             return moved
         covariance = covariance_of(net)
@@ -178,7 +178,7 @@ def region_of(raster: Raster, corners_en_m: FloatArray) -> Region:
 
 
 def field_response(
-    network: CameraNetwork, raster: Raster, region: Region
+    network: CameraNetwork, region: Region
 ) -> tuple[FloatArray, tuple[str, ...]] | str:
     """(n,) change of the region's volume by the cameras' unknowns, and the photos; or why not.
 

@@ -31,7 +31,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-AltitudeKind = Literal["ellipsoid", "unknown"]
 RtkFix = Literal["none", "single", "float", "fixed"]
 
 _PREFIXES = "drone-dji|drone-autel|drone|Camera"

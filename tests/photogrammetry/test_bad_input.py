@@ -10,7 +10,7 @@ import pytest
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry import sfm
 from droneteam.photogrammetry.adjust import AdjustParams, adjust
-from droneteam.photogrammetry.control import parse_csv
+from droneteam.photogrammetry.control import Control, Role, ScaleBar, parse_csv
 from droneteam.photogrammetry.georef import all_swapped
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
 from droneteam.photogrammetry.sfm_types import PhotoInput
@@ -219,6 +219,36 @@ def test_a_check_points_wrong_mark_neither_moves_it_nor_widens_the_intervals() -
     assert right.covariance is not None
     assert wrong.covariance is not None
     np.testing.assert_allclose(wrong.covariance.matrix, right.covariance.matrix, rtol=1e-6)
+
+
+@pytest.mark.parametrize("role", ["control", "check"])
+def test_a_scale_bars_wrong_mark_neither_scales_the_scene_nor_accuses_the_bar(
+    role: Role,
+) -> None:
+    """The mark of one end lies on another nail, 300 px off, in one of its photos."""
+    truth = strong()
+    length_m = float(np.linalg.norm(truth.points[0] - truth.points[1]))
+    marks = list(control_of(truth, [0, 1], seed=3).marks)
+    bar = ScaleBar("bar", "gcp0", "gcp1", length_m, role=role)
+    index = next(i for i, m in enumerate(marks) if m.point == "gcp1")
+    moved_px = 300.0 if marks[index].x_px < 800.0 else -300.0
+    wrong_mark = replace(marks[index], x_px=marks[index].x_px + moved_px)
+    found = sfm_result(truth, noise_px=0.4, seed=1)
+    photos = photo_inputs(truth, sigma_m=(0.02, 0.02, 0.03), seed=2)
+    if role == "control":
+        photos = photo_inputs(truth, sigma_m=None, seed=2)
+    good = [m for i, m in enumerate(marks) if i != index]
+    without = adjust(found, photos, Control(bars=(bar,), marks=tuple(good)))
+    marks[index] = wrong_mark
+    wrong = adjust(found, photos, Control(bars=(bar,), marks=tuple(marks)))
+    rows = [next(r for r in n.accuracy.rows if r.role == "scale_bar") for n in (without, wrong)]
+    assert rows[1].residual_enu_m == pytest.approx(rows[0].residual_enu_m, abs=1e-9)
+    assert rows[1].n_photos == rows[0].n_photos
+    assert abs(rows[1].residual_enu_m[0]) < 0.03
+    (said,) = [w for w in wrong.accuracy.warnings if w.startswith("mark of gcp1")]
+    assert wrong_mark.photo in said
+    span = [np.ptp([v.centre_enu_m for v in n.views], axis=0) for n in (without, wrong)]
+    np.testing.assert_allclose(span[1], span[0], rtol=1e-9)
 
 
 def test_few_control_points_say_what_each_would_show_had_it_not_been_one() -> None:

@@ -115,6 +115,49 @@ def test_rejected_points_are_listed_but_not_counted(tmp_path: Path) -> None:
     assert "U 12.0 mm" in control
 
 
+def test_control_points_left_out_in_turn_stand_beside_their_flattering_residuals(
+    tmp_path: Path,
+) -> None:
+    rows = (
+        ResidualRow("gcp 1", "control", (0.001, 0.002, 0.002), 9, 0.3,
+                    left_out_enu_m=(0.03, 0.04, 0.12)),
+        ResidualRow("gcp 2", "control", (0.001, 0.0, 0.0), 9, 0.3,
+                    left_out_enu_m=(-0.06, 0.0, 0.04)),
+        ResidualRow("gcp 3", "control", (0.5, 0.5, 0.5), 9, 4.0, rejected=True),
+        ResidualRow("check 1", "check", (0.006, 0.008, -0.01), 7, 0.4),
+    )  # fmt: skip
+    report = make_report("en", dsm=None, ortho=None, coverage=None)
+    report = replace(
+        report,
+        network=replace(
+            report.network, accuracy=Accuracy(0.31, "gcp", True, rows, (0.004, 0.004, 0.009))
+        ),
+    )
+    data = pdf.report_data(report, tmp_path)
+    assert [row[5:7] for row in data["residuals"]] == [
+        ["3.0", "130.0"],  # √(1 + 4 + 4) and √(30² + 40² + 120²)
+        ["1.0", "72.1"],
+        ["866.0", "–"],
+        ["14.1", "–"],
+    ]
+    left_out = dict(data["rms"])["control points, each left out in turn, RMS, n = 2"]
+    assert left_out.startswith("EN 55.2 mm")  # √((50² + 60²) / 2)
+    assert "U 89.4 mm" in left_out  # √((120² + 40²) / 2)
+    pdf.write_report(report, tmp_path / "r.pdf")
+    text = " ".join(text_of(tmp_path / "r.pdf").split())
+    assert "130.0" in text
+    assert "each left out in turn, RMS, n = 2" in text
+    assert "its own residual flatters" in text
+
+
+def test_without_points_left_out_the_report_says_nothing_of_them(tmp_path: Path) -> None:
+    report = make_report("en", dsm=None, ortho=None, coverage=None)
+    data = pdf.report_data(report, tmp_path)
+    assert not data["left_out"]
+    assert {row[6] for row in data["residuals"]} == {"–"}
+    assert not any("left out" in name for name, _ in data["rms"])
+
+
 def test_an_undetermined_value_is_said_not_shown(tmp_path: Path) -> None:
     data = pdf.report_data(make_report("en", dsm=None, ortho=None, coverage=None), tmp_path)
     row = data["measurements"][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from importlib import resources
@@ -14,17 +15,15 @@ from droneteam.photogrammetry import calibration, measure, surface_measure
 from droneteam.photogrammetry.adjust import _gate_note, adjust
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.export.sentences import UNTRANSLATED, translated
+from droneteam.photogrammetry.photos import read_folder
 from droneteam.photogrammetry.placement import ELLIPSOID, HOME, NONE, RECEIVER
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import control_of, photo_inputs, sfm_result
 from tests.photogrammetry.test_adjust import START, flat, strong
 from tests.photogrammetry.test_consensus import marks_in, ring, shifted
 from tests.photogrammetry.test_surface_measure import ground, hole
 
 LANGUAGES = ("nl", "fr")
-
-
-def known(text: str) -> bool:
-    return all(UNTRANSLATED not in translated(text, language) for language in LANGUAGES)
 
 
 def table() -> list[dict[str, str]]:
@@ -37,6 +36,21 @@ def test_every_sentence_has_the_same_facts_in_every_language() -> None:
     for row in table():
         parts = [set(re.findall(r"\{(\w+)\}", row[language])) for language in ("en", "nl", "fr")]
         assert parts[0] == parts[1] == parts[2], row["en"]
+
+
+def test_every_sentence_is_still_said_somewhere() -> None:
+    """Some long run of words between the facts of each row stands in the code that says it."""
+    package = Path(str(resources.files("droneteam.photogrammetry")))
+    said = {
+        node.value
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    for row in table():
+        fixed = [part.strip() for part in re.split(r"\{\w+\}%?|[;:,()]", row["en"])]
+        telling = [part for part in fixed if len(part) >= 20] or [max(fixed, key=len)]
+        assert any(part in text for part in telling for text in said), row["en"]
 
 
 def test_every_sentence_is_recognised_with_facts_in_it() -> None:
@@ -105,6 +119,18 @@ def test_what_measurements_remark_is_known() -> None:
     french = translated(rejected.note, "fr")
     assert "p03 : la marque de a s'écarte de 1700 px ; non utilisée" in french
     assert "p01 : la marque de b s'écarte de 900 px ; non utilisée" in french
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all", b"\xff\xd8\xff\xe0cut"], ids=["empty", "text", "cut off"]
+)
+def test_why_a_file_is_no_photo_is_known(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    (tmp_path / "b.dng").write_bytes(b"raw")
+    problems = read_folder(tmp_path).problems
+    assert len(problems) == 2
+    for problem in problems:
+        assert known(problem.message), problem.message
 
 
 @pytest.mark.parametrize("heights", [ELLIPSOID, RECEIVER, HOME, NONE])

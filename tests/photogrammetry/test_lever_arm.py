@@ -12,6 +12,7 @@ from droneteam.photogrammetry.adjust import adjust
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import ORIGIN, Network, photo_inputs, sfm_result
 
 RTK = (0.015, 0.015, 0.03)
@@ -73,6 +74,7 @@ def test_an_arm_is_found_with_its_direction_and_said() -> None:
     photos = photo_inputs(truth, sigma_m=RTK, seed=2)
     net = solved(truth, with_arm(photos, headings_deg(), FORWARD_M, RIGHT_M))
     (note,) = notes(net)
+    assert known(note)
     words = note.split()
     forward, right = float(words[3]), float(words[7])
     assert forward == pytest.approx(FORWARD_M, abs=0.015)

@@ -24,6 +24,7 @@ from droneteam.photogrammetry.photos import read_folder
 from droneteam.photogrammetry.runner import SceneInput
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.stages import STAGE_TABLE
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.pictures import Tags, noise, write_jpeg
 
 LINE = (
@@ -120,12 +121,16 @@ def test_a_line_of_another_place_is_refused_in_words() -> None:
     assert found.record is None
     assert found.refused is not None
     assert "1112 m from the MRK line" in found.refused  # 0.01° on the mean sphere
+    assert known(found.refused)
 
 
 def test_without_an_own_position_only_a_single_line_is_believed() -> None:
     one, two = flight("A_Timestamp.MRK", 50.8), flight("B_Timestamp.MRK", 50.9)
     assert match_record("DJI_0002.JPG", None, [one]).record is one.records[2]
-    assert match_record("DJI_0002.JPG", None, [one, two]).record is None
+    refused = match_record("DJI_0002.JPG", None, [one, two])
+    assert refused.record is None
+    assert refused.refused is not None
+    assert known(refused.refused)
     assert match_record("DJI_0009.JPG", None, [one, two]).refused is None
 
 

@@ -15,6 +15,7 @@ from droneteam.photogrammetry.reregister import reregistered
 from droneteam.photogrammetry.scene import SparseCloud, View
 from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import CAMERA, ORIGIN
 
 STEP_M = 20.0
@@ -138,6 +139,7 @@ def test_the_photo_goes_back_to_where_it_was_taken(scene: Scene) -> None:
     assert len(group.views) == len(scene.group.views)
     assert misplaced_m(group.views, scene.photos) == {}
     (note,) = notes
+    assert known(note)
     assert note.startswith(f"{LOST}.jpg was first placed 20.0 m from where its receiver was")
 
 

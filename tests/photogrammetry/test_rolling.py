@@ -14,6 +14,7 @@ from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from droneteam.photogrammetry.sfm_types import PhotoInput
 from droneteam.photogrammetry.shutter import movement_findings, readout_s
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import HEIGHT_PX, ORIGIN, Network, photo_inputs, sfm_result
 
 READOUT_S = 0.033
@@ -110,17 +111,19 @@ def test_a_stated_readout_is_taken_out(
     (note,) = notes(stated)
     assert "up to 20 cm" in note  # 6 m/s for 33 ms
     assert "(33 ms)" in note
+    assert known(note)
 
 
 def test_an_unknown_readout_is_found(
     estimated: CameraNetwork, stated: CameraNetwork, rolled: Network
 ) -> None:
     (note,) = notes(estimated)
+    assert known(note)
     found_ms = float(note.split("(")[1].split(" ±")[0])
     assert found_ms == pytest.approx(1e3 * READOUT_S, abs=1.5)
     assert estimated.accuracy.reprojection_px == pytest.approx(NOISE_PX * np.sqrt(2), rel=0.1)
-    known, unknown = (np.median(point_errors_m(net, rolled)) for net in (stated, estimated))
-    assert unknown < 1.5 * known
+    with_stated, without = (np.median(point_errors_m(net, rolled)) for net in (stated, estimated))
+    assert without < 1.5 * with_stated
 
 
 def test_the_views_show_what_the_photos_do(stated: CameraNetwork) -> None:
@@ -160,6 +163,7 @@ def test_known_cameras_have_their_readout(model: str, seconds: float | None) -> 
 def test_a_photo_says_how_far_it_moved_while_it_was_read() -> None:
     (found,) = movement_findings("FC330", (3.0, 4.0, 0.0), 30.0, 2300.0, 1 / 2000)
     assert found.code == "rolling_shutter"
+    assert known(found.message)
     assert "16 cm (12.7 px)" in found.message  # 5 m/s · 33 ms; 2300 / 30 px per metre
     assert movement_findings("FC330", (0.1, 0.0, 0.0), 30.0, 2300.0, 1 / 2000) == ()
     assert movement_findings("M3E", (3.0, 4.0, 0.0), 30.0, 2300.0, 1 / 2000) == ()
@@ -169,6 +173,7 @@ def test_a_camera_of_unknown_shutter_is_only_suspected() -> None:
     (found,) = movement_findings("OTHER", (3.0, 4.0, 0.0), 30.0, 2300.0, 1 / 2000)
     assert "may have moved 15 cm" in found.message
     assert "if its shutter rolls" in found.message
+    assert known(found.message)
 
 
 def test_blur_of_movement_is_named_with_speed_and_exposure() -> None:
@@ -176,6 +181,7 @@ def test_blur_of_movement_is_named_with_speed_and_exposure() -> None:
     assert found.code == "motion_blur"
     assert "3.8 px" in found.message  # 10 m/s · 5 ms · 76.7 px per metre
     assert "1/200 s" in found.message
+    assert known(found.message)
 
 
 @pytest.mark.parametrize("height_m", [None, 0.0, -3.0])

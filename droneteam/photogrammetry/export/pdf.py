@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -146,6 +147,7 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "maps": _maps(report, text, folder),
         "residuals": [_residual(r, report.language, text) for r in report.network.accuracy.rows],
         "rms": _rms(report, text),
+        "left_out": any(r.left_out_enu_m is not None for r in report.network.accuracy.rows),
         "gsd": length_text(report.gsd_m, report.language),
         "measurements": [_measured(m, report.language, text) for m in report.measurements],
         "profiles": _profiles(report, text, folder),
@@ -299,12 +301,13 @@ def _coverage_legend() -> list[list[str]]:
 
 def _residual(row: ResidualRow, language: Language, text: dict[str, str]) -> list[str]:
     residuals = [number(1e3 * v, 1, language) for v in row.residual_enu_m]
-    total = math.sqrt(sum(v * v for v in row.residual_enu_m))
+    left_out = row.left_out_enu_m
     return [
         row.name,
         text["role_" + row.role] + (f" ({text['rejected']})" if row.rejected else ""),
         *residuals,
-        number(1e3 * total, 1, language),
+        number(1e3 * math.hypot(*row.residual_enu_m), 1, language),
+        "–" if left_out is None else number(1e3 * math.hypot(*left_out), 1, language),
         str(row.n_photos),
         number(row.reprojection_px, 2, language),
     ]
@@ -312,20 +315,29 @@ def _residual(row: ResidualRow, language: Language, text: dict[str, str]) -> lis
 
 def _rms(report: SceneReport, text: dict[str, str]) -> list[list[str]]:
     """For each role the RMS of what was not rejected, with its n and in GSD."""
-    found = []
-    for role in ("control", "check", "scale_bar"):
-        rows = [r for r in report.network.accuracy.rows if r.role == role and not r.rejected]
-        if not rows:
-            continue
-        squares = np.mean(np.square([r.residual_enu_m for r in rows]), axis=0)
-        horizontal, vertical = math.sqrt(squares[0] + squares[1]), math.sqrt(squares[2])
-        parts = [
-            f"{name} {number(1e3 * value, 1, report.language)} mm "
-            f"({number(value / report.gsd_m, 2, report.language)} GSD)"
-            for name, value in (("EN", horizontal), ("U", vertical))
-        ]
-        found.append([f"{text['role_' + role]}, {text['rms_row']} {len(rows)}", "; ".join(parts)])
-    return found
+    used = [row for row in report.network.accuracy.rows if not row.rejected]
+    groups = [
+        (text["role_" + role], [row.residual_enu_m for row in used if row.role == role])
+        for role in ("control", "check", "scale_bar")
+    ]
+    left_out = [row.left_out_enu_m for row in used if row.left_out_enu_m is not None]
+    groups.insert(1, (text["left_out_rms"], left_out))
+    return [
+        [f"{name}, {text['rms_row']} {len(rows)}", _rms_of(rows, report)]
+        for name, rows in groups
+        if rows
+    ]
+
+
+def _rms_of(rows: Sequence[tuple[float, float, float]], report: SceneReport) -> str:
+    """The RMS of residuals (n, 3) in metres, across and up."""
+    squares = np.mean(np.square(rows), axis=0)
+    horizontal, vertical = math.sqrt(squares[0] + squares[1]), math.sqrt(squares[2])
+    return "; ".join(
+        f"{name} {number(1e3 * value, 1, report.language)} mm "
+        f"({number(value / report.gsd_m, 2, report.language)} GSD)"
+        for name, value in (("EN", horizontal), ("U", vertical))
+    )
 
 
 def _measured(m: Measurement, language: Language, text: dict[str, str]) -> list[str]:
