@@ -123,8 +123,8 @@ def containment(
     track: Track, volume: Volume, rules: ConformanceRules
 ) -> tuple[float, float, float]:
     """How probably the track is in the flight geography, contingency volume and buffer."""
-    points_m = _cloud(track)
-    corners_m = _local(volume.corners, track)
+    points_m = cloud_m(track)
+    corners_m = local_m(volume.corners, track)
     high = _below(track, volume, rules)
     if len(corners_m) < 3:
         return high, high, high
@@ -145,7 +145,7 @@ def _below(track: Track, volume: Volume, rules: ConformanceRules) -> float:
     return float(ndtr((volume.max_height_m - track.height_m) / sigma_m))
 
 
-def _cloud(track: Track) -> FloatArray:
+def cloud_m(track: Track) -> FloatArray:
     """(2, n) metres east and north of the track, spread evenly over its distribution."""
     index = np.arange(_N_POINTS)
     # The R2 sequence (Roberts 2018): even in two dimensions, and the same at every call.
@@ -158,7 +158,7 @@ def _cloud(track: Track) -> FloatArray:
     return np.asarray(root @ normal)
 
 
-def _local(corners: Sequence[tuple[float, float]], track: Track) -> list[tuple[float, float]]:
+def local_m(corners: Sequence[tuple[float, float]], track: Track) -> list[tuple[float, float]]:
     """Corners in metres east and north of the track."""
     scale = math.cos(math.radians(track.lat_deg))
     return [

@@ -186,6 +186,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
         row.updated_at = change.at
         if change.change == "cleared":
             row.cleared_at = change.at
+            row.facts = {**row.facts, **dict(condition.facts)}
         else:
             row.evidence = list(condition.evidence)
             row.facts = {**row.facts, **dict(condition.facts)}
