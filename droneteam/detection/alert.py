@@ -177,7 +177,9 @@ def _landed(track: Track, rules: AlertRules) -> bool:
     return low or track.status not in AIRBORNE
 
 
-def zone_condition(track: Track, match: Match, breach: Breach, rules: AlertRules) -> Condition | None:
+def zone_condition(
+    track: Track, match: Match, breach: Breach, rules: AlertRules
+) -> Condition | None:
     """A track in a zone; an own or registered flight may be allowed where it takes permission."""
     asks = breach.zone.restriction
     if track.n_fixes < rules.min_fixes or track.manned or match.kind == "own":

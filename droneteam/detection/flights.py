@@ -32,6 +32,7 @@ class Flights:
     def __init__(self, rules: ConformanceRules | None = None) -> None:
         self._rules = rules or ConformanceRules()
         self._followed: dict[int, _Followed] = {}
+        self._told: dict[int, str] = {}
 
     def follow(
         self, track: Track, flight: RegisteredFlight | None, now: datetime
@@ -72,11 +73,18 @@ class Flights:
             state = conformance.end(before.state, at)
             self._followed[track_id] = _Followed(before.reference, before.track, None, state)
 
-    def states(self) -> dict[int, Conformance]:
-        """Every state, by track."""
-        return {track_id: one.state for track_id, one in self._followed.items()}
+    def changed_states(self) -> dict[int, Conformance]:
+        """By track, what is in another state than when this was asked last."""
+        changed = {
+            track_id: one.state
+            for track_id, one in self._followed.items()
+            if self._told.get(track_id) != one.state.state
+        }
+        self._told |= {track_id: state.state for track_id, state in changed.items()}
+        return changed
 
     def keep(self, track_ids: Iterable[int]) -> None:
         """Forget the flights of all other tracks."""
         kept = set(track_ids)
         self._followed = {one: known for one, known in self._followed.items() if one in kept}
+        self._told = {one: state for one, state in self._told.items() if one in kept}

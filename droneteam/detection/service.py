@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
-from droneteam.accounts import Actor, require_role
+from droneteam.accounts import SYSTEM, Actor, require_role
 from droneteam.detection.alert import AlertChange
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
@@ -22,6 +22,8 @@ from droneteam.errors import NotFound
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
 SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 """Roles that need to know where an operator stands; others get the track without it."""
+ESCALATE_AFTER = timedelta(seconds=60)
+"""An alert that nobody has acknowledged by then is shown above all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class TrackView:
     match_kind: str
     match_subject: str | None
     match_evidence: tuple[str, ...]
+    conformance: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class AlertView:
     cleared_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    escalated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def store_moment(
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
     heard = list(receptions)
     named = {track_id for _, track_id in heard if track_id is not None}
-    ids = named | {track.id for track, _ in moment.changed}
+    ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
     rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
     moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
     ended = [track.id for track in moment.ended] + list(moment.merged)
@@ -121,6 +125,9 @@ def store_moment(
         for received, track_id in heard
     )
     tracks = {track.id: track for track, _ in moment.tracks}
+    for track_id, conforming in moment.conforming.items():
+        if track_id in rows:
+            rows[track_id].conformance = conforming.state
     for change in moment.changes:
         _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
     session.flush()
@@ -248,6 +255,26 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
     return _alert_view(row)
 
 
+def escalate_due(session: Session, now: datetime) -> list[int]:
+    """The open alerts that nobody acknowledged in time, escalated now, each once."""
+    due = session.scalars(
+        select(AlertRow)
+        .where(
+            AlertRow.cleared_at.is_(None),
+            AlertRow.acknowledged_at.is_(None),
+            AlertRow.escalated_at.is_(None),
+            AlertRow.raised_at <= now - ESCALATE_AFTER,
+        )
+        .order_by(AlertRow.id)
+    )
+    ids = []
+    for row in due:
+        row.escalated_at = now
+        ids.append(row.id)
+        audit.append(session, SYSTEM, action="alert.escalate", subject=f"alert:{row.id}", at=now)
+    return ids
+
+
 def _alert_row(session: Session, alert_id: int) -> AlertRow:
     row = session.get(AlertRow, alert_id)
     if row is None:
@@ -279,6 +306,7 @@ def _track_view(row: TrackRow, actor: Actor) -> TrackView:
         match_kind=row.match_kind,
         match_subject=row.match_subject,
         match_evidence=tuple(row.match_evidence),
+        conformance=row.conformance,
     )
 
 
@@ -297,4 +325,5 @@ def _alert_view(row: AlertRow) -> AlertView:
         cleared_at=row.cleared_at,
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
+        escalated_at=row.escalated_at,
     )

@@ -45,8 +45,8 @@ class Moment:
     """What one application of the rules gave.
 
     changed : the tracks that are new or other than at the moment before. merged : ids of tracks
-    that went on as another one. conforming : the state of each registered flight by its track,
-    the ended ones for the last time.
+    that went on as another one. conforming : the states of registered flights, by track, that are
+    other than at the moment before.
     """
 
     at: datetime
@@ -148,7 +148,7 @@ class Watch:
         self._shown = shown
         self._doubts = {one: doubt for one, doubt in self._doubts.items() if one in shown}
         self._breaches = {one: found for one, found in self._breaches.items() if one in shown}
-        conforming = self._flights.states()
+        conforming = self._flights.changed_states()
         self._flights.keep(shown)
         return Moment(now, matched, ended, changes, changed, frozenset(gone), conforming)
 
@@ -195,9 +195,7 @@ class Watch:
         self._doubts[track.id] = (track, found, doubt)
         return doubt
 
-    def _zones(
-        self, track: Track, found: match.Match, known: Known
-    ) -> Iterator[alert.Condition]:
+    def _zones(self, track: Track, found: match.Match, known: Known) -> Iterator[alert.Condition]:
         before = self._breaches.get(track.id)
         if before is None or before[0] is not track or before[1] is not known.zones:
             breaches = known.zones.breaches(
