@@ -71,7 +71,7 @@ def orthophoto(
     network: CameraNetwork, dsm: Raster, progress: Progress, executor: Executor | None = None
 ) -> Ortho:
     """The scene from straight above, on the surface model's grid."""
-    scene = _prepare(network.views, dsm)
+    scene = _prepare(network.views, dsm, smoothed(dsm.height_m))
     views, merits = _choose(
         scene,
         executor or LocalExecutor(),
@@ -93,8 +93,8 @@ def orthophoto(
 
 
 def coverage(network: CameraNetwork, dsm: Raster, step: int = 4) -> NDArray[np.uint8]:
-    """How many photos see each cell, on every `step`-th cell of the surface model."""
-    scene = _prepare(network.views, dsm)
+    """How many photos see each cell, on every `step`-th cell of the surface model as it is."""
+    scene = _prepare(network.views, dsm, dsm.height_m)
     height, width = dsm.height_m.shape
     counts = np.zeros((-(-height // step), -(-width // step)), np.uint8)
     for top, left, candidates in _tiles(scene, limit=len(scene.views)):
@@ -118,8 +118,7 @@ def pack_camera(view: View) -> FloatArray:
     )
 
 
-def _prepare(views: tuple[View, ...], dsm: Raster) -> _Scene:
-    height = smoothed(dsm.height_m)
+def _prepare(views: tuple[View, ...], dsm: Raster, height: NDArray[np.float32]) -> _Scene:
     known = height[np.isfinite(height)]
     return _Scene(
         views=views,

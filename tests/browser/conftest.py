@@ -79,8 +79,9 @@ class Watched:
         assert self.outside == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module at a time: while it lives, no other test may run an event loop."""
     if not CHROMIUM.exists():
         pytest.skip(f"this machine has no {CHROMIUM} (Debian: chromium)")
     if not (DIST / ".vite" / "manifest.json").exists():

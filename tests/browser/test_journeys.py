@@ -76,7 +76,8 @@ def test_an_area_is_drawn_on_the_map_and_written_into_its_field(
     page.locator("#map").click(position={"x": 200, "y": 90})
     corners = wait_until(page, "document.querySelector('#polygon').value", "the corners")
     assert len(corners.splitlines()) == 4
-    assert "m²" in page.locator("#area-text").inner_text()
+    text = "document.querySelector('#area-text').textContent"
+    assert "m²" in wait_until(page, text, "the area's size")
     opened.check()
 
 

@@ -20,6 +20,7 @@ from droneteam.errors import Conflict
 from droneteam.photogrammetry import measurement_service, ortho, service, surface
 from droneteam.photogrammetry.dense import save_cloud
 from droneteam.photogrammetry.models import SceneRow
+from droneteam.photogrammetry.overlap import coverage_map
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.runner import Stage, StageContext
 from droneteam.photogrammetry.scene import (
@@ -78,7 +79,7 @@ def _surface(context: StageContext) -> None:
     scene = box_scene()
     dsm = surface.rasterize_dsm(scene.cloud, 2 * scene.gsd_m)
     picture = ortho.orthophoto(scene.network, dsm, lambda *_: None)
-    save_surface(Surface(dsm, picture, ortho.coverage(scene.network, dsm, 4)), context.folder)
+    save_surface(Surface(dsm, picture, coverage_map(scene.network, dsm)), context.folder)
 
 
 def table() -> tuple[Stage, ...]:

@@ -46,7 +46,7 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         (get_args(zones.Vertical)[:1], words.FACT_CODES),
         (get_args(Frame), words.FACT_CODES),
         (get_args(Role), words.POINT_ROLES),
-        (get_args(Verdict), words.VERDICTS),
+        (get_args(Verdict), words.PHOTO_VERDICTS),
         (("open", "done", "refused"), words.UPLOAD_STATES),
         (("new", "queued", "running", "done", "failed", "cancelled"), words.JOB_STATES),
     ]

@@ -49,7 +49,7 @@ def _next_crossing(
     b = 2.0 * float(offset @ direction)
     c = float(offset @ offset) - distance_m**2
     discriminant = b * b - 4.0 * a * c
-    if discriminant < 0.0:
+    if a == 0.0 or discriminant < 0.0:  # a leg so short that its square is nothing
         return None
     leaving = (-b + float(np.sqrt(discriminant))) / (2.0 * a)
     return leaving if from_fraction <= leaving <= 1.0 else None
