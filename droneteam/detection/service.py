@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
@@ -117,13 +117,8 @@ def store_moment(
         session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
     # Points and messages refer to tracks: those must be there first.
     session.flush()
-    session.add_all(
-        Sighting(track_id=t.id, at=t.last_at, lat_deg=t.lat_deg, lon_deg=t.lon_deg) for t in moved
-    )
-    session.add_all(
-        _message_row(received, track_id if track_id in rows else None)
-        for received, track_id in heard
-    )
+    _store_points(session, moved)
+    _store_messages(session, [(one, id_ if id_ in rows else None) for one, id_ in heard])
     tracks = {track.id: track for track, _ in moment.tracks}
     for track_id, conforming in moment.conforming.items():
         if track_id in rows:
@@ -133,16 +128,31 @@ def store_moment(
     session.flush()
 
 
-def _message_row(received: Received, track_id: int | None) -> RidMessage:
-    return RidMessage(
-        at=received.at,
-        receiver=received.receiver,
-        transport=received.transport,
-        transmitter=received.transmitter,
-        rssi_dbm=received.rssi_dbm,
-        payload_hex=received.payload.hex(),
-        track_id=track_id,
-    )
+def _store_points(session: Session, moved: Sequence[Track]) -> None:
+    if moved:
+        points = [
+            {"track_id": t.id, "at": t.last_at, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg}
+            for t in moved
+        ]
+        session.execute(insert(Sighting), points)
+
+
+def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None]]) -> None:
+    """In one statement: an object for each would take longer than all that led to it."""
+    if heard:
+        messages = [
+            {
+                "at": received.at,
+                "receiver": received.receiver,
+                "transport": received.transport,
+                "transmitter": received.transmitter,
+                "rssi_dbm": received.rssi_dbm,
+                "payload_hex": received.payload.hex(),
+                "track_id": track_id,
+            }
+            for received, track_id in heard
+        ]
+        session.execute(insert(RidMessage), messages)
 
 
 def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:

@@ -15,6 +15,7 @@ from droneteam.db import session_scope
 from droneteam.detection import reception, service
 from droneteam.detection.health import MAX_RECEIVERS, Health, Ledger
 from droneteam.detection.listen import Listener, replay
+from droneteam.detection.match import RegisteredFlight
 from droneteam.detection.receivers import parse_json
 from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
 from droneteam.detection.retention import erase_expired
@@ -129,3 +130,21 @@ def test_a_watch_that_goes_on_escalates_by_itself(engine: Engine) -> None:
         assert alert.escalated_at is not None
         waited_s = (alert.escalated_at - alert.raised_at).total_seconds()
     assert 60.0 <= waited_s <= 63.0
+
+
+def test_a_registered_flights_state_is_kept_with_its_track_until_it_has_ended(
+    engine: Engine,
+) -> None:
+    names = frozenset({"1581F4BND2280"})
+    flight = RegisteredFlight("F-1", names, START, after(hours=1), ())
+    listener = Listener(engine, lambda _session, _at: Known(flights=(flight,)), START)
+    replay(listener, fly(Aircraft(), seconds=10), None)
+    with session_scope(engine) as session:
+        (track,) = service.list_tracks(session, SYSTEM)
+    assert (track.match_subject, track.conformance) == ("F-1", "activated")
+    for second in range(12, 90):
+        listener.pass_time(after(seconds=second))
+    listener.flush()
+    with session_scope(engine) as session:
+        (track,) = service.list_tracks(session, SYSTEM, ended=True)
+    assert (track.ended, track.conformance) == (True, "ended")
