@@ -111,7 +111,8 @@ def match_track(
     operator = public_operator(track.operator_id)
     if operator and any(operator == public_operator(flight.operator_id) for flight in flights):
         shown = ("operator_registered", evidence)
-        return Match("operator", operator, shown, (), UNSURE_PROBABILITY)
+        # No subject: the operator's id is shown and kept with the track, by the rules for it.
+        return Match("operator", None, shown, (), UNSURE_PROBABILITY)
     return Match("unknown", None, (evidence,))
 
 

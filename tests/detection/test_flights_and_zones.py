@@ -325,7 +325,8 @@ def test_a_registered_operator_without_a_flight_is_its_own_class() -> None:
     other = replace(FLIGHT, uas_ids=frozenset({"ANOTHER"}))
     track = replace(track_at(0.0, 0.0), uas_id=SERIAL, operator_id="BELoperator00001-abc")
     found = match_track(track, [], [other])
-    assert (found.kind, found.subject) == ("operator", "BELoperator00001")
+    # The operator's id is personal: it must not leave by the subject, which every viewer sees.
+    assert (found.kind, found.subject) == ("operator", None)
     assert found.evidence == ("operator_registered", "identity_not_registered")
     assert 0.5 < found.probability < 0.95  # a broadcast operator is a claim
     assert match_track(track, [], [FLIGHT]).kind == "registered"
