@@ -30,6 +30,8 @@ TRANSPORT = "wifi-beacon"
 RSSI_AT_1_M_DBM = -30.0
 CLASSIFICATION_EU = 1
 OPERATOR_AT_TAKE_OFF = 0
+ON_GROUND_S = 5.0
+"""How long a drone broadcasts after it has landed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Sighting:
     operator_lat_deg: float
     operator_lon_deg: float
     accuracy_m: float = 3.0
+    airborne: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,14 @@ class Beacon:
         self._east, self._north = self._frame.metres(*spec.end)
 
     def sighting(self, t_s: float) -> Sighting | None:
-        """What it broadcasts now; None before take-off and after landing."""
+        """What it broadcasts now; None before take-off and once it is over."""
         spec = self.spec
         way_m = math.hypot(self._east, self._north)
         flown_m = (t_s - spec.start_s) * spec.speed_mps
-        if not 0.0 <= flown_m <= way_m:
+        if flown_m < 0.0 or self.over(t_s):
             return None
-        share = flown_m / way_m
+        airborne = flown_m <= way_m
+        share = min(1.0, flown_m / way_m)
         lat_deg, lon_deg = self._frame.degrees(share * self._east, share * self._north)
         return Sighting(
             serial=spec.serial,
@@ -114,19 +118,20 @@ class Beacon:
             at=self._boot_at + timedelta(seconds=t_s),
             lat_deg=lat_deg,
             lon_deg=lon_deg,
-            alt_ellipsoid_m=self._ground_m + spec.height_m,
-            height_m=spec.height_m,
+            alt_ellipsoid_m=self._ground_m + (spec.height_m if airborne else 0.0),
+            height_m=spec.height_m if airborne else 0.0,
             direction_deg=math.degrees(math.atan2(self._east, self._north)) % 360.0,
-            speed_mps=spec.speed_mps,
+            speed_mps=spec.speed_mps if airborne else 0.0,
             vertical_speed_mps=0.0,
             operator_lat_deg=spec.start[0],
             operator_lon_deg=spec.start[1],
+            airborne=airborne,
         )
 
     def over(self, t_s: float) -> bool:
-        """Whether the flight has ended."""
+        """Whether the flight has ended, and has said so from the ground."""
         way_m = math.hypot(self._east, self._north)
-        return (t_s - self.spec.start_s) * self.spec.speed_mps > way_m
+        return t_s - self.spec.start_s > way_m / self.spec.speed_mps + ON_GROUND_S
 
 
 def own_sighting(ap: Autopilot) -> Sighting | None:
@@ -157,7 +162,7 @@ def encode_pack(seen: Sighting) -> bytes:
     messages: list[rid.Message] = [
         rid.BasicId(rid.IdType.SERIAL_NUMBER, MULTIROTOR, seen.serial),
         rid.Location(
-            status=rid.Status.AIRBORNE,
+            status=rid.Status.AIRBORNE if seen.airborne else rid.Status.GROUND,
             lat_deg=seen.lat_deg,
             lon_deg=seen.lon_deg,
             direction_deg=seen.direction_deg,

@@ -22,6 +22,8 @@ from droneteam.detection.suspicion import Site
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
 
+MAX_GEOID_M = 110.0
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -48,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="NAME=LAT,LON,RANGE_M",
             help="where a receiver stands and how far it hears; may be repeated",
         )
+        action.add_argument(
+            "--geoid",
+            type=float,
+            metavar="M",
+            help="height of the geoid above the WGS84 ellipsoid here (Brussels: 43.5), so that "
+            "telemetry and Remote ID heights can be compared; without it they are not",
+        )
     show = actions.add_parser("decode", help="print what captures hold, without storing it")
     show.add_argument("file", nargs="+", type=Path)
 
@@ -60,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
     sites = {site.name: site for site in map(_site, args.site)}
-    listener = Listener(engine, air.known_air, datetime.now(UTC), sites)
+    listener = Listener(engine, air.Air(_geoid_m(args.geoid)), datetime.now(UTC), sites)
     if args.action == "replay":
         if args.speed is not None and not args.speed > 0.0:
             raise InputError(f"--speed {args.speed} is not positive")
@@ -86,6 +95,13 @@ def _site(text: str) -> Site:
     except ValueError:
         raise InputError(f"{text!r} is not NAME=LAT,LON,RANGE_M") from None
     return Site(name, lat_deg, lon_deg, range_m)
+
+
+def _geoid_m(value: float | None) -> float | None:
+    """The geoid is nowhere further from the ellipsoid than 110 m."""
+    if value is not None and not abs(value) <= MAX_GEOID_M:
+        raise InputError(f"--geoid {value} outside [-{MAX_GEOID_M:.0f}, {MAX_GEOID_M:.0f}] m")
+    return value
 
 
 def _named_address(text: str) -> tuple[str, tuple[str, int]]:

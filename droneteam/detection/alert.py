@@ -7,7 +7,7 @@ gets time to send one: partial beacons are the rule, not the exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -16,11 +16,21 @@ from droneteam.detection.conflict import Conflict
 from droneteam.detection.conformance import Conformance
 from droneteam.detection.match import Match
 from droneteam.detection.records import Track
+from droneteam.detection.rid import Status
 from droneteam.detection.suspicion import Suspicion
+from droneteam.detection.zones import Breach
+from droneteam.missions.airspace import Restriction
 
 Kind = Literal[
-    "unregistered_flight", "outside_registration", "suspected_spoof", "conflict", "silent_receiver"
+    "unregistered_flight",
+    "outside_registration",
+    "lost_track",
+    "geozone_breach",
+    "suspected_spoof",
+    "conflict",
+    "silent_receiver",
 ]
+AIRBORNE = (Status.AIRBORNE, Status.EMERGENCY, Status.SYSTEM_FAILURE)
 Facts: TypeAlias = tuple[tuple[str, str | float], ...]
 Change = Literal["raised", "updated", "cleared"]
 
@@ -38,6 +48,10 @@ class AlertRules:
     conflict_horizon_s: float = 45.0
     conflict_probability: float = 0.2
     silent_after_s: float = 120.0
+    lost_after_s: float = 15.0
+    landed_below_m: float = 10.0
+    """A drone that was last heard this low has landed, whatever its status said."""
+    zone_probability: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ def conditions_of(
             *((cue.name, cue.evidence) for cue in doubt.cues),
         )
         found.append(Condition("suspected_spoof", key, track.id, evidence, facts))
-    elif match.kind == "unknown" and (track.identities or _had_time(track, rules)):
+    elif match.kind in ("unknown", "operator") and (track.identities or _had_time(track, rules)):
         found.append(Condition("unregistered_flight", key, track.id, match.evidence))
     out = conformance is not None and conformance.state in ("nonconforming", "contingent")
     if match.deviations or out:
@@ -132,9 +146,56 @@ def conflict_condition(
         ("distance_m", round(conflict.distance_m, 1)),
         ("probability", round(conflict.probability, 3)),
         ("vertical", conflict.vertical),
+        ("height_frame", conflict.height_frame or "none"),
     )
     key = f"own:{drone}/track:{track.id}"[:80]
     return Condition("conflict", key, track.id, (f"heights_{conflict.vertical}",), facts)
+
+
+def lost_condition(
+    track: Track, match: Match, now: datetime, rules: AlertRules
+) -> Condition | None:
+    """A registered flight that was in the air when it was heard last.
+
+    What nobody registered has an alert of its own; an aircraft leaves the receivers' range daily.
+    """
+    silent_s = (now - track.last_at).total_seconds()
+    if match.kind != "registered" or track.manned or not track.transmitters:
+        return None
+    if track.n_fixes < rules.min_fixes or silent_s <= rules.lost_after_s or _landed(track, rules):
+        return None
+    facts: Facts = (
+        ("flight", match.subject or ""),
+        ("last_heard", track.last_at.isoformat()),
+        ("receivers", ", ".join(track.receivers)),
+    )
+    return Condition("lost_track", f"track:{track.id}", track.id, ("airborne_when_lost",), facts)
+
+
+def _landed(track: Track, rules: AlertRules) -> bool:
+    low = track.height_m is not None and track.height_m < rules.landed_below_m
+    return low or track.status not in AIRBORNE
+
+
+def zone_condition(
+    track: Track, match: Match, breach: Breach, rules: AlertRules
+) -> Condition | None:
+    """A track in a zone; an own or registered flight may be allowed where it takes permission."""
+    asks = breach.zone.restriction
+    if track.n_fixes < rules.min_fixes or track.manned or match.kind == "own":
+        return None
+    if match.kind == "registered" and asks is not Restriction.PROHIBITED:
+        return None
+    facts: Facts = (
+        ("zone", breach.zone.name),
+        ("identifier", breach.zone.identifier),
+        ("authority", breach.zone.authority),
+        ("probability", round(breach.probability, 3)),
+        ("vertical", breach.vertical),
+    )
+    evidence = (f"zone_{asks.value}", f"heights_{breach.vertical}")
+    key = f"zone:{breach.zone.identifier[:50]}/track:{track.id}"[:80]
+    return Condition("geozone_breach", key, track.id, evidence, facts)
 
 
 def silent_condition(receiver: str, silent_s: float, rules: AlertRules) -> Condition | None:
@@ -169,6 +230,26 @@ def step(
         elif quiet.raised_at is not None:
             changes.append(AlertChange("cleared", quiet, now))
     return following, tuple(changes)
+
+
+def explained(
+    changes: Sequence[AlertChange], matched: Iterable[tuple[Track, Match]]
+) -> tuple[AlertChange, ...]:
+    """The changes, where a flight that was announced late is the reason for a clearing."""
+    cleared = [c for c in changes if c.change == "cleared"]
+    if not any(c.alert.condition.kind == "unregistered_flight" for c in cleared):
+        return tuple(changes)
+    late = {track.id: found.subject for track, found in matched if found.kind == "registered"}
+    return tuple(_with_reason(change, late) for change in changes)
+
+
+def _with_reason(change: AlertChange, late: Mapping[int, str | None]) -> AlertChange:
+    condition = change.alert.condition
+    flight = late.get(condition.track_id or 0)
+    if change.change != "cleared" or condition.kind != "unregistered_flight" or not flight:
+        return change
+    facts = (*condition.facts, ("cleared_by", "registered_late"), ("flight", flight))
+    return replace(change, alert=replace(change.alert, condition=replace(condition, facts=facts)))
 
 
 def _hold(

@@ -8,11 +8,12 @@ same reference; where they are not, the conflict says so.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import chndtr
 
+from droneteam.detection.heights import Frame, Heights, apart_m
 from droneteam.detection.motion import INDEX
 from droneteam.detection.records import Track
 
@@ -22,7 +23,7 @@ _DEGREE_M = 111_320.0
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """An aircraft's place and velocity; sigmas per axis. vertical : reference to metres."""
+    """An aircraft's place and velocity; sigmas per axis."""
 
     name: str
     lat_deg: float
@@ -31,7 +32,7 @@ class Mover:
     north_mps: float
     sigma_m: float
     sigma_mps: float
-    alt_ellipsoid_m: float | None = None
+    heights: Heights = field(default_factory=Heights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Conflict:
     """The closest approach of two aircraft.
 
     probability : that they come within the distance asked at that moment. vertical :
-    "separated", "close" or "not_comparable".
+    "separated", "close" or "not_comparable". height_frame : the surface above which the heights
+    were compared, None where they were not.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Conflict:
     distance_m: float
     probability: float
     vertical: str
+    height_frame: Frame | None = None
 
 
 def mover_of(track: Track) -> Mover:
@@ -62,14 +65,20 @@ def mover_of(track: Track) -> Mover:
         north_mps=track.speed_mps * math.cos(course),
         sigma_m=track.sigma_m,
         sigma_mps=math.sqrt(max(rate_variance, 0.0)),
-        alt_ellipsoid_m=track.alt_ellipsoid_m,
+        heights=Heights(track.alt_ellipsoid_m, alt_pressure_m=track.alt_pressure_m),
     )
 
 
 def closest(
-    ours: Mover, other: Mover, *, within_m: float, vertical_m: float, horizon_s: float
+    ours: Mover,
+    other: Mover,
+    *,
+    within_m: float,
+    vertical_m: float,
+    horizon_s: float,
+    geoid_m: float | None = None,
 ) -> Conflict:
-    """The closest approach within the horizon."""
+    """The closest approach within the horizon; geoid_m as in `Heights.ellipsoid_m`."""
     scale = math.cos(math.radians(ours.lat_deg))
     turn_deg = (other.lon_deg - ours.lon_deg + 180.0) % 360.0 - 180.0
     east_m = turn_deg * _DEGREE_M * scale
@@ -81,18 +90,21 @@ def closest(
     distance_m = math.hypot(east_m + east_mps * in_s, north_m + north_mps * in_s)
     variance = ours.sigma_m**2 + other.sigma_m**2
     variance += (ours.sigma_mps**2 + other.sigma_mps**2) * in_s**2
-    vertical = _vertical(ours, other, vertical_m)
+    vertical, frame = _vertical(ours, other, vertical_m, geoid_m)
     probability = 0.0
     if vertical != "separated":
         probability = within_probability(distance_m, math.sqrt(variance), within_m)
-    return Conflict(other.name, in_s, distance_m, probability, vertical)
+    return Conflict(other.name, in_s, distance_m, probability, vertical, frame)
 
 
-def _vertical(ours: Mover, other: Mover, vertical_m: float) -> str:
-    if ours.alt_ellipsoid_m is None or other.alt_ellipsoid_m is None:
-        return "not_comparable"
-    apart_m = abs(ours.alt_ellipsoid_m - other.alt_ellipsoid_m)
-    return "separated" if apart_m > vertical_m else "close"
+def _vertical(
+    ours: Mover, other: Mover, vertical_m: float, geoid_m: float | None
+) -> tuple[str, Frame | None]:
+    found = apart_m(ours.heights, other.heights, geoid_m)
+    if found is None:
+        return "not_comparable", None
+    height_m, frame = found
+    return ("separated" if height_m > vertical_m else "close"), frame
 
 
 def within_probability(distance_m: float, sigma_m: float, within_m: float) -> float:

@@ -28,6 +28,16 @@ _DEGREE_M = 111_320.0
 _N_POINTS = 512
 
 
+def _even_normal() -> FloatArray:
+    """(2, n) of a standard normal: the R2 sequence (Roberts 2018), even in two dimensions."""
+    steps = np.array([[0.7548776662466927], [0.5698402909980532]])
+    uniform = np.mod(0.5 + steps * np.arange(_N_POINTS), 1.0)
+    return np.asarray(ndtri(uniform.clip(1e-6, 1.0 - 1e-6)))
+
+
+_NORMAL = _even_normal()
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """Where and when a flight may be, and the volumes around it.
@@ -123,11 +133,11 @@ def containment(
     track: Track, volume: Volume, rules: ConformanceRules
 ) -> tuple[float, float, float]:
     """How probably the track is in the flight geography, contingency volume and buffer."""
-    points_m = _cloud(track)
-    corners_m = _local(volume.corners, track)
     high = _below(track, volume, rules)
-    if len(corners_m) < 3:
+    if len(volume.corners) < 3:
         return high, high, high
+    points_m = cloud_m(track)
+    corners_m = local_m(volume.corners, track)
     polygon = shapely.make_valid(shapely.Polygon(corners_m))
     reaches = (0.0, volume.contingency_m, volume.contingency_m + volume.buffer_m)
     # Distances to one polygon give all three, nested by construction.
@@ -145,20 +155,16 @@ def _below(track: Track, volume: Volume, rules: ConformanceRules) -> float:
     return float(ndtr((volume.max_height_m - track.height_m) / sigma_m))
 
 
-def _cloud(track: Track) -> FloatArray:
+def cloud_m(track: Track) -> FloatArray:
     """(2, n) metres east and north of the track, spread evenly over its distribution."""
-    index = np.arange(_N_POINTS)
-    # The R2 sequence (Roberts 2018): even in two dimensions, and the same at every call.
-    steps = np.array([[0.7548776662466927], [0.5698402909980532]])
-    normal = ndtri(np.mod(0.5 + steps * index, 1.0).clip(1e-6, 1.0 - 1e-6))
     if track.covariance is None:
-        return np.asarray(normal * track.sigma_m)
+        return np.asarray(_NORMAL * track.sigma_m)
     ee, en, nn = (track.covariance[INDEX[a, b]] for a, b in ((0, 0), (0, 1), (1, 1)))
     root = np.linalg.cholesky(np.array([[ee, en], [en, nn]]) + 1e-9 * np.eye(2))
-    return np.asarray(root @ normal)
+    return np.asarray(root @ _NORMAL)
 
 
-def _local(corners: Sequence[tuple[float, float]], track: Track) -> list[tuple[float, float]]:
+def local_m(corners: Sequence[tuple[float, float]], track: Track) -> list[tuple[float, float]]:
     """Corners in metres east and north of the track."""
     scale = math.cos(math.radians(track.lat_deg))
     return [

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from droneteam.detection.aircraft import BeastParser, SbsParser
-from droneteam.detection.records import Alive, Plot, Record
+from droneteam.detection.records import Alive, Plot, Record, Trouble
 from droneteam.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,9 @@ class TcpFeed:
                 self.last_problem = str(error)
             self.failures += 1
             if not self._stop.is_set():
-                logger.warning("receiver %s: %s", self.name, self.last_problem or "ended")
+                problem = self.last_problem or "ended"
+                logger.warning("receiver %s: %s", self.name, problem)
+                self._inbox.put(Trouble(datetime.now(UTC), self.name, problem))
                 self._stop.wait(self._backoff.delay_s(self.failures, random.random()))
 
     def _follow(self, connection: socket.socket) -> None:

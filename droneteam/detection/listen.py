@@ -14,8 +14,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from droneteam.db import read_scope, session_scope
-from droneteam.detection import retention, service
+from droneteam.detection import reception, retention, service
+from droneteam.detection.alert import AlertRules
+from droneteam.detection.conformance import Conformance
 from droneteam.detection.feeds import Inbox
+from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
@@ -30,6 +33,8 @@ STORE_S = 1.0
 """How often tracks are stored when no alert changes; an alert is stored at once."""
 KNOWN_S = 1.0
 """How long what is known of the air is used before it is read again."""
+HEALTH_S = 5.0
+"""How often the receivers' rows are renewed."""
 MAX_BATCH = 2000
 ASK_S = 600.0
 KnownAir = Callable[[Session, datetime], Known]
@@ -54,12 +59,16 @@ class Listener:
         self._ended: list[Track] = []
         self._merged: set[int] = set()
         self._moment: Moment | None = None
+        self._conforming: dict[int, Conformance] = {}
         self._stored_at: datetime | None = None
+        self._rules = AlertRules()
+        self._ledger = Ledger()
+        self._health_at: datetime | None = None
         self.limiter = Limiter()
         with session_scope(engine) as session:
             service.close_previous_watch(session, started_at)
             first_id = service.next_track_id(session)
-        self.watch = Watch(self._known_at, first_track_id=first_id)
+        self.watch = Watch(self._known_at, self._rules, first_track_id=first_id)
 
     def _known_at(self, at: datetime) -> Known:
         known = self._known
@@ -72,6 +81,7 @@ class Listener:
     def hear(self, records: Sequence[Record]) -> None:
         """Records of TICK_S at most, in the order of their coming."""
         fair = [one for one in records if not isinstance(one, Received) or self.limiter.allows(one)]
+        self._ledger.note(records, self.limiter.dropped)
         if not fair:
             return
         ids, moment = self.watch.feed_many(fair)
@@ -94,6 +104,7 @@ class Listener:
         self._changed |= {track.id: (track, match) for track, match in moment.changed}
         self._ended += moment.ended
         self._merged |= moment.merged
+        self._conforming |= moment.conforming
         last = self._stored_at
         if moment.changes or last is None or (moment.at - last).total_seconds() >= STORE_S:
             self.flush()
@@ -114,12 +125,24 @@ class Listener:
             changed=tuple(self._changed.values()),
             ended=tuple(self._ended),
             merged=frozenset(self._merged),
+            conforming=self._conforming,
         )
         with session_scope(self._engine) as session:
             service.store_moment(session, gathered, self._pending)
+            self._tend(session, gathered.at)
         self._stored_at, self._moment = self._moment.at, None
         self._pending, self._ended = [], []
-        self._changed, self._merged = {}, set()
+        self._changed, self._merged, self._conforming = {}, set(), {}
+
+    def _tend(self, session: Session, now: datetime) -> None:
+        """Escalate what nobody looked at, and renew the receivers' rows now and then."""
+        for alert_id in service.escalate_due(session, now):
+            logger.warning("alert %s: nobody has acknowledged it", alert_id)
+        last = self._health_at
+        if last is None or (now - last).total_seconds() >= HEALTH_S:
+            self._health_at = now
+            rows = self._ledger.rows
+            reception.store_health(session, rows, now, self._rules.silent_after_s)
 
 
 def listen(

@@ -7,17 +7,20 @@ with it, and a registered flight only where the flight's registration names it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from shapely import Point, Polygon
 
+from droneteam.detection.heights import Heights
 from droneteam.detection.records import Track
 from droneteam.geo import great_circle_distance_m
 
-Kind = Literal["own", "registered", "unknown"]
+Kind = Literal["own", "registered", "operator", "unknown"]
+"""operator : a registered operator, without a flight that was announced."""
 
 OWN_GATE_M = 100.0
 OWN_SPEED_MPS = 30.0
@@ -33,6 +36,8 @@ UNSURE_PROBABILITY = 0.7
 WINDOW_GRACE = timedelta(minutes=5)
 VOLUME_GRACE_M = 30.0
 _DEGREE_M = 111_320.0
+_EU_OPERATOR = re.compile(r"([A-Za-z]{3}[0-9a-z]{13})-[0-9a-z]{3}")
+"""An EU registration with its three secret characters (EN 4709-002)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class OwnDrone:
     speed_mps: float = 0.0
     course_deg: float = 0.0
     flying: bool = True
+    heights: Heights = field(default_factory=Heights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class RegisteredFlight:
     ends_at: datetime
     polygon: tuple[tuple[float, float], ...]
     max_height_m: float | None = None
+    operator_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,20 @@ def match_track(
         echo = next((drone for drone in own if _is_echo(track, drone)), None)
         if echo is not None:
             return Match("own", echo.name, ("telemetry_agrees",), (), ECHO_PROBABILITY)
-        return Match("unknown", None, ("no_identity",))
-    return Match("unknown", None, ("identity_not_registered",))
+    evidence = "identity_not_registered" if track.identities else "no_identity"
+    operator = public_operator(track.operator_id)
+    if operator and any(operator == public_operator(flight.operator_id) for flight in flights):
+        shown = ("operator_registered", evidence)
+        # No subject: the operator's id is shown and kept with the track, by the rules for it.
+        return Match("operator", None, shown, (), UNSURE_PROBABILITY)
+    return Match("unknown", None, (evidence,))
+
+
+def public_operator(operator_id: str | None) -> str:
+    """An operator's registration without its secret part and padding; "" for none."""
+    name = (operator_id or "").strip(" \0")
+    found = _EU_OPERATOR.fullmatch(name)
+    return found[1] if found else name
 
 
 def _is_echo(track: Track, drone: OwnDrone) -> bool:

@@ -1,4 +1,4 @@
-"""TABLES rid_message, track, sighting, alert."""
+"""TABLES rid_message, track, sighting, alert, receiver."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class TrackRow(Base):
     match_kind: Mapped[str] = mapped_column(String(12))
     match_subject: Mapped[str | None] = mapped_column(String(80))
     match_evidence: Mapped[list[str]] = mapped_column(JSON)
+    conformance: Mapped[str | None] = mapped_column(String(16))
 
 
 class Sighting(Base):
@@ -89,3 +90,20 @@ class AlertRow(Base):
     cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[str | None] = mapped_column(String(200))
+    escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReceiverRow(Base):
+    """A receiver's health; counts are since the watch that follows it began."""
+
+    __tablename__ = "receiver"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(12))
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    alive_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    problem: Mapped[str] = mapped_column(String(200))
+    received: Mapped[int]
+    dropped: Mapped[int]
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,8 @@ A sensor that sees without being told (camera, radar, RF direction finding) send
 {"at", "sensor": name, "transport": "radar", "lat_deg", "lon_deg", "sigma_m"}, and where it knows
 them "identity", "speed_mps", "course_deg", "alt_ellipsoid_m", "alt_pressure_m".  A receiver that
 works and hears nothing sends {"at", "receiver": name, "alive": true} once a minute; one that has
-done so and stops is a silent receiver.
+done so and stops is a silent receiver.  One that cannot work says why: {"at", "receiver": name,
+"problem": text}.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from droneteam.detection import capture, frames
-from droneteam.detection.records import Alive, Plot, Received, Record
+from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
 from droneteam.errors import DecodeError, InputError
 
 MAX_DATAGRAM_BYTES = 4096
@@ -68,6 +69,8 @@ def _record(fields: dict[str, Any]) -> Record:
     at = datetime.fromisoformat(fields["at"])
     if "lat_deg" in fields:
         return _plot(at, fields)
+    if fields.get("problem"):
+        return Trouble(at, _name(fields, "receiver"), str(fields["problem"])[:200])
     if fields.get("alive") is True:
         return Alive(at, _name(fields, "receiver"))
     return _received(at, fields)

@@ -67,7 +67,16 @@ class Alive:
     receiver: str
 
 
-Record: TypeAlias = Received | Plot | Alive
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A receiver says what keeps it from working; it is no sign of life."""
+
+    at: datetime
+    receiver: str
+    problem: str
+
+
+Record: TypeAlias = Received | Plot | Alive | Trouble
 """Whatever a receiver can hand over."""
 
 

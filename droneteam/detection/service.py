@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
-from droneteam.accounts import Actor, require_role
+from droneteam.accounts import SYSTEM, Actor, require_role
 from droneteam.detection.alert import AlertChange
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
@@ -22,6 +22,8 @@ from droneteam.errors import NotFound
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
 SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 """Roles that need to know where an operator stands; others get the track without it."""
+ESCALATE_AFTER = timedelta(seconds=60)
+"""An alert that nobody has acknowledged by then is shown above all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class TrackView:
     match_kind: str
     match_subject: str | None
     match_evidence: tuple[str, ...]
+    conformance: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class AlertView:
     cleared_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    escalated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def store_moment(
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
     heard = list(receptions)
     named = {track_id for _, track_id in heard if track_id is not None}
-    ids = named | {track.id for track, _ in moment.changed}
+    ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
     rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
     moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
     ended = [track.id for track in moment.ended] + list(moment.merged)
@@ -113,29 +117,42 @@ def store_moment(
         session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
     # Points and messages refer to tracks: those must be there first.
     session.flush()
-    session.add_all(
-        Sighting(track_id=t.id, at=t.last_at, lat_deg=t.lat_deg, lon_deg=t.lon_deg) for t in moved
-    )
-    session.add_all(
-        _message_row(received, track_id if track_id in rows else None)
-        for received, track_id in heard
-    )
+    _store_points(session, moved)
+    _store_messages(session, [(one, id_ if id_ in rows else None) for one, id_ in heard])
     tracks = {track.id: track for track, _ in moment.tracks}
+    for track_id, conforming in moment.conforming.items():
+        if track_id in rows:
+            rows[track_id].conformance = conforming.state
     for change in moment.changes:
         _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
     session.flush()
 
 
-def _message_row(received: Received, track_id: int | None) -> RidMessage:
-    return RidMessage(
-        at=received.at,
-        receiver=received.receiver,
-        transport=received.transport,
-        transmitter=received.transmitter,
-        rssi_dbm=received.rssi_dbm,
-        payload_hex=received.payload.hex(),
-        track_id=track_id,
-    )
+def _store_points(session: Session, moved: Sequence[Track]) -> None:
+    if moved:
+        points = [
+            {"track_id": t.id, "at": t.last_at, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg}
+            for t in moved
+        ]
+        session.execute(insert(Sighting), points)
+
+
+def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None]]) -> None:
+    """In one statement: an object for each would take longer than all that led to it."""
+    if heard:
+        messages = [
+            {
+                "at": received.at,
+                "receiver": received.receiver,
+                "transport": received.transport,
+                "transmitter": received.transmitter,
+                "rssi_dbm": received.rssi_dbm,
+                "payload_hex": received.payload.hex(),
+                "track_id": track_id,
+            }
+            for received, track_id in heard
+        ]
+        session.execute(insert(RidMessage), messages)
 
 
 def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
@@ -186,6 +203,7 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
         row.updated_at = change.at
         if change.change == "cleared":
             row.cleared_at = change.at
+            row.facts = {**row.facts, **dict(condition.facts)}
         else:
             row.evidence = list(condition.evidence)
             row.facts = {**row.facts, **dict(condition.facts)}
@@ -247,6 +265,26 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
     return _alert_view(row)
 
 
+def escalate_due(session: Session, now: datetime) -> list[int]:
+    """The open alerts that nobody acknowledged in time, escalated now, each once."""
+    due = session.scalars(
+        select(AlertRow)
+        .where(
+            AlertRow.cleared_at.is_(None),
+            AlertRow.acknowledged_at.is_(None),
+            AlertRow.escalated_at.is_(None),
+            AlertRow.raised_at <= now - ESCALATE_AFTER,
+        )
+        .order_by(AlertRow.id)
+    )
+    ids = []
+    for row in due:
+        row.escalated_at = now
+        ids.append(row.id)
+        audit.append(session, SYSTEM, action="alert.escalate", subject=f"alert:{row.id}", at=now)
+    return ids
+
+
 def _alert_row(session: Session, alert_id: int) -> AlertRow:
     row = session.get(AlertRow, alert_id)
     if row is None:
@@ -278,6 +316,7 @@ def _track_view(row: TrackRow, actor: Actor) -> TrackView:
         match_kind=row.match_kind,
         match_subject=row.match_subject,
         match_evidence=tuple(row.match_evidence),
+        conformance=row.conformance,
     )
 
 
@@ -296,4 +335,5 @@ def _alert_view(row: AlertRow) -> AlertView:
         cleared_at=row.cleared_at,
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
+        escalated_at=row.escalated_at,
     )

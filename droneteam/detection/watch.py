@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from droneteam.detection import alert, conflict, conformance, match
-from droneteam.detection.conformance import Conformance, ConformanceRules, Volume
+from droneteam.detection import alert, conflict, match
+from droneteam.detection.conformance import Conformance
+from droneteam.detection.flights import Flights
+from droneteam.detection.heights import Heights
 from droneteam.detection.records import Alive, Plot, Received, Record, Track
 from droneteam.detection.scans import Scans
 from droneteam.detection.suspicion import Site, Suspicion, suspicion
 from droneteam.detection.track import NO_TRACK, REFUSED, Tracker
+from droneteam.detection.zones import Breach, ZoneIndex
 
 TICK_S = 0.2
 """How often rules are applied, in the records' own time: an alert is that late at most."""
 CONFLICT_RANGE_M = 10_000.0
 OWN_SIGMA_M, OWN_SIGMA_MPS = 5.0, 1.0
+BROADCAST_FRESH_S = 5.0
+"""An own broadcast further than this from the telemetry in time says nothing of the height now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the air at one moment; sites : where receivers stand, by name."""
+    """What is known of the air at one moment.
+
+    sites : where receivers stand, by name; geoid_m : the geoid above the ellipsoid here, None
+    where the installation has not said.
+    """
 
     own: tuple[match.OwnDrone, ...] = ()
     flights: tuple[match.RegisteredFlight, ...] = ()
     sites: Mapping[str, Site] = field(default_factory=dict)
+    zones: ZoneIndex = field(default_factory=ZoneIndex)
+    geoid_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,8 @@ class Moment:
     """What one application of the rules gave.
 
     changed : the tracks that are new or other than at the moment before. merged : ids of tracks
-    that went on as another one.
+    that went on as another one. conforming : the states of registered flights, by track, that are
+    other than at the moment before.
     """
 
     at: datetime
@@ -43,6 +55,7 @@ class Moment:
     changes: tuple[alert.AlertChange, ...]
     changed: tuple[tuple[Track, match.Match], ...] = ()
     merged: frozenset[int] = frozenset()
+    conforming: Mapping[int, Conformance] = field(default_factory=dict)
 
 
 class Watch:
@@ -59,12 +72,12 @@ class Watch:
     ) -> None:
         self._known = known
         self._rules = rules or alert.AlertRules()
-        self._limits = ConformanceRules()
         self._tracker = Tracker(first_track_id)
         self._scans = Scans(self._tracker.new_id)
         self._book: alert.Book = {}
         self._shown: dict[int, tuple[Track, match.Match]] = {}
-        self._conforming: dict[tuple[int, str], Conformance] = {}
+        self._flights = Flights()
+        self._breaches: dict[int, tuple[Track, ZoneIndex, list[Breach]]] = {}
         self._doubts: dict[int, tuple[Track, match.Match, Suspicion]] = {}
         self._alive: dict[str, datetime] = {}
         self._ticked_at: datetime | None = None
@@ -117,9 +130,10 @@ class Watch:
             (track, match.match_track(track, known.own, known.flights))
             for track in (*named, *self._scans.tracks(named))
         )
+        self._flights.end((track.id for track in ended), now)
         conditions = list(self._conditions(matched, known, now))
         self._book, changes = alert.step(self._book, conditions, now, self._rules)
-        return self._moment(now, matched, ended, changes)
+        return self._moment(now, matched, ended, alert.explained(changes, matched))
 
     def _moment(
         self,
@@ -133,22 +147,32 @@ class Watch:
         gone = self._shown.keys() - shown.keys() - {track.id for track in ended}
         self._shown = shown
         self._doubts = {one: doubt for one, doubt in self._doubts.items() if one in shown}
-        self._conforming = {
-            key: state for key, state in self._conforming.items() if key[0] in shown
-        }
-        return Moment(now, matched, ended, changes, changed, frozenset(gone))
+        self._breaches = {one: found for one, found in self._breaches.items() if one in shown}
+        conforming = self._flights.changed_states()
+        self._flights.keep(shown)
+        return Moment(now, matched, ended, changes, changed, frozenset(gone), conforming)
 
     def _conditions(
         self, matched: Sequence[tuple[Track, match.Match]], known: Known, now: datetime
     ) -> Iterator[alert.Condition]:
         flights = {flight.reference: flight for flight in known.flights}
-        movers = [mover for drone in known.own if (mover := _mover(drone)) is not None]
+        heard = {found.subject: track for track, found in matched if found.kind == "own"}
+        movers = [
+            mover
+            for drone in known.own
+            if (mover := _mover(drone, heard.get(drone.name))) is not None
+        ]
         for track, found in matched:
             doubt = self._doubt(track, found, known)
-            conforms = self._conformance(track, found, flights)
+            flight = flights.get(found.subject or "") if found.kind == "registered" else None
+            conforms = self._flights.follow(track, flight, now)
             yield from alert.conditions_of(track, found, doubt, conforms, self._rules)
+            lost = alert.lost_condition(track, found, now, self._rules)
+            if lost is not None:
+                yield lost
+            yield from self._zones(track, found, known)
             if found.kind != "own":
-                yield from self._conflicts(track, movers)
+                yield from self._conflicts(track, movers, known.geoid_m)
         for receiver, at in self._alive.items():
             silent_s = (now - at).total_seconds()
             condition = alert.silent_condition(receiver, silent_s, self._rules)
@@ -171,20 +195,20 @@ class Watch:
         self._doubts[track.id] = (track, found, doubt)
         return doubt
 
-    def _conformance(
-        self, track: Track, found: match.Match, flights: Mapping[str, match.RegisteredFlight]
-    ) -> Conformance | None:
-        flight = flights.get(found.subject or "") if found.kind == "registered" else None
-        if flight is None:
-            return None
-        key = (track.id, flight.reference)
-        before = self._conforming.get(key) or conformance.accepted(track.started_at)
-        volume = Volume(flight.polygon, flight.starts_at, flight.ends_at, flight.max_height_m)
-        self._conforming[key] = conformance.step(before, track, volume, self._limits)
-        return self._conforming[key]
+    def _zones(self, track: Track, found: match.Match, known: Known) -> Iterator[alert.Condition]:
+        before = self._breaches.get(track.id)
+        if before is None or before[0] is not track or before[1] is not known.zones:
+            breaches = known.zones.breaches(
+                track, from_probability=self._rules.zone_probability, geoid_m=known.geoid_m
+            )
+            before = self._breaches[track.id] = (track, known.zones, breaches)
+        for breach in before[2]:
+            condition = alert.zone_condition(track, found, breach, self._rules)
+            if condition is not None:
+                yield condition
 
     def _conflicts(
-        self, track: Track, movers: Sequence[conflict.Mover]
+        self, track: Track, movers: Sequence[conflict.Mover], geoid_m: float | None
     ) -> Iterator[alert.Condition]:
         for ours in movers:
             if abs(ours.lat_deg - track.lat_deg) * 111_320.0 > CONFLICT_RANGE_M:
@@ -195,14 +219,18 @@ class Watch:
                 within_m=self._rules.conflict_distance_m,
                 vertical_m=self._rules.conflict_vertical_m,
                 horizon_s=self._rules.conflict_horizon_s,
+                geoid_m=geoid_m,
             )
             condition = alert.conflict_condition(track, ours.name, found, self._rules)
             if condition is not None:
                 yield condition
 
 
-def _mover(drone: match.OwnDrone) -> conflict.Mover | None:
-    """A flying own drone; None without a place."""
+def _mover(drone: match.OwnDrone, heard: Track | None) -> conflict.Mover | None:
+    """A flying own drone; None without a place.
+
+    heard : its own broadcast, which adds the heights that telemetry does not give.
+    """
     if drone.lat_deg is None or drone.lon_deg is None or not drone.flying:
         return None
     course = math.radians(drone.course_deg)
@@ -214,4 +242,18 @@ def _mover(drone: match.OwnDrone) -> conflict.Mover | None:
         north_mps=drone.speed_mps * math.cos(course),
         sigma_m=OWN_SIGMA_M,
         sigma_mps=OWN_SIGMA_MPS,
+        heights=_with_broadcast(drone, heard),
+    )
+
+
+def _with_broadcast(drone: match.OwnDrone, heard: Track | None) -> Heights:
+    if heard is None or drone.at is None:
+        return drone.heights
+    age_s = abs((heard.last_at - drone.at).total_seconds())
+    if age_s > BROADCAST_FRESH_S:
+        return drone.heights
+    return replace(
+        drone.heights,
+        alt_ellipsoid_m=heard.alt_ellipsoid_m,
+        alt_pressure_m=heard.alt_pressure_m,
     )

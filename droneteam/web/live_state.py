@@ -1,4 +1,4 @@
-"""What the live feed shows: own drones, followed tracks and open alerts, ready for JSON.
+"""What the live feed shows: own drones, followed tracks, open alerts and receivers, for JSON.
 
 The values carry no language: the feed's bytes are shared by every listener, and each page
 brings its own words.
@@ -14,7 +14,9 @@ from sqlalchemy import Engine
 
 from droneteam.accounts import SYSTEM, Actor
 from droneteam.db import read_scope
+from droneteam.detection import reception
 from droneteam.detection import service as detection
+from droneteam.detection.reception import ReceiverView
 from droneteam.detection.service import AlertView, TrackView
 from droneteam.missions import service as missions
 from droneteam.missions.service import LiveState
@@ -47,9 +49,11 @@ def read_state(engine: Engine, viewer: Actor, now: datetime) -> State:
         drones = missions.live_states(session)
         tracks = detection.list_tracks(session, viewer)
         alerts = detection.list_alerts(session, viewer, open_only=True)
+        receivers = reception.list_receivers(session, viewer, now)
     rows = [_drone(row) for row in drones if now - row.at < STALE_AFTER]
     rows += [_track(row) for row in tracks]
     rows += [_alert(row) for row in alerts]
+    rows += [_receiver(row) for row in receivers]
     return {row["key"]: row for row in rows}
 
 
@@ -81,6 +85,7 @@ def _track(row: TrackView) -> Mapping[str, Any]:
         "id": row.id,
         "label": row.match_subject or row.uas_id or f"#{row.id}",
         "match": row.match_kind,
+        "conformance": row.conformance,
         "at": iso(row.last_at),
         "lat_deg": round(row.lat_deg, 6),
         "lon_deg": round(row.lon_deg, 6),
@@ -101,7 +106,22 @@ def _alert(row: AlertView) -> Mapping[str, Any]:
         "rule": row.kind,
         "at": iso(row.raised_at),
         "open": row.acknowledged_at is None,
+        "escalated": row.escalated_at is not None,
         "acknowledged_by": row.acknowledged_by,
         "lat_deg": row.lat_deg,
         "lon_deg": row.lon_deg,
+    }
+
+
+def _receiver(row: ReceiverView) -> Mapping[str, Any]:
+    return {
+        "key": f"receiver:{row.name}",
+        "kind": "receiver",
+        "label": row.name,
+        "transport": row.kind or None,
+        "state": row.state,
+        "at": None if row.heard_at is None else iso(row.heard_at),
+        "received": row.received,
+        "dropped": row.dropped,
+        "problem": row.problem or None,
     }

@@ -139,6 +139,8 @@ PLAN_STATES: _Words = {
 ALERT_KINDS: _Words = {
     "unregistered_flight": _l("Unregistered flight"),
     "outside_registration": _l("Flight outside its registration"),
+    "lost_track": _l("Registered flight lost in the air"),
+    "geozone_breach": _l("Flight in a restricted zone"),
     "suspected_spoof": _l("Suspected false identity"),
     "conflict": _l("Drones on a collision course"),
     "silent_receiver": _l("Receiver is silent"),
@@ -147,6 +149,7 @@ ALERT_KINDS: _Words = {
 MATCHES: _Words = {
     "own": _l("own drone"),
     "registered": _l("registered flight"),
+    "operator": _l("registered operator, no flight announced"),
     "unknown": _l("unknown drone"),
 }
 
@@ -159,12 +162,81 @@ EVIDENCE: _Words = {
     "identity_registered": _l("identity is registered"),
     "identity_not_registered": _l("identity is not registered"),
     "no_identity": _l("no identity was sent"),
+    "operator_registered": _l("its operator is registered, this flight is not"),
+    "transponder": _l("aircraft with a transponder"),
+    "airborne_when_lost": _l("it was in the air when it was last heard"),
+    "no_heartbeat": _l("it has stopped saying that it works"),
+    "heights_close": _l("the heights are close"),
+    "heights_inside": _l("its height is within the zone"),
+    "heights_separated": _l("the heights are apart"),
+    "heights_not_comparable": _l("the heights could not be compared"),
+    "zone_prohibited": _l("the zone is forbidden"),
+    "zone_authorisation": _l("the zone needs an authorisation"),
+    "impossible_motion": _l("no aircraft can move like this"),
+    "constant_signal": _l("the signal does not change with the distance"),
+    "out_of_range": _l("the place is out of the receiver’s range"),
+    "duplicate_serial": _l("the serial number is sent from two places"),
+    "own_serial_elsewhere": _l("our own drone with this serial is elsewhere"),
+    "replayed": _l("old messages are sent again"),
+    "many_serials": _l("one radio sends many serial numbers"),
+    "operator_far": _l("the operator is very far away"),
     "before_window": _l("before the registered time"),
     "after_window": _l("after the registered time"),
     "outside_volume": _l("outside the registered area"),
     "above_height": _l("above the registered height"),
     "duplicate_identity": _l("the same identity at two places"),
     "clock_off": _l("its clock is wrong"),
+}
+
+FACTS: _Words = {
+    "since": _l("Since"),
+    "score": _l("Probability of a false identity"),
+    "conformance": _l("State of the flight"),
+    "inside_probability": _l("Inside its area, probability"),
+    "contingency_probability": _l("Inside the contingency volume, probability"),
+    "buffer_probability": _l("Inside the ground risk buffer, probability"),
+    "drone": _l("Own drone"),
+    "in_s": _l("Closest in (s)"),
+    "distance_m": _l("Closest distance (m)"),
+    "probability": _l("Probability"),
+    "vertical": _l("Height comparison"),
+    "height_frame": _l("Heights above"),
+    "zone": _l("Zone"),
+    "identifier": _l("Identifier"),
+    "authority": _l("Authority"),
+    "flight": _l("Flight"),
+    "last_heard": _l("Last heard"),
+    "receivers": _l("Receivers"),
+    "cleared_by": _l("Why it was cleared"),
+}
+
+FACT_CODES: _Words = {
+    "close": _l("close"),
+    "inside": _l("within the limits"),
+    "separated": _l("apart"),
+    "not_comparable": _l("not comparable"),
+    "none": _l("no common surface"),
+    "ellipsoid": _l("the ellipsoid (WGS84)"),
+    "geoid": _l("sea level (geoid)"),
+    "pressure": _l("standard pressure"),
+    "registered_late": _l("the flight was announced late"),
+    "restart of the watch": _l("the watch was started again"),
+}
+
+CONFORMANCE: _Words = {
+    "accepted": _l("accepted, not yet seen"),
+    "activated": _l("keeps to its area"),
+    "nonconforming": _l("outside its area"),
+    "contingent": _l("outside for long or far"),
+    "ended": _l("flight ended"),
+}
+
+RECEIVER_STATES: _Words = {
+    "working": _l("works"),
+    "quiet": _l("hears nothing, cannot tell"),
+    "failing": _l("does not work"),
+    "silent": _l("silent"),
+    "stopped": _l("not followed now"),
 }
 
 STAGES: _Words = {
@@ -268,7 +340,17 @@ TONES = {
     ),
     **dict.fromkeys(("flown", "registered", "planned", "running", "flying", "in_progress"), "info"),
     **dict.fromkeys(
-        ("limited", "waitlisted", "displaced", "partly", "warn", "acknowledged", "in_use"), "care"
+        (
+            "limited",
+            "waitlisted",
+            "displaced",
+            "partly",
+            "warn",
+            "acknowledged",
+            "in_use",
+            "operator",
+        ),
+        "care",
     ),
     **dict.fromkeys(
         ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open"), "bad"
@@ -285,6 +367,9 @@ def named(words: _Words) -> Callable[[object], str]:
         return str(words.get(text, text))
 
     return name
+
+
+fact_code = named(FACT_CODES | CONFORMANCE)
 
 
 def tone(code: object) -> str:
@@ -348,6 +433,9 @@ FILTERS = {
     "readiness": readiness,
     "match_name": named(MATCHES),
     "evidence_name": named(EVIDENCE),
+    "fact_name": named(FACTS | EVIDENCE),
+    "conformance_name": named(CONFORMANCE),
+    "receiver_state": named(RECEIVER_STATES),
     "stage_name": named(STAGES),
     "scene_state": scene_state,
     "job_state": named(JOB_STATES),

@@ -34,6 +34,7 @@ interface LiveData {
 const COLOURS: Readonly<Record<string, string>> = {
   own: "#1f6fc4",
   registered: "#3a8a4d",
+  operator: "#b26a00",
   unknown: "#c22238",
 };
 const TRAIL_POINTS = 240;

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from droneteam.detection.feeds import INBOX_SIZE, Backoff, Inbox, TcpFeed
-from droneteam.detection.records import Alive, Plot, Record
+from droneteam.detection.records import Alive, Plot, Record, Trouble
 from droneteam.errors import InputError
 from tests.detection.radio import START
 from tests.detection.test_aircraft import EVEN, ODD, SBS, beast
@@ -81,9 +81,11 @@ def test_a_stream_that_is_not_there_is_known_and_says_why(inbox: Inbox) -> None:
     closed.close()
     feed = TcpFeed("sbs", "roof", address, inbox)
     feed.start()
-    (alive,) = gathered(inbox, lambda found: bool(found) and feed.failures > 1)
+    alive, *troubles = gathered(inbox, lambda found: len(found) > 1 and feed.failures > 1)
     feed.close()
     assert isinstance(alive, Alive)
+    assert {type(one) for one in troubles} == {Trouble}
+    assert all("refused" in one.problem.lower() for one in troubles if isinstance(one, Trouble))
     assert "refused" in feed.last_problem.lower()
 
 

@@ -21,6 +21,7 @@ from droneteam.detection.conformance import (
     end,
     step,
 )
+from droneteam.detection.heights import Heights
 from droneteam.detection.limit import BURST, RATE_PER_S, Limiter
 from droneteam.detection.match import OwnDrone, RegisteredFlight
 from droneteam.detection.motion import INDEX
@@ -133,7 +134,7 @@ def test_the_probability_of_a_conflict_is_what_sampling_finds(
     assert found == pytest.approx(expected, abs=0.004)
 
 
-OURS = conflict.Mover("ours", LAT_DEG, LON_DEG, 0.0, 0.0, 5.0, 1.0, alt_ellipsoid_m=100.0)
+OURS = conflict.Mover("ours", LAT_DEG, LON_DEG, 0.0, 0.0, 5.0, 1.0, Heights(100.0))
 
 
 def closest(other: conflict.Mover) -> conflict.Conflict:
@@ -141,11 +142,11 @@ def closest(other: conflict.Mover) -> conflict.Conflict:
 
 
 def test_heights_are_compared_only_above_the_same_reference() -> None:
-    found = closest(replace(OURS, name="b", alt_ellipsoid_m=120.0))
+    found = closest(replace(OURS, name="b", heights=Heights(120.0)))
     assert (found.vertical, found.probability > 0.99) == ("close", True)
-    found = closest(replace(OURS, name="b", alt_ellipsoid_m=400.0))
+    found = closest(replace(OURS, name="b", heights=Heights(400.0)))
     assert (found.vertical, found.probability) == ("separated", 0.0)
-    found = closest(replace(OURS, name="b", alt_ellipsoid_m=None))
+    found = closest(replace(OURS, name="b", heights=Heights()))
     assert (found.vertical, found.probability > 0.99) == ("not_comparable", True)
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from droneteam import db
-from droneteam.detection.models import AlertRow, Sighting, TrackRow
+from droneteam.detection.models import AlertRow, ReceiverRow, Sighting, TrackRow
 from droneteam.missions import service as missions
 from droneteam.missions.live import LiveState
 from tests.web.conftest import NOW, Site, csrf_token
@@ -153,6 +153,39 @@ def test_an_alert_page_shows_what_proves_it_and_who_has_seen_it(sky: Site) -> No
     text = other.get("/alerts/3").get_data(as_text=True)
     assert re.search("pilot 1, .*10:00", text)
     assert "coordinator 1, " not in text
+
+
+def test_receivers_are_shown_with_what_is_wrong_with_them(sky: Site) -> None:
+    with db.session_scope(sky.engine) as session:
+        for name, state, problem in (("roof", "working", ""), ("van", "failing", "unplugged")):
+            session.add(receiver(name, state, problem))
+    client = sky.client("coordinator")
+    text = client.get("/live/").get_data(as_text=True)
+    assert "unplugged" in text
+    assert "does not work" in text
+    items = client.get("/api/v1/receivers").get_json()["items"]
+    assert [(one["name"], one["state"]) for one in items] == [
+        ("roof", "working"),
+        ("van", "failing"),
+    ]
+    sky.clock.forward(minutes=5)
+    items = client.get("/api/v1/receivers").get_json()["items"]
+    assert {one["state"] for one in items} == {"stopped"}
+    assert sky.client("requester").get("/api/v1/receivers").status_code == 403
+
+
+def receiver(name: str, state: str, problem: str) -> ReceiverRow:
+    return ReceiverRow(
+        name=name,
+        kind="wifi-beacon",
+        state=state,
+        heard_at=NOW,
+        alive_at=NOW,
+        problem=problem,
+        received=12,
+        dropped=0,
+        updated_at=NOW,
+    )
 
 
 def test_every_word_of_the_detection_has_a_translation() -> None:

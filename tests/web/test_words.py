@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import get_args
 
 from droneteam.accounts import ROLES
+from droneteam.detection import alert, conformance, health, match, zones
+from droneteam.detection.heights import Frame
+from droneteam.detection.suspicion import WEIGHTS
 from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
-from droneteam.missions.airspace import Severity
+from droneteam.missions.airspace import Restriction, Severity
 from droneteam.missions.views import MissionState
 from droneteam.photogrammetry import targets
 from droneteam.photogrammetry.marks import Role
@@ -33,6 +39,12 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         (get_args(MeasureKind), words.MEASURE_KINDS),
         (get_args(MeasureMethod), words.MEASURE_METHODS),
         (("hand", "file", *targets.KINDS), words.MARK_SOURCES),
+        (get_args(alert.Kind), words.ALERT_KINDS),
+        (get_args(match.Kind), words.MATCHES),
+        (get_args(health.State), words.RECEIVER_STATES),
+        (get_args(conformance.State), words.CONFORMANCE),
+        (get_args(zones.Vertical)[:1], words.FACT_CODES),
+        (get_args(Frame), words.FACT_CODES),
         (get_args(Role), words.POINT_ROLES),
         (get_args(Verdict), words.PHOTO_VERDICTS),
         (("open", "done", "refused"), words.UPLOAD_STATES),
@@ -40,6 +52,28 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
     ]
     missing = [code for codes, known in pairs for code in codes if code not in known]
     assert missing == []
+
+
+def evidence_of_tracks() -> set[str]:
+    """Every string that a rule can give as evidence, found in the syntax tree of `match.py`."""
+    tree = ast.parse(Path(match.__file__).read_text())
+    codes = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            codes |= set(re.findall(r"^[a-z]+(?:_[a-z]+)+$", node.value))
+    return codes
+
+
+def test_no_evidence_of_the_detection_is_without_a_word() -> None:
+    asked = (Restriction.PROHIBITED, Restriction.AUTHORISATION)
+    codes = evidence_of_tracks()
+    assert {"own_serial", "outside_volume", "no_identity", "operator_registered"} <= codes
+    codes |= set(WEIGHTS)
+    codes |= {f"zone_{one.value}" for one in asked}
+    codes |= {f"heights_{one}" for one in (*get_args(zones.Vertical), "close", "separated")}
+    codes |= {"no_heartbeat", "airborne_when_lost", "outside_volume", "transponder"}
+    codes.discard("heights_outside")  # never in an alert: a track above a zone is not in it
+    assert {code for code in codes if code not in words.EVIDENCE} == set()
 
 
 def test_an_unknown_code_is_shown_as_it_is() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from apiflask import APIBlueprint, Schema, fields
 from flask import Response
 
-from droneteam.detection import service
+from droneteam.detection import reception, service
+from droneteam.detection.reception import ReceiverView
 from droneteam.detection.service import VIEWERS, AlertView, TrackView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
@@ -72,6 +73,16 @@ def tracks(query: dict[str, bool]) -> Any:
     """Living ones, or with `ended` the others too."""
     with reading() as session:
         return {"items": service.list_tracks(session, actor(), ended=query["ended"])}
+
+
+@bp.get("/receivers")
+@allow(*VIEWERS)
+@bp.output(page_of(ReceiverView))
+@bp.doc(summary="Receivers and how each of them is")
+def receivers() -> Any:
+    """A receiver that was ever heard of, with its counts since the watch began."""
+    with reading() as session:
+        return {"items": reception.list_receivers(session, actor(), now())}
 
 
 @bp.get("/alerts")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
+from babel.numbers import format_decimal
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from droneteam.detection import service
+from droneteam.web import timefmt
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.words import FACTS, fact_code
 
 bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 
 ACKNOWLEDGERS = ("pilot", "coordinator", "administrator")
+TIMES = ("since", "last_heard")
 
 
 @bp.get("/")
@@ -39,10 +47,27 @@ def show(alert_id: int) -> str:
     return render_template(
         "alert.html",
         alert=alert,
+        facts=[(name, fact_text(name, alert.facts[name])) for name in _ordered(alert.facts)],
         way=way,
         messages=messages,
         may_acknowledge=me.has_role(*ACKNOWLEDGERS) and alert.acknowledged_at is None,
     )
+
+
+def _ordered(facts: Mapping[str, object]) -> list[str]:
+    """The names of the facts that say something, in the order of the words."""
+    known = [name for name in FACTS if name in facts]
+    rest = sorted(facts.keys() - FACTS.keys())
+    return [name for name in (*known, *rest) if facts[name] not in (None, "")]
+
+
+def fact_text(name: str, value: object) -> str:
+    """A fact as a person reads it: a local time, a number with the digits that count, a word."""
+    if name in TIMES:
+        return timefmt.local_clock(datetime.fromisoformat(str(value)))
+    if isinstance(value, int | float):
+        return format_decimal(value, format="#,##0.##", locale=get_locale())
+    return fact_code(value)
 
 
 @bp.post("/<id:alert_id>/acknowledge")

@@ -12,7 +12,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, context
 from droneteam.web.feed import Feed
 from droneteam.web.live_state import LiveFeeds
-from droneteam.web.words import ALERT_KINDS, MATCHES
+from droneteam.web.words import ALERT_KINDS, CONFORMANCE, MATCHES, RECEIVER_STATES
 
 bp = Blueprint("live", __name__, url_prefix="/live")
 
@@ -31,7 +31,8 @@ def show() -> str:
     """The map and its tables, as of now; scripts keep them current."""
     _, rows = feed().snapshot()
     by_kind = {
-        kind: [row for row in rows if row["kind"] == kind] for kind in ("alert", "drone", "track")
+        kind: [row for row in rows if row["kind"] == kind]
+        for kind in ("alert", "drone", "track", "receiver")
     }
     return render_template("live.html", rows=by_kind, island_data=_island_data())
 
@@ -71,6 +72,7 @@ def columns() -> dict[str, list[dict[str, Any]]]:
         "track": [
             {"name": "label", "title": _("Track")},
             {"name": "match", "title": _("Is"), "format": "word"},
+            {"name": "conformance", "title": _("State of the flight"), "format": "word"},
             {"name": "height_m", "title": _("Height"), "unit": " m", "digits": 1},
             {"name": "speed_mps", "title": _("Speed"), "unit": " m/s", "digits": 1},
             {"name": "lat_deg", "title": _("Latitude"), "digits": 5},
@@ -83,11 +85,20 @@ def columns() -> dict[str, list[dict[str, Any]]]:
             {"name": "at", "title": _("Raised"), "format": "time"},
             {"name": "acknowledged_by", "title": _("Acknowledged by")},
         ],
+        "receiver": [
+            {"name": "label", "title": _("Receiver")},
+            {"name": "state", "title": _("State"), "format": "word"},
+            {"name": "transport", "title": _("Kind")},
+            {"name": "at", "title": _("Last heard"), "format": "time"},
+            {"name": "received", "title": _("Received")},
+            {"name": "dropped", "title": _("Held back")},
+            {"name": "problem", "title": _("Problem")},
+        ],
     }
 
 
 def _island_data() -> dict[str, Any]:
-    words = {**MATCHES, **ALERT_KINDS}
+    words = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RECEIVER_STATES}
     return {
         "streamUrl": url_for("live.events"),
         "stateUrl": url_for("live.state"),

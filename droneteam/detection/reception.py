@@ -1,0 +1,70 @@
+"""The health of receivers as rows, for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam.accounts import Actor, require_role
+from droneteam.detection.health import Health
+from droneteam.detection.models import ReceiverRow
+from droneteam.detection.service import VIEWERS
+
+STALE = timedelta(seconds=60)
+"""A row that the watch has not renewed for this long: the watch itself has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """A receiver; state is one of `health.State`, counts are since the watch began."""
+
+    name: str
+    kind: str
+    state: str
+    heard_at: datetime | None
+    alive_at: datetime | None
+    problem: str
+    received: int
+    dropped: int
+    updated_at: datetime
+
+
+def store_health(
+    session: Session, rows: Iterable[Health], now: datetime, silent_after_s: float
+) -> None:
+    """Keep how each receiver is."""
+    stored = {row.name: row for row in session.scalars(select(ReceiverRow))}
+    for health in rows:
+        row = stored.get(health.name)
+        if row is None:
+            row = ReceiverRow(name=health.name)
+            session.add(row)
+        row.kind, row.state = health.kind, health.state(now, silent_after_s)
+        row.heard_at, row.alive_at = health.heard_at, health.alive_at
+        row.problem = health.problem[:200] if row.state == "failing" else ""
+        row.received, row.dropped, row.updated_at = health.received, health.dropped, now
+    session.flush()
+
+
+def list_receivers(session: Session, actor: Actor, now: datetime) -> list[ReceiverView]:
+    """Every receiver that was ever heard of, by name."""
+    require_role(actor, *VIEWERS)
+    rows = session.scalars(select(ReceiverRow).order_by(ReceiverRow.name))
+    return [
+        ReceiverView(
+            name=row.name,
+            kind=row.kind,
+            state="stopped" if now - row.updated_at > STALE else row.state,
+            heard_at=row.heard_at,
+            alive_at=row.alive_at,
+            problem=row.problem,
+            received=row.received,
+            dropped=row.dropped,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
