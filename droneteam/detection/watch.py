@@ -17,7 +17,7 @@ from droneteam.detection.suspicion import Site, Suspicion, suspicion
 from droneteam.detection.track import NO_TRACK, REFUSED, Tracker
 from droneteam.detection.zones import Breach, ZoneIndex
 
-TICK_S = 0.2
+TICK_S = 0.1
 """How often rules are applied, in the records' own time: an alert is that late at most."""
 CONFLICT_RANGE_M = 10_000.0
 OWN_SIGMA_M, OWN_SIGMA_MPS = 5.0, 1.0

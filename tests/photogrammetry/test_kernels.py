@@ -78,7 +78,7 @@ def test_the_right_image_sees_the_nearest_surface(turn) -> None:
     """Ground at disparity 2, a plate at disparity 6 in columns 10 to 19."""
     disparity = np.full((1, 40), 2.0, np.float32)
     disparity[0, 10:20] = 6.0
-    right, _ = turn(disparity, np.ones_like(disparity), -1.0)
+    right, _ = turn(disparity, np.ones_like(disparity))
     assert np.all(right[0, 4:14] == 6.0)
     assert np.all(right[0, 18:37] == 2.0)
     assert np.all(np.isnan(right[0, 14:18]))  # hidden from the left image by the plate
@@ -88,7 +88,7 @@ def test_the_right_image_sees_the_nearest_surface(turn) -> None:
 def test_a_slanted_surface_keeps_its_values_between_columns(turn) -> None:
     columns = np.arange(50.0)
     disparity = (0.2 * columns + 3.0)[None].astype(np.float32)
-    right, _ = turn(disparity, np.ones_like(disparity), -1.0)
+    right, _ = turn(disparity, np.ones_like(disparity))
     x = np.arange(50)
     known = np.isfinite(right[0])
     expected = 0.2 * ((x + 3.0) / 0.8) + 3.0  # left column u with u - d(u) = x

@@ -196,6 +196,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/live": SKY,
     "GET /api/v1/live/events": SKY,
     "GET /api/v1/tracks": SKY,
+    "GET /api/v1/receivers": SKY,
     "GET /api/v1/alerts": SKY,
     "GET /api/v1/alerts/<id:alert_id>": SKY,
     "POST /api/v1/alerts/<id:alert_id>/acknowledge": ALERT_ANSWERERS,
