@@ -12,9 +12,12 @@ from datetime import datetime
 from typing import Protocol
 
 from flask import Flask
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
+from droneteam.photogrammetry.export.numbers import LANGUAGES
+from droneteam.photogrammetry.export.sentences import translated
 
 _Words = dict[str, object]
 
@@ -414,7 +417,14 @@ def organisation_option(view: OrganisationView, language: str) -> tuple[str, str
     return str(view.id), view.name(language)
 
 
+def scene_words(text: str) -> str:
+    """What a scene's stages say, in the visitor's language."""
+    code = str(get_locale())
+    return translated(text, next((one for one in LANGUAGES if one == code), "en"))
+
+
 FILTERS = {
+    "scene_words": scene_words,
     "role_name": named(ROLES),
     "kind_name": named(KINDS),
     "priority_name": named(PRIORITIES),

@@ -7,6 +7,7 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ import pytest
 from droneteam.photogrammetry import calibration, measure, surface_measure
 from droneteam.photogrammetry.adjust import _gate_note, adjust
 from droneteam.photogrammetry.calibration import Gate
+from droneteam.photogrammetry.export.numbers import Language
 from droneteam.photogrammetry.export.sentences import UNTRANSLATED, translated
 from droneteam.photogrammetry.photos import read_folder
 from droneteam.photogrammetry.placement import ELLIPSOID, HOME, NONE, RECEIVER
+from droneteam.photogrammetry.scene_document import scale_statement
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import control_of, photo_inputs, sfm_result
 from tests.photogrammetry.test_adjust import START, flat, strong
@@ -146,3 +149,17 @@ def test_an_unknown_sentence_is_shown_and_marked() -> None:
     assert mixed == "[en] the moon is full; les photos n'indiquent aucune hauteur"
     assert translated("", "fr") == ""
     assert Path(str(resources.files("droneteam.photogrammetry.export") / "sentences.json")).exists()
+
+
+@pytest.mark.parametrize("determined", [True, False, None])
+@pytest.mark.parametrize("kind", ["enu", "local"])
+@pytest.mark.parametrize("language", ["nl", "fr"])
+def test_what_is_said_of_the_vertical_scale_is_said_in_every_language(
+    determined: bool | None, kind: str, language: Language
+) -> None:
+    accuracy = SimpleNamespace(vertical_scale_determined=determined)
+    frame = SimpleNamespace(metric=kind == "enu")
+    said = scale_statement(accuracy, frame)  # type: ignore[arg-type]
+    form = translated(said, language)
+    assert not form.startswith("[en]")
+    assert form != said
