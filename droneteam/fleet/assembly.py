@@ -12,8 +12,11 @@ from sqlalchemy.orm import Session
 
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, agreements, version_at
-from droneteam.fleet.demand import Demand, Standing, job_of
+from droneteam.fleet.airspace import clearances
+from droneteam.fleet.daylight import daylight
+from droneteam.fleet.demand import FREE_AIRSPACE, Clearance, Demand, Standing, job_of
 from droneteam.fleet.entitlement import Entitlement
+from droneteam.fleet.forecasts import forecasts_in_force
 from droneteam.fleet.head import read_head
 from droneteam.fleet.inventory import (
     capabilities,
@@ -24,7 +27,6 @@ from droneteam.fleet.inventory import (
 from droneteam.fleet.lending import accounts_now
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.problem import (
-    DEFAULT_SPEED,
     Assigned,
     Claim,
     Drone,
@@ -35,17 +37,20 @@ from droneteam.fleet.problem import (
     Place,
     Placement,
     Problem,
+    SpeedTable,
     Visit,
 )
 from droneteam.fleet.registry import CURRENCY_FLIGHTS, drone_readiness, is_current, pack_readiness
 from droneteam.fleet.requirements import requirement
 from droneteam.fleet.sla import Sla
+from droneteam.fleet.speeds import speed_at
 from droneteam.fleet.terms import Reason, RequestKind, RequestState, Window
 
 REST_MEMORY = timedelta(hours=36)
 """Work that ended longer ago than the longest duty and its rest no longer binds anybody."""
 OVERRUN = timedelta(minutes=15)
 """A mission that should be over but still flies is taken to go on at least this long."""
+_ANY_WEATHER = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,10 @@ def load_situation(
     sla = agreement(version_at(session, now))
     accounts = accounts_now(session, sla, now)
     wanted = None if only is None else {only, *(row.request_id for row in movable)}
-    jobs = _jobs(session, drones, movable, held_requests, now, now + horizon, wanted)
+    until = now + horizon
+    speed = speed_at(session, now)
+    rows = _open_requests(session, held_requests, now, until, wanted)
+    jobs = _jobs(session, rows, drones, movable, now, speed)
     problem = Problem(
         now=now,
         drones=drones,
@@ -107,6 +115,9 @@ def load_situation(
             Claim(account.organisation_id, account.weight, account.remaining_min)
             for account in accounts.values()
         ),
+        speed=speed,
+        forecasts=forecasts_in_force(session, now, until),
+        daylight=_daylight(drones, now, until),
     )
     return Situation(
         problem=problem,
@@ -166,7 +177,7 @@ def _held_window(row: models.Assignment, request: models.Request, now: datetime)
 
 
 def _drones(session: Session, held: Iterable[_Held], now: datetime) -> tuple[Drone, ...]:
-    records, able = drone_records(session), capabilities(session)
+    records, able, limits = drone_records(session), capabilities(session), _limits(session)
     busy: defaultdict[int, list[Window]] = defaultdict(list)
     for one in held:
         busy[one.row.drone_id].append(one.window)
@@ -179,10 +190,20 @@ def _drones(session: Session, held: Iterable[_Held], now: datetime) -> tuple[Dro
             base=Place(row.base_lat_deg, row.base_lon_deg),
             busy=tuple(busy[row.id]),
             blocks=drone_readiness(records[row.id], now).blocks,
+            max_gust_mps=limits.get(row.model, _ANY_WEATHER)[0],
+            max_rain_mm_h=limits.get(row.model, _ANY_WEATHER)[1],
         )
         for row in session.scalars(select(models.Drone).order_by(models.Drone.id))
         if not row.retired
     )
+
+
+def _limits(session: Session) -> dict[str, tuple[float | None, float | None]]:
+    """(strongest gust in m/s, hardest rain in mm/h) of each model whose limits are known."""
+    return {
+        row.name: (row.max_gust_mps, row.max_rain_mm_h)
+        for row in session.scalars(select(models.DroneModel))
+    }
 
 
 def _pilots(session: Session, held: Iterable[_Held], now: datetime) -> tuple[Pilot, ...]:
@@ -234,18 +255,23 @@ def pack_types(session: Session) -> tuple[PackType, ...]:
     )
 
 
-def _jobs(
+def _daylight(drones: tuple[Drone, ...], now: datetime, until: datetime) -> tuple[Window, ...]:
+    """The days' light in the middle of the bases; a region's edges differ by a minute or two."""
+    if not drones:
+        return ()
+    lat_deg = sum(drone.base.lat_deg for drone in drones) / len(drones)
+    lon_deg = sum(drone.base.lon_deg for drone in drones) / len(drones)
+    return daylight(now, until + timedelta(days=1), Place(lat_deg, lon_deg))
+
+
+def _open_requests(
     session: Session,
-    drones: tuple[Drone, ...],
-    movable: Iterable[models.Assignment],
     held_requests: set[int],
     now: datetime,
     until: datetime,
     wanted: set[int] | None,
-) -> tuple[Job, ...]:
-    standing = {row.request_id: row for row in movable}
-    parsed = agreements(session)
-    bases = tuple(dict.fromkeys(drone.base for drone in drones))
+) -> list[models.Request]:
+    """What may still be planned; wanted limits it to some requests."""
     query = (
         select(models.Request)
         .where(
@@ -257,20 +283,34 @@ def _jobs(
     )
     if wanted is not None:
         query = query.where(models.Request.id.in_(wanted))
+    return [row for row in session.scalars(query) if row.id not in held_requests]
+
+
+def _jobs(
+    session: Session,
+    rows: list[models.Request],
+    drones: tuple[Drone, ...],
+    movable: Iterable[models.Assignment],
+    now: datetime,
+    speed: SpeedTable,
+) -> tuple[Job, ...]:
+    standing = {row.request_id: row for row in movable}
+    parsed = agreements(session)
+    cleared = clearances(session, [row.id for row in rows])
+    bases = tuple(dict.fromkeys(drone.base for drone in drones))
     return tuple(
         job_of(
-            demand_of(row, parsed[row.sla_version_id]),
+            demand_of(row, parsed[row.sla_version_id], cleared.get(row.id, FREE_AIRSPACE)),
             now=now,
             bases=bases,
-            speed=DEFAULT_SPEED,
+            speed=speed,
             standing=_standing_of(standing.get(row.id)),
         )
-        for row in session.scalars(query)
-        if row.id not in held_requests
+        for row in rows
     )
 
 
-def demand_of(row: models.Request, sla: Sla) -> Demand:
+def demand_of(row: models.Request, sla: Sla, clearance: Clearance = FREE_AIRSPACE) -> Demand:
     """The request's row as a demand."""
     return Demand(
         request_id=row.id,
@@ -286,6 +326,8 @@ def demand_of(row: models.Request, sla: Sla) -> Demand:
         ),
         submitted_at=row.submitted_at,
         sla=sla,
+        daylight_only=row.kind in sla.hours.daylight_kinds,
+        clearance=clearance,
     )
 
 

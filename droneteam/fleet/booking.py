@@ -68,6 +68,7 @@ def _draft_job(situation: Situation, actor: Actor, draft: RequestDraft, now: dat
         ),
         submitted_at=now,
         sla=situation.sla,
+        daylight_only=draft.kind.value in situation.sla.hours.daylight_kinds,
     )
     bases = tuple(dict.fromkeys(drone.base for drone in problem.drones))
     return job_of(demand, now=now, bases=bases, speed=problem.speed)

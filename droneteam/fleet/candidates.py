@@ -73,6 +73,8 @@ def slot_reason(problem: Problem, job: Job, slot: Slot) -> Reason | None:
     """Says what forbids the slot whoever flies; None when nothing does."""
     if job.cleared_from is not None and slot.start_at < job.cleared_from:
         return Reason("airspace.pending", {"from": job.cleared_from.isoformat()})
+    if job.cleared_until is not None and slot.end_at > job.cleared_until:
+        return Reason("airspace.ends", {"until": job.cleared_until.isoformat()})
     if job.daylight_only and not any(
         light.start_at <= slot.start_at and slot.end_at <= light.end_at
         for light in problem.daylight

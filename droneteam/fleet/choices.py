@@ -163,7 +163,8 @@ def _minutes_up(length_us: Ints) -> Ints:
 def _raw(problem: Problem, bases: Sequence[Place]) -> dict[str, Ints]:
     """One row for each job, allowed slot and base, by the clock alone."""
     restricted = bool(problem.daylight) or any(
-        job.daylight_only or job.cleared_from is not None for job in problem.jobs
+        job.daylight_only or job.cleared_from is not None or job.cleared_until is not None
+        for job in problem.jobs
     )
     rows: list[tuple[int, ...]] = []
     for index, job in enumerate(problem.jobs):

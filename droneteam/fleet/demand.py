@@ -13,8 +13,23 @@ from droneteam.fleet.terms import Reason, Window
 
 
 @dataclass(frozen=True, slots=True)
+class Clearance:
+    """What the airspace allows a task: from when, until when, or why not at all."""
+
+    from_at: datetime | None = None
+    until_at: datetime | None = None
+    block: Reason | None = None
+
+
+FREE_AIRSPACE = Clearance()
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
-    """What one request wants, with the agreement that held when it was submitted."""
+    """What one request wants, with the agreement that held when it was submitted.
+
+    daylight_only : the agreement lets this kind of task fly in daylight only
+    """
 
     request_id: int
     organisation_id: int
@@ -24,6 +39,8 @@ class Demand:
     requirement: Requirement
     submitted_at: datetime
     sla: Sla
+    daylight_only: bool = False
+    clearance: Clearance = FREE_AIRSPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +62,8 @@ def job_of(
     """The job with every start time that still makes sense now."""
     rules = demand.sla.classes[demand.priority]
     needs = demand.requirement
-    past = demand.window.end_at <= now
-    slots = () if past else _slots(demand, rules, now, bases, speed)
+    blocks = _blocks(demand, now)
+    slots = () if blocks else _slots(demand, rules, now, bases, speed)
     return Job(
         request_id=demand.request_id,
         organisation_id=demand.organisation_id,
@@ -62,8 +79,19 @@ def job_of(
         emergency=rules.emergency,
         exempt=rules.exempt,
         published=standing.placement if standing else None,
-        blocks=(Reason("window.past"),) if past else (),
+        blocks=blocks,
+        daylight_only=demand.daylight_only,
+        cleared_from=demand.clearance.from_at,
+        cleared_until=demand.clearance.until_at,
     )
+
+
+def _blocks(demand: Demand, now: datetime) -> tuple[Reason, ...]:
+    """What settles, before anybody looks for a slot, that there is none."""
+    if demand.window.end_at <= now:
+        return (Reason("window.past"),)
+    block = demand.clearance.block
+    return () if block is None else (block,)
 
 
 def _due_at(demand: Demand, rules: PriorityClass) -> datetime | None:

@@ -41,6 +41,16 @@ class Drone(Base):
     maintenance_rules: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
 
 
+class DroneModel(Base):
+    """A model of drone and the weather that its maker allows; None where it sets no limit."""
+
+    __tablename__ = "drone_model"
+
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    max_gust_mps: Mapped[float | None]
+    max_rain_mm_h: Mapped[float | None]
+
+
 class BatteryType(Base):
     """A kind of battery pack."""
 
@@ -64,6 +74,20 @@ class Battery(Base):
     cycles: Mapped[int] = mapped_column(default=0)
     health_pct: Mapped[int] = mapped_column(default=100)
     charged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class BatteryMeasurement(Base):
+    """A pack's health as somebody measured it; append-only."""
+
+    __tablename__ = "battery_measurement"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    battery_id: Mapped[int] = mapped_column(ForeignKey("battery.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    health_pct: Mapped[int]
+    cycles: Mapped[int]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
 class Payload(Base):
@@ -77,6 +101,18 @@ class Payload(Base):
     capabilities: Mapped[list[str]] = mapped_column(JSON)
     fits_models: Mapped[list[str]] = mapped_column(JSON)
     drone_id: Mapped[int | None] = mapped_column(ForeignKey("drone.id"), index=True)
+
+
+class Mounting(Base):
+    """A payload was put on a drone, or taken off where the drone is None; append-only."""
+
+    __tablename__ = "mounting"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    payload_id: Mapped[int] = mapped_column(ForeignKey("payload.id"), index=True)
+    drone_id: Mapped[int | None] = mapped_column(ForeignKey("drone.id"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
 class Pilot(Base):
@@ -101,6 +137,8 @@ class Credential(Base):
     number: Mapped[str] = mapped_column(String(60))
     valid_from: Mapped[date]
     valid_until: Mapped[date]
+    ended_on: Mapped[date | None]
+    """The last day on which it held, where it was taken away before its end."""
 
 
 class PilotFlight(Base):
@@ -342,6 +380,69 @@ class Escalation(Base):
     seen_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
+class RegistryNotice(Base):
+    """Something that ends or falls due soon, told once; its key says what and when."""
+
+    __tablename__ = "registry_notice"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    subject: Mapped[str] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(40))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seen_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class ForecastRow(Base):
+    """The weather that a source expected for one period when it issued it; append-only."""
+
+    __tablename__ = "forecast"
+    __table_args__ = (UniqueConstraint("source", "issued_at", "start_at", "end_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(String(60))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    start_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    end_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    gust_mps: Mapped[float]
+    rain_mm_h: Mapped[float]
+    entered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    entered_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class AirspaceStep(Base):
+    """Where a request's airspace approval stands from now on; append-only, the last one holds."""
+
+    __tablename__ = "airspace_step"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(20))
+    authority: Mapped[str] = mapped_column(String(120))
+    reference: Mapped[str] = mapped_column(String(120))
+    from_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    until_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class SpeedRow(Base):
+    """How fast crews drive, from a date on; append-only."""
+
+    __tablename__ = "speed_table"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    effective_from: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    bands: Mapped[list[list[float]]] = mapped_column(JSON)
+    detour: Mapped[float]
+    emergency_factor: Mapped[float]
+    reason: Mapped[str] = mapped_column(Text)
+    entered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    entered_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
 class CalendarFeed(Base):
     """An address under which a calendar program reads one zone's, drone's or pilot's tasks.
 
@@ -384,3 +485,8 @@ make_append_only(RequestEvent)
 make_append_only(LedgerRow)
 make_append_only(LoanRow)
 make_append_only(Flight)
+make_append_only(BatteryMeasurement)
+make_append_only(Mounting)
+make_append_only(ForecastRow)
+make_append_only(AirspaceStep)
+make_append_only(SpeedRow)

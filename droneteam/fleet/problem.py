@@ -43,6 +43,19 @@ class SpeedTable:
     detour: float = 1.3
     emergency_factor: float = 1.4
 
+    def __post_init__(self) -> None:
+        limits = [up_to for up_to, _ in self.bands]
+        if not self.bands or limits != sorted(set(limits)) or limits[0] <= 0.0:
+            raise InputError("the bands' distances must rise from above 0 km", field="bands")
+        for name, values, low, high in (
+            ("bands", [kmh for _, kmh in self.bands], 1.0, 200.0),
+            ("detour", [self.detour], 1.0, 5.0),
+            ("emergency_factor", [self.emergency_factor], 1.0, 3.0),
+        ):
+            wrong = [value for value in values if not low <= value <= high]  # also NaN
+            if wrong:
+                raise InputError(f"{name}: {wrong[0]} outside [{low:g}, {high:g}]", field=name)
+
     def minutes(self, start: Place, end: Place, *, emergency: bool = False) -> int:
         """Whole minutes on the road, rounded up."""
         road_km = (
@@ -164,7 +177,8 @@ class Job:
     setup_min : how long before the slot starts the crew arrives
     wanted_at : the start that the requester asked for
     daylight_only : the task is of no use, or not allowed, outside the problem's daylight
-    cleared_from : the airspace is not approved before it; None where no approval is needed
+    cleared_from, cleared_until : the airspace is not approved before and after them; None where
+    no approval is needed
     blocks : reasons, settled before, for which no slot exists
     """
 
@@ -185,10 +199,13 @@ class Job:
     blocks: tuple[Reason, ...] = ()
     daylight_only: bool = False
     cleared_from: datetime | None = None
+    cleared_until: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.cleared_from is not None:
-            check_aware(self.cleared_from, "cleared_from")
+        for name in ("cleared_from", "cleared_until"):
+            at = getattr(self, name)
+            if at is not None:
+                check_aware(at, name)
         check_priority(self.priority)
         if self.crew < 1:
             raise InputError(f"crew {self.crew} is below 1", field="crew")

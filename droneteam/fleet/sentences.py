@@ -90,6 +90,26 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Het luchtruim is pas vrijgegeven vanaf {from}.",
         "The airspace is approved only from {from}.",
     ),
+    "airspace.ends": (
+        "L'espace aérien n'est autorisé que jusqu'à {until}.",
+        "Het luchtruim is maar vrijgegeven tot {until}.",
+        "The airspace is approved only until {until}.",
+    ),
+    "airspace.needed": (
+        "L'espace aérien demande une autorisation que personne n'a encore demandée.",
+        "Het luchtruim vraagt een toelating die nog niemand heeft aangevraagd.",
+        "The airspace needs an approval that nobody has asked for yet.",
+    ),
+    "airspace.asked": (
+        "L'autorisation de l'espace aérien est demandée à {authority} ; pas encore de réponse.",
+        "De toelating voor het luchtruim is gevraagd aan {authority}; nog geen antwoord.",
+        "The airspace approval has been asked from {authority}; there is no answer yet.",
+    ),
+    "airspace.refused": (
+        "{authority} a refusé l'espace aérien ({reference}).",
+        "{authority} heeft het luchtruim geweigerd ({reference}).",
+        "{authority} refused the airspace ({reference}).",
+    ),
     "slot.dark": (
         "À {start} il ne fait pas jour jusqu'à la fin, et la mission en a besoin.",
         "Om {start} is er niet tot het einde daglicht, en de opdracht vraagt dat.",

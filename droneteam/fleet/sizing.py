@@ -16,6 +16,7 @@ from droneteam.fleet.fleetsize import Airframe, Call, SizeOutcome, fleet_of, rep
 from droneteam.fleet.inventory import capabilities
 from droneteam.fleet.problem import Place
 from droneteam.fleet.requirements import requirement
+from droneteam.fleet.speeds import speed_at
 from droneteam.fleet.terms import RequestKind, RequestState, Window
 from droneteam.fleet.yearly import year_bounds
 
@@ -43,7 +44,8 @@ def simulate_year(
     pilots = crews if crews is not None else session.scalar(active) or 0
     sla = agreement(version_at(session, now))
     calls = year_calls(session, year)
-    return [replay(calls, fleet, pilots, sla) for fleet in fleets]
+    speed = speed_at(session, now)
+    return [replay(calls, fleet, pilots, sla, speed=speed) for fleet in fleets]
 
 
 def year_calls(session: Session, year: int) -> list[Call]:

@@ -143,6 +143,7 @@ def _with_request(problem: Problem, sla: Sla, one: Supposition) -> Problem:
         requirement=needs,
         submitted_at=problem.now,
         sla=sla,
+        daylight_only=one.request_kind.value in sla.hours.daylight_kinds,
     )
     bases = tuple(dict.fromkeys(drone.base for drone in problem.drones))
     job: Job = job_of(demand, now=problem.now, bases=bases, speed=problem.speed)
