@@ -1,7 +1,7 @@
-"""The watch over every request's clocks: raises escalations and expires what nobody served.
+"""The watch over clocks and due dates: escalations, expiries, and what ends or falls due soon.
 
 What is due follows from the database alone, so a watch that was interrupted goes on where it
-stopped, and any number of them may run: each escalation is raised once.
+stopped, and any number of them may run: each escalation and notice is raised once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from droneteam import db
 from droneteam.accounts import SYSTEM
+from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,19 @@ PERIOD_S = 5.0
 
 
 def watch_once(engine: Engine, now: datetime) -> int:
-    """How many escalations were raised and requests expired; asks for no lock without need."""
+    """How much was raised, expired and told; asks for no lock without need."""
     with db.read_scope(engine) as session:
-        idle = not fleet.due_escalations(session, now) and not fleet.due_expiries(session, now)
+        idle = not (
+            fleet.due_escalations(session, now)
+            or fleet.due_expiries(session, now)
+            or fleet.due_notices(session, now)
+        )
     if idle:
         return 0
     with db.session_scope(engine) as session:
         raised = fleet.raise_escalations(session, SYSTEM, now)
         expired = fleet.expire_requests(session, SYSTEM, now)
+        notices = fleet.raise_notices(session, SYSTEM, now)
     for view in raised:
         logger.warning(
             "request %d: %s clock at %.0f %%, telling %s",
@@ -40,7 +46,9 @@ def watch_once(engine: Engine, now: datetime) -> int:
             100 * view.fraction,
             view.told,
         )
-    return len(raised) + len(expired)
+    for notice in notices:
+        logger.warning("%s: %s", notice.subject, explain.sentence(notice.reason, "en"))
+    return len(raised) + len(expired) + len(notices)
 
 
 def watch_loop(engine: Engine, stop: threading.Event) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
@@ -23,6 +23,7 @@ from droneteam.fleet import models, records
 from droneteam.fleet.head import touch_head
 from droneteam.fleet.registry import Credential, MaintenanceRule
 from droneteam.fleet.terms import Window
+from droneteam.fleet.upkeep import check_limits
 from droneteam.geo import check_lat_lon
 
 EXPORTERS = ("administrator", "manager", "auditor", "coordinator")
@@ -41,52 +42,75 @@ class Imported:
 def export_registry(session: Session, actor: Actor) -> records.Registry:
     """Everything that the registry and the logbook hold."""
     require_role(actor, *EXPORTERS)
-    drones = {row.id: row.serial for row in session.scalars(select(models.Drone))}
-    pilots = {row.id: row.name for row in session.scalars(select(models.Pilot))}
+    export = _Export(session)
+    return records.Registry(**{part: export.part(part) for part in records.KINDS})
 
-    def plain(kind: type[Any], table: type[Any], **named: Any) -> tuple[Any, ...]:
-        """One record per row; named gives the members that are no columns."""
+
+def export_part(session: Session, part: str) -> tuple[Any, ...]:
+    """The records of one kind, for callers that have checked the role."""
+    return _Export(session).part(part)
+
+
+_TABLES: dict[str, type[Any]] = {
+    "drone_models": models.DroneModel,
+    "battery_types": models.BatteryType,
+    "batteries": models.Battery,
+    "measurements": models.BatteryMeasurement,
+    "drones": models.Drone,
+    "pilots": models.Pilot,
+    "payloads": models.Payload,
+    "mountings": models.Mounting,
+    "credentials": models.Credential,
+    "absences": models.Absence,
+    "maintenance": models.Maintenance,
+    "logbook": models.Flight,
+}
+"""The table of each kind of record, what others name first."""
+
+
+class _Export:
+    """One export under way; row numbers become the names that people write on things."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._drones = {row.id: row.serial for row in session.scalars(select(models.Drone))}
+        self._pilots = {row.id: row.name for row in session.scalars(select(models.Pilot))}
+        self._packs = {row.id: row.label for row in session.scalars(select(models.Battery))}
+        self._payloads = {row.id: row.serial for row in session.scalars(select(models.Payload))}
+
+    def part(self, part: str) -> tuple[Any, ...]:
+        """The records of one kind in the order of their keys."""
+        if part == "experience":
+            return self._experience()
+        kind = records.KINDS[part]
         names = [field.name for field in fields(kind)]
         made = [
-            kind(**{n: named[n](row) if n in named else getattr(row, n) for n in names})
-            for row in session.scalars(select(table))
+            kind(**{name: self._member(row, name) for name in names})
+            for row in self._session.scalars(select(_TABLES[part]))
         ]
         return tuple(sorted(made, key=lambda record: str(records.key_of(record))))
 
-    return records.Registry(
-        battery_types=plain(records.BatteryTypeRecord, models.BatteryType),
-        batteries=plain(records.BatteryRecord, models.Battery),
-        drones=plain(records.DroneRow, models.Drone),
-        payloads=plain(
-            records.PayloadRecord, models.Payload, drone_serial=lambda r: drones.get(r.drone_id)
-        ),
-        pilots=plain(records.PilotRow, models.Pilot),
-        credentials=plain(
-            records.CredentialRecord, models.Credential, pilot=lambda r: pilots[r.pilot_id]
-        ),
-        absences=plain(records.AbsenceRecord, models.Absence, pilot=lambda r: pilots[r.pilot_id]),
-        maintenance=plain(
-            records.MaintenanceRow, models.Maintenance, drone_serial=lambda r: drones[r.drone_id]
-        ),
-        experience=_experience(session, pilots),
-        logbook=plain(
-            records.FlightRecord,
-            models.Flight,
-            drone_serial=lambda r: drones[r.drone_id],
-            pilot=lambda r: pilots[r.pilot_id],
-            drone_then=lambda r: dict(r.drone),
-            pilot_then=lambda r: dict(r.pilot),
-            packs_then=lambda r: [dict(pack) for pack in r.packs],
-        ),
-    )
+    def _member(self, row: Any, name: str) -> Any:
+        match name:
+            case "drone_serial":
+                return self._drones.get(row.drone_id)
+            case "pilot":
+                return self._pilots[row.pilot_id]
+            case "battery":
+                return self._packs[row.battery_id]
+            case "payload_serial":
+                return self._payloads[row.payload_id]
+            case "packs_then":
+                return [dict(pack) for pack in row.packs]
+        return getattr(row, _RENAMED.get(name, name))
 
-
-def _experience(session: Session, pilots: dict[int, str]) -> tuple[records.ExperienceRecord, ...]:
-    days = Counter(
-        (pilots[row.pilot_id], row.flown_on) for row in session.scalars(select(models.PilotFlight))
-    )
-    made = [records.ExperienceRecord(name, day, count) for (name, day), count in days.items()]
-    return tuple(sorted(made, key=lambda record: str(records.key_of(record))))
+    def _experience(self) -> tuple[records.ExperienceRecord, ...]:
+        days = Counter(
+            (self._pilots[row.pilot_id], row.flown_on)
+            for row in self._session.scalars(select(models.PilotFlight))
+        )
+        made = [records.ExperienceRecord(name, day, n) for (name, day), n in days.items()]
+        return tuple(sorted(made, key=lambda record: str(records.key_of(record))))
 
 
 def import_registry(
@@ -103,23 +127,37 @@ def import_registry(
         The file contradicts the logbook or the history of services.
     """
     require_role(actor, *IMPORTERS)
+    return store_registry(session, actor, registry, now)
+
+
+def store_registry(
+    session: Session, actor: Actor, registry: records.Registry, now: datetime
+) -> Imported:
+    """As `import_registry`, for callers that have checked the role."""
     check_registry(registry)
     touch_head(session)
+    _check_unique(session, registry.drones)
     run = _Import(session)
-    run.put("battery_types", models.BatteryType, registry.battery_types)
-    run.put("batteries", models.Battery, registry.batteries)
-    run.put("drones", models.Drone, registry.drones)
-    run.put("pilots", models.Pilot, registry.pilots)
-    run.put("payloads", models.Payload, registry.payloads)
-    run.put("credentials", models.Credential, registry.credentials)
-    run.put("absences", models.Absence, registry.absences)
-    run.put("maintenance", models.Maintenance, registry.maintenance)
-    run.grow_experience(registry.experience)
-    run.put("logbook", models.Flight, registry.logbook)
+    for part, table in _TABLES.items():
+        if part == "logbook":
+            run.grow_experience(registry.experience)
+        run.put(part, table, getattr(registry, part))
     done = Imported(dict(run.added), dict(run.changed))
     facts = {"added": done.added, "changed": done.changed}
     audit.append(session, actor, action="registry.import", subject="registry", at=now, facts=facts)
     return done
+
+
+def _check_unique(session: Session, drones: tuple[records.DroneRow, ...]) -> None:
+    """Nothing, when no two drones would share a name or a Remote ID; Conflict otherwise."""
+    rows = session.scalars(select(models.Drone))
+    after = {row.serial: (row.name, row.remote_id_serial) for row in rows}
+    after |= {row.serial: (row.name, row.remote_id_serial) for row in drones}
+    for place, what in enumerate(("name", "Remote ID serial")):
+        count = Counter(named[place] for named in after.values())
+        twice = [value for value, n in count.items() if n > 1]
+        if twice:
+            raise Conflict(f"two drones would have the {what} {twice[0]!r}")
 
 
 def check_registry(registry: records.Registry) -> None:
@@ -135,6 +173,14 @@ def check_registry(registry: records.Registry) -> None:
         _natural(f"battery {pack.label}", cycles=pack.cycles, health_pct=pack.health_pct)
         if pack.health_pct > 100:
             raise InputError(f"battery {pack.label}: health_pct {pack.health_pct} is above 100")
+    for measured in registry.measurements:
+        _natural(f"measurement of {measured.battery}", cycles=measured.cycles)
+        if not 0 <= measured.health_pct <= 100:
+            raise InputError(
+                f"{measured.battery}: health_pct {measured.health_pct} is no percentage"
+            )
+    for model in registry.drone_models:
+        check_limits((model.max_gust_mps, model.max_rain_mm_h))
     for kind in registry.battery_types:
         if min(kind.endurance_min, kind.charge_min, kind.per_flight, kind.max_cycles) < 1:
             raise InputError(f"battery type {kind.name}: a value is below 1")
@@ -184,7 +230,7 @@ def _check_rule(where: str, rule: dict[str, Any]) -> None:
 
 
 _RENAMED = {"drone_then": "drone", "pilot_then": "pilot", "packs_then": "packs"}
-_HISTORY = (models.Maintenance, models.Flight)
+_HISTORY = (models.Maintenance, models.Flight, models.BatteryMeasurement, models.Mounting)
 """What only grows."""
 
 
@@ -214,11 +260,21 @@ class _Import:
         self._session.flush()
 
     def _row_key(self, kind: type[Any], row: Any) -> tuple[Any, ...]:
-        named = {
-            "pilot": lambda: self._session.get_one(models.Pilot, row.pilot_id).name,
-            "drone_serial": lambda: self._session.get_one(models.Drone, row.drone_id).serial,
-        }
-        return tuple(named[n]() if n in named else getattr(row, n) for n in kind.KEY)
+        return tuple(self._key_member(row, name) for name in kind.KEY)
+
+    def _key_member(self, row: Any, name: str) -> Any:
+        """A member of the row's key; row numbers have become names."""
+        get = self._session.get_one
+        match name:
+            case "pilot":
+                return get(models.Pilot, row.pilot_id).name
+            case "drone_serial":
+                return None if row.drone_id is None else get(models.Drone, row.drone_id).serial
+            case "battery":
+                return get(models.Battery, row.battery_id).label
+            case "payload_serial":
+                return get(models.Payload, row.payload_id).serial
+        return getattr(row, name)
 
     def _columns(self, record: Any, part: str) -> dict[str, Any]:
         """The record's values by column; names have become row numbers."""
@@ -229,6 +285,10 @@ class _Import:
                 values["drone_id"] = None if value is None else self._drone_id(value, part)
             elif field.name == "pilot":
                 values["pilot_id"] = self._pilot_id(value, part)
+            elif field.name == "battery":
+                values["battery_id"] = self._named(models.Battery.label, value, part)
+            elif field.name == "payload_serial":
+                values["payload_id"] = self._named(models.Payload.serial, value, part)
             elif field.name in ("type", "pack_type"):
                 values[field.name] = self._pack_type(value, part)
             else:
@@ -263,19 +323,22 @@ class _Import:
         self._session.flush()
 
     def _drone_id(self, serial: str, part: str) -> int:
-        query = select(models.Drone.id).where(models.Drone.serial == serial)
-        return self._found(self._session.scalar(query), f"{part}: no drone of serial {serial!r}")
+        return self._named(models.Drone.serial, serial, part)
 
     def _pilot_id(self, name: str, part: str) -> int:
-        query = select(models.Pilot.id).where(models.Pilot.name == name)
-        return self._found(self._session.scalar(query), f"{part}: no pilot {name!r}")
+        return self._named(models.Pilot.name, name, part)
+
+    def _named(self, column: InstrumentedAttribute[str], value: str, part: str) -> int:
+        """The number of the row whose column holds the value."""
+        table = column.class_
+        row_id: int | None = self._session.scalar(select(table.id).where(column == value))
+        if row_id is None:
+            kind = table.__tablename__
+            what = "" if column.key == "name" else f" of {column.key}"
+            raise InputError(f"{part}: no {kind}{what} {value!r}", field="file")
+        return row_id
 
     def _pack_type(self, name: str, part: str) -> str:
         if self._session.get(models.BatteryType, name) is None:
             raise InputError(f"{part}: no battery type {name!r}", field="file")
         return name
-
-    def _found(self, row_id: int | None, problem: str) -> int:
-        if row_id is None:
-            raise InputError(problem, field="file")
-        return row_id

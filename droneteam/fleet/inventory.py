@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.head import touch_head
+from droneteam.fleet.hours import to_local
 from droneteam.fleet.registry import (
     CURRENCY_DAYS,
     Credential,
@@ -67,7 +68,7 @@ def list_batteries(session: Session, actor: Actor) -> list[BatteryView]:
     require_role(actor, *sorted(TEAM_ROLES))
     records = pack_records(session)
     rows = session.scalars(select(models.Battery).order_by(models.Battery.label))
-    return [_battery_view(row, pack_readiness(records[row.id])) for row in rows]
+    return [_battery_view(row, records[row.id]) for row in rows]
 
 
 def report_defect(session: Session, actor: Actor, drone_id: int, text: str, now: datetime) -> int:
@@ -129,7 +130,7 @@ def _drone_record(row: models.Drone, kept: list[models.Maintenance]) -> DroneRec
         retired=row.retired,
         rules=tuple(MaintenanceRule(**rule) for rule in row.maintenance_rules),
         services=tuple(
-            MaintenanceRecord(done.rule or "", done.at.date(), done.flight_h, done.cycles)
+            MaintenanceRecord(done.rule or "", to_local(done.at).date(), done.flight_h, done.cycles)
             for done in kept
             if done.kind == "service"
         ),
@@ -172,7 +173,9 @@ def pilot_records(session: Session, now: datetime) -> dict[int, PilotRecord]:
             name=row.name,
             active=row.active,
             credentials=tuple(
-                Credential(own.kind, own.valid_from, own.valid_until) for own in held[row.id]
+                Credential(own.kind, own.valid_from, last_day(own))
+                for own in held[row.id]
+                if last_day(own) >= own.valid_from
             ),
             absences=tuple(Window(own.start_at, own.end_at) for own in away[row.id]),
             flown_on=tuple(flown[row.id]),
@@ -181,13 +184,25 @@ def pilot_records(session: Session, now: datetime) -> dict[int, PilotRecord]:
     }
 
 
+def last_day(row: models.Credential) -> date:
+    """The last day on which the credential holds."""
+    return row.valid_until if row.ended_on is None else min(row.ended_on, row.valid_until)
+
+
 def pack_records(session: Session) -> dict[int, PackRecord]:
     """Every battery pack as the readiness rules see it, by id."""
     query = select(models.Battery, models.BatteryType).join(
         models.BatteryType, models.Battery.type == models.BatteryType.name
     )
     return {
-        row.id: PackRecord(row.id, row.label, row.cycles, kind.max_cycles, row.health_pct)
+        row.id: PackRecord(
+            row.id,
+            row.label,
+            row.cycles,
+            kind.max_cycles,
+            row.health_pct,
+            retired=row.retired_at is not None,
+        )
         for row, kind in session.execute(query)
     }
 
@@ -219,6 +234,9 @@ def _drone_view(row: models.Drone, able: frozenset[str], readiness: Readiness) -
         ready=readiness.ready,
         reasons=readiness.blocks,
         warnings=readiness.warnings,
+        low_noise=row.low_noise,
+        sensitive_allowed=row.sensitive_allowed,
+        retired=row.retired,
     )
 
 
@@ -230,7 +248,9 @@ def _pilot_view(
         name=row.name,
         user_id=row.user_id,
         credentials=tuple(
-            CredentialView(own.kind, own.number, own.valid_from, own.valid_until)
+            CredentialView(
+                own.id, own.kind, own.number, own.valid_from, own.valid_until, own.ended_on
+            )
             for own in sorted(held, key=lambda own: (own.kind, own.valid_from))
         ),
         ready=readiness.ready,
@@ -239,7 +259,8 @@ def _pilot_view(
     )
 
 
-def _battery_view(row: models.Battery, readiness: Readiness) -> BatteryView:
+def _battery_view(row: models.Battery, record: PackRecord) -> BatteryView:
+    readiness = pack_readiness(record)
     return BatteryView(
         id=row.id,
         label=row.label,
@@ -250,4 +271,6 @@ def _battery_view(row: models.Battery, readiness: Readiness) -> BatteryView:
         ready=readiness.ready,
         reasons=readiness.blocks,
         warnings=readiness.warnings,
+        max_cycles=record.max_cycles,
+        retired_at=row.retired_at,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
@@ -136,7 +136,7 @@ def _row(
         pilot_id=pilot.id,
         took_off_at=entry.took_off_at.astimezone(UTC),
         landed_at=entry.landed_at.astimezone(UTC),
-        drone=drone_snapshot(drone),
+        drone=drone_snapshot(session, drone),
         pilot=_pilot_snapshot(session, pilot, entry.took_off_at),
         packs=[
             {
@@ -151,8 +151,14 @@ def _row(
     )
 
 
-def drone_snapshot(drone: models.Drone) -> dict[str, Any]:
+def drone_snapshot(session: Session, drone: models.Drone) -> dict[str, Any]:
     """The drone's facts as they are now, for a record that outlives them."""
+    model = session.get(models.DroneModel, drone.model)
+    mounted = session.scalars(
+        select(models.Payload)
+        .where(models.Payload.drone_id == drone.id)
+        .order_by(models.Payload.serial)
+    )
     return {
         "name": drone.name,
         "model": drone.model,
@@ -162,6 +168,11 @@ def drone_snapshot(drone: models.Drone) -> dict[str, Any]:
         "firmware": drone.firmware,
         "flight_h": round(drone.flight_h, 4),
         "cycles": drone.cycles,
+        "payloads": [{"model": row.model, "serial": row.serial} for row in mounted],
+        "low_noise": drone.low_noise,
+        "sensitive_allowed": drone.sensitive_allowed,
+        "max_gust_mps": None if model is None else model.max_gust_mps,
+        "max_rain_mm_h": None if model is None else model.max_rain_mm_h,
     }
 
 
@@ -174,6 +185,7 @@ def _pilot_snapshot(session: Session, pilot: models.Pilot, at: datetime) -> dict
             models.Credential.pilot_id == pilot.id,
             models.Credential.valid_from <= day,
             models.Credential.valid_until >= day,
+            or_(models.Credential.ended_on.is_(None), models.Credential.ended_on >= day),
         )
         .order_by(models.Credential.kind, models.Credential.number)
     )

@@ -16,7 +16,7 @@ import json
 import math
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -39,6 +39,16 @@ class BatteryTypeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DroneModelRecord:
+    """A model of drone and the weather that it takes."""
+
+    name: str
+    max_gust_mps: float | None
+    max_rain_mm_h: float | None
+    KEY: ClassVar[tuple[str, ...]] = ("name",)
+
+
+@dataclass(frozen=True, slots=True)
 class BatteryRecord:
     """A battery pack."""
 
@@ -47,7 +57,19 @@ class BatteryRecord:
     cycles: int
     health_pct: int
     charged_at: datetime | None
+    retired_at: datetime | None = None
     KEY: ClassVar[tuple[str, ...]] = ("label",)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementRecord:
+    """A battery pack's health as somebody measured it."""
+
+    battery: str
+    at: datetime
+    health_pct: int
+    cycles: int
+    KEY: ClassVar[tuple[str, ...]] = ("battery", "at", "health_pct", "cycles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,16 @@ class PayloadRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class MountingRecord:
+    """A payload was put on a drone, or taken off where drone_serial is None."""
+
+    payload_serial: str
+    at: datetime
+    drone_serial: str | None
+    KEY: ClassVar[tuple[str, ...]] = ("payload_serial", "at", "drone_serial")
+
+
+@dataclass(frozen=True, slots=True)
 class PilotRow:
     """A pilot."""
 
@@ -104,6 +136,7 @@ class CredentialRecord:
     number: str
     valid_from: date
     valid_until: date
+    ended_on: date | None = None
     KEY: ClassVar[tuple[str, ...]] = ("pilot", "kind", "number", "valid_from")
 
 
@@ -161,10 +194,13 @@ class FlightRecord:
 
 
 Record = (
-    BatteryTypeRecord
+    DroneModelRecord
+    | BatteryTypeRecord
     | BatteryRecord
+    | MeasurementRecord
     | DroneRow
     | PayloadRecord
+    | MountingRecord
     | PilotRow
     | CredentialRecord
     | AbsenceRecord
@@ -179,10 +215,13 @@ R = TypeVar("R")
 class Registry:
     """Everything; each tuple in the order of its records' keys."""
 
+    drone_models: tuple[DroneModelRecord, ...] = ()
     battery_types: tuple[BatteryTypeRecord, ...] = ()
     batteries: tuple[BatteryRecord, ...] = ()
+    measurements: tuple[MeasurementRecord, ...] = ()
     drones: tuple[DroneRow, ...] = ()
     payloads: tuple[PayloadRecord, ...] = ()
+    mountings: tuple[MountingRecord, ...] = ()
     pilots: tuple[PilotRow, ...] = ()
     credentials: tuple[CredentialRecord, ...] = ()
     absences: tuple[AbsenceRecord, ...] = ()
@@ -192,10 +231,13 @@ class Registry:
 
 
 KINDS: dict[str, type[Any]] = {
+    "drone_models": DroneModelRecord,
     "battery_types": BatteryTypeRecord,
     "batteries": BatteryRecord,
+    "measurements": MeasurementRecord,
     "drones": DroneRow,
     "payloads": PayloadRecord,
+    "mountings": MountingRecord,
     "pilots": PilotRow,
     "credentials": CredentialRecord,
     "absences": AbsenceRecord,
@@ -205,9 +247,25 @@ KINDS: dict[str, type[Any]] = {
 }
 
 
+def required_members(kind: type[Any]) -> frozenset[str]:
+    """The members that a record must give; those added by a later release may be left out."""
+    return frozenset(field.name for field in fields(kind) if field.default is MISSING)
+
+
 def key_of(record: Any) -> tuple[Any, ...]:
     """What names the record among its kind."""
     return tuple(getattr(record, name) for name in record.KEY)
+
+
+def plain_record(record: Any) -> dict[str, Any]:
+    """The record's members in their JSON form."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(record), default=_plain))
+    return plain
+
+
+def record_from(kind: type[R], values: Mapping[str, Any], where: str) -> R:
+    """One record from its members in their JSON form; InputError names the wrong one."""
+    return _record(kind, dict(values), where)
 
 
 def to_json(registry: Registry) -> str:
@@ -297,9 +355,9 @@ def from_csv(text: str, kind: type[R]) -> tuple[R, ...]:
         rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise InputError(f"{name}, line {reader.line_num}: {error}", field="file") from error
-    if not rows or sorted(rows[0][1]) != sorted(names):
+    head = rows[0][1] if rows else []
+    if len(set(head)) < len(head) or not required_members(kind) <= set(head) <= set(names):
         raise InputError(f"{name}: the header must name {', '.join(names)}", field="file")
-    head = rows[0][1]
     made = []
     for line, row in rows[1:]:
         where = f"{name}, line {line}"
@@ -343,10 +401,10 @@ def _record(kind: type[R], row: object, where: str) -> R:
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(row, dict):
         raise InputError(f"{where} is no object", field="file")
-    odd = sorted(set(row) ^ set(names))
+    odd = sorted(map(str, (set(row) - set(names)) | (required_members(kind) - set(row))))
     if odd:
         raise InputError(f"{where}: the member {odd[0]!r} is missing or unknown", field="file")
-    return kind(**{name: _value(row[name], hints[name], f"{where}: {name}") for name in names})
+    return kind(**{name: _value(row[name], hints[name], f"{where}: {name}") for name in row})
 
 
 def _value(value: Any, hint: Any, where: str) -> Any:

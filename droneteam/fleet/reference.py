@@ -196,6 +196,16 @@ _PAYLOADS: dict[str, tuple[list[str], list[str]]] = {
 }
 """Photogrammetry takes a mechanical or global shutter and RTK: the M3E's 4/3 camera and the P1."""
 
+_LIMITS = {
+    "Matrice 350 RTK": (12.0, 7.6),
+    "Matrice 30T": (12.0, 7.6),
+    "Mavic 3 Enterprise": (12.0, 0.0),
+    "Mavic 3 Thermal": (12.0, 0.0),
+    "Mini 4 Pro": (10.7, 0.0),
+}
+"""(gust in m/s, rain in mm/h): the maker's wind resistance; the models of class IP55 take moderate
+rain, which ends at 7.6 mm/h (AMS glossary), the others none."""
+
 _PACK_TYPES = {
     # endurance with reserve, charge on the scene, packs per flight, rated cycles, packs owned
     "TB65": (38, 60, 2, 400, 12),
@@ -262,6 +272,8 @@ def _pack_rows(session: Session) -> None:
 
 
 def _drone_rows(session: Session, today: date) -> None:
+    for name, (gust_mps, rain_mm_h) in _LIMITS.items():
+        session.add(models.DroneModel(name=name, max_gust_mps=gust_mps, max_rain_mm_h=rain_mm_h))
     for index, seed in enumerate(_DRONES, start=1):
         lat_deg, lon_deg = _BASES[seed.base]
         drone = models.Drone(

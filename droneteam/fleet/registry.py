@@ -18,12 +18,15 @@ CURRENCY_DAYS = 90
 CURRENCY_FLIGHTS = 3
 """Recent experience, by analogy with FCL.060(b): three flights within 90 days."""
 WARN_DAYS = 30
+WARN_CURRENCY_DAYS = 14
+"""A training flight is arranged within two weeks."""
 WARN_FRACTION = 0.9
 """Warn when this share of a maintenance interval or of a pack's life is used."""
 _SURELY_ANOTHER_DAY = timedelta(hours=25)
 """Not even the long day in October holds two moments this far apart."""
 MIN_PACK_HEALTH_PCT = 80
 """DJI's battery guidelines retire a pack whose capacity falls below four fifths."""
+WARN_PACK_HEALTH_PCT = 85
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class PackRecord:
     cycles: int
     max_cycles: int
     health_pct: int
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +181,16 @@ def drone_readiness(drone: DroneRecord, at: datetime) -> Readiness:
     for defect in open_defects(drone.defects, at):
         blocks.append(Reason("drone.defect", {"drone": drone.name, "text": defect.text}))
     for rule in drone.rules:
-        used = _used_fraction(drone, rule, at)
+        used = used_fraction(drone, rule, at)
+        since = last_service(drone, rule).done_on.isoformat()
         reason = Reason(
             "drone.service_overdue" if used >= 1.0 else "drone.service_soon",
-            {"drone": drone.name, "rule": rule.name, "used_pct": round(100 * used)},
+            {
+                "drone": drone.name,
+                "rule": rule.name,
+                "used_pct": round(100 * used),
+                "since": since,
+            },
         )
         if used >= 1.0:
             blocks.append(reason)
@@ -210,13 +220,18 @@ def check_release(defect: Defect, released_by: int) -> None:
         raise NotAllowed("a second person must release the defect: you reported it yourself")
 
 
-def _used_fraction(drone: DroneRecord, rule: MaintenanceRule, at: datetime) -> float:
-    """The most used of the rule's intervals since the last service; 1 when it is due."""
-    done = max(
+def last_service(drone: DroneRecord, rule: MaintenanceRule) -> MaintenanceRecord:
+    """The last service by the rule; before the first one, the drone's coming into service."""
+    return max(
         (record for record in drone.services if record.rule == rule.name),
         key=lambda record: record.done_on,
         default=MaintenanceRecord(rule.name, drone.in_service_since, 0.0, 0),
     )
+
+
+def used_fraction(drone: DroneRecord, rule: MaintenanceRule, at: datetime) -> float:
+    """The most used of the rule's intervals since the last service; 1 when it is due."""
+    done = last_service(drone, rule)
     days = (to_local(at).date() - done.done_on).days
     used = [0.0]
     if rule.every_flight_h is not None:
@@ -235,9 +250,12 @@ def pack_readiness(pack: PackRecord) -> Readiness:
         "cycles": pack.cycles,
         "health_pct": pack.health_pct,
     }
+    if pack.retired:
+        return Readiness(blocks=(Reason("pack.retired", params),))
     if pack.health_pct < MIN_PACK_HEALTH_PCT or pack.cycles >= pack.max_cycles:
         return Readiness(blocks=(Reason("pack.worn", params),))
-    if pack.cycles >= WARN_FRACTION * pack.max_cycles:
+    aged = pack.health_pct <= WARN_PACK_HEALTH_PCT
+    if aged or pack.cycles >= WARN_FRACTION * pack.max_cycles:
         return Readiness(warnings=(Reason("pack.worn_soon", params),))
     return Readiness()
 
@@ -255,7 +273,7 @@ def pilot_readiness(pilot: PilotRecord, required: Sequence[str], at: datetime) -
         blocks.append(
             Reason("pilot.not_current", {"pilot": pilot.name, "flights": CURRENCY_FLIGHTS})
         )
-    return Readiness(tuple(blocks), _expiry_warnings(pilot, at))
+    return Readiness(tuple(blocks), (*_expiry_warnings(pilot, at), *_currency_warning(pilot, at)))
 
 
 def missing_credentials(
@@ -279,6 +297,23 @@ def is_current(flown_on: Iterable[date], at: datetime) -> bool:
     today = to_local(at).date()
     recent = [day for day in flown_on if timedelta() <= today - day <= timedelta(CURRENCY_DAYS)]
     return len(recent) >= CURRENCY_FLIGHTS
+
+
+def current_until(flown_on: Iterable[date]) -> date | None:
+    """The last day on which these flights still make the pilot current; None for too few."""
+    newest = sorted(flown_on, reverse=True)[:CURRENCY_FLIGHTS]
+    if len(newest) < CURRENCY_FLIGHTS:
+        return None
+    return newest[-1] + timedelta(days=CURRENCY_DAYS)
+
+
+def _currency_warning(pilot: PilotRecord, at: datetime) -> tuple[Reason, ...]:
+    """Says that the pilot must fly soon to stay current."""
+    today = to_local(at).date()
+    until = current_until(day for day in pilot.flown_on if day <= today)
+    if until is None or not timedelta() <= until - today <= timedelta(days=WARN_CURRENCY_DAYS):
+        return ()
+    return (Reason("pilot.currency_soon", {"pilot": pilot.name, "until": until.isoformat()}),)
 
 
 def _expiry_warnings(pilot: PilotRecord, at: datetime) -> tuple[Reason, ...]:

@@ -45,6 +45,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Batterij {pack} nadert het einde ({cycles} cycli, {health_pct} %).",
         "Battery {pack} nears its end of life ({cycles} cycles, {health_pct} %).",
     ),
+    "pack.retired": (
+        "La batterie {pack} est retirée du service.",
+        "Batterij {pack} is uit dienst.",
+        "Battery {pack} is retired.",
+    ),
+    "pilot.currency_soon": (
+        "{pilot} doit voler avant le {until} pour garder son expérience récente.",
+        "{pilot} moet vóór {until} vliegen om recente ervaring te behouden.",
+        "{pilot} must fly by {until} to stay current.",
+    ),
     "pilot.inactive": (
         "{pilot} n'est plus en fonction.",
         "{pilot} is niet meer actief.",

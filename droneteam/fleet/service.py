@@ -12,6 +12,13 @@ from droneteam.fleet.agreements import (
     edit_version,
     list_versions,
 )
+from droneteam.fleet.airspace import (
+    AirspaceNote,
+    AirspaceState,
+    AirspaceView,
+    list_airspace,
+    set_airspace,
+)
 from droneteam.fleet.attachments import (
     AttachmentView,
     add_attachment,
@@ -29,6 +36,16 @@ from droneteam.fleet.calendars import (
     list_feeds,
     make_feed,
 )
+from droneteam.fleet.crew import (
+    AbsenceView,
+    DutyView,
+    PilotDetail,
+    add_absence,
+    add_credential,
+    cut_absence,
+    end_credential,
+    pilot_detail,
+)
 from droneteam.fleet.escalations import (
     EscalationView,
     due_escalations,
@@ -45,6 +62,13 @@ from droneteam.fleet.figures import (
     organisation_names,
     recorded_years,
     yearly_figures,
+)
+from droneteam.fleet.forecasts import (
+    ExpectedView,
+    ForecastView,
+    add_forecasts,
+    expected_weather,
+    list_forecasts,
 )
 from droneteam.fleet.handling import (
     confirm_request,
@@ -74,6 +98,19 @@ from droneteam.fleet.logbook import (
     list_flights,
     log_flight,
 )
+from droneteam.fleet.notices import (
+    NoticeView,
+    due_notices,
+    list_notices,
+    raise_notices,
+    see_notice,
+)
+from droneteam.fleet.packs import (
+    MeasurementView,
+    list_measurements,
+    measure_pack,
+    retire_pack,
+)
 from droneteam.fleet.pilots import (
     assign_pilot_user,
 )
@@ -88,6 +125,10 @@ from droneteam.fleet.recurrence import (
 )
 from droneteam.fleet.reference import (
     seed_reference,
+)
+from droneteam.fleet.register import (
+    change_record,
+    save_record,
 )
 from droneteam.fleet.requests import (
     acknowledge_request,
@@ -110,17 +151,28 @@ from droneteam.fleet.series import (
 from droneteam.fleet.sizing import (
     simulate_year,
 )
+from droneteam.fleet.speeds import (
+    SpeedView,
+    list_speeds,
+    set_speeds,
+)
 from droneteam.fleet.terms import (
     RequestKind,
     RequestState,
 )
 from droneteam.fleet.upkeep import (
-    add_absence,
-    add_credential,
-    measure_pack,
+    DroneDetail,
+    ModelView,
+    MountingView,
+    PayloadView,
+    drone_detail,
+    list_models,
+    list_mountings,
+    list_payloads,
     mount_payload,
     open_defect_rows,
     record_service,
+    set_model_limits,
 )
 from droneteam.fleet.views import (
     Answer,
@@ -146,6 +198,10 @@ from droneteam.fleet.whatif import (
 )
 
 __all__ = [
+    "AbsenceView",
+    "AirspaceNote",
+    "AirspaceState",
+    "AirspaceView",
     "Answer",
     "AssignmentView",
     "AttachmentView",
@@ -153,13 +209,23 @@ __all__ = [
     "Booking",
     "ClockView",
     "Compared",
+    "DroneDetail",
     "DroneView",
+    "DutyView",
     "EscalationView",
+    "ExpectedView",
     "FeedView",
     "FlightEntry",
     "FlightView",
+    "ForecastView",
     "Imported",
     "ListImport",
+    "MeasurementView",
+    "ModelView",
+    "MountingView",
+    "NoticeView",
+    "PayloadView",
+    "PilotDetail",
     "PilotView",
     "PlanView",
     "ReasonView",
@@ -169,26 +235,34 @@ __all__ = [
     "RequestView",
     "Scenario",
     "ShareView",
+    "SpeedView",
     "Supposition",
     "acknowledge_request",
     "add_absence",
     "add_attachment",
     "add_credential",
+    "add_forecasts",
     "add_version",
     "assign_pilot_user",
     "attachment_file",
     "book_request",
     "cancel_request",
     "cancel_series",
+    "change_record",
     "compare_plans",
     "confirm_request",
     "current_document",
     "current_plan",
+    "cut_absence",
     "draft_plan",
+    "drone_detail",
     "due_escalations",
     "due_expiries",
+    "due_notices",
     "edit_version",
+    "end_credential",
     "end_feed",
+    "expected_weather",
     "expire_requests",
     "export_registry",
     "feed_text",
@@ -199,15 +273,23 @@ __all__ = [
     "import_registry",
     "instant_answer",
     "lend_minutes",
+    "list_airspace",
     "list_attachments",
     "list_batteries",
     "list_drones",
     "list_escalations",
     "list_feeds",
     "list_flights",
+    "list_forecasts",
+    "list_measurements",
+    "list_models",
+    "list_mountings",
+    "list_notices",
+    "list_payloads",
     "list_pilots",
     "list_requests",
     "list_shares",
+    "list_speeds",
     "list_versions",
     "log_flight",
     "make_feed",
@@ -217,19 +299,27 @@ __all__ = [
     "occurrences",
     "open_defect_rows",
     "organisation_names",
+    "pilot_detail",
     "publish_plan",
     "raise_escalations",
+    "raise_notices",
     "record_service",
     "recorded_years",
     "refuse_request",
     "release_defect",
     "report_defect",
     "request_history",
+    "retire_pack",
     "save_draft",
+    "save_record",
     "scenario_of",
     "see_escalation",
+    "see_notice",
     "seed_reference",
     "series_requests",
+    "set_airspace",
+    "set_model_limits",
+    "set_speeds",
     "simulate_year",
     "solve_supposed",
     "stop_clock",

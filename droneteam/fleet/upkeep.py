@@ -1,7 +1,9 @@
-"""Keeping the registry true: services done, cameras mounted, licences renewed, packs measured."""
+"""Keeping drones true: services done, payloads mounted, the weather that models take."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -9,14 +11,132 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
-from droneteam.accounts import Actor, require_role
+from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.head import touch_head
-from droneteam.fleet.registry import Credential
-from droneteam.fleet.terms import Window
+from droneteam.fleet.inventory import drone_records, list_drones
+from droneteam.fleet.registry import last_service, used_fraction
+from droneteam.fleet.views import DroneView
+from droneteam.fleet.weather import MAX_GUST_MPS, MAX_RAIN_MM_H
 
 KEEPERS = ("administrator", "coordinator")
+MECHANICS = ("pilot", *KEEPERS)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A maintenance rule of a drone and how much of its interval is used."""
+
+    name: str
+    every_flight_h: float | None
+    every_cycles: int | None
+    every_days: int | None
+    last_on: date
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceView:
+    """A service that was done or a defect; user ids of who reported and who released it."""
+
+    id: int
+    kind: str
+    rule: str | None
+    at: datetime
+    text: str
+    flight_h: float
+    cycles: int
+    reported_by: int | None
+    released_at: datetime | None
+    released_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadView:
+    """A payload, what it fits and what carries it now."""
+
+    id: int
+    serial: str
+    model: str
+    capabilities: tuple[str, ...]
+    fits_models: tuple[str, ...]
+    drone_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MountingView:
+    """A payload was put on a drone, or taken off where drone_id is None."""
+
+    id: int
+    payload_id: int
+    drone_id: int | None
+    at: datetime
+    user_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model of drone and the weather that it takes; None where there is no limit."""
+
+    name: str
+    drones: int
+    max_gust_mps: float | None
+    max_rain_mm_h: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DroneDetail:
+    """Everything about one drone."""
+
+    drone: DroneView
+    model: ModelView
+    rules: tuple[RuleView, ...]
+    maintenance: tuple[MaintenanceView, ...]
+    payloads: tuple[PayloadView, ...]
+
+
+def drone_detail(session: Session, actor: Actor, drone_id: int, now: datetime) -> DroneDetail:
+    """The drone with its limits, payloads, rules and history, the newest first."""
+    view = next((row for row in list_drones(session, actor, now) if row.id == drone_id), None)
+    if view is None:
+        raise NotFound("drone", drone_id)
+    record = drone_records(session)[drone_id]
+    model = next(row for row in list_models(session, actor) if row.name == view.model)
+    kept = select(models.Maintenance).where(models.Maintenance.drone_id == drone_id)
+    order = (models.Maintenance.at.desc(), models.Maintenance.id.desc())
+    return DroneDetail(
+        drone=view,
+        model=model,
+        rules=tuple(
+            RuleView(
+                rule.name,
+                rule.every_flight_h,
+                rule.every_cycles,
+                rule.every_days,
+                last_service(record, rule).done_on,
+                used_fraction(record, rule, now),
+            )
+            for rule in record.rules
+        ),
+        maintenance=tuple(_maintenance(row) for row in session.scalars(kept.order_by(*order))),
+        payloads=tuple(row for row in list_payloads(session, actor) if row.drone_id == drone_id),
+    )
+
+
+def _maintenance(row: models.Maintenance) -> MaintenanceView:
+    return MaintenanceView(
+        id=row.id,
+        kind=row.kind,
+        rule=row.rule,
+        at=row.at,
+        text=row.text,
+        flight_h=row.flight_h,
+        cycles=row.cycles,
+        reported_by=row.reported_by,
+        released_at=row.released_at,
+        released_by=row.released_by,
+    )
 
 
 def record_service(
@@ -29,7 +149,7 @@ def record_service(
     InputError
         The drone has no such rule, or the work is not described.
     """
-    require_role(actor, "pilot", *KEEPERS)
+    require_role(actor, *MECHANICS)
     drone = _drone(session, drone_id)
     known = [str(one["name"]) for one in drone.maintenance_rules]
     if rule not in known:
@@ -54,6 +174,22 @@ def record_service(
     _note(session, actor, "drone.service", f"drone:{drone.id}", now, {"rule": rule})
 
 
+def list_payloads(session: Session, actor: Actor) -> list[PayloadView]:
+    """The team's payloads by serial."""
+    require_role(actor, *sorted(TEAM_ROLES))
+    return [
+        PayloadView(
+            row.id,
+            row.serial,
+            row.model,
+            tuple(row.capabilities),
+            tuple(row.fits_models),
+            row.drone_id,
+        )
+        for row in session.scalars(select(models.Payload).order_by(models.Payload.serial))
+    ]
+
+
 def mount_payload(
     session: Session, actor: Actor, payload_id: int, drone_id: int | None, now: datetime
 ) -> None:
@@ -62,9 +198,9 @@ def mount_payload(
     Raises
     ------
     Conflict
-        The payload fits other models only.
+        The payload fits other models only, or sits there already.
     """
-    require_role(actor, "pilot", *KEEPERS)
+    require_role(actor, *MECHANICS)
     payload = session.get(models.Payload, payload_id)
     if payload is None:
         raise NotFound("payload", payload_id)
@@ -73,86 +209,90 @@ def mount_payload(
         if drone.model not in payload.fits_models:
             fits = ", ".join(payload.fits_models) or "no model"
             raise Conflict(f"{payload.model} {payload.serial} fits {fits}, not a {drone.model}")
+    if payload.drone_id == drone_id:
+        where = "on no drone" if drone_id is None else "on that drone"
+        raise Conflict(f"{payload.model} {payload.serial} is {where} already")
     touch_head(session)
     facts = {"from": payload.drone_id, "to": drone_id}
     payload.drone_id = drone_id
+    session.add(
+        models.Mounting(
+            payload_id=payload.id, drone_id=drone_id, at=now, user_id=actor.user_id or None
+        )
+    )
     _note(session, actor, "payload.mount", f"payload:{payload.id}", now, facts)
 
 
-def add_credential(
+def list_mountings(session: Session, actor: Actor, limit: int = 100) -> list[MountingView]:
+    """Who mounted what where, the latest first."""
+    require_role(actor, *sorted(TEAM_ROLES))
+    query = select(models.Mounting).order_by(models.Mounting.id.desc()).limit(limit)
+    return [
+        MountingView(row.id, row.payload_id, row.drone_id, row.at, row.user_id)
+        for row in session.scalars(query)
+    ]
+
+
+def list_models(session: Session, actor: Actor) -> list[ModelView]:
+    """Every model of the fleet by name, with its limits."""
+    require_role(actor, *sorted(TEAM_ROLES))
+    limits = {row.name: row for row in session.scalars(select(models.DroneModel))}
+    owned = list(session.scalars(select(models.Drone.model).order_by(models.Drone.model)))
+    return [
+        ModelView(
+            name,
+            owned.count(name),
+            limits[name].max_gust_mps if name in limits else None,
+            limits[name].max_rain_mm_h if name in limits else None,
+        )
+        for name in dict.fromkeys(owned)
+    ]
+
+
+def set_model_limits(
     session: Session,
     actor: Actor,
-    pilot_id: int,
-    kind: str,
-    number: str,
-    days: tuple[date, date],
+    name: str,
+    limits: tuple[float | None, float | None],
     now: datetime,
 ) -> None:
-    """Nothing; the pilot holds the licence on these days, the first and the last.
+    """Nothing; drones of the model fly in no stronger gust (m/s) and no harder rain (mm/h).
+
+    Flights that were logged keep the limits of their day.
 
     Raises
     ------
     InputError
-        It ends before it begins, or kind or number is missing.
+        A limit is impossible.
+    NotFound
+        The team has no drone of this model.
     """
     require_role(actor, *KEEPERS)
-    if session.get(models.Pilot, pilot_id) is None:
-        raise NotFound("pilot", pilot_id)
-    if not kind.strip() or not number.strip():
-        raise InputError("a credential needs its kind and its number", field="number")
-    Credential(kind.strip(), *days)
+    check_limits(limits)
+    if session.scalar(select(models.Drone.id).where(models.Drone.model == name)) is None:
+        raise NotFound("drone model", name)
     touch_head(session)
-    session.add(
-        models.Credential(
-            pilot_id=pilot_id,
-            kind=kind.strip(),
-            number=number.strip(),
-            valid_from=days[0],
-            valid_until=days[1],
-        )
-    )
-    facts = {"kind": kind.strip(), "until": days[1].isoformat()}
-    _note(session, actor, "pilot.credential", f"pilot:{pilot_id}", now, facts)
-
-
-def add_absence(
-    session: Session, actor: Actor, pilot_id: int, window: Window, kind: str, now: datetime
-) -> None:
-    """Nothing; the pilot is not planned in this time."""
-    require_role(actor, "pilot", *KEEPERS)
-    if session.get(models.Pilot, pilot_id) is None:
-        raise NotFound("pilot", pilot_id)
-    if not kind.strip():
-        raise InputError("say what kind of absence it is", field="kind")
-    touch_head(session)
-    session.add(
-        models.Absence(
-            pilot_id=pilot_id, start_at=window.start_at, end_at=window.end_at, kind=kind.strip()
-        )
-    )
-    facts = {"from": window.start_at, "to": window.end_at, "kind": kind.strip()}
-    _note(session, actor, "pilot.absence", f"pilot:{pilot_id}", now, facts)
-
-
-def measure_pack(
-    session: Session, actor: Actor, battery_id: int, health_pct: int, now: datetime
-) -> None:
-    """Nothing; the pack's capacity is what was measured."""
-    require_role(actor, "pilot", *KEEPERS)
-    row = session.get(models.Battery, battery_id)
+    row = session.get(models.DroneModel, name)
+    before = None if row is None else [row.max_gust_mps, row.max_rain_mm_h]
     if row is None:
-        raise NotFound("battery", battery_id)
-    if not 0 <= health_pct <= 100:
-        raise InputError(f"health_pct {health_pct} outside [0, 100]", field="health_pct")
-    touch_head(session)
-    facts = {"before": row.health_pct, "health_pct": health_pct, "cycles": row.cycles}
-    row.health_pct = health_pct
-    _note(session, actor, "battery.measure", f"battery:{row.id}", now, facts)
+        row = models.DroneModel(name=name)
+        session.add(row)
+    row.max_gust_mps, row.max_rain_mm_h = limits
+    _note(session, actor, "model.limits", f"model:{name}", now, {"before": before, "after": limits})
+
+
+def check_limits(limits: tuple[float | None, float | None]) -> None:
+    """Nothing, when gust (m/s) and rain (mm/h) are possible; InputError names the wrong one."""
+    for field, value, most in zip(
+        ("max_gust_mps", "max_rain_mm_h"), limits, (MAX_GUST_MPS, MAX_RAIN_MM_H), strict=True
+    ):
+        if value is not None and not (math.isfinite(value) and 0.0 <= value <= most):
+            raise InputError(f"{field} {value} outside [0, {most:g}]", field=field)
 
 
 def open_defect_rows(session: Session, actor: Actor) -> list[tuple[int, int, str, datetime]]:
     """(defect, drone, text, time) of every defect that still grounds its drone."""
-    require_role(actor, "pilot", "manager", "auditor", "investigator", *KEEPERS)
+    require_role(actor, *sorted(TEAM_ROLES))
     query = select(models.Maintenance).where(
         models.Maintenance.kind == "defect", models.Maintenance.released_at.is_(None)
     )

@@ -244,16 +244,24 @@ class DroneView:
     ready: bool
     reasons: tuple[ReasonView, ...]
     warnings: tuple[ReasonView, ...]
+    low_noise: bool
+    sensitive_allowed: bool
+    retired: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialView:
-    """A pilot's credential and the days on which it holds."""
+    """A pilot's credential and the days on which it holds.
 
+    ended_on : the last day on which it held, where it was taken away before valid_until
+    """
+
+    id: int
     kind: str
     number: str
     valid_from: date
     valid_until: date
+    ended_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +290,8 @@ class BatteryView:
     ready: bool
     reasons: tuple[ReasonView, ...]
     warnings: tuple[ReasonView, ...]
+    max_cycles: int
+    retired_at: datetime | None
 
 
 def hide_foreign(reasons: tuple[Reason, ...], own_ids: frozenset[int]) -> tuple[Reason, ...]:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from droneteam.errors import InputError
@@ -74,7 +75,7 @@ def in_force(periods: Iterable[Period]) -> tuple[Forecast, ...]:
     ordered = list(periods)
     edges = sorted({at for p in ordered for at in (p.window.start_at, p.window.end_at)})
     found: list[Forecast] = []
-    for start_at, end_at in zip(edges, edges[1:], strict=False):
+    for start_at, end_at in pairwise(edges):
         window = Window(start_at, end_at)
         covering = [p for p in ordered if p.window.overlaps(window)]
         if covering:

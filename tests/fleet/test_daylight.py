@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
-from droneteam.fleet.daylight import dark_from, is_daylight
+from droneteam.fleet.daylight import dark_from, daylight, is_daylight
 from droneteam.fleet.problem import Place
 from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.sla import parse
@@ -48,13 +48,47 @@ def test_a_window_into_the_evening_names_when_night_begins() -> None:
     assert dark_from(Window(local("2026-06-21 12:00"), local("2026-06-21 20:00")), HERE) is None
 
 
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-06-21", "2026-10-25", "2026-12-21"])
+@pytest.mark.parametrize("lat_deg", [50.8, -33.9, 64.0])
+def test_the_stretches_of_daylight_are_those_that_minutes_alone_would_find(
+    day: str, lat_deg: float
+) -> None:
+    place = Place(lat_deg, 4.3525)
+    start_at = local(f"{day} 00:00")
+    found = daylight(start_at, start_at + timedelta(days=2), place)
+    for minute in range(0, 2 * 24 * 60, 7):
+        at = start_at + timedelta(minutes=minute)
+        lit = any(window.start_at <= at < window.end_at for window in found)
+        near = any(
+            abs(at - edge) <= timedelta(seconds=2)
+            for window in found
+            for edge in (window.start_at, window.end_at)
+        )
+        assert near or lit == is_daylight(at, place), at
+
+
+def test_midnight_sun_is_one_stretch_and_polar_night_none() -> None:
+    north_cape = Place(71.17, 25.78)
+    summer, winter = local("2026-06-20 00:00"), local("2026-12-20 00:00")
+    (all_day,) = daylight(summer, summer + timedelta(days=3), north_cape)
+    assert all_day.start_at <= summer
+    assert all_day.end_at >= summer + timedelta(days=3)
+    pole = Place(89.0, 0.0)
+    assert daylight(winter, winter + timedelta(days=3), pole) == ()
+
+
 def test_who_asks_for_a_photogrammetry_at_night_is_told_and_may_still_ask(
     session: Session, actors: Actors
 ) -> None:
     night = replace(ACCIDENT, start_at=local("2026-05-05 22:30"), end_at=local("2026-05-06 02:00"))
     answer = service.instant_answer(session, actors["north"], night, NOW)
     (dark,) = [reason for reason in answer.reasons if reason.code == "light.dark"]
-    assert answer.verdict == "yes"
+    # The agreement lets photogrammetry fly in daylight only: the honest answer is the morning.
+    assert answer.verdict == "no"
+    assert answer.from_at is not None
+    assert local("2026-05-06 05:30") <= answer.from_at <= local("2026-05-06 06:15")
+    assert "slot.dark" in {reason.code for reason in answer.reasons}
+    assert service.submit_request(session, actors["north"], night, NOW).state == "submitted"
     for language in ("fr", "nl", "en"):
         assert "05/05 22:30" in explain.sentence(dark, language)
     event = replace(night, kind=service.RequestKind.EVENT)

@@ -37,6 +37,12 @@ def lived(session: Session, actors: Actors) -> Registry:
     service.record_service(session, pilot, 3, "inspection", "all screws", NOW)
     window = Window(NOW, NOW + timedelta(days=3))
     service.add_absence(session, coordinator, 4, window, "leave", NOW)
+    service.measure_pack(session, pilot, 1, 88, NOW, cycles=240)
+    service.retire_pack(session, coordinator, 2, "swollen", NOW)
+    service.mount_payload(session, pilot, 11, 1, NOW)
+    licence = service.list_pilots(session, coordinator, NOW)[0].credentials[0]
+    last_on = NOW.date() - timedelta(days=1)
+    service.end_credential(session, coordinator, licence.id, last_on, "withdrawn", NOW)
     return service.export_registry(session, actors["manager"])
 
 

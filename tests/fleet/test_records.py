@@ -30,6 +30,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     date: st.dates(date(1990, 1, 1), date(2090, 1, 1)),
     datetime: TIMES,
     datetime | None: st.none() | TIMES,
+    date | None: st.none() | st.dates(date(1990, 1, 1), date(2090, 1, 1)),
+    float | None: st.none() | st.floats(allow_nan=False, allow_infinity=False),
     str | None: st.none() | TEXT,
     list[str]: st.lists(TEXT, max_size=4),
     list[dict[str, Any]]: st.lists(st.dictionaries(TEXT, PLAIN, max_size=3), max_size=3),
@@ -98,6 +100,19 @@ def document(**changes: object) -> str:
 def test_a_wrong_member_is_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         records.from_json(document(**changes))
+
+
+def test_a_file_of_an_earlier_release_lacks_what_came_later_and_is_read() -> None:
+    earlier = json.loads(document())
+    del earlier["batteries"][0]["retired_at"]
+    del earlier["drone_models"]
+    assert records.from_json(json.dumps(earlier)).batteries == (PACK,)
+    head, *lines = records.to_csv((PACK,), BatteryRecord).splitlines()
+    cut = "\n".join(line.rpartition(",")[0] for line in (head, *lines))
+    assert records.from_csv(cut, BatteryRecord) == (PACK,)
+    twice = head.replace("retired_at", "cycles")
+    with pytest.raises(InputError, match="header"):
+        records.from_csv(twice, BatteryRecord)
 
 
 @pytest.mark.parametrize(
