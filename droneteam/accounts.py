@@ -132,6 +132,11 @@ class OrganisationView:
         return {"fr": self.name_fr, "nl": self.name_nl}.get(language, self.name_en)
 
 
+def display_names(session: Session) -> dict[int, str]:
+    """Who is behind each user id, for pages that say who did something."""
+    return {row.id: row.display_name for row in session.scalars(select(User))}
+
+
 def require_role(actor: Actor, *roles: str) -> None:
     """Nothing, when the actor holds one of the roles.
 

@@ -13,23 +13,30 @@ from sqlalchemy import Engine
 
 from droneteam.settings import Settings
 from droneteam.web import timefmt
+from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
+from droneteam.web.api import calendars as api_calendars
 from droneteam.web.api import cases as api_cases
+from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
+from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
+from droneteam.web.api import registry as api_registry
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
+from droneteam.web.api import series as api_series
 from droneteam.web.api import session as api_session
 from droneteam.web.api import surface as api_surface
+from droneteam.web.api import upkeep as api_upkeep
 from droneteam.web.api import uploads as api_uploads
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
 from droneteam.web.gate import init_gate
 from droneteam.web.headers import init_headers
-from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language
+from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language, sentences
 from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
@@ -43,6 +50,8 @@ from droneteam.web.views import (
     board,
     calendars,
     cases,
+    crew,
+    equipment,
     handling,
     home,
     live,
@@ -55,6 +64,7 @@ from droneteam.web.views import (
     scenes,
     statistics,
     uploads,
+    weather,
     whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
@@ -82,6 +92,9 @@ PAGES = (
     handling.bp,
     calendars.bp,
     registry.bp,
+    equipment.bp,
+    crew.bp,
+    weather.bp,
     agreement.bp,
     statistics.bp,
     whatif.bp,
@@ -91,6 +104,13 @@ PAGES = (
 API = (
     api_session.bp,
     api_requests.bp,
+    api_series.bp,
+    api_handling.bp,
+    api_registry.bp,
+    api_upkeep.bp,
+    api_conditions.bp,
+    api_agreement.bp,
+    api_calendars.bp,
     api_board.bp,
     api_missions.bp,
     api_live.bp,
@@ -183,4 +203,5 @@ def _init_templates(app: Flask) -> None:
             "island": island,
             "version": software_version(),
             "zone_name": timefmt.zone_name(),
+            "sentences": sentences,
         }

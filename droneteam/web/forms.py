@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from flask_babel import gettext as _
 
@@ -90,6 +90,31 @@ class FormReader:
                 message = _("Write a date and a time, such as 2026-05-04 14:30.")
             self.fail(name, message)
             return fallback
+
+    def day(self, name: str, *, fallback: date) -> date:
+        """A day of the calendar."""
+        typed = self.raw(name)
+        try:
+            return date.fromisoformat(typed)
+        except ValueError:
+            message = _("Write a date, such as 2026-05-04.") if typed else _("Fill this in.")
+            self.fail(name, message)
+            return fallback
+
+    def optional_number(self, name: str, low: float, high: float) -> float | None:
+        """A number within both bounds, or None for an empty field."""
+        return self.number(name, low, high) if self.raw(name) else None
+
+    def optional_time(self, name: str, *, fallback: datetime) -> datetime | None:
+        """A local time as UTC, or None for an empty field."""
+        return self.time(name, fallback=fallback) if self.raw(name) else None
+
+    def whole(self, name: str, low: int, high: int, *, fallback: int | None = None) -> int:
+        """A whole number within both bounds."""
+        value = self.number(name, low, high, fallback=fallback)
+        if value != int(value):
+            self.fail(name, _("Fill in a whole number."))
+        return int(value)
 
     def polygon(self, name: str, *, at_least: int = 3) -> tuple[tuple[float, float], ...]:
         """Corners or places (lat_deg, lon_deg), one per line; empty for an empty field."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from flask import Flask
-from flask_babel import get_locale
+from flask_babel import format_date, format_decimal, get_locale
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
@@ -64,6 +64,40 @@ REQUEST_STATES: _Words = {
     "partly": _l("partly done"),
     "cancelled": _l("cancelled"),
     "expired": _l("expired"),
+}
+
+CREDENTIALS: _Words = {
+    "A2": _l("A2 certificate"),
+    "STS-01": _l("STS-01"),
+    "STS-02": _l("STS-02"),
+    "national": _l("national police licence"),
+    "photogrammetry": _l("photogrammetry training"),
+}
+
+ABSENCES: _Words = {
+    "leave": _l("leave"),
+    "illness": _l("illness"),
+    "course": _l("course"),
+    "other_duty": _l("other duty"),
+}
+
+MAINTENANCE: _Words = {"service": _l("service"), "defect": _l("defect")}
+
+CAPABILITIES: _Words = {
+    "rgb": _l("colour camera"),
+    "thermal": _l("thermal camera"),
+    "zoom": _l("zoom camera"),
+    "photogrammetry": _l("photogrammetry"),
+    "low_noise": _l("low noise"),
+    "sensitive": _l("sensitive assignments"),
+}
+
+AIRSPACE: _Words = {
+    "needed": _l("approval needed"),
+    "asked": _l("approval asked"),
+    "granted": _l("approval granted"),
+    "refused": _l("approval refused"),
+    "not_needed": _l("no approval needed"),
 }
 
 CANCEL_REASONS: _Words = {
@@ -339,7 +373,19 @@ PRODUCTS: _Words = {
 
 TONES = {
     **dict.fromkeys(
-        ("ready", "approved", "own", "done", "met", "fulfilled", "confirmed", "pass", "go"), "good"
+        (
+            "ready",
+            "approved",
+            "own",
+            "done",
+            "met",
+            "fulfilled",
+            "confirmed",
+            "pass",
+            "go",
+            "granted",
+        ),
+        "good",
     ),
     **dict.fromkeys(("flown", "registered", "planned", "running", "flying", "in_progress"), "info"),
     **dict.fromkeys(
@@ -349,6 +395,8 @@ TONES = {
             "displaced",
             "partly",
             "warn",
+            "asked",
+            "needed",
             "acknowledged",
             "in_use",
             "operator",
@@ -423,6 +471,11 @@ def scene_words(text: str) -> str:
     return translated(text, next((one for one in LANGUAGES if one == code), "en"))
 
 
+def twice(code: str) -> tuple[str, str]:
+    """A choice in a form whose code is its word."""
+    return code, code
+
+
 FILTERS = {
     "scene_words": scene_words,
     "role_name": named(ROLES),
@@ -433,6 +486,14 @@ FILTERS = {
     "told_name": named(TOLD),
     "exclusion_name": named(EXCLUSIONS),
     "verdict_name": named(VERDICTS),
+    "credential_name": named(CREDENTIALS),
+    "absence_name": named(ABSENCES),
+    "maintenance_name": named(MAINTENANCE),
+    "airspace_name": named(AIRSPACE),
+    "capability_name": named(CAPABILITIES),
+    "twice": twice,
+    "decimal": format_decimal,
+    "day_name": format_date,
     "payload_name": named(PAYLOADS),
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),

@@ -91,7 +91,7 @@ def list_requests() -> Any:
 @bp.doc(summary="Ask for the drone team")
 def submit(headers: dict[str, Any], body: dict[str, Any]) -> Any:
     """The clocks of the agreement run from now."""
-    draft, key = _draft(body), headers["idempotency_key"]
+    draft, key = draft_from(body), headers["idempotency_key"]
     with writing() as session:
         return service.submit_request(session, actor(), draft, now(), submit_key=key)
 
@@ -103,7 +103,7 @@ def submit(headers: dict[str, Any], body: dict[str, Any]) -> Any:
 @bp.doc(summary="Yes, maybe or no, with the reasons, before asking")
 def answer(body: dict[str, Any]) -> Any:
     """Nothing is stored."""
-    draft = _draft(body)
+    draft = draft_from(body)
     with reading() as session:
         return service.instant_answer(session, actor(), draft, now())
 
@@ -153,9 +153,11 @@ def cancel(request_id: int, body: dict[str, Any]) -> Any:
         return service.get_request(session, actor(), request_id, now())
 
 
-def _draft(body: dict[str, Any]) -> RequestDraft:
+def draft_from(body: dict[str, Any], *, unfinished: bool = False) -> RequestDraft:
+    """The draft of a body that fitted its schema; InputError for what no request can be."""
     polygon = tuple((corner[0], corner[1]) for corner in body["polygon"])
     try:
-        return RequestDraft(**{**body, "kind": RequestKind(body["kind"]), "polygon": polygon})
+        kind = RequestKind(body["kind"])
+        return RequestDraft(**{**body, "kind": kind, "polygon": polygon, "unfinished": unfinished})
     except OverflowError as error:  # times at the edge of the calendar
         raise InputError(f"start_at or end_at cannot be used: {error}", field="start_at") from error

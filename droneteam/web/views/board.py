@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
+from droneteam.fleet.notices import SEERS as NOTICE_SEERS
 from droneteam.fleet.views import AssignmentView, BatteryView, PlanView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
@@ -43,6 +44,7 @@ def show() -> str:
         pilots = service.list_pilots(session, me, now())
         batteries = service.list_batteries(session, me)
         escalations = service.list_escalations(session, me)
+        notices = service.list_notices(session, me, now())
     open_requests = sorted(
         (row for row in requests if row.state in QUEUED_STATES), key=time_to_breach
     )
@@ -50,6 +52,8 @@ def show() -> str:
         "board.html",
         queue=open_requests,
         escalations=escalations,
+        notices=notices,
+        may_see_notices=me.has_role(*NOTICE_SEERS),
         titles={row.id: row.title for row in requests},
         plan=plan,
         charts=_charts(plan, {row.id: row.title for row in requests}),

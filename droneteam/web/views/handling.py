@@ -6,10 +6,13 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
+from droneteam.fleet.airspace import WRITERS as AIRSPACE_WRITERS
 from droneteam.fleet.attachments import MAX_BYTES
+from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.listing import OPTIONAL, REQUIRED
 from droneteam.fleet.sla import ClockStop
 from droneteam.fleet.terms import BRUSSELS, PRIORITIES
@@ -17,8 +20,15 @@ from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.forms import FormReader
+from droneteam.web.sent import attempt
 from droneteam.web.turns import booking_turn
-from droneteam.web.views.requests import ASKERS, READERS
+from droneteam.web.views.requests import (
+    ASKERS,
+    READERS,
+    cancel_codes,
+    cancel_reason,
+    request_page,
+)
 
 bp = Blueprint("handling", __name__, url_prefix="/requests")
 
@@ -123,6 +133,31 @@ def attachment(attachment_id: int) -> Response:
     return file_response(path, name=view.name, media_type=view.media_type)
 
 
+@bp.post("/<id:request_id>/airspace")
+@allow(*AIRSPACE_WRITERS)
+def airspace(request_id: int) -> Any:
+    """Where the airspace's approval stands from now on."""
+    form = FormReader(request.form)
+    at = now()
+    state = form.choice("state", list(service.AirspaceState), fallback="needed")
+    authority = form.text("authority", max_length=120)
+    reference = form.text("reference", max_length=120)
+    from_at = form.optional_time("from_at", fallback=at)
+    until_at = form.optional_time("until_at", fallback=at)
+
+    def change(session: Session) -> None:
+        note = service.AirspaceNote(
+            service.AirspaceState(state), authority, reference, from_at, until_at
+        )
+        service.set_airspace(session, actor(), request_id, note, at)
+
+    fields = ("state", "authority", "reference", "from_at", "until_at")
+    wrong = attempt("airspace", form, change, fields)
+    if wrong is not None:
+        return request_page(request_id, wrong), wrong.status
+    return _back(request_id, _("Noted. The next plan keeps to it."))
+
+
 @bp.post("/<id:request_id>/stop-clock")
 @allow("coordinator")
 def stop_clock(request_id: int) -> Any:
@@ -140,6 +175,33 @@ def stop_clock(request_id: int) -> Any:
         stop = ClockStop(form.raw("clock"), from_at, to_at, form.raw("code"), name or "-")  # type: ignore[arg-type]
         service.stop_clock(session, actor(), request_id, stop, at, attachment_id=attachment_id)
     return _back(request_id, _("The clock stands for that time."))
+
+
+@bp.get("/series/<series>")
+@allow(*READERS)
+def series(series: str) -> str:
+    """Requests that were asked for together, by time."""
+    with reading() as session:
+        rows = service.series_requests(session, actor(), series, now())
+    open_rows = [row for row in rows if row.state in PLANNABLE]
+    return render_template(
+        "series.html",
+        series=series,
+        rows=rows,
+        cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
+        may_cancel=bool(open_rows) and actor().has_role(*ASKERS),
+    )
+
+
+@bp.post("/series/<series>/cancel")
+@allow(*ASKERS)
+def cancel_series(series: str) -> Any:
+    """Everything of it that has not begun, cancelled."""
+    code = FormReader(request.form).raw("code")
+    with writing() as session:
+        service.cancel_series(session, actor(), series, code, now())
+    flash(_("Cancelled."), "done")
+    return redirect(url_for("handling.series", series=series))
 
 
 @bp.get("/list")

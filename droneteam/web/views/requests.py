@@ -15,10 +15,10 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from droneteam.accounts import TEAM_ROLES
+from droneteam.accounts import TEAM_ROLES, display_names
 from droneteam.errors import InputError
 from droneteam.fleet import explain, service
-from droneteam.fleet.lifecycle import FINAL, TRANSITIONS
+from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import RequestDraft, RequestView
 from droneteam.web import words
@@ -26,6 +26,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language
+from droneteam.web.sent import NOTHING, Sent
 from droneteam.web.timefmt import for_input, local
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -164,10 +165,17 @@ def answer_words(draft: RequestDraft) -> dict[str, Any]:
 @allow(*READERS)
 def show(request_id: int) -> str:
     """One request: its state, clocks, the assignment and why."""
+    return request_page(request_id, NOTHING)
+
+
+def request_page(request_id: int, sent: Sent) -> str:
+    """The request's page; sent is a form on it that was not accepted."""
     with reading() as session:
         found = service.get_request(session, actor(), request_id, now())
         files = service.list_attachments(session, actor(), request_id)
         history = service.request_history(session, actor(), request_id)
+        airspace = service.list_airspace(session, actor(), request_id)
+        names = display_names(session)
     lang = language()
     assignment = found.assignment
     why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
@@ -176,7 +184,7 @@ def show(request_id: int) -> str:
         request_view=found,
         why=why,
         explanation=explanation_sentences(found.explanation),
-        cancel_codes=[(code, _cancel_reason(code)) for code in cancel_codes()],
+        cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
         files=files,
@@ -185,6 +193,10 @@ def show(request_id: int) -> str:
         priorities=[("", _("as asked")), *words.options(words.PRIORITIES)],
         exclusions=words.options(words.EXCLUSIONS),
         clock_options=words.options(words.CLOCKS),
+        airspace=airspace,
+        names=names if actor().sees_all_organisations else {},
+        airspace_states=words.options(words.AIRSPACE),
+        sent=sent,
     )
 
 
@@ -207,6 +219,7 @@ def next_steps(view: RequestView) -> set[str]:
     if me.has_role("pilot", "coordinator"):
         found |= {"begin"} if RequestState.IN_PROGRESS in after else set()
         found |= {"end"} if view.state == RequestState.IN_PROGRESS else set()
+        found |= {"airspace"} if view.state in PLANNABLE else set()
     return found
 
 
@@ -314,7 +327,7 @@ def cancel_codes() -> list[str]:
     return [str(code) for code in document["cancellation_codes"]]
 
 
-_cancel_reason = words.named(words.CANCEL_REASONS)
+cancel_reason = words.named(words.CANCEL_REASONS)
 
 
 def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
