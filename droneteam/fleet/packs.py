@@ -19,7 +19,7 @@ MAX_CYCLES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class MeasurementView:
+class PackMeasurementView:
     """A pack's health and cycles as somebody measured them."""
 
     id: int
@@ -104,7 +104,7 @@ def retire_pack(
     )
 
 
-def list_measurements(session: Session, actor: Actor, battery_id: int) -> list[MeasurementView]:
+def list_measurements(session: Session, actor: Actor, battery_id: int) -> list[PackMeasurementView]:
     """The pack's measurements, the latest first."""
     require_role(actor, *sorted(TEAM_ROLES))
     _pack(session, battery_id)
@@ -112,7 +112,7 @@ def list_measurements(session: Session, actor: Actor, battery_id: int) -> list[M
         models.BatteryMeasurement.battery_id == battery_id
     )
     return [
-        MeasurementView(row.id, row.battery_id, row.at, row.health_pct, row.cycles, row.user_id)
+        PackMeasurementView(row.id, row.battery_id, row.at, row.health_pct, row.cycles, row.user_id)
         for row in session.scalars(query.order_by(models.BatteryMeasurement.id.desc()))
     ]
 

@@ -106,7 +106,7 @@ from droneteam.fleet.notices import (
     see_notice,
 )
 from droneteam.fleet.packs import (
-    MeasurementView,
+    PackMeasurementView,
     list_measurements,
     measure_pack,
     retire_pack,
@@ -221,10 +221,10 @@ __all__ = [
     "ForecastView",
     "Imported",
     "ListImport",
-    "MeasurementView",
     "ModelView",
     "MountingView",
     "NoticeView",
+    "PackMeasurementView",
     "PayloadView",
     "PilotDetail",
     "PilotView",

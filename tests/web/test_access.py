@@ -47,6 +47,10 @@ MEASUREMENT = "<id:scene_id>/measurements/<id:measurement_id>"
 PHOTO = "/scenes/<id:scene_id>/photos/<photo>"
 ALERT_ANSWERERS = roles("pilot", "coordinator", "administrator")
 ATTACHERS = roles("requester", "coordinator", "pilot")
+KEEPERS = roles("coordinator", "administrator")
+MECHANICS = roles("pilot", "coordinator", "administrator")
+PILOT_PAGE = roles("pilot", "coordinator", "manager", "auditor", "administrator")
+CALENDARS = roles("requester", "pilot", "coordinator")
 FIGURES = roles("coordinator", "manager", "auditor", "administrator")
 
 PASSES: dict[str, frozenset[str]] = {
@@ -86,7 +90,93 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /registry/": TEAM,
     "POST /registry/defects": ALERT_ANSWERERS,
     "POST /registry/defects/<id:defect_id>/release": ALERT_ANSWERERS,
-    "POST /registry/services": ALERT_ANSWERERS,
+    "POST /registry/notices/<id:notice_id>/seen": KEEPERS,
+    "GET /registry/drones": TEAM,
+    "POST /registry/drones": KEEPERS,
+    "GET /registry/drones/<id:drone_id>": TEAM,
+    "POST /registry/drones/<id:drone_id>": KEEPERS,
+    "POST /registry/drones/<id:drone_id>/rules": KEEPERS,
+    "POST /registry/drones/<id:drone_id>/limits": KEEPERS,
+    "POST /registry/drones/<id:drone_id>/services": MECHANICS,
+    "POST /registry/drones/<id:drone_id>/defects": MECHANICS,
+    "GET /registry/batteries": TEAM,
+    "POST /registry/batteries": KEEPERS,
+    "GET /registry/batteries/<id:battery_id>": TEAM,
+    "POST /registry/batteries/<id:battery_id>/measurements": MECHANICS,
+    "POST /registry/batteries/<id:battery_id>/retire": KEEPERS,
+    "GET /registry/payloads": TEAM,
+    "POST /registry/payloads": KEEPERS,
+    "POST /registry/payloads/<id:payload_id>/mount": MECHANICS,
+    "GET /registry/pilots": TEAM,
+    "POST /registry/pilots": KEEPERS,
+    "GET /registry/pilots/<id:pilot_id>": PILOT_PAGE,
+    "POST /registry/pilots/<id:pilot_id>/credentials": KEEPERS,
+    "POST /registry/pilots/<id:pilot_id>/credentials/<id:credential_id>/end": KEEPERS,
+    "POST /registry/pilots/<id:pilot_id>/absences": MECHANICS,
+    "POST /registry/pilots/<id:pilot_id>/absences/<id:absence_id>/end": MECHANICS,
+    "POST /registry/pilots/<id:pilot_id>/active": KEEPERS,
+    "GET /registry/weather": TEAM,
+    "POST /registry/weather": MECHANICS,
+    "POST /registry/weather/file": MECHANICS,
+    "GET /registry/travel": TEAM,
+    "POST /registry/travel": roles("manager", "administrator"),
+    "POST /requests/<id:request_id>/airspace": PLANNERS,
+    "GET /requests/series/<series>": SIGNED_IN,
+    "POST /requests/series/<series>/cancel": ASKERS,
+    "POST /api/v1/requests/series": ASKERS,
+    "GET /api/v1/requests/series/<series>": SIGNED_IN,
+    "POST /api/v1/requests/series/<series>/cancel": ASKERS,
+    "POST /api/v1/requests/drafts": ASKERS,
+    "PUT /api/v1/requests/drafts/<id:request_id>": ASKERS,
+    "POST /api/v1/requests/drafts/<id:request_id>/submit": ASKERS,
+    "POST /api/v1/requests/list": ASKERS,
+    "POST /api/v1/requests/<id:request_id>/triage": roles("coordinator"),
+    "POST /api/v1/requests/<id:request_id>/confirm": ASKERS,
+    "POST /api/v1/requests/<id:request_id>/refuse": roles("coordinator"),
+    "POST /api/v1/requests/<id:request_id>/state": PLANNERS,
+    "GET /api/v1/requests/<id:request_id>/history": SIGNED_IN,
+    "GET /api/v1/requests/<id:request_id>/attachments": SIGNED_IN,
+    "POST /api/v1/requests/<id:request_id>/attachments": ATTACHERS,
+    "GET /api/v1/requests/attachments/<id:attachment_id>": SIGNED_IN,
+    "POST /api/v1/requests/<id:request_id>/stops": roles("coordinator"),
+    "GET /api/v1/requests/<id:request_id>/airspace": SIGNED_IN,
+    "POST /api/v1/requests/<id:request_id>/airspace": PLANNERS,
+    "GET /api/v1/registry": FIGURES,
+    "POST /api/v1/registry/import": roles("administrator"),
+    "PUT /api/v1/registry/records/<part>": KEEPERS,
+    "GET /api/v1/registry/notices": TEAM,
+    "POST /api/v1/registry/notices/<id:notice_id>/seen": KEEPERS,
+    "GET /api/v1/registry/flights": TEAM,
+    "GET /api/v1/registry/drones/<id:drone_id>": TEAM,
+    "POST /api/v1/registry/drones/<id:drone_id>/defects": MECHANICS,
+    "POST /api/v1/registry/defects/<id:defect_id>/release": MECHANICS,
+    "POST /api/v1/registry/drones/<id:drone_id>/services": MECHANICS,
+    "GET /api/v1/registry/models": TEAM,
+    "PUT /api/v1/registry/models": KEEPERS,
+    "GET /api/v1/registry/payloads": TEAM,
+    "POST /api/v1/registry/payloads/<id:payload_id>/mount": MECHANICS,
+    "GET /api/v1/registry/mountings": TEAM,
+    "GET /api/v1/registry/batteries/<id:battery_id>/measurements": TEAM,
+    "POST /api/v1/registry/batteries/<id:battery_id>/measurements": MECHANICS,
+    "POST /api/v1/registry/batteries/<id:battery_id>/retire": KEEPERS,
+    "GET /api/v1/registry/pilots/<id:pilot_id>": PILOT_PAGE,
+    "POST /api/v1/registry/pilots/<id:pilot_id>/credentials": KEEPERS,
+    "POST /api/v1/registry/credentials/<id:credential_id>/end": KEEPERS,
+    "POST /api/v1/registry/pilots/<id:pilot_id>/absences": MECHANICS,
+    "POST /api/v1/registry/absences/<id:absence_id>/end": MECHANICS,
+    "GET /api/v1/weather": TEAM,
+    "GET /api/v1/weather/expected": TEAM,
+    "POST /api/v1/weather": MECHANICS,
+    "GET /api/v1/speeds": TEAM,
+    "POST /api/v1/speeds": roles("manager", "administrator"),
+    "GET /api/v1/agreement/versions": SIGNED_IN,
+    "POST /api/v1/agreement/versions": roles("manager", "administrator"),
+    "PUT /api/v1/agreement/versions/<id:number>": roles("manager", "administrator"),
+    "GET /api/v1/agreement/shares": SIGNED_IN,
+    "POST /api/v1/agreement/loans": roles("manager", "requester"),
+    "GET /api/v1/calendars": CALENDARS,
+    "POST /api/v1/calendars": CALENDARS,
+    "POST /api/v1/calendars/<id:feed_id>/end": CALENDARS,
     "GET /registry/registry.json": FIGURES,
     "GET /registry/registry.zip": FIGURES,
     "POST /registry/import": roles("administrator"),
@@ -235,6 +325,18 @@ BODIES = {
     "content": {"reason": "curious"},
 }
 
+DRAFT_BODY = {
+    "kind": "event",
+    "title": "market",
+    "priority": "P3",
+    "start_at": "2026-05-20T08:00:00Z",
+    "end_at": "2026-05-20T10:00:00Z",
+    "lat_deg": 50.8,
+    "lon_deg": 4.4,
+}
+WHOLE_BODIES = {"PUT /api/v1/requests/drafts/<id:request_id>": DRAFT_BODY}
+QUERIES = {"POST /api/v1/requests/<id:request_id>/attachments": "?name=note.txt"}
+
 ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /api/v1/tokens"}
 
 
@@ -254,6 +356,8 @@ def address(rule: str, record_id: int) -> str:
         .replace("<view>", "top")
         .replace("<token>", "nobodys")
         .replace("<kind>", "orthophoto")
+        .replace("<series>", "nobodys")
+        .replace("<part>", "drones")
     )
 
 
@@ -302,6 +406,7 @@ def owned(site: Site, tmp_path: Path) -> dict[str, int]:
             NOW,
         )
         feed, _ = fleet.make_feed(session, site.actor("requester"), "zone", zone, NOW)
+        other_feed, _ = fleet.make_feed(session, site.actor("requester"), "zone", zone, NOW)
         investigator = site.actor("investigator")
         case = evidence.open_case(
             session, investigator, evidence.CaseDraft(zone, "case", "basis", made.id), NOW
@@ -326,6 +431,7 @@ def owned(site: Site, tmp_path: Path) -> dict[str, int]:
         "export_id": export_id,
         "attachment_id": attached.id,
         "feed_id": feed.id,
+        "api_feed_id": other_feed.id,  # the page closes the first one
     }
 
 
@@ -355,15 +461,16 @@ def test_another_zones_record_is_answered_as_if_it_did_not_exist(
             continue
         tried += 1
         (kind,) = names
-        body = BODIES.get(rule.rsplit("/", 1)[1], {})
+        body = WHOLE_BODIES.get(name) or BODIES.get(rule.rsplit("/", 1)[1], {})
         for login, expected in (("neighbour", True), ("requester", False)):
             client = site.client(login)
-            path = address(rule, owned[kind])
+            record = "api_feed_id" if rule.startswith("/api/v1/calendars") else kind
+            path = address(rule, owned[record]) + QUERIES.get(name, "")
             json = rule.startswith("/api/")
             with client.open(
                 path,
                 method=method,
-                **({"json": body} if json and method == "POST" else {"data": body}),
+                **({"json": body} if json and method in ("POST", "PUT") else {"data": body}),
             ) as answer:
                 assert (answer.status_code == 404) is expected, (login, name, answer.status_code)
                 if expected:

@@ -210,11 +210,9 @@ def test_defects_take_two_people(site: Site) -> None:
     assert release is not None
     assert post(pilot, release.group(0))[0] == 403
     assert "Released." in post(coordinator, release.group(0))[1]
-    status, text = post(
-        pilot, "/registry/services", drone_id="1", rule="inspection", text="all screws"
-    )
+    status, text = post(pilot, "/registry/drones/1/services", rule="inspection", text="all screws")
     assert (status, "Noted." in text) == (200, True)
-    assert post(pilot, "/registry/services", drone_id="1", rule="paint", text="red")[0] == 422
+    assert post(pilot, "/registry/drones/1/services", rule="paint", text="red")[0] == 422
 
 
 def test_the_registry_leaves_as_json_and_csv_and_comes_back_whole(site: Site) -> None:

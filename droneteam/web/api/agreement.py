@@ -28,7 +28,7 @@ class VersionIn(Schema):
     effective_from = fields.AwareDateTime(required=True, format="iso")
 
 
-class DocumentIn(Schema):
+class AgreementTextIn(Schema):
     """The text of a version that nobody has used yet."""
 
     document = fields.Dict(required=True)
@@ -81,7 +81,7 @@ def add(body: dict[str, Any]) -> Any:
 
 @bp.put("/versions/<id:number>")
 @allow(*WRITERS)
-@bp.input(DocumentIn, arg_name="body")
+@bp.input(AgreementTextIn, arg_name="body")
 @bp.output(NumberOut)
 @bp.doc(summary="Replace the text of a version that nobody has used")
 def edit(number: int, body: dict[str, Any]) -> Any:

@@ -38,7 +38,7 @@ class RecordIn(Schema):
         unknown = INCLUDE
 
 
-class DocumentIn(Schema):
+class RegistryIn(Schema):
     """A registry as GET /api/v1/registry gives it."""
 
     class Meta:
@@ -62,7 +62,7 @@ def export() -> Response:
 @bp.post("/import")
 @allow(*IMPORTERS)
 @takes_files(MAX_FILE_BYTES)
-@bp.input(DocumentIn, arg_name="body")
+@bp.input(RegistryIn, arg_name="body")
 @bp.output(schema_of(service.Imported))
 @bp.doc(summary="Read a registry back: whole or not at all")
 def bring(body: dict[str, Any]) -> Any:

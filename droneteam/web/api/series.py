@@ -30,10 +30,14 @@ class SlotIn(Schema):
     end_at = fields.AwareDateTime(required=True, format="iso")
 
 
+class AskedIn(DraftIn):
+    """What every slot of a series asks for; its window is the first one of a rule."""
+
+
 class SeriesIn(Schema):
     """A request for several times: a rule that begins with its window, or a list of slots."""
 
-    request = fields.Nested(DraftIn, required=True)
+    request = fields.Nested(AskedIn, required=True)
     rule = fields.String(
         load_default=None,
         allow_none=True,
@@ -65,7 +69,8 @@ class ListIn(Schema):
     store = fields.Boolean(
         load_default=False, metadata={"description": "Submit the new lines; else only judge."}
     )
-    partial = fields.Boolean(
+    in_part = fields.Boolean(
+        data_key="partial",
         load_default=False,
         metadata={"description": "Submit the good lines although others are wrong."},
     )
@@ -184,6 +189,6 @@ def import_list(body: dict[str, Any]) -> Any:
             body["text"],
             now(),
             store=body["store"],
-            partial=body["partial"],
+            partial=body["in_part"],
         )
     return {"stored": found.stored, "lines": found.lines}

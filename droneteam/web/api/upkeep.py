@@ -58,7 +58,7 @@ class MountIn(Schema):
     )
 
 
-class MeasurementIn(Schema):
+class PackMeasurementIn(Schema):
     """A battery's health and, by its own counter, its cycles."""
 
     health_pct = fields.Integer(required=True, strict=True, validate=Range(0, 100))
@@ -191,7 +191,7 @@ def mountings() -> Any:
 
 @bp.get("/batteries/<id:battery_id>/measurements")
 @allow(*TEAM)
-@bp.output(page_of(service.MeasurementView))
+@bp.output(page_of(service.PackMeasurementView))
 @bp.doc(summary="A battery's measurements")
 def measurements(battery_id: int) -> Any:
     """The latest first."""
@@ -201,7 +201,7 @@ def measurements(battery_id: int) -> Any:
 
 @bp.post("/batteries/<id:battery_id>/measurements")
 @allow(*MECHANICS)
-@bp.input(MeasurementIn, arg_name="body")
+@bp.input(PackMeasurementIn, arg_name="body")
 @bp.output({}, status_code=204)
 @bp.doc(summary="Enter a battery's measurement")
 def measure(battery_id: int, body: dict[str, Any]) -> Any:
