@@ -221,9 +221,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "No other fit pilot is free than {pilot}.",
     ),
     "pilot.balanced": (
-        "{pilot} est apte et libre ({sorties} sorties dans ce plan ; {others} autres possibles).",
-        "{pilot} is geschikt en vrij ({sorties} vluchten in dit plan; {others} anderen mogelijk).",
-        "{pilot} is fit and free ({sorties} sorties in this plan; {others} others possible).",
+        "{pilot} est apte et libre (sorties dans ce plan : {sorties} ; autres pilotes : {others}).",
+        "{pilot} is geschikt en vrij (inzetten in dit plan: {sorties}; andere piloten: {others}).",
+        "{pilot} is fit and free (sorties in this plan: {sorties}; other pilots: {others}).",
     ),
     "slot.wanted": (
         "Début souhaité tenu ({start}) ; départ {depart}, {packs} batteries.",
