@@ -1,4 +1,4 @@
-"""`droneteam fleet`: the registry in and out, the yearly report, and fleets of other sizes."""
+"""`droneteam fleet`: the registry and forecasts in and out, the yearly report, other sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from droneteam import db, schema
 from droneteam.accounts import SYSTEM
 from droneteam.errors import InputError
-from droneteam.fleet import records
+from droneteam.fleet import explain, records
 from droneteam.fleet import service as fleet
+from droneteam.fleet.hours import parse_wall
 from droneteam.fleet.sizing import SIZES
+from droneteam.fleet.weather import read_periods
 from droneteam.reports import yearly
 from droneteam.settings import Settings
 
@@ -26,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     out.add_argument("path", type=Path, help="a .json file, or a folder for CSV files")
     back = actions.add_parser("import", help="read them back: whole or not at all")
     back.add_argument("path", type=Path, help="a .json file, or a folder of CSV files")
+    weather = actions.add_parser("weather", help="read a weather forecast: whole or not at all")
+    weather.add_argument("path", type=Path, help="a .json file, or a .csv file with --issued")
+    weather.add_argument("--source", default="", help="who issued it, where the file does not say")
+    weather.add_argument("--issued", help="when, such as 2026-05-04T06:00, local time")
+    actions.add_parser("notices", help="list what ends or falls due soon")
     report = actions.add_parser("report", help="write the yearly report")
     report.add_argument("year", type=int)
     report.add_argument("path", type=Path, help="a .pdf or .csv file")
@@ -37,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked; the database is left as it is by all but an import."""
+    """Do what was asked; only an import and a forecast change the database."""
     engine = db.make_engine(Settings.from_env().database_url)
     schema.require_current(engine)
     now = datetime.now(UTC)
@@ -46,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
             _export(engine, args.path)
         case "import":
             _import(engine, args.path, now)
+        case "weather":
+            _weather(engine, args, now)
+        case "notices":
+            _notices(engine, now)
         case "report":
             _report(engine, args, now)
         case _:
@@ -91,6 +102,28 @@ def read_registry(path: Path) -> records.Registry:
         return records.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _weather(engine: Engine, args: argparse.Namespace, now: datetime) -> None:
+    issued_at = None if args.issued is None else parse_wall(args.issued, "--issued")
+    try:
+        text = args.path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{args.path} cannot be read: {error}") from error
+    periods = read_periods(text, source=args.source, issued_at=issued_at)
+    with db.session_scope(engine) as session:
+        rows = fleet.add_forecasts(session, SYSTEM, periods, now)
+    print(
+        f"{len(rows)} periods of {periods[0].source}, issued {periods[0].issued_at:%d/%m %H:%M} UTC"
+    )
+
+
+def _notices(engine: Engine, now: datetime) -> None:
+    with db.read_scope(engine) as session:
+        due = fleet.due_now(session, now)
+    for one in due:
+        print(f"{one.subject:<12} {explain.sentence(one.reason, 'en')}")
+    print(f"{len(due)} to look after")
 
 
 def _report(engine: Engine, args: argparse.Namespace, now: datetime) -> None:

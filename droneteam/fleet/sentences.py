@@ -15,6 +15,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Het gevraagde tijdvak is al voorbij.",
         "The requested window has already passed.",
     ),
+    "drone.gone": (
+        "Le drone prévu n'est plus en service.",
+        "De geplande drone is niet meer in dienst.",
+        "The drone of the plan is no longer in service.",
+    ),
+    "pilot.gone": (
+        "Le pilote prévu n'est plus en fonction.",
+        "De geplande piloot is niet meer actief.",
+        "The pilot of the plan is no longer active.",
+    ),
     "drone.retired": (
         "{drone} est retiré du service.",
         "{drone} is uit dienst.",

@@ -36,6 +36,10 @@ from droneteam.fleet.calendars import (
     list_feeds,
     make_feed,
 )
+from droneteam.fleet.conflicts import (
+    ConflictView,
+    plan_conflicts,
+)
 from droneteam.fleet.crew import (
     AbsenceView,
     DutyView,
@@ -101,6 +105,7 @@ from droneteam.fleet.logbook import (
 from droneteam.fleet.notices import (
     NoticeView,
     due_notices,
+    due_now,
     list_notices,
     raise_notices,
     see_notice,
@@ -210,6 +215,7 @@ __all__ = [
     "Booking",
     "ClockView",
     "Compared",
+    "ConflictView",
     "DroneDetail",
     "DroneView",
     "DutyView",
@@ -261,6 +267,7 @@ __all__ = [
     "due_escalations",
     "due_expiries",
     "due_notices",
+    "due_now",
     "edit_version",
     "end_credential",
     "end_feed",
@@ -302,6 +309,7 @@ __all__ = [
     "open_defect_rows",
     "organisation_names",
     "pilot_detail",
+    "plan_conflicts",
     "publish_plan",
     "raise_escalations",
     "raise_notices",

@@ -29,7 +29,7 @@ MAX_GUST_MPS = 120.0
 """The strongest gust ever measured was 113 m/s (WMO, Barrow Island 1996)."""
 MAX_RAIN_MM_H = 2_400.0
 """The hardest minute ever measured was 38 mm (WMO, Barot 1970)."""
-MAX_PERIOD = timedelta(days=16)
+REACH = timedelta(days=16)
 """No forecast of gusts reaches further than the ECMWF's fifteen days."""
 COLUMNS = ("start", "end", "gust_mps", "rain_mm_h")
 
@@ -51,8 +51,12 @@ class Period:
         if not 0 < len(self.source.strip()) <= MAX_SOURCE:
             raise InputError(f"the source needs 1 to {MAX_SOURCE} characters", field="source")
         check_aware(self.issued_at, "issued_at")
-        if self.window.end_at - self.window.start_at > MAX_PERIOD:
-            raise InputError(f"the period is longer than {MAX_PERIOD.days} days", field="end_at")
+        if self.window.end_at - self.issued_at > REACH:
+            raise InputError(
+                f"the period ends at {self.window.end_at.isoformat()}, more than {REACH.days} days "
+                f"after the forecast was issued at {self.issued_at.isoformat()}",
+                field="end_at",
+            )
         if self.window.end_at <= self.issued_at:
             raise InputError(
                 f"the period ended at {self.window.end_at.isoformat()}, before the forecast was "

@@ -67,6 +67,7 @@ def test_neighbours_of_the_same_weather_are_one_stretch() -> None:
         ({"issued_at": NOW + 31 * HOUR}, "end_at"),
         ({"issued_at": NOW.replace(tzinfo=None)}, "issued_at"),
         ({"window": Window(NOW, NOW + timedelta(days=17))}, "end_at"),
+        ({"issued_at": NOW - timedelta(days=15)}, "end_at"),
     ],
 )
 def test_an_impossible_period_names_its_field(changed: dict[str, object], field: str) -> None:
@@ -94,7 +95,8 @@ def test_a_file_gives_its_periods_in_local_time() -> None:
 
 def test_a_night_of_the_clocks_change_lasts_as_long_as_it_lasts() -> None:
     text = "start,end,gust_mps,rain_mm_h\n2026-10-25 00:00,2026-10-25 06:00,9,0\n"
-    (period,) = read_periods(text, source="KMI", issued_at=NOW)
+    october = datetime(2026, 10, 24, tzinfo=UTC)
+    (period,) = read_periods(text, source="KMI", issued_at=october)
     assert period.window.minutes == 7 * 60
     with pytest.raises(InputError, match=r"line 2: start .* does not exist"):
         read_periods(

@@ -167,6 +167,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/weather": TEAM,
     "GET /api/v1/weather/expected": TEAM,
     "POST /api/v1/weather": MECHANICS,
+    "GET /api/v1/plans/current/conflicts": TEAM,
     "GET /api/v1/speeds": TEAM,
     "POST /api/v1/speeds": roles("manager", "administrator"),
     "GET /api/v1/agreement/versions": SIGNED_IN,

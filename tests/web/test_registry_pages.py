@@ -219,6 +219,7 @@ def test_entered_weather_grounds_the_fleet_and_the_zone_reads_why(site: Site) ->
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
+        ({"start_at": "2027-05-04T11:00", "end_at": "2027-05-04T12:00"}, "more than 16 days"),
         ({"gust_mps": ""}, "Fill this in."),
         ({"gust_mps": "500"}, "Between 0 and 120."),
         ({"end_at": "2026-05-04T10:59"}, "The end must be after the start."),

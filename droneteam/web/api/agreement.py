@@ -11,6 +11,7 @@ from droneteam.accounts import ROLES
 from droneteam.fleet import service
 from droneteam.fleet.agreements import VersionView
 from droneteam.web.access import allow
+from droneteam.web.api.door import missing
 from droneteam.web.api.shapes import page_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.routing import MAX_ID
@@ -105,7 +106,10 @@ def shares() -> Any:
 @allow(*LENDERS)
 @bp.input(LoanIn, arg_name="body")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Lend a part of a surplus for a year")
+@bp.doc(
+    summary="Lend a part of a surplus for a year",
+    responses=missing("No such organisation."),
+)
 def lend(body: dict[str, Any]) -> Any:
     """A zone lends its own; a manager on a zone's word."""
     me = actor()

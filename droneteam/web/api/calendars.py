@@ -10,6 +10,7 @@ from flask import url_for
 
 from droneteam.fleet import service
 from droneteam.web.access import allow
+from droneteam.web.api.door import missing
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.routing import MAX_ID
@@ -46,7 +47,10 @@ def feeds() -> Any:
 @allow(*MAKERS)
 @bp.input(FeedIn, arg_name="body")
 @bp.output(NewFeedOut, status_code=201)
-@bp.doc(summary="Make a calendar feed of a zone, a drone or a pilot")
+@bp.doc(
+    summary="Make a calendar feed of a zone, a drone or a pilot",
+    responses=missing("No such zone, drone or pilot."),
+)
 def make(body: dict[str, Any]) -> Any:
     """Whoever knows the address may read the calendar."""
     with writing() as session:

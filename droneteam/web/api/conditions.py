@@ -102,6 +102,16 @@ def add_forecast(body: dict[str, Any]) -> Any:
         return {"items": service.add_forecasts(session, actor(), periods, now())}
 
 
+@bp.get("/plans/current/conflicts")
+@allow(*TEAM)
+@bp.output(page_of(service.ConflictView))
+@bp.doc(summary="What the plan in force promises and can no longer be kept")
+def conflicts() -> Any:
+    """Since a forecast, an airspace, a licence or a drone changed; the earliest first."""
+    with reading() as session:
+        return {"items": service.plan_conflicts(session, actor(), now())}
+
+
 @bp.get("/speeds")
 @allow(*TEAM)
 @bp.output(page_of(service.SpeedView))

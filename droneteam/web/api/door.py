@@ -145,6 +145,11 @@ def _complete_operation(
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
 
+def missing(text: str) -> dict[int, Any]:
+    """The 404 of an operation whose body names what may be missing."""
+    return {404: {**_problem_response("404"), "description": text}}
+
+
 def _problem_response(code: str) -> dict[str, Any]:
     reference = {"$ref": "#/components/schemas/Problem"}
     return {

@@ -12,6 +12,7 @@ from droneteam.fleet.terms import Window
 from droneteam.fleet.upkeep import KEEPERS, MECHANICS
 from droneteam.fleet.weather import MAX_GUST_MPS, MAX_RAIN_MM_H
 from droneteam.web.access import TEAM, allow
+from droneteam.web.api.door import missing
 from droneteam.web.api.handling import ReasonIn
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
@@ -148,7 +149,10 @@ def models() -> Any:
 @allow(*KEEPERS)
 @bp.input(LimitsIn, arg_name="body")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Set the weather that a model takes")
+@bp.doc(
+    summary="Set the weather that a model takes",
+    responses=missing("The team has no drone of this model."),
+)
 def limits(body: dict[str, Any]) -> Any:
     """Flights that were logged keep the limits of their day."""
     with writing() as session:

@@ -45,6 +45,7 @@ def show() -> str:
         batteries = service.list_batteries(session, me)
         escalations = service.list_escalations(session, me)
         notices = service.list_notices(session, me, now())
+        conflicts = service.plan_conflicts(session, me, now())
     open_requests = sorted(
         (row for row in requests if row.state in QUEUED_STATES), key=time_to_breach
     )
@@ -53,6 +54,7 @@ def show() -> str:
         queue=open_requests,
         escalations=escalations,
         notices=notices,
+        conflicts=conflicts,
         may_see_notices=me.has_role(*NOTICE_SEERS),
         titles={row.id: row.title for row in requests},
         plan=plan,

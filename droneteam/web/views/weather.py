@@ -75,8 +75,10 @@ def _page(sent: Sent) -> str:
         models = service.list_models(session, me)
         issued = service.list_forecasts(session, me, at)
         names = display_names(session)
+        conflicts = service.plan_conflicts(session, me, at)
     return render_template(
         "weather.html",
+        conflicts=conflicts,
         outlook=outlook(expected, models),
         models=models,
         issued=issued[:200],
