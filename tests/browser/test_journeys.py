@@ -236,3 +236,30 @@ def test_without_webgl_the_pictures_of_the_cloud_stay(story: Server, open_page: 
 def put_drones(server: Server, states: Callable[[], list[Any]]) -> None:
     with db.session_scope(server.site.engine) as session:
         missions.update_live_states(session, states())
+
+
+def test_tomorrows_storm_entered_on_a_phone_is_on_the_board_with_what_it_breaks(
+    fresh: Server, open_page: OpenPage
+) -> None:
+    worlds.ask(fresh.site)
+    worlds.publish(fresh.site)
+    opened = open_page(fresh, "/registry/weather", "coordinator", size="phone", language="nl")
+    page = opened.page
+    for name, value in (
+        ("start_at", "2026-05-04T12:00"),
+        ("end_at", "2026-05-04T18:00"),
+        ("gust_mps", "17,5"),
+        ("source", "KMI"),
+    ):
+        page.fill(f"#period-{name}", value)
+    page.fill("#period-end_at", "2026-05-04T11:00")
+    page.get_by_role("button", name="Verwachting invoeren").tap()
+    page.get_by_text("Er is nog niets gewijzigd.").wait_for()
+    assert page.input_value("#period-gust_mps") == "17,5"
+    page.fill("#period-end_at", "2026-05-04T18:00")
+    page.get_by_role("button", name="Verwachting invoeren").tap()
+    page.get_by_text("alle modellen").wait_for()
+    page.goto(f"{fresh.url}/board/")
+    page.get_by_role("heading", name="Het geldende plan houdt niet meer voor").wait_for()
+    assert "Windstoten van 17,50 m/s verwacht" in page.inner_text("main")
+    assert opened.outside == []

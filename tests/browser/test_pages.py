@@ -40,6 +40,10 @@ PAGES = {
     "sizes": ("manager", "/statistics/2026/sizes"),
     "what-if": ("coordinator", "/what-if/"),
     "compare": ("coordinator", "/what-if/compare?plan=1"),
+    "drone": ("coordinator", "/registry/drones/1"),
+    "pilot": ("coordinator", "/registry/pilots/1"),
+    "payloads": ("coordinator", "/registry/payloads"),
+    "weather": ("coordinator", "/registry/weather"),
 }
 LOOKS = [("desktop", "en", "light"), ("desktop", "fr", "dark"), ("phone", "nl", "light")]
 TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
@@ -49,6 +53,7 @@ PICTURED = frozenset(PAGES) - {
     *("alert", "error", "account", "scene-form", "photos"),
     *("request-list", "calendars", "registry", "agreement", "figures", "sizes"),
     *("what-if", "compare"),
+    *("drone", "pilot", "payloads", "weather"),
 }
 """Those that the guides show."""
 BUDGET_BYTES = 150_000
