@@ -357,7 +357,10 @@ for (const field of [fields.places, fields.lat, fields.lon]) {
     redraw();
   });
 }
-form.addEventListener("input", () => ask());
+form.addEventListener("input", (event) => {
+  const { name, type } = event.target as HTMLInputElement;
+  if (name !== "" && type !== "file") ask(); // layers and steps are no part of the plan
+});
 
 /** Only the fields that the pattern reads; the others keep what they hold. */
 function showFields(): void {

@@ -112,6 +112,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /missions/new/<id:assignment_id>": PLANNERS,
     "POST /missions/new/<id:assignment_id>": PLANNERS,
     "POST /missions/new/<id:assignment_id>/preview": PLANNERS,
+    "POST /missions/new/<id:assignment_id>/places": PLANNERS,
     "GET /missions/<id:mission_id>": MISSIONS,
     "POST /missions/<id:mission_id>/approve": PLANNERS,
     "POST /missions/<id:mission_id>/cancel": PLANNERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -21,7 +22,7 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.plan import PhotoPosition
 from droneteam.missions.views import MissionView
 from droneteam.web.footprints import footprints
-from droneteam.web.mission_files import as_geojson, as_kml, as_plan
+from droneteam.web.mission_files import WRITERS, as_geojson, as_kml, as_plan
 from droneteam.web.mission_map import zone_rings
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
@@ -391,3 +392,48 @@ def test_a_zone_far_from_the_take_off_is_not_drawn() -> None:
     )
     drawn = zone_rings([far, huge], (50.82, 4.39))
     assert [(zone["name"], zone["severity"]) for zone in drawn] == [("huge", "pass")]
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_every_file_that_we_write_gives_its_places_back_to_the_planner(
+    assigned: Site, mission: MissionView, kind: str
+) -> None:
+    content, _ = WRITERS[kind](mission)
+    client = assigned.client("pilot")
+    name = f"plan.{kind}"
+    data = {"csrf_token": csrf_token(client), **FORM, "polygon": "", "gsd_mm": "7",
+            "file": (io.BytesIO(content), name)}  # fmt: skip
+    answer = client.post("/missions/new/1/places", data=data)
+    assert answer.status_code == 200
+    text = answer.get_data(as_text=True)
+    block = re.search(r'name="polygon"[^>]*>(.*?)</textarea>', text, re.S)
+    assert block is not None
+    places = np.array([line.split(",") for line in block.group(1).split("\n") if line], dtype=float)
+    flown = np.array([(i.lat_deg, i.lon_deg) for i in mission.plan.items if i.lat_deg])
+    photos = np.array([(p.lat_deg, p.lon_deg) for p in mission.plan.photo_positions])
+    known = {"kml": worlds.AREA, "geojson": worlds.AREA, "csv": photos, "kmz": photos}
+    np.testing.assert_allclose(places, np.array(known.get(kind, flown)), atol=1e-6)
+    assert 'value="7"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("area.shp", b"x", "none of .kml"),
+        ("area.kml", b"<kml/>", "no Polygon"),
+        ("area.kmz", b"PK not", "not a KMZ"),
+        ("area.json", b"\xff\xfe", "not UTF-8"),
+        ("mission.plan", b"{}", ""),
+    ],
+)
+def test_a_file_without_places_is_refused_beside_its_field(
+    assigned: Site, name: str, content: bytes, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, "file": (io.BytesIO(content), name)}
+    answer = client.post("/missions/new/1/places", data=data)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert 'id="file-problem"' in text
+    assert says in text
+    assert "50.81985, 4.39055" in text

@@ -8,17 +8,19 @@ from typing import Any
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
-from droneteam.errors import InputError
+from droneteam.errors import DecodeError, InputError
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.places import read_places
 from droneteam.missions.items import HomePoint
 from droneteam.missions.overlap import overlap_grid
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.views import MissionPreview, MissionSpec
 from droneteam.web import words
-from droneteam.web.access import allow
+from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.footprints import footprints
 from droneteam.web.forms import FormReader, polygon_text
@@ -93,6 +95,24 @@ def plan(assignment_id: int) -> Any:
         return _form(assignment, asked, request.form, problems), 422
     flash(_("Planned and checked. Approve it before flying."), "done")
     return redirect(url_for("missions.show", mission_id=made.id))
+
+
+@bp.post("/<id:assignment_id>/places")
+@allow(*PLANNERS)
+@takes_files(MAX_FILE_BYTES + 100_000)
+def take_places(assignment_id: int) -> Any:
+    """The form with the places of a file; everything else stays as it was typed."""
+    assignment, asked = _assignment(assignment_id)
+    sent = request.files.get("file")
+    values = dict(request.form)
+    if sent is None or not sent.filename:
+        return _form(assignment, asked, values, {"file": _("Choose a file first.")}), 422
+    try:
+        places = read_places(sent.filename, sent.read())
+    except DecodeError as error:
+        return _form(assignment, asked, values, {"file": str(error)}), 422
+    values["polygon"] = polygon_text(places)
+    return _form(assignment, asked, values, {})
 
 
 @bp.post("/<id:assignment_id>/preview")
@@ -273,6 +293,7 @@ def field_names() -> dict[str, str]:
         "home_lon_deg": _("Take-off longitude"),
         "home_alt_amsl_m": _("Take-off height above sea level (m)"),
         "polygon": _("Area"),
+        "file": _("Places from a file"),
     }
 
 
