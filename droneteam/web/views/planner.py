@@ -135,7 +135,8 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
     plan = made.plan
     camera = camera_named(spec.camera)
     photos = plan.photo_positions[:_MAX_DRAWN]
-    seen = overlap_grid(plan.area, photos, camera) if plan.pattern in _GROUND_SURVEYS else None
+    ground = plan.pattern in _GROUND_SURVEYS
+    seen = overlap_grid(plan.area, plan.photo_positions, camera) if ground else None
     return {
         "path": path_of(plan),
         "photos": [[round(p.lat_deg, 7), round(p.lon_deg, 7)] for p in photos],
