@@ -20,7 +20,8 @@ import droneteam.fleet.models
 import droneteam.jobs
 import droneteam.missions.models
 import droneteam.photogrammetry.models
-import droneteam.sessions  # noqa: F401
+import droneteam.sessions
+import droneteam.webhooks  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError
 

@@ -24,6 +24,7 @@ from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
 from droneteam.web.api import surface as api_surface
 from droneteam.web.api import uploads as api_uploads
+from droneteam.web.api import webhooks as api_webhooks
 from droneteam.web.assets import island
 from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
@@ -57,6 +58,7 @@ from droneteam.web.views import (
     scenes,
     statistics,
     uploads,
+    webhooks,
     whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
@@ -89,6 +91,7 @@ PAGES = (
     agreement.bp,
     statistics.bp,
     whatif.bp,
+    webhooks.bp,
 )
 
 
@@ -103,6 +106,7 @@ API = (
     api_marking.bp,
     api_surface.bp,
     api_cases.bp,
+    api_webhooks.bp,
 )
 
 

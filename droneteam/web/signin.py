@@ -20,6 +20,7 @@ from droneteam.accounts import (
     user_by_login,
 )
 from droneteam.errors import NotAllowed
+from droneteam.sealing import unseal
 from droneteam.web import second_factor
 from droneteam.web.context import context, now, reading, writing
 
@@ -92,7 +93,7 @@ def _code_matches(row: User, code: str, at: datetime) -> bool:
     """Whether the second factor agrees; a code is used up by agreeing."""
     if row.second_factor is None:
         return True
-    secret = second_factor.unseal(row.second_factor, context().settings.secret_key)
+    secret = unseal(row.second_factor, context().settings.secret_key, second_factor.PURPOSE)
     step = second_factor.matching_step(secret, code, at.timestamp(), row.second_factor_step)
     if step is None:
         return False

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from droneteam import accounts, audit, sessions
 from droneteam.accounts import LANGUAGES
 from droneteam.errors import DroneteamError
+from droneteam.sealing import seal, unseal
 from droneteam.web import second_factor
 from droneteam.web.access import public, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
@@ -143,7 +144,7 @@ def confirm_second_factor() -> Any:
     me = actor()
     sealed, key = request.form.get("sealed", "")[:300], context().settings.secret_key
     try:
-        secret = second_factor.unseal(sealed, key)
+        secret = unseal(sealed, key, second_factor.PURPOSE)
     except DroneteamError:
         return redirect(url_for("account.account"))
     step = second_factor.matching_step(
@@ -155,7 +156,10 @@ def confirm_second_factor() -> Any:
     with writing() as db:
         row = db.get(accounts.User, me.user_id)
         if row is not None:
-            row.second_factor, row.second_factor_step = second_factor.seal(secret, key), step
+            row.second_factor, row.second_factor_step = (
+                seal(secret, key, second_factor.PURPOSE),
+                step,
+            )
             subject = f"user:{me.user_id}"
             audit.append(db, me, action="user.second_factor_added", subject=subject, at=now())
     flash(_("From now on signing in takes a code."), "done")
@@ -167,7 +171,7 @@ def _second_factor_page(secret: str, problem: str = "") -> str:
         "second_factor.html",
         qr=Markup(second_factor.qr_svg(secret, actor().display_name)),
         secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
-        sealed=second_factor.seal(secret, context().settings.secret_key),
+        sealed=seal(secret, context().settings.secret_key, second_factor.PURPOSE),
         problem=problem,
     )
 
