@@ -28,6 +28,7 @@ ROLES = (
 TEAM_ROLES = frozenset(ROLES) - {"requester"}
 """Roles of the drone team; they see every organisation's rows."""
 LANGUAGES = ("fr", "nl", "en")
+MAX_LOGIN_LENGTH = 120
 MIN_PASSWORD_LENGTH = 12
 """NIST SP 800-63B asks for 8 at least and for no composition rules."""
 
