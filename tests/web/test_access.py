@@ -256,7 +256,7 @@ BODIES = {
     "content": {"reason": "curious"},
 }
 
-ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /api/v1/tokens"}
+ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /sign-in/go-on", "POST /api/v1/tokens"}
 
 
 def routes(site: Site) -> Iterator[tuple[str, str, str, str]]:
