@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "06dd3ba5b08b"
-down_revision = "9fa62c711911"
+down_revision = "f35da3afe9a9"
 branch_labels = None
 depends_on = None
 
