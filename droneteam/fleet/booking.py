@@ -46,7 +46,11 @@ def instant_answer(session: Session, actor: Actor, draft: RequestDraft, now: dat
     job = _draft_job(situation, actor, draft, now)
     answer = _answer(situation, job, now)
     warnings = _warnings(situation, actor, draft, now)
-    reasons = (*answer.reasons, *warnings)
+    dark = any(reason.code == "light.dark" for reason in warnings)
+    reasons = (
+        *(one for one in answer.reasons if not (dark and one.code == "slot.dark")),  # said once
+        *warnings,
+    )
     own = own_request_ids(session, actor)
     shown = reasons if own is None else hide_foreign(reasons, own)
     return Answer(answer.verdict, answer.from_at, shown)
@@ -85,7 +89,8 @@ def _answer(situation: Situation, job: Job, now: datetime) -> Answer:
             return Answer("yes", found.visit.start_at, (free,))
         count = Reason("answer.competes", {"count": len(rivals)})
         return Answer("maybe", found.visit.start_at, (free, count))
-    later = free_from(problem, plan.assignments, job, now + ANSWER_HORIZON)
+    until = max([now, *(slot.end_at for slot in job.slots)]) + ANSWER_HORIZON
+    later = free_from(problem, plan.assignments, job, until)
     reasons = settled or why_not(problem, plan, job)
     if later is not None:
         reasons += (Reason("if.later", {"start": later.visit.start_at.isoformat()}),)
@@ -110,7 +115,7 @@ def _warnings(
     """Short notice, darkness and a used-up entitlement; none of them forbids to ask."""
     found = []
     short = lead_time_reason(situation.sla, draft.priority, now, draft.start_at)
-    if short is not None:
+    if short is not None and draft.start_at > now:
         found.append(short)
     night = _night(situation, draft)
     if night is not None:

@@ -18,6 +18,7 @@ from droneteam.db import session_scope
 from droneteam.errors import Conflict
 from droneteam.fleet import models, service
 from droneteam.fleet.service import RequestDraft, RequestKind
+from droneteam.fleet.terms import Window
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
 from tests.fleet.drafting import solve_draft
 
@@ -251,3 +252,26 @@ def test_bookings_and_cancellations_at_once_neither_hang_nor_double_book(engine:
         states = [view.state for view in service.list_requests(session, actors["coordinator"], NOW)]
         assert states.count("cancelled") == 3
         assert states.count("planned") == 4
+
+
+def test_a_time_far_ahead_that_is_taken_names_when_it_is_free_there(
+    session: Session, actors: Actors
+) -> None:
+    start_at = NOW + timedelta(days=40)
+    window = Window(start_at, start_at + timedelta(hours=3))
+    for pilot in service.list_pilots(session, actors["coordinator"], NOW):
+        service.add_absence(session, actors["coordinator"], pilot.id, window, "course", NOW)
+    draft = replace(DEMONSTRATION, start_at=window.start_at, end_at=window.end_at)
+    answer = service.instant_answer(session, actors["north"], draft, NOW)
+    assert answer.verdict == "no"
+    assert answer.from_at is not None
+    assert window.end_at < answer.from_at < window.end_at + timedelta(hours=3)
+
+
+def test_a_window_that_has_passed_is_no_matter_of_short_notice(
+    session: Session, actors: Actors
+) -> None:
+    gone = NOW - timedelta(days=3)
+    draft = replace(DEMONSTRATION, start_at=gone, end_at=gone + timedelta(hours=1))
+    answer = service.instant_answer(session, actors["north"], draft, NOW)
+    assert [reason.code for reason in answer.reasons] == ["window.past"]

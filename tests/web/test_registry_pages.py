@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from datetime import timedelta
@@ -335,3 +336,32 @@ def test_a_series_is_read_together_and_cancelled_together(site: Site) -> None:
     assert site.client("neighbour").get(link.group(0)).status_code == 404
     status, text = post(client, f"{link.group(0)}/cancel", code="event_cancelled")
     assert (status, text.count("cancelled") >= 3) == (200, True)
+
+
+IMPOSSIBLE = (
+    ({"end_at": "2026-05-24T08:00"}, "Het einde moet na het begin liggen."),
+    ({"start_at": "2026-05-01T08:00", "end_at": "2026-05-01T09:00"}, "Deze tijd is al voorbij."),
+    ({"end_at": "2026-06-30T09:00"}, "Hoogstens 7 dagen"),
+    (
+        {"start_at": "2027-03-28T02:30", "end_at": "2027-03-28T05:00"},
+        "Dit uur bestaat niet",
+    ),
+    ({"polygon": "50.8, 4.3\n50.9, 4.3\n51.0, 4.3"}, "lie on one line"),
+)
+
+
+def test_an_impossible_window_or_area_is_told_while_typing_and_keeps_what_was_typed(
+    site: Site,
+) -> None:
+    client = site.client("requester", "nl")
+    for changed, problem in IMPOSSIBLE:
+        typed = {**FORM, **changed}
+        status, text = post(client, "/requests/new", **typed)
+        assert (status, problem in text) == (422, True), problem
+        assert "Market square on Sunday" in text
+        status, text = post(client, "/requests/answer", **typed)
+        answer = json.loads(text)
+        assert (status, answer["verdict"]) == (200, "incomplete")
+        assert problem in answer["reasons"][0]
+    past = {"start_at": "2026-05-01T08:00", "end_at": "2026-05-01T09:00"}
+    assert post(client, "/requests/new", **{**FORM, **past}, how="draft")[0] == 200

@@ -20,7 +20,7 @@ from droneteam.errors import InputError
 from droneteam.fleet import explain, service
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
-from droneteam.fleet.views import RequestDraft, RequestView
+from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestView
 from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
@@ -263,8 +263,7 @@ def read_draft(
     priority = form.choice("priority", PRIORITIES, fallback="P2")
     start_at = form.time("start_at", fallback=at)
     end_at = form.time("end_at", fallback=at)
-    if end_at <= start_at:
-        form.fail("end_at", _("The end must be after the start."))
+    _check_window(form, start_at, end_at, None if unfinished else at)
     lat_deg = form.number("lat_deg", -90.0, 90.0)
     lon_deg = form.number("lon_deg", -180.0, 180.0)
     polygon = form.polygon("polygon")
@@ -274,24 +273,40 @@ def read_draft(
     notes = form.text("notes", max_length=4_000)
     if form.problems:
         return None, form.problems
-    draft = RequestDraft(
-        kind=RequestKind(kind),
-        title=title,
-        priority=priority,
-        start_at=start_at,
-        end_at=end_at,
-        lat_deg=lat_deg,
-        lon_deg=lon_deg,
-        polygon=polygon,
-        legal_basis=legal_basis,
-        contact=contact,
-        payload=payload or None,
-        sensitive=form.flag("sensitive"),
-        low_noise=form.flag("low_noise"),
-        notes=notes,
-        unfinished=unfinished,
-    )
+    try:
+        draft = RequestDraft(
+            kind=RequestKind(kind),
+            title=title,
+            priority=priority,
+            start_at=start_at,
+            end_at=end_at,
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            polygon=polygon,
+            legal_basis=legal_basis,
+            contact=contact,
+            payload=payload or None,
+            sensitive=form.flag("sensitive"),
+            low_noise=form.flag("low_noise"),
+            notes=notes,
+            unfinished=unfinished,
+        )
+    except InputError as error:  # what only the whole shows: an area whose corners lie on a line
+        return None, {error.field or "title": str(error)}
     return draft, {}
+
+
+def _check_window(
+    form: FormReader, start_at: datetime, end_at: datetime, now_at: datetime | None
+) -> None:
+    """Notes a window that cannot be; now_at is None for a draft, which may have passed."""
+    if end_at <= start_at:
+        form.fail("end_at", _("The end must be after the start."))
+    elif end_at - start_at > MAX_WINDOW:
+        days = MAX_WINDOW.days
+        form.fail("end_at", _("At most %(n)s days; ask for several times instead.", n=days))
+    elif now_at is not None and end_at <= now_at:
+        form.fail("end_at", _("This time has passed already."))
 
 
 def field_names() -> dict[str, str]:
