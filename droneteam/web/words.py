@@ -18,6 +18,15 @@ from flask_babel import lazy_gettext as _l
 from droneteam.accounts import OrganisationView
 from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
+from droneteam.web.registry_words import (
+    ABSENCES,
+    AIRSPACE,
+    CAPABILITIES,
+    CREDENTIALS,
+    MAINTENANCE,
+    TOLD,
+    VERDICTS,
+)
 
 _Words = dict[str, object]
 
@@ -66,40 +75,6 @@ REQUEST_STATES: _Words = {
     "expired": _l("expired"),
 }
 
-CREDENTIALS: _Words = {
-    "A2": _l("A2 certificate"),
-    "STS-01": _l("STS-01"),
-    "STS-02": _l("STS-02"),
-    "national": _l("national police licence"),
-    "photogrammetry": _l("photogrammetry training"),
-}
-
-ABSENCES: _Words = {
-    "leave": _l("leave"),
-    "illness": _l("illness"),
-    "course": _l("course"),
-    "other_duty": _l("other duty"),
-}
-
-MAINTENANCE: _Words = {"service": _l("service"), "defect": _l("defect")}
-
-CAPABILITIES: _Words = {
-    "rgb": _l("colour camera"),
-    "thermal": _l("thermal camera"),
-    "zoom": _l("zoom camera"),
-    "photogrammetry": _l("photogrammetry"),
-    "low_noise": _l("low noise"),
-    "sensitive": _l("sensitive assignments"),
-}
-
-AIRSPACE: _Words = {
-    "needed": _l("approval needed"),
-    "asked": _l("approval asked"),
-    "granted": _l("approval granted"),
-    "refused": _l("approval refused"),
-    "not_needed": _l("no approval needed"),
-}
-
 CANCEL_REASONS: _Words = {
     "requester_withdrew": _l("withdrawn by the requester"),
     "event_cancelled": _l("the event does not take place"),
@@ -108,22 +83,10 @@ CANCEL_REASONS: _Words = {
     "team_unavailable": _l("the team is not available"),
 }
 
-TOLD: _Words = {
-    "coordinator": _l("coordinator"),
-    "duty_officer": _l("duty officer"),
-    "crisis_centre": _l("crisis centre"),
-}
-
 EXCLUSIONS: _Words = {
     "weather": _l("weather"),
     "airspace_refused": _l("the airspace was refused"),
     "scene_unsafe": _l("the scene is not safe"),
-}
-
-VERDICTS: _Words = {
-    "new": _l("new"),
-    "known": _l("there already"),
-    "wrong": _l("wrong"),
 }
 
 CLOCKS: _Words = {

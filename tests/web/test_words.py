@@ -11,6 +11,8 @@ from droneteam.accounts import ROLES
 from droneteam.detection import alert, conformance, health, match, zones
 from droneteam.detection.heights import Frame
 from droneteam.detection.suspicion import WEIGHTS
+from droneteam.fleet.airspace import AirspaceState
+from droneteam.fleet.requirements import PAYLOADS, requirement
 from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
 from droneteam.missions.airspace import Restriction, Severity
@@ -21,7 +23,7 @@ from droneteam.photogrammetry.photos import Verdict
 from droneteam.photogrammetry.products import KINDS
 from droneteam.photogrammetry.scene import MeasureKind, MeasureMethod
 from droneteam.photogrammetry.scene_params import STAGES
-from droneteam.web import words
+from droneteam.web import registry_words, words
 
 
 def test_no_code_of_a_service_is_without_a_word() -> None:
@@ -33,6 +35,8 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         ([kind.value for kind in RequestKind], words.KINDS),
         ([state.value for state in RequestState], words.REQUEST_STATES),
         ([state.value for state in MissionState], words.MISSION_STATES),
+        ([state.value for state in AirspaceState], registry_words.AIRSPACE),
+        (capabilities(), registry_words.CAPABILITIES),
         (get_args(Severity), words.SEVERITIES),
         (STAGES, words.STAGES),
         (kinds, words.PRODUCTS),
@@ -52,6 +56,16 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
     ]
     missing = [code for codes, known in pairs for code in codes if code not in known]
     assert missing == []
+
+
+def capabilities() -> set[str]:
+    """What a request of any kind may ask a drone to offer."""
+    return {
+        able
+        for kind in RequestKind
+        for payload in PAYLOADS
+        for able in requirement(kind, payload=payload, sensitive=True, low_noise=True).capabilities
+    }
 
 
 def evidence_of_tracks() -> set[str]:

@@ -15,7 +15,7 @@ from droneteam.fleet.crew import READERS
 from droneteam.fleet.hours import to_local
 from droneteam.fleet.terms import Window
 from droneteam.fleet.upkeep import KEEPERS
-from droneteam.web import words
+from droneteam.web import registry_words, words
 from droneteam.web.access import TEAM, allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.forms import FormReader
@@ -83,8 +83,8 @@ def _page(pilot_id: int, sent: Sent) -> str:
         detail=detail,
         pilot=detail.pilot,
         today=to_local(at).date(),
-        credential_kinds=words.options(words.CREDENTIALS),
-        absence_kinds=words.options(words.ABSENCES),
+        credential_kinds=words.options(registry_words.CREDENTIALS),
+        absence_kinds=words.options(registry_words.ABSENCES),
         may_keep=me.has_role(*KEEPERS),
         may_be_away=me.has_role(*KEEPERS) or detail.pilot.user_id == me.user_id,
         sent=sent,
@@ -155,7 +155,7 @@ def add_absence(pilot_id: int) -> Any:
     form = FormReader(request.form)
     at = now()
     start_at, end_at = form.time("start_at", fallback=at), form.time("end_at", fallback=at)
-    kind = form.choice("kind", list(words.ABSENCES), fallback="leave")
+    kind = form.choice("kind", list(registry_words.ABSENCES), fallback="leave")
     if not form.problems and end_at <= start_at:
         form.fail("end_at", _("The end must be after the start."))
     return _change(

@@ -21,7 +21,7 @@ from droneteam.fleet import explain, service
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestView
-from droneteam.web import words
+from droneteam.web import registry_words, words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
@@ -195,7 +195,7 @@ def request_page(request_id: int, sent: Sent) -> str:
         clock_options=words.options(words.CLOCKS),
         airspace=airspace,
         names=names if actor().sees_all_organisations else {},
-        airspace_states=words.options(words.AIRSPACE),
+        airspace_states=words.options(registry_words.AIRSPACE),
         sent=sent,
     )
 
