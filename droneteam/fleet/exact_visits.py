@@ -1,0 +1,527 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Compiled search for the visits: one for each request of a set, within budgets, with names.
+
+At each node of a depth-first search every request holds its visits that are still alive.  Those
+that no budget pays for fall away; clashes that have become certain are coloured by pilots and by
+drones (``exact_kernels``).  The colouring of the parent is kept as long as it holds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from droneteam.fleet.choices import Ints
+from droneteam.fleet.exact_kernels import (
+    _LEAF_STEPS,
+    _NODE_STEPS,
+    _QUICK_STEPS,
+    COSTS,
+    FREE,
+    NO,
+    START,
+    UNKNOWN,
+    YES,
+    Tables,
+    colour,
+    crowd,
+    lowest,
+    popcount,
+)
+
+
+class Node(NamedTuple):
+    """What is known at one depth of the search; L depths, J requests, U crew places.
+
+    alive : (L, W); able_pilots, able_drones : (L, J); clash : (L, J) and drone_clash : (L, B, J)
+    masks of requests; begin, end : (L, B, J) in which a visit from the base is surely out
+    """
+
+    alive: Ints
+    able_pilots: Ints
+    able_drones: Ints
+    clash: Ints
+    drone_clash: Ints
+    begin: Ints
+    end: Ints
+
+
+@numba.njit(cache=True)
+def _filter(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
+    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
+    jobs = len(t.crew)
+    least = np.zeros(jobs, np.int64)
+    again = True
+    while again:
+        again = False
+        for column in range(COSTS):
+            slack = budgets.copy()
+            bound = False
+            rest = wanted
+            while rest:
+                job = lowest(rest)
+                rest &= rest - 1
+                account = t.group[column, job]
+                if budgets[account] >= FREE:
+                    continue
+                bound = True
+                low = FREE
+                for visit in range(t.first[job], t.first[job + 1]):
+                    if alive[t.cell[visit]] & t.bit[visit] and t.cost[column, visit] < low:
+                        low = t.cost[column, visit]
+                if low == FREE:
+                    return -1
+                least[job] = low
+                slack[account] -= low
+                if slack[account] < 0:
+                    return -1
+            if not bound:
+                continue
+            rest = wanted
+            while rest:
+                job = lowest(rest)
+                rest &= rest - 1
+                account = t.group[column, job]
+                if budgets[account] >= FREE:
+                    continue
+                most = least[job] + slack[account]
+                for visit in range(t.first[job], t.first[job + 1]):
+                    if t.cost[column, visit] > most and alive[t.cell[visit]] & t.bit[visit]:
+                        alive[t.cell[visit]] &= ~t.bit[visit]
+                        changed |= 1 << job
+                        again = True
+    return changed
+
+
+@numba.njit(cache=True)
+def _certain(t: Tables, clash: Ints, alive: Ints, one: int, other: int) -> bool:
+    """True where each alive visit of one clashes with each of the other."""
+    for visit in range(t.first[one], t.first[one + 1]):
+        if alive[t.cell[visit]] & t.bit[visit]:
+            for word in range(t.word[other], t.word[other + 1]):
+                if alive[word] & ~clash[visit, word]:
+                    return False
+    return True
+
+
+@numba.njit(cache=True)
+def _certain_at(t: Tables, alive: Ints, base: int, one: int, other: int) -> bool:
+    """The same for the visits from one base and the drones."""
+    for visit in range(t.first[one], t.first[one + 1]):
+        if t.base[visit] == base and alive[t.cell[visit]] & t.bit[visit]:
+            for word in range(t.word[other], t.word[other + 1]):
+                if alive[word] & t.at_base[base, word] & ~t.drone_clash[visit, word]:
+                    return False
+    return True
+
+
+@numba.njit(cache=True)
+def _refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> bool:
+    """Works out again what depends on the visits of the changed requests; False: impossible."""
+    alive = node.alive[depth]
+    bases = len(t.at_base)
+    rest = changed
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        pilots, drones = 0, 0
+        node.begin[depth, :, job] = -(2**61)
+        node.end[depth, :, job] = 2**61
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                pilots |= t.pilots[visit]
+                drones |= t.drones[visit]
+                at = t.base[visit]
+                node.begin[depth, at, job] = max(node.begin[depth, at, job], t.taken[visit])
+                node.end[depth, at, job] = min(node.end[depth, at, job], t.free[visit])
+        node.able_pilots[depth, job] = pilots
+        node.able_drones[depth, job] = drones
+        if drones == 0 or popcount(pilots) < t.crew[job]:
+            return False
+    rest = changed
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        others = wanted & ~(1 << job)
+        while others:
+            other = lowest(others)
+            others &= others - 1
+            if (changed >> other) & 1 and other < job:
+                continue
+            if _certain(t, t.pilot_clash, alive, job, other):
+                node.clash[depth, job] |= 1 << other
+                node.clash[depth, other] |= 1 << job
+            for base in range(bases):
+                if _certain_at(t, alive, base, job, other):
+                    node.drone_clash[depth, base, job] |= 1 << other
+                    node.drone_clash[depth, base, other] |= 1 << job
+    return True
+
+
+@numba.njit(cache=True)
+def _places(t: Tables, wanted: int) -> tuple[Ints, int]:
+    """The request of each crew place, and the number of places."""
+    jobs = np.empty(64, np.int64)
+    count = 0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        for _ in range(t.crew[job]):
+            jobs[count] = job
+            count += 1
+    return jobs, count
+
+
+@numba.njit(cache=True)
+def _crew_tables(
+    t: Tables, node: Node, depth: int, jobs: Ints, count: int
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Clashes, able and published pilots and prices of the crew places."""
+    adj = np.zeros((1, count), np.int64)
+    dom = np.empty(count, np.int64)
+    pref = np.empty(count, np.int64)
+    paid = np.empty(count, np.int64)
+    own = np.zeros(len(t.crew), np.int64)
+    for place in range(count):
+        own[jobs[place]] |= 1 << place
+    for place in range(count):
+        job = jobs[place]
+        dom[place] = node.able_pilots[depth, job]
+        pref[place] = t.kept_pilots[job]
+        paid[place] = t.published[job]
+        mask = own[job] & ~(1 << place)
+        rest = node.clash[depth, job]
+        while rest:
+            mask |= own[lowest(rest)]
+            rest &= rest - 1
+        adj[0, place] = mask
+    return adj, dom, pref, paid
+
+
+@numba.njit(cache=True)
+def _holds(
+    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, cap: int, out: Ints
+) -> int:
+    """What the colouring costs; -1 where it is none any more."""
+    colours = len(group)
+    members = np.zeros(colours, np.int64)
+    load = np.zeros(colours, np.int64)
+    cost = 0
+    rest = items
+    while rest:
+        item = lowest(rest)
+        rest &= rest - 1
+        chosen = out[item]
+        if chosen < 0 or (dom[item] >> chosen) & 1 == 0:
+            return -1
+        if adj[group[chosen], item] & members[chosen]:
+            return -1
+        members[chosen] |= 1 << item
+        load[chosen] += 1
+        if load[chosen] > cap:
+            return -1
+        if (pref[item] >> chosen) & 1 == 0:
+            cost += paid[item]
+    return cost
+
+
+@numba.njit(cache=True)
+def _least(
+    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
+    most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
+    charging: Ints, out: Ints,
+) -> tuple[int, int, int]:  # fmt: skip
+    """A colouring within the budget at the least cost, its cost and the steps.
+
+    With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
+    """
+    quick = _QUICK_STEPS * popcount(items)
+    answer, cost, steps = colour(
+        items, adj, group, dom, pref, paid, FREE, cap, min(quick, most_steps),
+        kinds, begin, end, needs, owned, charge, charging, out,
+    )  # fmt: skip
+    if answer == UNKNOWN:
+        shared = adj[0].copy()
+        for base in range(1, len(adj)):
+            shared &= adj[base]
+        if crowd(items, shared, dom):
+            return NO, 0, steps
+        answer, cost, more = colour(
+            items, adj, group, dom, pref, paid, FREE, cap, most_steps,
+            kinds, begin, end, needs, owned, charge, charging, out,
+        )  # fmt: skip
+        steps += more
+    if answer != YES or budget >= FREE:
+        return answer, 0 if answer != YES else cost, steps
+    best = out.copy()
+    for least in range(min(cost, budget + 1)):
+        answer, _, more = colour(
+            items, adj, group, dom, pref, paid, least, cap, most_steps,
+            kinds, begin, end, needs, owned, charge, charging, out,
+        )  # fmt: skip
+        steps += more
+        if answer != NO:
+            return answer, least, steps
+    out[:] = best
+    return (YES if cost <= budget else NO), cost, steps
+
+
+@numba.njit(cache=True)
+def _start_loss(t: Tables, alive: Ints, wanted: int) -> int:
+    found = 0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        low = FREE
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                low = min(low, t.cost[START, visit])
+        found += low
+    return found
+
+
+@numba.njit(cache=True)
+def _staffed(
+    t: Tables, node: Node, depth: int, wanted: int, jobs: Ints, count: int, changes: int,
+    cap: int, most_steps: int, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Whether pilots and drones can be given to the certain clashes, and the steps taken."""
+    alive = node.alive[depth]
+    left = changes
+    if changes < FREE:
+        left -= _start_loss(t, alive, wanted)
+        if left < 0:
+            return NO, 0
+    none = np.zeros(0, np.int64)
+    flat = np.zeros((1, 1), np.int64)
+    adj, dom, pref, paid = _crew_tables(t, node, depth, jobs, count)
+    alone = np.zeros(t.pilot_count[0], np.int64)
+    places = (1 << count) - 1
+    clash, able = node.drone_clash[depth], node.able_drones[depth]
+    begin, end = node.begin[depth], node.end[depth]
+    crew_cost = _holds(places, adj, alone, dom, pref, paid, cap, crews)
+    fleet_cost = _holds(
+        wanted, clash, t.drone_base, able, t.kept_drone, t.published, FREE, fleet
+    )
+    if fleet_cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
+        fleet_cost = -1
+    if crew_cost >= 0 and fleet_cost >= 0 and crew_cost + fleet_cost <= left:
+        return YES, 0
+    steps = 0
+    crew_least, fleet_least = 0, 0
+    crew_known, fleet_known = YES, YES
+    if crew_cost < 0 or crew_cost > 0 and left < FREE:
+        crew_known, crew_least, more = _least(
+            places, adj, alone, dom, pref, paid, left, cap, most_steps,
+            alone, flat, flat, flat, none, none, flat, crews,
+        )  # fmt: skip
+        steps += more
+        if crew_known == NO:
+            return NO, steps
+    if left < FREE:
+        left -= crew_least
+        if left < 0:
+            return NO, steps
+    if fleet_cost < 0 or fleet_cost > left:
+        fleet_known, fleet_least, more = _least(
+            wanted, clash, t.drone_base, able, t.kept_drone, t.published, left, FREE, most_steps,
+            t.drone_kind, begin, end, t.needs, t.owned, t.charge, t.charging, fleet,
+        )  # fmt: skip
+        steps += more
+        if fleet_known == NO or left < FREE and fleet_least > left:
+            return NO, steps
+    if crew_known == UNKNOWN or fleet_known == UNKNOWN:
+        return UNKNOWN, steps
+    return YES, steps
+
+
+@numba.njit(cache=True)
+def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> bool:
+    """True where the named drones' packs are charged whenever they surely leave."""
+    begin, end = node.begin[depth], node.end[depth]
+    for kind in range(len(t.owned)):
+        owned = t.owned[kind]
+        rest = wanted
+        while rest:
+            job = lowest(rest)
+            rest &= rest - 1
+            at = t.drone_base[fleet[job]]
+            if t.drone_kind[fleet[job]] != kind or begin[at, job] >= end[at, job]:
+                continue
+            moment = begin[at, job]
+            used = 0
+            for index in range(t.charging.shape[1]):
+                used += t.charging[kind, index] > moment
+            others = wanted
+            while others:
+                other = lowest(others)
+                others &= others - 1
+                there = t.drone_base[fleet[other]]
+                since, until = begin[there, other], end[there, other]
+                if t.drone_kind[fleet[other]] == kind and since < until:
+                    if since <= moment and moment < until + t.charge[kind]:
+                        used += t.needs[other, kind]
+            if used > owned:
+                return False
+    return True
+
+
+@numba.njit(cache=True)
+def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
+    """The open request with the fewest visits left for the failures it had; -1: none is open."""
+    best, best_key = -1, 0.0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        count = 0
+        for word in range(t.word[job], t.word[job + 1]):
+            count += popcount(alive[word])
+        if count > 1:
+            key = count / (1.0 + weight[job])
+            if best < 0 or key < best_key:
+                best, best_key = job, key
+    return best
+
+
+@numba.njit(cache=True)
+def _choose_visit(t: Tables, alive: Ints, job: int, base: int) -> int:
+    """The request's best visit that is alive, from the base where one is."""
+    best, best_key = -1, 0
+    for visit in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[visit]] & t.bit[visit]:
+            key = t.rank[visit] + (0 if t.base[visit] == base else 2**32)
+            if best < 0 or key < best_key:
+                best, best_key = visit, key
+    return best
+
+
+@numba.njit(cache=True)
+def _descend(node: Node, depth: int) -> None:
+    node.alive[depth + 1] = node.alive[depth]
+    node.able_pilots[depth + 1] = node.able_pilots[depth]
+    node.able_drones[depth + 1] = node.able_drones[depth]
+    node.clash[depth + 1] = node.clash[depth]
+    node.drone_clash[depth + 1] = node.drone_clash[depth]
+    node.begin[depth + 1] = node.begin[depth]
+    node.end[depth + 1] = node.end[depth]
+
+
+@numba.njit(cache=True)
+def place(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
+    visits: Ints, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Whether each wanted request can get a visit, a drone and a crew, and the steps taken.
+
+    alive : (W,) the visits allowed; wanted : mask; budgets : by group; changes : of the
+    published plan, at most; cap : sorties of a pilot, at most
+    visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
+    """
+    n, bases = len(t.crew), len(t.at_base)
+    depths = n + 2
+    node = Node(
+        np.zeros((depths, len(alive)), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+    )
+    jobs, count = _places(t, wanted)
+    node.alive[0] = alive
+    picked = np.zeros(depths, np.int64)
+    weight = np.zeros(n, np.int64)
+    crews[:] = -1
+    fleet[:] = -1
+    steps, depth, changed, doubt = 0, 0, wanted, False
+    while True:
+        answer = NO
+        changed = _filter(t, node.alive[depth], wanted, budgets, changed)
+        if changed >= 0 and _refresh(t, node, depth, wanted, changed):
+            job = _choose_job(t, node.alive[depth], wanted, weight)
+            limit = _LEAF_STEPS if job < 0 else _NODE_STEPS
+            answer, more = _staffed(
+                t, node, depth, wanted, jobs, count, changes, cap, limit, crews, fleet
+            )
+            steps += more
+        steps += 1
+        if answer != NO and job < 0:
+            if answer == YES:
+                rest = wanted
+                while rest:
+                    one = lowest(rest)
+                    rest &= rest - 1
+                    visits[one] = _choose_visit(t, node.alive[depth], one, -1)
+                return YES, steps
+            doubt = True
+            answer = NO
+        if steps > most_steps:
+            return UNKNOWN, steps
+        if answer != NO:
+            base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
+            visit = _choose_visit(t, node.alive[depth], job, base)
+            picked[depth] = visit
+            _descend(node, depth)
+            depth += 1
+            for word in range(t.word[job], t.word[job + 1]):
+                node.alive[depth, word] = 0
+            node.alive[depth, t.cell[visit]] = t.bit[visit]
+            changed = 1 << job
+            continue
+        depth -= 1
+        if depth < 0:
+            return (UNKNOWN if doubt else NO), steps
+        visit = picked[depth]
+        job = np.searchsorted(t.first, visit, side="right") - 1
+        weight[job] += 1
+        node.alive[depth, t.cell[visit]] &= ~t.bit[visit]
+        changed = 1 << job
+
+
+@numba.njit(cache=True)
+def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
+    n, bases = len(t.crew), len(t.at_base)
+    node = Node(
+        np.zeros((1, len(alive)), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+    )
+    node.alive[0] = alive
+    _refresh(t, node, 0, wanted, wanted)
+    any_drone = node.drone_clash[0, 0].copy()
+    for base in range(1, bases):
+        any_drone &= node.drone_clash[0, base]
+    return node.clash[0], any_drone, node.able_pilots[0], node.able_drones[0]
+
+
+@numba.njit(cache=True)
+def core(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
+    order: Ints, visits: Ints, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Of wanted requests that cannot all be served, some that cannot either; and the steps.
+
+    order : requests in the order in which it is tried to do without them
+    """
+    steps = 0
+    for job in order:
+        if (wanted >> job) & 1 == 0:
+            continue
+        answer, more = place(
+            t, alive, wanted & ~(1 << job), budgets, changes, cap, most_steps, visits, crews, fleet
+        )
+        steps += more
+        if answer == NO:
+            wanted &= ~(1 << job)
+    return wanted, steps
