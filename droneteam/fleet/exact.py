@@ -32,7 +32,7 @@ from droneteam.fleet.exact_visits import core, place, relations
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
 from droneteam.fleet.terms import PRIORITIES
 
-MOST_STEPS = 400_000
+MOST_STEPS = 1_000_000
 _CORE_STEPS = 300
 _MAX_GROUPS = 12
 

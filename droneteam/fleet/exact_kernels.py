@@ -32,7 +32,7 @@ LATE, LOST_MIN, START, MOVED, TRAVEL = range(5)
 COSTS = 5
 _QUICK_STEPS = 3
 """Steps per item after which a colouring looks for a clique before it goes on."""
-_NODE_STEPS = 400
+_NODE_STEPS = 20_000
 """Steps of a colouring on the way; one that needs more passes as possible."""
 _LEAF_STEPS = 20_000
 
@@ -86,7 +86,9 @@ def popcount(mask: int) -> int:
     mask = mask - ((mask >> 1) & 0x5555555555555555)
     mask = (mask & 0x3333333333333333) + ((mask >> 2) & 0x3333333333333333)
     mask = (mask + (mask >> 4)) & 0x0F0F0F0F0F0F0F0F
-    return (mask * 0x0101010101010101) >> 56
+    mask = mask + (mask >> 8)
+    mask = mask + (mask >> 16)
+    return (mask + (mask >> 32)) & 0x7F
 
 
 @numba.njit(cache=True)
@@ -219,6 +221,41 @@ def _loss_ahead(dom: Ints, pref: Ints, paid: Ints, todo: int) -> int:
 
 
 @numba.njit(cache=True)
+def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
+    """Sets of items that all need different colours of any group, none twice."""
+    found = np.zeros(len(adj[0]), np.int64)
+    count = 0
+    seeds = items if asked else 0
+    while seeds:
+        seed = lowest(seeds)
+        seeds &= seeds - 1
+        clique, near = 1 << seed, items
+        for base in range(len(adj)):
+            near &= adj[base, seed]
+        while near:
+            best, most = -1, -1
+            rest = near
+            while rest:
+                item = lowest(rest)
+                rest &= rest - 1
+                shared = near
+                for base in range(len(adj)):
+                    shared &= adj[base, item]
+                if popcount(shared) > most:
+                    best, most = item, popcount(shared)
+            clique |= 1 << best
+            for base in range(len(adj)):
+                near &= adj[base, best]
+        known = popcount(clique) < 3
+        for index in range(count):
+            known = known or found[index] == clique
+        if not known:
+            found[count] = clique
+            count += 1
+    return found[:count]
+
+
+@numba.njit(cache=True)
 def colour(
     items: int, adj: Ints, group: Ints, dom0: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
     most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
@@ -244,6 +281,7 @@ def colour(
     todo, done, level, steps = items, 0, 0, 0
     if bounded and _loss_ahead(dom0, pref, paid, items) > budget:
         return NO, 0, 0
+    cliques = _cliques(items, adj, most_steps > _QUICK_STEPS * popcount(items))
     descend = True
     while True:
         if descend:
@@ -292,7 +330,12 @@ def colour(
             item, base, kind, done, out, kinds, group,
             begin, end, needs, owned, charge, charging,
         ):  # fmt: skip
-            conf[level] = done
+            rest = done
+            while rest:
+                other = lowest(rest)
+                rest &= rest - 1
+                if kinds[out[other]] == kind:
+                    conf[level] |= 1 << other
             continue
         dom[level + 1] = dom[level]
         wiped = False
@@ -304,6 +347,21 @@ def colour(
             if dom[level + 1, other] == 0:
                 wiped = True
                 conf[level] |= _culprits(adj, other, done)
+                if cap < n:
+                    conf[level] = done
+        for index in range(len(cliques)):
+            members = cliques[index] & todo
+            if wiped or members & adj[base, item] == 0:
+                continue
+            able, rest = 0, members
+            while rest:
+                able |= dom[level + 1, lowest(rest)]
+                rest &= rest - 1
+            if popcount(able) < popcount(members):
+                wiped = True
+                while members:
+                    conf[level] |= _culprits(adj, lowest(members), done)
+                    members &= members - 1
                 if cap < n:
                     conf[level] = done
         if not wiped and load[chosen] + 1 == cap:

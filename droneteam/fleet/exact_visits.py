@@ -32,6 +32,10 @@ from droneteam.fleet.exact_kernels import (
 )
 
 
+_SPLIT_US = 20 * 60_000_000
+"""A request whose start is known to this is given a single visit when it is decided."""
+
+
 class Node(NamedTuple):
     """What is known at one depth of the search; L depths, J requests, U crew places.
 
@@ -238,35 +242,37 @@ def _least(
 
     With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
     """
-    quick = _QUICK_STEPS * popcount(items)
-    answer, cost, steps = colour(
-        items, adj, group, dom, pref, paid, FREE, cap, min(quick, most_steps),
-        kinds, begin, end, needs, owned, charge, charging, out,
-    )  # fmt: skip
-    if answer == UNKNOWN:
-        shared = adj[0].copy()
-        for base in range(1, len(adj)):
-            shared &= adj[base]
-        if crowd(items, shared, dom):
-            return NO, 0, steps
+    price, limit, steps, best_cost = FREE, min(_QUICK_STEPS * popcount(items), most_steps), 0, FREE
+    best = out
+    while price < min(best_cost, budget + 1) or best_cost == FREE:
         answer, cost, more = colour(
-            items, adj, group, dom, pref, paid, FREE, cap, most_steps,
+            items, adj, group, dom, pref, paid, price, cap, limit,
             kinds, begin, end, needs, owned, charge, charging, out,
         )  # fmt: skip
         steps += more
-    if answer != YES or budget >= FREE:
-        return answer, 0 if answer != YES else cost, steps
-    best = out.copy()
-    for least in range(min(cost, budget + 1)):
-        answer, _, more = colour(
-            items, adj, group, dom, pref, paid, least, cap, most_steps,
-            kinds, begin, end, needs, owned, charge, charging, out,
-        )  # fmt: skip
-        steps += more
-        if answer != NO:
-            return answer, least, steps
+        if price < FREE:
+            if answer != NO:
+                return answer, price, steps
+            price += 1
+        elif answer == UNKNOWN and limit < most_steps:
+            limit = most_steps
+            if crowd(items, _shared(adj), dom):
+                return NO, 0, steps
+        elif answer != YES or budget >= FREE or cost == 0:
+            return answer, cost, steps
+        else:
+            best, best_cost, price, limit = out.copy(), cost, 0, most_steps
     out[:] = best
-    return (YES if cost <= budget else NO), cost, steps
+    return (YES if best_cost <= budget else NO), best_cost, steps
+
+
+@numba.njit(cache=True)
+def _shared(adj: Ints) -> Ints:
+    """Who may have the same colour in no group."""
+    found = adj[0].copy()
+    for base in range(1, len(adj)):
+        found &= adj[base]
+    return found
 
 
 @numba.njit(cache=True)
@@ -296,47 +302,54 @@ def _staffed(
         left -= _start_loss(t, alive, wanted)
         if left < 0:
             return NO, 0
-    none = np.zeros(0, np.int64)
-    flat = np.zeros((1, 1), np.int64)
+    none, flat = np.zeros(0, np.int64), np.zeros((1, 1), np.int64)
     adj, dom, pref, paid = _crew_tables(t, node, depth, jobs, count)
     alone = np.zeros(t.pilot_count[0], np.int64)
-    places = (1 << count) - 1
-    clash, able = node.drone_clash[depth], node.able_drones[depth]
-    begin, end = node.begin[depth], node.end[depth]
-    crew_cost = _holds(places, adj, alone, dom, pref, paid, cap, crews)
-    fleet_cost = _holds(
-        wanted, clash, t.drone_base, able, t.kept_drone, t.published, FREE, fleet
+    able = node.able_drones[depth]
+    fleet_adj = node.drone_clash[depth]
+    costs = (
+        _holds((1 << count) - 1, adj, alone, dom, pref, paid, cap, crews),
+        _fleet_cost(t, node, depth, wanted, fleet),
     )
-    if fleet_cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
-        fleet_cost = -1
-    if crew_cost >= 0 and fleet_cost >= 0 and crew_cost + fleet_cost <= left:
+    if min(costs) >= 0 and costs[0] + costs[1] <= left:
         return YES, 0
-    steps = 0
-    crew_least, fleet_least = 0, 0
-    crew_known, fleet_known = YES, YES
-    if crew_cost < 0 or crew_cost > 0 and left < FREE:
-        crew_known, crew_least, more = _least(
-            places, adj, alone, dom, pref, paid, left, cap, most_steps,
-            alone, flat, flat, flat, none, none, flat, crews,
-        )  # fmt: skip
+    steps, doubt = 0, False
+    for side in range(2):
+        kept = costs[side]
+        if kept == 0 or kept > 0 and left >= FREE:
+            continue
+        if side == 0:
+            answer, cost, more = _least(
+                (1 << count) - 1, adj, alone, dom, pref, paid, left, cap, most_steps,
+                alone, flat, flat, flat, none, none, flat, crews,
+            )  # fmt: skip
+        else:
+            answer, cost, more = _least(
+                wanted, fleet_adj, t.drone_base, able, t.kept_drone, t.published, left, FREE,
+                most_steps, t.drone_kind, node.begin[depth], node.end[depth], t.needs, t.owned,
+                t.charge, t.charging, fleet,
+            )  # fmt: skip
         steps += more
-        if crew_known == NO:
+        if answer == NO:
             return NO, steps
-    if left < FREE:
-        left -= crew_least
-        if left < 0:
-            return NO, steps
-    if fleet_cost < 0 or fleet_cost > left:
-        fleet_known, fleet_least, more = _least(
-            wanted, clash, t.drone_base, able, t.kept_drone, t.published, left, FREE, most_steps,
-            t.drone_kind, begin, end, t.needs, t.owned, t.charge, t.charging, fleet,
-        )  # fmt: skip
-        steps += more
-        if fleet_known == NO or left < FREE and fleet_least > left:
-            return NO, steps
-    if crew_known == UNKNOWN or fleet_known == UNKNOWN:
-        return UNKNOWN, steps
-    return YES, steps
+        doubt = doubt or answer == UNKNOWN
+        if left < FREE:
+            left -= cost
+            if left < 0:
+                return NO, steps
+    return (UNKNOWN if doubt else YES), steps
+
+
+@numba.njit(cache=True)
+def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
+    """What the drones named so far cost; -1 where they will not do any more."""
+    cost = _holds(
+        wanted, node.drone_clash[depth], t.drone_base, node.able_drones[depth], t.kept_drone,
+        t.published, FREE, fleet,
+    )  # fmt: skip
+    if cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
+        return -1
+    return cost
 
 
 @numba.njit(cache=True)
@@ -372,20 +385,43 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
 
 @numba.njit(cache=True)
 def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
-    """The open request with the fewest visits left for the failures it had; -1: none is open."""
+    """The open request whose start is least certain, for the failures it had; -1: none is open.
+
+    A base is chosen last: it hardly moves the time, and the drones' colouring mostly knows it.
+    """
     best, best_key = -1, 0.0
     rest = wanted
     while rest:
         job = lowest(rest)
         rest &= rest - 1
-        count = 0
-        for word in range(t.word[job], t.word[job + 1]):
-            count += popcount(alive[word])
+        count, soonest, latest = 0, 2**62, -(2**62)
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                count += 1
+                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
         if count > 1:
-            key = count / (1.0 + weight[job])
-            if best < 0 or key < best_key:
+            key = (1.0 + latest - soonest) * (4.0 + weight[job])
+            if key > best_key:
                 best, best_key = job, key
     return best
+
+
+@numba.njit(cache=True)
+def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
+    """The part of the request's visits to be tried first: the half about the visit, or it alone."""
+    soonest, latest = 2**62, -(2**62)
+    for other in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[other]] & t.bit[other]:
+            soonest, latest = min(soonest, t.taken[other]), max(latest, t.taken[other])
+    into[:] = 0
+    if latest - soonest < _SPLIT_US:
+        into[t.cell[visit] - t.word[job]] = t.bit[visit]
+        return
+    middle = (soonest + latest) // 2
+    early = t.taken[visit] <= middle
+    for other in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[other]] & t.bit[other] and (t.taken[other] <= middle) == early:
+            into[t.cell[other] - t.word[job]] |= t.bit[other]
 
 
 @numba.njit(cache=True)
@@ -423,7 +459,7 @@ def place(
     visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
     """
     n, bases = len(t.crew), len(t.at_base)
-    depths = n + 2
+    depths = 8 * n + 2
     node = Node(
         np.zeros((depths, len(alive)), np.int64),
         np.zeros((depths, n), np.int64),
@@ -436,6 +472,7 @@ def place(
     jobs, count = _places(t, wanted)
     node.alive[0] = alive
     picked = np.zeros(depths, np.int64)
+    half = np.zeros((depths, np.max(np.diff(t.word))), np.int64)
     weight = np.zeros(n, np.int64)
     crews[:] = -1
     fleet[:] = -1
@@ -466,21 +503,21 @@ def place(
         if answer != NO:
             base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
             visit = _choose_visit(t, node.alive[depth], job, base)
-            picked[depth] = visit
+            picked[depth] = job
+            _branch(t, node.alive[depth], job, visit, half[depth])
             _descend(node, depth)
             depth += 1
             for word in range(t.word[job], t.word[job + 1]):
-                node.alive[depth, word] = 0
-            node.alive[depth, t.cell[visit]] = t.bit[visit]
+                node.alive[depth, word] = half[depth - 1, word - t.word[job]]
             changed = 1 << job
             continue
         depth -= 1
         if depth < 0:
             return (UNKNOWN if doubt else NO), steps
-        visit = picked[depth]
-        job = np.searchsorted(t.first, visit, side="right") - 1
+        job = picked[depth]
         weight[job] += 1
-        node.alive[depth, t.cell[visit]] &= ~t.bit[visit]
+        for word in range(t.word[job], t.word[job + 1]):
+            node.alive[depth, word] &= ~half[depth, word - t.word[job]]
         changed = 1 << job
 
 
