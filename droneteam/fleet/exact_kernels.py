@@ -153,6 +153,66 @@ def _culprits(adj: Ints, item: int, among: int) -> int:
 
 
 @numba.njit(cache=True)
+def _blame(adj: Ints, item: int, among: int, users: Ints, uses: Ints) -> int:
+    """Those given colours who may have taken one from the item, or its packs."""
+    found = _culprits(adj, item, among)
+    for kind in range(len(users)):
+        if (uses[item] >> kind) & 1:
+            found |= users[kind]
+    return found
+
+
+@numba.njit(cache=True)
+def _scarce_uses(
+    items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints,
+    owned: Ints, charge: Ints, charging: Ints,
+) -> Ints:  # fmt: skip
+    """By item the kinds of pack, as a mask, that it may use and that could run out."""
+    uses = np.zeros(len(dom), np.int64)
+    for kind in range(len(owned)):
+        own = 0
+        for colour in range(len(kinds)):
+            if kinds[colour] == kind:
+                own |= 1 << colour
+        users, needed = 0, 0
+        rest = items
+        while rest:
+            item = lowest(rest)
+            rest &= rest - 1
+            if dom[item] & own:
+                users |= 1 << item
+                needed += needs[item, kind]
+        if needed + charging.shape[1] <= owned[kind]:
+            continue
+        scarce = False
+        moments = users
+        while moments and not scarce:
+            one = lowest(moments)
+            moments &= moments - 1
+            for base in range(len(begin)):
+                moment, needed = begin[base, one], 0
+                if moment >= end[base, one]:
+                    continue
+                for index in range(charging.shape[1]):
+                    needed += charging[kind, index] > moment
+                rest = users
+                while rest:
+                    item = lowest(rest)
+                    rest &= rest - 1
+                    for at in range(len(begin)):
+                        until = end[at, item] + charge[kind]
+                        if begin[at, item] <= moment and moment < until:
+                            needed += needs[item, kind]
+                            break
+                scarce = scarce or needed > owned[kind]
+        rest = users if scarce else 0
+        while rest:
+            uses[lowest(rest)] |= 1 << kind
+            rest &= rest - 1
+    return uses
+
+
+@numba.njit(cache=True)
 def _packs_fit(
     item: int, at: int, kind: int, taken_by: int, out: Ints, kinds: Ints, group: Ints,
     begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
@@ -281,6 +341,8 @@ def colour(
     todo, done, level, steps = items, 0, 0, 0
     if bounded and _loss_ahead(dom0, pref, paid, items) > budget:
         return NO, 0, 0
+    uses = _scarce_uses(items, dom0, kinds, group, begin, end, needs, owned, charge, charging)
+    users = np.zeros(len(owned), np.int64)
     cliques = _cliques(items, adj, most_steps > _QUICK_STEPS * popcount(items))
     descend = True
     while True:
@@ -290,9 +352,7 @@ def colour(
             item = _next_item(dom[level], adj, todo)
             unit[level] = item
             left[level] = dom[level, item]
-            conf[level] = _culprits(adj, item, done)
-            if cap < n:
-                conf[level] = done
+            conf[level] = done if cap < n else _blame(adj, item, done, users, uses)
             todo &= ~(1 << item)
             descend = False
         item = unit[level]
@@ -304,6 +364,8 @@ def colour(
                 item = unit[level]
                 done &= ~(1 << item)
                 load[out[item]] -= 1
+                if len(owned):
+                    users[kinds[out[item]]] &= ~(1 << item)
                 if (blamed >> item) & 1:
                     break
                 todo |= 1 << item
@@ -326,16 +388,12 @@ def colour(
         if (pref[item] >> chosen) & 1 == 0:
             paying += paid[item]
         base, kind = group[chosen], kinds[chosen]
-        if len(owned) and not _packs_fit(
-            item, base, kind, done, out, kinds, group,
+        scarce = len(owned) > 0 and (uses[item] >> kind) & 1 == 1
+        if scarce and not _packs_fit(
+            item, base, kind, users[kind], out, kinds, group,
             begin, end, needs, owned, charge, charging,
         ):  # fmt: skip
-            rest = done
-            while rest:
-                other = lowest(rest)
-                rest &= rest - 1
-                if kinds[out[other]] == kind:
-                    conf[level] |= 1 << other
+            conf[level] |= users[kind]
             continue
         dom[level + 1] = dom[level]
         wiped = False
@@ -346,9 +404,28 @@ def colour(
             dom[level + 1, other] &= ~(1 << chosen)
             if dom[level + 1, other] == 0:
                 wiped = True
-                conf[level] |= _culprits(adj, other, done)
-                if cap < n:
-                    conf[level] = done
+                conf[level] |= done if cap < n else _blame(adj, other, done, users, uses)
+        if scarce and not wiped:
+            out[item] = chosen
+            hit = todo
+            while hit and not wiped:
+                other = lowest(hit)
+                hit &= hit - 1
+                if (uses[other] >> kind) & 1 == 0:
+                    continue
+                for at in range(len(begin)):
+                    own = 0
+                    for colour_ in range(len(kinds)):
+                        if kinds[colour_] == kind and group[colour_] == at:
+                            own |= 1 << colour_
+                    if dom[level + 1, other] & own and not _packs_fit(
+                        other, at, kind, users[kind] | (1 << item), out, kinds, group,
+                        begin, end, needs, owned, charge, charging,
+                    ):  # fmt: skip
+                        dom[level + 1, other] &= ~own
+                if dom[level + 1, other] == 0:
+                    wiped = True
+                    conf[level] |= done if cap < n else _blame(adj, other, done, users, uses)
         for index in range(len(cliques)):
             members = cliques[index] & todo
             if wiped or members & adj[base, item] == 0:
@@ -360,7 +437,7 @@ def colour(
             if popcount(able) < popcount(members):
                 wiped = True
                 while members:
-                    conf[level] |= _culprits(adj, lowest(members), done)
+                    conf[level] |= _blame(adj, lowest(members), done, users, uses)
                     members &= members - 1
                 if cap < n:
                     conf[level] = done
@@ -373,6 +450,13 @@ def colour(
                 if dom[level + 1, other] == 0:
                     wiped = True
                     conf[level] = done
+        if not wiped and cap < n:
+            room = 0
+            for colour_ in range(len(load)):
+                room += cap - load[colour_]
+            if room - 1 < popcount(todo):
+                wiped = True
+                conf[level] = done
         if not wiped and bounded:
             ahead = _loss_ahead(dom[level + 1], pref, paid, todo)
             if paying + ahead > budget:
@@ -381,6 +465,8 @@ def colour(
         if wiped:
             continue
         out[item] = chosen
+        if len(owned):
+            users[kind] |= 1 << item
         done |= 1 << item
         load[chosen] += 1
         level += 1

@@ -36,6 +36,10 @@ _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
 
 
+_MOST_VAIN = 5
+"""So many requests in a row that a core cannot do without, and the others are not tried."""
+
+
 class Node(NamedTuple):
     """What is known at one depth of the search; L depths, J requests, U crew places.
 
@@ -242,28 +246,23 @@ def _least(
 
     With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
     """
-    price, limit, steps, best_cost = FREE, min(_QUICK_STEPS * popcount(items), most_steps), 0, FREE
-    best = out
-    while price < min(best_cost, budget + 1) or best_cost == FREE:
+    price = 0 if budget < FREE else FREE
+    limit, steps = min(_QUICK_STEPS * popcount(items), most_steps), 0
+    while price <= budget:
         answer, cost, more = colour(
             items, adj, group, dom, pref, paid, price, cap, limit,
             kinds, begin, end, needs, owned, charge, charging, out,
         )  # fmt: skip
         steps += more
-        if price < FREE:
-            if answer != NO:
-                return answer, price, steps
-            price += 1
-        elif answer == UNKNOWN and limit < most_steps:
+        if answer == UNKNOWN and limit < most_steps:
             limit = most_steps
             if crowd(items, _shared(adj), dom):
                 return NO, 0, steps
-        elif answer != YES or budget >= FREE or cost == 0:
-            return answer, cost, steps
+        elif answer == NO and price < FREE:
+            price += 1
         else:
-            best, best_cost, price, limit = out.copy(), cost, 0, most_steps
-    out[:] = best
-    return (YES if best_cost <= budget else NO), best_cost, steps
+            return answer, min(cost, price), steps
+    return NO, 0, steps
 
 
 @numba.njit(cache=True)
@@ -552,13 +551,16 @@ def core(
     order : requests in the order in which it is tried to do without them
     """
     steps = 0
+    vain = 0
     for job in order:
-        if (wanted >> job) & 1 == 0:
+        if (wanted >> job) & 1 == 0 or vain > _MOST_VAIN:
             continue
         answer, more = place(
             t, alive, wanted & ~(1 << job), budgets, changes, cap, most_steps, visits, crews, fleet
         )
         steps += more
+        vain += 1
         if answer == NO:
             wanted &= ~(1 << job)
+            vain = 0
     return wanted, steps
