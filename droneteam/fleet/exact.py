@@ -28,7 +28,7 @@ from droneteam.fleet.exact_tables import (
     fits,
     tables,
 )
-from droneteam.fleet.exact_visits import core, place, relations
+from droneteam.fleet.exact_visits import core, pack_rows, place, relations
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
 from droneteam.fleet.terms import PRIORITIES
 
@@ -146,6 +146,12 @@ class Search:
                         key = (row.mask, row.twice)
                         if key not in rows or rows[key].cap > cap:
                             rows[key] = row
+        for group in _groups(drones):
+            inside = sum(1 << job for job, own in enumerate(drones) if own & ~group == 0)
+            covers, most = pack_rows(self.t, self.alive, inside)
+            for cover, cap in zip(covers.tolist(), most.tolist(), strict=True):
+                if cover.bit_count() > cap and (cover, 0) not in rows:
+                    rows[cover, 0] = Crowd(cover, 0, cap)
         self.rows = list(rows.values())
 
     def find(self, scope: int, limits: Limits) -> Found | None:

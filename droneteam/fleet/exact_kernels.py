@@ -252,6 +252,118 @@ def _packs_fit(
 
 
 @numba.njit(cache=True)
+def kind_masks(kinds: Ints, count: int) -> Ints:
+    found = np.zeros(count, np.int64)
+    if count:
+        for colour in range(len(kinds)):
+            found[kinds[colour]] |= 1 << colour
+    return found
+
+
+@numba.njit(cache=True)
+def covering(
+    items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, charge: Ints
+) -> tuple[Ints, Ints]:
+    """Moments, and who is then surely out or has packs that surely charge; the largest sets."""
+    moments = np.empty(len(dom), np.int64)
+    covers = np.zeros(len(dom), np.int64)
+    count = 0
+    rest = items if len(charge) else 0
+    while rest:
+        one = lowest(rest)
+        rest &= rest - 1
+        moment = -(2**61)
+        able = dom[one]
+        while able:
+            base = group[lowest(able)]
+            able &= able - 1
+            moment = max(moment, begin[base, one])
+        cover, others = 0, items
+        while others:
+            item = lowest(others)
+            others &= others - 1
+            able, sure = dom[item], True
+            while able and sure:
+                colour = lowest(able)
+                able &= able - 1
+                base = group[colour]
+                until = end[base, item] + charge[kinds[colour]]
+                sure = begin[base, item] < end[base, item]
+                sure = sure and begin[base, item] <= moment and moment < until
+            if sure:
+                cover |= 1 << item
+        known = popcount(cover) < 3
+        for index in range(count):
+            known = known or covers[index] & cover == cover
+        if not known:
+            moments[count], covers[count] = moment, cover
+            count += 1
+    return moments[:count], covers[:count]
+
+
+@numba.njit(cache=True)
+def seats(
+    members: int, moment: int, dom: Ints, users: Ints, out: Ints, of_kind: Ints, group: Ints,
+    begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
+) -> int:  # fmt: skip
+    """How many of the members, all out at the moment, drones and packs suffice for at most."""
+    found = 0
+    counts = np.empty(17, np.int64)
+    for kind in range(len(owned)):
+        able, landed, rest = 0, 0, members
+        counts[:] = 0
+        while rest:
+            item = lowest(rest)
+            rest &= rest - 1
+            own = dom[item] & of_kind[kind]
+            if own:
+                able |= own
+                counts[min(needs[item, kind], len(counts) - 1)] += 1
+                # packs that charge hold no drone any more
+                home = False
+                while own:
+                    home = home or end[group[lowest(own)], item] <= moment
+                    own &= own - 1
+                landed += home
+        if able == 0:
+            continue
+        left = owned[kind]
+        for pack in range(charging.shape[1]):
+            left -= charging[kind, pack] > moment
+        rest = users[kind]
+        while rest:
+            item = lowest(rest)
+            rest &= rest - 1
+            base = group[out[item]]
+            since, until = begin[base, item], end[base, item]
+            if since < until and since <= moment and moment < until + charge[kind]:
+                left -= needs[item, kind]
+        fit = counts[0]
+        for need in range(1, len(counts)):
+            more = min(counts[need], max(left, 0) // need)
+            fit += more
+            left -= more * need
+        found += min(popcount(able) + landed, fit)
+    return found
+
+
+@numba.njit(cache=True)
+def _seats_short(
+    moments: Ints, covers: Ints, todo: int, dom: Ints, users: Ints, out: Ints, of_kind: Ints,
+    group: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
+) -> int:  # fmt: skip
+    """Items for which drones and packs together are too few at a moment; 0 where none are."""
+    for index in range(len(moments)):
+        members = covers[index] & todo
+        if members and popcount(members) > seats(
+            members, moments[index], dom, users, out, of_kind, group,
+            begin, end, needs, owned, charge, charging,
+        ):  # fmt: skip
+            return members
+    return 0
+
+
+@numba.njit(cache=True)
 def _next_item(dom: Ints, adj: Ints, todo: int) -> int:
     """The item with the fewest colours left, of these the one with most open neighbours."""
     best, best_key = -1, 0
@@ -339,11 +451,21 @@ def colour(
     bounded = budget < FREE
     alike = _alike(dom0, pref, group, kinds, items, bounded)
     todo, done, level, steps = items, 0, 0, 0
-    if bounded and _loss_ahead(dom0, pref, paid, items) > budget:
-        return NO, 0, 0
     uses = _scarce_uses(items, dom0, kinds, group, begin, end, needs, owned, charge, charging)
     users = np.zeros(len(owned), np.int64)
+    any_use = 0
+    for item in range(n):
+        any_use |= uses[item]
+    of_kind = kind_masks(kinds, len(owned))
+    moments, covers = covering(items if any_use else 0, dom0, kinds, group, begin, end, charge)
     cliques = _cliques(items, adj, most_steps > _QUICK_STEPS * popcount(items))
+    if _seats_short(
+        moments, covers, todo, dom0, users, out, of_kind, group,
+        begin, end, needs, owned, charge, charging,
+    ):  # fmt: skip
+        return NO, 0, 0
+    if bounded and _loss_ahead(dom0, pref, paid, items) > budget:
+        return NO, 0, 0
     descend = True
     while True:
         if descend:
@@ -450,6 +572,18 @@ def colour(
                 if dom[level + 1, other] == 0:
                     wiped = True
                     conf[level] = done
+        if not wiped and len(covers):
+            out[item] = chosen
+            users[kind] |= 1 << item
+            members = _seats_short(
+                moments, covers, todo, dom[level + 1], users, out, of_kind, group,
+                begin, end, needs, owned, charge, charging,
+            )  # fmt: skip
+            users[kind] &= ~(1 << item)
+            wiped = members != 0
+            while members:
+                conf[level] |= _blame(adj, lowest(members), done, users, uses)
+                members &= members - 1
         if not wiped and cap < n:
             room = 0
             for colour_ in range(len(load)):

@@ -26,9 +26,12 @@ from droneteam.fleet.exact_kernels import (
     YES,
     Tables,
     colour,
+    covering,
     crowd,
+    kind_masks,
     lowest,
     popcount,
+    seats,
 )
 
 
@@ -539,6 +542,34 @@ def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, In
     for base in range(1, bases):
         any_drone &= node.drone_clash[0, base]
     return node.clash[0], any_drone, node.able_pilots[0], node.able_drones[0]
+
+
+@numba.njit(cache=True)
+def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
+    """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
+    n, bases = len(t.crew), len(t.at_base)
+    node = Node(
+        np.zeros((1, len(alive)), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+    )
+    node.alive[0] = alive
+    _refresh(t, node, 0, wanted, wanted)
+    able, begin, end = node.able_drones[0], node.begin[0], node.end[0]
+    moments, covers = covering(wanted, able, t.drone_kind, t.drone_base, begin, end, t.charge)
+    nobody = np.zeros(len(t.owned), np.int64)
+    of_kind = kind_masks(t.drone_kind, len(t.owned))
+    most = np.empty(len(moments), np.int64)
+    for index in range(len(moments)):
+        most[index] = seats(
+            covers[index], moments[index], able, nobody, able, of_kind, t.drone_base,
+            begin, end, t.needs, t.owned, t.charge, t.charging,
+        )  # fmt: skip
+    return covers, most
 
 
 @numba.njit(cache=True)
