@@ -32,8 +32,9 @@ from droneteam.fleet.exact_visits import core, pack_rows, place, relations
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
 from droneteam.fleet.terms import PRIORITIES
 
-MOST_STEPS = 1_000_000
+MOST_STEPS = 6_000_000
 _CORE_STEPS = 300
+_MOST_CORE_STEPS = 20_000
 _MAX_GROUPS = 12
 
 
@@ -122,8 +123,8 @@ class Search:
         self._visits = np.zeros(n, np.int64)
         self._crews = np.zeros(64, np.int64)
         self._fleet = np.zeros(n, np.int64)
-        # least urgent first: what stays in a core should be what is left out last
-        self.order = np.array(sorted(range(n), key=lambda j: (self.asked.level[j], j)), np.int64)
+        self.order = np.argsort(self.t.taken[self.t.first[:-1]], kind="stable")
+        self.proof = 0
         self._known_crowds()
 
     def _all_visits(self) -> Ints:
@@ -316,6 +317,7 @@ class Search:
             self._visits, self._crews, self._fleet,
         )  # fmt: skip
         self._spend(steps)
+        self.proof = max(_CORE_STEPS, min(steps, _MOST_CORE_STEPS))
         return int(answer)
 
     def _learn(self, served: int, out: int, limits: Limits) -> None:
@@ -331,14 +333,14 @@ class Search:
     ) -> bool:
         matters = self._matters(out, limits)
         if not matters:
-            if sure or self._ask(served, 0, limits, _CORE_STEPS) == NO:
+            if sure or self._ask(served, 0, limits, self.proof) == NO:
                 rows.append(self._core(served, 0, limits))
                 return True
             return False
-        if self._ask(served, 0, limits, _CORE_STEPS) == NO:
+        if self._ask(served, 0, limits, self.proof) == NO:
             rows.append(self._core(served, 0, limits))
             return True
-        if sure or self._ask(served, matters, limits, _CORE_STEPS) == NO:
+        if sure or self._ask(served, matters, limits, self.proof) == NO:
             rows.append(self._core(served, matters, limits))
             return True
         return False
@@ -376,7 +378,7 @@ class Search:
         if own == 0 and changes >= 0 and budgets.min() >= 0:
             budgets[START_ACCOUNT] = changes
             mask, steps = core(
-                self.t, self.alive, served, budgets, changes, limits.busiest, _CORE_STEPS,
+                self.t, self.alive, served, budgets, changes, limits.busiest, self.proof,
                 self.order, self._visits, self._crews, self._fleet,
             )  # fmt: skip
             self._spend(steps)

@@ -349,13 +349,14 @@ def seats(
 
 @numba.njit(cache=True)
 def _seats_short(
-    moments: Ints, covers: Ints, todo: int, dom: Ints, users: Ints, out: Ints, of_kind: Ints,
-    group: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
+    moments: Ints, covers: Ints, todo: int, touched: int, dom: Ints, users: Ints, out: Ints,
+    of_kind: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
+    charging: Ints,
 ) -> int:  # fmt: skip
     """Items for which drones and packs together are too few at a moment; 0 where none are."""
     for index in range(len(moments)):
         members = covers[index] & todo
-        if members and popcount(members) > seats(
+        if covers[index] & touched and members and popcount(members) > seats(
             members, moments[index], dom, users, out, of_kind, group,
             begin, end, needs, owned, charge, charging,
         ):  # fmt: skip
@@ -457,10 +458,11 @@ def colour(
     for item in range(n):
         any_use |= uses[item]
     of_kind = kind_masks(kinds, len(owned))
+    at_base = kind_masks(group, len(begin))
     moments, covers = covering(items if any_use else 0, dom0, kinds, group, begin, end, charge)
     cliques = _cliques(items, adj, most_steps > _QUICK_STEPS * popcount(items))
     if _seats_short(
-        moments, covers, todo, dom0, users, out, of_kind, group,
+        moments, covers, todo, todo, dom0, users, out, of_kind, group,
         begin, end, needs, owned, charge, charging,
     ):  # fmt: skip
         return NO, 0, 0
@@ -529,6 +531,7 @@ def colour(
                 conf[level] |= done if cap < n else _blame(adj, other, done, users, uses)
         if scarce and not wiped:
             out[item] = chosen
+            until = end[base, item] + charge[kind]
             hit = todo
             while hit and not wiped:
                 other = lowest(hit)
@@ -536,10 +539,9 @@ def colour(
                 if (uses[other] >> kind) & 1 == 0:
                     continue
                 for at in range(len(begin)):
-                    own = 0
-                    for colour_ in range(len(kinds)):
-                        if kinds[colour_] == kind and group[colour_] == at:
-                            own |= 1 << colour_
+                    own = of_kind[kind] & at_base[at]
+                    if begin[at, other] >= until or begin[base, item] >= end[at, other] + charge[kind]:
+                        continue
                     if dom[level + 1, other] & own and not _packs_fit(
                         other, at, kind, users[kind] | (1 << item), out, kinds, group,
                         begin, end, needs, owned, charge, charging,
@@ -576,8 +578,8 @@ def colour(
             out[item] = chosen
             users[kind] |= 1 << item
             members = _seats_short(
-                moments, covers, todo, dom[level + 1], users, out, of_kind, group,
-                begin, end, needs, owned, charge, charging,
+                moments, covers, todo, 1 << item, dom[level + 1], users, out, of_kind,
+                group, begin, end, needs, owned, charge, charging,
             )  # fmt: skip
             users[kind] &= ~(1 << item)
             wiped = members != 0

@@ -579,19 +579,27 @@ def core(
 ) -> tuple[int, int]:  # fmt: skip
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
-    order : requests in the order in which it is tried to do without them
+    order : the requests by time; neighbours are left out together first, then fewer and fewer
+    most_steps : of each trial; ten times as many in all
     """
     steps = 0
-    vain = 0
-    for job in order:
-        if (wanted >> job) & 1 == 0 or vain > _MOST_VAIN:
-            continue
-        answer, more = place(
-            t, alive, wanted & ~(1 << job), budgets, changes, cap, most_steps, visits, crews, fleet
-        )
-        steps += more
-        vain += 1
-        if answer == NO:
-            wanted &= ~(1 << job)
-            vain = 0
-    return wanted, steps
+    size = max(1, popcount(wanted) // 2)
+    while True:
+        first = 0
+        while first < len(order) and steps < 10 * most_steps:
+            part, past = 0, first
+            while past < len(order) and popcount(part) < size:
+                part |= (1 << order[past]) & wanted
+                past += 1
+            first = past
+            if part == 0 or part == wanted:
+                continue
+            answer, more = place(
+                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet
+            )
+            steps += more
+            if answer == NO:
+                wanted &= ~part
+        if size == 1:
+            return wanted, steps
+        size = max(1, size // 3)
