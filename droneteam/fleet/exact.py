@@ -32,14 +32,32 @@ from droneteam.fleet.exact_visits import core, pack_rows, place, relations
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
 from droneteam.fleet.terms import PRIORITIES
 
-MOST_STEPS = 6_000_000
+MOST_REQUESTS = 40
+"""Above so many the sets to be left out are too many to go through."""
+MOST_STEPS = 2_000_000
+"""Some seconds; a problem that needs more is left to the solver."""
 _CORE_STEPS = 300
 _MOST_CORE_STEPS = 20_000
 _MAX_GROUPS = 12
 
 
 class OutOfSteps(Exception):  # noqa: N818
-    """The search took more steps than it may."""
+    """The search took more steps, or time, than it may."""
+
+
+def best_plan(choices: Choices, until_s: float) -> tuple[Assigned, ...] | None:
+    """The assignments that are proven least in all terms, packs not named yet.
+
+    None where the problem is too large, or the search ended before the proof.
+    until_s : on the monotonic clock
+    """
+    if len(choices.problem.jobs) > MOST_REQUESTS or len(choices.job) == 0 or not fits(choices):
+        return None
+    search = Search(choices, until_s)
+    try:
+        return search.assigned(search.run())
+    except OutOfSteps:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ _NODE_STEPS = 20_000
 _LEAF_STEPS = 20_000
 
 
+inner = numba.njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For kernels that only kernels call: half of the time to compile goes into the way in."""
+
+
 class Tables(NamedTuple):
     """What the kernels read and never write; J requests, C visits, W words, P pilots, D drones.
 
@@ -80,7 +84,7 @@ class Tables(NamedTuple):
     charging: Ints
 
 
-@numba.njit(cache=True)
+@inner
 def popcount(mask: int) -> int:
     """The number of members."""
     mask = mask - ((mask >> 1) & 0x5555555555555555)
@@ -91,7 +95,7 @@ def popcount(mask: int) -> int:
     return (mask + (mask >> 32)) & 0x7F
 
 
-@numba.njit(cache=True)
+@inner
 def lowest(mask: int) -> int:
     """The index of the lowest member of a set that has one."""
     return popcount((mask & -mask) - 1)
@@ -123,7 +127,7 @@ def clashes(
                 drone_clash[other, cell[one]] |= bit[one]
 
 
-@numba.njit(cache=True)
+@inner
 def _alike(dom: Ints, pref: Ints, group: Ints, kind: Ints, items: int, by_pref: bool) -> Ints:
     """For each colour the lowest one that no item tells from it."""
     found = np.empty(len(group), np.int64)
@@ -144,7 +148,7 @@ def _alike(dom: Ints, pref: Ints, group: Ints, kind: Ints, items: int, by_pref: 
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _culprits(adj: Ints, item: int, among: int) -> int:
     found = 0
     for base in range(len(adj)):
@@ -152,7 +156,7 @@ def _culprits(adj: Ints, item: int, among: int) -> int:
     return found & among
 
 
-@numba.njit(cache=True)
+@inner
 def _blame(adj: Ints, item: int, among: int, users: Ints, uses: Ints) -> int:
     """Those given colours who may have taken one from the item, or its packs."""
     found = _culprits(adj, item, among)
@@ -162,7 +166,7 @@ def _blame(adj: Ints, item: int, among: int, users: Ints, uses: Ints) -> int:
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _scarce_uses(
     items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints,
     owned: Ints, charge: Ints, charging: Ints,
@@ -212,7 +216,7 @@ def _scarce_uses(
     return uses
 
 
-@numba.njit(cache=True)
+@inner
 def _packs_fit(
     item: int, at: int, kind: int, taken_by: int, out: Ints, kinds: Ints, group: Ints,
     begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
@@ -251,7 +255,7 @@ def _packs_fit(
     return True
 
 
-@numba.njit(cache=True)
+@inner
 def kind_masks(kinds: Ints, count: int) -> Ints:
     found = np.zeros(count, np.int64)
     if count:
@@ -260,7 +264,7 @@ def kind_masks(kinds: Ints, count: int) -> Ints:
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def covering(
     items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, charge: Ints
 ) -> tuple[Ints, Ints]:
@@ -301,7 +305,7 @@ def covering(
     return moments[:count], covers[:count]
 
 
-@numba.njit(cache=True)
+@inner
 def seats(
     members: int, moment: int, dom: Ints, users: Ints, out: Ints, of_kind: Ints, group: Ints,
     begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
@@ -347,7 +351,7 @@ def seats(
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _seats_short(
     moments: Ints, covers: Ints, todo: int, touched: int, dom: Ints, users: Ints, out: Ints,
     of_kind: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
@@ -364,7 +368,7 @@ def _seats_short(
     return 0
 
 
-@numba.njit(cache=True)
+@inner
 def _next_item(dom: Ints, adj: Ints, todo: int) -> int:
     """The item with the fewest colours left, of these the one with most open neighbours."""
     best, best_key = -1, 0
@@ -381,7 +385,7 @@ def _next_item(dom: Ints, adj: Ints, todo: int) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@inner
 def _loss_ahead(dom: Ints, pref: Ints, paid: Ints, todo: int) -> int:
     found = 0
     rest = todo
@@ -393,7 +397,7 @@ def _loss_ahead(dom: Ints, pref: Ints, paid: Ints, todo: int) -> int:
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
     """Sets of items that all need different colours of any group, none twice."""
     found = np.zeros(len(adj[0]), np.int64)
@@ -428,7 +432,7 @@ def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
     return found[:count]
 
 
-@numba.njit(cache=True)
+@inner
 def colour(
     items: int, adj: Ints, group: Ints, dom0: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
     most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
@@ -610,7 +614,7 @@ def colour(
         descend = True
 
 
-@numba.njit(cache=True)
+@inner
 def crowd(items: int, adj: Ints, dom: Ints) -> int:
     """Items that all need different colours and together have too few; 0 where none is seen.
 

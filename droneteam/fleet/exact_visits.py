@@ -28,6 +28,7 @@ from droneteam.fleet.exact_kernels import (
     colour,
     covering,
     crowd,
+    inner,
     kind_masks,
     lowest,
     popcount,
@@ -59,7 +60,7 @@ class Node(NamedTuple):
     end: Ints
 
 
-@numba.njit(cache=True)
+@inner
 def _filter(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
     """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
     jobs = len(t.crew)
@@ -106,7 +107,7 @@ def _filter(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) ->
     return changed
 
 
-@numba.njit(cache=True)
+@inner
 def _certain(t: Tables, clash: Ints, alive: Ints, one: int, other: int) -> bool:
     """True where each alive visit of one clashes with each of the other."""
     for visit in range(t.first[one], t.first[one + 1]):
@@ -117,7 +118,7 @@ def _certain(t: Tables, clash: Ints, alive: Ints, one: int, other: int) -> bool:
     return True
 
 
-@numba.njit(cache=True)
+@inner
 def _certain_at(t: Tables, alive: Ints, base: int, one: int, other: int) -> bool:
     """The same for the visits from one base and the drones."""
     for visit in range(t.first[one], t.first[one + 1]):
@@ -128,7 +129,7 @@ def _certain_at(t: Tables, alive: Ints, base: int, one: int, other: int) -> bool
     return True
 
 
-@numba.njit(cache=True)
+@inner
 def _refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> bool:
     """Works out again what depends on the visits of the changed requests; False: impossible."""
     alive = node.alive[depth]
@@ -171,7 +172,7 @@ def _refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> bo
     return True
 
 
-@numba.njit(cache=True)
+@inner
 def _places(t: Tables, wanted: int) -> tuple[Ints, int]:
     """The request of each crew place, and the number of places."""
     jobs = np.empty(64, np.int64)
@@ -186,7 +187,7 @@ def _places(t: Tables, wanted: int) -> tuple[Ints, int]:
     return jobs, count
 
 
-@numba.njit(cache=True)
+@inner
 def _crew_tables(
     t: Tables, node: Node, depth: int, jobs: Ints, count: int
 ) -> tuple[Ints, Ints, Ints, Ints]:
@@ -212,7 +213,7 @@ def _crew_tables(
     return adj, dom, pref, paid
 
 
-@numba.njit(cache=True)
+@inner
 def _holds(
     items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, cap: int, out: Ints
 ) -> int:
@@ -239,7 +240,7 @@ def _holds(
     return cost
 
 
-@numba.njit(cache=True)
+@inner
 def _least(
     items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
     most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
@@ -268,7 +269,7 @@ def _least(
     return NO, 0, steps
 
 
-@numba.njit(cache=True)
+@inner
 def _shared(adj: Ints) -> Ints:
     """Who may have the same colour in no group."""
     found = adj[0].copy()
@@ -277,7 +278,7 @@ def _shared(adj: Ints) -> Ints:
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _start_loss(t: Tables, alive: Ints, wanted: int) -> int:
     found = 0
     rest = wanted
@@ -292,7 +293,7 @@ def _start_loss(t: Tables, alive: Ints, wanted: int) -> int:
     return found
 
 
-@numba.njit(cache=True)
+@inner
 def _staffed(
     t: Tables, node: Node, depth: int, wanted: int, jobs: Ints, count: int, changes: int,
     cap: int, most_steps: int, crews: Ints, fleet: Ints,
@@ -306,31 +307,30 @@ def _staffed(
             return NO, 0
     none, flat = np.zeros(0, np.int64), np.zeros((1, 1), np.int64)
     adj, dom, pref, paid = _crew_tables(t, node, depth, jobs, count)
-    alone = np.zeros(t.pilot_count[0], np.int64)
-    able = node.able_drones[depth]
-    fleet_adj = node.drone_clash[depth]
+    items, group = (1 << count) - 1, np.zeros(t.pilot_count[0], np.int64)
+    begin, end, needs, owned, charge, charging, out = flat, flat, flat, none, none, flat, crews
+    kinds = group
     costs = (
-        _holds((1 << count) - 1, adj, alone, dom, pref, paid, cap, crews),
+        _holds(items, adj, group, dom, pref, paid, cap, crews),
         _fleet_cost(t, node, depth, wanted, fleet),
     )
     if min(costs) >= 0 and costs[0] + costs[1] <= left:
         return YES, 0
     steps, doubt = 0, False
     for side in range(2):
+        if side == 1:
+            items, cap, out = wanted, FREE, fleet
+            adj, group, dom = node.drone_clash[depth], t.drone_base, node.able_drones[depth]
+            pref, paid, kinds = t.kept_drone, t.published, t.drone_kind
+            begin, end, needs = node.begin[depth], node.end[depth], t.needs
+            owned, charge, charging = t.owned, t.charge, t.charging
         kept = costs[side]
         if kept == 0 or kept > 0 and left >= FREE:
             continue
-        if side == 0:
-            answer, cost, more = _least(
-                (1 << count) - 1, adj, alone, dom, pref, paid, left, cap, most_steps,
-                alone, flat, flat, flat, none, none, flat, crews,
-            )  # fmt: skip
-        else:
-            answer, cost, more = _least(
-                wanted, fleet_adj, t.drone_base, able, t.kept_drone, t.published, left, FREE,
-                most_steps, t.drone_kind, node.begin[depth], node.end[depth], t.needs, t.owned,
-                t.charge, t.charging, fleet,
-            )  # fmt: skip
+        answer, cost, more = _least(
+            items, adj, group, dom, pref, paid, left, cap, most_steps,
+            kinds, begin, end, needs, owned, charge, charging, out,
+        )  # fmt: skip
         steps += more
         if answer == NO:
             return NO, steps
@@ -342,7 +342,7 @@ def _staffed(
     return (UNKNOWN if doubt else YES), steps
 
 
-@numba.njit(cache=True)
+@inner
 def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
     """What the drones named so far cost; -1 where they will not do any more."""
     cost = _holds(
@@ -354,7 +354,7 @@ def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
     return cost
 
 
-@numba.njit(cache=True)
+@inner
 def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> bool:
     """True where the named drones' packs are charged whenever they surely leave."""
     begin, end = node.begin[depth], node.end[depth]
@@ -385,7 +385,7 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
     return True
 
 
-@numba.njit(cache=True)
+@inner
 def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
     """The open request whose start is least certain, for the failures it had; -1: none is open.
 
@@ -408,7 +408,7 @@ def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@inner
 def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
     """The part of the request's visits to be tried first: the half about the visit, or it alone."""
     soonest, latest = 2**62, -(2**62)
@@ -426,7 +426,7 @@ def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
             into[t.cell[other] - t.word[job]] |= t.bit[other]
 
 
-@numba.njit(cache=True)
+@inner
 def _choose_visit(t: Tables, alive: Ints, job: int, base: int) -> int:
     """The request's best visit that is alive, from the base where one is."""
     best, best_key = -1, 0
@@ -438,7 +438,7 @@ def _choose_visit(t: Tables, alive: Ints, job: int, base: int) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@inner
 def _descend(node: Node, depth: int) -> None:
     node.alive[depth + 1] = node.alive[depth]
     node.able_pilots[depth + 1] = node.able_pilots[depth]
