@@ -128,7 +128,11 @@ class Search:
             for level in range(len(PRIORITIES))
         ]
         self.claimed = [
-            sum(lost for lost, zone in zip(self.asked.lost_min, self.asked.zone, strict=True) if zone == FIRST_ZONE + index)
+            sum(
+                lost
+                for lost, zone in zip(self.asked.lost_min, self.asked.zone, strict=True)
+                if zone == FIRST_ZONE + index
+            )
             for index in range(len(self.asked.claims))
         ]
         self.rows: list[Crowd] = []

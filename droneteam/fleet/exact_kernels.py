@@ -84,7 +84,7 @@ class Tables(NamedTuple):
     charging: Ints
 
 
-@inner
+@numba.njit(cache=True)
 def popcount(mask: int) -> int:
     """The number of members."""
     mask = mask - ((mask >> 1) & 0x5555555555555555)
@@ -95,7 +95,7 @@ def popcount(mask: int) -> int:
     return (mask + (mask >> 32)) & 0x7F
 
 
-@inner
+@numba.njit(cache=True)
 def lowest(mask: int) -> int:
     """The index of the lowest member of a set that has one."""
     return popcount((mask & -mask) - 1)
@@ -432,7 +432,7 @@ def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
     return found[:count]
 
 
-@inner
+@numba.njit(cache=True)
 def colour(
     items: int, adj: Ints, group: Ints, dom0: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
     most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
@@ -544,7 +544,10 @@ def colour(
                     continue
                 for at in range(len(begin)):
                     own = of_kind[kind] & at_base[at]
-                    if begin[at, other] >= until or begin[base, item] >= end[at, other] + charge[kind]:
+                    if (
+                        begin[at, other] >= until
+                        or begin[base, item] >= end[at, other] + charge[kind]
+                    ):
                         continue
                     if dom[level + 1, other] & own and not _packs_fit(
                         other, at, kind, users[kind] | (1 << item), out, kinds, group,
@@ -614,7 +617,7 @@ def colour(
         descend = True
 
 
-@inner
+@numba.njit(cache=True)
 def crowd(items: int, adj: Ints, dom: Ints) -> int:
     """Items that all need different colours and together have too few; 0 where none is seen.
 
