@@ -12,24 +12,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from droneteam.fleet.choices import Choices, Ints
+from droneteam.fleet.choices import Choices, Ints, choices
 from droneteam.fleet.exact_kernels import FREE, LATE, LOST_MIN, MOVED, NO, START, TRAVEL, UNKNOWN
 from droneteam.fleet.exact_tables import (
     FIRST_ZONE,
     MOVED_ACCOUNT,
     START_ACCOUNT,
     TRAVEL_ACCOUNT,
-    Asked,
     asked,
     fits,
     tables,
 )
 from droneteam.fleet.exact_visits import core, pack_rows, place, relations
-from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
+from droneteam.fleet.problem import (
+    SHORTFALL_SCALE,
+    Assigned,
+    Drone,
+    Job,
+    Pack,
+    PackType,
+    Pilot,
+    Place,
+    Problem,
+    Slot,
+)
 from droneteam.fleet.terms import PRIORITIES
 
 MOST_REQUESTS = 40
@@ -39,25 +50,45 @@ MOST_STEPS = 2_000_000
 _CORE_STEPS = 300
 _MOST_CORE_STEPS = 20_000
 _MAX_GROUPS = 12
+_WARM_UP_S = 3600.0
 
 
-class OutOfSteps(Exception):  # noqa: N818
+class OutOfSteps(Exception):
     """The search took more steps, or time, than it may."""
 
 
-def best_plan(choices: Choices, until_s: float) -> tuple[Assigned, ...] | None:
+def best_plan(found: Choices, until_s: float) -> tuple[Assigned, ...] | None:
     """The assignments that are proven least in all terms, packs not named yet.
 
     None where the problem is too large, or the search ended before the proof.
     until_s : on the monotonic clock
     """
-    if len(choices.problem.jobs) > MOST_REQUESTS or len(choices.job) == 0 or not fits(choices):
+    if len(found.problem.jobs) > MOST_REQUESTS or len(found.job) == 0 or not fits(found):
         return None
-    search = Search(choices, until_s)
+    search = Search(found, until_s)
     try:
         return search.assigned(search.run())
     except OutOfSteps:
         return None
+
+
+def warm_up() -> None:
+    """Load the compiled kernels; the first process of an installation compiles and stores them."""
+    now = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+    start_at = now + timedelta(hours=2)
+    slot = Slot(start_at, start_at + timedelta(hours=1), 10)
+    here = Place(50.85, 4.35)
+    problem = Problem(
+        now=now,
+        drones=(Drone(1, "drone", frozenset(), "pack", here),),
+        pilots=(Pilot(1, "pilot", ()),),
+        packs=(Pack(1, "pack"),),
+        pack_types=(PackType("pack", 60, 60),),
+        jobs=tuple(Job(number, 1, "P3", here, (slot,), start_at) for number in (1, 2)),
+    )
+    search = Search(choices(problem), time.monotonic() + _WARM_UP_S)
+    search.rows = []  # that both cannot be served is to be found out
+    search.run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +145,11 @@ def bits(mask: int) -> Iterator[int]:
 class Search:
     """One problem's search, with what it has learned."""
 
-    def __init__(self, choices: Choices, until_s: float) -> None:
-        self.choices = choices
+    def __init__(self, found: Choices, until_s: float) -> None:
+        self.choices = found
         self.until_s = until_s
-        self.asked = asked(choices)
-        self.t = tables(choices, self.asked)
+        self.asked = asked(found)
+        self.t = tables(found, self.asked)
         self.everyone = (1 << len(self.asked.jobs)) - 1
         self.alive = self._all_visits()
         self.crew = self.t.crew.tolist()

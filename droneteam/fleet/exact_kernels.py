@@ -15,7 +15,7 @@ and unused are tried once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -37,7 +37,8 @@ _NODE_STEPS = 20_000
 _LEAF_STEPS = 20_000
 
 
-inner = numba.njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_NO_WAY_IN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = numba.njit(cache=True, **_NO_WAY_IN)
 """For kernels that only kernels call: half of the time to compile goes into the way in."""
 
 
@@ -257,6 +258,7 @@ def _packs_fit(
 
 @inner
 def kind_masks(kinds: Ints, count: int) -> Ints:
+    """The colours of each kind, as masks."""
     found = np.zeros(count, np.int64)
     if count:
         for colour in range(len(kinds)):

@@ -20,7 +20,7 @@ from droneteam.fleet.exact_kernels import (
     clashes,
 )
 from droneteam.fleet.pooled import shares
-from droneteam.fleet.problem import SHORTFALL_SCALE, packs_needed
+from droneteam.fleet.problem import packs_needed
 from droneteam.fleet.relaxation import Share
 from droneteam.fleet.terms import PRIORITIES
 
@@ -55,7 +55,7 @@ def fits(choices: Choices) -> bool:
     """True where the sets of the problem have few enough members for the kernels."""
     problem = choices.problem
     crews = sum(problem.jobs[job].crew for job in np.unique(choices.job).tolist())
-    return max(crews, len(problem.pilots), len(problem.drones)) <= MAX_BITS
+    return bool(max(crews, len(problem.pilots), len(problem.drones)) <= MAX_BITS)
 
 
 def asked(choices: Choices) -> Asked:

@@ -35,7 +35,6 @@ from droneteam.fleet.exact_kernels import (
     seats,
 )
 
-
 _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
 
@@ -325,7 +324,7 @@ def _staffed(
             begin, end, needs = node.begin[depth], node.end[depth], t.needs
             owned, charge, charging = t.owned, t.charge, t.charging
         kept = costs[side]
-        if kept == 0 or kept > 0 and left >= FREE:
+        if kept == 0 or (kept > 0 and left >= FREE):
             continue
         answer, cost, more = _least(
             items, adj, group, dom, pref, paid, left, cap, most_steps,
@@ -377,9 +376,10 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
                 others &= others - 1
                 there = t.drone_base[fleet[other]]
                 since, until = begin[there, other], end[there, other]
-                if t.drone_kind[fleet[other]] == kind and since < until:
-                    if since <= moment and moment < until + t.charge[kind]:
-                        used += t.needs[other, kind]
+                if t.drone_kind[fleet[other]] != kind or since >= until:
+                    continue
+                if since <= moment and moment < until + t.charge[kind]:
+                    used += t.needs[other, kind]
             if used > owned:
                 return False
     return True
@@ -449,7 +449,7 @@ def _descend(node: Node, depth: int) -> None:
     node.end[depth + 1] = node.end[depth]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def place(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
     visits: Ints, crews: Ints, fleet: Ints,
@@ -572,7 +572,7 @@ def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
     return covers, most
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def core(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
     order: Ints, visits: Ints, crews: Ints, fleet: Ints,
