@@ -11,13 +11,13 @@ that nothing is less.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from droneteam.fleet.choices import Choices, Ints, choices
+from droneteam.fleet.exact_crowds import Crowd, bits, known_crowds
 from droneteam.fleet.exact_kernels import FREE, LATE, LOST_MIN, MOVED, NO, START, TRAVEL, UNKNOWN
 from droneteam.fleet.exact_tables import (
     FIRST_ZONE,
@@ -28,7 +28,7 @@ from droneteam.fleet.exact_tables import (
     fits,
     tables,
 )
-from droneteam.fleet.exact_visits import core, pack_rows, place, relations
+from droneteam.fleet.exact_visits import core, place
 from droneteam.fleet.problem import (
     SHORTFALL_SCALE,
     Assigned,
@@ -48,8 +48,9 @@ MOST_REQUESTS = 40
 MOST_STEPS = 2_000_000
 """Some seconds; a problem that needs more is left to the solver."""
 _CORE_STEPS = 300
-_MOST_CORE_STEPS = 20_000
-_MAX_GROUPS = 12
+"""Steps of each trial to do without a request of a group, at least …"""
+_MOST_CORE_STEPS = 8_000
+"""… and at most; between them as many as the proof took that the group cannot be served."""
 _WARM_UP_S = 3600.0
 
 
@@ -92,23 +93,6 @@ def warm_up() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """Requests of which not all can be served: the crews in the mask are at most ``cap``.
-
-    twice : those of them that count twice; without : it holds where all of these are left out
-    """
-
-    mask: int
-    twice: int
-    cap: int
-    without: int = 0
-
-    def load(self, served: int) -> int:
-        """What the served ones come to."""
-        return (self.mask & served).bit_count() + (self.twice & served).bit_count()
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What a plan may cost at most; FREE where it does not matter yet.
 
@@ -134,14 +118,6 @@ class Found:
     fleet: tuple[int, ...]
 
 
-def bits(mask: int) -> Iterator[int]:
-    """The members of a mask, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
 class Search:
     """One problem's search, with what it has learned."""
 
@@ -153,7 +129,6 @@ class Search:
         self.everyone = (1 << len(self.asked.jobs)) - 1
         self.alive = self._all_visits()
         self.crew = self.t.crew.tolist()
-        self.twice = sum(1 << job for job, crew in enumerate(self.crew) if crew > 1)
         self.of_class = [
             sum(1 << job for job, own in enumerate(self.asked.level) if own == level)
             for level in range(len(PRIORITIES))
@@ -178,35 +153,12 @@ class Search:
         self._fleet = np.zeros(n, np.int64)
         self.order = np.argsort(self.t.taken[self.t.first[:-1]], kind="stable")
         self.proof = 0
-        self._known_crowds()
+        self.rows = known_crowds(self.t, self.alive, self.everyone)
 
     def _all_visits(self) -> Ints:
         alive = np.zeros(self.t.pilot_clash.shape[1], np.int64)
         np.bitwise_or.at(alive, self.t.cell, self.t.bit)
         return alive
-
-    def _known_crowds(self) -> None:
-        clash, drone_clash, pilots, drones = (
-            own.tolist() for own in relations(self.t, self.alive, self.everyone)
-        )
-        rows: dict[tuple[int, int], Crowd] = {}
-        for adj, able, twice in ((clash, pilots, self.twice), (drone_clash, drones, 0)):
-            for group in _groups(able):
-                inside = sum(1 << job for job, own in enumerate(able) if own & ~group == 0)
-                cap = group.bit_count()
-                for clique in _cliques(inside, adj):
-                    row = Crowd(clique, clique & twice, cap)
-                    if row.load(self.everyone) > cap:
-                        key = (row.mask, row.twice)
-                        if key not in rows or rows[key].cap > cap:
-                            rows[key] = row
-        for group in _groups(drones):
-            inside = sum(1 << job for job, own in enumerate(drones) if own & ~group == 0)
-            covers, most = pack_rows(self.t, self.alive, inside)
-            for cover, cap in zip(covers.tolist(), most.tolist(), strict=True):
-                if cover.bit_count() > cap and (cover, 0) not in rows:
-                    rows[cover, 0] = Crowd(cover, 0, cap)
-        self.rows = list(rows.values())
 
     def find(self, scope: int, limits: Limits) -> Found | None:
         """A plan for the requests in scope within the limits; None where there is none."""
@@ -378,8 +330,7 @@ class Search:
         self.cores += 1
         if self.limits != limits and self._learned(served, out, self.limits, self.rows):
             return
-        if not self._learned(served, out, limits, self.probe, sure=True):
-            raise AssertionError("what was impossible has become possible")
+        self._learned(served, out, limits, self.probe, sure=True)
 
     def _learned(
         self, served: int, out: int, limits: Limits, rows: list[Crowd], *, sure: bool = False
@@ -511,10 +462,14 @@ class Search:
             return best
 
     def _low(self, name: str, best: Found) -> int:
-        if name == "busiest":
-            crews = sum(self.crew[job] for job in bits(best.served))
-            return -(-crews // max(1, int(self.t.pilot_count[0])))
-        return 0
+        """A bound that needs no search: nothing, or the fewest sorties shared evenly."""
+        if name != "busiest":
+            return 0
+        sorties = 0
+        for own in self.of_class:
+            served = (own & best.served).bit_count()
+            sorties += sum(sorted(self.crew[job] for job in bits(own))[:served])
+        return -(-sorties // max(1, len(self.choices.problem.pilots)))
 
     def _bring_down(self, name: str, best: Found, low: int) -> Found:
         """The plan with the least of the term, all terms before it held."""
@@ -550,27 +505,3 @@ class Search:
 
 def _with(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:
     return (*values[:index], value, *values[index + 1 :])
-
-
-def _groups(able: Iterable[int]) -> list[int]:
-    single = sorted(set(able))
-    if len(single) > _MAX_GROUPS:
-        return single
-    return sorted({one | other for one in single for other in single})
-
-
-def _cliques(inside: int, adj: list[int]) -> Iterator[int]:
-    """The largest sets in which all clash with all (Bron and Kerbosch, with a pivot)."""
-    stack = [(0, inside, 0)]
-    while stack:
-        clique, near, seen = stack.pop()
-        if not near:
-            if not seen:
-                yield clique
-            continue
-        pivot = max(bits(near | seen), key=lambda job: (adj[job] & near).bit_count())
-        for job in bits(near & ~adj[pivot]):
-            one = 1 << job
-            stack.append((clique | one, near & adj[job], seen & adj[job]))
-            near &= ~one
-            seen |= one

@@ -8,32 +8,26 @@ drones (``exact_kernels``).  The colouring of the parent is kept as long as it h
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
 from droneteam.fleet.choices import Ints
+from droneteam.fleet.exact_colour import colour, crowd
 from droneteam.fleet.exact_kernels import (
-    _LEAF_STEPS,
-    _NODE_STEPS,
-    _QUICK_STEPS,
-    COSTS,
     FREE,
+    LEAF_STEPS,
     NO,
+    NODE_STEPS,
+    QUICK_STEPS,
     START,
     UNKNOWN,
     YES,
     Tables,
-    colour,
-    covering,
-    crowd,
     inner,
-    kind_masks,
     lowest,
     popcount,
-    seats,
 )
+from droneteam.fleet.exact_nodes import Node, filter_visits, refresh
 
 _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
@@ -41,134 +35,6 @@ _SPLIT_US = 20 * 60_000_000
 
 _MOST_VAIN = 5
 """So many requests in a row that a core cannot do without, and the others are not tried."""
-
-
-class Node(NamedTuple):
-    """What is known at one depth of the search; L depths, J requests, U crew places.
-
-    alive : (L, W); able_pilots, able_drones : (L, J); clash : (L, J) and drone_clash : (L, B, J)
-    masks of requests; begin, end : (L, B, J) in which a visit from the base is surely out
-    """
-
-    alive: Ints
-    able_pilots: Ints
-    able_drones: Ints
-    clash: Ints
-    drone_clash: Ints
-    begin: Ints
-    end: Ints
-
-
-@inner
-def _filter(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
-    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
-    jobs = len(t.crew)
-    least = np.zeros(jobs, np.int64)
-    again = True
-    while again:
-        again = False
-        for column in range(COSTS):
-            slack = budgets.copy()
-            bound = False
-            rest = wanted
-            while rest:
-                job = lowest(rest)
-                rest &= rest - 1
-                account = t.group[column, job]
-                if budgets[account] >= FREE:
-                    continue
-                bound = True
-                low = FREE
-                for visit in range(t.first[job], t.first[job + 1]):
-                    if alive[t.cell[visit]] & t.bit[visit] and t.cost[column, visit] < low:
-                        low = t.cost[column, visit]
-                if low == FREE:
-                    return -1
-                least[job] = low
-                slack[account] -= low
-                if slack[account] < 0:
-                    return -1
-            if not bound:
-                continue
-            rest = wanted
-            while rest:
-                job = lowest(rest)
-                rest &= rest - 1
-                account = t.group[column, job]
-                if budgets[account] >= FREE:
-                    continue
-                most = least[job] + slack[account]
-                for visit in range(t.first[job], t.first[job + 1]):
-                    if t.cost[column, visit] > most and alive[t.cell[visit]] & t.bit[visit]:
-                        alive[t.cell[visit]] &= ~t.bit[visit]
-                        changed |= 1 << job
-                        again = True
-    return changed
-
-
-@inner
-def _certain(t: Tables, clash: Ints, alive: Ints, one: int, other: int) -> bool:
-    """True where each alive visit of one clashes with each of the other."""
-    for visit in range(t.first[one], t.first[one + 1]):
-        if alive[t.cell[visit]] & t.bit[visit]:
-            for word in range(t.word[other], t.word[other + 1]):
-                if alive[word] & ~clash[visit, word]:
-                    return False
-    return True
-
-
-@inner
-def _certain_at(t: Tables, alive: Ints, base: int, one: int, other: int) -> bool:
-    """The same for the visits from one base and the drones."""
-    for visit in range(t.first[one], t.first[one + 1]):
-        if t.base[visit] == base and alive[t.cell[visit]] & t.bit[visit]:
-            for word in range(t.word[other], t.word[other + 1]):
-                if alive[word] & t.at_base[base, word] & ~t.drone_clash[visit, word]:
-                    return False
-    return True
-
-
-@inner
-def _refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> bool:
-    """Works out again what depends on the visits of the changed requests; False: impossible."""
-    alive = node.alive[depth]
-    bases = len(t.at_base)
-    rest = changed
-    while rest:
-        job = lowest(rest)
-        rest &= rest - 1
-        pilots, drones = 0, 0
-        node.begin[depth, :, job] = -(2**61)
-        node.end[depth, :, job] = 2**61
-        for visit in range(t.first[job], t.first[job + 1]):
-            if alive[t.cell[visit]] & t.bit[visit]:
-                pilots |= t.pilots[visit]
-                drones |= t.drones[visit]
-                at = t.base[visit]
-                node.begin[depth, at, job] = max(node.begin[depth, at, job], t.taken[visit])
-                node.end[depth, at, job] = min(node.end[depth, at, job], t.free[visit])
-        node.able_pilots[depth, job] = pilots
-        node.able_drones[depth, job] = drones
-        if drones == 0 or popcount(pilots) < t.crew[job]:
-            return False
-    rest = changed
-    while rest:
-        job = lowest(rest)
-        rest &= rest - 1
-        others = wanted & ~(1 << job)
-        while others:
-            other = lowest(others)
-            others &= others - 1
-            if (changed >> other) & 1 and other < job:
-                continue
-            if _certain(t, t.pilot_clash, alive, job, other):
-                node.clash[depth, job] |= 1 << other
-                node.clash[depth, other] |= 1 << job
-            for base in range(bases):
-                if _certain_at(t, alive, base, job, other):
-                    node.drone_clash[depth, base, job] |= 1 << other
-                    node.drone_clash[depth, base, other] |= 1 << job
-    return True
 
 
 @inner
@@ -250,7 +116,7 @@ def _least(
     With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
     """
     price = 0 if budget < FREE else FREE
-    limit, steps = min(_QUICK_STEPS * popcount(items), most_steps), 0
+    limit, steps = min(QUICK_STEPS * popcount(items), most_steps), 0
     while price <= budget:
         answer, cost, more = colour(
             items, adj, group, dom, pref, paid, price, cap, limit,
@@ -481,10 +347,10 @@ def place(
     steps, depth, changed, doubt = 0, 0, wanted, False
     while True:
         answer = NO
-        changed = _filter(t, node.alive[depth], wanted, budgets, changed)
-        if changed >= 0 and _refresh(t, node, depth, wanted, changed):
+        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
+        if changed >= 0 and refresh(t, node, depth, wanted, changed):
             job = _choose_job(t, node.alive[depth], wanted, weight)
-            limit = _LEAF_STEPS if job < 0 else _NODE_STEPS
+            limit = LEAF_STEPS if job < 0 else NODE_STEPS
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, crews, fleet
             )
@@ -523,55 +389,6 @@ def place(
         changed = 1 << job
 
 
-@numba.njit(cache=True)
-def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
-    n, bases = len(t.crew), len(t.at_base)
-    node = Node(
-        np.zeros((1, len(alive)), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-    )
-    node.alive[0] = alive
-    _refresh(t, node, 0, wanted, wanted)
-    any_drone = node.drone_clash[0, 0].copy()
-    for base in range(1, bases):
-        any_drone &= node.drone_clash[0, base]
-    return node.clash[0], any_drone, node.able_pilots[0], node.able_drones[0]
-
-
-@numba.njit(cache=True)
-def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
-    """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
-    n, bases = len(t.crew), len(t.at_base)
-    node = Node(
-        np.zeros((1, len(alive)), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-    )
-    node.alive[0] = alive
-    _refresh(t, node, 0, wanted, wanted)
-    able, begin, end = node.able_drones[0], node.begin[0], node.end[0]
-    moments, covers = covering(wanted, able, t.drone_kind, t.drone_base, begin, end, t.charge)
-    nobody = np.zeros(len(t.owned), np.int64)
-    of_kind = kind_masks(t.drone_kind, len(t.owned))
-    most = np.empty(len(moments), np.int64)
-    for index in range(len(moments)):
-        most[index] = seats(
-            covers[index], moments[index], able, nobody, able, of_kind, t.drone_base,
-            begin, end, t.needs, t.owned, t.charge, t.charging,
-        )  # fmt: skip
-    return covers, most
-
-
 @numba.njit(cache=True, nogil=True)
 def core(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
@@ -580,13 +397,13 @@ def core(
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
     order : the requests by time; neighbours are left out together first, then fewer and fewer
-    most_steps : of each trial; ten times as many in all
+    most_steps : of each trial; four times as many in all
     """
     steps = 0
     size = max(1, popcount(wanted) // 2)
     while True:
         first = 0
-        while first < len(order) and steps < 10 * most_steps:
+        while first < len(order) and steps < 4 * most_steps:
             part, past = 0, first
             while past < len(order) and popcount(part) < size:
                 part |= (1 << order[past]) & wanted

@@ -19,7 +19,8 @@ from benchmarks.validator import term_values, violations
 from droneteam.fleet import exact
 from droneteam.fleet.allocation import _plan, search, solve
 from droneteam.fleet.choices import choices
-from droneteam.fleet.exact_kernels import FREE, NO, YES, colour, crowd, lowest, popcount
+from droneteam.fleet.exact_colour import colour, crowd
+from droneteam.fleet.exact_kernels import FREE, NO, YES, lowest, popcount
 from droneteam.fleet.greedy import give_out
 from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem
 from droneteam.fleet.scoring import glance, values_of
@@ -129,6 +130,16 @@ def test_what_is_too_large_is_left_to_others() -> None:
     assert proven(instance(Size(exact.MOST_REQUESTS + 1, 9), 1)) is None
     many = tuple(Pilot(n, f"pilot {n}", ()) for n in range(1, 70))
     assert proven(replace(problem_of(job()), pilots=many)) is None
+
+
+def test_the_busiest_pilot_is_bounded_by_the_smallest_crews_that_could_be_served() -> None:
+    """One of two requests is served, and the one whose crew is smaller spreads the work better."""
+    both = (job(1, crew=3), job(2, crew=1))
+    lone = job(3, organisation_id=2, priority="P2", slots=job().slots)
+    problem = problem_of(*both, lone, drones=2, pilots=4, claims=())
+    best = proven(problem)
+    assert best is not None
+    assert term_values(problem, best) == best_terms(problem)
 
 
 def test_without_time_nothing_is_proven() -> None:
