@@ -39,7 +39,7 @@ SEARCHED_UP_TO = 300
 """Above so many requests the named model is not built any more."""
 POOLED_FROM = 80
 """From so many requests on, pooling by days comes before the search."""
-_EXACT_SHARE = 0.3
+_EXACT_SHARE = 0.5
 """Of the time limit, for the exact search of a small problem; the rest is the solver's."""
 _POOLED_SHARE = 0.6
 """Of the time limit; the rest is the search's."""

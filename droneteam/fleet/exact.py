@@ -49,7 +49,7 @@ MOST_STEPS = 2_000_000
 """Some seconds; a problem that needs more is left to the solver."""
 _CORE_STEPS = 300
 """Steps of each trial to do without a request of a group, at least …"""
-_MOST_CORE_STEPS = 8_000
+_MOST_CORE_STEPS = 20_000
 """… and at most; between them as many as the proof took that the group cannot be served."""
 _WARM_UP_S = 3600.0
 

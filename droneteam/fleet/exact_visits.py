@@ -397,13 +397,13 @@ def core(
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
     order : the requests by time; neighbours are left out together first, then fewer and fewer
-    most_steps : of each trial; four times as many in all
+    most_steps : of each trial; ten times as many in all
     """
     steps = 0
     size = max(1, popcount(wanted) // 2)
     while True:
         first = 0
-        while first < len(order) and steps < 4 * most_steps:
+        while first < len(order) and steps < 10 * most_steps:
             part, past = 0, first
             while past < len(order) and popcount(part) < size:
                 part |= (1 << order[past]) & wanted

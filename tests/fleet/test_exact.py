@@ -11,7 +11,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
@@ -207,6 +207,7 @@ def test_a_crowd_is_one_item_more_than_there_are_colours() -> None:
     assert crowd(0b1110, np.array(everybody), dom) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**60 - 1))
 def test_masks_are_counted_as_python_counts_them(mask: int) -> None:
     assert popcount(mask) == mask.bit_count()
