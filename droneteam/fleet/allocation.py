@@ -1,8 +1,9 @@
 """The best plan for a problem: looked at, pooled or searched, and proven stage by stage.
 
 The objective is lexicographic.  A plan in which every request gets the best that it could get
-alone is proven by looking at it (``scoring.glance``), whatever its size.  Where some compete, a
-problem of the team's own size goes to CP-SAT: neighbouring terms are joined into one stage with
+alone is proven by looking at it (``scoring.glance``), whatever its size.  Up to 40 requests a
+search of its own mostly proves the whole (``exact``).  Where it does not, and up to the team's own
+size, the problem goes to CP-SAT: neighbouring terms are joined into one stage with
 exact weights as long as the weights stay small, and each stage fixes what it found before the
 next one starts.  A larger one is solved day by day with people and drones counted instead of
 named (``pooled``): its minimum is a certified bound, and its visits are then given to people.
@@ -38,6 +39,8 @@ SEARCHED_UP_TO = 300
 """Above so many requests the named model is not built any more."""
 POOLED_FROM = 80
 """From so many requests on, pooling by days comes before the search."""
+_EXACT_SHARE = 0.5
+"""Of the time limit, for the exact search of a small problem; the rest is the solver's."""
 _POOLED_SHARE = 0.6
 """Of the time limit; the rest is the search's."""
 _MIN_STAGE_S = 0.05
@@ -52,7 +55,13 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     if time_limit_s <= 0.0:
         raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
     until_s = time.monotonic() + time_limit_s
+    from droneteam.fleet import exact  # numba takes its time to load
+
     found = choices(problem)
+    proven = exact.best_plan(found, time.monotonic() + _EXACT_SHARE * time_limit_s)
+    if proven is not None:
+        values = values_of(found, proven)
+        return _plan(problem, proven, values, values, seed)
     first = _first_plan(found)
     seen = glance(found, first)
     values = values_of(found, first)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 from flask import Flask
 
 from droneteam import db
@@ -12,4 +14,12 @@ from droneteam.web.app import create_app
 def application() -> Flask:
     """The application, made once in each server process."""
     settings = Settings.from_env()
+    Thread(target=_prepare, daemon=True).start()
     return create_app(settings, db.make_engine(settings.database_url))
+
+
+def _prepare() -> None:
+    """Load what the first plan would otherwise wait for."""
+    from droneteam.fleet.exact import warm_up  # numba takes its time to load
+
+    warm_up()

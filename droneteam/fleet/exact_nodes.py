@@ -1,0 +1,190 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Compiled state of one node of the search for visits, and what follows from it for sure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from droneteam.fleet.choices import Ints
+from droneteam.fleet.exact_kernels import COSTS, FREE, Tables, inner, lowest, popcount
+from droneteam.fleet.exact_packs import covering, kind_masks, seats
+
+
+class Node(NamedTuple):
+    """What is known at one depth of the search; L depths, J requests, U crew places.
+
+    alive : (L, W); able_pilots, able_drones : (L, J); clash : (L, J) and drone_clash : (L, B, J)
+    masks of requests; begin, end : (L, B, J) in which a visit from the base is surely out
+    """
+
+    alive: Ints
+    able_pilots: Ints
+    able_drones: Ints
+    clash: Ints
+    drone_clash: Ints
+    begin: Ints
+    end: Ints
+
+
+@inner
+def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
+    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
+    jobs = len(t.crew)
+    least = np.zeros(jobs, np.int64)
+    again = True
+    while again:
+        again = False
+        for column in range(COSTS):
+            slack = budgets.copy()
+            bound = False
+            rest = wanted
+            while rest:
+                job = lowest(rest)
+                rest &= rest - 1
+                account = t.group[column, job]
+                if budgets[account] >= FREE:
+                    continue
+                bound = True
+                low = FREE
+                for visit in range(t.first[job], t.first[job + 1]):
+                    if alive[t.cell[visit]] & t.bit[visit] and t.cost[column, visit] < low:
+                        low = t.cost[column, visit]
+                if low == FREE:
+                    return -1
+                least[job] = low
+                slack[account] -= low
+                if slack[account] < 0:
+                    return -1
+            if not bound:
+                continue
+            rest = wanted
+            while rest:
+                job = lowest(rest)
+                rest &= rest - 1
+                account = t.group[column, job]
+                if budgets[account] >= FREE:
+                    continue
+                most = least[job] + slack[account]
+                for visit in range(t.first[job], t.first[job + 1]):
+                    if t.cost[column, visit] > most and alive[t.cell[visit]] & t.bit[visit]:
+                        alive[t.cell[visit]] &= ~t.bit[visit]
+                        changed |= 1 << job
+                        again = True
+    return changed
+
+
+@inner
+def _certain(t: Tables, clash: Ints, alive: Ints, one: int, other: int) -> bool:
+    """True where each alive visit of one clashes with each of the other."""
+    for visit in range(t.first[one], t.first[one + 1]):
+        if alive[t.cell[visit]] & t.bit[visit]:
+            for word in range(t.word[other], t.word[other + 1]):
+                if alive[word] & ~clash[visit, word]:
+                    return False
+    return True
+
+
+@inner
+def _certain_at(t: Tables, alive: Ints, base: int, one: int, other: int) -> bool:
+    """The same for the visits from one base and the drones."""
+    for visit in range(t.first[one], t.first[one + 1]):
+        if t.base[visit] == base and alive[t.cell[visit]] & t.bit[visit]:
+            for word in range(t.word[other], t.word[other + 1]):
+                if alive[word] & t.at_base[base, word] & ~t.drone_clash[visit, word]:
+                    return False
+    return True
+
+
+@inner
+def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> bool:
+    """Works out again what depends on the visits of the changed requests; False: impossible."""
+    alive = node.alive[depth]
+    bases = len(t.at_base)
+    rest = changed
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        pilots, drones = 0, 0
+        node.begin[depth, :, job] = -(2**61)
+        node.end[depth, :, job] = 2**61
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                pilots |= t.pilots[visit]
+                drones |= t.drones[visit]
+                at = t.base[visit]
+                node.begin[depth, at, job] = max(node.begin[depth, at, job], t.taken[visit])
+                node.end[depth, at, job] = min(node.end[depth, at, job], t.free[visit])
+        node.able_pilots[depth, job] = pilots
+        node.able_drones[depth, job] = drones
+        if drones == 0 or popcount(pilots) < t.crew[job]:
+            return False
+    rest = changed
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        others = wanted & ~(1 << job)
+        while others:
+            other = lowest(others)
+            others &= others - 1
+            if (changed >> other) & 1 and other < job:
+                continue
+            if _certain(t, t.pilot_clash, alive, job, other):
+                node.clash[depth, job] |= 1 << other
+                node.clash[depth, other] |= 1 << job
+            for base in range(bases):
+                if _certain_at(t, alive, base, job, other):
+                    node.drone_clash[depth, base, job] |= 1 << other
+                    node.drone_clash[depth, base, other] |= 1 << job
+    return True
+
+
+@numba.njit(cache=True)
+def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
+    n, bases = len(t.crew), len(t.at_base)
+    node = Node(
+        np.zeros((1, len(alive)), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+    )
+    node.alive[0] = alive
+    refresh(t, node, 0, wanted, wanted)
+    any_drone = node.drone_clash[0, 0].copy()
+    for base in range(1, bases):
+        any_drone &= node.drone_clash[0, base]
+    return node.clash[0], any_drone, node.able_pilots[0], node.able_drones[0]
+
+
+@numba.njit(cache=True)
+def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
+    """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
+    n, bases = len(t.crew), len(t.at_base)
+    node = Node(
+        np.zeros((1, len(alive)), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+        np.zeros((1, bases, n), np.int64),
+    )
+    node.alive[0] = alive
+    refresh(t, node, 0, wanted, wanted)
+    able, begin, end = node.able_drones[0], node.begin[0], node.end[0]
+    moments, covers = covering(wanted, able, t.drone_kind, t.drone_base, begin, end, t.charge)
+    nobody = np.zeros(len(t.owned), np.int64)
+    of_kind = kind_masks(t.drone_kind, len(t.owned))
+    most = np.empty(len(moments), np.int64)
+    for index in range(len(moments)):
+        most[index] = seats(
+            covers[index], moments[index], able, nobody, able, of_kind, t.drone_base,
+            begin, end, t.needs, t.owned, t.charge, t.charging,
+        )  # fmt: skip
+    return covers, most

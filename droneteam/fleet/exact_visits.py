@@ -1,0 +1,422 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Compiled search for the visits: one for each request of a set, within budgets, with names.
+
+At each node of a depth-first search every request holds its visits that are still alive.  Those
+that no budget pays for fall away; clashes that have become certain are coloured by pilots and by
+drones (``exact_kernels``).  The colouring of the parent is kept as long as it holds.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from droneteam.fleet.choices import Ints
+from droneteam.fleet.exact_colour import colour, crowd
+from droneteam.fleet.exact_kernels import (
+    FREE,
+    LEAF_STEPS,
+    NO,
+    NODE_STEPS,
+    QUICK_STEPS,
+    START,
+    UNKNOWN,
+    YES,
+    Tables,
+    inner,
+    lowest,
+    popcount,
+)
+from droneteam.fleet.exact_nodes import Node, filter_visits, refresh
+
+_SPLIT_US = 20 * 60_000_000
+"""A request whose start is known to this is given a single visit when it is decided."""
+
+
+_MOST_VAIN = 5
+"""So many requests in a row that a core cannot do without, and the others are not tried."""
+
+
+@inner
+def _places(t: Tables, wanted: int) -> tuple[Ints, int]:
+    """The request of each crew place, and the number of places."""
+    jobs = np.empty(64, np.int64)
+    count = 0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        for _ in range(t.crew[job]):
+            jobs[count] = job
+            count += 1
+    return jobs, count
+
+
+@inner
+def _crew_tables(
+    t: Tables, node: Node, depth: int, jobs: Ints, count: int
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Clashes, able and published pilots and prices of the crew places."""
+    adj = np.zeros((1, count), np.int64)
+    dom = np.empty(count, np.int64)
+    pref = np.empty(count, np.int64)
+    paid = np.empty(count, np.int64)
+    own = np.zeros(len(t.crew), np.int64)
+    for place in range(count):
+        own[jobs[place]] |= 1 << place
+    for place in range(count):
+        job = jobs[place]
+        dom[place] = node.able_pilots[depth, job]
+        pref[place] = t.kept_pilots[job]
+        paid[place] = t.published[job]
+        mask = own[job] & ~(1 << place)
+        rest = node.clash[depth, job]
+        while rest:
+            mask |= own[lowest(rest)]
+            rest &= rest - 1
+        adj[0, place] = mask
+    return adj, dom, pref, paid
+
+
+@inner
+def _holds(
+    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, cap: int, out: Ints
+) -> int:
+    """What the colouring costs; -1 where it is none any more."""
+    colours = len(group)
+    members = np.zeros(colours, np.int64)
+    load = np.zeros(colours, np.int64)
+    cost = 0
+    rest = items
+    while rest:
+        item = lowest(rest)
+        rest &= rest - 1
+        chosen = out[item]
+        if chosen < 0 or (dom[item] >> chosen) & 1 == 0:
+            return -1
+        if adj[group[chosen], item] & members[chosen]:
+            return -1
+        members[chosen] |= 1 << item
+        load[chosen] += 1
+        if load[chosen] > cap:
+            return -1
+        if (pref[item] >> chosen) & 1 == 0:
+            cost += paid[item]
+    return cost
+
+
+@inner
+def _least(
+    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
+    most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
+    charging: Ints, out: Ints,
+) -> tuple[int, int, int]:  # fmt: skip
+    """A colouring within the budget at the least cost, its cost and the steps.
+
+    With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
+    """
+    price = 0 if budget < FREE else FREE
+    limit, steps = min(QUICK_STEPS * popcount(items), most_steps), 0
+    while price <= budget:
+        answer, cost, more = colour(
+            items, adj, group, dom, pref, paid, price, cap, limit,
+            kinds, begin, end, needs, owned, charge, charging, out,
+        )  # fmt: skip
+        steps += more
+        if answer == UNKNOWN and limit < most_steps:
+            limit = most_steps
+            if crowd(items, _shared(adj), dom):
+                return NO, 0, steps
+        elif answer == NO and price < FREE:
+            price += 1
+        else:
+            return answer, min(cost, price), steps
+    return NO, 0, steps
+
+
+@inner
+def _shared(adj: Ints) -> Ints:
+    """Who may have the same colour in no group."""
+    found = adj[0].copy()
+    for base in range(1, len(adj)):
+        found &= adj[base]
+    return found
+
+
+@inner
+def _start_loss(t: Tables, alive: Ints, wanted: int) -> int:
+    found = 0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        low = FREE
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                low = min(low, t.cost[START, visit])
+        found += low
+    return found
+
+
+@inner
+def _staffed(
+    t: Tables, node: Node, depth: int, wanted: int, jobs: Ints, count: int, changes: int,
+    cap: int, most_steps: int, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Whether pilots and drones can be given to the certain clashes, and the steps taken."""
+    alive = node.alive[depth]
+    left = changes
+    if changes < FREE:
+        left -= _start_loss(t, alive, wanted)
+        if left < 0:
+            return NO, 0
+    none, flat = np.zeros(0, np.int64), np.zeros((1, 1), np.int64)
+    adj, dom, pref, paid = _crew_tables(t, node, depth, jobs, count)
+    items, group = (1 << count) - 1, np.zeros(t.pilot_count[0], np.int64)
+    begin, end, needs, owned, charge, charging, out = flat, flat, flat, none, none, flat, crews
+    kinds = group
+    costs = (
+        _holds(items, adj, group, dom, pref, paid, cap, crews),
+        _fleet_cost(t, node, depth, wanted, fleet),
+    )
+    if min(costs) >= 0 and costs[0] + costs[1] <= left:
+        return YES, 0
+    steps, doubt = 0, False
+    for side in range(2):
+        if side == 1:
+            items, cap, out = wanted, FREE, fleet
+            adj, group, dom = node.drone_clash[depth], t.drone_base, node.able_drones[depth]
+            pref, paid, kinds = t.kept_drone, t.published, t.drone_kind
+            begin, end, needs = node.begin[depth], node.end[depth], t.needs
+            owned, charge, charging = t.owned, t.charge, t.charging
+        kept = costs[side]
+        if kept == 0 or (kept > 0 and left >= FREE):
+            continue
+        answer, cost, more = _least(
+            items, adj, group, dom, pref, paid, left, cap, most_steps,
+            kinds, begin, end, needs, owned, charge, charging, out,
+        )  # fmt: skip
+        steps += more
+        if answer == NO:
+            return NO, steps
+        doubt = doubt or answer == UNKNOWN
+        if left < FREE:
+            left -= cost
+            if left < 0:
+                return NO, steps
+    return (UNKNOWN if doubt else YES), steps
+
+
+@inner
+def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
+    """What the drones named so far cost; -1 where they will not do any more."""
+    cost = _holds(
+        wanted, node.drone_clash[depth], t.drone_base, node.able_drones[depth], t.kept_drone,
+        t.published, FREE, fleet,
+    )  # fmt: skip
+    if cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
+        return -1
+    return cost
+
+
+@inner
+def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> bool:
+    """True where the named drones' packs are charged whenever they surely leave."""
+    begin, end = node.begin[depth], node.end[depth]
+    for kind in range(len(t.owned)):
+        owned = t.owned[kind]
+        rest = wanted
+        while rest:
+            job = lowest(rest)
+            rest &= rest - 1
+            at = t.drone_base[fleet[job]]
+            if t.drone_kind[fleet[job]] != kind or begin[at, job] >= end[at, job]:
+                continue
+            moment = begin[at, job]
+            used = 0
+            for index in range(t.charging.shape[1]):
+                used += t.charging[kind, index] > moment
+            others = wanted
+            while others:
+                other = lowest(others)
+                others &= others - 1
+                there = t.drone_base[fleet[other]]
+                since, until = begin[there, other], end[there, other]
+                if t.drone_kind[fleet[other]] != kind or since >= until:
+                    continue
+                if since <= moment and moment < until + t.charge[kind]:
+                    used += t.needs[other, kind]
+            if used > owned:
+                return False
+    return True
+
+
+@inner
+def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
+    """The open request whose start is least certain, for the failures it had; -1: none is open.
+
+    A base is chosen last: it hardly moves the time, and the drones' colouring mostly knows it.
+    """
+    best, best_key = -1, 0.0
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        count, soonest, latest = 0, 2**62, -(2**62)
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                count += 1
+                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
+        if count > 1:
+            key = (1.0 + latest - soonest) * (4.0 + weight[job])
+            if key > best_key:
+                best, best_key = job, key
+    return best
+
+
+@inner
+def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
+    """The part of the request's visits to be tried first: the half about the visit, or it alone."""
+    soonest, latest = 2**62, -(2**62)
+    for other in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[other]] & t.bit[other]:
+            soonest, latest = min(soonest, t.taken[other]), max(latest, t.taken[other])
+    into[:] = 0
+    if latest - soonest < _SPLIT_US:
+        into[t.cell[visit] - t.word[job]] = t.bit[visit]
+        return
+    middle = (soonest + latest) // 2
+    early = t.taken[visit] <= middle
+    for other in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[other]] & t.bit[other] and (t.taken[other] <= middle) == early:
+            into[t.cell[other] - t.word[job]] |= t.bit[other]
+
+
+@inner
+def _choose_visit(t: Tables, alive: Ints, job: int, base: int) -> int:
+    """The request's best visit that is alive, from the base where one is."""
+    best, best_key = -1, 0
+    for visit in range(t.first[job], t.first[job + 1]):
+        if alive[t.cell[visit]] & t.bit[visit]:
+            key = t.rank[visit] + (0 if t.base[visit] == base else 2**32)
+            if best < 0 or key < best_key:
+                best, best_key = visit, key
+    return best
+
+
+@inner
+def _descend(node: Node, depth: int) -> None:
+    node.alive[depth + 1] = node.alive[depth]
+    node.able_pilots[depth + 1] = node.able_pilots[depth]
+    node.able_drones[depth + 1] = node.able_drones[depth]
+    node.clash[depth + 1] = node.clash[depth]
+    node.drone_clash[depth + 1] = node.drone_clash[depth]
+    node.begin[depth + 1] = node.begin[depth]
+    node.end[depth + 1] = node.end[depth]
+
+
+@numba.njit(cache=True, nogil=True)
+def place(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
+    visits: Ints, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Whether each wanted request can get a visit, a drone and a crew, and the steps taken.
+
+    alive : (W,) the visits allowed; wanted : mask; budgets : by group; changes : of the
+    published plan, at most; cap : sorties of a pilot, at most
+    visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
+    """
+    n, bases = len(t.crew), len(t.at_base)
+    depths = 8 * n + 2
+    node = Node(
+        np.zeros((depths, len(alive)), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+        np.zeros((depths, bases, n), np.int64),
+    )
+    jobs, count = _places(t, wanted)
+    node.alive[0] = alive
+    picked = np.zeros(depths, np.int64)
+    half = np.zeros((depths, np.max(np.diff(t.word))), np.int64)
+    weight = np.zeros(n, np.int64)
+    crews[:] = -1
+    fleet[:] = -1
+    steps, depth, changed, doubt = 0, 0, wanted, False
+    while True:
+        answer = NO
+        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
+        if changed >= 0 and refresh(t, node, depth, wanted, changed):
+            job = _choose_job(t, node.alive[depth], wanted, weight)
+            limit = LEAF_STEPS if job < 0 else NODE_STEPS
+            answer, more = _staffed(
+                t, node, depth, wanted, jobs, count, changes, cap, limit, crews, fleet
+            )
+            steps += more
+        steps += 1
+        if answer != NO and job < 0:
+            if answer == YES:
+                rest = wanted
+                while rest:
+                    one = lowest(rest)
+                    rest &= rest - 1
+                    visits[one] = _choose_visit(t, node.alive[depth], one, -1)
+                return YES, steps
+            doubt = True
+            answer = NO
+        if steps > most_steps:
+            return UNKNOWN, steps
+        if answer != NO:
+            base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
+            visit = _choose_visit(t, node.alive[depth], job, base)
+            picked[depth] = job
+            _branch(t, node.alive[depth], job, visit, half[depth])
+            _descend(node, depth)
+            depth += 1
+            for word in range(t.word[job], t.word[job + 1]):
+                node.alive[depth, word] = half[depth - 1, word - t.word[job]]
+            changed = 1 << job
+            continue
+        depth -= 1
+        if depth < 0:
+            return (UNKNOWN if doubt else NO), steps
+        job = picked[depth]
+        weight[job] += 1
+        for word in range(t.word[job], t.word[job + 1]):
+            node.alive[depth, word] &= ~half[depth, word - t.word[job]]
+        changed = 1 << job
+
+
+@numba.njit(cache=True, nogil=True)
+def core(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
+    order: Ints, visits: Ints, crews: Ints, fleet: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """Of wanted requests that cannot all be served, some that cannot either; and the steps.
+
+    order : the requests by time; neighbours are left out together first, then fewer and fewer
+    most_steps : of each trial; ten times as many in all
+    """
+    steps = 0
+    size = max(1, popcount(wanted) // 2)
+    while True:
+        first = 0
+        while first < len(order) and steps < 10 * most_steps:
+            part, past = 0, first
+            while past < len(order) and popcount(part) < size:
+                part |= (1 << order[past]) & wanted
+                past += 1
+            first = past
+            if part == 0 or part == wanted:
+                continue
+            answer, more = place(
+                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet
+            )
+            steps += more
+            if answer == NO:
+                wanted &= ~part
+        if size == 1:
+            return wanted, steps
+        size = max(1, size // 3)
