@@ -55,18 +55,17 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     if time_limit_s <= 0.0:
         raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
     until_s = time.monotonic() + time_limit_s
-    from droneteam.fleet import exact  # numba takes its time to load
-
     found = choices(problem)
-    proven = exact.best_plan(found, time.monotonic() + _EXACT_SHARE * time_limit_s)
-    if proven is not None:
-        values = values_of(found, proven)
-        return _plan(problem, proven, values, values, seed)
     first = _first_plan(found)
     seen = glance(found, first)
     values = values_of(found, first)
     if values == seen.lows:
         return _plan(problem, first, values, seen.lows, seed)
+    until_s += _loading_s()
+    proven = _exact(found, until_s)
+    if proven is not None:
+        values = values_of(found, proven)
+        return _plan(problem, proven, values, values, seed)
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
@@ -75,6 +74,23 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         return _plan(problem, first, values, lows, seed)
     plan = search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
     return plan if plan.status == "optimal" else _by_class(found, plan)
+
+
+def _loading_s() -> float:
+    """Seconds that loading the exact search took; only the first plan of a process waits."""
+    started_s = time.monotonic()
+    from droneteam.fleet import exact  # numba takes its time to load
+
+    exact.warm_up()
+    return time.monotonic() - started_s
+
+
+def _exact(found: Choices, until_s: float) -> tuple[Assigned, ...] | None:
+    """What the exact search proves within its share of the time that is left."""
+    from droneteam.fleet import exact
+
+    now_s = time.monotonic()
+    return exact.best_plan(found, now_s + _EXACT_SHARE * (until_s - now_s))
 
 
 def _by_class(found: Choices, plan: Plan) -> Plan:
@@ -216,7 +232,6 @@ class _Search:
         solver = cp_model.CpSolver()
         solver.parameters.random_seed = self.seed % 2**31
         solver.parameters.num_workers = 1  # several workers race, and then no seed decides
-        solver.parameters.cp_model_probing_level = 0  # costs more than it finds here
         solver.parameters.max_time_in_seconds = max(self.left_s, _MIN_STAGE_S)
         status = solver.solve(cp)
         self.left_s -= solver.wall_time

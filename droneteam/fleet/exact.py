@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -73,6 +74,7 @@ def best_plan(found: Choices, until_s: float) -> tuple[Assigned, ...] | None:
         return None
 
 
+@cache
 def warm_up() -> None:
     """Load the compiled kernels; the first process of an installation compiles and stores them."""
     now = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)

@@ -31,6 +31,7 @@ from droneteam.fleet.problem import (
     SpeedTable,
 )
 from droneteam.fleet.registry import Credential
+from droneteam.fleet.scoring import glance
 from droneteam.fleet.terms import Window
 from tests.fleet.oracle import best_terms
 
@@ -269,3 +270,15 @@ def test_windows_know_their_order_and_their_zone() -> None:
     assert caught.value.field == "end_at"
     with pytest.raises(InputError, match="no time zone"):
         Window(NOW.replace(tzinfo=None), later)
+
+
+def test_the_solver_proves_nothing_that_another_plan_beats() -> None:
+    """With probing switched off the solver called this instance's better plans impossible."""
+    problem = replanned(Size(10, 1), 21)
+    found = choices(problem)
+    first = allocation._first_plan(found)
+    searched = allocation.search(found, glance(found, first), first, 0, 60.0)
+    proven = solve(problem, seed=0, time_limit_s=60.0)
+    assert searched.status == proven.status == "optimal"
+    assert [t.value for t in searched.terms] == [t.value for t in proven.terms]
+    assert term_values(problem, searched.assignments)["travel_min"] == 249
