@@ -298,6 +298,31 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Het is donker vanaf {from}; dit soort taak wordt bij daglicht gevlogen.",
         "It is dark from {from}; this kind of task is flown in daylight.",
     ),
+    "drone.gone": (
+        "Le drone prévu n'est plus en service.",
+        "De geplande drone is niet meer in dienst.",
+        "The planned drone is no longer in service.",
+    ),
+    "pilot.gone": (
+        "Le pilote prévu n'est plus actif.",
+        "De geplande piloot is niet meer actief.",
+        "The planned pilot is no longer active.",
+    ),
+    "supposed.placed": (
+        "Placée ici par le coordinateur.",
+        "Hier geplaatst door de coördinator.",
+        "Put here by the coordinator.",
+    ),
+    "pin.crew": (
+        "La tâche prend un équipage de {crew} ; {given} nommés.",
+        "De taak vraagt een ploeg van {crew}; genoemd: {given}.",
+        "The task takes a crew of {crew}; {given} named.",
+    ),
+    "pin.window": (
+        "La tâche doit tenir dans la fenêtre demandée, du {from} au {until}.",
+        "De taak moet binnen het gevraagde tijdvak passen, van {from} tot {until}.",
+        "The task must lie within the window asked for, {from} to {until}.",
+    ),
     "supposed.left_out": (
         "La supposition laisse cette demande de côté.",
         "De veronderstelling laat deze aanvraag weg.",
@@ -311,6 +336,7 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
 }
 
 WORDS: dict[str, tuple[str, str, str]] = {
+    "2147483647": ("supposée", "verondersteld", "supposed"),  # the request that no row bears
     "drones": ("drones", "drones", "drones"),
     "pilots": ("pilotes", "piloten", "pilots"),
     "packs": ("batteries", "batterijen", "battery packs"),

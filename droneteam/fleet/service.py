@@ -29,6 +29,11 @@ from droneteam.fleet.calendars import (
     list_feeds,
     make_feed,
 )
+from droneteam.fleet.comparing import (
+    Change,
+    Compared,
+    compare_plans,
+)
 from droneteam.fleet.escalations import (
     EscalationView,
     due_escalations,
@@ -77,6 +82,9 @@ from droneteam.fleet.logbook import (
 from droneteam.fleet.pilots import (
     assign_pilot_user,
 )
+from droneteam.fleet.pins import (
+    Refusal,
+)
 from droneteam.fleet.planning import (
     current_plan,
     draft_plan,
@@ -102,6 +110,10 @@ from droneteam.fleet.requests import (
     stop_clock,
     submit_request,
 )
+from droneteam.fleet.schedule import (
+    Schedule,
+    plan_schedule,
+)
 from droneteam.fleet.series import (
     cancel_series,
     series_requests,
@@ -109,6 +121,9 @@ from droneteam.fleet.series import (
 )
 from droneteam.fleet.sizing import (
     simulate_year,
+)
+from droneteam.fleet.suppositions import (
+    Supposition,
 )
 from droneteam.fleet.terms import (
     RequestKind,
@@ -136,10 +151,10 @@ from droneteam.fleet.views import (
     RequestView,
 )
 from droneteam.fleet.whatif import (
-    Compared,
+    PlanSummary,
     Scenario,
-    Supposition,
-    compare_plans,
+    discard_plan,
+    list_plans,
     publish_plan,
     scenario_of,
     solve_supposed,
@@ -151,6 +166,7 @@ __all__ = [
     "AttachmentView",
     "BatteryView",
     "Booking",
+    "Change",
     "ClockView",
     "Compared",
     "DroneView",
@@ -161,13 +177,16 @@ __all__ = [
     "Imported",
     "ListImport",
     "PilotView",
+    "PlanSummary",
     "PlanView",
     "ReasonView",
+    "Refusal",
     "RequestDraft",
     "RequestKind",
     "RequestState",
     "RequestView",
     "Scenario",
+    "Schedule",
     "ShareView",
     "Supposition",
     "acknowledge_request",
@@ -184,6 +203,7 @@ __all__ = [
     "confirm_request",
     "current_document",
     "current_plan",
+    "discard_plan",
     "draft_plan",
     "due_escalations",
     "due_expiries",
@@ -206,6 +226,7 @@ __all__ = [
     "list_feeds",
     "list_flights",
     "list_pilots",
+    "list_plans",
     "list_requests",
     "list_shares",
     "list_versions",
@@ -217,6 +238,7 @@ __all__ = [
     "occurrences",
     "open_defect_rows",
     "organisation_names",
+    "plan_schedule",
     "publish_plan",
     "raise_escalations",
     "record_service",
