@@ -24,6 +24,7 @@ export default defineConfig({
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",
         uploads: "src/uploads.ts",
+        schedule: "src/schedule.ts",
       },
     },
   },

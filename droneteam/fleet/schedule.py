@@ -47,11 +47,13 @@ class Schedule:
     """What stands behind and against a plan's assignments.
 
     troubles : by request, why its assignment cannot be kept; started : requests that are frozen
+    charge_min : by type of battery, how long a pack charges
     """
 
     shades: tuple[Shade, ...]
     troubles: Mapping[int, tuple[Reason, ...]]
     started: frozenset[int]
+    charge_min: Mapping[str, int]
 
 
 def plan_schedule(
@@ -76,6 +78,7 @@ def plan_schedule(
         shades=() if place is None else shades(situation.sla.hours, window, place),
         troubles=troubles(situation.problem, ahead),
         started=started,
+        charge_min={kind.name: kind.charge_min for kind in situation.problem.pack_types},
     )
 
 

@@ -100,6 +100,8 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /statistics/<int:year>/sizes": FIGURES,
     "GET /what-if/": roles("coordinator"),
     "POST /what-if/": roles("coordinator"),
+    "POST /what-if/place": roles("coordinator"),
+    "POST /what-if/plans/<id:plan_id>/discard": roles("coordinator"),
     "GET /what-if/compare": PLANS,
     "POST /what-if/plans/<id:plan_id>/publish": roles("coordinator"),
     "POST /board/escalations/<id:escalation_id>/seen": roles("coordinator"),
