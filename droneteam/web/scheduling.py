@@ -217,7 +217,17 @@ def _spans(
     for number, change in changes.items():
         asked = requests.get(number)
         if change.before is not None and asked is not None:
-            yield from _in_lanes(change.before, fleet, asked, schedule, "before")
+            there = list(_in_lanes(change.before, fleet, asked, schedule, "before"))
+            yield from (span for span in there if not _kept(span, change.after))
+
+
+def _kept(before: Span, after: AssignmentView | None) -> bool:
+    """Whether the lane holds the same at the same time in the other plan."""
+    if after is None or (after.start_at, after.end_at) != (before.start_at, before.end_at):
+        return False
+    kind, _colon, number = before.lane.partition(":")
+    held = {"drone": (after.drone_id,), "pilot": after.crew_ids, "pack": after.battery_ids}
+    return int(number) in held[kind]
 
 
 def _state(row: AssignmentView, schedule: Schedule, change: Change | None) -> State:

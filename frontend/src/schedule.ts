@@ -291,6 +291,17 @@ const TOOLS: Readonly<Record<string, () => void>> = {
   cancel: () => leave(true),
 };
 
+/** On a narrow screen the picture opens where the work is: at now, or at its first bar. */
+function scrollToWork(): void {
+  for (const svg of section.querySelectorAll<SVGSVGElement>("svg.schedule")) {
+    const now = svg.querySelector(".now-line")?.getAttribute("x1");
+    const first = svg.querySelector(".piece .out")?.getAttribute("x");
+    const x = Number(now ?? first ?? 0);
+    if (svg.parentElement !== null) svg.parentElement.scrollLeft = Math.max(0, x - 2 * LANE_PX);
+  }
+}
+
+scrollToWork();
 const links = [...section.querySelectorAll<SVGAElement>(".piece[data-movable]")];
 if (form !== null && links.length > 0) {
   links.forEach(equip);
