@@ -308,6 +308,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "De geplande piloot is niet meer actief.",
         "The planned pilot is no longer active.",
     ),
+    "without.other": (
+        "Sans {name} : {instead}, dès {start}.",
+        "Zonder {name}: {instead}, vanaf {start}.",
+        "Without {name}: {instead}, from {start}.",
+    ),
+    "without.nobody": (
+        "Sans {name}, personne d'autre ne serait libre.",
+        "Zonder {name} zou niemand anders vrij zijn.",
+        "Without {name} nobody else would be free.",
+    ),
     "supposed.placed": (
         "Placée ici par le coordinateur.",
         "Hier geplaatst door de coördinator.",

@@ -46,6 +46,9 @@ from droneteam.fleet.exchange import (
     export_registry,
     import_registry,
 )
+from droneteam.fleet.explaining import (
+    explain_request,
+)
 from droneteam.fleet.figures import (
     organisation_names,
     recorded_years,
@@ -210,6 +213,7 @@ __all__ = [
     "edit_version",
     "end_feed",
     "expire_requests",
+    "explain_request",
     "export_registry",
     "feed_text",
     "get_assignment",

@@ -19,6 +19,7 @@ SUPPOSED_ID = 2**31 - 1
 """The number of the supposed request; no row bears it."""
 
 SupposedKind = Literal["drone_grounded", "pilot_absent", "left_out", "new_request", "placed"]
+SUPPOSED_KINDS: tuple[str, ...] = get_args(SupposedKind)
 _TIMED = ("drone_grounded", "pilot_absent", "new_request")
 
 
@@ -46,7 +47,7 @@ class Supposition:
 
     def __post_init__(self) -> None:
         check_priority(self.priority)
-        if self.kind not in get_args(SupposedKind):
+        if self.kind not in SUPPOSED_KINDS:
             raise InputError(f"supposition {self.kind!r} is unknown", field="kind")
         if self.kind in _TIMED:
             if self.start_at is None or self.end_at is None:

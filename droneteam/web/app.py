@@ -16,9 +16,11 @@ from droneteam.web import timefmt
 from droneteam.web.api import board as api_board
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import door
+from droneteam.web.api import figures as api_figures
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
+from droneteam.web.api import planning as api_planning
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
@@ -92,6 +94,8 @@ API = (
     api_session.bp,
     api_requests.bp,
     api_board.bp,
+    api_planning.bp,
+    api_figures.bp,
     api_missions.bp,
     api_live.bp,
     api_scenes.bp,

@@ -7,6 +7,7 @@ when the application starts, so that no compiled file can be older than its sour
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -16,6 +17,8 @@ from flask import Flask, request
 from flask_babel import Babel, get_locale
 
 from droneteam.accounts import LANGUAGES
+from droneteam.fleet import explain
+from droneteam.fleet.terms import Reason
 from droneteam.web.context import context, signed_in
 
 DOMAIN = "messages"
@@ -28,6 +31,11 @@ def language() -> str:
     """The language of this answer: fr, nl or en."""
     locale = get_locale()
     return locale.language if locale is not None else "en"
+
+
+def sentences(reasons: Iterable[Reason]) -> list[str]:
+    """The fleet's reasons in the visitor's language."""
+    return [explain.sentence(reason, language()) for reason in reasons]
 
 
 def choose_language() -> str:

@@ -10,7 +10,7 @@ from flask import request
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from droneteam.fleet import explain, service
+from droneteam.fleet import service
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.service import Change, Compared, Scenario, Schedule, Supposition
 from droneteam.fleet.terms import RequestState
@@ -20,11 +20,10 @@ from droneteam.fleet.views import (
     DroneView,
     PilotView,
     PlanView,
-    ReasonView,
     RequestView,
 )
 from droneteam.web.context import actor, now
-from droneteam.web.i18n import language
+from droneteam.web.i18n import sentences
 from droneteam.web.schedule import Axis, Chart, LaneName, Span, State, axis_of, chart
 from droneteam.web.timefmt import local_short, zone
 from droneteam.web.words import KINDS, READINESS, readiness
@@ -118,22 +117,24 @@ class Room:
         match one.kind:
             case "drone_grounded":
                 name = drones.get(one.subject_id, str(one.subject_id))
-                return _("%(name)s is grounded, %(times)s", name=name, times=times)
+                return str(_("%(name)s is grounded, %(times)s", name=name, times=times))
             case "pilot_absent":
                 name = pilots.get(one.subject_id, str(one.subject_id))
-                return _("%(name)s is away, %(times)s", name=name, times=times)
+                return str(_("%(name)s is away, %(times)s", name=name, times=times))
             case "left_out":
-                return _("%(name)s is left out", name=self.title(one.subject_id))
+                return str(_("%(name)s is left out", name=self.title(one.subject_id)))
             case "new_request":
                 kind = f"{one.priority} {KINDS[one.request_kind]}"
-                return _("a new request comes in: %(kind)s, %(times)s", kind=kind, times=times)
+                return str(_("a new request comes in: %(kind)s, %(times)s", kind=kind, times=times))
         where = [
             drones.get(one.drone_id, ""),
             *(pilots.get(pilot_id, str(pilot_id)) for pilot_id in one.pilot_ids),
             local_short(one.start_at) if one.start_at else "",
         ]
         place = ", ".join(part for part in where if part)
-        return _("%(name)s is put here: %(place)s", name=self.title(one.subject_id), place=place)
+        return str(
+            _("%(name)s is put here: %(place)s", name=self.title(one.subject_id), place=place)
+        )
 
     def assignment(self, request_id: int) -> AssignmentView | None:
         """What the plan gives the request."""
@@ -155,11 +156,6 @@ class Room:
         return sentences(self.schedule.troubles.get(request_id, ()))
 
 
-def sentences(reasons: Iterable[ReasonView]) -> list[str]:
-    """Reasons in the visitor's language."""
-    return [explain.sentence(reason, language()) for reason in reasons]
-
-
 def asked_axis() -> tuple[date, Axis]:
     """The day and the stretch of time that the address asks for; today by default."""
     today = now().astimezone(zone()).date()
@@ -178,7 +174,7 @@ def load_room(session: Session, plan: PlanView | None) -> Room:
         service.list_pilots(session, me, at),
         service.list_batteries(session, me),
     )
-    schedule = service.plan_schedule(session, me, plan and plan.id, axis.window, at)
+    schedule = service.plan_schedule(session, me, plan.id if plan else None, axis.window, at)
     other = plan is not None and plan.state in ("draft", "discarded")
     compared = service.compare_plans(session, me, [plan.id])[0] if plan and other else None
     spans = list(_spans(plan, compared, fleet, requests, schedule)) if plan else []

@@ -16,8 +16,9 @@ from droneteam.fleet import service
 from droneteam.fleet.views import BatteryView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.i18n import sentences
 from droneteam.web.routing import MAX_ID
-from droneteam.web.scheduling import Room, load_room, sentences
+from droneteam.web.scheduling import Room, load_room
 from droneteam.web.views.requests import OPEN_STATES
 
 bp = Blueprint("board", __name__, url_prefix="/board")

@@ -25,7 +25,7 @@ from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
-from droneteam.web.i18n import language
+from droneteam.web.i18n import language, sentences
 from droneteam.web.timefmt import for_input, local
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -168,14 +168,12 @@ def show(request_id: int) -> str:
         found = service.get_request(session, actor(), request_id, now())
         files = service.list_attachments(session, actor(), request_id)
         history = service.request_history(session, actor(), request_id)
-    lang = language()
-    assignment = found.assignment
-    why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
+        explained = service.explain_request(session, actor(), request_id, now())
     return render_template(
         "request.html",
         request_view=found,
-        why=why,
-        explanation=explanation_sentences(found.explanation),
+        why=sentences(explained.reasons),
+        help=sentences(explained.changes),
         cancel_codes=[(code, _cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
@@ -297,14 +295,6 @@ def field_names() -> dict[str, str]:
         "payload": _("Camera"),
         "notes": _("Notes"),
     }
-
-
-def explanation_sentences(explanation: Any) -> list[str]:
-    """Why a request has no assignment, in the visitor's language."""
-    if explanation is None:
-        return []
-    reasons = (*explanation.reasons, *explanation.changes)
-    return [explain.sentence(reason, language()) for reason in reasons]
 
 
 def cancel_codes() -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Blueprint, Response, render_template, request
 
-from droneteam.errors import InputError
 from droneteam.fleet import service
 from droneteam.fleet.figures import READERS
 from droneteam.fleet.sizing import SIZES
@@ -30,7 +31,7 @@ def index() -> str:
 @allow(*READERS)
 def year(year: int) -> str:
     """One year's report."""
-    figures, parts, _names = _report(year)
+    figures, parts = _report(year, language())
     with reading() as session:
         years = service.recorded_years(session, actor(), now())
     return render_template(
@@ -47,17 +48,23 @@ def year(year: int) -> str:
 @allow(*READERS)
 def pdf(year: int) -> Response:
     """The report as an accessible PDF."""
-    figures, parts, _names = _report(year)
-    made = yearly.yearly_pdf(figures, parts, now(), language())
-    return _file(made, "application/pdf", f"droneteam-{year}.pdf")
+    return report_file(year, "pdf", language())
 
 
 @bp.get("/<int:year>/report.csv")
 @allow(*READERS)
 def csv(year: int) -> Response:
     """The report's tables as CSV."""
-    figures, parts, _names = _report(year)
-    text = yearly.yearly_csv(figures, parts, language())
+    return report_file(year, "csv", language())
+
+
+def report_file(year: int, kind: Literal["pdf", "csv"], language: str) -> Response:
+    """The year's report in the language, for a download."""
+    figures, parts = _report(year, language)
+    if kind == "pdf":
+        made = yearly.yearly_pdf(figures, parts, now(), language)
+        return _file(made, "application/pdf", f"droneteam-{year}.pdf")
+    text = yearly.yearly_csv(figures, parts, language)
     return _file(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"droneteam-{year}.csv")
 
 
@@ -66,18 +73,16 @@ def csv(year: int) -> Response:
 def sizes(year: int) -> str:
     """The year replayed with fleets of other sizes."""
     asked = request.args.getlist("drones", type=int) or list(SIZES)
-    if len(asked) > 6:
-        raise InputError("compare at most 6 sizes", field="drones")
     with reading() as session:
         found = service.simulate_year(session, actor(), year, now(), asked)
     return render_template("sizes.html", year=year, outcomes=found)
 
 
-def _report(year: int) -> tuple[YearFigures, tuple[yearly.Section, ...], dict[int, str]]:
+def _report(year: int, language: str) -> tuple[YearFigures, tuple[yearly.Section, ...]]:
     with reading() as session:
         figures = service.yearly_figures(session, actor(), year, now())
-        names = service.organisation_names(session, language())
-    return figures, yearly.sections(figures, names, language()), names
+        names = service.organisation_names(session, language)
+    return figures, yearly.sections(figures, names, language)
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:

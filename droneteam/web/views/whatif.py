@@ -17,8 +17,8 @@ from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.i18n import sentences
 from droneteam.web.routing import MAX_ID
-from droneteam.web.scheduling import sentences
 from droneteam.web.timefmt import for_input
 from droneteam.web.views.board import PLAN_READERS
 
@@ -162,13 +162,17 @@ def _supposed_before(reader: FormReader) -> tuple[Supposition, ...]:
 def _came_from(reader: FormReader) -> str:
     """The page whose form was sent, with its day, and the request still chosen."""
     plan_id = int(reader.number("plan", 0, MAX_ID, fallback=0))
-    shown = {**_shown(reader), "move": reader.raw("request_id")[:10], "_anchor": "schedule"}
+    shown: dict[str, Any] = {
+        **_shown(reader),
+        "move": reader.raw("request_id")[:10],
+        "_anchor": "schedule",
+    }
     if plan_id:
         return url_for("board.draft", plan_id=plan_id, **shown)
     return url_for("board.show", **shown)
 
 
-def _shown(reader: FormReader) -> dict[str, str]:
+def _shown(reader: FormReader) -> dict[str, Any]:
     """The day and the zoom that the page showed."""
     return {name: value for name in ("day", "zoom") if (value := reader.raw(name)[:10])}
 
