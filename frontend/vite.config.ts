@@ -25,6 +25,7 @@ export default defineConfig({
         marking: "src/marking.ts",
         uploads: "src/uploads.ts",
         schedule: "src/schedule.ts",
+        daymap: "src/daymap.ts",
       },
     },
   },

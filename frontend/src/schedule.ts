@@ -297,7 +297,10 @@ function scrollToWork(): void {
     const now = svg.querySelector(".now-line")?.getAttribute("x1");
     const first = svg.querySelector(".piece .out")?.getAttribute("x");
     const x = Number(now ?? first ?? 0);
-    if (svg.parentElement !== null) svg.parentElement.scrollLeft = Math.max(0, x - 2 * LANE_PX);
+    const frame = svg.parentElement;
+    // Where nearly the whole day is seen, it stays at its beginning.
+    if (frame === null || frame.scrollWidth - frame.clientWidth < 2 * LANE_PX) continue;
+    frame.scrollLeft = Math.max(0, x - 2 * LANE_PX);
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -224,3 +225,51 @@ def test_the_week_shows_every_day_and_steps_by_hours(planned: Server, open_page:
     page.keyboard.press("ArrowRight")
     assert wait_until(page, f"{STATUS}.includes('14:00')", "the time one hour later")
     opened.check()
+
+
+def test_the_map_of_the_day_has_a_table_twin_and_names_what_is_tapped(
+    planned: Server, open_page: OpenPage
+) -> None:
+    worlds.ask(planned.site, title="one without a drone", lat_deg=50.87, lon_deg=4.30)
+    opened = open_page(planned, "/board/", "manager", language="fr")
+    page = opened.page
+    page.locator("#day-map canvas").first.wait_for()
+    rows = page.locator("section:has(#day-map) tbody tr")
+    assert rows.count() == 3
+    assert "sans drone" in page.locator("section:has(#day-map)").inner_text()
+    data = page.evaluate("JSON.parse(document.getElementById('day-data').textContent)")
+    assert [one["served"] for one in data["requests"]].count(False) == 1
+    assert all((one["base"] is None) is not one["served"] for one in data["requests"])
+    page.locator("#day-map").scroll_into_view_if_needed()
+    box = page.locator("#day-map").bounding_box()
+    assert box is not None
+    shown = [*data["requests"], *data["bases"]]
+    tapped = next(one for one in data["requests"] if not one["served"])
+    x, y = on_map(shown, tapped, box["width"], box["height"])
+    page.locator("#day-map").click(position={"x": x, "y": y})
+    wait_until(page, "document.querySelector('#day-result a') !== null", "the tapped request")
+    assert "one without a drone" in page.locator("#day-result").inner_text()
+    page.locator("#day-result a").click()
+    page.wait_for_url(f"**{tapped['url']}")
+    opened.check()
+
+
+def on_map(
+    shown: list[dict[str, Any]], one: dict[str, Any], width: float, height: float
+) -> tuple[float, float]:
+    """Where a place lies in a map that was fitted to all of them with 48 pixels around."""
+    xs, ys = zip(*(mercator(place) for place in shown), strict=True)
+    m_per_px = max(
+        (max(xs) - min(xs)) / (width - 96), (max(ys) - min(ys)) / (height - 96), 156_543.034 / 2**14
+    )
+    x, y = mercator(one)
+    return (
+        width / 2 + (x - (min(xs) + max(xs)) / 2) / m_per_px,
+        height / 2 - (y - (min(ys) + max(ys)) / 2) / m_per_px,
+    )
+
+
+def mercator(place: dict[str, Any]) -> tuple[float, float]:
+    """Metres of web Mercator (EPSG:3857)."""
+    lat, lon = math.radians(place["latDeg"]), math.radians(place["lonDeg"])
+    return 6_378_137.0 * lon, 6_378_137.0 * math.log(math.tan(math.pi / 4 + lat / 2))

@@ -20,6 +20,10 @@ from droneteam.web.context import actor, now, reading
 from droneteam.web.i18n import language
 from droneteam.web.views.statistics import report_file
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CSV: Any = {200: {"description": "UTF-8 with its mark.", "content": {"text/csv": _BYTES}}}
+_PDF: Any = {200: {"description": "PDF/UA-1.", "content": {"application/pdf": _BYTES}}}
+
 bp = APIBlueprint("api_figures", __name__, url_prefix="/api/v1/figures", tag="figures")
 
 
@@ -68,7 +72,7 @@ def figures(query: dict[str, Any]) -> Any:
 @bp.get("/report.csv")
 @allow(*READERS)
 @bp.input(ReportIn, location="query", arg_name="query")
-@bp.doc(summary="The yearly report's tables as CSV", responses={200: "CSV, UTF-8 with a mark."})
+@bp.doc(summary="The yearly report's tables as CSV", responses=_CSV)
 def csv(query: dict[str, Any]) -> Response:
     """In the asked language, else that of the caller."""
     return report_file(_year(query), "csv", query["language"] or language())
@@ -77,7 +81,7 @@ def csv(query: dict[str, Any]) -> Response:
 @bp.get("/report.pdf")
 @allow(*READERS)
 @bp.input(ReportIn, location="query", arg_name="query")
-@bp.doc(summary="The yearly report as PDF", responses={200: "An accessible PDF."})
+@bp.doc(summary="The yearly report as PDF", responses=_PDF)
 def pdf(query: dict[str, Any]) -> Response:
     """In the asked language, else that of the caller."""
     return report_file(_year(query), "pdf", query["language"] or language())

@@ -16,6 +16,7 @@ from droneteam.fleet import service
 from droneteam.fleet.views import BatteryView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.day_map import day_rows, map_data
 from droneteam.web.i18n import sentences
 from droneteam.web.routing import MAX_ID
 from droneteam.web.scheduling import Room, load_room
@@ -41,9 +42,12 @@ def show() -> str:
     open_requests = sorted(
         (row for row in room.requests.values() if row.state in QUEUED_STATES), key=time_to_breach
     )
+    on_map = day_rows(room)
     return render_template(
         "board.html",
         queue=open_requests,
+        on_map=on_map,
+        map_data=map_data(room, on_map),
         escalations=escalations,
         battery_types=battery_types(room.fleet.batteries),
         batteries=[row for row in room.fleet.batteries if not row.ready or row.warnings],

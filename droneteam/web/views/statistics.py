@@ -9,9 +9,11 @@ from flask import Blueprint, Response, render_template, request
 from droneteam.fleet import service
 from droneteam.fleet.figures import READERS
 from droneteam.fleet.sizing import SIZES
+from droneteam.fleet.statistics import SMALL_N, Share
 from droneteam.fleet.yearly import YearFigures
 from droneteam.reports import yearly
 from droneteam.web.access import allow
+from droneteam.web.charts import Bars, Shares, bars, shares
 from droneteam.web.context import actor, now, reading
 from droneteam.web.i18n import language
 
@@ -34,13 +36,14 @@ def year(year: int) -> str:
     figures, parts = _report(year, language())
     with reading() as session:
         years = service.recorded_years(session, actor(), now())
+        names = service.organisation_names(session, language())
     return render_template(
         "statistics.html",
         figures=figures,
         title=yearly.title(figures, language()),
         parts=parts,
         years=years,
-        bars=month_bars(figures),
+        pictures=pictures(figures, names),
     )
 
 
@@ -65,7 +68,7 @@ def report_file(year: int, kind: Literal["pdf", "csv"], language: str) -> Respon
         made = yearly.yearly_pdf(figures, parts, now(), language)
         return _file(made, "application/pdf", f"droneteam-{year}.pdf")
     text = yearly.yearly_csv(figures, parts, language)
-    return _file(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"droneteam-{year}.csv")
+    return _file(text.encode("utf-8-sig"), "text/csv", f"droneteam-{year}.csv")
 
 
 @bp.get("/<int:year>/sizes")
@@ -92,10 +95,31 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
     return answer
 
 
-def month_bars(figures: YearFigures) -> list[tuple[int, int, float]]:
-    """(month, missions, height 0 to 100) of the chart; its table is the report's own."""
-    highest = max(figures.missions_by_month) or 1
-    return [
-        (month, count, 100.0 * count / highest)
-        for month, count in enumerate(figures.missions_by_month, start=1)
-    ]
+def pictures(figures: YearFigures, names: dict[int, str]) -> dict[str, Bars | Shares]:
+    """The report's pictures by the section whose table holds the same."""
+    on_scene = [row for row in figures.clocks if row.clock == "on_scene" and row.kept.n]
+    zones, there = figures.zones, yearly.words(language())["on_scene"]
+    return {
+        "months": bars(
+            [(f"{month:02d}", count) for month, count in enumerate(figures.missions_by_month, 1)]
+        ),
+        "clocks": shares(
+            [
+                (f"{row.priority} · {yearly.words(language())['on_scene']}", row.kept)
+                for row in on_scene
+            ],
+            [_share(row.kept) for row in on_scene],
+        ),
+        "zones": shares(
+            [(names.get(row.organisation_id, ""), row.fulfilment.adjusted) for row in zones],
+            [_share(row.fulfilment.adjusted) for row in zones],
+        ),
+    }
+
+
+def _share(share: Share) -> str:
+    """The share and its cases, marked where they are few."""
+    if share.value is None:
+        return "–"
+    mark = "*" if share.n < SMALL_N else ""
+    return f"{yearly.percent(share.value, language())} ({share.hits}/{share.n}){mark}"
