@@ -108,7 +108,7 @@ function pickUp(link: SVGAElement): void {
   link.classList.add("picked");
   picked = { link, svg, piece, lanes, ghost, place: { lane: piece.lane, startMs: piece.startMs } };
   if (pickedTools !== null) pickedTools.hidden = false;
-  draw(fill(data.texts.picked, { request: link.getAttribute("aria-label") ?? piece.request }));
+  draw(fill(data.texts.picked, { request: link.querySelector("title")?.textContent ?? piece.request }));
 }
 
 /** Shows the place, and says it with what stands in its way. */
