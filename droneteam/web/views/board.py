@@ -115,7 +115,12 @@ def publish(plan_id: int) -> Any:
 
 def time_to_breach(row: RequestView) -> tuple[datetime, int]:
     """When the next clock that still runs will be breached; the queue's order."""
-    running = [clock.due_at for clock in row.clocks if clock.state in {"running", "breached"}]
+    running = [
+        clock.due_at
+        for clock in row.clocks
+        # One that was met late is breached for ever, and nobody can do anything about it any more.
+        if clock.met_at is None and clock.state in {"running", "breached"}
+    ]
     return (min(running, default=row.start_at), row.id)
 
 

@@ -104,10 +104,7 @@ def pictures(figures: YearFigures, names: dict[int, str]) -> dict[str, Bars | Sh
             [(f"{month:02d}", count) for month, count in enumerate(figures.missions_by_month, 1)]
         ),
         "clocks": shares(
-            [
-                (f"{row.priority} · {yearly.words(language())['on_scene']}", row.kept)
-                for row in on_scene
-            ],
+            [(f"{row.priority} · {there}", row.kept) for row in on_scene],
             [_share(row.kept) for row in on_scene],
         ),
         "zones": shares(

@@ -196,8 +196,10 @@ def compare() -> str:
         rows = service.compare_plans(session, actor(), asked)
         scenarios = [service.scenario_of(session, actor(), row.plan_id) for row in rows]
         current = service.current_plan(session, actor())
+        asked_for = service.list_requests(session, actor(), now())
     return render_template(
         "compare.html",
+        titles={row.id: row.title for row in asked_for},
         rows=list(zip(rows, scenarios, strict=True)),
         base_id=current.id if current else 0,
         may_plan=actor().has_role(*PLANNERS),
