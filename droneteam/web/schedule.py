@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -226,29 +226,22 @@ def _block(shade: Shade, axis: Axis) -> Block:
     return Block(shade.kind, x, round(axis.x_of(shade.end_at) - x, 2))
 
 
+@lru_cache(maxsize=16)
 def _ticks(axis: Axis) -> tuple[Tick, ...]:
-    """Whole local hours; midnights carry the date, repeated hours their own zone."""
+    """Whole local hours; midnights carry the date, the hour after a change of clocks its zone."""
     hours = _local_hours(axis)
+    local = [at.astimezone(axis.zone) for at in hours]
     ticks = []
-    for index, at in enumerate(hours):
-        there = at.astimezone(axis.zone)
-        starts = there.hour == 0 and (index == 0 or hours[index - 1].astimezone(axis.zone).hour)
-        written = there.hour % _STEP_H[axis.zoom] == 0 or index in _changes(hours, axis.zone)
-        if not starts and not written:
-            continue
-        text = f"{there.hour:02d}"
-        if index in _changes(hours, axis.zone):
-            text = f"{text} {there.tzname()}"
-        ticks.append(Tick(at, axis.x_of(at), bool(starts), text if written else ""))
+    for index, (at, there) in enumerate(zip(hours, local, strict=True)):
+        changed = index > 0 and there.utcoffset() != local[index - 1].utcoffset()
+        starts = there.hour == 0 and (index == 0 or local[index - 1].hour != 0)
+        written = changed or there.hour % _STEP_H[axis.zoom] == 0
+        if starts or written:
+            text = f"{there.hour:02d} {there.tzname()}" if changed else f"{there.hour:02d}"
+            ticks.append(Tick(at, axis.x_of(at), starts, text if written else ""))
     return tuple(ticks)
 
 
 def _local_hours(axis: Axis) -> list[datetime]:
     count = (axis.window.end_at - axis.window.start_at) // timedelta(hours=1)
     return [axis.window.start_at + timedelta(hours=n) for n in range(count)]
-
-
-def _changes(hours: Sequence[datetime], zone: ZoneInfo) -> frozenset[int]:
-    """The hours with which the clocks have changed."""
-    offsets = [at.astimezone(zone).utcoffset() for at in hours]
-    return frozenset(n + 1 for n, (one, other) in enumerate(pairwise(offsets)) if one != other)
