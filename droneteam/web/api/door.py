@@ -42,9 +42,7 @@ _DESCRIPTIONS = {
     "429": "Too many tries; wait.",
     "503": "A part of the system is not ready.",
 }
-_PROBLEM_CONTENT = {
-    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-}
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _WRITES = ("400", "409", "413", "415", "422")
 
 bp = Blueprint("openapi_document", __name__, url_prefix="/api")
@@ -143,13 +141,10 @@ def _complete_operation(
         codes |= {"422"}
     for code in sorted(codes):
         operation["responses"].setdefault(code, _problem_response(code))
-    for code, response in operation["responses"].items():
-        if str(code)[0] in "45":  # whatever an operation says of it, errors have one shape
-            response["content"] = _PROBLEM_CONTENT
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path" and parameter["name"].endswith("_id"):
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
 
 def _problem_response(code: str) -> dict[str, Any]:
-    return {"description": _DESCRIPTIONS[code], "content": _PROBLEM_CONTENT}
+    return {"description": _DESCRIPTIONS[code], "content": PROBLEM_CONTENT}

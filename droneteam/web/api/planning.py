@@ -17,6 +17,7 @@ from droneteam.fleet.terms import PRIORITIES, RequestKind
 from droneteam.fleet.views import PlanView, ReasonView
 from droneteam.fleet.whatif import MAX_LISTED, MAX_REASON, MAX_SUPPOSITIONS
 from droneteam.web.access import allow
+from droneteam.web.api.door import PROBLEM_CONTENT
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.i18n import language, sentences
@@ -158,7 +159,10 @@ def plans(query: dict[str, Any]) -> Any:
 @allow(*PLAN_READERS)
 @bp.input(PlansIn, location="query", arg_name="query")
 @bp.output(page_of(Compared))
-@bp.doc(summary="Plans side by side, each against the plan in force", responses={404: "No plan."})
+@bp.doc(
+    summary="Plans side by side, each against the plan in force",
+    responses={404: {"description": "There is no such plan.", "content": PROBLEM_CONTENT}},
+)
 def compare(query: dict[str, Any]) -> Any:
     """Who loses, gets or changes what, fairness before and after, churn with its bound."""
     with reading() as session:
