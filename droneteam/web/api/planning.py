@@ -27,6 +27,8 @@ from droneteam.web.views.requests import READERS as REQUEST_READERS
 
 bp = APIBlueprint("api_planning", __name__, url_prefix="/api/v1", tag="board")
 
+_NO_PLAN: Any = {404: {"description": "There is no such plan.", "content": PROBLEM_CONTENT}}
+
 
 class SuppositionIn(Schema):
     """One thing that is supposed; which members count depends on its kind."""
@@ -161,7 +163,7 @@ def plans(query: dict[str, Any]) -> Any:
 @bp.output(page_of(Compared))
 @bp.doc(
     summary="Plans side by side, each against the plan in force",
-    responses={404: {"description": "There is no such plan.", "content": PROBLEM_CONTENT}},
+    responses=_NO_PLAN,
 )
 def compare(query: dict[str, Any]) -> Any:
     """Who loses, gets or changes what, fairness before and after, churn with its bound."""
