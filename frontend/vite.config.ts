@@ -25,6 +25,8 @@ export default defineConfig({
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",
         uploads: "src/uploads.ts",
+        schedule: "src/schedule.ts",
+        daymap: "src/daymap.ts",
       },
     },
   },

@@ -326,7 +326,7 @@ def _shown(value: Param, lang: str) -> str:
         text = f"{value:.2f}"
         return text if lang == "en" else text.replace(".", ",")
     if isinstance(value, int):
-        return str(value)
+        value = str(value)
     if _DATE.fullmatch(value):
         return date.fromisoformat(value).strftime("%d/%m/%Y")
     if _INSTANT.match(value):

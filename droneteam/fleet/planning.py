@@ -66,7 +66,12 @@ def draft_plan(
             head = lock_head(session)
             if (head.plan_id, head.revision) == (situation.base_plan_id, situation.revision):
                 return store_draft(session, actor, situation, plan, now)
-    raise Conflict(
+    raise overtaken()
+
+
+def overtaken() -> Conflict:
+    """Says that nobody let the search finish."""
+    return Conflict(
         f"requests, bookings or drones changed during each of {MAX_ATTEMPTS} searches; "
         "try again in a moment"
     )

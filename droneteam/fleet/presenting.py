@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from droneteam.fleet.head import read_head
 from droneteam.fleet.problem import Term
 from droneteam.fleet.sla import Clock, ClockName, ClockStop, RequestTimes, Sla, clocks
 from droneteam.fleet.terms import Reason, RequestKind, RequestState
-from droneteam.fleet.views import AssignmentView, PlanView, RequestView, hide_foreign
+from droneteam.fleet.views import AssignmentView, PlanState, PlanView, RequestView, hide_foreign
 
 
 def stored_reasons(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
@@ -173,6 +173,7 @@ def assignment_view(row: models.Assignment, own: frozenset[int] | None = None) -
         pilot_name=row.pilot_name,
         crew_ids=tuple(row.crew_ids),
         battery_ids=tuple(row.battery_ids),
+        taken_at=row.taken_at,
         depart_at=row.depart_at,
         arrive_at=row.arrive_at,
         start_at=row.start_at,
@@ -190,7 +191,7 @@ def plan_view(session: Session, actor: Actor, row: models.Plan) -> PlanView:
     unserved = [item for item in row.unserved if own is None or item["request_id"] in own]
     return PlanView(
         id=row.id,
-        state=cast(Literal["draft", "published", "superseded"], row.state),
+        state=cast(PlanState, row.state),
         status=row.status,
         base_plan_id=row.base_plan_id,
         solved_at=row.solved_at,

@@ -338,6 +338,31 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Het is donker vanaf {from}; dit soort taak wordt bij daglicht gevlogen.",
         "It is dark from {from}; this kind of task is flown in daylight.",
     ),
+    "without.other": (
+        "Sans {name} : {instead}, dès {start}.",
+        "Zonder {name}: {instead}, vanaf {start}.",
+        "Without {name}: {instead}, from {start}.",
+    ),
+    "without.nobody": (
+        "Sans {name}, personne d'autre ne serait libre.",
+        "Zonder {name} zou niemand anders vrij zijn.",
+        "Without {name} nobody else would be free.",
+    ),
+    "supposed.placed": (
+        "Placée ici par le coordinateur.",
+        "Hier geplaatst door de coördinator.",
+        "Put here by the coordinator.",
+    ),
+    "pin.crew": (
+        "La tâche prend un équipage de {crew} ; {given} nommés.",
+        "De taak vraagt een ploeg van {crew}; genoemd: {given}.",
+        "The task takes a crew of {crew}; {given} named.",
+    ),
+    "pin.window": (
+        "La tâche doit tenir dans la fenêtre demandée, du {from} au {until}.",
+        "De taak moet binnen het gevraagde tijdvak passen, van {from} tot {until}.",
+        "The task must lie within the window asked for, {from} to {until}.",
+    ),
     "supposed.left_out": (
         "La supposition laisse cette demande de côté.",
         "De veronderstelling laat deze aanvraag weg.",
@@ -351,6 +376,7 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
 }
 
 WORDS: dict[str, tuple[str, str, str]] = {
+    "2147483647": ("supposée", "verondersteld", "supposed"),  # the request that no row bears
     "drones": ("drones", "drones", "drones"),
     "pilots": ("pilotes", "piloten", "pilots"),
     "packs": ("batteries", "batterijen", "battery packs"),

@@ -36,6 +36,11 @@ from droneteam.fleet.calendars import (
     list_feeds,
     make_feed,
 )
+from droneteam.fleet.comparing import (
+    Change,
+    Compared,
+    compare_plans,
+)
 from droneteam.fleet.conflicts import (
     ConflictView,
     plan_conflicts,
@@ -61,6 +66,9 @@ from droneteam.fleet.exchange import (
     Imported,
     export_registry,
     import_registry,
+)
+from droneteam.fleet.explaining import (
+    explain_request,
 )
 from droneteam.fleet.figures import (
     organisation_names,
@@ -119,6 +127,9 @@ from droneteam.fleet.packs import (
 from droneteam.fleet.pilots import (
     assign_pilot_user,
 )
+from droneteam.fleet.pins import (
+    Refusal,
+)
 from droneteam.fleet.planning import (
     current_plan,
     draft_plan,
@@ -148,6 +159,10 @@ from droneteam.fleet.requests import (
     stop_clock,
     submit_request,
 )
+from droneteam.fleet.schedule import (
+    Schedule,
+    plan_schedule,
+)
 from droneteam.fleet.series import (
     cancel_series,
     series_requests,
@@ -160,6 +175,9 @@ from droneteam.fleet.speeds import (
     SpeedView,
     list_speeds,
     set_speeds,
+)
+from droneteam.fleet.suppositions import (
+    Supposition,
 )
 from droneteam.fleet.terms import (
     RequestKind,
@@ -194,10 +212,10 @@ from droneteam.fleet.views import (
     RequestView,
 )
 from droneteam.fleet.whatif import (
-    Compared,
+    PlanSummary,
     Scenario,
-    Supposition,
-    compare_plans,
+    discard_plan,
+    list_plans,
     publish_plan,
     scenario_of,
     solve_supposed,
@@ -213,6 +231,7 @@ __all__ = [
     "AttachmentView",
     "BatteryView",
     "Booking",
+    "Change",
     "ClockView",
     "Compared",
     "ConflictView",
@@ -234,14 +253,17 @@ __all__ = [
     "PayloadView",
     "PilotDetail",
     "PilotView",
+    "PlanSummary",
     "PlanView",
     "ReasonView",
+    "Refusal",
     "RequestDraft",
     "RequestKind",
     "RequestState",
     "RequestView",
     "RuleView",
     "Scenario",
+    "Schedule",
     "ShareView",
     "SpeedView",
     "Supposition",
@@ -262,6 +284,7 @@ __all__ = [
     "current_document",
     "current_plan",
     "cut_absence",
+    "discard_plan",
     "draft_plan",
     "drone_detail",
     "due_escalations",
@@ -273,6 +296,7 @@ __all__ = [
     "end_feed",
     "expected_weather",
     "expire_requests",
+    "explain_request",
     "export_registry",
     "feed_text",
     "get_assignment",
@@ -296,6 +320,7 @@ __all__ = [
     "list_notices",
     "list_payloads",
     "list_pilots",
+    "list_plans",
     "list_requests",
     "list_shares",
     "list_speeds",
@@ -310,6 +335,7 @@ __all__ = [
     "organisation_names",
     "pilot_detail",
     "plan_conflicts",
+    "plan_schedule",
     "publish_plan",
     "raise_escalations",
     "raise_notices",

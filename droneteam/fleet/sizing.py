@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, require_role
+from droneteam.errors import InputError
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, version_at
 from droneteam.fleet.figures import READERS
@@ -21,6 +22,8 @@ from droneteam.fleet.terms import RequestKind, RequestState, Window
 from droneteam.fleet.yearly import year_bounds
 
 SIZES = (8, 10, 12)
+MAX_SIZES = 6
+LARGEST_FLEET = 200
 
 
 def simulate_year(
@@ -38,6 +41,10 @@ def simulate_year(
     first drones by number, a larger one begins over again with its mix.
     """
     require_role(actor, *READERS)
+    if not 1 <= len(sizes) <= MAX_SIZES:
+        raise InputError(f"compare 1 to {MAX_SIZES} sizes", field="drones")
+    if not all(1 <= size <= LARGEST_FLEET for size in sizes):
+        raise InputError(f"a fleet has 1 to {LARGEST_FLEET} drones", field="drones")
     mix = _mix(session)
     fleets = [fleet_of(size, mix) for size in sizes]
     active = select(func.count()).where(models.Pilot.active)

@@ -23,6 +23,7 @@ MAX_WINDOW = timedelta(days=7)
 MAX_LINE = 200
 MAX_TEXT = 4000
 MAX_VERTICES = 500
+PlanState = Literal["draft", "published", "superseded", "discarded"]
 LEGAL_ITEMS = ("legal_basis", "contact")
 """What a request may not be submitted without, and a draft may still lack."""
 
@@ -119,6 +120,7 @@ class AssignmentView:
     """What a request gets: drone, crew, packs and times.
 
     pilot_id, pilot_name : the pilot in command; crew_ids holds the whole crew
+    taken_at, free_at : from when and until when drone and crew are out for nothing else
     """
 
     id: int
@@ -130,6 +132,7 @@ class AssignmentView:
     pilot_name: str
     crew_ids: tuple[int, ...]
     battery_ids: tuple[int, ...]
+    taken_at: datetime
     depart_at: datetime
     arrive_at: datetime
     start_at: datetime
@@ -188,7 +191,7 @@ class PlanView:
     """A plan with its proof and what it could not serve."""
 
     id: int
-    state: Literal["draft", "published", "superseded"]
+    state: PlanState
     status: str
     base_plan_id: int | None
     solved_at: datetime

@@ -8,150 +8,60 @@ first.  What has started stays as it is in every supposition: nothing takes a dr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import cast
 
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
+from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models, planning
 from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
-from droneteam.fleet.demand import Demand, job_of
-from droneteam.fleet.presenting import plan_view
-from droneteam.fleet.problem import Job, Place, Plan, Problem
-from droneteam.fleet.requirements import requirement
-from droneteam.fleet.sla import Sla
-from droneteam.fleet.statistics import jain_index
-from droneteam.fleet.terms import PRIORITIES, Reason, RequestKind, Window, check_priority
-from droneteam.fleet.views import AssignmentView, PlanView
+from droneteam.fleet.head import lock_head
+from droneteam.fleet.pins import Refusal, solve_around
+from droneteam.fleet.presenting import plan_view, read_reasons, stored_reasons
+from droneteam.fleet.problem import Plan
+from droneteam.fleet.suppositions import (
+    SUPPOSED_ID,
+    Supposition,
+    pins_of,
+    read_stored,
+    stored,
+    suppose,
+)
+from droneteam.fleet.terms import Reason
+from droneteam.fleet.views import PlanState, PlanView
 
-SUPPOSED_ID = 2**31 - 1
-"""The number of the supposed request; no row bears it."""
 HORIZON_DAYS = 14
 MAX_SUPPOSITIONS = 20
-MAX_COMPARED = 4
+MAX_REASON = 500
+MAX_LISTED = 200
 READERS = ("coordinator", "manager", "auditor")
 
-SupposedKind = Literal["drone_grounded", "pilot_absent", "left_out", "new_request"]
 
-
-@dataclass(frozen=True, slots=True)
-class Supposition:
-    """One thing that a coordinator supposes.
-
-    subject_id : the drone, the pilot or the request; 0 for a new request
-    start_at, end_at : how long a drone or a pilot is away; the window of a new request
-    priority, request_kind, lat_deg, lon_deg : of a new request
-    """
-
-    kind: SupposedKind
-    subject_id: int = 0
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    priority: str = "P0"
-    request_kind: RequestKind = RequestKind.SEARCH
-    lat_deg: float = 0.0
-    lon_deg: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_priority(self.priority)
-        if self.kind not in ("drone_grounded", "pilot_absent", "left_out", "new_request"):
-            raise InputError(f"supposition {self.kind!r} is unknown", field="kind")
-        if self.kind != "left_out":
-            if self.start_at is None or self.end_at is None:
-                raise InputError("a supposition needs its start and end", field="start_at")
-            Window(self.start_at, self.end_at)
-
-    @property
-    def window(self) -> Window:
-        """When it holds; InputError for a supposition without times."""
-        if self.start_at is None or self.end_at is None:
-            raise InputError("the supposition has no times", field="start_at")
-        return Window(self.start_at, self.end_at)
-
-
-def suppose(problem: Problem, sla: Sla, supposed: Iterable[Supposition]) -> Problem:
-    """The problem as it would be (pure).
+def check_reason(reason: str, message: str) -> str:
+    """The reason of an override, without the spaces around it.
 
     Raises
     ------
-    NotFound
-        The drone, pilot or request is none of the problem's.
+    InputError
+        It says nothing, in the words of the message, or too much.
     """
-    for one in supposed:
-        match one.kind:
-            case "drone_grounded":
-                problem = _grounded(problem, one)
-            case "pilot_absent":
-                problem = _absent(problem, one)
-            case "left_out":
-                problem = _left_out(problem, one)
-            case "new_request":
-                problem = _with_request(problem, sla, one)
-    return problem
-
-
-def _grounded(problem: Problem, one: Supposition) -> Problem:
-    if one.subject_id not in {drone.id for drone in problem.drones}:
-        raise NotFound("drone", one.subject_id)
-    drones = tuple(
-        replace(drone, busy=(*drone.busy, one.window)) if drone.id == one.subject_id else drone
-        for drone in problem.drones
-    )
-    return replace(problem, drones=drones)
-
-
-def _absent(problem: Problem, one: Supposition) -> Problem:
-    if one.subject_id not in {pilot.id for pilot in problem.pilots}:
-        raise NotFound("pilot", one.subject_id)
-    pilots = tuple(
-        replace(pilot, absences=(*pilot.absences, one.window))
-        if pilot.id == one.subject_id
-        else pilot
-        for pilot in problem.pilots
-    )
-    return replace(problem, pilots=pilots)
-
-
-def _left_out(problem: Problem, one: Supposition) -> Problem:
-    if problem.job(one.subject_id) is None:
-        raise NotFound("request that can still be planned", one.subject_id)
-    jobs = tuple(
-        replace(job, slots=(), published=None, blocks=(Reason("supposed.left_out"),))
-        if job.request_id == one.subject_id
-        else job
-        for job in problem.jobs
-    )
-    return replace(problem, jobs=jobs)
-
-
-def _with_request(problem: Problem, sla: Sla, one: Supposition) -> Problem:
-    if problem.job(SUPPOSED_ID) is not None:
-        raise InputError("one new request at a time can be supposed", field="kind")
-    needs = requirement(one.request_kind, payload=None, sensitive=False, low_noise=False)
-    demand = Demand(
-        request_id=SUPPOSED_ID,
-        organisation_id=0,
-        priority=one.priority,
-        window=one.window,
-        place=Place(one.lat_deg, one.lon_deg),
-        requirement=needs,
-        submitted_at=problem.now,
-        sla=sla,
-        daylight_only=one.request_kind.value in sla.hours.daylight_kinds,
-    )
-    bases = tuple(dict.fromkeys(drone.base for drone in problem.drones))
-    job: Job = job_of(demand, now=problem.now, bases=bases, speed=problem.speed)
-    return replace(problem, jobs=(*problem.jobs, job))
+    if not any(letter.isalnum() for letter in reason):
+        raise InputError(message, field="reason")
+    if len(reason) > MAX_REASON:
+        raise InputError(f"the reason is longer than {MAX_REASON} characters", field="reason")
+    return reason.strip()
 
 
 def solve_supposed(
-    session: Session,
+    engine: Engine,
     actor: Actor,
     supposed: Sequence[Supposition],
     reason: str,
@@ -159,30 +69,67 @@ def solve_supposed(
     *,
     seed: int = 0,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-) -> PlanView:
-    """A draft of the best plan under the suppositions, beside the plan in force.
+) -> PlanView | Refusal:
+    """A draft of the best plan under the suppositions, or why a request cannot be where it is put.
+
+    As with any draft, no transaction is open while it searches (`planning.draft_plan`).
 
     Raises
     ------
     InputError
         Nothing is supposed, too much, or without a reason.
+    Conflict
+        Something changed during each of the searches.
     """
     require_role(actor, "coordinator")
+    said = check_supposed(supposed, reason)
+    for _ in range(planning.MAX_ATTEMPTS):
+        with read_scope(engine) as session:
+            situation = load_situation(session, now, horizon_of(supposed, now))
+        found = search_supposed(situation, supposed, seed=seed, time_limit_s=time_limit_s)
+        if isinstance(found, Refusal):
+            return found
+        with session_scope(engine) as session:
+            head = lock_head(session)
+            if (head.plan_id, head.revision) == (situation.base_plan_id, situation.revision):
+                return store_supposed(session, actor, *found, supposed, said, now)
+    raise planning.overtaken()
+
+
+def check_supposed(supposed: Sequence[Supposition], reason: str) -> str:
+    """The stated reason, when there is something to suppose and one; InputError otherwise."""
     if not 1 <= len(supposed) <= MAX_SUPPOSITIONS:
         raise InputError(f"suppose 1 to {MAX_SUPPOSITIONS} things", field="supposed")
-    if not reason.strip():
-        raise InputError("say why you suppose it: the reason stays with the plan", field="reason")
-    ends = [one.end_at for one in supposed if one.end_at is not None]
-    horizon = max([timedelta(days=HORIZON_DAYS), *(end - now for end in ends)])
-    situation = load_situation(
-        session, now, min(horizon, timedelta(days=planning.MAX_HORIZON_DAYS))
-    )
+    return check_reason(reason, "say why you suppose it: the reason stays with the plan")
+
+
+def horizon_of(supposed: Sequence[Supposition], now: datetime) -> timedelta:
+    """How far ahead a plan under the suppositions looks."""
+    ends = [end for one in supposed for end in (one.start_at, one.end_at) if end is not None]
+    furthest = max([timedelta(days=HORIZON_DAYS), *(end - now for end in ends)])
+    return min(furthest, timedelta(days=planning.MAX_HORIZON_DAYS))
+
+
+def search_supposed(
+    situation: Situation,
+    supposed: Sequence[Supposition],
+    *,
+    seed: int = 0,
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+) -> tuple[Situation, Plan] | Refusal:
+    """The plan under the suppositions and the situation as it would be (pure)."""
     problem = suppose(situation.problem, situation.sla, supposed)
-    found = solve(problem, seed=seed, time_limit_s=time_limit_s)
-    return _store(session, actor, replace(situation, problem=problem), found, supposed, reason, now)
+    pins = pins_of(supposed)
+    if not pins:
+        found = solve(problem, seed=seed, time_limit_s=time_limit_s)
+        return replace(situation, problem=problem), found
+    around = solve_around(problem, pins, situation.standing, seed=seed, time_limit_s=time_limit_s)
+    if isinstance(around, Refusal):
+        return around
+    return replace(situation, problem=around[0]), around[1]
 
 
-def _store(
+def store_supposed(
     session: Session,
     actor: Actor,
     situation: Situation,
@@ -192,6 +139,7 @@ def _store(
     now: datetime,
 ) -> PlanView:
     """The draft without the supposed request, which has no row to point to."""
+    pinned = {pin.request_id for pin in pins_of(supposed)}
     answer = found.assignment(SUPPOSED_ID)
     real = replace(
         found,
@@ -200,10 +148,11 @@ def _store(
     )
     view = planning.store_draft(session, actor, situation, real, now)
     row = session.get_one(models.Plan, view.id)
+    _mark_pinned(session, row.id, pinned)
     hypothetical = any(one.kind == "new_request" for one in supposed)
     row.scenario = {
-        "reason": reason.strip(),
-        "supposed": [_stored(one) for one in supposed],
+        "reason": reason,
+        "supposed": [stored(one) for one in supposed],
         "publishable": not hypothetical,
         "arrival": None if answer is None else answer.visit.arrive_at.isoformat(),
     }
@@ -214,18 +163,19 @@ def _store(
         action="plan.suppose",
         subject=f"plan:{row.id}",
         at=now,
-        reason=reason.strip(),
+        reason=reason,
         facts={"supposed": row.scenario["supposed"]},
     )
     return plan_view(session, actor, row)
 
 
-def _stored(one: Supposition) -> dict[str, Any]:
-    values = asdict(one)
-    for name in ("start_at", "end_at"):
-        at = values[name]
-        values[name] = None if at is None else at.astimezone(UTC).isoformat()
-    return values
+def _mark_pinned(session: Session, plan_id: int, request_ids: set[int]) -> None:
+    """Each request that was put where it is says so first."""
+    query = select(models.Assignment).where(
+        models.Assignment.plan_id == plan_id, models.Assignment.request_id.in_(request_ids)
+    )
+    for row in session.scalars(query):
+        row.why = stored_reasons((Reason("supposed.placed"), *read_reasons(row.why)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +186,19 @@ class Scenario:
     supposed: tuple[Supposition, ...]
     publishable: bool
     arrival: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """A plan without its assignments; reason is that of its suppositions, if it has any."""
+
+    id: int
+    state: PlanState
+    status: str
+    base_plan_id: int | None
+    solved_at: datetime
+    published_at: datetime | None
+    reason: str | None
 
 
 def scenario_of(session: Session, actor: Actor, plan_id: int) -> Scenario | None:
@@ -249,17 +212,10 @@ def scenario_of(session: Session, actor: Actor, plan_id: int) -> Scenario | None
     arrival = row.scenario["arrival"]
     return Scenario(
         reason=row.scenario["reason"],
-        supposed=tuple(_read(stored) for stored in row.scenario["supposed"]),
+        supposed=tuple(read_stored(kept) for kept in row.scenario["supposed"]),
         publishable=row.scenario["publishable"],
         arrival=None if arrival is None else datetime.fromisoformat(arrival),
     )
-
-
-def _read(stored: Mapping[str, Any]) -> Supposition:
-    values = dict(stored)
-    for name in ("start_at", "end_at"):
-        values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
-    return Supposition(**{**values, "request_kind": RequestKind(values["request_kind"])})
 
 
 def publish_plan(
@@ -287,8 +243,7 @@ def publish_plan(
     if scenario is not None:
         if not scenario["publishable"]:
             raise Conflict(f"plan {plan_id} supposes a request that nobody submitted; submit it")
-        if not reason.strip():
-            raise InputError("this plan is an override: say why it is published", field="reason")
+        reason = check_reason(reason, "this plan is an override: say why it is published")
     view = planning.publish_plan(session, actor, plan_id, expected_base_plan_id, now)
     if scenario is not None:
         audit.append(
@@ -297,96 +252,48 @@ def publish_plan(
             action="plan.override",
             subject=f"plan:{plan_id}",
             at=now,
-            reason=reason.strip(),
+            reason=reason,
             facts={"supposed": scenario["supposed"]},
         )
     return view
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One plan beside others.
-
-    unserved : by class, P0 to P4; changed : requests that get something else than now;
-    lost, won : requests that lose or get a drone; jain : over organisations' served shares
-    """
-
-    plan_id: int
-    status: str
-    served: int
-    unserved: tuple[int, ...]
-    changed: tuple[int, ...]
-    lost: tuple[int, ...]
-    won: tuple[int, ...]
-    jain: float
-    travel_min: int | None
-
-
-def compare_plans(session: Session, actor: Actor, plan_ids: Sequence[int]) -> list[Compared]:
-    """The plans side by side, each against the plan in force.
+def discard_plan(session: Session, actor: Actor, plan_id: int, now: datetime) -> PlanView:
+    """The draft, put aside: it stays on record and cannot be published any more.
 
     Raises
     ------
-    InputError
-        There are too many to read side by side.
+    Conflict
+        It is no draft any more.
     """
+    require_role(actor, "coordinator")
+    lock_head(session)
+    row = session.get(models.Plan, plan_id, populate_existing=True)
+    if row is None:
+        raise NotFound("plan", plan_id)
+    if row.state != "draft":
+        raise Conflict(f"plan {plan_id} is {row.state} already")
+    row.state = "discarded"
+    session.flush()
+    audit.append(session, actor, action="plan.discard", subject=f"plan:{plan_id}", at=now, facts={})
+    return plan_view(session, actor, row)
+
+
+def list_plans(session: Session, actor: Actor, *, limit: int = 50) -> list[PlanSummary]:
+    """The newest plans of any state, the newest first."""
     require_role(actor, *READERS)
-    if not 1 <= len(plan_ids) <= MAX_COMPARED:
-        raise InputError(f"compare 1 to {MAX_COMPARED} plans", field="plans")
-    views = [planning.get_plan(session, actor, plan_id) for plan_id in plan_ids]
-    current = planning.current_plan(session, actor)
-    named = {
-        number
-        for view in (*views, *([current] if current else []))
-        for number in (
-            *(row.request_id for row in view.assignments),
-            *(request_id for request_id, _ in view.unserved),
+    if not 1 <= limit <= MAX_LISTED:
+        raise InputError(f"limit {limit} outside [1, {MAX_LISTED}]", field="limit")
+    rows = session.scalars(select(models.Plan).order_by(models.Plan.id.desc()).limit(limit))
+    return [
+        PlanSummary(
+            id=row.id,
+            state=cast(PlanState, row.state),
+            status=row.status,
+            base_plan_id=row.base_plan_id,
+            solved_at=row.solved_at,
+            published_at=row.published_at,
+            reason=None if row.scenario is None else row.scenario["reason"],
         )
-    }
-    rows = session.query(models.Request).where(models.Request.id.in_(named))
-    asked = {row.id: (row.priority, row.organisation_id) for row in rows}
-    return [compare(current, view, asked) for view in views]
-
-
-def compare(
-    current: PlanView | None, view: PlanView, asked: Mapping[int, tuple[str, int]]
-) -> Compared:
-    """The plan against the one in force (pure).
-
-    asked : (priority, organisation) by request
-    """
-    now = {} if current is None else {row.request_id: row for row in current.assignments}
-    then = {row.request_id: row for row in view.assignments}
-    missing = [request_id for request_id, _ in view.unserved]
-    terms = {term.name: term.value for term in view.terms}
-    return Compared(
-        plan_id=view.id,
-        status=view.status,
-        served=len(then),
-        unserved=tuple(
-            sum(asked[number][0] == priority for number in missing) for priority in PRIORITIES
-        ),
-        changed=tuple(
-            number
-            for number in sorted(now.keys() & then.keys())
-            if _essence(now[number]) != _essence(then[number])
-        ),
-        lost=tuple(sorted(now.keys() - then.keys())),
-        won=tuple(sorted(then.keys() - now.keys())),
-        jain=_fairness(then.keys(), missing, asked),
-        travel_min=terms.get("travel_min"),
-    )
-
-
-def _essence(row: AssignmentView) -> tuple[object, ...]:
-    return (row.drone_id, row.crew_ids, row.start_at, row.end_at)
-
-
-def _fairness(
-    served: Iterable[int], missing: Iterable[int], asked: Mapping[int, tuple[str, int]]
-) -> float:
-    got: dict[int, list[bool]] = {}
-    for numbers, success in ((served, True), (missing, False)):
-        for number in numbers:
-            got.setdefault(asked[number][1], []).append(success)
-    return jain_index(sum(found) / len(found) for found in got.values())
+        for row in rows
+    ]

@@ -77,7 +77,11 @@ class ClockFigures:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFigures:
-    """One organisation's year."""
+    """One organisation's year.
+
+    displaced_more : how much more often it was displaced than its share of the requests; the
+        organisations' sum is 0
+    """
 
     organisation_id: int
     requests: int
@@ -85,6 +89,7 @@ class ZoneFigures:
     crew_min: int
     fulfilment: Fulfilment
     displaced: int
+    displaced_more: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,7 @@ def _zones(
     asked: Sequence[Journey], missions: Sequence[Journey], cases: Sequence[Case]
 ) -> tuple[ZoneFigures, ...]:
     rows = []
+    each = sum(one.displaced for one in asked) / max(1, len(asked))
     for zone in sorted({one.organisation_id for one in (*asked, *missions)}):
         own = [one for one in asked if one.organisation_id == zone]
         served = [one for one in missions if one.organisation_id == zone]
@@ -252,6 +258,7 @@ def _zones(
                     [case for case in cases if case.organisation_id == zone], states
                 ),
                 displaced=sum(one.displaced for one in own),
+                displaced_more=sum(one.displaced for one in own) - each * len(own),
             )
         )
     return tuple(rows)

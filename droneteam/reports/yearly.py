@@ -143,6 +143,7 @@ def _zones(
         t["crew_hours"],
         t["adjusted"],
         t["displaced"],
+        t["displaced_more"],
     )
     rows = tuple(
         (
@@ -152,10 +153,11 @@ def _zones(
             number(row.crew_min / 60, 1, language),
             share_text(row.fulfilment.adjusted, language),
             str(row.displaced),
+            signed(row.displaced_more, 1, language),
         )
         for row in figures.zones
     )
-    return Section("zones", t["zones"], columns, rows)
+    return Section("zones", t["zones"], columns, rows, note=t["displaced_note"])
 
 
 def _drones(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
@@ -190,13 +192,25 @@ def _n(found: Percentile) -> str:
 
 
 def _minutes(found: Percentile, language: str) -> str:
-    return "–" if found.value is None else number(found.value, 1, language)
+    if found.value is None:
+        return "–"
+    low = "…" if found.low is None else number(found.low, 1, language)
+    high = "…" if found.high is None else number(found.high, 1, language)
+    return f"{number(found.value, 1, language)} ({low} – {high})"
 
 
 def number(value: float, digits: int, language: str) -> str:
     """A number with a fixed count of decimals; a comma in Dutch and French."""
     text = f"{value:.{digits}f}".replace("-", "−")
     return text if language == "en" else text.replace(".", ",")
+
+
+def signed(value: float, digits: int, language: str) -> str:
+    """A number with its sign; nothing is neither more nor less."""
+    text = number(value, digits, language)
+    if not text.strip("−0.,"):
+        return number(0.0, digits, language)
+    return text if value < 0 else f"+{text}"
 
 
 def percent(value: float, language: str) -> str:

@@ -19,10 +19,12 @@ from droneteam.web.api import calendars as api_calendars
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
+from droneteam.web.api import figures as api_figures
 from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
+from droneteam.web.api import planning as api_planning
 from droneteam.web.api import registry as api_registry
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
@@ -122,6 +124,8 @@ API = (
     api_agreement.bp,
     api_calendars.bp,
     api_board.bp,
+    api_planning.bp,
+    api_figures.bp,
     api_missions.bp,
     api_live.bp,
     api_scenes.bp,
@@ -195,6 +199,9 @@ def _init_templates(app: Flask) -> None:
         timefmt.clock_of_iso,
         timefmt.local_day,
         timefmt.local_hour,
+        timefmt.local_date,
+        timefmt.day_name,
+        timefmt.decimal,
         timefmt.for_input,
         timefmt.iso,
         timefmt.duration,

@@ -34,7 +34,7 @@ def language() -> str:
 
 
 def sentences(reasons: Iterable[Reason]) -> list[str]:
-    """The reasons as sentences in the language of this answer."""
+    """The fleet's reasons in the visitor's language."""
     return [explain.sentence(reason, language()) for reason in reasons]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_timedelta, get_timezone_name
+from babel.dates import format_date, format_datetime, format_timedelta, get_timezone_name
+from babel.numbers import format_decimal
 from flask_babel import get_locale
 
 from droneteam.web.context import context
@@ -50,6 +51,22 @@ def clock_of_iso(text: str) -> str:
 def local_day(at: datetime) -> str:
     """Weekday, day and month."""
     return str(format_datetime(at.astimezone(zone()), "EEE d MMM", locale=get_locale()))
+
+
+def local_date(at: datetime) -> str:
+    """The local day as an address writes it: 2026-05-04."""
+    return at.astimezone(zone()).date().isoformat()
+
+
+def day_name(day: date) -> str:
+    """Weekday, day and month of a date."""
+    return str(format_date(day, "EEE d MMM", locale=get_locale()))
+
+
+def decimal(value: float, digits: int) -> str:
+    """A number with a fixed count of decimals, as the visitor's language writes it."""
+    text = format_decimal(value, f"0.{'0' * digits}", locale=get_locale())
+    return str(text)
 
 
 def local_hour(at: datetime) -> str:

@@ -134,6 +134,15 @@ PLAN_STATES: _Words = {
     "draft": _l("draft"),
     "published": _l("in force"),
     "superseded": _l("replaced"),
+    "discarded": _l("put aside"),
+}
+
+CHANGE_KINDS: _Words = {
+    "lost": _l("loses its drone"),
+    "won": _l("gets a drone"),
+    "drone": _l("another drone"),
+    "crew": _l("another crew"),
+    "time": _l("another time"),
 }
 
 ALERT_KINDS: _Words = {
@@ -463,6 +472,7 @@ FILTERS = {
     "pattern_name": named(PATTERNS),
     "readiness_name": named(READINESS),
     "plan_state": named(PLAN_STATES),
+    "change_kind": named(CHANGE_KINDS),
     "alert_kind": named(ALERT_KINDS),
     "readiness": readiness,
     "match_name": named(MATCHES),

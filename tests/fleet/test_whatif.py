@@ -17,9 +17,9 @@ from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
 from droneteam.fleet.service import Supposition
-from droneteam.fleet.whatif import SUPPOSED_ID
+from droneteam.fleet.suppositions import SUPPOSED_ID
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
-from tests.fleet.drafting import solve_draft
+from tests.fleet.drafting import solve_draft, solve_supposed
 
 Submit = Callable[..., int]
 DAY = timedelta(days=1)
@@ -49,7 +49,9 @@ def urgent(hours: float = 0.0) -> Supposition:
 
 
 def solve(session: Session, actors: Actors, *supposed: Supposition) -> service.PlanView:
-    return service.solve_supposed(session, actors["coordinator"], supposed, "what if", NOW)
+    found = solve_supposed(session, actors["coordinator"], supposed, "what if", NOW)
+    assert isinstance(found, service.PlanView)
+    return found
 
 
 def test_a_grounded_drone_and_an_ill_pilot_are_replaced_in_the_draft_only(
@@ -119,9 +121,8 @@ def test_a_p0_takes_the_last_crew_from_what_has_not_started_and_never_from_what_
     )
     late = given.start_at + timedelta(minutes=1)
     supposed = replace(urgent(), start_at=late, end_at=late + timedelta(hours=1))
-    after = service.solve_supposed(
-        session, actors["coordinator"], [*away, supposed], "in flight", late
-    )
+    after = solve_supposed(session, actors["coordinator"], [*away, supposed], "in flight", late)
+    assert isinstance(after, service.PlanView)
     assert [row.request_id for row in after.assignments] == [demonstration]
     scenario = service.scenario_of(session, actors["coordinator"], after.id)
     assert scenario is not None
@@ -135,13 +136,9 @@ def test_an_override_takes_the_role_and_a_reason_and_is_on_record(
     base = publish(session, actors)
     for who in ("north", "pilot", "manager"):
         with pytest.raises(NotAllowed):
-            service.solve_supposed(
-                session, actors[who], [Supposition("left_out", drop)], "why", NOW
-            )
+            solve_supposed(session, actors[who], [Supposition("left_out", drop)], "why", NOW)
     with pytest.raises(InputError, match="say why"):
-        service.solve_supposed(
-            session, actors["coordinator"], [Supposition("left_out", drop)], " ", NOW
-        )
+        solve_supposed(session, actors["coordinator"], [Supposition("left_out", drop)], " ", NOW)
     draft = solve(session, actors, Supposition("left_out", drop))
     assert [row.request_id for row in draft.assignments] == [keep]
     assert draft.unserved[0][1][0].code == "supposed.left_out"

@@ -112,6 +112,40 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
     ]
 
 
+def test_the_balance_of_displacements_sums_to_nothing_and_finds_who_bears_them(
+    golden: tuple[Year, YearFigures],
+) -> None:
+    _, found = golden
+    assert sum(zone.displaced for zone in found.zones) > 20
+    assert sum(zone.displaced_more for zone in found.zones) == pytest.approx(0.0, abs=1e-9)
+    each = sum(zone.displaced for zone in found.zones) / found.counts.requests
+    for zone in found.zones:
+        assert zone.displaced_more == pytest.approx(zone.displaced - each * zone.requests)
+    assert [yearly.signed(value, 1, "fr") for value in (2.34, -0.5, 0.0, -0.01)] == [
+        "+2,3",
+        "−0,5",
+        "0,0",
+        "0,0",
+    ]
+
+
+def test_planned_against_actual_carries_its_intervals(golden: tuple[Year, YearFigures]) -> None:
+    _, found = golden
+    (section,) = (p for p in yearly.sections(found, NAMES, "en") if p.key == "forecast")
+    for row, exact in zip(
+        section.rows,
+        (found.forecast.start_delay_min, found.forecast.overrun_min),
+        strict=True,
+    ):
+        assert row[1] == "313"
+        for cell, one in zip(row[2:], exact, strict=True):
+            value, low, high = (float(x) for x in re.findall(r"-?[\d.]+", cell.replace("−", "-")))
+            assert (value, low, high) == tuple(
+                pytest.approx(x, abs=0.05) for x in (one.value, one.low, one.high)
+            )
+            assert low <= value <= high
+
+
 def test_a_cell_is_never_a_formula() -> None:
     made = year_events(5, YEAR, 10, 2)
     found = figures_of(made)

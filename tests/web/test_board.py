@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
+from droneteam import db
+from droneteam.fleet import service
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 
@@ -77,3 +80,107 @@ def test_drones_and_pilots_show_their_readiness_with_reasons(site: Site) -> None
 def test_a_manager_reads_the_board_and_finds_no_buttons(site: Site) -> None:
     text = site.client("manager").get("/board/").get_data(as_text=True)
     assert "Make a plan" not in text
+
+
+def test_a_clock_that_was_met_late_no_longer_leads_the_queue(site: Site) -> None:
+    """Acknowledged late, the breach stays on record; the next clock decides the order."""
+    late = worlds.ask(
+        site,
+        title="acknowledged late",
+        priority="P3",
+        start_at=NOW + timedelta(days=20),
+        end_at=NOW + timedelta(days=20, hours=1),
+    )
+    site.clock.forward(days=4)
+    worlds.ask(
+        site,
+        "neighbour",
+        title="to be decided soon",
+        priority="P2",
+        start_at=site.clock() + timedelta(hours=8),
+        end_at=site.clock() + timedelta(hours=9),
+    )
+    client = site.client("coordinator")
+    before = client.get("/board/").get_data(as_text=True)
+    assert re.search("acknowledged late.*to be decided soon", before, re.S)
+    client.post(f"/requests/{late.id}/acknowledge", data={"csrf_token": csrf_token(client)})
+    after = client.get("/board/").get_data(as_text=True)
+    queue = after.split('id="queue"', 1)[1].split("</section>", 1)[0]
+    assert re.search("to be decided soon.*acknowledged late", queue, re.S)
+
+
+def test_a_defect_after_the_plan_is_on_the_schedule_with_its_reason(site: Site) -> None:
+    worlds.ask(site)
+    (given,) = worlds.publish(site).assignments
+    with db.session_scope(site.engine) as session:
+        service.report_defect(session, site.actor("pilot"), given.drone_id, "cracked arm", NOW)
+    for language, words in (("en", "grounded by a defect"), ("fr", "immobilisé par un défaut")):
+        text = site.client("coordinator", language).get("/board/").get_data(as_text=True)
+        assert 'class="piece trouble"' in text
+        assert words in text.split("</svg>", 1)[0], "in the bar's own title"
+
+
+def test_a_request_is_put_elsewhere_by_its_form_and_twice_in_one_draft(site: Site) -> None:
+    """The second placement builds on the first; the draft names both and what they are."""
+    worlds.ask(site)
+    worlds.ask(
+        site,
+        "neighbour",
+        title="the other one",
+        start_at=NOW + timedelta(hours=6),
+        end_at=NOW + timedelta(hours=9),
+    )
+    worlds.publish(site)
+    client = site.client("coordinator")
+    data = {"csrf_token": csrf_token(client), "day": "2026-05-04", "zoom": "day"}
+    form = {**data, "plan": "0", "request_id": "1", "start_at": "2026-05-04T13:30"}
+    first = client.post("/what-if/place", data=form)
+    assert first.status_code == 302
+    assert "/board/plans/2?" in first.headers["Location"]
+    form = {**data, "plan": "2", "request_id": "2", "start_utc": "2026-05-04T14:30:00Z"}
+    second = client.post("/what-if/place", data=form).headers["Location"]
+    text = client.get(second).get_data(as_text=True)
+    assert text.count("is put here") == 2
+    assert "4 May 13:30" in text
+    assert "4 May 16:30" in text
+    assert text.count("another time") == 2
+
+
+def test_a_form_that_says_nothing_and_one_that_cannot_be_say_why(site: Site) -> None:
+    worlds.ask(site)
+    worlds.publish(site)
+    client = site.client("coordinator")
+    data = {"csrf_token": csrf_token(client), "plan": "0"}
+    for fields, words in (
+        ({"request_id": "1"}, "Choose a drone, a pilot or a start."),
+        ({"request_id": "1", "start_at": "tomorrow"}, "Write a date and a time"),
+        ({"request_id": "1", "drone_id": "9"}, "Request 1 cannot be there: drone-09"),
+        ({"request_id": "1", "start_at": "2026-05-05T13:00"}, "within the window asked for"),
+    ):
+        answer = client.post("/what-if/place", data={**data, **fields}, follow_redirects=True)
+        text = answer.get_data(as_text=True)
+        assert words in text.replace("&#39;", "'"), fields
+        assert 'value="1" selected' in text, "the request stays chosen"
+    assert (
+        client.post(
+            "/what-if/place", data={**data, "request_id": "77", "drone_id": "1"}
+        ).status_code
+        == 404
+    )
+    assert client.get("/board/?zoom=month").status_code == 422
+
+
+def test_the_map_of_the_day_has_its_requests_and_bases_only(site: Site) -> None:
+    worlds.ask(site)
+    worlds.ask(
+        site,
+        title="another week",
+        start_at=NOW + timedelta(days=6),
+        end_at=NOW + timedelta(days=6, hours=2),
+    )
+    worlds.publish(site)
+    client = site.client("coordinator")
+    for query, wanted in (("", {1}), ("?zoom=week", {1, 2}), ("?day=2026-05-10", {2})):
+        text = client.get(f"/board/{query}").get_data(as_text=True)
+        block = text.split('id="day-data">', 1)[1].split("</script>", 1)[0]
+        assert {row["id"] for row in json.loads(block)["requests"]} == wanted, query

@@ -42,6 +42,7 @@ _DESCRIPTIONS = {
     "429": "Too many tries; wait.",
     "503": "A part of the system is not ready.",
 }
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _WRITES = ("400", "409", "413", "415", "422")
 
 bp = Blueprint("openapi_document", __name__, url_prefix="/api")
@@ -151,8 +152,4 @@ def missing(text: str) -> dict[int, Any]:
 
 
 def _problem_response(code: str) -> dict[str, Any]:
-    reference = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": _DESCRIPTIONS[code],
-        "content": {"application/problem+json": {"schema": reference}},
-    }
+    return {"description": _DESCRIPTIONS[code], "content": PROBLEM_CONTENT}

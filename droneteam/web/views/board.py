@@ -12,15 +12,15 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
-from droneteam.fleet import explain, service
+from droneteam.fleet import service
 from droneteam.fleet.notices import SEERS as NOTICE_SEERS
-from droneteam.fleet.views import AssignmentView, BatteryView, PlanView, RequestView
+from droneteam.fleet.views import BatteryView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.gantt import Chart, Span, chart
-from droneteam.web.i18n import language
+from droneteam.web.day_map import day_rows, map_data
+from droneteam.web.i18n import sentences
 from droneteam.web.routing import MAX_ID
-from droneteam.web.timefmt import zone
+from droneteam.web.scheduling import Room, load_room
 from droneteam.web.views.requests import OPEN_STATES
 
 bp = Blueprint("board", __name__, url_prefix="/board")
@@ -38,34 +38,39 @@ def show() -> str:
     """The board as it is now."""
     with reading() as session:
         me = actor()
-        requests = service.list_requests(session, me, now())
-        plan = service.current_plan(session, me)
-        drones = service.list_drones(session, me, now())
-        pilots = service.list_pilots(session, me, now())
-        batteries = service.list_batteries(session, me)
+        room = load_room(session, service.current_plan(session, me))
         escalations = service.list_escalations(session, me)
         notices = service.list_notices(session, me, now())
         conflicts = service.plan_conflicts(session, me, now())
     open_requests = sorted(
-        (row for row in requests if row.state in QUEUED_STATES), key=time_to_breach
+        (row for row in room.requests.values() if row.state in QUEUED_STATES), key=time_to_breach
     )
+    on_map = day_rows(room)
     return render_template(
         "board.html",
         queue=open_requests,
+        on_map=on_map,
+        map_data=map_data(room, on_map),
         escalations=escalations,
         notices=notices,
         conflicts=conflicts,
         may_see_notices=me.has_role(*NOTICE_SEERS),
-        titles={row.id: row.title for row in requests},
-        plan=plan,
-        charts=_charts(plan, {row.id: row.title for row in requests}),
-        drones=drones,
-        pilots=pilots,
-        battery_types=battery_types(batteries),
-        batteries=[row for row in batteries if not row.ready or row.warnings],
-        may_plan=me.has_role("coordinator"),
-        sentences=sentences,
+        battery_types=battery_types(room.fleet.batteries),
+        batteries=[row for row in room.fleet.batteries if not row.ready or row.warnings],
+        **_of_room(room, url_for("board.show")),
     )
+
+
+def _of_room(room: Room, here: str) -> dict[str, Any]:
+    """What the templates of a plan read; here is the page's address without its day and zoom."""
+    return {
+        "room": room,
+        "plan": room.plan,
+        "page": here,
+        "may_plan": actor().has_role("coordinator"),
+        "sentences": sentences,
+        "picked": request.args.get("move", default=0, type=int),
+    }
 
 
 @bp.post("/escalations/<id:escalation_id>/seen")
@@ -90,21 +95,14 @@ def solve() -> Response:
 def draft(plan_id: int) -> str:
     """One plan, draft or published, beside the one in force."""
     with reading() as session:
-        plan = service.get_plan(session, actor(), plan_id)
+        room = load_room(session, service.get_plan(session, actor(), plan_id))
         current = service.current_plan(session, actor())
-        requests = service.list_requests(session, actor(), now())
-    titles = {row.id: row.title for row in requests}
     base_id = request.args.get("base", default=current.id if current else 0, type=int)
     return render_template(
         "plan.html",
-        plan=plan,
         current=current,
         base_id=base_id,
-        changes=changes(current, plan),
-        titles=titles,
-        charts=_charts(plan, titles),
-        may_plan=actor().has_role("coordinator"),
-        sentences=sentences,
+        **_of_room(room, url_for("board.draft", plan_id=plan_id)),
     )
 
 
@@ -123,7 +121,12 @@ def publish(plan_id: int) -> Any:
 
 def time_to_breach(row: RequestView) -> tuple[datetime, int]:
     """When the next clock that still runs will be breached; the queue's order."""
-    running = [clock.due_at for clock in row.clocks if clock.state in {"running", "breached"}]
+    running = [
+        clock.due_at
+        for clock in row.clocks
+        # One that was met late is breached for ever, and nobody can do anything about it any more.
+        if clock.met_at is None and clock.state in {"running", "breached"}
+    ]
     return (min(running, default=row.start_at), row.id)
 
 
@@ -132,50 +135,3 @@ def battery_types(rows: Sequence[BatteryView]) -> list[tuple[str, int, int]]:
     total = Counter(row.type for row in rows)
     ready = Counter(row.type for row in rows if row.ready)
     return [(name, ready[name], total[name]) for name in sorted(total)]
-
-
-def sentences(reasons: Sequence[Any]) -> list[str]:
-    """Reasons in the visitor's language."""
-    return [explain.sentence(reason, language()) for reason in reasons]
-
-
-def changes(
-    before: PlanView | None, after: PlanView
-) -> list[tuple[int, AssignmentView | None, AssignmentView | None]]:
-    """What publishing would change, per request: (request id, before, after)."""
-    old = {row.request_id: row for row in (before.assignments if before else ())}
-    new = {row.request_id: row for row in after.assignments}
-    return [
-        (request_id, old.get(request_id), new.get(request_id))
-        for request_id in sorted(old.keys() | new.keys())
-        if _essence(old.get(request_id)) != _essence(new.get(request_id))
-    ]
-
-
-def _essence(row: AssignmentView | None) -> tuple[Any, ...] | None:
-    return None if row is None else (row.drone_id, row.pilot_id, row.start_at, row.end_at)
-
-
-def _charts(plan: PlanView | None, titles: dict[int, str]) -> list[tuple[str, Chart]]:
-    """The plan by drone and by pilot."""
-    if plan is None or not plan.assignments:
-        return []
-    return [
-        (_("Drones"), _chart(plan, titles, "drone_name")),
-        (_("Pilots"), _chart(plan, titles, "pilot_name")),
-    ]
-
-
-def _chart(plan: PlanView, titles: dict[int, str], lane: str) -> Chart:
-    spans = [
-        Span(
-            lane=getattr(row, lane),
-            label=f"{row.request_id} {titles.get(row.request_id, '')}".strip(),
-            url=url_for("requests.show", request_id=row.request_id),
-            depart_at=row.depart_at,
-            start_at=row.start_at,
-            end_at=row.end_at,
-        )
-        for row in plan.assignments
-    ]
-    return chart(sorted({span.lane for span in spans}), spans, now(), zone())

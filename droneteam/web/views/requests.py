@@ -25,7 +25,7 @@ from droneteam.web import registry_words, words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
-from droneteam.web.i18n import language
+from droneteam.web.i18n import language, sentences
 from droneteam.web.sent import NOTHING, Sent
 from droneteam.web.timefmt import for_input, local
 
@@ -176,14 +176,12 @@ def request_page(request_id: int, sent: Sent) -> str:
         history = service.request_history(session, actor(), request_id)
         airspace = service.list_airspace(session, actor(), request_id)
         names = display_names(session)
-    lang = language()
-    assignment = found.assignment
-    why = [explain.sentence(reason, lang) for reason in assignment.why] if assignment else []
+        explained = service.explain_request(session, actor(), request_id, now())
     return render_template(
         "request.html",
         request_view=found,
-        why=why,
-        explanation=explanation_sentences(found.explanation),
+        why=sentences(explained.reasons),
+        help=sentences(explained.changes),
         cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
@@ -325,14 +323,6 @@ def field_names() -> dict[str, str]:
         "payload": _("Camera"),
         "notes": _("Notes"),
     }
-
-
-def explanation_sentences(explanation: Any) -> list[str]:
-    """Why a request has no assignment, in the visitor's language."""
-    if explanation is None:
-        return []
-    reasons = (*explanation.reasons, *explanation.changes)
-    return [explain.sentence(reason, language()) for reason in reasons]
 
 
 def cancel_codes() -> list[str]:

@@ -6,16 +6,19 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
-from droneteam.fleet.service import Supposition
+from droneteam.fleet.comparing import MAX_COMPARED
+from droneteam.fleet.service import Refusal, Supposition
 from droneteam.fleet.terms import PRIORITIES, RequestKind
-from droneteam.fleet.whatif import MAX_COMPARED
 from droneteam.web import words
 from droneteam.web.access import allow
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.i18n import sentences
+from droneteam.web.routing import MAX_ID
 from droneteam.web.timefmt import for_input
 from droneteam.web.views.board import PLAN_READERS
 
@@ -62,10 +65,11 @@ def solve() -> Any:
     if reader.problems:
         return _form(request.form, reader.problems), 422
     try:
-        with writing() as session:
-            plan = service.solve_supposed(session, actor(), supposed, reason, now())
+        plan = service.solve_supposed(context().engine, actor(), supposed, reason, now())
     except InputError as error:
         return _form(request.form, {error.field or "reason": str(error)}), 422
+    if isinstance(plan, Refusal):
+        return _form(request.form, {"left_out": " ".join(sentences(plan.reasons))}), 422
     with_it = [int(one) for one in request.form.getlist("beside") if one.isdigit()]
     return redirect(url_for("whatif.compare", plan=[*with_it, plan.id][-MAX_COMPARED:]))
 
@@ -104,6 +108,85 @@ def _new_request(reader: FormReader, begin: Any, finish: Any) -> Supposition:
     )
 
 
+@bp.post("/place")
+@allow(*PLANNERS)
+def place() -> Response:
+    """The draft in which a request is where it was put, or why it cannot be there."""
+    reader = FormReader(request.form)
+    back = _came_from(reader)
+    put = _placement(reader)
+    if put is None:
+        flash(" ".join(reader.problems.values()), "wrong")
+        return redirect(back)
+    supposed = [*_supposed_before(reader), put]
+    reason = reader.text("reason", max_length=500) or _(
+        "Request %(id)s was put elsewhere on the schedule", id=put.subject_id
+    )
+    found = service.solve_supposed(context().engine, actor(), supposed, reason, now())
+    if isinstance(found, Refusal):
+        said = " ".join(sentences(found.reasons))
+        flash(_("Request %(id)s cannot be there: %(why)s", id=found.request_id, why=said), "wrong")
+        return redirect(back)
+    return redirect(url_for("board.draft", plan_id=found.id, **_shown(reader), _anchor="changes"))
+
+
+def _placement(reader: FormReader) -> Supposition | None:
+    """Where the form puts which request; None with the problems in the reader."""
+    number = int(reader.number("request_id", 1, MAX_ID))
+    drone_id = int(reader.number("drone_id", 0, MAX_ID, fallback=0))
+    pilots = [int(reader.number(name, 0, MAX_ID, fallback=0)) for name in ("pilot_id", "pilot_2")]
+    exact = reader.raw("start_utc")
+    start_at = None
+    if exact or reader.raw("start_at"):
+        start_at = reader.time("start_utc" if exact else "start_at", fallback=now())
+    if reader.problems:
+        return None
+    try:
+        crew = tuple(dict.fromkeys(one for one in pilots if one))
+        return Supposition("placed", number, start_at, drone_id=drone_id, pilot_ids=crew)
+    except InputError:
+        reader.fail("drone_id", _("Choose a drone, a pilot or a start."))
+        return None
+
+
+def _supposed_before(reader: FormReader) -> tuple[Supposition, ...]:
+    """What the draft that is built on supposes already."""
+    plan_id = int(reader.number("plan", 0, MAX_ID, fallback=0))
+    if not plan_id:
+        return ()
+    with reading() as session:
+        scenario = service.scenario_of(session, actor(), plan_id)
+    return () if scenario is None else scenario.supposed
+
+
+def _came_from(reader: FormReader) -> str:
+    """The page whose form was sent, with its day, and the request still chosen."""
+    plan_id = int(reader.number("plan", 0, MAX_ID, fallback=0))
+    shown: dict[str, Any] = {
+        **_shown(reader),
+        "move": reader.raw("request_id")[:10],
+        "_anchor": "schedule",
+    }
+    if plan_id:
+        return url_for("board.draft", plan_id=plan_id, **shown)
+    return url_for("board.show", **shown)
+
+
+def _shown(reader: FormReader) -> dict[str, Any]:
+    """The day and the zoom that the page showed."""
+    return {name: value for name in ("day", "zoom") if (value := reader.raw(name)[:10])}
+
+
+@bp.post("/plans/<id:plan_id>/discard")
+@allow(*PLANNERS)
+def discard(plan_id: int) -> Response:
+    """The draft is put aside; the plan in force stays as it is."""
+    with writing() as session:
+        service.discard_plan(session, actor(), plan_id, now())
+    flash(_("The draft was put aside. Nothing has changed."), "done")
+    return redirect(url_for("board.show"))
+
+
 @bp.get("/compare")
 @allow(*PLAN_READERS)
 def compare() -> str:
@@ -113,8 +196,10 @@ def compare() -> str:
         rows = service.compare_plans(session, actor(), asked)
         scenarios = [service.scenario_of(session, actor(), row.plan_id) for row in rows]
         current = service.current_plan(session, actor())
+        asked_for = service.list_requests(session, actor(), now())
     return render_template(
         "compare.html",
+        titles={row.id: row.title for row in asked_for},
         rows=list(zip(rows, scenarios, strict=True)),
         base_id=current.id if current else 0,
         may_plan=actor().has_role(*PLANNERS),
