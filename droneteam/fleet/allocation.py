@@ -4,8 +4,9 @@ The objective is lexicographic.  A plan in which every request gets the best tha
 alone is proven by looking at it (``scoring.glance``), whatever its size.  Where some compete, a
 problem of the team's own size goes to CP-SAT: neighbouring terms are joined into one stage with
 exact weights as long as the weights stay small, and each stage fixes what it found before the
-next one starts.  A larger one is solved day by day with people and drones counted instead of
-named (``pooled``): its minimum is a certified bound, and its visits are then given to people.
+next one starts.  A larger one is solved over the shifts of pilots who are alike (``rostered``),
+the largest day by day with people and drones counted instead of named (``pooled``): the minimum is
+a certified bound, and the visits are then given to people.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ SEARCHED_UP_TO = 300
 """Above so many requests the named model is not built any more."""
 POOLED_FROM = 80
 """From so many requests on, pooling by days comes before the search."""
-_POOLED_SHARE = 0.6
+SHIFTS_UP_TO = 3_000
+"""Up to so many choices the linear program over shifts is solved, above it days are counted."""
+_POOLED_SHARE = 0.8
 """Of the time limit; the rest is the search's."""
 _MIN_STAGE_S = 0.05
 
@@ -61,7 +64,7 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
-        first, values, lows = _pooled(found, first, values, lows, limit_s)
+        first, values, lows = _pooled(found, seen, first, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
         return _plan(problem, first, values, lows, seed)
     plan = search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
@@ -87,22 +90,31 @@ def _first_plan(found: Choices) -> tuple[Assigned, ...]:
 
 
 def _pooled(
-    found: Choices,
-    first: tuple[Assigned, ...],
-    values: dict[str, int],
-    lows: dict[str, int],
-    time_limit_s: float,
+    found: Choices, seen: Glance, first: tuple[Assigned, ...], time_limit_s: float
 ) -> tuple[tuple[Assigned, ...], dict[str, int], dict[str, int]]:
     """The better of the first plan and the pooled one, and the higher of their bounds."""
+    if len(seen.scope.members) <= SHIFTS_UP_TO:
+        from droneteam.fleet.rostered import solve_rostered  # compiled loops take time to load
+
+        rostered = solve_rostered(found, seen, first, time_limit_s)
+        named, proven = rostered.assignments, rostered.bounds
+    else:
+        named, proven = _counted(found, first, time_limit_s)
+    bounds = {name: max(low, proven.get(name, low)) for name, low in seen.lows.items()}
+    plans = ((plan, values_of(found, plan)) for plan in (first, named))
+    plan, best = min(plans, key=lambda pair: [*pair[1].values()])
+    return plan, best, _valid_lows(best, bounds, seen.lows)
+
+
+def _counted(
+    found: Choices, first: tuple[Assigned, ...], time_limit_s: float
+) -> tuple[tuple[Assigned, ...], dict[str, int]]:
+    """The plan of the days with people and drones counted, and its bounds."""
     start = chosen_of(found, first)
     pooled = solve_pooled(found, start, time_limit_s)
-    named = first
-    if not np.array_equal(np.sort(pooled.chosen), start):
-        named = give_out(found, realise(found, pooled.chosen.tolist()))
-    bounds = {name: max(low, pooled.bounds.get(name, low)) for name, low in lows.items()}
-    plans = ((first, values), (named, values_of(found, named)))
-    plan, best = min(plans, key=lambda pair: [*pair[1].values()])
-    return plan, best, _valid_lows(best, bounds, lows)
+    if np.array_equal(np.sort(pooled.chosen), start):
+        return first, pooled.bounds
+    return give_out(found, realise(found, pooled.chosen.tolist())), pooled.bounds
 
 
 def _valid_lows(
