@@ -5,12 +5,14 @@ alone is proven by looking at it (``scoring.glance``), whatever its size.  Up to
 search of its own mostly proves the whole (``exact``).  Where it does not, and up to the team's own
 size, the problem goes to CP-SAT: neighbouring terms are joined into one stage with
 exact weights as long as the weights stay small, and each stage fixes what it found before the
-next one starts.  A larger one is solved day by day with people and drones counted instead of
-named (``pooled``): its minimum is a certified bound, and its visits are then given to people.
+next one starts.  A larger one is solved over the shifts of pilots who are alike (``rostered``),
+the largest day by day with people and drones counted instead of named (``pooled``): the minimum is
+a certified bound, and the visits are then given to people.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,10 +25,13 @@ import numpy as np
 from droneteam.errors import InputError
 from droneteam.fleet.choices import Choices, choices
 from droneteam.fleet.greedy import give_out
+from droneteam.fleet.holding import broken_rule
 from droneteam.fleet.pooled import best_alone, solve_pooled
 from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
 from droneteam.fleet.realise import realise
 from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from droneteam.fleet.cpsat import AllocationModel, Objective
@@ -41,9 +46,13 @@ POOLED_FROM = 80
 """From so many requests on, pooling by days comes before the search."""
 _EXACT_SHARE = 0.5
 """Of the time limit, for the exact search of a small problem; the rest is the solver's."""
-_POOLED_SHARE = 0.6
+SHIFTS_UP_TO = 3_000
+"""Up to so many choices the linear program over shifts is solved, above it days are counted."""
+_POOLED_SHARE = 0.8
 """Of the time limit; the rest is the search's."""
 _MIN_STAGE_S = 0.05
+GONE_THROUGH_UP_TO = 400
+"""Larger plans are given out visit by visit under the rules, never taken from a program."""
 
 
 def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME_LIMIT_S) -> Plan:
@@ -63,17 +72,29 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         return _plan(problem, first, values, seen.lows, seed)
     until_s += _loading_s()
     proven = _exact(found, until_s)
-    if proven is not None:
+    if proven is not None and _holds(problem, proven):
         values = values_of(found, proven)
         return _plan(problem, proven, values, values, seed)
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
-        first, values, lows = _pooled(found, first, values, lows, limit_s)
+        first, values, lows = _pooled(found, seen, first, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
         return _plan(problem, first, values, lows, seed)
     plan = search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+    if not _holds(problem, plan.assignments):
+        return _plan(problem, first, values, seen.lows, seed)
     return plan if plan.status == "optimal" else _by_class(found, plan)
+
+
+def _holds(problem: Problem, assignments: Sequence[Assigned]) -> bool:
+    """Whether the plan keeps every rule; one that does not is a fault of ours, and is not used."""
+    if len(assignments) > GONE_THROUGH_UP_TO:
+        return True
+    broken = broken_rule(problem, assignments)
+    if broken is not None:
+        logger.error("a plan was found that breaks a rule and is not used: %s", broken)
+    return broken is None
 
 
 def _loading_s() -> float:
@@ -112,22 +133,33 @@ def _first_plan(found: Choices) -> tuple[Assigned, ...]:
 
 
 def _pooled(
-    found: Choices,
-    first: tuple[Assigned, ...],
-    values: dict[str, int],
-    lows: dict[str, int],
-    time_limit_s: float,
+    found: Choices, seen: Glance, first: tuple[Assigned, ...], time_limit_s: float
 ) -> tuple[tuple[Assigned, ...], dict[str, int], dict[str, int]]:
     """The better of the first plan and the pooled one, and the higher of their bounds."""
+    if len(seen.scope.members) <= SHIFTS_UP_TO:
+        from droneteam.fleet.rostered import solve_rostered  # compiled loops take time to load
+
+        rostered = solve_rostered(found, seen, first, time_limit_s)
+        named, proven = rostered.assignments, rostered.bounds
+    else:
+        named, proven = _counted(found, first, time_limit_s)
+    if not _holds(found.problem, named):
+        named, proven = first, {}
+    bounds = {name: max(low, proven.get(name, low)) for name, low in seen.lows.items()}
+    plans = ((plan, values_of(found, plan)) for plan in (first, named))
+    plan, best = min(plans, key=lambda pair: [*pair[1].values()])
+    return plan, best, _valid_lows(best, bounds, seen.lows)
+
+
+def _counted(
+    found: Choices, first: tuple[Assigned, ...], time_limit_s: float
+) -> tuple[tuple[Assigned, ...], dict[str, int]]:
+    """The plan of the days with people and drones counted, and its bounds."""
     start = chosen_of(found, first)
     pooled = solve_pooled(found, start, time_limit_s)
-    named = first
-    if not np.array_equal(np.sort(pooled.chosen), start):
-        named = give_out(found, realise(found, pooled.chosen.tolist()))
-    bounds = {name: max(low, pooled.bounds.get(name, low)) for name, low in lows.items()}
-    plans = ((first, values), (named, values_of(found, named)))
-    plan, best = min(plans, key=lambda pair: [*pair[1].values()])
-    return plan, best, _valid_lows(best, bounds, lows)
+    if np.array_equal(np.sort(pooled.chosen), start):
+        return first, pooled.bounds
+    return give_out(found, realise(found, pooled.chosen.tolist())), pooled.bounds
 
 
 def _valid_lows(

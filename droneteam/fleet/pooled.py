@@ -125,7 +125,7 @@ class _Stages:
     def _reduce(self, names: Sequence[str]) -> None:
         """Each part's least terms, one group of joined terms after the other."""
         for part in self.parts:
-            for group in _groups(part, names, self.costs, self.choices):
+            for group in term_groups(part, names, self.costs, self.choices):
                 if self.exact:
                     self._reduce_part(part, group)
         if self.exact:
@@ -330,7 +330,7 @@ def hold(part: Part, choices: Choices, costs: Ints) -> None:
         part.scope = replace(part.scope, conditions=(*part.scope.conditions, row))
 
 
-def _groups(
+def term_groups(
     part: Part, names: Iterable[str], costs: Mapping[str, Ints], choices: Choices
 ) -> list[list[tuple[str, int]]]:
     """Neighbouring terms with exact weights, joined while their ranges stay small."""

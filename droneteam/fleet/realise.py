@@ -54,7 +54,7 @@ class _Pool(Protocol):
 def realise(choices: Choices, chosen: Sequence[int]) -> tuple[Assigned, ...]:
     """The chosen visits with drone, crew and packs; those for which nobody was left are missing."""
     items = [_item(choices, choice) for choice in chosen]
-    items.sort(key=lambda item: (item.taken_us, item.choice))
+    items.sort(key=_departure)
     drones = _give(items, _Fleet(choices))
     flown = [item for item in items if item.choice in drones]
     rota = _Rota(choices)
@@ -72,6 +72,30 @@ def realise(choices: Choices, chosen: Sequence[int]) -> tuple[Assigned, ...]:
         for item in manned
     ]
     return tuple(assigned)
+
+
+def drones_for(choices: Choices, chosen: Sequence[int]) -> dict[int, int]:
+    """A drone with charged packs for each of the chosen visits that gets one."""
+    items = sorted((_item(choices, choice) for choice in chosen), key=_departure)
+    return {choice: who[0] for choice, who in _give(items, _Fleet(choices)).items()}
+
+
+def crews_for(choices: Choices, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """A crew for each of the chosen visits that gets one, drones and packs aside."""
+    items = sorted((_item(choices, choice) for choice in chosen), key=_departure)
+    return _give(items, _Rota(choices))
+
+
+def evened_out(choices: Choices, crews: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+    """The crews of the chosen visits after moving sorties from the busiest pilots to others."""
+    items = sorted((_item(choices, choice) for choice in crews), key=_departure)
+    evened = dict(crews)
+    _balance(_Rota(choices), items, evened)
+    return {choice: tuple(sorted(crew)) for choice, crew in evened.items()}
+
+
+def _departure(item: Item) -> tuple[int, int]:
+    return item.taken_us, item.choice
 
 
 def _item(choices: Choices, choice: int) -> Item:

@@ -60,8 +60,8 @@ class Bound:
 
 
 @dataclass(slots=True)
-class _Rows:
-    """Sparse rows ``sum ≤ limit`` as they are collected."""
+class Rows:
+    """Sparse rows ``sum of weights × columns ≤ limit`` as they are collected."""
 
     rows: list[int]
     columns: list[int]
@@ -69,6 +69,7 @@ class _Rows:
     limits: list[float]
 
     def add(self, columns: Iterable[int], weights: Iterable[float], limit: float) -> None:
+        """One row more."""
         before = len(self.columns)
         self.columns.extend(columns)
         self.weights.extend(weights)
@@ -149,7 +150,7 @@ def shortfall(share: Share, chosen: Ints) -> int:
 class _Model:
     """Rows and upper bounds; the first columns are the scope's members and are whole."""
 
-    rows: _Rows
+    rows: Rows
     upper: Floats
     whole: int
 
@@ -184,7 +185,7 @@ def _model(choices: Choices, scope: Scope) -> _Model:
     return _Model(rows, upper, len(scope.members))
 
 
-def _job_rows(rows: _Rows, choices: Choices, members: Ints, must: frozenset[int]) -> None:
+def _job_rows(rows: Rows, choices: Choices, members: Ints, must: frozenset[int]) -> None:
     """Each job at most once; those that have to be served at least once."""
     jobs = choices.job[members]
     firsts = np.flatnonzero(np.diff(jobs, prepend=-1))
@@ -195,24 +196,35 @@ def _job_rows(rows: _Rows, choices: Choices, members: Ints, must: frozenset[int]
             rows.add(columns, [-1.0] * len(columns), -1.0)
 
 
-def _condition_rows(rows: _Rows, members: Ints, conditions: Sequence[Row]) -> None:
+def _condition_rows(rows: Rows, members: Ints, conditions: Sequence[Row]) -> None:
     for condition in conditions:
         _, own, theirs = np.intersect1d(members, condition.members, return_indices=True)
         weights = -condition.weights[theirs].astype(np.float64)
         rows.add(own.tolist(), weights.tolist(), -float(condition.least))
 
 
-def _pooled_rows(choices: Choices, members: Ints) -> tuple[_Rows, Floats]:
+def _pooled_rows(choices: Choices, members: Ints) -> tuple[Rows, Floats]:
     """The capacity rows, and the upper bounds of the columns that count duties."""
-    rows = _Rows([], [], [], [])
+    rows = Rows([], [], [], [])
     duties = _duties(choices, members)
-    kinds = _kinds([choices.pilot_sets[index] for index in set(choices.pilots[members].tolist())])
+    kinds = kinds_of([choices.pilot_sets[index] for index in set(choices.pilots[members].tolist())])
     upper = np.array([len(kind) for kind in kinds for _ in duties], dtype=np.float64)
     _duty_rows(rows, kinds, duties, len(members))
     _pilot_rows(rows, choices, members, kinds, duties)
     _drone_rows(rows, choices, members)
     _pack_rows(rows, choices, members)
     return rows, upper
+
+
+def capacity_rows(choices: Choices, members: Ints) -> Rows:
+    """At each moment that matters: no more drones, or packs, out than the team has.
+
+    The columns are places in members.
+    """
+    rows = Rows([], [], [], [])
+    _drone_rows(rows, choices, members)
+    _pack_rows(rows, choices, members)
+    return rows
 
 
 def _duties(choices: Choices, members: Ints) -> list[tuple[int, int]]:
@@ -233,7 +245,7 @@ def _duties(choices: Choices, members: Ints) -> list[tuple[int, int]]:
     return found
 
 
-def _kinds(sets: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+def kinds_of(sets: Sequence[frozenset[int]]) -> list[frozenset[int]]:
     """The pilots, grouped by the sets of able ones in which they stand."""
     groups: defaultdict[tuple[bool, ...], set[int]] = defaultdict(set)
     for one in frozenset[int]().union(*sets):
@@ -250,7 +262,7 @@ def _with_unions(sets: Iterable[frozenset[int]]) -> list[frozenset[int]]:
 
 
 def _duty_rows(
-    rows: _Rows, kinds: Sequence[frozenset[int]], duties: Sequence[tuple[int, int]], offset: int
+    rows: Rows, kinds: Sequence[frozenset[int]], duties: Sequence[tuple[int, int]], offset: int
 ) -> None:
     """Nobody has two duties on one day."""
     for index, kind in enumerate(kinds):
@@ -262,7 +274,7 @@ def _duty_rows(
 
 
 def _pilot_rows(
-    rows: _Rows,
+    rows: Rows,
     choices: Choices,
     members: Ints,
     kinds: Sequence[frozenset[int]],
@@ -280,7 +292,7 @@ def _pilot_rows(
         able = [index for index in used if choices.pilot_sets[index] <= group]
         inside = np.isin(choices.pilots[members], able)
         theirs = [index for index, kind in enumerate(kinds) if kind <= group]
-        spans = {(moment, moment + 1) for moment in _moments(taken[inside], free[inside])}
+        spans = {(moment, moment + 1) for moment in moments(taken[inside], free[inside])}
         spans |= set(zip(taken[inside].tolist(), free[inside].tolist(), strict=True))
         for first, past in sorted(spans):
             out = np.flatnonzero(inside & (taken <= first) & (past <= free))
@@ -294,7 +306,7 @@ def _pilot_rows(
             rows.add([*out.tolist(), *columns], [*crews, *[-1.0] * len(columns)], 0.0)
 
 
-def _moments(taken: Ints, free: Ints) -> list[int]:
+def moments(taken: Ints, free: Ints) -> list[int]:
     """One moment for each largest set of visits that are out together, and its last moment."""
     starts = np.unique(taken)
     ends = np.unique(free)
@@ -305,7 +317,7 @@ def _moments(taken: Ints, free: Ints) -> list[int]:
     return sorted({*starts[largest].tolist(), *(first_end[largest] - 1).tolist()})
 
 
-def _drone_rows(rows: _Rows, choices: Choices, members: Ints) -> None:
+def _drone_rows(rows: Rows, choices: Choices, members: Ints) -> None:
     """At each moment, no more drones of a group are out than there are."""
     used = sorted({int(index) for index in choices.drones[members]})
     for group in _with_unions(choices.drone_sets[index] for index in used):
@@ -315,7 +327,7 @@ def _drone_rows(rows: _Rows, choices: Choices, members: Ints) -> None:
 
 
 def _capacity(
-    rows: _Rows,
+    rows: Rows,
     choices: Choices,
     members: Ints,
     inside: Ints,
@@ -326,14 +338,14 @@ def _capacity(
     """At each moment the weights of those inside that are out stay within the limit."""
     taken, free = choices.taken_us[members[inside]], choices.free_us[members[inside]] + spare_us
     jobs = choices.job[members[inside]]
-    for moment in _moments(taken, free):
+    for moment in moments(taken, free):
         out = np.flatnonzero((taken <= moment) & (moment < free))
         most = {int(j): float(w) for j, w in zip(jobs[out], weights[out], strict=True)}
         if sum(most.values()) > limit:
             rows.add(inside[out].tolist(), weights[out].tolist(), limit)
 
 
-def _pack_rows(rows: _Rows, choices: Choices, members: Ints) -> None:
+def _pack_rows(rows: Rows, choices: Choices, members: Ints) -> None:
     """Where only one type of pack will do: at no moment more of it than the team owns."""
     problem = choices.problem
     types = {drone.id: drone.pack_type for drone in problem.drones}

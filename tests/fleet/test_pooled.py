@@ -131,6 +131,7 @@ def test_a_part_too_large_to_model_leaves_a_valid_plan_and_the_bounds_of_a_glanc
 ) -> None:
     monkeypatch.setattr(relaxation, "MOST_CHOICES", 5)
     monkeypatch.setattr(allocation, "POOLED_FROM", 1)
+    monkeypatch.setattr(allocation, "SHIFTS_UP_TO", 0)
     monkeypatch.setattr(allocation, "SEARCHED_UP_TO", 1)
     problem = instance(Size(30, 1), 6)
     plan = solve(problem, time_limit_s=GENEROUS_S)

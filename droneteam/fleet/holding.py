@@ -1,0 +1,96 @@
+"""Whether a plan keeps every rule, decided visit by visit from the rules themselves (pure).
+
+The searches decide with arrays, counts and programs; before a plan of theirs is used it is gone
+through once more in this plain way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import combinations
+
+from droneteam.fleet.candidates import allowed_slots, capability_reason, drone_reason, pilot_reason
+from droneteam.fleet.problem import Assigned, Drone, Pilot, Problem, packs_needed, visit
+
+
+def broken_rule(problem: Problem, assignments: Sequence[Assigned]) -> str | None:
+    """The first rule that the assignments break, as a code with the request; None: they hold.
+
+    Packs are not named yet: only that enough are charged at each departure is looked at.
+    """
+    drones = {drone.id: drone for drone in problem.drones}
+    pilots = {pilot.id: pilot for pilot in problem.pilots}
+    if len({given.request_id for given in assignments}) != len(assignments):
+        return "a request is served twice"
+    for given in assignments:
+        crew = [pilots[pilot_id] for pilot_id in given.pilot_ids]
+        code = _alone(problem, given, drones[given.drone_id], crew)
+        if code is not None:
+            return f"request {given.request_id}: {code}"
+    return _together(problem, assignments) or _packs(problem, assignments, drones)
+
+
+def _alone(problem: Problem, given: Assigned, drone: Drone, crew: list[Pilot]) -> str | None:
+    job = problem.job(given.request_id)
+    if job is None:
+        return "is no request of the problem"
+    trips = (visit(problem, job, slot, drone.base) for slot in allowed_slots(problem, job))
+    if given.visit not in trips:
+        return "no slot that is allowed"
+    if given.visit.taken_at < problem.now:
+        return "leaves in the past"
+    held = capability_reason(job, drone) or drone_reason(problem, drone, given.visit)
+    if held is not None:
+        return held.code
+    if len(set(given.pilot_ids)) != job.crew:
+        return "crew.size"
+    reasons = (pilot_reason(problem, job, pilot, given.visit) for pilot in crew)
+    return next((reason.code for reason in reasons if reason is not None), None)
+
+
+def _together(problem: Problem, assignments: Sequence[Assigned]) -> str | None:
+    by_drone: dict[int, list[Assigned]] = defaultdict(list)
+    by_pilot: dict[int, list[Assigned]] = defaultdict(list)
+    for given in assignments:
+        by_drone[given.drone_id].append(given)
+        for pilot_id in given.pilot_ids:
+            by_pilot[pilot_id].append(given)
+    for own in by_drone.values():
+        for one, other in combinations(own, 2):
+            if one.visit.overlaps(other.visit):
+                return f"requests {one.request_id} and {other.request_id}: drone.busy"
+    for own in by_pilot.values():
+        for one, other in combinations(own, 2):
+            code = problem.duty.conflict(one.visit.occupied, other.visit.occupied)
+            if code is not None:
+                return f"requests {one.request_id} and {other.request_id}: {code}"
+    return None
+
+
+def _packs(
+    problem: Problem, assignments: Sequence[Assigned], drones: dict[int, Drone]
+) -> str | None:
+    """Packs of a type that are out, charging or not charged yet, at each departure."""
+    for given in assignments:
+        kind = problem.pack_type(drones[given.drone_id].pack_type)
+        charge = timedelta(minutes=kind.charge_min)
+        at = given.visit.taken_at
+        out = 0
+        for other in assignments:
+            job = problem.job(other.request_id)
+            same = drones[other.drone_id].pack_type == kind.name
+            if (
+                same
+                and job is not None
+                and other.visit.taken_at <= at < other.visit.free_at + charge
+            ):
+                out += packs_needed(job, kind)
+        charged = sum(
+            pack.type == kind.name and (pack.charged_at is None or pack.charged_at <= at)
+            for pack in problem.packs
+        )
+        if out > charged:
+            return f"request {given.request_id}: packs.short"
+    return None

@@ -1,0 +1,221 @@
+"""Plans over shifts: bounds that hold, values that are reached, names that are found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from benchmarks.instances import NOW, Size, conditioned, instance, small
+from benchmarks.validator import violations
+from droneteam.fleet import allocation, rostered, shift_search
+from droneteam.fleet.allocation import solve
+from droneteam.fleet.choices import Choices, choices
+from droneteam.fleet.greedy import give_out
+from droneteam.fleet.master import Master
+from droneteam.fleet.naming import core, name_drones
+from droneteam.fleet.problem import TERM_NAMES, Plan, Problem, Slot
+from droneteam.fleet.rostered import Rostered, solve_rostered
+from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
+from droneteam.fleet.shifts import shifts_of
+from tests.fleet.oracle import best_terms
+from tests.fleet.test_allocation import job, problem_of
+
+GENEROUS_S = 120.0
+BEFORE_NAMES = ("busiest_pilot", "changes")
+"""Terms that depend on who is named, beyond what shifts know."""
+
+
+def solved(problem: Problem) -> tuple[Choices, Rostered]:
+    found = choices(problem)
+    first = give_out(found)
+    return found, solve_rostered(found, glance(found, first), first, GENEROUS_S)
+
+
+def plan_of(problem: Problem, found: Choices, outcome: Rostered) -> Plan:
+    values = values_of(found, outcome.assignments)
+    lows = {name: outcome.bounds.get(name, 0) for name in TERM_NAMES}
+    return allocation._plan(problem, outcome.assignments, values, lows, 0)
+
+
+@pytest.mark.parametrize(("crew", "least"), [(None, 40), (2, 25)])
+def test_small_plans_are_as_good_as_trying_everything(crew: int | None, least: int) -> None:
+    proven = 0
+    for seed in range(60):
+        problem = conditioned(small(seed), seed)
+        if crew is not None:
+            crews = tuple(replace(one, crew=crew, published=None) for one in problem.jobs[:2])
+            problem = replace(problem, jobs=(*crews, *problem.jobs[2:]))
+        if len(choices(problem).job) == 0:
+            continue
+        found, outcome = solved(problem)
+        plan = plan_of(problem, found, outcome)
+        assert violations(problem, plan) == [], f"seed {seed}"
+        best = best_terms(problem)
+        for term in plan.terms:
+            bound = outcome.bounds.get(term.name)
+            if bound is None:
+                break
+            assert bound <= best[term.name], f"seed {seed}: {term.name}"
+            if bound < best[term.name] or term.name in BEFORE_NAMES:
+                break
+            assert term.value == best[term.name], f"seed {seed}: {term.name}"
+            proven += term.name == "worst_shortfall"
+    assert proven > least
+
+
+def test_what_cp_sat_proves_is_reached_and_proven_too() -> None:
+    """Two over-subscribed days, all stages."""
+    for seed in (0, 3):
+        problem = instance(Size(26, 2), seed)
+        found, outcome = solved(problem)
+        plan = plan_of(problem, found, outcome)
+        assert violations(problem, plan) == []
+        searched = solve(problem, time_limit_s=GENEROUS_S)
+        peer = {term.name: (term.value, term.bound) for term in searched.terms}
+        for name in TERM_NAMES[:-1]:
+            value = next(term.value for term in plan.terms if term.name == name)
+            if peer[name][0] == peer[name][1]:
+                assert (name, value, outcome.bounds[name]) == (name, peer[name][0], peer[name][0])
+
+
+def _two_days(gap_h: float) -> Problem:
+    """One pilot, an evening and a morning that lie so far apart, each of one hour."""
+    evening = NOW + timedelta(hours=15)
+    morning = evening + timedelta(hours=1 + gap_h)
+    asked = [
+        job(number, slots=(Slot(at, at + timedelta(hours=1), 10),), wanted_at=at)
+        for number, at in enumerate((evening, morning), 1)
+    ]
+    return problem_of(*asked, drones=2, pilots=1)
+
+
+def test_the_rest_between_two_days_is_part_of_the_bound() -> None:
+    short, long = solved(_two_days(10.0))[1], solved(_two_days(14.0))[1]
+    assert short.bounds["unserved_P3"] == 1
+    assert len(short.assignments) == 1
+    assert long.bounds["unserved_P3"] == 0
+    assert len(long.assignments) == 2
+
+
+def test_counting_alone_would_miss_that_drones_cannot_be_named() -> None:
+    """Never more than two fly at once, and still no naming: thermal is needed at both ends."""
+    base = problem_of(job(1), drones=2, pilots=4)
+    thermal, plain = base.drones
+    fleet = (
+        replace(thermal, capabilities=frozenset({"rgb", "thermal"})),
+        replace(plain, capabilities=frozenset({"rgb"}), base=thermal.base),
+    )
+    spans = ((0, 3, "thermal"), (2, 7, "rgb"), (5, 9, "rgb"), (8, 10, "thermal"))
+    asked = [
+        job(
+            number,
+            slots=(Slot(NOW + timedelta(hours=3 + start), NOW + timedelta(hours=3 + end), 10),),
+            wanted_at=NOW + timedelta(hours=3 + start),
+            capabilities=frozenset({needs}),
+        )
+        for number, (start, end, needs) in enumerate(spans, 1)
+    ]
+    problem = replace(base, drones=fleet, jobs=tuple(asked))
+    found = choices(problem)
+    assert name_drones(found, range(len(found.job))).impossible
+    plan = solve(problem)
+    _, outcome = solved(problem)
+    assert plan.status == "optimal"
+    assert outcome.bounds["unserved_P3"] == plan.terms[6].value >= 1
+
+
+def test_a_core_cannot_be_flown_and_each_smaller_part_can() -> None:
+    seen = 0
+    for seed in range(40):
+        found = choices(instance(Size(30, 1), seed))
+        _, firsts = np.unique(found.job, return_index=True)
+        for group in name_drones(found, firsts.tolist()).impossible:
+            kept = core(found, group)
+            assert name_drones(found, kept).impossible
+            for one in kept:
+                assert not name_drones(found, [k for k in kept if k != one]).impossible
+            seen += 1
+        if seen >= 4:
+            break
+    assert seen >= 4
+
+
+def test_a_bound_read_at_any_price_lies_below_every_plan() -> None:
+    """The linear program is interrupted after each step; what it proves until then holds."""
+    problem = instance(Size(30, 2), 2)
+    found = choices(problem)
+    first = give_out(found)
+    seen = glance(found, first)
+    shifts = shifts_of(found, seen.scope.members)
+    master = Master(shifts, seen.scope.must)
+    chosen = chosen_of(found, first)
+    crews = zip(found.indices(first), (a.pilot_ids for a in first), strict=True)
+    for shift in shifts.of_crews(dict(crews)):
+        master.add(shift)
+    costs = -np.ones(len(shifts.members))
+    master.minimise(costs)
+    best = -len(solve(problem, time_limit_s=GENEROUS_S).assignments)
+    assert len(chosen) <= -best
+    bounds = []
+    for enough in (-1e6, -60.0, 0.0):
+        relaxed = master.relax(enough, time.monotonic() + GENEROUS_S)
+        assert relaxed is not None
+        bounds.append(relaxed.bound)
+        assert relaxed.bound <= best + 1e-6
+    assert bounds[-1] >= best - 2.0
+
+
+def test_writing_everything_down_and_branching_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = instance(Size(30, 2), 0)
+    outcomes = []
+    for most in (0, 20_000):
+        monkeypatch.setattr(shift_search, "MOST_WRITTEN", most)
+        found, outcome = solved(problem)
+        outcomes.append((outcome.bounds, values_of(found, outcome.assignments)))
+    for name in TERM_NAMES[:-1]:
+        assert outcomes[0][0].get(name) == outcomes[1][0].get(name)
+        assert outcomes[0][1][name] == outcomes[1][1][name]
+
+
+def test_out_of_time_the_first_plan_stays_and_nothing_wrong_is_claimed() -> None:
+    problem = instance(Size(60, 4), 1)
+    found = choices(problem)
+    first = give_out(found)
+    seen: Glance = glance(found, first)
+    outcome = solve_rostered(found, seen, first, 1e-9)
+    values = values_of(found, outcome.assignments)
+    assert [*values.values()] <= [*values_of(found, first).values()]
+    best = solved(problem)[1].bounds
+    for name, bound in outcome.bounds.items():
+        assert bound <= best[name]
+        if bound < best[name]:
+            break
+
+
+def test_drones_and_pilots_of_an_over_subscribed_week_break_no_rule() -> None:
+    problem = instance(Size(90, 7), 2)
+    found, outcome = solved(problem)
+    plan = plan_of(problem, found, outcome)
+    assert violations(problem, plan) == []
+    proven = [term.name for term in plan.terms if outcome.bounds.get(term.name) == term.value]
+    assert set(TERM_NAMES[:14]) <= set(proven)
+
+
+def test_the_same_problem_gives_the_same_plan_again() -> None:
+    problem = instance(Size(90, 6), 5)
+    assert solved(problem)[1] == solved(problem)[1]
+
+
+def test_a_worst_shortfall_steps_through_what_plans_can_come_to() -> None:
+    problem = instance(Size(90, 6), 3)
+    found = choices(problem)
+    parts = rostered.shares(found)
+    units = [15] * len(parts)
+    steps = rostered._steps(parts, units, 50_000)
+    assert steps == sorted(set(steps))
+    assert steps[0] == 0
+    assert steps[-1] < 50_000
