@@ -27,6 +27,7 @@ from droneteam.missions.flight_state import (
     Send,
     Tick,
 )
+from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import ARMING, Entry, Journal, was_arming
 from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
@@ -38,7 +39,6 @@ from droneteam.missions.messages import (
     ParamSet,
 )
 from droneteam.missions.preflight import FlightOrder
-from droneteam.missions.protocol import Timing
 from droneteam.missions.signing import Signer
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.transports import LinkAddress

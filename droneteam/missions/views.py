@@ -12,7 +12,7 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
 from droneteam.missions.sortie import Trigger
-from droneteam.missions.tasks import TaskParams
+from droneteam.missions.task_params import TaskParams
 
 
 class MissionState(StrEnum):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from droneteam.missions.flight import step
 from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Phase, PilotWants, Tick
+from droneteam.missions.handshake import Timing
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -28,7 +29,6 @@ from droneteam.missions.messages import (
     SystemStatus,
 )
 from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.protocol import Timing
 from tests.missions.fake_copter import FakeCopter, Outcome, fly_fake, holds_approved_mission
 from tests.missions.fake_vehicle import BadLink
 

@@ -21,11 +21,11 @@ from droneteam.missions import service as missions
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import FlightDeck, SortieOrder, SortieResult, fly
+from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import read_journal
 from droneteam.missions.live import LiveState
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.protocol import Timing
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
