@@ -130,6 +130,11 @@ class _Sources:
         facts = {"packets": sortie.packets, "complete": sortie.log_complete}
         log = sortie.log_path
         yield NewItem(log, "logs", log.name, "flight log", source, facts)
+        onboard = sortie.onboard_log
+        if onboard is not None and onboard.path.is_file():
+            told: dict[str, Any] = {"source": onboard.source, "name": onboard.name}
+            told |= {"note": onboard.note, "uncertainty_s": onboard.uncertainty_s}
+            yield NewItem(onboard.path, "logs", onboard.path.name, "onboard log", source, told)
         journal = log.with_name(log.stem + ".journal.jsonl")
         if journal.is_file():
             yield NewItem(journal, "logs", journal.name, "controller journal", source, {})

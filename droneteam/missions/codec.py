@@ -255,7 +255,7 @@ def encode(message: m.Outbound, target_system: int, target_component: int = 1) -
         case m.MissionClear(mission_type=kind):
             return dialect.MAVLink_mission_clear_all_message(*to, kind)
         case m.TimeSync(theirs_ns=theirs_ns, ours_ns=ours_ns):
-            return dialect.MAVLink_timesync_message(theirs_ns, ours_ns, *to)
+            return dialect.MAVLink_timesync_message(theirs_ns, ours_ns)
     return _encode_transfer(message, to)
 
 

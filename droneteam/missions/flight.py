@@ -324,12 +324,22 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return flight, []
         case Phase.STARTING, Done():
             return _started(flight, task, now_s)
+        case Phase.CLIMBING, Failed(name="command-refused") if _was_repeated(task):
+            text = (
+                "a repeated take-off was refused, so the first may have begun: the height decides"
+            )
+            return flight, [Note("climbing", text)]
         case Phase.RETURNING, Failed(name=name, detail=detail):
             text = f"the vehicle did not take the mode ({name}: {detail}); the pilot must fly"
             return flight, [Note("alarm", text)]
         case _, Failed(name=name, detail=detail):
             return _task_failed(flight, task, f"{flight.phase.value}: {name}, {detail}", now_s)
     return flight, []
+
+
+def _was_repeated(task: Task) -> bool:
+    """Whether a command went out twice: a vehicle that obeyed the first may refuse the second."""
+    return isinstance(task, Call) and task.command.confirmation > 0
 
 
 def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:

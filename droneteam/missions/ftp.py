@@ -181,13 +181,14 @@ def _open(state: FileFetch, now_s: float) -> tuple[FileFetch, Sends]:
 
 def _carry_on(state: FileFetch, now_s: float) -> tuple[FileFetch, Sends]:
     """Ask for what is missing, or end."""
-    assert state.size_bytes is not None
-    at = spans.first_gap(state.have, state.size_bytes)
+    size = state.size_bytes
+    assert size is not None
+    at = spans.first_gap(state.have, size)
     if at is None:
         state = replace(state, phase="checking", pending=())
         return _send(state, Op.CRC32, now_s, data=state.path.encode())
-    ahead = spans.gaps(state.have, at, min(state.size_bytes, at + BURST_BYTES))
-    if spans.total(ahead) > BURST_AGAIN_SHARE * min(BURST_BYTES, state.size_bytes - at):
+    ahead = spans.gaps(state.have, at, min(size, at + BURST_BYTES))
+    if spans.total(ahead) > BURST_AGAIN_SHARE * min(BURST_BYTES, size - at):
         state = replace(state, phase="bursting", pending=(), quiet_since_s=now_s)
         return _send(state, Op.BURST, now_s, offset=at, size=DATA_BYTES)
     reads = tuple(one for one in state.pending if one.packet.opcode == Op.READ)
@@ -258,7 +259,8 @@ def _accepted(state: FileFetch, packet: FtpPacket, now_s: float) -> FileStep:
 
 def _burst_answered(state: FileFetch, packet: FtpPacket, now_s: float) -> FileStep:
     """A piece of this burst or a late one of another: both are kept, only this one's end counts."""
-    assert state.size_bytes is not None
+    size = state.size_bytes
+    assert size is not None
     pieces: Pieces = ()
     if packet.opcode == Op.ACK and packet.session == state.session:
         state, pieces = _keep(state, packet, now_s)
@@ -275,7 +277,7 @@ def _burst_answered(state: FileFetch, packet: FtpPacket, now_s: float) -> FileSt
         state = replace(state, rtt_s=now_s - burst.sent_at_s)
     wait_s = max(state.timing.resend_s, 1.5 * (state.rtt_s or 0.0))
     state = replace(state, quiet_since_s=now_s, wait_s=wait_s)
-    at_end = packet.offset + len(packet.data) >= state.size_bytes
+    at_end = packet.offset + len(packet.data) >= size
     if packet.opcode == Op.NAK or packet.burst_complete or at_end:
         return *_carry_on(state, now_s), pieces
     return state, (), pieces

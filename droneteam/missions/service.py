@@ -10,6 +10,7 @@ from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
+from droneteam.missions.onboardlogs import fetch_onboard_log
 from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
     approve_mission,
@@ -36,6 +37,7 @@ from droneteam.missions.views import (
     MissionSpec,
     MissionState,
     MissionView,
+    OnboardLogView,
     RegisteredFlight,
     SortieView,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "MissionSpec",
     "MissionState",
     "MissionView",
+    "OnboardLogView",
     "RegisteredFlight",
     "SortieLog",
     "SortieView",
@@ -58,6 +61,7 @@ __all__ = [
     "approve_mission",
     "cancel_mission",
     "clearance",
+    "fetch_onboard_log",
     "fly_mission",
     "fly_missions",
     "get_mission",

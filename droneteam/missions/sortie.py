@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray, great_circle_distance_m
 from droneteam.missions import codec
+from droneteam.missions.dataflash import LoggedPhoto
 from droneteam.missions.messages import (
     Attitude,
     CameraFeedback,
@@ -27,12 +28,23 @@ from droneteam.missions.messages import (
     StatusText,
     SystemStatus,
     SystemTime,
+    TimeSync,
     mode_name,
+)
+from droneteam.missions.timebinding import (
+    CalendarSample,
+    SyncSample,
+    TimeBinding,
+    bind_time,
 )
 from droneteam.missions.tlog import Record, TlogReader
 
 _MAX_LOG_BYTES = 2_000_000_000
 _AIRBORNE_M = 0.5
+_AROUND = timedelta(seconds=30)
+"""Photos so long before the first and after the last position still belong to the sortie."""
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""An earlier time counts from the vehicle's start, not from 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ class SortieLog:
     """What a packet log says about one vehicle's sortie.
 
     mission_id, drone : given by the caller, who knows whose log it is; complete : False when
-    the log was cut or damaged, with the reason in note.
+    the log was cut or damaged, with the reason in note; time : how its times stand to UTC.
     """
 
     mission_id: int | None
@@ -100,6 +112,7 @@ class SortieLog:
     packets: int
     complete: bool
     note: str
+    time: TimeBinding | None = None
 
     @property
     def distance_m(self) -> float:
@@ -113,8 +126,16 @@ class SortieLog:
         return float(np.max(self.track.alt_home_m, initial=0.0))
 
 
-def read_sortie(path: Path, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+def read_sortie(
+    path: Path,
+    *,
+    mission_id: int | None = None,
+    drone: str = "",
+    photos: Sequence[LoggedPhoto] = (),
+) -> SortieLog:
     """The sortie in a log file.
+
+    photos : from the vehicle's onboard log; those that the link lost are taken over.
 
     Raises
     ------
@@ -123,10 +144,17 @@ def read_sortie(path: Path, *, mission_id: int | None = None, drone: str = "") -
     """
     if path.stat().st_size > _MAX_LOG_BYTES:
         raise DecodeError(f"{path.name} is larger than {_MAX_LOG_BYTES / 1e9:.0f} GB")
-    return sortie_from_bytes(path.read_bytes(), mission_id=mission_id, drone=drone)
+    data = path.read_bytes()
+    return sortie_from_bytes(data, mission_id=mission_id, drone=drone, photos=photos)
 
 
-def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+def sortie_from_bytes(
+    data: bytes,
+    *,
+    mission_id: int | None = None,
+    drone: str = "",
+    photos: Sequence[LoggedPhoto] = (),
+) -> SortieLog:
     """The sortie in a log's bytes."""
     reader = TlogReader(data)
     story = _Story()
@@ -139,6 +167,16 @@ def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str 
         notes.append(f"cut in mid-packet: the last {reader.cut_bytes} bytes are left out")
     if reader.skipped_bytes:
         notes.append(f"{reader.skipped_bytes} damaged bytes are left out")
+    complete = not notes
+    recovered = story.recover(photos)
+    if recovered:
+        notes.append(f"{recovered} photos are known from the onboard log only")
+    time = story.time()
+    if time is not None:
+        story.events += [
+            SortieEvent(at, "clock", f"the vehicle's calendar jumped by {jump_s:+.3f} s")
+            for at, jump_s in time.jumps
+        ]
     took_off_at, landed_at = story.flown()
     return SortieLog(
         mission_id=mission_id,
@@ -147,12 +185,13 @@ def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str 
         took_off_at=took_off_at,
         landed_at=landed_at,
         track=_track(story.positions),
-        triggers=story.pointed_triggers(),
-        events=tuple(story.events),
+        triggers=story.pointed_triggers(time),
+        events=tuple(sorted(story.events, key=lambda event: event.at)),
         min_battery_pct=story.min_battery_pct,
         packets=story.packets,
-        complete=not notes,
+        complete=complete,
         note="; ".join(notes),
+        time=time,
     )
 
 
@@ -173,6 +212,9 @@ class _Story:
     mode: int | None = None
     armed: bool | None = None
     boot_at: datetime | None = None
+    calendar: list[CalendarSample] = field(default_factory=list)
+    syncs: list[SyncSample] = field(default_factory=list)
+    receipts_s: list[float] = field(default_factory=list)
     min_battery_pct: float | None = None
 
     def take(self, record: Record) -> None:
@@ -200,12 +242,18 @@ class _Story:
             case Position(lat_deg=lat_deg, lon_deg=lon_deg) if lat_deg or lon_deg:
                 # Before its first fix a vehicle reports 0, 0.
                 self.positions.append((self._at(message.boot_s, received_at), message))
+                self.receipts_s.append(received_at.timestamp() - message.boot_s)
             case Attitude():
                 self.attitudes.append(message)
             case GimbalAttitude():
                 self.gimbal.append(message)
             case SystemTime(unix_at=unix_at, boot_s=boot_s) if unix_at is not None:
                 self.boot_at = unix_at - timedelta(seconds=boot_s)
+                sample = CalendarSample(unix_at.timestamp(), boot_s, received_at.timestamp())
+                self.calendar.append(sample)
+            case TimeSync(theirs_ns=theirs_ns, ours_ns=ours_ns) if theirs_ns:
+                sync = SyncSample(theirs_ns / 1e9, ours_ns / 1e9, received_at.timestamp())
+                self.syncs.append(sync)
             case CameraFeedback():
                 if all(message.index != earlier.index for earlier in self.feedback[-3:]):
                     self.feedback.append(message)
@@ -241,8 +289,41 @@ class _Story:
         landed = self.positions[up[-1] + 1][0] if up[-1] + 1 < len(self.positions) else None
         return self.positions[up[0]][0], landed
 
-    def pointed_triggers(self) -> tuple[Trigger, ...]:
+    def time(self) -> TimeBinding | None:
+        """How the log's times stand to UTC."""
+        return bind_time(self.calendar, self.syncs, self.receipts_s)
+
+    def recover(self, photos: Sequence[LoggedPhoto]) -> int:
+        """Take over photos of the onboard log that the link lost; how many those were."""
+        if not self.positions:
+            return 0
+        known = {shot.index for shot in self.feedback}
+        first, last = self.positions[0][0] - _AROUND, self.positions[-1][0] + _AROUND
+        lost = [
+            CameraFeedback(
+                at=photo.at,
+                index=photo.index,
+                lat_deg=photo.lat_deg,
+                lon_deg=photo.lon_deg,
+                alt_amsl_m=photo.alt_amsl_m,
+                alt_home_m=photo.alt_home_m,
+                roll_deg=photo.roll_deg,
+                pitch_deg=photo.pitch_deg,
+                yaw_deg=photo.yaw_deg,
+            )
+            for photo in photos
+            if photo.index not in known and first <= photo.at <= last
+        ]
+        self.feedback = sorted((*self.feedback, *lost), key=lambda shot: (shot.at, shot.index))
+        return len(lost)
+
+    def pointed_triggers(self, time: TimeBinding | None) -> tuple[Trigger, ...]:
         """The triggers with the gimbal's attitude at their time, where there is a gimbal."""
+        if time is not None:  # a vehicle without a calendar stamps them with its own clock
+            self.feedback = [
+                replace(shot, at=time.at(shot.at.timestamp())) if shot.at < _EARLIEST else shot
+                for shot in self.feedback
+            ]
         times = np.array([sample.boot_s for sample in self.gimbal])
         headings = np.array([sample.boot_s for sample in self.attitudes])
         return tuple(self._pointed(shot, times, headings) for shot in self.feedback)
