@@ -20,6 +20,7 @@ export default defineConfig({
         request: "src/request.ts",
         mission: "src/mission.ts",
         live: "src/live.ts",
+        replay: "src/replay.ts",
         ortho: "src/ortho.ts",
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",

@@ -21,6 +21,8 @@ from droneteam.missions.planning import (
     plan_mission,
     stored_geozones,
 )
+from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
+from droneteam.missions.replay import Replay, ReplayEvent
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
     get_sortie,
@@ -54,6 +56,8 @@ __all__ = [
     "MissionView",
     "OnboardLogView",
     "RegisteredFlight",
+    "Replay",
+    "ReplayEvent",
     "SortieLog",
     "SortieView",
     "SurveyParams",
@@ -77,6 +81,10 @@ __all__ = [
     "record_sortie",
     "register_flight",
     "sign_arming",
+    "sortie_log",
+    "sortie_replay",
+    "sortie_report",
+    "sortie_track",
     "stored_geozones",
     "update_live_states",
 ]

@@ -112,6 +112,7 @@ def _from_calendar(
     jumps = tuple(
         (_utc(samples[step].received_s), round(float(zero_s[step] - zero_s[step - 1]), 3))
         for step in steps.tolist()
+        if samples[step].boot_s >= samples[step - 1].boot_s  # else it restarted: no jump
     )
     settled = zero_s[steps[-1] :] if len(steps) else zero_s
     middle_s = float(np.median(settled))

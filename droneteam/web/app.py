@@ -22,6 +22,7 @@ from droneteam.web.api import missions as api_missions
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import session as api_session
+from droneteam.web.api import sorties as api_sorties
 from droneteam.web.api import surface as api_surface
 from droneteam.web.api import uploads as api_uploads
 from droneteam.web.assets import island
@@ -53,6 +54,7 @@ from droneteam.web.views import (
     registry,
     requests,
     scenes,
+    sorties,
     statistics,
     uploads,
     whatif,
@@ -70,6 +72,7 @@ PAGES = (
     requests.bp,
     board.bp,
     missions.bp,
+    sorties.bp,
     live.bp,
     alerts.bp,
     scenes.bp,
@@ -93,6 +96,7 @@ API = (
     api_requests.bp,
     api_board.bp,
     api_missions.bp,
+    api_sorties.bp,
     api_live.bp,
     api_scenes.bp,
     api_uploads.bp,

@@ -179,7 +179,8 @@ def test_an_interrupted_fetch_keeps_what_came_and_goes_on_with_it(tmp_path: Path
     card, notes = Card([NEW], down=Line(loss=0.2, seed=8)), list[str]()
     first = a_fetcher(card, tmp_path / "a.bin", notes)
     first.start(card.now_s)
-    drive(card, first, 8)
+    while not (tmp_path / "a.bin.part").exists():
+        drive(card, first, 1)
     stopped = first.finish()
     assert isinstance(stopped, Failed)
     assert stopped.name == "log-interrupted"

@@ -219,6 +219,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         mission = service.get_mission(session, me, mission_id)
         asked = fleet.get_request(session, me, mission.request_id, now())
         cleared = service.clearance(session, me, mission_id, now())
+        flown = [row for row in service.list_sorties(session, me) if row.mission_id == mission_id]
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
@@ -226,6 +227,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         asked=asked,
         worst=worst,
         cleared=cleared,
+        sorties=flown,
         waypoints=waypoints(mission),
         island_data=map_data(mission),
         formats=list(WRITERS),
