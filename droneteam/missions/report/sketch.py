@@ -100,10 +100,12 @@ def chart(
     *,
     limits: Sequence[float] = (),
     y_top: float | None = None,
+    decimal: str = ".",
 ) -> Chart:
     """A line of y over x, both (n,); NaN in y makes a gap; limits : of y, drawn across.
 
-    y_top : the axis' upper end, None for a round number above everything.
+    y_top : the axis' upper end, None for a round number above everything; decimal : the sign
+    between whole and parts.
     """
     known = np.isfinite(y)
     left = float(x.min()) if len(x) else 0.0
@@ -141,8 +143,8 @@ def chart(
             for part in _runs(known)
         ),
         limits=tuple(down(limit) for limit in limits),
-        x_ticks=tuple((across(mark), f"{mark:g}") for mark in x_marks),
-        y_ticks=tuple((down(mark), f"{mark:g}") for mark in y_marks),
+        x_ticks=tuple((across(mark), f"{mark:g}".replace(".", decimal)) for mark in x_marks),
+        y_ticks=tuple((down(mark), f"{mark:g}".replace(".", decimal)) for mark in y_marks),
     )
 
 

@@ -90,7 +90,7 @@ def report_data(facts: SortieFacts, language: str) -> dict[str, Any]:
         "date": [day.year, day.month, day.day],
         "facts": _facts(facts, t, language),
         "map": _map(facts),
-        "charts": [asdict(one) for one in _charts(facts, t)],
+        "charts": [asdict(one) for one in _charts(facts, t, language)],
         "events": [_event(event, t) for event in shown],
         "more_events": len([e for e in facts.events if e.kind != "check"]) - len(shown),
         "logs": _logs(sortie, t),
@@ -148,8 +148,8 @@ def _map(facts: SortieFacts) -> dict[str, Any] | None:
     return {**asdict(drawn), "scale": f"1:{round(drawn.scale):d}"}
 
 
-def _charts(facts: SortieFacts, t: Mapping[str, str]) -> list[Chart]:
-    log = facts.log
+def _charts(facts: SortieFacts, t: Mapping[str, str], language: str) -> list[Chart]:
+    log, decimal = facts.log, "." if language == "en" else ","
     shown = replay(log, samples=_CHART_POINTS)
     minutes = np.array(shown.t_s) / 60.0
     heights = np.array(shown.alt_home_m)
@@ -161,7 +161,7 @@ def _charts(facts: SortieFacts, t: Mapping[str, str]) -> list[Chart]:
         (t["link"], minutes, 100.0 * _array(shown.lost), (), 100.0),
     ]
     return [
-        chart(title, _in_words(title, y), x, y, limits=bounds, y_top=top)
+        chart(title, _in_words(title, y), x, y, limits=bounds, y_top=top, decimal=decimal)
         for title, x, y, bounds, top in parts
     ]
 

@@ -1,0 +1,172 @@
+"""A flown sortie in the pages: played back, in tables, as a report, for other programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from droneteam import db
+from droneteam.missions import service as missions
+from droneteam.missions.flight_state import Ending
+from droneteam.missions.logstore import StoredLog
+from droneteam.missions.runner import SortieResult
+from droneteam.missions.sorties import record_sortie
+from droneteam.missions.views import SortieView
+from tests.missions import flown
+from tests.web import worlds
+from tests.web.conftest import NOW, Site
+
+FORMATS = ("csv", "geojson", "kml", "gpx")
+
+
+def record(site: Site, packets: bytes, *, onboard: bool = True) -> SortieView:
+    """A sortie of a planned mission with these packets as its log."""
+    worlds.ask(site)
+    worlds.publish(site)
+    mission = worlds.plan_mission(site)
+    folder = site.settings.blob_dir("logs")
+    tlog, journal = folder / "mission-1.tlog", folder / "mission-1.journal.jsonl"
+    tlog.write_bytes(packets)
+    lines = [
+        {"at": entry.at.isoformat(), "kind": entry.kind, "detail": entry.detail}
+        for entry in flown.journal()
+    ]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = SortieResult(
+        mission.id, mission.drone_id, Ending.RETURNED, "the pilot asked to return",
+        NOW, NOW, tlog, journal, 1, _stored(folder) if onboard else None,
+    )  # fmt: skip
+    with db.session_scope(site.engine) as session:
+        return record_sortie(session, site.actor("pilot"), result, site.settings.data_dir, NOW)
+
+
+def _stored(folder: Path) -> StoredLog:
+    path, data = folder / "mission-1.bin", flown.onboard_log()
+    path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    return StoredLog(path, digest, len(data), "LOG_DATA", "1", checked=False)
+
+
+@pytest.fixture
+def sortie(site: Site) -> SortieView:
+    return record(site, flown.packet_log())
+
+
+def island(page: str) -> dict[str, object]:
+    found = re.search(r'id="replay-data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, object] = json.loads(found[1])
+    return data
+
+
+@pytest.mark.parametrize("language", ["nl", "fr", "en"])
+def test_the_page_tells_the_sortie_without_the_island(
+    site: Site, sortie: SortieView, language: str
+) -> None:
+    page = site.client("pilot", language).get(f"/sorties/{sortie.id}").text
+    assert "the pilot asked to return" in page
+    assert sortie.log_sha256 in page
+    assert sortie.onboard_log is not None
+    assert sortie.onboard_log.sha256 in page
+    assert "Arming motors" in page
+    rows = re.findall(r"<td>(AUTO|STABILIZE|GUIDED)</td>", page)
+    assert 20 <= len(rows) <= 61
+    assert "style=" not in page.split("<main", 1)[1]
+
+
+def test_the_island_is_told_where_to_ask_and_gets_the_time_line(
+    site: Site, sortie: SortieView
+) -> None:
+    client = site.client("pilot")
+    data = island(client.get(f"/sorties/{sortie.id}").text)
+    played = client.get(str(data["url"])).json
+    lengths = {len(played[name]) for name in ("t_s", "lat_deg", "roll_deg", "battery_pct", "lost")}
+    assert len(lengths) == 1
+    assert len(played["photos"]) == len(flown._bench().shots)
+    assert {event["source"] for event in played["events"]} == {"vehicle", "controller"}
+
+
+def test_the_time_line_is_as_fine_as_asked_and_never_finer_than_the_bound(
+    site: Site, sortie: SortieView
+) -> None:
+    client = site.client("auditor")
+    url = f"/api/v1/sorties/{sortie.id}/replay"
+    assert len(client.get(url, query_string={"samples": 10}).json["t_s"]) == 10
+    for samples in (1, 5001, "many"):
+        assert client.get(url, query_string={"samples": samples}).status_code == 422
+
+
+def test_a_log_cut_in_mid_packet_is_played_as_far_as_it_goes_and_says_so(site: Site) -> None:
+    whole = flown.packet_log()
+    sortie = record(site, whole[: len(whole) // 2 + 5], onboard=False)
+    page = site.client("pilot").get(f"/sorties/{sortie.id}").text
+    assert "The log is not whole" in page
+    assert "cut in mid-packet" in page
+    assert "not fetched" in page
+    played = site.client("pilot").get(str(island(page)["url"])).json
+    assert not played["complete"]
+    assert len(played["t_s"]) > 50
+    assert site.client("pilot").get(f"/sorties/{sortie.id}/onboard.bin").status_code == 404
+
+
+def test_a_log_in_which_nothing_was_heard_leaves_the_row(site: Site) -> None:
+    sortie = record(site, b"", onboard=False)
+    page = site.client("pilot").get(f"/sorties/{sortie.id}")
+    assert page.status_code == 200
+    assert "This sortie cannot be played back" in page.text
+    assert "replay-data" not in page.text
+
+
+@pytest.mark.parametrize("language", ["nl", "fr", "en"])
+def test_the_report_is_a_pdf_and_the_same_each_time(
+    site: Site, sortie: SortieView, language: str
+) -> None:
+    client = site.client("manager", language)
+    answers = [client.get(f"/sorties/{sortie.id}/report.pdf") for _ in range(2)]
+    assert answers[0].mimetype == "application/pdf"
+    assert answers[0].data[:5] == b"%PDF-"
+    assert answers[0].data == answers[1].data
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_track_is_taken_away_in_every_format(site: Site, sortie: SortieView, kind: str) -> None:
+    answer = site.client("pilot").get(f"/sorties/{sortie.id}/track.{kind}")
+    assert answer.status_code == 200
+    assert f'filename="sortie-{sortie.id}.{kind}"' in answer.headers["Content-Disposition"]
+    assert len(answer.data) > 1000
+
+
+def test_other_formats_and_other_sorties_are_not_there(site: Site, sortie: SortieView) -> None:
+    client = site.client("pilot")
+    assert client.get(f"/sorties/{sortie.id}/track.exe").status_code == 404
+    assert client.get("/sorties/999/track.csv").status_code == 404
+    assert client.get("/api/v1/sorties/999/replay").status_code == 404
+
+
+def test_the_onboard_log_comes_as_it_was_fetched(site: Site, sortie: SortieView) -> None:
+    answer = site.client("investigator").get(f"/sorties/{sortie.id}/onboard.bin")
+    assert answer.data == flown.onboard_log()
+
+
+def test_the_missions_page_leads_to_its_sorties(site: Site, sortie: SortieView) -> None:
+    page = site.client("pilot").get(f"/missions/{sortie.mission_id}").text
+    assert f'href="/sorties/{sortie.id}"' in page
+
+
+def test_the_row_holds_the_logs_times_and_the_photos_of_both_logs(
+    site: Site, sortie: SortieView
+) -> None:
+    with db.read_scope(site.engine) as session:
+        found = missions.get_sortie(session, site.actor("pilot"), sortie.id, site.settings.data_dir)
+    log = found.onboard_log
+    assert log is not None
+    assert log.began_at is not None
+    assert log.ended_at is not None
+    assert found.took_off_at is not None
+    assert log.began_at < found.took_off_at < log.ended_at
+    assert log.note == ""
+    assert [t.index for t in found.triggers] == [shot.index for shot in flown._bench().shots]
