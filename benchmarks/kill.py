@@ -48,7 +48,7 @@ LONGEST_S = 9.0
 REST_LIMIT_S = 60.0
 ALLOWED_MS = 100.0
 SHORT = SurveyParams(
-    gsd_m=0.010, crosshatch=False, orbit=False, forward_overlap=0.6, side_overlap=0.5
+    gsd_m=0.010, crosshatch=False, orbit=False, forward_overlap=0.7, side_overlap=0.6
 )
 _STAMP = struct.Struct("<Q")
 
