@@ -27,7 +27,11 @@ SAVE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class StoredLog:
-    """A whole onboard log on disk and where it came from."""
+    """A whole onboard log on disk and where it came from.
+
+    listed_bytes : the size that the vehicle's list told; checked : whether the vehicle's own
+    checksum was compared.
+    """
 
     path: Path
     sha256: str
@@ -35,6 +39,7 @@ class StoredLog:
     source: str
     name: str
     checked: bool
+    listed_bytes: int = 0
 
 
 class PartFile:
@@ -103,8 +108,15 @@ class PartFile:
             return Failed("log-checksum", detail)
         self._part.replace(self.path)
         self._note.unlink(missing_ok=True)
-        checked = got.crc32 is not None
-        return StoredLog(self.path, sha256, got.size_bytes, got.log.source, got.log.name, checked)
+        return StoredLog(
+            path=self.path,
+            sha256=sha256,
+            size_bytes=got.size_bytes,
+            source=got.log.source,
+            name=got.log.name,
+            checked=got.crc32 is not None,
+            listed_bytes=got.log.size_bytes,
+        )
 
     def close(self) -> None:
         """Close the file; what is noted stays."""

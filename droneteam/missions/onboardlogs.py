@@ -54,7 +54,7 @@ def keep_onboard_log(
         began_at=log.began_at,
         ended_at=log.ended_at,
         uncertainty_s=None if log.time is None else log.time.uncertainty_s,
-        note=_note(sortie, log),
+        note=_note(sortie, stored, log),
     )
     session.add(row)
     session.flush()
@@ -153,9 +153,11 @@ def _row(session: Session, sortie_id: int) -> models.OnboardLogRow | None:
     return session.scalar(query)
 
 
-def _note(sortie: models.SortieRow, log: OnboardLog) -> str:
+def _note(sortie: models.SortieRow, stored: StoredLog, log: OnboardLog) -> str:
     """What is odd about a log: a newest log may be an older flight's."""
     notes = [log.note] if log.note else []
+    if stored.size_bytes < stored.listed_bytes:
+        notes.append(f"it ended {stored.listed_bytes - stored.size_bytes} bytes early")
     began, ended = log.began_at, log.ended_at
     if began is None or ended is None:
         notes.append("the log holds no calendar time")

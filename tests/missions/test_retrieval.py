@@ -102,7 +102,13 @@ def test_what_was_written_and_noted_is_known_to_the_next_process(tmp_path: Path)
     again.write(CHOSEN, (Piece(4, b"efghij"),), ((0, 10),), 5.0)
     stored = again.finish(Retrieved(CHOSEN, 10, vehicle_crc32(b"abcdefghij")))
     assert stored == StoredLog(
-        path, hashlib.sha256(b"abcdefghij").hexdigest(), 10, "MAVFTP", "x", checked=True
+        path,
+        hashlib.sha256(b"abcdefghij").hexdigest(),
+        10,
+        "MAVFTP",
+        "x",
+        checked=True,
+        listed_bytes=10,
     )
     assert path.read_bytes() == b"abcdefghij"
     assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
