@@ -41,8 +41,6 @@ from tests.missions.conftest import PLACE, SCENE
 from tests.missions.simulator import Simulator, simulator
 
 SPEEDUP = 20.0
-TOGETHER = 4
-"""Vehicles in one simulator; each has a controller and a moment of its own."""
 LONGEST_S = 9.0
 """A sortie takes about 8 s at this speed-up."""
 REST_LIMIT_S = 60.0
@@ -161,13 +159,13 @@ def one_trial(sim: Simulator, number: int, folder: Path, rng: random.Random) -> 
     return Trial(after_s, phase, at_once, safe, readable, packets, ms, label, commanded)
 
 
-def batch(seed: int) -> list[Trial]:
+def batch(seed: int, vehicles: int) -> list[Trial]:
     """Trials on the vehicles of one simulator, one after the other."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with simulator(folder, drones=TOGETHER, speedup=SPEEDUP) as sim:
-            return [one_trial(sim, n, folder, rng) for n in range(1, TOGETHER + 1)]
+        with simulator(folder, drones=vehicles, speedup=SPEEDUP) as sim:
+            return [one_trial(sim, n, folder, rng) for n in range(1, vehicles + 1)]
 
 
 def report(trials: list[Trial]) -> str:
@@ -193,13 +191,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--vehicles", type=int, default=4, help="of each simulator, one by one")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="begin no batch after this")
     parser.add_argument("--out", type=Path, help="append one JSON line per trial")
     args = parser.parse_args()
     trials: list[Trial] = []
     started_s = time.monotonic()
     while len(trials) < args.trials and time.monotonic() - started_s < args.limit_s:
-        found = batch(args.seed * 1000 + len(trials))
+        found = batch(args.seed * 1000 + len(trials), args.vehicles)
         trials += found
         if args.out is not None:
             with args.out.open("a") as file:

@@ -149,10 +149,16 @@ class _Sources:
             missions.sortie_log(sortie)
         except DecodeError:
             return  # nothing was ever heard: the sortie's record says so
+        bound = photogrammetry.photos_bound(self.session, self.actor, sortie.id)
         for language in LANGUAGES:
             path = self.scratch / f"sortie-{sortie.id}-{language}.pdf"
             made = missions.sortie_report(
-                self.session, self.actor, sortie.id, folder, language=language
+                self.session,
+                self.actor,
+                sortie.id,
+                folder,
+                language=language,
+                photos_bound=bound,
             )
             path.write_bytes(made)
             facts = {"language": language}

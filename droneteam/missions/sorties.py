@@ -53,12 +53,13 @@ def record_sortie(
     mission = mission_row(session, actor, result.mission_id)
     onboard = read_stored(result.onboard_log)
     log = _log_or_none(result, mission.drone_name, onboard)
+    ending, reason = _as_the_log_tells(result, log)
     row = models.SortieRow(
         organisation_id=mission.organisation_id,
         mission_id=mission.id,
         drone_id=mission.drone_id,
-        ending=result.ending.value,
-        reason=result.reason,
+        ending=ending.value,
+        reason=reason,
         started_at=result.started_at,
         ended_at=result.ended_at,
         took_off_at=log.took_off_at if log else None,
@@ -82,13 +83,20 @@ def record_sortie(
             )
             session.add(line)
     _log_flight(session, actor, mission, row, now)
-    _settle_mission(session, actor, mission, result.ending, now)
+    _settle_mission(session, actor, mission, ending, now)
     facts = {"ending": row.ending, "photos": len(row.triggers), "log_sha256": row.log_sha256}
     audit.append(
         session, actor, action="sortie.record", subject=f"sortie:{row.id}", facts=facts, at=now
     )
     session.flush()
     return _sortie_view(session, row, data_dir)
+
+
+def _as_the_log_tells(result: SortieResult, log: SortieLog | None) -> tuple[Ending, str]:
+    """How it ended and why: a controller that came back after the landing saw no flight."""
+    if result.ending is Ending.REFUSED and log is not None and log.took_off_at is not None:
+        return Ending.RETURNED, f"landed while no controller watched; {result.reason}"
+    return result.ending, result.reason
 
 
 def _log_flight(

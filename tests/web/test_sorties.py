@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from droneteam import db
+from droneteam.evidence import gather
 from droneteam.missions import service as missions
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.logstore import StoredLog
@@ -23,7 +25,14 @@ from tests.web.conftest import NOW, Site
 FORMATS = ("csv", "geojson", "kml", "gpx")
 
 
-def record(site: Site, packets: bytes, *, onboard: bool = True) -> SortieView:
+def record(
+    site: Site,
+    packets: bytes,
+    *,
+    onboard: bool = True,
+    ending: Ending = Ending.RETURNED,
+    reason: str = "the pilot asked to return",
+) -> SortieView:
     """A sortie of a planned mission with these packets as its log."""
     worlds.ask(site)
     worlds.publish(site)
@@ -37,7 +46,7 @@ def record(site: Site, packets: bytes, *, onboard: bool = True) -> SortieView:
     ]
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = SortieResult(
-        mission.id, mission.drone_id, Ending.RETURNED, "the pilot asked to return",
+        mission.id, mission.drone_id, ending, reason,
         NOW, NOW, tlog, journal, 1, _stored(folder) if onboard else None,
     )  # fmt: skip
     with db.session_scope(site.engine) as session:
@@ -170,3 +179,32 @@ def test_the_row_holds_the_logs_times_and_the_photos_of_both_logs(
     assert log.began_at < found.took_off_at < log.ended_at
     assert log.note == ""
     assert [t.index for t in found.triggers] == [shot.index for shot in flown._bench().shots]
+
+
+def test_a_flight_that_ended_while_the_controller_was_away_is_told_by_its_log(site: Site) -> None:
+    reason = "this sortie was armed before the restart: it needs a new approval to fly again"
+    sortie = record(site, flown.packet_log(), ending=Ending.REFUSED, reason=reason)
+    assert sortie.ending == "returned"
+    assert sortie.reason == f"landed while no controller watched; {reason}"
+
+
+def test_a_sortie_that_never_flew_stays_refused(site: Site) -> None:
+    sortie = record(site, flown.packet_log()[:4000], onboard=False, ending=Ending.REFUSED)
+    assert (sortie.ending, sortie.took_off_at) == ("refused", None)
+
+
+def test_everything_of_a_sortie_goes_into_its_case_once(site: Site, sortie: SortieView) -> None:
+    me = site.actor("coordinator")
+    with db.session_scope(site.engine) as session:
+        mission = missions.get_mission(session, me, sortie.mission_id)
+        case = gather.open_request_case(session, me, mission.request_id, NOW)
+        first = gather.gather_request(session, me, case.id, site.settings, NOW)
+        again = gather.gather_request(session, me, case.id, site.settings, NOW)
+    kinds = Counter(item.kind for item in first)
+    assert kinds["flight log"] == kinds["onboard log"] == kinds["controller journal"] == 1
+    assert kinds["sortie report"] == 3
+    assert kinds["track"] == 1
+    assert sortie.onboard_log is not None
+    (log,) = [item for item in first if item.kind == "onboard log"]
+    assert log.sha256 == sortie.onboard_log.sha256
+    assert [item.sha256 for item in again] == [item.sha256 for item in first]

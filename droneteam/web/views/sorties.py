@@ -14,6 +14,7 @@ from droneteam.missions import service
 from droneteam.missions.formats.track import TRACK_WRITERS
 from droneteam.missions.replay import Replay, ReplayEvent
 from droneteam.missions.views import SortieView
+from droneteam.photogrammetry import service as photogrammetry
 from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, reading
@@ -59,7 +60,13 @@ def report(sortie_id: int) -> Response:
         sortie = service.get_sortie(session, me, sortie_id, data_dir)
         more = alerts_during(session, sortie)
         made = service.sortie_report(
-            session, me, sortie_id, data_dir, language=language(), more=more
+            session,
+            me,
+            sortie_id,
+            data_dir,
+            language=language(),
+            more=more,
+            photos_bound=photogrammetry.photos_bound(session, me, sortie_id),
         )
     return _file(made, "application/pdf", f"sortie-{sortie_id}.pdf")
 
