@@ -85,13 +85,8 @@ def channels_of(
     """The series; received_s, boot_s : of the track's samples; zero_s : the clock at take-off."""
     received = np.array(received_s, dtype=np.float64)
     t_s = np.array(boot_s, dtype=np.float64) - zero_s
-    attitude = np.array(
-        [
-            (one.boot_s - zero_s, one.roll_deg, one.pitch_deg, one.yaw_deg)
-            for one in samples.attitudes
-        ],
-        dtype=np.float64,
-    ).reshape(-1, 4)
+    angles = [(one.boot_s, one.roll_deg, one.pitch_deg, one.yaw_deg) for one in samples.attitudes]
+    attitude = np.array(angles, dtype=np.float64).reshape(-1, 4)
     battery = np.array(samples.battery, dtype=np.float64).reshape(-1, 3)
     link = _link(samples.link)
     return Channels(

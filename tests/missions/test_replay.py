@@ -85,7 +85,20 @@ def test_photos_modes_and_heights_lie_where_they_were_flown() -> None:
     names = [name for _, name in found.modes]
     assert (names[0], names[-1]) == ("STABILIZE", "AUTO")
     assert all(0.0 <= one <= 100.0 for one in found.battery_pct if one is not None)
-    assert max(abs(one) for one in found.pitch_deg if one is not None) > 2.0
+    pitched = [one for one in found.pitch_deg if one is not None]
+    assert min(pitched) == pytest.approx(float(log().channels.pitch_deg.min()), abs=1.5)
+    assert max(pitched) == pytest.approx(float(log().channels.pitch_deg.max()), abs=1.5)
+
+
+def test_attitude_lies_on_the_same_time_line_as_the_track() -> None:
+    """A multicopter that speeds up northwards or eastwards pitches its nose down first."""
+    found, channels = played(5000), log().channels
+    assert channels.attitude_t_s[0] == pytest.approx(found.t_s[0], abs=0.5)
+    assert channels.attitude_t_s[-1] == pytest.approx(found.t_s[-1], abs=0.5)
+    speed, t_s = np.array(found.speed_mps), np.array(found.t_s)
+    rising = t_s[int(np.argmax(np.diff(speed)))]
+    near = np.abs(channels.attitude_t_s - rising) < 1.0
+    assert float(channels.pitch_deg[near].min()) < -2.0
 
 
 def test_the_controllers_notes_stand_on_the_vehicles_time_line_in_spite_of_its_clock() -> None:
