@@ -7,6 +7,7 @@ disk: samples for the live map go to a callback that must not block.
 
 from __future__ import annotations
 
+import logging
 import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from droneteam.missions.runner import Clocks, Runner, SortieOrder, SortieResult
 from droneteam.missions.signing import Signer
 from droneteam.missions.timesync import ClockWatch
 from droneteam.missions.tlog import TlogWriter
+
+log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.25
 """Time between samples for the live map."""
@@ -50,7 +53,7 @@ class FlightDeck:
         selector = selectors.DefaultSelector()
         try:
             self._runners = [self._runner(sortie, timing) for sortie in self.sorties]
-            self._loop(selector, tick_s)
+            self._loop_or_stop(selector, tick_s)
             results = [runner.conclude() for runner in self._runners]
             return tuple(result for result in results if result is not None)
         finally:
@@ -71,6 +74,15 @@ class FlightDeck:
             started_at=self.clocks.utc_now(),
             clock=ClockWatch(scale=self.time_scale),
         )
+
+    def _loop_or_stop(self, selector: selectors.BaseSelector, tick_s: float) -> None:
+        """The loop; who stops it while only logs are on their way keeps the sorties."""
+        try:
+            self._loop(selector, tick_s)
+        except KeyboardInterrupt:
+            if any(runner.result is None for runner in self._runners):
+                raise
+            log.info("stopped while fetching logs; `droneteam logs` goes on with them")
 
     def _loop(self, selector: selectors.BaseSelector, tick_s: float) -> None:
         next_tick_s = self.clocks.monotonic_s()

@@ -6,17 +6,22 @@ import hashlib
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from droneteam import db
+from droneteam.errors import NotAllowed, NotFound
 from droneteam.evidence import gather
+from droneteam.missions import onboardlogs
 from droneteam.missions import service as missions
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.logstore import StoredLog
 from droneteam.missions.runner import SortieResult
 from droneteam.missions.sorties import record_sortie
+from droneteam.missions.tlog import TlogReader
 from droneteam.missions.views import SortieView
 from tests.missions import flown
 from tests.web import worlds
@@ -203,3 +208,50 @@ def test_everything_of_a_sortie_goes_into_its_case_once(site: Site, sortie: Sort
     (log,) = [item for item in first if item.kind == "onboard log"]
     assert log.sha256 == sortie.onboard_log.sha256
     assert [item.sha256 for item in again] == [item.sha256 for item in first]
+
+
+def without_photos(packets: bytes) -> bytes:
+    """The log as it is when the link lost every CAMERA_FEEDBACK."""
+    records = TlogReader(packets).records()
+    return b"".join(
+        int(one.at.timestamp() * 1e6).to_bytes(8, "big") + one.frame.raw
+        for one in records
+        if one.frame.message_id != 180
+    )
+
+
+def test_a_log_that_is_fetched_later_brings_the_photos_that_the_radio_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sortie = record(site, without_photos(flown.packet_log()), onboard=False)
+    assert (sortie.triggers, sortie.onboard_log) == ((), None)
+
+    def fetched(_address: object, path: Path, *_args: object, **_more: object) -> StoredLog:
+        return _stored(path.parent)
+
+    monkeypatch.setattr(onboardlogs, "fetch_log", fetched)
+    call = (site.engine, site.settings, site.actor("pilot"), sortie.id, "tcp:127.0.0.1:9")
+    view = missions.fetch_onboard_log(*call)
+    assert isinstance(view, missions.OnboardLogView)
+    assert missions.fetch_onboard_log(*call) == replace(view, fetched_at=ANY)
+    with db.read_scope(site.engine) as session:
+        found = missions.get_sortie(session, site.actor("pilot"), sortie.id, site.settings.data_dir)
+    shots = flown._bench().shots
+    assert [trigger.index for trigger in found.triggers] == [shot.index for shot in shots]
+    for trigger, shot in zip(found.triggers, shots, strict=True):
+        assert trigger.pitch_deg == pytest.approx(shot.pitch_deg, abs=1.0)  # the gimbal's
+        assert abs((trigger.at - shot.at).total_seconds()) < 0.01
+
+
+def test_only_pilots_and_coordinators_fetch_and_only_what_they_may_see(
+    site: Site, sortie: SortieView
+) -> None:
+    for login in ("auditor", "manager"):
+        with pytest.raises(NotAllowed):
+            missions.fetch_onboard_log(
+                site.engine, site.settings, site.actor(login), sortie.id, "tcp:127.0.0.1:9"
+            )
+    with pytest.raises(NotFound):
+        missions.fetch_onboard_log(
+            site.engine, site.settings, site.actor("pilot"), 999, "tcp:127.0.0.1:9"
+        )
