@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,7 +69,7 @@ def append(
     subject: str,
     at: datetime,
     reason: str | None = None,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> EntryView:
     """The entry that now ends the chain.
 
@@ -85,7 +86,7 @@ def append(
         action=action,
         subject=subject,
         reason=reason,
-        facts=json.loads(json.dumps(facts or {}, default=str)),
+        facts=json.loads(json.dumps(dict(facts or {}), default=str)),
         previous_hash=session.scalar(last) or GENESIS_HASH,
     )
     row.hash = entry_hash(row)
@@ -139,6 +140,16 @@ def entries(
     if before_id is not None:
         query = query.where(AuditEntry.id < before_id)
     return [_view(row) for row in session.scalars(query)]
+
+
+def last_at(session: Session, actor: Actor, *, action: str, subject: str) -> datetime | None:
+    """When the actor last did that to the subject, or None."""
+    query = select(func.max(AuditEntry.at)).where(
+        AuditEntry.subject == subject,
+        AuditEntry.action == action,
+        AuditEntry.user_id == (actor.user_id or None),
+    )
+    return session.scalar(query)
 
 
 def count(session: Session) -> int:

@@ -16,6 +16,20 @@ LEASE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """The OpenID Connect provider that people may sign in with.
+
+    claim : which claim of the ID token is the login here; name : what the button says.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    claim: str = "preferred_username"
+    name: str = "Single sign-on"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where things are and how the parts reach each other.
 
@@ -24,6 +38,7 @@ class Settings:
     secret_key : signs sessions and tokens; made once and kept in data_dir when not given.
     lease_s : how long a silent worker keeps its job.
     dask : address of a Dask scheduler that scenes are built on; None builds on this machine.
+    oidc : the provider of single sign-on; None signs in by password only.
     """
 
     data_dir: Path
@@ -36,6 +51,7 @@ class Settings:
     lease_s: float = LEASE_S
     log_level: str = "INFO"
     dask: str | None = None
+    oidc: OidcSettings | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -58,6 +74,7 @@ class Settings:
             time_zone=env.get("DRONETEAM_TIME_ZONE", "Europe/Brussels"),
             log_level=env.get("DRONETEAM_LOG", "INFO").upper(),
             dask=env.get("DRONETEAM_DASK") or None,
+            oidc=_oidc(env),
         )
 
     def blob_dir(self, kind: str) -> Path:
@@ -65,6 +82,33 @@ class Settings:
         path = self.data_dir / kind
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _oidc(env: Mapping[str, str]) -> OidcSettings | None:
+    """The provider that DRONETEAM_OIDC_* name, all of them or none."""
+    issuer = env.get("DRONETEAM_OIDC_ISSUER", "").rstrip("/")
+    if not issuer:
+        return None
+    if not issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        raise SetupError(f"DRONETEAM_OIDC_ISSUER={issuer!r} is not an https address")
+    client_id = env.get("DRONETEAM_OIDC_CLIENT_ID", "")
+    secret_path = env.get("DRONETEAM_OIDC_SECRET_FILE", "")
+    if not client_id or not secret_path:
+        raise SetupError(
+            "DRONETEAM_OIDC_ISSUER also needs DRONETEAM_OIDC_CLIENT_ID and "
+            "DRONETEAM_OIDC_SECRET_FILE, a file with the client's secret"
+        )
+    try:
+        secret = Path(secret_path).read_text().strip()
+    except OSError as error:
+        raise SetupError(f"DRONETEAM_OIDC_SECRET_FILE={secret_path}: {error.strerror}") from error
+    return OidcSettings(
+        issuer,
+        client_id,
+        secret,
+        env.get("DRONETEAM_OIDC_CLAIM") or "preferred_username",
+        env.get("DRONETEAM_OIDC_NAME") or "Single sign-on",
+    )
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from droneteam import db, jobs, schema
+from droneteam.commands.tell import tell_loop, tell_once
 from droneteam.commands.watch import watch_loop, watch_once
 from droneteam.detection import retention
 from droneteam.photogrammetry import service as photogrammetry
@@ -33,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     schema.require_current(engine)
     if args.once:
         watch_once(engine, datetime.now(UTC))
+        tell_once(engine, settings.secret_key, lambda: datetime.now(UTC))
         while jobs.run_once(engine, settings, HANDLERS):
             pass
         return 0
@@ -46,11 +48,18 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    watcher = threading.Thread(target=watch_loop, args=(engine, stop), name="watch", daemon=True)
-    watcher.start()
+    helpers = [
+        threading.Thread(target=watch_loop, args=(engine, stop), name="watch", daemon=True),
+        threading.Thread(
+            target=tell_loop, args=(engine, settings.secret_key, stop), name="tell", daemon=True
+        ),
+    ]
+    for helper in helpers:
+        helper.start()
     try:
         jobs.work_loop(engine, settings, HANDLERS, stop)
     finally:
         stop.set()
-        watcher.join()
+        for helper in helpers:
+            helper.join()
     return 0

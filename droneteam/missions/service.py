@@ -19,6 +19,7 @@ from droneteam.missions.planning import (
     list_missions,
     load_geozones,
     plan_mission,
+    preview_mission,
     stored_geozones,
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
@@ -36,6 +37,7 @@ from droneteam.missions.sorties import (
 )
 from droneteam.missions.views import (
     ChecklistItem,
+    MissionPreview,
     MissionSpec,
     MissionState,
     MissionView,
@@ -51,6 +53,7 @@ __all__ = [
     "LiveState",
     "MissionLink",
     "MissionPlan",
+    "MissionPreview",
     "MissionSpec",
     "MissionState",
     "MissionView",
@@ -77,6 +80,7 @@ __all__ = [
     "load_geozones",
     "own_uas_ids",
     "plan_mission",
+    "preview_mission",
     "read_sortie",
     "record_sortie",
     "register_flight",

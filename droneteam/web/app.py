@@ -25,8 +25,9 @@ from droneteam.web.api import session as api_session
 from droneteam.web.api import sorties as api_sorties
 from droneteam.web.api import surface as api_surface
 from droneteam.web.api import uploads as api_uploads
+from droneteam.web.api import webhooks as api_webhooks
 from droneteam.web.assets import island
-from droneteam.web.context import EXTENSION, Context, now, signed_in, utc_now
+from droneteam.web.context import EXTENSION, Context, context, now, signed_in, utc_now
 from droneteam.web.failures import init_failures
 from droneteam.web.gate import init_gate
 from droneteam.web.headers import init_headers
@@ -51,15 +52,20 @@ from droneteam.web.views import (
     measurements,
     missions,
     people,
+    planner,
     registry,
     requests,
+    scene_documents,
     scenes,
+    single_signon,
     sorties,
     statistics,
     uploads,
+    webhooks,
     whatif,
 )
 from droneteam.web.views.account import THEME_COOKIE, THEMES
+from droneteam.web.views.single_signon import init_single_signon
 from droneteam.web.words import init_words
 
 MAX_FORM_BYTES = 2_000_000
@@ -69,13 +75,16 @@ SESSION_LIFETIME = timedelta(hours=12)
 PAGES = (
     home.bp,
     account.bp,
+    single_signon.bp,
     requests.bp,
     board.bp,
     missions.bp,
     sorties.bp,
+    planner.bp,
     live.bp,
     alerts.bp,
     scenes.bp,
+    scene_documents.bp,
     uploads.bp,
     marking.bp,
     measurements.bp,
@@ -88,6 +97,7 @@ PAGES = (
     agreement.bp,
     statistics.bp,
     whatif.bp,
+    webhooks.bp,
 )
 
 
@@ -103,6 +113,7 @@ API = (
     api_marking.bp,
     api_surface.bp,
     api_cases.bp,
+    api_webhooks.bp,
 )
 
 
@@ -127,6 +138,7 @@ def create_app(
     init_i18n(app)
     init_failures(app)
     limiter.init_app(app)
+    init_single_signon(app, settings)
     init_gate(app)
     init_words(app)
     _init_templates(app)
@@ -176,8 +188,10 @@ def _init_templates(app: Flask) -> None:
     @app.context_processor
     def common() -> dict[str, Any]:
         theme = request.cookies.get(THEME_COOKIE, "auto")
+        oidc = context().settings.oidc
         return {
             "actor": signed_in(),
+            "directory": oidc.name if oidc else None,
             "lang": language(),
             "languages": LANGUAGE_NAMES,
             "theme": theme if theme in THEMES else "auto",

@@ -34,6 +34,7 @@ _PAGES = (
     ("statistics.index", _l("Figures")),
     ("calendars.index", _l("Calendars")),
     ("people.index", _l("People")),
+    ("webhooks.index", _l("Webhooks")),
     ("audit.index", _l("Audit")),
 )
 

@@ -6,15 +6,11 @@ so that a copy of the database alone signs nobody in.  A code counts once.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 import pyotp
 import segno
-from cryptography.fernet import Fernet, InvalidToken
 
-from droneteam.errors import DroneteamError
-
+PURPOSE = "second factor"
+"""What the secret is sealed for."""
 STEP_S = 30
 _DRIFT_STEPS = 1
 """A phone's clock may be half a minute off."""
@@ -24,28 +20,6 @@ _ISSUER = "droneteam"
 def new_secret() -> str:
     """A fresh secret, in base 32."""
     return pyotp.random_base32()
-
-
-def seal(secret: str, secret_key: str) -> str:
-    """The secret as the database keeps it."""
-    return _box(secret_key).encrypt(secret.encode()).decode()
-
-
-def unseal(sealed: str, secret_key: str) -> str:
-    """The secret from the database.
-
-    Raises
-    ------
-    DroneteamError
-        The installation's secret key has changed: an administrator has to take the factor away.
-    """
-    try:
-        return _box(secret_key).decrypt(sealed.encode()).decode()
-    except InvalidToken:
-        raise DroneteamError(
-            "the second factor cannot be read with this installation's secret key; "
-            "an administrator can take it away on the person's page"
-        ) from None
 
 
 def matching_step(secret: str, code: str, unix_s: float, last_step: int) -> int | None:
@@ -63,8 +37,3 @@ def qr_svg(secret: str, login: str) -> str:
     """The secret as a QR code that authenticators read, as an SVG element."""
     uri = pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=login, issuer_name=_ISSUER)
     return str(segno.make(uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff"))
-
-
-def _box(secret_key: str) -> Fernet:
-    digest = hashlib.sha256(b"droneteam second factor\0" + secret_key.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))

@@ -111,6 +111,8 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /missions/": MISSIONS,
     "GET /missions/new/<id:assignment_id>": PLANNERS,
     "POST /missions/new/<id:assignment_id>": PLANNERS,
+    "POST /missions/new/<id:assignment_id>/preview": PLANNERS,
+    "POST /missions/new/<id:assignment_id>/places": PLANNERS,
     "GET /missions/<id:mission_id>": MISSIONS,
     "POST /missions/<id:mission_id>/approve": PLANNERS,
     "POST /missions/<id:mission_id>/cancel": PLANNERS,
@@ -135,6 +137,9 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /scenes/<id:scene_id>/points.bin": SIGNED_IN,
     "GET /scenes/<id:scene_id>/cloud-<view>.png": SIGNED_IN,
     "GET /scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/report-measured.pdf": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/diagram-measured.pdf": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/diagram-measured.dxf": SIGNED_IN,
     "GET /scenes/new": SCENE_BUILDERS,
     "POST /scenes/new": SCENE_BUILDERS,
     "GET /scenes/<id:scene_id>/photos": SIGNED_IN,
@@ -160,6 +165,15 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /cases/exports/<id:export_id>": CASES,
     "GET /cases/exports/<id:export_id>/bag.zip": CASES,
     "POST /cases/items/<id:item_id>/content": CASES,
+    "GET /webhooks/": roles("administrator"),
+    "POST /webhooks/": roles("administrator"),
+    "POST /webhooks/<id:webhook_id>/test": roles("administrator"),
+    "POST /webhooks/<id:webhook_id>/resume": roles("administrator"),
+    "POST /webhooks/<id:webhook_id>/end": roles("administrator"),
+    "GET /api/v1/webhooks": roles("administrator"),
+    "POST /api/v1/webhooks": roles("administrator"),
+    "POST /api/v1/webhooks/<id:webhook_id>/test": roles("administrator"),
+    "DELETE /api/v1/webhooks/<id:webhook_id>": roles("administrator"),
     "GET /people/": roles("administrator"),
     "POST /people/": roles("administrator"),
     "GET /people/<id:user_id>": roles("administrator"),
@@ -172,6 +186,13 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /audit/check": AUDIT,
     "GET /api/openapi.json": EVERYONE,
     "POST /api/v1/tokens": EVERYONE,
+    "GET /sign-in/directory": EVERYONE,
+    "GET /sign-in/directory/back": EVERYONE,
+    "POST /sign-in/go-on": EVERYONE,
+    "GET /api/v1/sessions": SIGNED_IN,
+    "DELETE /api/v1/sessions/<id:session_id>": SIGNED_IN,
+    "POST /account/programs": SIGNED_IN,
+    "POST /account/sessions/<id:session_id>/end": SIGNED_IN,
     "GET /api/v1/me": SIGNED_IN,
     "GET /api/v1/requests/": SIGNED_IN,
     "POST /api/v1/requests/": ASKERS,
@@ -240,7 +261,7 @@ BODIES = {
     "content": {"reason": "curious"},
 }
 
-ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /api/v1/tokens"}
+ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /sign-in/go-on", "POST /api/v1/tokens"}
 
 
 def routes(site: Site) -> Iterator[tuple[str, str, str, str]]:

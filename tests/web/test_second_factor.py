@@ -12,6 +12,7 @@ import pytest
 
 from droneteam import accounts, audit, db
 from droneteam.errors import DroneteamError
+from droneteam.sealing import unseal
 from droneteam.web import second_factor
 from tests.web.conftest import PASSWORD, Site, csrf_token
 from tests.web.test_sign_in import sign_in
@@ -120,9 +121,9 @@ def test_the_database_holds_no_readable_secret(site: Site) -> None:
         assert row is not None
         sealed = row.second_factor or ""
     assert secret not in sealed
-    assert second_factor.unseal(sealed, site.settings.secret_key) == secret
+    assert unseal(sealed, site.settings.secret_key, second_factor.PURPOSE) == secret
     with pytest.raises(DroneteamError, match="administrator"):
-        second_factor.unseal(sealed, "another key")
+        unseal(sealed, "another key", second_factor.PURPOSE)
 
 
 def test_an_administrator_takes_the_factor_of_a_lost_telephone_away(site: Site) -> None:
