@@ -110,42 +110,52 @@ def chart(
     known = np.isfinite(y)
     left = float(x.min()) if len(x) else 0.0
     right = max(float(x.max()), left + 1e-9) if len(x) else 1.0
-    highest = max([float(y[known].max()) if known.any() else 0.0, *limits, 1e-9])
-    step = round_above(highest / 4.0)
-    top = y_top if y_top is not None else step * math.ceil(highest / step + 1e-9)
-    if y_top is not None:
-        step = y_top / 4.0
     bottom = min(0.0, float(np.floor(y[known].min()))) if known.any() else 0.0
-
-    def across(value: float) -> float:
-        return round((value - left) / (right - left) * CHART_WIDTH_MM, 2)
-
-    def down(value: float) -> float:
-        return round((top - value) / (top - bottom) * CHART_HEIGHT_MM, 2)
+    step, top = _upper_end(y[known], limits, y_top)
 
     def at(a: float, b: float) -> Place:
-        return across(a), down(b)
+        across = (a - left) / (right - left) * CHART_WIDTH_MM
+        return round(across, 2), round((top - b) / (top - bottom) * CHART_HEIGHT_MM, 2)
 
-    x_step = round_above((right - left) / 8.0)
-    first = math.ceil(left / x_step - 1e-9)
-    x_marks = [n * x_step for n in range(first, math.floor(right / x_step + 1e-9) + 1)]
-    y_marks = [n * step for n in range(math.floor(top / step + 1e-9) + 1)]
+    def text(mark: float) -> str:
+        return f"{mark:g}".replace(".", decimal)
+
     return Chart(
         title=title,
         alt=alt,
         width_mm=CHART_WIDTH_MM,
         height_mm=CHART_HEIGHT_MM,
-        lines=tuple(
-            tuple(
-                (across(a), down(b))
-                for a, b in zip(x[part].tolist(), y[part].tolist(), strict=True)
-            )
-            for part in _runs(known)
+        lines=tuple(tuple(map(at, x[part].tolist(), y[part].tolist())) for part in _runs(known)),
+        limits=tuple(at(left, limit)[1] for limit in limits),
+        x_ticks=tuple((at(mark, top)[0], text(mark)) for mark in _marks(left, right)),
+        y_ticks=tuple(
+            (at(left, n * step)[1], text(n * step))
+            for n in range(math.floor(top / step + 1e-9) + 1)
         ),
-        limits=tuple(down(limit) for limit in limits),
-        x_ticks=tuple((across(mark), f"{mark:g}".replace(".", decimal)) for mark in x_marks),
-        y_ticks=tuple((down(mark), f"{mark:g}".replace(".", decimal)) for mark in y_marks),
     )
+
+
+def _upper_end(
+    known: FloatArray, limits: Sequence[float], y_top: float | None
+) -> tuple[float, float]:
+    """The step between marks and the upper end of the axis, above everything."""
+    if y_top is not None:
+        return y_top / 4.0, y_top
+    highest = max([float(known.max()) if len(known) else 0.0, *limits, 1e-9])
+    step = round_above(highest / 4.0)
+    return step, step * math.ceil(highest / step + 1e-9)
+
+
+def _upwards(step: float, top: float) -> list[float]:
+    """0, one step, two steps, up to the end."""
+    return [n * step for n in range(math.floor(top / step + 1e-9) + 1)]
+
+
+def _marks(left: float, right: float) -> list[float]:
+    """Round numbers across an axis, eight at most."""
+    step = round_above((right - left) / 8.0)
+    first, last = math.ceil(left / step - 1e-9), math.floor(right / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
 
 
 def _runs(known: np.ndarray) -> list[slice]:
