@@ -50,8 +50,11 @@ class LogServer:
         if self._busy_for(channel):
             return
         count = len(self._box.logs)
+        if count == 0:
+            channel.send(mav.MAVLink_log_entry_message(0, 0, 0, 0, 0))
+            return
         last = min(message.end, count)
-        self._listing = _Listing(channel, max(1, message.start) if count else 0, last)
+        self._listing = _Listing(channel, max(1, message.start), last)
 
     def on_data(self, channel: Channel, message: Message) -> None:
         """LOG_REQUEST_DATA."""
@@ -97,10 +100,6 @@ class LogServer:
 
     def _list_some(self, job: _Listing) -> None:
         logs = self._box.logs
-        if not logs:
-            job.channel.send(mav.MAVLink_log_entry_message(0, 0, 0, 0, 0))
-            self._listing = None
-            return
         for _ in range(ENTRIES_PER_POLL):
             if job.next_id > job.last_id:
                 self._listing = None
