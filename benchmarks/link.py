@@ -20,6 +20,7 @@ from droneteam.missions import codec, protocol
 from droneteam.missions.flight import step
 from droneteam.missions.flight_state import Flight, Heard
 from droneteam.missions.framing import Framer
+from droneteam.missions.handshake import Timing
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -30,7 +31,6 @@ from droneteam.missions.items import (
 from droneteam.missions.link import MavlinkLink
 from droneteam.missions.messages import Handshake
 from droneteam.missions.preflight import flight_order
-from droneteam.missions.protocol import Timing
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.transports import LinkAddress
 

@@ -21,6 +21,7 @@ export default defineConfig({
         mission: "src/mission.ts",
         planner: "src/planner.ts",
         live: "src/live.ts",
+        replay: "src/replay.ts",
         ortho: "src/ortho.ts",
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",

@@ -47,8 +47,10 @@ class Channel:
                 yield message
 
     def send(self, message: Message) -> None:
-        """Packs and sends one message."""
-        self._send(message.pack(self._mav))
+        """Packs, numbers and sends one message."""
+        frame = message.pack(self._mav)
+        self._mav.seq = (self._mav.seq + 1) % 256
+        self._send(frame)
 
     def set_interval(self, message_id: int, interval_s: float, now_s: float) -> bool:
         """Streams a message at an interval, 0 stops; false when it is not one of ours."""

@@ -146,6 +146,7 @@ DEFAULTS: tuple[tuple[str, ParamType, float], ...] = (
     ("MNT1_YAW_MAX", _INT16, 180),
     ("MNT1_NEUTRAL_Y", _REAL, 0.0),
     ("LOG_DISARMED", _INT8, 0),
+    ("LOG_FILE_DSRMROT", _INT8, 0),
     ("LOG_BITMASK", _INT32, 180222),
     ("DID_ENABLE", _INT8, 0),
     ("BRD_SERIAL_NUM", _INT32, 0),

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.autopilot import Autopilot
+from sitl.blackbox import Blackbox
 from sitl.channel import AUTOPILOT_COMPONENT, Channel, param_value
 from sitl.commands import execute, order_of, set_mode
 from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
+from sitl.filetransfer import FileServer
 from sitl.items import MISSION_SPECS, Cmd, Frame, MissionItem, Result, as_int32, refusal
+from sitl.logserver import LogServer
 from sitl.missionstore import (
     FENCE_TYPE,
     MISSION_TYPE,
@@ -57,6 +60,9 @@ class Station:
         self.ap = ap
         self.channels: dict[int, Channel] = {}
         self._next_channel = 0
+        self.blackbox = Blackbox()
+        self.logs = LogServer(ap, self.blackbox)
+        self.files = FileServer(ap, self.blackbox)
         self._exchanges = {
             MISSION_TYPE: MissionExchange(ap.mission_items, ap.say),
             FENCE_TYPE: MissionExchange(ap.fence_items, ap.say),
@@ -87,7 +93,11 @@ class Station:
             "SET_POSITION_TARGET_GLOBAL_INT": self._on_target_global,
             "SET_POSITION_TARGET_LOCAL_NED": self._on_target_local,
             "AUTOPILOT_VERSION_REQUEST": self._on_version_request,
-            "LOG_REQUEST_LIST": self._on_log_list,
+            "LOG_REQUEST_LIST": self.logs.on_list,
+            "LOG_REQUEST_DATA": self.logs.on_data,
+            "LOG_REQUEST_END": self.logs.on_end,
+            "LOG_ERASE": self.logs.on_erase,
+            "FILE_TRANSFER_PROTOCOL": self.files.on_message,
         }
 
     # --- connections ----------------------------------------------------------------------
@@ -104,6 +114,8 @@ class Station:
         self.channels.pop(channel.number, None)
         for exchange in self._exchanges.values():
             exchange.on_gone(channel.number)
+        self.logs.on_gone(channel)
+        self.files.on_gone(channel)
 
     def receive(self, channel: Channel, data: bytes) -> None:
         """Bytes from a ground station."""
@@ -126,11 +138,14 @@ class Station:
             if exchange.receiving:
                 self._reply(exchange.poll(self.ap.t_s), exchange)
         self.tell()
+        self.logs.poll()
+        self.files.poll()
         for channel in self.channels.values():
             channel.poll(self.ap)
 
     def tell(self) -> None:
-        """Sends what the vehicle has to say to everybody."""
+        """Sends what the vehicle has to say to everybody, and logs it on board."""
+        self.blackbox.run(self.ap, self.ap.events)
         if not self.ap.events:
             return
         events, self.ap.events = self.ap.events, []
@@ -179,9 +194,6 @@ class Station:
 
     def _on_version_request(self, channel: Channel, message: Message) -> None:
         channel.send(BUILDERS[mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION](self.ap))
-
-    def _on_log_list(self, channel: Channel, message: Message) -> None:
-        channel.send(mav.MAVLink_log_entry_message(0, 0, 0, 0, 0))
 
     def _on_data_stream(self, channel: Channel, message: Message) -> None:
         groups = STREAMS if message.req_stream_id == 0 else {message.req_stream_id}

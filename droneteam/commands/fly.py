@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time-scale", type=float, default=1.0, help="how much faster the vehicle's clock runs"
     )
+    parser.add_argument(
+        "--no-log", action="store_true", help="leave the vehicle's onboard log where it is"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             actor = accounts.actor_for_login(session, args.user)
     signing = _signing(args.signing_key)
     links = [
-        MissionLink(number, link, None, args.forward, signing)
+        MissionLink(number, link, None, args.forward, signing, fetch_log=not args.no_log)
         for number, link in zip(args.mission, args.link, strict=True)
     ]
     sorties = missions.fly_missions(
@@ -67,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
             f"{': ' + sortie.reason if sortie.reason else ''}; {len(sortie.triggers)} photos, "
             f"{sortie.distance_m:.0f} m, log {sortie.log_path}"
         )
+        if sortie.onboard_log is not None:
+            print(f"onboard log {sortie.onboard_log.path}, sha256 {sortie.onboard_log.sha256}")
     done = all(sortie.ending == "completed" for sortie in sorties)
     return 0 if done else EXIT_NOT_COMPLETED
 

@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.detection import service as detection
-from droneteam.errors import Conflict
+from droneteam.errors import Conflict, DecodeError
 from droneteam.evidence import bag, manifest, service
 from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem
 from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
+from droneteam.missions.report.sortie import LANGUAGES
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.views import SceneView
 from droneteam.settings import Settings
@@ -130,10 +131,42 @@ class _Sources:
         facts = {"packets": sortie.packets, "complete": sortie.log_complete}
         log = sortie.log_path
         yield NewItem(log, "logs", log.name, "flight log", source, facts)
+        onboard = sortie.onboard_log
+        if onboard is not None and onboard.path.is_file():
+            told: dict[str, Any] = {"source": onboard.source, "name": onboard.name}
+            told |= {"note": onboard.note, "uncertainty_s": onboard.uncertainty_s}
+            yield NewItem(onboard.path, "logs", onboard.path.name, "onboard log", source, told)
         journal = log.with_name(log.stem + ".journal.jsonl")
         if journal.is_file():
             yield NewItem(journal, "logs", journal.name, "controller journal", source, {})
+        yield from self._report(sortie, source)
         yield from self._alerts(sortie, source)
+
+    def _report(self, sortie: missions.SortieView, source: str) -> Iterator[NewItem]:
+        """The sortie's report in every language, and its track for other programs."""
+        folder = self.settings.data_dir
+        try:
+            missions.sortie_log(sortie)
+        except DecodeError:
+            return  # nothing was ever heard: the sortie's record says so
+        bound = photogrammetry.photos_bound(self.session, self.actor, sortie.id)
+        for language in LANGUAGES:
+            path = self.scratch / f"sortie-{sortie.id}-{language}.pdf"
+            made = missions.sortie_report(
+                self.session,
+                self.actor,
+                sortie.id,
+                folder,
+                language=language,
+                photos_bound=bound,
+            )
+            path.write_bytes(made)
+            facts = {"language": language}
+            yield NewItem(path, "reports", path.name, "sortie report", source, facts)
+        content, _ = missions.sortie_track(self.session, self.actor, sortie.id, folder, "gpx")
+        path = self.scratch / f"sortie-{sortie.id}.gpx"
+        path.write_bytes(content)
+        yield NewItem(path, "logs", path.name, "track", source, {})
 
     def _alerts(self, sortie: missions.SortieView, source: str) -> Iterator[NewItem]:
         """What the watch of the air said while the sortie was flown, with the bytes behind it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -155,6 +156,31 @@ def _camera_feedback(x: Any) -> m.CameraFeedback:
     )
 
 
+def _log_entry(x: Any) -> m.LogEntry:
+    began_at = _unix(x.time_utc * 1_000_000) if x.time_utc else None
+    return m.LogEntry(x.id, x.num_logs, x.last_log_num, began_at, x.size)
+
+
+_FTP_HEAD = struct.Struct("<HBBBBBxI")
+"""Sequence number, session, opcode, size, request's opcode, end of burst, padding, offset."""
+_FTP_BYTES = 251
+
+
+def _ftp_packet(x: Any) -> m.FtpPacket:
+    payload = bytes(x.payload).ljust(_FTP_BYTES, b"\0")
+    seq, session, opcode, size, req_opcode, complete, offset = _FTP_HEAD.unpack_from(payload)
+    data = payload[_FTP_HEAD.size :][:size]
+    return m.FtpPacket(seq, session, opcode, size, offset, data, req_opcode, bool(complete))
+
+
+def _ftp_payload(packet: m.FtpPacket) -> bytes:
+    head = _FTP_HEAD.pack(
+        packet.seq, packet.session, packet.opcode, packet.size, packet.req_opcode,
+        packet.burst_complete, packet.offset,
+    )  # fmt: skip
+    return (head + packet.data).ljust(_FTP_BYTES, b"\0")
+
+
 def _wire_item(x: Any) -> m.MissionItemMessage:
     scale = 1e7 if _has_position(x.command) else 1.0
     item = WireItem(
@@ -191,6 +217,10 @@ _READERS: dict[int, Callable[[Any], m.Inbound]] = {
     51: lambda x: m.MissionRequest(x.seq, MissionType(x.mission_type)),
     73: _wire_item,
     77: lambda x: m.CommandAck(x.command, x.result, x.progress),
+    110: _ftp_packet,
+    111: lambda x: m.TimeSync(x.tc1, x.ts1),
+    118: _log_entry,
+    120: lambda x: m.LogData(x.id, x.ofs, bytes(x.data[: x.count])),
     180: _camera_feedback,
     193: _ekf,
     242: lambda x: m.HomePosition(x.latitude / 1e7, x.longitude / 1e7, x.altitude / 1e3),
@@ -224,6 +254,23 @@ def encode(message: m.Outbound, target_system: int, target_component: int = 1) -
             return dialect.MAVLink_mission_request_list_message(*to, kind)
         case m.MissionClear(mission_type=kind):
             return dialect.MAVLink_mission_clear_all_message(*to, kind)
+        case m.TimeSync(theirs_ns=theirs_ns, ours_ns=ours_ns):
+            return dialect.MAVLink_timesync_message(theirs_ns, ours_ns)
+    return _encode_transfer(message, to)
+
+
+def _encode_transfer(
+    message: m.LogListRequest | m.LogDataRequest | m.LogEnd | m.FtpPacket, to: tuple[int, int]
+) -> Any:
+    match message:
+        case m.LogListRequest(first_id=first, last_id=last):
+            return dialect.MAVLink_log_request_list_message(*to, first, last)
+        case m.LogDataRequest(log_id=log_id, offset=offset, count=count):
+            return dialect.MAVLink_log_request_data_message(*to, log_id, offset, count)
+        case m.LogEnd():
+            return dialect.MAVLink_log_request_end_message(*to)
+        case m.FtpPacket():
+            return dialect.MAVLink_file_transfer_protocol_message(0, *to, _ftp_payload(message))
 
 
 def _encode_item(item: WireItem, to: tuple[int, int]) -> Any:

@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from droneteam.missions import protocol
+from droneteam.missions.calls import Call, call_step, start_call
 from droneteam.missions.flight_state import (
     Command,
     Ending,
@@ -41,6 +42,8 @@ from droneteam.missions.flight_state import (
     Task,
     Tick,
 )
+from droneteam.missions.flight_steps import call, change_mode, end, enter, refuse
+from droneteam.missions.handshake import Done, Failed, Sends
 from droneteam.missions.items import MissionType, mission_hash
 from droneteam.missions.messages import (
     CommandId,
@@ -61,7 +64,7 @@ from droneteam.missions.messages import (
 )
 from droneteam.missions.parameters import Profile, profile_step, start_profile
 from droneteam.missions.preflight import checks
-from droneteam.missions.protocol import Call, Done, Download, Failed, Upload
+from droneteam.missions.protocol import Download, Upload
 
 LISTEN_HEARTBEATS = 3
 """Heard, at one per second, before anything but our own heartbeats is sent."""
@@ -178,7 +181,7 @@ def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
     if not flight.mode_confirmed and mode == flight.mode_before:
         # An acknowledgement may be a late echo of an earlier mode change: ask again.
         if flight.task is None and not flight.link_lost:
-            return _change_mode(flight, CopterMode(wanted), now_s)
+            return change_mode(flight, CopterMode(wanted), now_s)
         return flight, []
     if flight.phase is Phase.RETURNING and mode in _GOING_HOME:
         return replace(flight, strange_heartbeats=0), []
@@ -186,17 +189,17 @@ def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
     if flight.strange_heartbeats == 0:
         return replace(flight, strange_heartbeats=1), []
     if mode in _GOING_HOME and flight.armed:
-        flight = _enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {flight.why_home}")
+        flight = enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {flight.why_home}")
         flight = replace(flight, task=None, commanded_mode=mode, mode_confirmed=True)
         return replace(flight, strange_heartbeats=0), [Note("returning", flight.reason)]
     return _hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
 
 
 def _hand_over(flight: Flight, reason: str) -> Step:
-    flight = replace(_enter(flight, Phase.HANDED_OVER, reason), task=None)
+    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None)
     commands: list[Command] = [Note("handed over", reason)]
     if not flight.armed:
-        return _end(flight, Ending.REFUSED, commands)
+        return end(flight, Ending.REFUSED, commands)
     return flight, commands
 
 
@@ -205,13 +208,13 @@ def _disarmed(flight: Flight) -> Step:
         case Phase.FLYING | Phase.RETURNING:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
             if flight.reached_seq >= max(waypoints, default=0):
-                return _end(flight, Ending.COMPLETED, [])
+                return end(flight, Ending.COMPLETED, [])
             reason = flight.reason or f"landed early: {flight.why_home}"
-            return _end(replace(flight, reason=reason), Ending.RETURNED, [])
+            return end(replace(flight, reason=reason), Ending.RETURNED, [])
         case Phase.HANDED_OVER:
-            return _end(flight, Ending.HANDED_OVER, [])
+            return end(flight, Ending.HANDED_OVER, [])
         case Phase.ARMING | Phase.CLIMBING | Phase.STARTING:
-            return _refuse(flight, f"the vehicle disarmed while {flight.phase.value}")
+            return refuse(flight, f"the vehicle disarmed while {flight.phase.value}")
     return flight, []
 
 
@@ -254,7 +257,7 @@ def _tick(flight: Flight, now_s: float) -> Step:
         reason = f"nothing heard for {silence_s:.0f} s"
         if flight.armed:
             reason += "; the vehicle's own failsafe is bringing it home"
-        return _end(replace(flight, reason=reason), Ending.LINK_GONE, [])
+        return end(replace(flight, reason=reason), Ending.LINK_GONE, [])
     return _advance_task(flight, None, now_s)
 
 
@@ -262,8 +265,8 @@ def _pilot_wants(flight: Flight, what: str, now_s: float) -> Step:
     if not flight.armed or flight.phase is Phase.HANDED_OVER:
         return flight, [Note("pilot", f"{what} not sent: nothing of ours is flying")]
     if what == "land":
-        return _change_mode(
-            _enter(flight, Phase.RETURNING, "the pilot asked to land"), CopterMode.LAND, now_s
+        return change_mode(
+            enter(flight, Phase.RETURNING, "the pilot asked to land"), CopterMode.LAND, now_s
         )
     return _go_home(flight, "the pilot asked to return", now_s)
 
@@ -283,7 +286,7 @@ def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> St
     return flight, commands + more
 
 
-def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Task, protocol.Sends]:
+def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Task, Sends]:
     match task:
         case Upload():
             return protocol.upload_step(task, message, now_s)
@@ -292,7 +295,7 @@ def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Tas
         case Profile():
             return profile_step(task, message, now_s)
         case Call():
-            return protocol.call_step(task, message, now_s)
+            return call_step(task, message, now_s)
 
 
 def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
@@ -300,7 +303,7 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
     outcome = task.outcome
     match flight.phase, outcome:
         case Phase.STREAMING, Failed(name="command-timeout"):
-            return _refuse(flight, "the vehicle does not answer commands")
+            return refuse(flight, "the vehicle does not answer commands")
         case Phase.STREAMING, _:
             return _next_stream(flight, now_s)
         case Phase.ADOPTING, Done(items=items):
@@ -321,6 +324,11 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return flight, []
         case Phase.STARTING, Done():
             return _started(flight, task, now_s)
+        case Phase.CLIMBING, Failed(name="command-refused") if _was_repeated(task):
+            text = (
+                "a repeated take-off was refused, so the first may have begun: the height decides"
+            )
+            return flight, [Note("climbing", text)]
         case Phase.RETURNING, Failed(name=name, detail=detail):
             text = f"the vehicle did not take the mode ({name}: {detail}); the pilot must fly"
             return flight, [Note("alarm", text)]
@@ -329,18 +337,23 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
     return flight, []
 
 
+def _was_repeated(task: Task) -> bool:
+    """Whether a command went out twice: a vehicle that obeyed the first may refuse the second."""
+    return isinstance(task, Call) and task.command.confirmation > 0
+
+
 def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:
     if isinstance(task, Upload) and task.corrupt:
         reason += "; the list on the vehicle is corrupt, AUTO is barred"
     if flight.last_text:
         reason += f" ({flight.last_text})"
     if not flight.armed:
-        return _refuse(flight, reason)
+        return refuse(flight, reason)
     if flight.airborne:
         return _go_home(flight, reason, now_s)
     disarm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (0.0,))
-    call, sends = protocol.start_call(disarm, flight.timing, now_s)
-    flight = replace(_enter(flight, Phase.RETURNING, reason), task=call)
+    call, sends = start_call(disarm, flight.timing, now_s)
+    flight = replace(enter(flight, Phase.RETURNING, reason), task=call)
     return flight, [Note("aborted", reason), *(Send(send, reason) for send in sends)]
 
 
@@ -352,9 +365,9 @@ def _listened(flight: Flight, now_s: float) -> Step:
     note = Note("contact", f"{mode_name(flight.readings.mode or 0)}, armed {flight.armed}")
     if not flight.armed and not flight.order.may_arm:
         reason = "this sortie was armed before the restart: it needs a new approval to fly again"
-        flight, commands = _refuse(flight, reason)
+        flight, commands = refuse(flight, reason)
         return flight, [note, *commands]
-    flight, commands = _next_stream(_enter(flight, Phase.STREAMING), now_s)
+    flight, commands = _next_stream(enter(flight, Phase.STREAMING), now_s)
     return flight, [note, *commands]
 
 
@@ -364,12 +377,12 @@ def _next_stream(flight: Flight, now_s: float) -> Step:
     (message_id, rate_hz), *rest = flight.streams_left
     interval_us = 1e6 / rate_hz
     command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
-    return _call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
+    return call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
 
 
 def _adopt(flight: Flight, now_s: float) -> Step:
     download, sends = protocol.start_download(MissionType.MISSION, flight.timing, now_s)
-    flight = replace(_enter(flight, Phase.ADOPTING), task=download, adopted=True)
+    flight = replace(enter(flight, Phase.ADOPTING), task=download, adopted=True)
     return flight, [Send(send, "adopting a flying vehicle") for send in sends]
 
 
@@ -380,13 +393,13 @@ def _adopted(flight: Flight, found_hash: str) -> Step:
     if mode not in (CopterMode.AUTO, *_GOING_HOME):
         return _hand_over(flight, f"it flies in {mode_name(mode or 0)}, which we did not command")
     phase = Phase.FLYING if mode == CopterMode.AUTO else Phase.RETURNING
-    flight = _enter(flight, phase, "adopted after a restart")
+    flight = enter(flight, phase, "adopted after a restart")
     flight = replace(flight, verified=True, commanded_mode=mode, mode_confirmed=True)
     return flight, [Note("adopted", f"in {mode_name(mode)}, mission identical")]
 
 
 def _fence(flight: Flight, now_s: float) -> Step:
-    flight = _enter(flight, Phase.FENCING)
+    flight = enter(flight, Phase.FENCING)
     if not flight.order.fence:
         return _profile(flight, now_s)
     upload, sends = protocol.start_upload(flight.order.fence, flight.timing, now_s)
@@ -395,7 +408,7 @@ def _fence(flight: Flight, now_s: float) -> Step:
 
 def _profile(flight: Flight, now_s: float) -> Step:
     profile, sends = start_profile(flight.order.profile, flight.timing, now_s)
-    flight = replace(_enter(flight, Phase.PROFILING), task=profile)
+    flight = replace(enter(flight, Phase.PROFILING), task=profile)
     return flight, [Send(send, "parameter profile") for send in sends]
 
 
@@ -404,15 +417,15 @@ def _upload(flight: Flight, profile: Task, now_s: float) -> Step:
     if isinstance(profile, Profile) and profile.unknown:
         commands.append(Note("profile", f"vehicle does not know {', '.join(profile.unknown)}"))
     upload, sends = protocol.start_upload(flight.order.items, flight.timing, now_s)
-    flight = replace(_enter(flight, Phase.UPLOADING), task=upload)
+    flight = replace(enter(flight, Phase.UPLOADING), task=upload)
     return flight, commands + [Send(send, "mission upload") for send in sends]
 
 
 def _uploaded(flight: Flight, found_hash: str, now_s: float) -> Step:
     if found_hash != flight.order.expected_hash:
-        return _refuse(flight, "the mission read back does not have the approved hash")
-    flight = replace(_enter(flight, Phase.READYING), verified=True)
-    flight, commands = _change_mode(flight, CopterMode.GUIDED, now_s)
+        return refuse(flight, "the mission read back does not have the approved hash")
+    flight = replace(enter(flight, Phase.READYING), verified=True)
+    flight, commands = change_mode(flight, CopterMode.GUIDED, now_s)
     return flight, [Note("mission", f"read back identical, hash {found_hash[:12]}"), *commands]
 
 
@@ -421,19 +434,19 @@ def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
     missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
     if missing and waited_s >= READY_LIMIT_S:
         text = f"; the vehicle says: {flight.last_text}" if flight.last_text else ""
-        return _refuse(flight, f"not ready after {waited_s:.0f} s: {', '.join(missing)}{text}")
+        return refuse(flight, f"not ready after {waited_s:.0f} s: {', '.join(missing)}{text}")
     if missing or flight.task is not None:
         return flight, []
     notes: list[Command] = [Note("check", f"{check.name}: {check.detail}") for check in found]
     arm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0,))
-    flight, commands = _call(_enter(flight, Phase.ARMING), arm, "every check passed", now_s)
+    flight, commands = call(enter(flight, Phase.ARMING), arm, "every check passed", now_s)
     return flight, notes + commands
 
 
 def _take_off(flight: Flight, now_s: float) -> Step:
     height_m = flight.order.takeoff_alt_home_m
     command = CommandLong(CommandId.TAKEOFF, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, height_m))
-    return _call(_enter(flight, Phase.CLIMBING), command, "armed", now_s)
+    return call(enter(flight, Phase.CLIMBING), command, "armed", now_s)
 
 
 def _climbed(flight: Flight, waited_s: float, now_s: float) -> Step:
@@ -441,8 +454,8 @@ def _climbed(flight: Flight, waited_s: float, now_s: float) -> Step:
     height_m = position.alt_home_m if position is not None else 0.0
     wanted_m = flight.order.takeoff_alt_home_m
     if height_m >= min(0.95 * wanted_m, wanted_m - 0.3):
-        flight = _enter(flight, Phase.STARTING)
-        return _change_mode(flight, CopterMode.AUTO, now_s)
+        flight = enter(flight, Phase.STARTING)
+        return change_mode(flight, CopterMode.AUTO, now_s)
     if waited_s >= CLIMB_LIMIT_S:
         return _go_home(flight, f"at {height_m:.1f} of {wanted_m:.1f} m after the climb", now_s)
     return flight, []
@@ -452,51 +465,15 @@ def _in_mode(flight: Flight, now_s: float) -> Step:
     """Start the mission once AUTO was commanded, acknowledged and seen."""
     if flight.phase is not Phase.STARTING or flight.task is not None:
         return flight, []
-    return _call(flight, CommandLong(CommandId.MISSION_START), "in AUTO", now_s)
+    return call(flight, CommandLong(CommandId.MISSION_START), "in AUTO", now_s)
 
 
 def _started(flight: Flight, task: Task, now_s: float) -> Step:
     if isinstance(task, Call) and task.command.command == CommandId.DO_SET_MODE:
         return _in_mode(flight, now_s) if flight.mode_confirmed else (flight, [])
-    return _enter(flight, Phase.FLYING), [Note("mission", "started")]
+    return enter(flight, Phase.FLYING), [Note("mission", "started")]
 
 
 def _go_home(flight: Flight, reason: str, now_s: float) -> Step:
-    flight, commands = _change_mode(_enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
+    flight, commands = change_mode(enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
     return flight, [Note("returning", reason), *commands]
-
-
-# Small parts
-
-
-def _change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
-    """Command a mode; AUTO only with a verified mission on board."""
-    if mode is CopterMode.AUTO and not flight.verified:
-        return _refuse(flight, "AUTO is barred: the mission on board is not verified")
-    flight = replace(
-        flight,
-        commanded_mode=int(mode),
-        mode_before=flight.readings.mode,
-        mode_confirmed=False,
-        strange_heartbeats=0,
-    )
-    command = CommandLong(CommandId.DO_SET_MODE, (1.0, float(mode)))
-    return _call(flight, command, flight.reason or flight.phase.value, now_s)
-
-
-def _call(flight: Flight, command: CommandLong, why: str, now_s: float) -> Step:
-    call, sends = protocol.start_call(command, flight.timing, now_s)
-    return replace(flight, task=call), [Send(send, why) for send in sends]
-
-
-def _enter(flight: Flight, phase: Phase, reason: str = "") -> Flight:
-    return replace(flight, phase=phase, phase_since_s=flight.boot_s, reason=reason or flight.reason)
-
-
-def _refuse(flight: Flight, reason: str) -> Step:
-    return _end(replace(flight, reason=reason), Ending.REFUSED, [])
-
-
-def _end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
-    flight = replace(flight, phase=Phase.ENDED, ending=ending, task=None)
-    return flight, [*commands, Note("ended", f"{ending.value}: {flight.reason or 'as planned'}")]

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from droneteam.missions import reserve
+from droneteam.missions.calls import Call
+from droneteam.missions.handshake import Timing
 from droneteam.missions.messages import Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
-from droneteam.missions.protocol import Call, Download, Timing, Upload
+from droneteam.missions.protocol import Download, Upload
 
 RATES_HZ = (
     (33, 5.0),  # GLOBAL_POSITION_INT

@@ -19,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.missions.arming import begin_flight
-from droneteam.missions.fly import FlightDeck, SortieOrder
+from droneteam.missions.fly import FlightDeck
 from droneteam.missions.live import LiveState
 from droneteam.missions.preflight import flight_order
+from droneteam.missions.runner import SortieOrder
 from droneteam.missions.signing import key_from_text
 from droneteam.missions.sorties import record_sortie, update_live_states
 from droneteam.missions.transports import LinkAddress
@@ -42,7 +43,8 @@ class MissionLink:
 
     link : one address, or several with commas of which the first is preferred; system_id : None
     takes the autopilot heard first; forward : a ground station's address; signing : the
-    passphrase or key that the vehicle signs with.
+    passphrase or key that the vehicle signs with; fetch_log : whether its onboard log is fetched
+    after landing.
     """
 
     mission_id: int
@@ -50,6 +52,7 @@ class MissionLink:
     system_id: int | None = None
     forward: str | None = None
     signing: str | None = None
+    fetch_log: bool = True
 
 
 def fly_mission(
@@ -134,6 +137,7 @@ def _order(
         tuple(spare),
         way.forward,
         way.signing_key,
+        fetch_log=way.fetch_log,
     )
 
 
@@ -145,6 +149,7 @@ class _Way:
     system_id: int | None
     forward: LinkAddress | None
     signing_key: bytes | None
+    fetch_log: bool
 
     @classmethod
     def parse(cls, mission: MissionLink) -> _Way:
@@ -153,6 +158,7 @@ class _Way:
             mission.system_id,
             None if mission.forward is None else LinkAddress.parse(mission.forward),
             None if mission.signing is None else key_from_text(mission.signing),
+            mission.fetch_log,
         )
 
 

@@ -272,6 +272,73 @@ class MissionClear:
 
 
 @dataclass(frozen=True, slots=True)
+class LogEntry:
+    """LOG_ENTRY: one log on the vehicle's card; log_id 0 says that there is none.
+
+    n_logs : on the card; last_id : of the newest; began_at : None where the vehicle had no date.
+    """
+
+    log_id: int
+    n_logs: int
+    last_id: int
+    began_at: datetime | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogData:
+    """LOG_DATA: a piece of a log; fewer than 90 bytes end it."""
+
+    log_id: int
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogListRequest:
+    """LOG_REQUEST_LIST, sent."""
+
+    first_id: int = 0
+    last_id: int = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class LogDataRequest:
+    """LOG_REQUEST_DATA, sent."""
+
+    log_id: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """LOG_REQUEST_END, sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class FtpPacket:
+    """FILE_TRANSFER_PROTOCOL's payload, in both directions; size is data's or what is wanted."""
+
+    seq: int
+    session: int
+    opcode: int
+    size: int
+    offset: int = 0
+    data: bytes = b""
+    req_opcode: int = 0
+    burst_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSync:
+    """TIMESYNC; theirs_ns is 0 in a request, ours_ns the requester's clock in both."""
+
+    theirs_ns: int
+    ours_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroundHeartbeat:
     """HEARTBEAT of a ground station, sent."""
 
@@ -314,11 +381,13 @@ Telemetry = (
     | HomePosition
     | GimbalAttitude
     | CameraFeedback
+    | TimeSync
 )
 Handshake = (
     CommandAck | ParamValue | MissionCount | MissionRequest | MissionItemMessage | MissionAck
 )
-Inbound = Telemetry | Handshake
+Transfer = LogEntry | LogData | FtpPacket
+Inbound = Telemetry | Handshake | Transfer
 Outbound = (
     GroundHeartbeat
     | CommandLong
@@ -330,4 +399,9 @@ Outbound = (
     | MissionAck
     | MissionRequestList
     | MissionClear
+    | LogListRequest
+    | LogDataRequest
+    | LogEnd
+    | FtpPacket
+    | TimeSync
 )

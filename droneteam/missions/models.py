@@ -1,5 +1,5 @@
-"""TABLES mission, arming_signature, sortie, checklist_run, geozone, vehicle_state and
-registered_flight."""
+"""TABLES mission, arming_signature, sortie, onboard_log, checklist_run, geozone, vehicle_state
+and registered_flight."""
 
 from __future__ import annotations
 
@@ -73,6 +73,29 @@ class SortieRow(Base):
     distance_m: Mapped[float]
     max_alt_home_m: Mapped[float]
     triggers: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class OnboardLogRow(Base):
+    """The vehicle's own log of a sortie; the file lies below data_dir.
+
+    began_at, ended_at : calendar time of its first and last message, within uncertainty_s; None
+    where the vehicle had no calendar.
+    """
+
+    __tablename__ = "onboard_log"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    sortie_id: Mapped[int] = mapped_column(ForeignKey("sortie.id"), unique=True)
+    path: Mapped[str] = mapped_column(String(400))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int]
+    source: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(200))
+    fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    uncertainty_s: Mapped[float | None]
+    note: Mapped[str] = mapped_column(Text)
 
 
 class ChecklistRun(Base):

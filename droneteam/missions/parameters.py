@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from droneteam.missions.handshake import Done, Failed, Outcome, Sends, Timing
 from droneteam.missions.messages import Handshake, ParamRead, ParamSet, ParamValue
-from droneteam.missions.protocol import Done, Failed, Outcome, Sends, Timing
 
 _TRIES = 12
 """Sends per parameter and step: at 30 % loss each way all 12 fail once in 7,000 times."""

@@ -25,7 +25,8 @@ from droneteam.missions.planjson import (
     plan_from_json,
     plan_to_json,
 )
-from droneteam.missions.tasks import SearchParams, plan_task
+from droneteam.missions.task_params import SearchParams
+from droneteam.missions.tasks import plan_task
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
 
 PLANNERS = ("pilot", "coordinator")

@@ -1,11 +1,7 @@
-"""MAVLink's handshakes as state machines without I/O.
+"""Lists on a vehicle (mission, fence, rally): read, written and emptied, without I/O.
 
-Every machine is an immutable state; ``step(state, message, now_s)`` returns the next state and
-what to send.  ``message`` is what came in, or None for the passing of time; ``now_s`` is the
-link's clock, in seconds, and may start anywhere.  A machine ends with ``outcome`` set: ``Done``
-or ``Failed`` with a named reason.  Each has a deadline, so none can hang.
-
-What a vehicle really does decides the rules (measured on ArduCopter 4.7):
+The machines keep the rules of ``handshake.py``.  What a vehicle really does decides theirs
+(measured on ArduCopter 4.7):
 
 - An upload is not transactional: what is cut short leaves a mixture of old and new items.  A
   failed upload is therefore reported as *corrupt*, and only an upload that was read back and
@@ -25,11 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from droneteam.errors import InputError
+from droneteam.missions.handshake import Done, Failed, Outcome, Sends, Timing
 from droneteam.missions.items import MissionType, WireItem, differences
 from droneteam.missions.messages import (
-    CommandAck,
-    CommandLong,
-    CommandResult,
     Handshake,
     MissionAck,
     MissionClear,
@@ -38,69 +32,12 @@ from droneteam.missions.messages import (
     MissionRequest,
     MissionRequestList,
     MissionResult,
-    Outbound,
 )
 
-Sends = tuple[Outbound, ...]
 _WINDOW = 8
 """Items asked for at once when reading back; a vehicle answers each request on its own."""
 _LAST_ITEM_REPEATS = 5
 """Unanswered repeats of the last item before reading back decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long to wait for what, in seconds of the link's clock.
-
-    Waits that mirror the vehicle's own timers shrink with ``time_scale`` (a simulator faster
-    than real time); waits that mirror this machine's scheduling do not.
-    """
-
-    announce_s: float = 1.5
-    resend_s: float = 0.4
-    silence_s: float = 10.0
-    deadline_s: float = 120.0
-    command_retry_s: float = 1.0
-    command_deadline_s: float = 10.0
-    param_retry_s: float = 0.4
-    heartbeat_s: float = 1.0
-    link_lost_s: float = 5.0
-    link_gone_s: float = 900.0
-
-    @classmethod
-    def scaled(cls, time_scale: float) -> Timing:
-        """The timing for a vehicle whose clock runs ``time_scale`` times faster."""
-        if not 0.1 <= time_scale <= 1000.0:
-            raise InputError(f"time_scale {time_scale} outside [0.1, 1000]", field="time_scale")
-        return cls(
-            announce_s=max(0.05, 1.5 / time_scale),
-            resend_s=max(0.01, 0.4 / time_scale),
-            silence_s=max(1.0, 10.0 / time_scale),
-            command_retry_s=max(0.1, 1.0 / time_scale),
-            command_deadline_s=max(5.0, 10.0 / time_scale),
-            param_retry_s=max(0.12, 0.4 / time_scale),
-            heartbeat_s=max(0.02, 1.0 / time_scale),
-            link_lost_s=max(2.0, 5.0 / time_scale),
-            link_gone_s=max(30.0, 900.0 / time_scale),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The handshake succeeded; ``items`` is what was read, for a download."""
-
-    items: tuple[WireItem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The handshake failed; ``name`` is stable, ``detail`` says what and where."""
-
-    name: str
-    detail: str
-
-
-Outcome = Done | Failed
 
 
 # Reading a list from the vehicle
@@ -445,63 +382,5 @@ def clear_step(state: Clear, message: Handshake | None, now_s: float) -> tuple[C
 def _result_name(result: int) -> str:
     try:
         return f"{MissionResult(result).name} ({result})"
-    except ValueError:
-        return f"result {result}"
-
-
-# Commands
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One command, repeated until it is acknowledged."""
-
-    command: CommandLong
-    timing: Timing
-    started_at_s: float
-    sent_at_s: float = 0.0
-    heard_at_s: float = 0.0
-    in_progress: bool = False
-    outcome: Outcome | None = None
-
-
-def start_call(command: CommandLong, timing: Timing, now_s: float) -> tuple[Call, Sends]:
-    """A command call and its first message."""
-    return Call(command, timing, now_s, now_s, now_s), (command,)
-
-
-def call_step(state: Call, message: Handshake | None, now_s: float) -> tuple[Call, Sends]:
-    """The next state and what to send.
-
-    While the vehicle reports IN_PROGRESS the command is not repeated, and the deadline counts
-    from the last report.
-    """
-    if state.outcome is not None:
-        return state, ()
-    match message:
-        case CommandAck(command=command, result=result) if command == state.command.command:
-            if result == CommandResult.IN_PROGRESS:
-                return replace(state, in_progress=True, heard_at_s=now_s), ()
-            if result == CommandResult.ACCEPTED:
-                return replace(state, outcome=Done()), ()
-            return replace(state, outcome=Failed("command-refused", _command_result(result))), ()
-        case None:
-            return _call_tick(state, now_s)
-    return state, ()
-
-
-def _call_tick(state: Call, now_s: float) -> tuple[Call, Sends]:
-    if now_s - state.heard_at_s >= state.timing.command_deadline_s:
-        return replace(state, outcome=Failed("command-timeout", "no answer")), ()
-    if state.in_progress or now_s - state.sent_at_s < state.timing.command_retry_s:
-        return state, ()
-    confirmation = min(255, state.command.confirmation + 1)
-    command = replace(state.command, confirmation=confirmation)
-    return replace(state, command=command, sent_at_s=now_s), (command,)
-
-
-def _command_result(result: int) -> str:
-    try:
-        return f"{CommandResult(result).name} ({result})"
     except ValueError:
         return f"result {result}"

@@ -10,6 +10,7 @@ from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
+from droneteam.missions.onboardlogs import fetch_onboard_log
 from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
     approve_mission,
@@ -21,6 +22,8 @@ from droneteam.missions.planning import (
     preview_mission,
     stored_geozones,
 )
+from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
+from droneteam.missions.replay import Replay, ReplayEvent
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
     get_sortie,
@@ -38,6 +41,7 @@ from droneteam.missions.views import (
     MissionSpec,
     MissionState,
     MissionView,
+    OnboardLogView,
     RegisteredFlight,
     SortieView,
 )
@@ -53,7 +57,10 @@ __all__ = [
     "MissionSpec",
     "MissionState",
     "MissionView",
+    "OnboardLogView",
     "RegisteredFlight",
+    "Replay",
+    "ReplayEvent",
     "SortieLog",
     "SortieView",
     "SurveyParams",
@@ -61,6 +68,7 @@ __all__ = [
     "approve_mission",
     "cancel_mission",
     "clearance",
+    "fetch_onboard_log",
     "fly_mission",
     "fly_missions",
     "get_mission",
@@ -77,6 +85,10 @@ __all__ = [
     "record_sortie",
     "register_flight",
     "sign_arming",
+    "sortie_log",
+    "sortie_replay",
+    "sortie_report",
+    "sortie_track",
     "stored_geozones",
     "update_live_states",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ import numpy as np
 from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray, great_circle_distance_m
 from droneteam.missions import codec
+from droneteam.missions.channels import Channels, Samples, channels_of
+from droneteam.missions.dataflash import LoggedPhoto
 from droneteam.missions.messages import (
     Attitude,
     CameraFeedback,
@@ -27,12 +29,23 @@ from droneteam.missions.messages import (
     StatusText,
     SystemStatus,
     SystemTime,
+    TimeSync,
     mode_name,
+)
+from droneteam.missions.timebinding import (
+    CalendarSample,
+    SyncSample,
+    TimeBinding,
+    bind_time,
 )
 from droneteam.missions.tlog import Record, TlogReader
 
 _MAX_LOG_BYTES = 2_000_000_000
 _AIRBORNE_M = 0.5
+_AROUND = timedelta(seconds=30)
+"""Photos so long before the first and after the last position still belong to the sortie."""
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""An earlier time counts from the vehicle's start, not from 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,8 @@ class SortieLog:
     """What a packet log says about one vehicle's sortie.
 
     mission_id, drone : given by the caller, who knows whose log it is; complete : False when
-    the log was cut or damaged, with the reason in note.
+    the log was cut or damaged, with the reason in note; channels : attitude, battery
+    and link; started_at : of the first position; time : how its times stand to UTC.
     """
 
     mission_id: int | None
@@ -100,6 +114,9 @@ class SortieLog:
     packets: int
     complete: bool
     note: str
+    channels: Channels
+    started_at: datetime | None = None
+    time: TimeBinding | None = None
 
     @property
     def distance_m(self) -> float:
@@ -113,8 +130,16 @@ class SortieLog:
         return float(np.max(self.track.alt_home_m, initial=0.0))
 
 
-def read_sortie(path: Path, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+def read_sortie(
+    path: Path,
+    *,
+    mission_id: int | None = None,
+    drone: str = "",
+    photos: Sequence[LoggedPhoto] = (),
+) -> SortieLog:
     """The sortie in a log file.
+
+    photos : from the vehicle's onboard log; those that the link lost are taken over.
 
     Raises
     ------
@@ -123,10 +148,17 @@ def read_sortie(path: Path, *, mission_id: int | None = None, drone: str = "") -
     """
     if path.stat().st_size > _MAX_LOG_BYTES:
         raise DecodeError(f"{path.name} is larger than {_MAX_LOG_BYTES / 1e9:.0f} GB")
-    return sortie_from_bytes(path.read_bytes(), mission_id=mission_id, drone=drone)
+    data = path.read_bytes()
+    return sortie_from_bytes(data, mission_id=mission_id, drone=drone, photos=photos)
 
 
-def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str = "") -> SortieLog:
+def sortie_from_bytes(
+    data: bytes,
+    *,
+    mission_id: int | None = None,
+    drone: str = "",
+    photos: Sequence[LoggedPhoto] = (),
+) -> SortieLog:
     """The sortie in a log's bytes."""
     reader = TlogReader(data)
     story = _Story()
@@ -139,7 +171,13 @@ def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str 
         notes.append(f"cut in mid-packet: the last {reader.cut_bytes} bytes are left out")
     if reader.skipped_bytes:
         notes.append(f"{reader.skipped_bytes} damaged bytes are left out")
-    took_off_at, landed_at = story.flown()
+    complete = not notes
+    time = story.time()
+    times = story.position_times(time)
+    recovered = story.recover(photos, times)
+    if recovered:
+        notes.append(f"{recovered} photos are known from the onboard log only")
+    took_off_at, landed_at = story.flown(times)
     return SortieLog(
         mission_id=mission_id,
         drone=drone,
@@ -147,12 +185,15 @@ def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str 
         took_off_at=took_off_at,
         landed_at=landed_at,
         track=_track(story.positions),
-        triggers=story.pointed_triggers(),
-        events=tuple(story.events),
+        triggers=story.pointed_triggers(time),
+        events=story.dated_events(times, time),
         min_battery_pct=story.min_battery_pct,
         packets=story.packets,
-        complete=not notes,
+        complete=complete,
         note="; ".join(notes),
+        channels=story.channels(),
+        started_at=times[0] if times else None,
+        time=time,
     )
 
 
@@ -160,19 +201,25 @@ def sortie_from_bytes(data: bytes, *, mission_id: int | None = None, drone: str 
 class _Story:
     """What has been read so far of the first vehicle in a log.
 
-    boot_at : calendar time at which the vehicle's own clock was zero, once it told.
+    boot_at : calendar time at which the vehicle's own clock was zero, once it told; zeros : the
+    same as it was known at each position; notes : (time of receipt, positions so far, kind,
+    detail) of each event, dated when the whole log is known.
     """
 
     system_id: int | None = None
     packets: int = 0
-    positions: list[tuple[datetime, Position]] = field(default_factory=list)
-    attitudes: list[Attitude] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    received_s: list[float] = field(default_factory=list)
+    zeros: list[datetime | None] = field(default_factory=list)
+    samples: Samples = field(default_factory=Samples)
     gimbal: list[GimbalAttitude] = field(default_factory=list)
     feedback: list[CameraFeedback] = field(default_factory=list)
-    events: list[SortieEvent] = field(default_factory=list)
+    notes: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     mode: int | None = None
     armed: bool | None = None
     boot_at: datetime | None = None
+    calendar: list[CalendarSample] = field(default_factory=list)
+    syncs: list[SyncSample] = field(default_factory=list)
     min_battery_pct: float | None = None
 
     def take(self, record: Record) -> None:
@@ -183,12 +230,13 @@ class _Story:
             self.system_id = frame.system_id
         if frame.system_id != self.system_id:
             return
+        self.samples.link.take(frame, record.at.timestamp())
         if frame.message_id == 0 and not codec.heartbeat_of_autopilot(frame):
             return
         try:
             message = codec.decode(frame)
         except DecodeError as error:
-            self.events.append(SortieEvent(record.at, "damaged", str(error)))
+            self._note(record.at, "damaged", str(error))
             return
         if message is not None:
             self._hear(message, record.at)
@@ -199,52 +247,119 @@ class _Story:
                 self._heartbeat(message, received_at)
             case Position(lat_deg=lat_deg, lon_deg=lon_deg) if lat_deg or lon_deg:
                 # Before its first fix a vehicle reports 0, 0.
-                self.positions.append((self._at(message.boot_s, received_at), message))
+                self.positions.append(message)
+                self.zeros.append(self.boot_at)
+                self.received_s.append(received_at.timestamp())
             case Attitude():
-                self.attitudes.append(message)
+                self.samples.attitudes.append(message)
             case GimbalAttitude():
                 self.gimbal.append(message)
             case SystemTime(unix_at=unix_at, boot_s=boot_s) if unix_at is not None:
                 self.boot_at = unix_at - timedelta(seconds=boot_s)
+                told = CalendarSample(unix_at.timestamp(), boot_s, received_at.timestamp())
+                self.calendar.append(told)
+            case TimeSync(theirs_ns=theirs_ns, ours_ns=ours_ns) if theirs_ns:
+                sync = SyncSample(theirs_ns / 1e9, ours_ns / 1e9, received_at.timestamp())
+                self.syncs.append(sync)
             case CameraFeedback():
                 if all(message.index != earlier.index for earlier in self.feedback[-3:]):
                     self.feedback.append(message)
             case StatusText(text=text):
-                self.events.append(SortieEvent(self._now(received_at), "text", text))
-            case SystemStatus(battery_pct=left) if left is not None:
-                before = self.min_battery_pct
-                self.min_battery_pct = left if before is None else min(left, before)
+                self._note(received_at, "text", text)
+            case SystemStatus(battery_pct=left, voltage_v=volts):
+                sample = (_known(left), _known(volts))
+                self.samples.battery.append((received_at.timestamp(), *sample))
+                if left is not None:
+                    before = self.min_battery_pct
+                    self.min_battery_pct = left if before is None else min(left, before)
 
     def _heartbeat(self, heartbeat: Heartbeat, received_at: datetime) -> None:
-        at = self._now(received_at)
         if heartbeat.mode != self.mode:
-            self.events.append(SortieEvent(at, "mode", mode_name(heartbeat.mode)))
+            self._note(received_at, "mode", mode_name(heartbeat.mode))
         if heartbeat.armed != self.armed and (self.armed is not None or heartbeat.armed):
-            word = "armed" if heartbeat.armed else "disarmed"
-            self.events.append(SortieEvent(at, "vehicle", word))
+            self._note(received_at, "vehicle", "armed" if heartbeat.armed else "disarmed")
         self.mode, self.armed = heartbeat.mode, heartbeat.armed
 
-    def _at(self, boot_s: float, received_at: datetime) -> datetime:
-        """The vehicle's calendar time; until it told, the time of receipt."""
-        if self.boot_at is None:
-            return received_at
-        return self.boot_at + timedelta(seconds=boot_s)
+    def _note(self, received_at: datetime, kind: str, detail: str) -> None:
+        self.notes.append((received_at, len(self.positions), kind, detail))
 
-    def _now(self, received_at: datetime) -> datetime:
-        return self.positions[-1][0] if self.positions else received_at
+    def position_times(self, time: TimeBinding | None) -> list[datetime]:
+        """Calendar time of each position: as the vehicle told, before it told as it then did."""
+        later = time.zero_at if time is not None else datetime.fromtimestamp(0, UTC)
+        known = next((zero for zero in self.zeros if zero is not None), later)
+        zeros = (zero or known for zero in self.zeros)
+        pairs = zip(zeros, self.positions, strict=True)
+        return [zero + timedelta(seconds=position.boot_s) for zero, position in pairs]
 
-    def flown(self) -> tuple[datetime | None, datetime | None]:
+    def dated_events(
+        self, times: Sequence[datetime], time: TimeBinding | None
+    ) -> tuple[SortieEvent, ...]:
+        """What happened, each at the time of the last position before it."""
+        events = []
+        for received_at, count, kind, detail in self.notes:
+            at = received_at
+            if times:
+                place = max(0, count - 1)
+                early_s = min(0.0, received_at.timestamp() - self.received_s[place])
+                at = times[place] + timedelta(seconds=early_s)
+            events.append(SortieEvent(at, kind, detail))
+        for at, jump_s in () if time is None else time.jumps:
+            text = f"the vehicle's calendar jumped by {jump_s:+.3f} s"
+            events.append(SortieEvent(at, "clock", text))
+        return tuple(events)
+
+    def flown(self, times: Sequence[datetime]) -> tuple[datetime | None, datetime | None]:
         """When the vehicle left the ground and when it was back on it."""
-        up = [index for index, (_, p) in enumerate(self.positions) if p.alt_home_m > _AIRBORNE_M]
+        up = [n for n, position in enumerate(self.positions) if position.alt_home_m > _AIRBORNE_M]
         if not up:
             return None, None
-        landed = self.positions[up[-1] + 1][0] if up[-1] + 1 < len(self.positions) else None
-        return self.positions[up[0]][0], landed
+        landed = times[up[-1] + 1] if up[-1] + 1 < len(times) else None
+        return times[up[0]], landed
 
-    def pointed_triggers(self) -> tuple[Trigger, ...]:
+    def time(self) -> TimeBinding | None:
+        """How the log's times stand to UTC."""
+        pairs = zip(self.received_s, self.positions, strict=True)
+        late_s = [received_s - position.boot_s for received_s, position in pairs]
+        return bind_time(self.calendar, self.syncs, late_s)
+
+    def channels(self) -> Channels:
+        """The series beside the track."""
+        boot_s = [position.boot_s for position in self.positions]
+        return channels_of(self.samples, self.received_s, boot_s, _zero_s(self.positions))
+
+    def recover(self, photos: Sequence[LoggedPhoto], times: Sequence[datetime]) -> int:
+        """Take over photos of the onboard log that the link lost; how many those were."""
+        if not times:
+            return 0
+        known = {shot.index for shot in self.feedback}
+        first, last = times[0] - _AROUND, times[-1] + _AROUND
+        lost = [
+            CameraFeedback(
+                at=photo.at,
+                index=photo.index,
+                lat_deg=photo.lat_deg,
+                lon_deg=photo.lon_deg,
+                alt_amsl_m=photo.alt_amsl_m,
+                alt_home_m=photo.alt_home_m,
+                roll_deg=photo.roll_deg,
+                pitch_deg=photo.pitch_deg,
+                yaw_deg=photo.yaw_deg,
+            )
+            for photo in photos
+            if photo.index not in known and first <= photo.at <= last
+        ]
+        self.feedback = sorted((*self.feedback, *lost), key=lambda shot: (shot.at, shot.index))
+        return len(lost)
+
+    def pointed_triggers(self, time: TimeBinding | None) -> tuple[Trigger, ...]:
         """The triggers with the gimbal's attitude at their time, where there is a gimbal."""
+        if time is not None:  # a vehicle without a calendar stamps them with its own clock
+            self.feedback = [
+                replace(shot, at=time.at(shot.at.timestamp())) if shot.at < _EARLIEST else shot
+                for shot in self.feedback
+            ]
         times = np.array([sample.boot_s for sample in self.gimbal])
-        headings = np.array([sample.boot_s for sample in self.attitudes])
+        headings = np.array([sample.boot_s for sample in self.samples.attitudes])
         return tuple(self._pointed(shot, times, headings) for shot in self.feedback)
 
     def _pointed(self, shot: CameraFeedback, times: FloatArray, headings: FloatArray) -> Trigger:
@@ -254,7 +369,9 @@ class _Story:
             sample = self.gimbal[_nearest(times, boot_s)]
             base_deg = 0.0
             if not sample.yaw_from_north:
-                heading = self.attitudes[_nearest(headings, boot_s)] if len(headings) else None
+                heading = (
+                    self.samples.attitudes[_nearest(headings, boot_s)] if len(headings) else None
+                )
                 base_deg = heading.yaw_deg if heading is not None else shot.yaw_deg
             angles = ((base_deg + sample.yaw_deg) % 360.0, sample.pitch_deg, sample.roll_deg)
         return Trigger(
@@ -274,7 +391,7 @@ def _nearest(times: FloatArray, wanted_s: float) -> int:
     return int(np.argmin(np.abs(times - wanted_s)))
 
 
-def _track(positions: Sequence[tuple[datetime, Position]]) -> Track:
+def _track(positions: Sequence[Position]) -> Track:
     rows = np.array(
         [
             (
@@ -286,10 +403,21 @@ def _track(positions: Sequence[tuple[datetime, Position]]) -> Track:
                 p.yaw_deg,
                 float(np.hypot(p.north_mps, p.east_mps)),
             )
-            for _, p in positions
+            for p in positions
         ],
         dtype=np.float64,
     ).reshape(-1, 7)
-    airborne = np.flatnonzero(rows[:, 4] > _AIRBORNE_M)
-    zero_s = rows[airborne[0] if len(airborne) else 0, 0] if len(rows) else 0.0
-    return Track(rows[:, 0] - zero_s, *(rows[:, column] for column in range(1, 7)))
+    times = rows[:, 0] - _zero_s(positions)
+    return Track(times, *(rows[:, column] for column in range(1, 7)))
+
+
+def _zero_s(positions: Sequence[Position]) -> float:
+    """The vehicle's clock at take-off, or at the first position of one that stayed down."""
+    for position in positions:
+        if position.alt_home_m > _AIRBORNE_M:
+            return position.boot_s
+    return positions[0].boot_s if positions else 0.0
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value

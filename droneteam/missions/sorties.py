@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,12 +16,22 @@ from droneteam.accounts import SYSTEM, Actor, require_role, scoped
 from droneteam.errors import Conflict, DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
+from droneteam.missions.dataflash import OnboardLog
 from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import SortieResult
 from droneteam.missions.journal import read_journal
 from droneteam.missions.live import LiveState
+from droneteam.missions.logstore import StoredLog
+from droneteam.missions.onboardlogs import (
+    keep_onboard_log,
+    onboard_log_view,
+    read_stored,
+    relative_path,
+    trigger_from_json,
+    trigger_to_json,
+)
 from droneteam.missions.planning import mission_row, mission_view, mission_window
-from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
+from droneteam.missions.runner import SortieResult
+from droneteam.missions.sortie import SortieLog, read_sortie
 from droneteam.missions.views import (
     ChecklistItem,
     MissionState,
@@ -42,27 +51,31 @@ def record_sortie(
     """
     require_role(actor, "pilot", "coordinator")
     mission = mission_row(session, actor, result.mission_id)
-    log = _log_or_none(result, mission.drone_name)
+    onboard = read_stored(result.onboard_log)
+    log = _log_or_none(result, mission.drone_name, onboard)
+    ending, reason = _as_the_log_tells(result, log)
     row = models.SortieRow(
         organisation_id=mission.organisation_id,
         mission_id=mission.id,
         drone_id=mission.drone_id,
-        ending=result.ending.value,
-        reason=result.reason,
+        ending=ending.value,
+        reason=reason,
         started_at=result.started_at,
         ended_at=result.ended_at,
         took_off_at=log.took_off_at if log else None,
         landed_at=log.landed_at if log else None,
-        log_path=_relative(result.tlog_path, data_dir),
+        log_path=relative_path(result.tlog_path, data_dir),
         log_sha256=_sha256(result.tlog_path),
         log_complete=log.complete if log else False,
         packets=log.packets if log else 0,
         distance_m=log.distance_m if log else 0.0,
         max_alt_home_m=log.max_alt_home_m if log else 0.0,
-        triggers=[_trigger_to_json(trigger) for trigger in log.triggers] if log else [],
+        triggers=[trigger_to_json(trigger) for trigger in log.triggers] if log else [],
     )
     session.add(row)
     session.flush()
+    if isinstance(result.onboard_log, StoredLog) and onboard is not None:
+        keep_onboard_log(session, row, result.onboard_log, onboard, data_dir, now)
     for entry in read_journal(result.journal_path):
         if entry.kind not in ("text", "item"):
             line = models.ChecklistRun(
@@ -70,13 +83,20 @@ def record_sortie(
             )
             session.add(line)
     _log_flight(session, actor, mission, row, now)
-    _settle_mission(session, actor, mission, result.ending, now)
+    _settle_mission(session, actor, mission, ending, now)
     facts = {"ending": row.ending, "photos": len(row.triggers), "log_sha256": row.log_sha256}
     audit.append(
         session, actor, action="sortie.record", subject=f"sortie:{row.id}", facts=facts, at=now
     )
     session.flush()
     return _sortie_view(session, row, data_dir)
+
+
+def _as_the_log_tells(result: SortieResult, log: SortieLog | None) -> tuple[Ending, str]:
+    """How it ended and why: a controller that came back after the landing saw no flight."""
+    if result.ending is Ending.REFUSED and log is not None and log.took_off_at is not None:
+        return Ending.RETURNED, f"landed while no controller watched; {result.reason}"
+    return result.ending, result.reason
 
 
 def _log_flight(
@@ -113,9 +133,11 @@ def _settle_mission(
         mission.state = MissionState.FAILED.value
 
 
-def _log_or_none(result: SortieResult, drone: str) -> SortieLog | None:
+def _log_or_none(result: SortieResult, drone: str, onboard: OnboardLog | None) -> SortieLog | None:
+    photos = onboard.photos if onboard is not None else ()
+    path, number = result.tlog_path, result.mission_id
     try:
-        return read_sortie(result.tlog_path, mission_id=result.mission_id, drone=drone)
+        return read_sortie(path, mission_id=number, drone=drone, photos=photos)
     except DecodeError:
         return None  # nothing was ever heard: the row says so by its zero packets
 
@@ -263,24 +285,10 @@ def _sortie_view(session: Session, row: models.SortieRow, data_dir: Path) -> Sor
         packets=row.packets,
         distance_m=row.distance_m,
         max_alt_home_m=row.max_alt_home_m,
-        triggers=tuple(_trigger_from_json(one) for one in row.triggers),
+        triggers=tuple(trigger_from_json(one) for one in row.triggers),
         checklist=tuple(ChecklistItem(line.at, line.kind, line.detail) for line in lines),
+        onboard_log=onboard_log_view(session, row.id, data_dir),
     )
-
-
-def _trigger_to_json(trigger: Trigger) -> dict[str, Any]:
-    return {**asdict(trigger), "at": trigger.at.isoformat()}
-
-
-def _trigger_from_json(document: dict[str, Any]) -> Trigger:
-    return Trigger(**{**document, "at": datetime.fromisoformat(document["at"])})
-
-
-def _relative(path: Path, data_dir: Path) -> str:
-    try:
-        return path.resolve().relative_to(data_dir.resolve()).as_posix()
-    except ValueError:
-        return str(path.resolve())
 
 
 def _sha256(path: Path) -> str:

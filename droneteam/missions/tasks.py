@@ -7,8 +7,6 @@ the take-off point, the ground is flat at ``ground_alt_home_m`` above it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -31,14 +29,11 @@ from droneteam.missions.patterns.survey import (
 from droneteam.missions.patterns.triggers import ended_between_photos, trigger_positions
 from droneteam.missions.plan import (
     MAX_HEIGHT_M,
-    MIN_FORWARD_OVERLAP,
     MIN_HEIGHT_M,
-    MIN_SIDE_OVERLAP,
     GeoPolygon,
     MissionPlan,
     PhotoPosition,
     SurveyParams,
-    check_range,
     photo_speed,
     plan_survey,
 )
@@ -52,152 +47,20 @@ from droneteam.missions.route import (
     effort,
     mission_items,
 )
+from droneteam.missions.task_params import (
+    CorridorParams,
+    FacadeParams,
+    FreeParams,
+    OverwatchParams,
+    SearchParams,
+    TaskParams,
+)
 
 MIN_WALL_DISTANCE_M = 3.0
 """Nearer, gusts and GPS error (2 m) reach the wall."""
 MAX_LENGTH_M = 20_000.0
 _COVERAGE_POINTS = 160
 _SEARCH_CELLS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class CorridorParams:
-    """Photos along a road; the places are its axis."""
-
-    width_m: float = 12.0
-    gsd_m: float = 0.010
-    forward_overlap: float = 0.80
-    side_overlap: float = 0.60
-    speed_mps: float = 5.0
-    min_views: int = 3
-    ground_alt_home_m: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("width_m", self.width_m, 1.0, 500.0)
-        check_range("gsd_m", self.gsd_m, 0.001, 0.5)
-        check_range("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
-        check_range("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
-        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
-        check_range("min_views", self.min_views, 1, 50)
-        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
-
-
-@dataclass(frozen=True, slots=True)
-class FacadeParams:
-    """Photos of a wall; the places are its foot, the vehicle stays on its left.
-
-    gsd_m : on the wall; bottom_m, top_m : heights of the lowest and highest photo's middle
-    above the foot of the wall.
-    """
-
-    gsd_m: float = 0.003
-    bottom_m: float = 3.0
-    top_m: float = 10.0
-    forward_overlap: float = 0.75
-    side_overlap: float = 0.60
-    speed_mps: float = 2.0
-    min_views: int = 2
-    ground_alt_home_m: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("gsd_m", self.gsd_m, 0.0005, 0.05)
-        check_range("bottom_m", self.bottom_m, 2.0, MAX_HEIGHT_M)
-        check_range("top_m", self.top_m, self.bottom_m, MAX_HEIGHT_M)
-        check_range("forward_overlap", self.forward_overlap, MIN_FORWARD_OVERLAP, 0.95)
-        check_range("side_overlap", self.side_overlap, MIN_SIDE_OVERLAP, 0.95)
-        check_range("speed_mps", self.speed_mps, 0.5, 5.0)
-        check_range("min_views", self.min_views, 1, 50)
-        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
-
-
-SearchPattern = Literal["expanding_square", "sector", "parallel_track"]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchParams:
-    """A search for a person.
-
-    The place is where the person was last seen (expanding square, sector), or the places are
-    the corners of the area (parallel track).
-    gsd_m : so small that a person is recognised in the picture; sigma_m : standard deviation of
-    how far the person has moved since; detection : the chance to recognise somebody whom the
-    camera sees, which depends on trees and light; turns : sets of three triangles of a sector
-    search.
-    """
-
-    pattern: SearchPattern = "expanding_square"
-    gsd_m: float = 0.030
-    radius_m: float = 150.0
-    sigma_m: float = 75.0
-    overlap: float = 0.20
-    detection: float = 0.8
-    turns: int = 1
-    speed_mps: float = 8.0
-    ground_alt_home_m: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.pattern not in ("expanding_square", "sector", "parallel_track"):
-            raise InputError(f"unknown search pattern {self.pattern!r}", field="pattern")
-        check_range("gsd_m", self.gsd_m, 0.001, 0.5)
-        check_range("radius_m", self.radius_m, 10.0, 5000.0)
-        check_range("sigma_m", self.sigma_m, 1.0, 5000.0)
-        check_range("overlap", self.overlap, 0.0, 0.8)
-        check_range("detection", self.detection, 0.05, 1.0)
-        check_range("turns", self.turns, 1, 10)
-        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
-        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
-
-    @property
-    def starts_at_a_place(self) -> bool:
-        """Whether the search is laid around a last known position, not over an area."""
-        return self.pattern != "parallel_track"
-
-
-@dataclass(frozen=True, slots=True)
-class OverwatchParams:
-    """Hovering at places with the camera on a target.
-
-    target : latitude and longitude of what is watched; stay_s : at each place.
-    """
-
-    target: LatLon
-    alt_home_m: float = 60.0
-    stay_s: int = 300
-    speed_mps: float = 8.0
-    ground_alt_home_m: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("alt_home_m", self.alt_home_m, MIN_HEIGHT_M, MAX_HEIGHT_M)
-        check_range("stay_s", self.stay_s, 1.0, 3600.0)
-        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
-        check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
-
-
-@dataclass(frozen=True, slots=True)
-class FreeParams:
-    """Waypoints flown in the given order.
-
-    alt_home_m : one for all places or one each; pitch_deg : of the camera; stay_s : at each
-    place; photo : whether one is taken there.
-    """
-
-    alt_home_m: tuple[float, ...] = field(default=(30.0,))
-    pitch_deg: float = -90.0
-    stay_s: int = 1
-    photo: bool = False
-    speed_mps: float = 5.0
-
-    def __post_init__(self) -> None:
-        for value in self.alt_home_m:
-            check_range("alt_home_m", value, MIN_HEIGHT_M, MAX_HEIGHT_M)
-        check_range("pitch_deg", self.pitch_deg, -90.0, 0.0)
-        check_range("stay_s", self.stay_s, 0.0, 3600.0)
-        check_range("speed_mps", self.speed_mps, 0.5, 20.0)
-
-
-TaskParams = (
-    SurveyParams | CorridorParams | FacadeParams | SearchParams | OverwatchParams | FreeParams
-)
 
 
 def plan_task(

@@ -12,7 +12,7 @@ from droneteam.missions.camera import SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
 from droneteam.missions.sortie import Trigger
-from droneteam.missions.tasks import TaskParams
+from droneteam.missions.task_params import TaskParams
 
 
 class MissionState(StrEnum):
@@ -98,8 +98,31 @@ class ChecklistItem:
 
 
 @dataclass(frozen=True, slots=True)
+class OnboardLogView:
+    """The vehicle's own log of a sortie.
+
+    source : the protocol that brought it; name : on the vehicle; began_at, ended_at : calendar
+    time within uncertainty_s, None where the vehicle had none; note : what is odd about it.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    source: str
+    name: str
+    fetched_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    uncertainty_s: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class SortieView:
-    """A flown sortie; the track itself is read from the log at log_path."""
+    """A flown sortie; the track itself is read from the log at log_path.
+
+    onboard_log : None where it was not fetched.
+    """
 
     id: int
     organisation_id: int
@@ -119,6 +142,7 @@ class SortieView:
     max_alt_home_m: float
     triggers: tuple[Trigger, ...]
     checklist: tuple[ChecklistItem, ...]
+    onboard_log: OnboardLogView | None = None
 
 
 @dataclass(frozen=True, slots=True)

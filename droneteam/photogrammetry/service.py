@@ -63,6 +63,7 @@ __all__ = [
     "list_scenes",
     "measure",
     "measure_and_record",
+    "photos_bound",
     "record_measurement",
     "request_build",
     "retake_measurements",
@@ -188,6 +189,18 @@ def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[Scen
     query = scoped(select(SceneRow), actor, SceneRow.organisation_id)
     rows = session.scalars(query.order_by(SceneRow.id.desc()))
     return [_view(session, row, settings, ((), ())) for row in rows]
+
+
+def photos_bound(session: Session, actor: Actor, sortie_id: int) -> int | None:
+    """How many photo files are bound to a sortie's triggers; None while it has no scene."""
+    query = scoped(select(SceneRow.id), actor, SceneRow.organisation_id)
+    scenes = session.scalars(query.where(SceneRow.sortie_id == sortie_id)).all()
+    if not scenes:
+        return None
+    bound = select(PhotoRow.trigger_index).where(
+        PhotoRow.scene_id.in_(scenes), PhotoRow.trigger_index.is_not(None)
+    )
+    return len(set(session.scalars(bound)))
 
 
 def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings) -> SceneView:

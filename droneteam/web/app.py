@@ -30,6 +30,7 @@ from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
 from droneteam.web.api import series as api_series
 from droneteam.web.api import session as api_session
+from droneteam.web.api import sorties as api_sorties
 from droneteam.web.api import surface as api_surface
 from droneteam.web.api import upkeep as api_upkeep
 from droneteam.web.api import uploads as api_uploads
@@ -68,6 +69,7 @@ from droneteam.web.views import (
     scene_documents,
     scenes,
     single_signon,
+    sorties,
     statistics,
     uploads,
     weather,
@@ -89,6 +91,7 @@ PAGES = (
     requests.bp,
     board.bp,
     missions.bp,
+    sorties.bp,
     planner.bp,
     live.bp,
     alerts.bp,
@@ -127,6 +130,7 @@ API = (
     api_planning.bp,
     api_figures.bp,
     api_missions.bp,
+    api_sorties.bp,
     api_live.bp,
     api_scenes.bp,
     api_uploads.bp,

@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.errors import InputError
-from droneteam.missions.tasks import (
+from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,

@@ -343,6 +343,26 @@ PRODUCTS: _Words = {
     "cameras": _l("Camera positions"),
 }
 
+ENDINGS: _Words = {
+    "completed": _l("completed"),
+    "returned": _l("returned early"),
+    "refused": _l("did not take off"),
+    "handed over": _l("taken over by the pilot"),
+    "link gone": _l("link lost"),
+}
+
+EVENT_SOURCES: _Words = {
+    "vehicle": _l("drone"),
+    "controller": _l("controller"),
+    "watch": _l("watch of the air"),
+}
+
+TIME_SOURCES: _Words = {
+    "calendar": _l("the drone's satellite time"),
+    "timesync": _l("compared with this machine's clock"),
+    "receipt": _l("time of receipt"),
+}
+
 TONES = {
     **dict.fromkeys(
         (
@@ -491,6 +511,9 @@ FILTERS = {
     "photo_verdict": named(PHOTO_VERDICTS),
     "product_name": named(PRODUCTS),
     "custody_action": named(CUSTODY),
+    "ending_name": named(ENDINGS),
+    "event_source": named(EVENT_SOURCES),
+    "time_source_name": named(TIME_SOURCES),
     "organisation_option": organisation_option,
     "tone": tone,
 }

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from droneteam.missions.calls import start_call
 from droneteam.missions.flight import step
-from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Phase, PilotWants, Tick
+from droneteam.missions.flight_state import (
+    Ending,
+    Event,
+    Flight,
+    Heard,
+    Note,
+    Phase,
+    PilotWants,
+    Tick,
+)
+from droneteam.missions.handshake import Timing
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -18,6 +29,7 @@ from droneteam.missions.items import (
     wire_mission,
 )
 from droneteam.missions.messages import (
+    CommandAck,
     CommandLong,
     CopterMode,
     Heartbeat,
@@ -28,7 +40,6 @@ from droneteam.missions.messages import (
     SystemStatus,
 )
 from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.protocol import Timing
 from tests.missions.fake_copter import FakeCopter, Outcome, fly_fake, holds_approved_mission
 from tests.missions.fake_vehicle import BadLink
 
@@ -427,3 +438,20 @@ def test_take_off_needs_the_charge_of_the_flight_and_its_reserve(
 ) -> None:
     order = flight_order(7, mission_items(), HOME, duration_s=duration_s)
     assert order.min_battery_pct == pytest.approx(wanted)
+
+
+def climbing(confirmation: int) -> Flight:
+    """A flight whose take-off command is under way, sent so many times before."""
+    flight = replace(a_flight(), phase=Phase.CLIMBING, armed=True, commanded_mode=4)
+    call, _ = start_call(CommandLong(22, (0.0,) * 7, confirmation), Timing(), 0.0)
+    return replace(flight, task=call)
+
+
+def test_a_repeated_take_off_that_is_refused_is_judged_by_the_height() -> None:
+    """Its first acknowledgement was lost: a vehicle in the air refuses to take off again."""
+    refused = Heard(CommandAck(22, 4), 1.0)
+    again, commands = step(climbing(1), refused)
+    assert (again.phase, again.task) == (Phase.CLIMBING, None)
+    assert [one.kind for one in commands if isinstance(one, Note)] == ["climbing"]
+    first, _ = step(climbing(0), refused)
+    assert first.phase is not Phase.CLIMBING

@@ -19,13 +19,17 @@ from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.dataflash import read_onboard_log
+from droneteam.missions.fetching import fetch_log
 from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import FlightDeck, SortieOrder, SortieResult, fly
+from droneteam.missions.fly import FlightDeck, fly
+from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import read_journal
 from droneteam.missions.live import LiveState
+from droneteam.missions.logstore import StoredLog
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.protocol import Timing
+from droneteam.missions.runner import SortieOrder, SortieResult
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
@@ -66,6 +70,13 @@ def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned
         shots = sim.shots()
     assert sortie.ending == "completed"
     assert sortie.log_complete
+    onboard = sortie.onboard_log
+    assert onboard is not None
+    assert hashlib.sha256(onboard.path.read_bytes()).hexdigest() == onboard.sha256
+    assert (onboard.source, onboard.note) == ("LOG_DATA", "")
+    photos = read_onboard_log(onboard.path.read_bytes()).photos
+    assert [photo.index for photo in photos] == [trigger.index for trigger in sortie.triggers]
+    assert not onboard.path.with_name(onboard.path.name + ".part").exists()
     assert hashlib.sha256(sortie.log_path.read_bytes()).hexdigest() == sortie.log_sha256
     assert abs(len(shots) - mission.n_photos) <= 0.02 * mission.n_photos
     assert len(sortie.triggers) == len(shots)
@@ -184,6 +195,53 @@ def test_a_controller_killed_in_mid_flight_is_taken_up_where_it_was(tmp_path: Pa
     assert result.tlog_path.stat().st_size > logged > 0
     assert log.landed_at is not None
     assert status["ok"]
+
+
+FETCHER = """
+import sys, time
+from pathlib import Path
+from droneteam.missions import logstore
+from tests.missions.test_fly_sitl import SPEEDUP, fly, one_with_log
+logstore.SAVE_S = 0.0
+plain = logstore.PartFile.save
+def slow(self, have):
+    plain(self, have)
+    print(have[-1][1] if have else 0, flush=True)
+    time.sleep(0.02)
+logstore.PartFile.save = slow
+fly([one_with_log(Path(sys.argv[1]), sys.argv[2])], time_scale=SPEEDUP)
+"""
+
+
+def one_with_log(tmp_path: Path, link: str) -> SortieOrder:
+    address = LinkAddress.parse(link)
+    return SortieOrder(short_order(), 1, "drone-01", address, tmp_path / "logs", fetch_log=True)
+
+
+def test_a_controller_killed_while_it_fetches_the_log_goes_on_where_it_stopped(
+    tmp_path: Path,
+) -> None:
+    with simulator(tmp_path, speedup=SPEEDUP) as sim:
+        command = [sys.executable, "-c", FETCHER, str(tmp_path), sim.links[0]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if int(line) > 20_000:
+                    break
+            child.kill()
+        part = tmp_path / "logs" / "mission-1.bin.part"
+        assert part.stat().st_size > 20_000
+        (result,) = fly([one_with_log(tmp_path, sim.links[0])], time_scale=SPEEDUP)
+        again = fetch_log(
+            LinkAddress.parse(sim.links[0]), tmp_path / "again.bin", Timing.scaled(SPEEDUP)
+        )
+    assert isinstance(result.onboard_log, StoredLog)
+    assert isinstance(again, StoredLog)
+    assert result.onboard_log.sha256 == again.sha256
+    assert result.onboard_log.size_bytes > 50_000
+    notes = [e.detail for e in read_journal(result.journal_path) if e.kind == "log"]
+    assert any("an earlier attempt left" in note for note in notes)
+    assert not part.exists()
 
 
 def test_three_drones_fly_together_and_each_has_its_own_record(tmp_path: Path) -> None:

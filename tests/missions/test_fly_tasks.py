@@ -9,10 +9,12 @@ import shapely
 
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import SortieOrder, fly
+from droneteam.missions.fly import fly
 from droneteam.missions.preflight import flight_order
+from droneteam.missions.runner import SortieOrder
 from droneteam.missions.sortie import read_sortie
-from droneteam.missions.tasks import FacadeParams, plan_task
+from droneteam.missions.task_params import FacadeParams
+from droneteam.missions.tasks import plan_task
 from droneteam.missions.transports import LinkAddress
 from tests.missions.conftest import ORIGIN, PLACE, area
 from tests.missions.simulator import simulator

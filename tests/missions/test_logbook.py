@@ -12,7 +12,7 @@ from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.missions.arming import begin_flight
 from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import SortieResult
+from droneteam.missions.runner import SortieResult
 from tests.missions.conftest import NOW, SPEC, Office
 from tests.missions.test_record import START, a_log
 

@@ -18,7 +18,8 @@ from droneteam.missions.formats.photostops import PhotoStop, items_of, stops_of
 from droneteam.missions.formats.wpml import MATRICE_30T, read_wpml, write_wpml
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.tasks import SearchParams, plan_task
+from droneteam.missions.task_params import SearchParams
+from droneteam.missions.tasks import plan_task
 from tests.missions.conftest import PLACE, SCENE, area
 
 PLAN = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)

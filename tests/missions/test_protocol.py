@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions import protocol
+from droneteam.missions import calls, protocol
+from droneteam.missions.handshake import Done, Failed, Timing
 from droneteam.missions.items import Frame, MissionCommand, MissionType, WireItem, stored_form
 from droneteam.missions.messages import CommandAck, CommandLong, MissionAck, MissionRequest
-from droneteam.missions.protocol import Done, Failed, Timing
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse
 
 TIMING = Timing()
@@ -201,47 +201,47 @@ ARM = CommandLong(400, (1.0,))
 
 
 def test_a_command_is_repeated_with_a_growing_confirmation_until_acknowledged() -> None:
-    call, sends = protocol.start_call(ARM, TIMING, 0.0)
+    call, sends = calls.start_call(ARM, TIMING, 0.0)
     assert sends == (ARM,)
-    call, sends = protocol.call_step(call, None, 1.0)
+    call, sends = calls.call_step(call, None, 1.0)
     assert sends == (CommandLong(400, (1.0,), 1),)
-    call, sends = protocol.call_step(call, None, 2.0)
+    call, sends = calls.call_step(call, None, 2.0)
     assert sends == (CommandLong(400, (1.0,), 2),)
-    call, _ = protocol.call_step(call, CommandAck(400, 0), 2.1)
+    call, _ = calls.call_step(call, CommandAck(400, 0), 2.1)
     assert call.outcome == Done()
 
 
 def test_a_command_in_progress_is_not_repeated_and_may_take_longer_than_the_deadline() -> None:
-    call, _ = protocol.start_call(ARM, TIMING, 0.0)
+    call, _ = calls.start_call(ARM, TIMING, 0.0)
     for second in range(1, 30):
-        call, _ = protocol.call_step(call, CommandAck(400, 5, second), float(second))
-        call, sends = protocol.call_step(call, None, second + 0.5)
+        call, _ = calls.call_step(call, CommandAck(400, 5, second), float(second))
+        call, sends = calls.call_step(call, None, second + 0.5)
         assert sends == ()
         assert call.outcome is None
-    call, _ = protocol.call_step(call, CommandAck(400, 0), 30.0)
+    call, _ = calls.call_step(call, CommandAck(400, 0), 30.0)
     assert call.outcome == Done()
 
 
 def test_a_command_that_stalls_in_progress_times_out() -> None:
-    call, _ = protocol.start_call(ARM, TIMING, 0.0)
-    call, _ = protocol.call_step(call, CommandAck(400, 5), 1.0)
-    call, _ = protocol.call_step(call, None, 11.0)
+    call, _ = calls.start_call(ARM, TIMING, 0.0)
+    call, _ = calls.call_step(call, CommandAck(400, 5), 1.0)
+    call, _ = calls.call_step(call, None, 11.0)
     assert call.outcome == Failed("command-timeout", "no answer")
 
 
 def test_a_refused_command_names_the_result_and_ignores_other_commands() -> None:
-    call, _ = protocol.start_call(ARM, TIMING, 0.0)
-    call, _ = protocol.call_step(call, CommandAck(22, 0), 0.1)
+    call, _ = calls.start_call(ARM, TIMING, 0.0)
+    call, _ = calls.call_step(call, CommandAck(22, 0), 0.1)
     assert call.outcome is None
-    call, _ = protocol.call_step(call, CommandAck(400, 4), 0.2)
+    call, _ = calls.call_step(call, CommandAck(400, 4), 0.2)
     assert call.outcome == Failed("command-refused", "FAILED (4)")
 
 
 @settings(max_examples=60, deadline=None)
 @given(link=links)
 def test_a_command_gets_through_or_times_out(link: BadLink) -> None:
-    call, sends = protocol.start_call(ARM, TIMING, 0.0)
-    call, seconds = converse(call, sends, protocol.call_step, FakeVehicle(), link)
+    call, sends = calls.start_call(ARM, TIMING, 0.0)
+    call, seconds = converse(call, sends, calls.call_step, FakeVehicle(), link)
     assert isinstance(call.outcome, Done) or call.outcome.name == "command-timeout"
     assert seconds <= TIMING.command_deadline_s + 0.2
 

@@ -20,7 +20,7 @@ from droneteam.missions.patterns import search
 from droneteam.missions.patterns.corridor import corridor_area, corridor_lines
 from droneteam.missions.plan import LatLon, MissionPlan
 from droneteam.missions.planjson import plan_from_json, plan_to_json
-from droneteam.missions.tasks import (
+from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,
@@ -28,8 +28,8 @@ from droneteam.missions.tasks import (
     SearchParams,
     SearchPattern,
     TaskParams,
-    plan_task,
 )
+from droneteam.missions.tasks import plan_task
 from tests.missions.conftest import ORIGIN, PLACE, area
 
 BEND = area((-60.0, 0.0), (0.0, 10.0), (50.0, 60.0))

@@ -16,6 +16,7 @@ from droneteam.fleet.requirements import PAYLOADS, requirement
 from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
 from droneteam.missions.airspace import Restriction, Severity
+from droneteam.missions.flight_state import Ending
 from droneteam.missions.views import MissionState
 from droneteam.photogrammetry import targets
 from droneteam.photogrammetry.marks import Role
@@ -38,6 +39,7 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         ([state.value for state in AirspaceState], registry_words.AIRSPACE),
         (capabilities(), registry_words.CAPABILITIES),
         (get_args(Severity), words.SEVERITIES),
+        ([ending.value for ending in Ending], words.ENDINGS),
         (STAGES, words.STAGES),
         (kinds, words.PRODUCTS),
         (get_args(MeasureKind), words.MEASURE_KINDS),

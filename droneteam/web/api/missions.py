@@ -14,7 +14,7 @@ from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import SurveyParams
-from droneteam.missions.tasks import (
+from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,

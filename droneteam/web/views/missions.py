@@ -111,6 +111,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         mission = service.get_mission(session, me, mission_id)
         asked = fleet.get_request(session, me, mission.request_id, now())
         cleared = service.clearance(session, me, mission_id, now())
+        flown = [row for row in service.list_sorties(session, me) if row.mission_id == mission_id]
         zones = service.stored_geozones(session)
     worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
@@ -119,6 +120,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         asked=asked,
         worst=worst,
         cleared=cleared,
+        sorties=flown,
         waypoints=waypoints(mission.plan),
         island_data=map_data(mission, zones),
         formats=list(WRITERS),

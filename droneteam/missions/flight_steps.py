@@ -1,0 +1,46 @@
+"""The small steps that a sortie's phases are made of: a command, a mode, an end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from droneteam.missions.calls import start_call
+from droneteam.missions.flight_state import Command, Ending, Flight, Note, Phase, Send, Step
+from droneteam.missions.messages import CommandId, CommandLong, CopterMode
+
+
+def change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
+    """Command a mode; AUTO only with a verified mission on board."""
+    if mode is CopterMode.AUTO and not flight.verified:
+        return refuse(flight, "AUTO is barred: the mission on board is not verified")
+    flight = replace(
+        flight,
+        commanded_mode=int(mode),
+        mode_before=flight.readings.mode,
+        mode_confirmed=False,
+        strange_heartbeats=0,
+    )
+    command = CommandLong(CommandId.DO_SET_MODE, (1.0, float(mode)))
+    return call(flight, command, flight.reason or flight.phase.value, now_s)
+
+
+def call(flight: Flight, command: CommandLong, why: str, now_s: float) -> Step:
+    """Start a command call as the flight's task."""
+    task, sends = start_call(command, flight.timing, now_s)
+    return replace(flight, task=task), [Send(send, why) for send in sends]
+
+
+def enter(flight: Flight, phase: Phase, reason: str = "") -> Flight:
+    """The flight in another phase, since now on the vehicle's clock."""
+    return replace(flight, phase=phase, phase_since_s=flight.boot_s, reason=reason or flight.reason)
+
+
+def refuse(flight: Flight, reason: str) -> Step:
+    """End a sortie that never flew, and say why."""
+    return end(replace(flight, reason=reason), Ending.REFUSED, [])
+
+
+def end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
+    """End the sortie."""
+    flight = replace(flight, phase=Phase.ENDED, ending=ending, task=None)
+    return flight, [*commands, Note("ended", f"{ending.value}: {flight.reason or 'as planned'}")]

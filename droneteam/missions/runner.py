@@ -1,0 +1,224 @@
+"""One drone's part of a call to `fly`: its flight, its link, its record, and its log's way home.
+
+The intent of every command is in the journal before the command leaves.  When the sortie has
+ended and the vehicle is on the ground, its onboard log is fetched over the same link.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from droneteam.missions.fetching import LogFetcher
+from droneteam.missions.flight import step
+from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
+from droneteam.missions.handshake import Failed
+from droneteam.missions.journal import ARMING, Entry, Journal, was_arming
+from droneteam.missions.link import VehicleLink
+from droneteam.missions.logstore import StoredLog
+from droneteam.missions.messages import (
+    CommandId,
+    CommandLong,
+    Inbound,
+    MissionCount,
+    Outbound,
+    ParamSet,
+)
+from droneteam.missions.preflight import FlightOrder
+from droneteam.missions.timesync import ClockWatch, clock_step
+from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.transports import LinkAddress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SortieOrder:
+    """One drone's part of a call to `fly`: what, which drone, and over which link.
+
+    spare_links : used while the first one is silent; forward : a ground station that listens
+    and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign; fetch_log :
+    whether its onboard log is fetched after landing.
+    """
+
+    order: FlightOrder
+    drone_id: int
+    drone_name: str
+    link: LinkAddress
+    log_dir: Path
+    system_id: int | None = None
+    spare_links: tuple[LinkAddress, ...] = ()
+    forward: LinkAddress | None = None
+    signing_key: bytes | None = None
+    fetch_log: bool = False
+
+    @property
+    def tlog_path(self) -> Path:
+        """The sortie's packet log; a restart appends to it."""
+        return self.log_dir / f"mission-{self.order.mission_id}.tlog"
+
+    @property
+    def journal_path(self) -> Path:
+        """The sortie's journal."""
+        return self.log_dir / f"mission-{self.order.mission_id}.journal.jsonl"
+
+    @property
+    def onboard_log_path(self) -> Path:
+        """Where the vehicle's own log comes to lie."""
+        return self.log_dir / f"mission-{self.order.mission_id}.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class SortieResult:
+    """How one drone's sortie ended and where its record lies.
+
+    onboard_log : the vehicle's own log, or why it was not fetched; None when nobody asked for it.
+    """
+
+    mission_id: int
+    drone_id: int
+    ending: Ending
+    reason: str
+    started_at: datetime
+    ended_at: datetime
+    tlog_path: Path
+    journal_path: Path
+    packets: int
+    onboard_log: StoredLog | Failed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where time comes from; tests give their own."""
+
+    monotonic_s: Callable[[], float] = time.monotonic
+    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Runner:
+    """One flight with its link and its record; clock : of the vehicle, against ours."""
+
+    sortie: SortieOrder
+    flight: Flight
+    link: VehicleLink
+    tlog: TlogWriter
+    journal: Journal
+    clocks: Clocks
+    started_at: datetime
+    clock: ClockWatch = field(default_factory=ClockWatch)
+    result: SortieResult | None = None
+    registered: int = -1
+    fetcher: LogFetcher | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the sortie goes on, or its log is on its way."""
+        return self.result is None or (self.fetcher is not None and self.fetcher.running)
+
+    def handle(self, event: Event) -> None:
+        """Advance the flight by one event and carry out what follows; then the log's transfer."""
+        match event:
+            case Heard(message=message, now_s=now_s):
+                self._watch_clock(message, now_s)
+                if self.result is not None:
+                    self._transfer().hear(message, now_s)
+            case Tick(now_s=now_s):
+                self._watch_clock(None, now_s)
+                if self.result is not None:
+                    self._transfer().tick(now_s)
+        if self.result is None:
+            self._advance(event)
+
+    def _advance(self, event: Event) -> None:
+        self.flight, commands = step(self.flight, event)
+        for command in commands:
+            match command:
+                case Send(message=message, why=why):
+                    self._write_intent(message, why)
+                    self.link.send(message)
+                case Note(kind=kind, detail=detail):
+                    self._note(kind, detail)
+        if self.flight.ending is not None:
+            self._finish(self.flight.ending, event.now_s)
+
+    def _note(self, kind: str, detail: str) -> None:
+        log.info("%s: %s: %s", self.sortie.drone_name, kind, detail)
+        self.journal.write(Entry(self.clocks.utc_now(), kind, detail))
+
+    def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
+        """Compare the clocks once the vehicle was heard; before, we only listen."""
+        if self.flight.phase is Phase.LISTENING or (message is None and self.flight.link_lost):
+            return
+        unix_s = self.clocks.utc_now().timestamp()
+        self.clock, sends, notes = clock_step(self.clock, message, now_s, unix_s)
+        for send in sends:
+            self.link.send(send)
+        for note in notes:
+            self._note("clock", note)
+
+    def _write_intent(self, message: Outbound, why: str) -> None:
+        kind = _intent_kind(message)
+        if kind is None:
+            return
+        entry = Entry(self.clocks.utc_now(), kind, f"{message} because: {why}")
+        self.journal.write(entry, durable=kind == ARMING)
+
+    def _finish(self, ending: Ending, now_s: float) -> None:
+        self.result = SortieResult(
+            mission_id=self.sortie.order.mission_id,
+            drone_id=self.sortie.drone_id,
+            ending=ending,
+            reason=self.flight.reason,
+            started_at=self.started_at,
+            ended_at=self.clocks.utc_now(),
+            tlog_path=self.sortie.tlog_path,
+            journal_path=self.sortie.journal_path,
+            packets=self.tlog.packets,
+        )
+        if self._log_is_worth_fetching(ending):
+            self._transfer().start(now_s)
+
+    def _log_is_worth_fetching(self, ending: Ending) -> bool:
+        """Never of an armed vehicle, never of one that cannot be heard or never came to arming."""
+        if not self.sortie.fetch_log or self.flight.armed or ending is Ending.LINK_GONE:
+            return False
+        return was_arming(self.sortie.journal_path)
+
+    def _transfer(self) -> LogFetcher:
+        if self.fetcher is None:
+            self.fetcher = LogFetcher(
+                self.sortie.onboard_log_path,
+                self.flight.timing,
+                first_seq=int(self.clocks.monotonic_s() * 1000.0) % 65536,
+                send=self.link.send,
+                note=lambda text: self._note("log", text),
+            )
+        return self.fetcher
+
+    def conclude(self) -> SortieResult | None:
+        """The result with the log that was fetched; waits for the disk."""
+        if self.result is None or self.fetcher is None:
+            return self.result
+        return replace(self.result, onboard_log=self.fetcher.finish())
+
+    def close(self) -> None:
+        """Close the link, its log and the journal."""
+        self.link.close()
+        self.journal.close()
+
+
+def _intent_kind(message: Outbound) -> str | None:
+    """The journal's word for a message that changes something on the vehicle; else None."""
+    match message:
+        case CommandLong(command=CommandId.COMPONENT_ARM_DISARM, params=(1.0, *_)):
+            return ARMING
+        case CommandLong(command=CommandId.SET_MESSAGE_INTERVAL):
+            return None
+        case CommandLong() | MissionCount() | ParamSet():
+            return "intent"
+    return None
