@@ -17,12 +17,14 @@ from droneteam.db import read_scope, session_scope
 from droneteam.detection import reception, retention, service
 from droneteam.detection.alert import AlertRules
 from droneteam.detection.conformance import Conformance
+from droneteam.detection.coverage import CoverageBook
 from droneteam.detection.feeds import Inbox
 from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
 from droneteam.detection.records import Received, Record, Track
+from droneteam.detection.service import Origin
 from droneteam.detection.suspicion import Site
 from droneteam.detection.watch import TICK_S, Known, Moment, Watch
 
@@ -35,6 +37,8 @@ KNOWN_S = 1.0
 """How long what is known of the air is used before it is read again."""
 HEALTH_S = 5.0
 """How often the receivers' rows are renewed."""
+COVERAGE_S = 10.0
+"""How often the counts of where receivers hear are stored."""
 MAX_BATCH = 2000
 ASK_S = 600.0
 KnownAir = Callable[[Session, datetime], Known]
@@ -49,6 +53,7 @@ class Listener:
         known_air: KnownAir,
         started_at: datetime,
         sites: Mapping[str, Site] | None = None,
+        origin: Origin = "live",
     ) -> None:
         self._engine = engine
         self._sites = dict(sites or {})
@@ -64,10 +69,15 @@ class Listener:
         self._rules = AlertRules()
         self._ledger = Ledger()
         self._health_at: datetime | None = None
+        self._origin: Origin = origin
+        self._coverage = CoverageBook()
+        self._covered_at: datetime | None = None
         self.limiter = Limiter()
         with session_scope(engine) as session:
-            service.close_previous_watch(session, started_at)
-            first_id = service.next_track_id(session)
+            service.close_previous_watch(session, started_at, origin)
+            first_id = service.next_track_id(session, origin)
+            if origin == "live":
+                reception.store_sites(session, self._sites.values(), started_at)
         self.watch = Watch(self._known_at, self._rules, first_track_id=first_id)
 
     def _known_at(self, at: datetime) -> Known:
@@ -128,14 +138,25 @@ class Listener:
             conforming=self._conforming,
         )
         with session_scope(self._engine) as session:
-            service.store_moment(session, gathered, self._pending)
-            self._tend(session, gathered.at)
+            service.store_moment(session, gathered, self._pending, self._origin)
+            if self._origin == "live":
+                self._tend(session, gathered)
         self._stored_at, self._moment = self._moment.at, None
         self._pending, self._ended = [], []
         self._changed, self._merged, self._conforming = {}, set(), {}
 
-    def _tend(self, session: Session, now: datetime) -> None:
+    def close(self, now: datetime) -> None:
+        """Store what is left; what a replay showed is over."""
+        self.flush()
+        with session_scope(self._engine) as session:
+            self._coverage.store(session)
+            if self._origin == "replay":
+                service.close_previous_watch(session, now, self._origin)
+
+    def _tend(self, session: Session, gathered: Moment) -> None:
         """Escalate what nobody looked at, and renew the receivers' rows now and then."""
+        now = gathered.at
+        self._cover(session, gathered)
         for alert_id in service.escalate_due(session, now):
             logger.warning("alert %s: nobody has acknowledged it", alert_id)
         last = self._health_at
@@ -143,6 +164,15 @@ class Listener:
             self._health_at = now
             rows = self._ledger.rows
             reception.store_health(session, rows, now, self._rules.silent_after_s)
+
+    def _cover(self, session: Session, gathered: Moment) -> None:
+        """Count where receivers hear; stored now and then."""
+        self._coverage.note(self._pending, (track for track, _ in gathered.changed))
+        last = self._covered_at or gathered.at
+        self._covered_at = last
+        if (gathered.at - last).total_seconds() >= COVERAGE_S:
+            self._coverage.store(session)
+            self._covered_at = gathered.at
 
 
 def listen(
@@ -170,7 +200,7 @@ def listen(
                 listener.hear(batch)
         elif heard_at is not None:
             listener.pass_time(heard_at + timedelta(seconds=time.monotonic() - clock_s))
-    listener.flush()
+    listener.close(datetime.now(UTC))
 
 
 def replay(listener: Listener, records: Iterable[Record], speed: float | None) -> int:

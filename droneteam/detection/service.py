@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
-from droneteam.detection.alert import AlertChange
+from droneteam.detection.alert import AlertChange, Facts
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
 from droneteam.detection.records import Received, Track
@@ -24,6 +24,12 @@ SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 """Roles that need to know where an operator stands; others get the track without it."""
 ESCALATE_AFTER = timedelta(seconds=60)
 """An alert that nobody has acknowledged by then is shown above all others."""
+
+
+Origin = Literal["live", "replay"]
+"""replay : from a recording that was played again; never mistaken for the air of now."""
+REPLAY_IDS = 1_000_000_000
+"""Where the ids of replayed tracks begin: a replay may run beside a watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,9 @@ class TrackView:
     match_subject: str | None
     match_evidence: tuple[str, ...]
     conformance: str | None
+    manned: bool = False
+    origin: Origin = "live"
+    receivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class AlertView:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     escalated_at: datetime | None
+    origin: Origin = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +96,24 @@ class MessageView:
     payload_hex: str
 
 
-def next_track_id(session: Session) -> int:
+def next_track_id(session: Session, origin: Origin = "live") -> int:
     """The first id that no track has."""
-    return (session.scalar(select(func.max(TrackRow.id))) or 0) + 1
+    newest = select(func.max(TrackRow.id))
+    if origin == "replay":
+        return max(session.scalar(newest) or 0, REPLAY_IDS - 1) + 1
+    return (session.scalar(newest.where(TrackRow.id < REPLAY_IDS)) or 0) + 1
 
 
-def close_previous_watch(session: Session, now: datetime) -> int:
+def close_previous_watch(session: Session, now: datetime, origin: Origin = "live") -> int:
     """How many alerts a watch that has ended left open; they are cleared, its tracks ended."""
-    session.execute(update(TrackRow).where(TrackRow.ended.is_(False)).values(ended=True))
-    rows = list(session.scalars(select(AlertRow).where(AlertRow.cleared_at.is_(None))))
+    left = update(TrackRow).where(TrackRow.ended.is_(False), TrackRow.origin == origin)
+    session.execute(left.values(ended=True))
+    query = select(AlertRow).where(AlertRow.cleared_at.is_(None), AlertRow.origin == origin)
+    rows = list(session.scalars(query))
+    reason = "end of the replay" if origin == "replay" else "restart of the watch"
     for row in rows:
         row.cleared_at = row.updated_at = now
-        row.facts = {**row.facts, "cleared_by": "restart of the watch"}
+        row.facts = {**row.facts, "cleared_by": reason}
     return len(rows)
 
 
@@ -105,13 +121,18 @@ def store_moment(
     session: Session,
     moment: Moment,
     receptions: Iterable[tuple[Received, int | None]],
+    origin: Origin = "live",
 ) -> None:
     """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
     heard = list(receptions)
     named = {track_id for _, track_id in heard if track_id is not None}
     ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
     rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
-    moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
+    moved = [
+        track
+        for track, match in moment.changed
+        if _store_track(session, rows, track, match, origin)
+    ]
     ended = [track.id for track in moment.ended] + list(moment.merged)
     if ended:
         session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
@@ -124,15 +145,25 @@ def store_moment(
         if track_id in rows:
             rows[track_id].conformance = conforming.state
     for change in moment.changes:
-        _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
+        track = tracks.get(change.alert.condition.track_id or 0)
+        _store_change(session, change, track, origin)
     session.flush()
 
 
 def _store_points(session: Session, moved: Sequence[Track]) -> None:
     if moved:
         points = [
-            {"track_id": t.id, "at": t.last_at, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg}
-            for t in moved
+            {
+                "track_id": track.id,
+                "at": track.last_at,
+                "lat_deg": track.lat_deg,
+                "lon_deg": track.lon_deg,
+                "height_m": track.height_m,
+                "speed_mps": track.speed_mps,
+                "course_deg": track.course_deg,
+                "sigma_m": track.sigma_m,
+            }
+            for track in moved
         ]
         session.execute(insert(Sighting), points)
 
@@ -155,17 +186,19 @@ def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None
         session.execute(insert(RidMessage), messages)
 
 
-def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
+def _store_track(
+    session: Session, rows: dict[int, TrackRow], track: Track, match: Match, origin: Origin
+) -> bool:
     """Whether the track has moved since it was stored last."""
     row = rows.get(track.id)
     if row is None:
-        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at)
+        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at, origin=origin)
         session.add(row)
     moved = row.last_at != track.last_at
     for name in (
         *("uas_id", "registration", "operator_id", "lat_deg", "lon_deg", "speed_mps"),
         *("course_deg", "sigma_m", "alt_ellipsoid_m", "alt_pressure_m", "height_m"),
-        *("operator_lat_deg", "operator_lon_deg", "last_at"),
+        *("operator_lat_deg", "operator_lon_deg", "last_at", "manned"),
     ):
         setattr(row, name, getattr(track, name))
     row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
@@ -176,7 +209,9 @@ def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, matc
     return moved
 
 
-def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
+def _store_change(
+    session: Session, change: AlertChange, track: Track | None, origin: Origin
+) -> None:
     condition = change.alert.condition
     if change.change == "raised":
         session.add(
@@ -188,26 +223,33 @@ def _store_change(session: Session, change: AlertChange, track: Track | None) ->
                 lat_deg=None if track is None else track.lat_deg,
                 lon_deg=None if track is None else track.lon_deg,
                 evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat(), **dict(condition.facts)},
+                facts={"since": change.alert.since.isoformat(), **_plain(condition.facts)},
                 raised_at=change.at,
                 updated_at=change.at,
+                origin=origin,
             )
         )
         return
     query = select(AlertRow).where(
         AlertRow.kind == condition.kind,
         AlertRow.key == condition.key,
+        AlertRow.origin == origin,
         AlertRow.cleared_at.is_(None),
     )
     for row in session.scalars(query):
         row.updated_at = change.at
         if change.change == "cleared":
             row.cleared_at = change.at
-            row.facts = {**row.facts, **dict(condition.facts)}
+            row.facts = {**row.facts, **_plain(condition.facts)}
         else:
             row.evidence = list(condition.evidence)
-            row.facts = {**row.facts, **dict(condition.facts)}
+            row.facts = {**row.facts, **_plain(condition.facts)}
             row.uas_id = row.uas_id if track is None else track.uas_id
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    """The facts as JSON keeps them."""
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in facts}
 
 
 def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:
@@ -216,7 +258,16 @@ def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[
     query = select(TrackRow).order_by(TrackRow.last_at.desc()).limit(1000)
     if not ended:
         query = query.where(TrackRow.ended.is_(False))
-    return [_track_view(row, actor) for row in session.scalars(query)]
+    return [track_view(row, actor) for row in session.scalars(query)]
+
+
+def get_track(session: Session, actor: Actor, track_id: int) -> TrackView:
+    """The track; NotFound when there is none."""
+    require_role(actor, *VIEWERS)
+    row = session.get(TrackRow, track_id)
+    if row is None:
+        raise NotFound("track", track_id)
+    return track_view(row, actor)
 
 
 def track_way(session: Session, actor: Actor, track_id: int) -> list[tuple[datetime, float, float]]:
@@ -234,13 +285,13 @@ def list_alerts(session: Session, actor: Actor, *, open_only: bool = False) -> l
     query = select(AlertRow).order_by(AlertRow.id.desc()).limit(1000)
     if open_only:
         query = query.where(AlertRow.cleared_at.is_(None))
-    return [_alert_view(row) for row in session.scalars(query)]
+    return [alert_view(row) for row in session.scalars(query)]
 
 
 def get_alert(session: Session, actor: Actor, alert_id: int) -> AlertView:
     """The alert; NotFound when there is none."""
     require_role(actor, *VIEWERS)
-    return _alert_view(_alert_row(session, alert_id))
+    return alert_view(_alert_row(session, alert_id))
 
 
 def alert_messages(session: Session, actor: Actor, alert_id: int) -> list[MessageView]:
@@ -262,7 +313,7 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
         row.acknowledged_at, row.acknowledged_by = now, actor.display_name
         audit.append(session, actor, action="alert.acknowledge", subject=f"alert:{row.id}", at=now)
     session.flush()
-    return _alert_view(row)
+    return alert_view(row)
 
 
 def escalate_due(session: Session, now: datetime) -> list[int]:
@@ -273,6 +324,7 @@ def escalate_due(session: Session, now: datetime) -> list[int]:
             AlertRow.cleared_at.is_(None),
             AlertRow.acknowledged_at.is_(None),
             AlertRow.escalated_at.is_(None),
+            AlertRow.origin == "live",
             AlertRow.raised_at <= now - ESCALATE_AFTER,
         )
         .order_by(AlertRow.id)
@@ -292,7 +344,8 @@ def _alert_row(session: Session, alert_id: int) -> AlertRow:
     return row
 
 
-def _track_view(row: TrackRow, actor: Actor) -> TrackView:
+def track_view(row: TrackRow, actor: Actor) -> TrackView:
+    """The row as the actor may see it."""
     operator = actor.has_role(*SEES_OPERATORS)
     return TrackView(
         id=row.id,
@@ -317,10 +370,14 @@ def _track_view(row: TrackRow, actor: Actor) -> TrackView:
         match_subject=row.match_subject,
         match_evidence=tuple(row.match_evidence),
         conformance=row.conformance,
+        manned=row.manned,
+        receivers=tuple(row.receivers),
+        origin="replay" if row.origin == "replay" else "live",
     )
 
 
-def _alert_view(row: AlertRow) -> AlertView:
+def alert_view(row: AlertRow) -> AlertView:
+    """The row, detached from the database."""
     return AlertView(
         id=row.id,
         kind=row.kind,
@@ -336,4 +393,5 @@ def _alert_view(row: AlertRow) -> AlertView:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         escalated_at=row.escalated_at,
+        origin="replay" if row.origin == "replay" else "live",
     )

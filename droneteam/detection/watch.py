@@ -213,9 +213,10 @@ class Watch:
         for ours in movers:
             if abs(ours.lat_deg - track.lat_deg) * 111_320.0 > CONFLICT_RANGE_M:
                 continue
+            other = conflict.mover_of(track)
             found = conflict.closest(
                 ours,
-                conflict.mover_of(track),
+                other,
                 within_m=self._rules.conflict_distance_m,
                 vertical_m=self._rules.conflict_vertical_m,
                 horizon_s=self._rules.conflict_horizon_s,
@@ -223,7 +224,7 @@ class Watch:
             )
             condition = alert.conflict_condition(track, ours.name, found, self._rules)
             if condition is not None:
-                yield condition
+                yield alert.with_advice(condition, ours, other, found, self._rules, geoid_m)
 
 
 def _mover(drone: match.OwnDrone, heard: Track | None) -> conflict.Mover | None:

@@ -12,7 +12,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import timefmt
+from droneteam.web import looking, timefmt
 from droneteam.web.api import board as api_board
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import door
@@ -33,6 +33,7 @@ from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language
 from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
+from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
@@ -43,13 +44,17 @@ from droneteam.web.views import (
     board,
     calendars,
     cases,
+    coverage,
     handling,
+    history,
     home,
     live,
     marking,
     measurements,
+    mission_live,
     missions,
     people,
+    privacy,
     registry,
     requests,
     scenes,
@@ -70,8 +75,12 @@ PAGES = (
     requests.bp,
     board.bp,
     missions.bp,
+    mission_live.bp,
     live.bp,
+    history.bp,
+    coverage.bp,
     alerts.bp,
+    privacy.bp,
     scenes.bp,
     uploads.bp,
     marking.bp,
@@ -117,6 +126,7 @@ def create_app(
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
+    app.extensions[looking.EXTENSION] = LookBook(engine)
     _configure(app, settings)
     init_routing(app)
     init_headers(app, settings)
@@ -164,6 +174,7 @@ def _init_templates(app: Flask) -> None:
         timefmt.local_day,
         timefmt.local_hour,
         timefmt.for_input,
+        timefmt.for_second,
         timefmt.iso,
         timefmt.duration,
     ):
