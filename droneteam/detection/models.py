@@ -58,6 +58,7 @@ class TrackRow(Base):
     match_evidence: Mapped[list[str]] = mapped_column(JSON)
     conformance: Mapped[str | None] = mapped_column(String(16))
     manned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    ellipse: Mapped[list[float] | None] = mapped_column(JSON)
     origin: Mapped[str] = mapped_column(String(8), default="live", server_default="live")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
 from droneteam.detection.alert import AlertChange, Facts
+from droneteam.detection.ellipse import ellipse_of
 from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
 from droneteam.detection.records import Received, Track
@@ -34,7 +35,11 @@ REPLAY_IDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class TrackView:
-    """A track; the operator's place and id are None for roles that do not need them."""
+    """A track; the operator's place and id are None for roles that do not need them.
+
+    ellipse : its 95 % ellipse: half axes in metres and the bearing of the longer one; empty for
+    tracks of older releases.
+    """
 
     id: int
     uas_id: str | None
@@ -61,6 +66,7 @@ class TrackView:
     manned: bool = False
     origin: Origin = "live"
     receivers: tuple[str, ...] = ()
+    ellipse: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +210,8 @@ def _store_track(
     row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
     row.status, row.height_reference = int(track.status), int(track.height_reference)
     row.flags, row.ended = sorted(track.flags), False
+    ring = ellipse_of(track)
+    row.ellipse = [round(ring.major_m, 1), round(ring.minor_m, 1), round(ring.bearing_deg)]
     row.match_kind, row.match_subject = match.kind, match.subject
     row.match_evidence = [*match.evidence, *match.deviations]
     return moved
@@ -372,6 +380,7 @@ def track_view(row: TrackRow, actor: Actor) -> TrackView:
         conformance=row.conformance,
         manned=row.manned,
         receivers=tuple(row.receivers),
+        ellipse=tuple(row.ellipse or ()),
         origin="replay" if row.origin == "replay" else "live",
     )
 

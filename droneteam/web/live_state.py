@@ -119,6 +119,7 @@ def track_row(row: TrackView, doubted: frozenset[int]) -> Mapping[str, Any]:
         "uas_id": row.uas_id,
         "receivers": list(row.receivers),
         "sigma_m": round(row.sigma_m, 1),
+        "ellipse": list(row.ellipse),
         "conformance": row.conformance,
         "at": iso(row.last_at),
         "lat_deg": round(row.lat_deg, 6),

@@ -129,7 +129,7 @@ def common_island() -> dict[str, Any]:
         "words": island_words(),
         "shapes": SHAPES,
         "mapTexts": map_texts(),
-        "historyUrl": url_for("history.data"),
+        "historyPage": url_for("history.show"),
     }
 
 

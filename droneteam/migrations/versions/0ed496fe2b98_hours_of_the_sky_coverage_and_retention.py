@@ -51,6 +51,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sighting_at"), ["at"], unique=False)
 
     with op.batch_alter_table("track", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("ellipse", sa.JSON(), nullable=True))
         batch_op.add_column(
             sa.Column("manned", sa.Boolean(), server_default=sa.false(), nullable=False)
         )
@@ -61,6 +62,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with op.batch_alter_table("track", schema=None) as batch_op:
+        batch_op.drop_column("ellipse")
         batch_op.drop_column("origin")
         batch_op.drop_column("manned")
 

@@ -187,5 +187,7 @@ def _island_data(span: Span, at: datetime, zones: Sequence[Geozone]) -> dict[str
             "play": _("Play"),
             "pause": _("Pause"),
             "copied": _("Link copied."),
+            "replay": _("replay"),
+            "show": _("show"),
         },
     }

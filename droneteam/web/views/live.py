@@ -172,6 +172,9 @@ def stream_data() -> dict[str, Any]:
             "shared": _("live, through another tab"),
             "polling": _("live, every 2 s"),
             "lost": _("connection lost, trying again"),
+            "shown": _("{n} of {all} shown"),
+            "replay": _("replay"),
+            "show": _("show"),
         },
     }
 
