@@ -116,7 +116,6 @@ def map_texts() -> dict[str, str]:
         "operator": _("operator of {label}"),
         "nothing": _("Nothing here. Use the tables or show everything."),
         "chosen": _("{label}: {match}, height {height}, {speed}, {time}"),
-        "follow": _("following {label}"),
         "replay": _("replay"),
     }
 
@@ -130,6 +129,7 @@ def common_island() -> dict[str, Any]:
         "shapes": SHAPES,
         "mapTexts": map_texts(),
         "historyPage": url_for("history.show"),
+        "dataUrl": url_for("history.data"),
     }
 
 

@@ -1,5 +1,6 @@
 /** The live map: own drones, other tracks and alerts, with the tables beside it kept current. */
 
+import { Blocks, BLOCK_S, momentOf } from "./lib/blocks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
 import { byId, fill, pageData } from "./lib/page";
 import { alertedKeys, readChoice, shows } from "./lib/skyfilter";
@@ -7,6 +8,7 @@ import { SkyMap, type SkyData } from "./lib/skymap";
 import { SkyTables, type Column, type TableWords } from "./lib/skytable";
 
 interface LiveData extends SkyData, Source, Omit<TableWords, "texts"> {
+  readonly dataUrl: string;
   readonly columns: Readonly<Record<string, readonly Column[]>>;
   readonly texts: Readonly<Record<Link | "alert" | "shown" | "replay" | "show", string>>;
 }
@@ -19,6 +21,23 @@ const tables = new SkyTables(data.columns, data);
 let choice = readChoice(new FormData(form));
 let shown = false;
 let known = new Set<string>();
+
+/** With more tracks than this, trails begin when the page is opened: the past would be too much. */
+const SEEDED_TRACKS = 60;
+
+/** The trails of the last minutes, from the history. */
+async function seedTrails(): Promise<void> {
+  const tracks = [...feed.objects.values()].filter((row) => row.kind === "track");
+  const newestS = Math.max(...tracks.map((row) => Date.parse(String(row["at"])) / 1000));
+  if (tracks.length === 0 || tracks.length > SEEDED_TRACKS) return;
+  const near = await new Blocks(data.dataUrl).around(newestS);
+  for (const { row, trail } of momentOf(near, newestS)) {
+    const live = feed.objects.get(row.key);
+    if (live === undefined || !sky.has(row.key)) continue;
+    const places = trail.filter((point) => newestS - point[1] <= BLOCK_S).map((point) => ({ latDeg: point[2], lonDeg: point[3] }));
+    sky.setTrail(row.key, places, String(live["match"]));
+  }
+}
 
 function isAircraft(row: LiveObject): boolean {
   return row.kind === "drone" || row.kind === "track";
@@ -50,6 +69,8 @@ function showAll(): void {
   if (shown || sky.isEmpty) return;
   shown = true;
   sky.fit();
+  // Without them the map is still right: trails then begin now.
+  void seedTrails().catch(() => undefined);
 }
 
 const alerts = byId("live-alerts");

@@ -176,7 +176,6 @@ def _island_data(span: Span, at: datetime, zones: Sequence[Geozone]) -> dict[str
         "from": iso(span.since),
         "until": iso(span.until),
         "at": iso(at),
-        "dataUrl": url_for("history.data"),
         "zones": sky.zone_outlines(zones, at),
         "columns": {"track": columns()["track"]},
         "speeds": SPEEDS,

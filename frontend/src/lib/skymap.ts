@@ -24,7 +24,6 @@ export interface SkyTexts extends MapTexts {
   readonly operator: string;
   readonly nothing: string;
   readonly chosen: string;
-  readonly follow: string;
   readonly replay: string;
 }
 
@@ -157,6 +156,10 @@ export class SkyMap {
 
   get isEmpty(): boolean {
     return this.marks.source.isEmpty();
+  }
+
+  has(key: string): boolean {
+    return this.rows.has(key);
   }
 
   show(row: LiveObject, trail = true): void {
