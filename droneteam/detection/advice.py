@@ -28,6 +28,8 @@ Manoeuvre = Literal[
 
 LEAST_GAIN = 0.5
 """Share of the probability that a manoeuvre must take away to be worth a pilot's attention."""
+ALIKE = 0.02
+"""Probabilities that differ less are alike to a pilot: the plainer manoeuvre is proposed."""
 CRUISE_MPS = 5.0
 """What a drone that hovers is taken to leave with."""
 HOVERS_BELOW_MPS = 1.0
@@ -66,7 +68,7 @@ def advise(
     horizon_s: float,
     geoid_m: float | None = None,
 ) -> Advice:
-    """The manoeuvre that leaves the lowest probability; to the right where two are alike."""
+    """The manoeuvre that leaves the lowest probability; to the right where some are alike."""
 
     def with_it(moved: Mover) -> Conflict:
         return closest(
@@ -79,7 +81,8 @@ def advise(
         )
 
     found = [(name, with_it(moved)) for name, moved in _candidates(ours)]
-    name, best = min(found, key=lambda pair: (round(pair[1].probability, 3), -pair[1].distance_m))
+    # min takes the first of equals, and they come in the order in which they are preferred.
+    name, best = min(found, key=lambda pair: round(pair[1].probability / ALIKE))
     if best.probability > (1.0 - LEAST_GAIN) * now.probability:
         name, best = "watch", now
     return Advice(name, best.distance_m, best.probability)
@@ -96,7 +99,8 @@ def _candidates(ours: Mover) -> list[tuple[Manoeuvre, Mover]]:
         (name, _moving(ours, course_deg + turn_deg, speed_mps))
         for name, turn_deg in _TURNS_DEG.items()
     ]
-    return [("keep", ours), ("stop", _moving(ours, 0.0, 0.0)), *turned]
+    right, left, back = turned
+    return [("keep", ours), right, left, ("stop", _moving(ours, 0.0, 0.0)), back]
 
 
 def _moving(ours: Mover, course_deg: float, speed_mps: float) -> Mover:

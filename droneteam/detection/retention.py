@@ -84,11 +84,25 @@ def kept_for(session: Session) -> Retention:
     return Retention(**{kind: keep for kind, keep in rows.items() if kind in KINDS})
 
 
-def list_rules(session: Session, actor: Actor) -> dict[str, KeepRule | None]:
-    """What was set for each kind, by whom; None where the default holds."""
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """How long a kind is kept; set_by is empty where the default holds."""
+
+    keep: timedelta
+    set_at: datetime | None
+    set_by: str
+
+
+def list_rules(session: Session, actor: Actor) -> dict[str, RuleView]:
+    """What holds for each kind, and who has set it."""
     require_role(actor, *READERS)
     rows = {row.kind: row for row in session.scalars(select(KeepRule))}
-    return {kind: rows.get(kind) for kind in KINDS}
+    return {
+        kind: RuleView(timedelta(seconds=row.keep_s), row.set_at, row.set_by)
+        if (row := rows.get(kind)) is not None
+        else RuleView(default.default, None, "")
+        for kind, default in KINDS.items()
+    }
 
 
 def set_retention(session: Session, actor: Actor, kept: Retention, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The sky in a browser: shapes and filters, past moments, coverage, warnings, one stream for all."""
+"""The sky in a browser: shapes, filters, past moments, coverage, warnings, one stream for all."""
 
 from __future__ import annotations
 
@@ -38,15 +38,20 @@ def rows(kind: str) -> str:
 @pytest.mark.parametrize(
     ("path", "login", "look"),
     [
-        ("/live/", "coordinator", ("desktop", "en", "light")),
         ("/live/", "pilot", ("phone", "nl", "dark")),
         ("/live/history/", "investigator", ("desktop", "fr", "dark")),
-        ("/live/history/", "pilot", ("phone", "en", "light")),
         ("/live/coverage/", "manager", ("desktop", "nl", "light")),
-        ("/live/coverage/", "coordinator", ("phone", "fr", "dark")),
         ("/privacy/", "administrator", ("desktop", "en", "dark")),
-        ("/privacy/", "auditor", ("phone", "nl", "light")),
-        (f"/alerts/{sky_world.SPOOF}", "investigator", ("desktop", "fr", "light")),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("/live/", "coordinator", ("desktop", "en", "light")),
+                ("/live/history/", "pilot", ("phone", "en", "light")),
+                ("/live/coverage/", "coordinator", ("phone", "fr", "dark")),
+                ("/privacy/", "auditor", ("phone", "nl", "light")),
+                (f"/alerts/{sky_world.SPOOF}", "investigator", ("desktop", "fr", "light")),
+            )
+        ),
     ],
 )
 def test_a_page_of_the_sky_is_accessible_silent_and_small(
@@ -90,6 +95,7 @@ def test_a_filter_hides_rows_on_the_page_as_the_server_does(
     opened.check()
 
 
+@pytest.mark.slow
 def test_a_chosen_track_is_told_and_followed_by_keyboard(air: Server, open_page: OpenPage) -> None:
     opened = open_page(air, "/live/", "coordinator")
     page = opened.page
@@ -132,6 +138,7 @@ def move(air: Server, lat_deg: float) -> None:
         session.get_one(TrackRow, 12).lat_deg = lat_deg
 
 
+@pytest.mark.slow
 def test_another_person_in_the_same_browser_does_not_get_the_first_ones_stream(
     air: Server, open_page: OpenPage
 ) -> None:
@@ -166,6 +173,7 @@ def test_the_slider_shows_where_everything_was(air: Server, open_page: OpenPage)
     opened.check()
 
 
+@pytest.mark.slow
 def test_a_link_to_a_moment_shows_that_moment_to_somebody_else(
     air: Server, open_page: OpenPage
 ) -> None:
@@ -218,6 +226,7 @@ def test_a_conflict_reaches_the_pilots_page_as_a_proposal_and_can_be_answered(
     opened.check()
 
 
+@pytest.mark.slow
 def test_cells_of_coverage_are_told_when_they_are_tapped(air: Server, open_page: OpenPage) -> None:
     opened = open_page(air, "/live/coverage/?receiver=roof&band=1", "manager")
     page = opened.page
@@ -233,6 +242,7 @@ def test_cells_of_coverage_are_told_when_they_are_tapped(air: Server, open_page:
     opened.check()
 
 
+@pytest.mark.slow
 def test_history_reaches_over_many_pieces(air: Server, open_page: OpenPage) -> None:
     """More points than one answer holds: the page asks on until it has all."""
     now = air.site.clock()

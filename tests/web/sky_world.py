@@ -6,6 +6,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from droneteam import db
@@ -150,20 +151,22 @@ def put_track(
     }
     session.add(TrackRow(id=track_id, **(fields | extra)))
     session.flush()
+    points = []
     for ago_s in range(int(PAST.total_seconds()), -1, -1):
         lat_deg, lon_deg = place(index, ago_s)
-        session.add(
-            Sighting(
-                track_id=track_id,
-                at=now - timedelta(seconds=ago_s),
-                lat_deg=lat_deg,
-                lon_deg=lon_deg,
-                height_m=40.0 + 10.0 * index,
-                speed_mps=8.0,
-                course_deg=90.0,
-                sigma_m=6.0,
-            )
+        points.append(
+            {
+                "track_id": track_id,
+                "at": now - timedelta(seconds=ago_s),
+                "lat_deg": lat_deg,
+                "lon_deg": lon_deg,
+                "height_m": 40.0 + 10.0 * index,
+                "speed_mps": 8.0,
+                "course_deg": 90.0,
+                "sigma_m": 6.0,
+            }
         )
+    session.execute(insert(Sighting), points)
     put_messages(session, now, track_id, uas_id)
 
 

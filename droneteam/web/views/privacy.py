@@ -49,11 +49,10 @@ def keep() -> Response | tuple[str, int]:
 
 def _page(values: dict[str, str], problems: dict[str, str]) -> str:
     with reading() as session:
-        kept = retention.kept_for(session)
         rules = retention.list_rules(session, actor())
         erased = audit.entries(session, action="detection.erase", limit=20)
         looked = audit.entries(session, action=looks.ACTION, limit=SHOWN)
-    hours = {kind: f"{kept.of(kind) / retention.HOUR:g}" for kind in retention.KINDS}
+    hours = {kind: f"{rule.keep / retention.HOUR:g}" for kind, rule in rules.items()}
     return render_template(
         "privacy.html",
         kinds=retention.KINDS,
