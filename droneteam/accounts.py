@@ -68,8 +68,6 @@ class User(Base):
     display_name: Mapped[str] = mapped_column(String(120))
     language: Mapped[str] = mapped_column(String(2), default="fr")
     password_hash: Mapped[str | None] = mapped_column(String(200))
-    session_key: Mapped[str] = mapped_column(String(64), unique=True)
-    """Changes when every session of the user must end."""
     active: Mapped[bool] = mapped_column(default=True)
     failed_logins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -220,7 +218,7 @@ def _check_password(password: str) -> None:
 
 
 def set_password(row: User, password: str) -> None:
-    """Gives the user a new password; a lock and every open session end.
+    """Gives the user a new password; a lock ends, open sessions are the caller's to end.
 
     Raises
     ------
@@ -229,7 +227,6 @@ def set_password(row: User, password: str) -> None:
     """
     _check_password(password)
     row.password_hash = _hasher.hash(password)
-    row.session_key = uuid.uuid4().hex
     row.failed_logins, row.locked_until = 0, None
 
 
@@ -244,7 +241,6 @@ def add_user(session: Session, new: NewUser) -> Actor:
         display_name=new.display_name,
         language=new.language,
         password_hash=_hasher.hash(new.password),
-        session_key=uuid.uuid4().hex,
         roles=[Role(name=name) for name in new.roles],
     )
     session.add(row)
@@ -255,11 +251,6 @@ def add_user(session: Session, new: NewUser) -> Actor:
 def user_by_login(session: Session, login: str) -> User | None:
     """The user's row, or None."""
     return session.scalar(select(User).where(User.login == login.strip().lower()))
-
-
-def user_by_session_key(session: Session, key: str) -> User | None:
-    """The active user whose sessions carry that key, or None."""
-    return session.scalar(select(User).where(User.session_key == key, User.active))
 
 
 def actor_for_login(session: Session, login: str) -> Actor:

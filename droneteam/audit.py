@@ -141,6 +141,16 @@ def entries(
     return [_view(row) for row in session.scalars(query)]
 
 
+def last_at(session: Session, actor: Actor, *, action: str, subject: str) -> datetime | None:
+    """When the actor last did that to the subject, or None."""
+    query = select(func.max(AuditEntry.at)).where(
+        AuditEntry.subject == subject,
+        AuditEntry.action == action,
+        AuditEntry.user_id == (actor.user_id or None),
+    )
+    return session.scalar(query)
+
+
 def count(session: Session) -> int:
     """How many entries the chain holds."""
     return session.scalar(select(func.count()).select_from(AuditEntry)) or 0

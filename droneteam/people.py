@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from droneteam import accounts, audit
+from droneteam import accounts, audit, sessions
 from droneteam.accounts import Actor, NewUser, Organisation, Role, User, require_role
 from droneteam.errors import Conflict, NotFound
 
@@ -99,7 +98,7 @@ def set_active(
     row = _row(session, user_id)
     if not active:
         _refuse_last_administrator(session, row)
-        row.session_key = uuid.uuid4().hex
+        sessions.end_all(session, user_id, now)
     row.active = active
     session.flush()
     action = "user.open" if active else "user.close"
@@ -120,6 +119,7 @@ def set_password(
     require_role(actor, ADMINISTRATOR)
     row = _row(session, user_id)
     accounts.set_password(row, password)
+    sessions.end_all(session, user_id, now)
     session.flush()
     _audit(session, actor, "user.password", user_id, now, {})
     return _person(row)
@@ -132,7 +132,7 @@ def remove_second_factor(
     require_role(actor, ADMINISTRATOR)
     row = _row(session, user_id)
     row.second_factor = None
-    row.session_key = uuid.uuid4().hex
+    sessions.end_all(session, user_id, now)
     session.flush()
     _audit(session, actor, "user.second_factor_removed", user_id, now, {}, reason)
     return _person(row)

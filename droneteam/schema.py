@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 import droneteam.accounts
 import droneteam.audit
@@ -17,7 +19,8 @@ import droneteam.evidence.models
 import droneteam.fleet.models
 import droneteam.jobs
 import droneteam.missions.models
-import droneteam.photogrammetry.models  # noqa: F401
+import droneteam.photogrammetry.models
+import droneteam.sessions  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError
 
@@ -35,10 +38,47 @@ def create_all(engine: Engine) -> None:
 def upgrade(engine: Engine) -> str:
     """The schema's revision after every outstanding migration has run in one transaction."""
     config = _config()
-    with engine.begin() as connection:
+    with _rebuilding(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return newest_revision()
+
+
+@contextmanager
+def _rebuilding(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which tables that others refer to can be built anew.
+
+    SQLite changes a table by making another in its place, which its foreign keys forbid; they
+    are checked once, at the end, instead of at each step.
+
+    Raises
+    ------
+    SetupError
+        A row would refer to nothing; nothing is changed then.
+    """
+    with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        raw = connection.connection.driver_connection
+        if is_sqlite and raw is not None:
+            raw.execute("PRAGMA foreign_keys = OFF")  # has no effect within a transaction
+        try:
+            with connection.begin():
+                yield connection
+                if is_sqlite:
+                    _check_references(connection)
+        finally:
+            if is_sqlite and raw is not None:
+                raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        table, row_id, other, _ = broken[0]
+        raise SetupError(
+            f"{len(broken)} rows refer to nothing, the first is {table} {row_id} to {other}: "
+            "the database is left as it was; restore a backup or remove the row"
+        )
 
 
 def newest_revision() -> str:

@@ -19,6 +19,7 @@ export default defineConfig({
         main: "src/main.ts",
         request: "src/request.ts",
         mission: "src/mission.ts",
+        planner: "src/planner.ts",
         live: "src/live.ts",
         history: "src/history.ts",
         coverage: "src/coverage.ts",

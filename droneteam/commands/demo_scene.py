@@ -192,6 +192,9 @@ def seal(stage: Stage) -> None:
     report = bag.verify_bag(folder, manifest.key_id(key.public_key()))
     stage.say(f"{len(items)} items, {report.bytes_checked / 1e6:.0f} MB, {folder.name}")
     stage.require(report.ok, f"the bag does not verify: {report.problems[:3]}")
+    measured = [item.path for item in items if item.path.endswith("report-measured.pdf")]
+    stage.require(bool(measured), "the bag holds no report with the measurements")
+    stage.say(f"the report with the three measurements is {measured[0]}")
     stage.say("the bag verifies, signed by this installation's key")
     _tamper(stage, folder, items)
 

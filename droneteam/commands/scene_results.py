@@ -13,7 +13,7 @@ from typing import Any
 from droneteam.errors import InputError
 from droneteam.photogrammetry import measurement_file, reporting, surface_measure
 from droneteam.photogrammetry.control import Mark, read_marks
-from droneteam.photogrammetry.export.diagram import SCALES
+from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
 from droneteam.photogrammetry.measurement_file import Retaken
 from droneteam.photogrammetry.measuring import (
     SURFACE_KINDS,
@@ -221,7 +221,9 @@ def _configure_diagram(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_diagram)
     parser.add_argument("scene", type=Path, metavar="SCENE", help="folder of a built scene")
     parser.add_argument("-o", "--out", type=Path, action="append", metavar="FILE.pdf|FILE.dxf")
-    parser.add_argument("--scale", type=int, choices=SCALES, help="default: largest that fits A3")
+    parser.add_argument(
+        "--scale", type=int, choices=DIAGRAM_SCALES, help="default: largest that fits A3"
+    )
     parser.add_argument("--no-ortho", action="store_true", help="draw on white")
     _add_document_options(parser)
 

@@ -172,6 +172,21 @@ class _Sources:
         content = {"measurements": scene.measurements, "accuracy": scene.accuracy}
         yield self._document(f"scene-{scene.id}-measurements", content, source)
         yield from _products(scene, source)
+        if scene.measurements and any(stage["name"] == "surface" for stage in scene.stages):
+            yield from self._measured(scene, source)
+
+    def _measured(self, scene: SceneView, source: str) -> Iterator[NewItem]:
+        """Report and diagram with the measurements in force, dated by the last of them."""
+        last = max(kept.measured_at for kept in scene.measurements)
+        report = self.scratch / f"scene-{scene.id}-report-measured.pdf"
+        photogrammetry.write_report(
+            self.session, self.actor, scene.id, self.settings, report, made_at=last
+        )
+        yield NewItem(report, "scene", report.name, "report", source, {})
+        if "diagram" in scene.products:
+            diagram = self.scratch / f"scene-{scene.id}-diagram-measured.pdf"
+            photogrammetry.write_diagram(self.session, self.actor, scene.id, self.settings, diagram)
+            yield NewItem(diagram, "scene", diagram.name, "diagram", source, {})
 
     def _document(self, name: str, content: Any, source: str) -> NewItem:
         return _document(self.scratch, name, content, source)

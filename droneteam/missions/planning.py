@@ -14,9 +14,11 @@ from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
+from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
+from droneteam.missions.plan import MissionPlan
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
@@ -24,7 +26,7 @@ from droneteam.missions.planjson import (
     plan_to_json,
 )
 from droneteam.missions.tasks import SearchParams, plan_task
-from droneteam.missions.views import MissionSpec, MissionState, MissionView
+from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
@@ -44,16 +46,7 @@ def plan_mission(
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
-    places = spec.polygon or request.polygon
-    if not places and isinstance(spec.params, SearchParams) and spec.params.starts_at_a_place:
-        places = ((request.lat_deg, request.lon_deg),)
-    if not places:
-        raise InputError("the request has no area: draw what is to be flown", field="polygon")
-    home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
-    plan = plan_task(places, camera_named(spec.camera), spec.params, home)
-    findings = airspace.check(
-        plan, stored_geozones(session), assignment.start_at, until=assignment.end_at
-    )
+    plan, findings = _planned(session, assignment, request, spec)
     _refuse_stops(findings)
     row = models.Mission(
         organisation_id=request.organisation_id,
@@ -69,7 +62,7 @@ def plan_mission(
         params={"pattern": plan.pattern, **asdict(spec.params)},
         plan=plan_to_json(plan),
         findings=findings_to_json(findings),
-        mission_hash=mission_hash(wire_mission(plan.items, home)),
+        mission_hash=mission_hash(wire_mission(plan.items, plan.home)),
         software_version=metadata.version("droneteam"),
         created_at=now,
         created_by=actor.user_id or None,
@@ -81,6 +74,37 @@ def plan_mission(
         session, actor, action="mission.plan", subject=f"mission:{row.id}", facts=facts, at=now
     )
     return mission_view(row)
+
+
+def preview_mission(
+    session: Session, actor: Actor, assignment_id: int, spec: MissionSpec
+) -> MissionPreview:
+    """What `plan_mission` would make, stops of the airspace included; nothing is stored.
+
+    Raises
+    ------
+    InputError
+        The request has no area, or the task cannot be planned.
+    """
+    require_role(actor, *PLANNERS)
+    assignment = fleet.get_assignment(session, actor, assignment_id)
+    request = fleet.get_request(session, actor, assignment.request_id)
+    return MissionPreview(*_planned(session, assignment, request, spec))
+
+
+def _planned(
+    session: Session, assignment: AssignmentView, request: RequestView, spec: MissionSpec
+) -> tuple[MissionPlan, tuple[airspace.Finding, ...]]:
+    """The plan for the assignment's time and the request's place, and what the rules say of it."""
+    places = spec.polygon or request.polygon
+    if not places and isinstance(spec.params, SearchParams) and spec.params.starts_at_a_place:
+        places = ((request.lat_deg, request.lon_deg),)
+    if not places:
+        raise InputError("the request has no area: draw what is to be flown", field="polygon")
+    home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
+    plan = plan_task(places, camera_named(spec.camera), spec.params, home)
+    zones = stored_geozones(session)
+    return plan, airspace.check(plan, zones, assignment.start_at, until=assignment.end_at)
 
 
 def _refuse_stops(findings: tuple[airspace.Finding, ...]) -> None:

@@ -18,6 +18,7 @@ from droneteam.missions.planning import (
     list_missions,
     load_geozones,
     plan_mission,
+    preview_mission,
     stored_geozones,
 )
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
@@ -33,6 +34,7 @@ from droneteam.missions.sorties import (
 )
 from droneteam.missions.views import (
     ChecklistItem,
+    MissionPreview,
     MissionSpec,
     MissionState,
     MissionView,
@@ -47,6 +49,7 @@ __all__ = [
     "LiveState",
     "MissionLink",
     "MissionPlan",
+    "MissionPreview",
     "MissionSpec",
     "MissionState",
     "MissionView",
@@ -69,6 +72,7 @@ __all__ = [
     "load_geozones",
     "own_uas_ids",
     "plan_mission",
+    "preview_mission",
     "read_sortie",
     "record_sortie",
     "register_flight",

@@ -43,6 +43,14 @@ class MissionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MissionPreview:
+    """A plan that nobody has kept yet, and what the rules say of it."""
+
+    plan: MissionPlan
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MissionView:
     """A mission as pilots and coordinators see it."""
 

@@ -139,6 +139,12 @@ def load_cloud(path: Path) -> DenseCloud:
         return DenseCloud(**{name: data[name] for name in data.files})
 
 
+def load_sigmas(path: Path) -> NDArray[np.floating]:
+    """The standard deviation of every point of such a cloud in metres (n,), and nothing else."""
+    with np.load(path, allow_pickle=False) as data:
+        return np.asarray(data["sigma_m"])
+
+
 @dataclass(slots=True)
 class _Progressed:
     """What is finished, on disk."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest, reporting
+from droneteam.photogrammetry.dense import load_cloud
 from droneteam.photogrammetry.export import (
     cog,
     diagram,
@@ -42,7 +43,8 @@ def run_export(context: StageContext) -> None:
 
 def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
     """What writes each product, by file name."""
-    surface, cloud, place = parts.surface, parts.cloud, parts.placement
+    surface, place = parts.surface, parts.placement
+    cloud = load_cloud(parts.cloud_path)
     tags = {"SOFTWARE": "droneteam", "VERTICAL_DATUM": parts.network.frame.vertical_datum}
     stated = frame_statement(place.frame)
     height_m = cog.typical_height(surface.dsm)

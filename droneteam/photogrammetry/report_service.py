@@ -92,7 +92,7 @@ def _built(session: Session, actor: Actor, scene_id: int, settings: Settings) ->
 
 
 def _named(session: Session, scene_id: int) -> list[Named]:
-    """The measurements that no later one supersedes, with the names of their points."""
+    """The measurements in force (not removed, not superseded), with the names of their points."""
     from droneteam.photogrammetry.reporting import Named
 
     query = select(MeasurementRow).where(MeasurementRow.scene_id == scene_id)
@@ -101,5 +101,5 @@ def _named(session: Session, scene_id: int) -> list[Named]:
     return [
         Named(measurement_view(row).measurement, tuple((row.request or {}).get("points", ())))
         for row in rows
-        if row.id not in repeated
+        if row.removed_at is None and row.id not in repeated
     ]

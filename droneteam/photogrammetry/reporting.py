@@ -15,7 +15,7 @@ import numpy as np
 
 from droneteam.errors import InputError, NotFound
 from droneteam.photogrammetry import manifest
-from droneteam.photogrammetry.dense import load_cloud
+from droneteam.photogrammetry.dense import load_sigmas
 from droneteam.photogrammetry.export import diagram, dxf, pdf
 from droneteam.photogrammetry.export.diagram import Diagram
 from droneteam.photogrammetry.export.numbers import check_language
@@ -26,7 +26,7 @@ from droneteam.photogrammetry.measurement_file import CLOUD_NAME, kept_measureme
 from droneteam.photogrammetry.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import product_epsg
-from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, Measurement
+from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_files import load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
@@ -40,12 +40,12 @@ STAGES = ("photos", "sfm", "adjust", "dense", "surface")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """All that products, report and diagram are made of."""
+    """All that products, report and diagram are made of; the cloud stays on disk until needed."""
 
     params: SceneParams
     photos: PhotoSet
     network: CameraNetwork
-    cloud: DenseCloud
+    cloud_path: Path
     surface: Surface
     placement: Placement
     software: tuple[tuple[str, str], ...]
@@ -75,7 +75,7 @@ def load_parts(
         params=params,
         photos=photos,
         network=network,
-        cloud=load_cloud(folders["dense"] / CLOUD_NAME),
+        cloud_path=folders["dense"] / CLOUD_NAME,
         surface=load_surface(folders["surface"]),
         placement=Placement(network.frame, product_epsg(network.frame, params.epsg)),
         software=tuple(sorted(_versions(folders).items())),
@@ -110,6 +110,7 @@ def report_of(
     """The report of these parts; made_at : by default when the last photo was taken."""
     chosen = language or parts.params.language
     check_language(chosen)
+    sigmas_m = load_sigmas(parts.cloud_path)
     made = tuple(
         ProductFact(row.path, row.size_bytes, row.sha256)
         for row in outputs
@@ -125,8 +126,8 @@ def report_of(
         versions=parts.software,
         parameters=_parameters(parts.params),
         gsd_m=ground_sampling_m(parts.network),
-        n_points=len(parts.cloud.points_enu_m),
-        median_sigma_m=float(np.median(parts.cloud.sigma_m)),
+        n_points=len(sigmas_m),
+        median_sigma_m=float(np.median(sigmas_m)),
         epsg=parts.placement.epsg,
         dsm=parts.surface.dsm,
         ortho=parts.surface.ortho,

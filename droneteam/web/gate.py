@@ -14,7 +14,7 @@ from droneteam.web.access import public as public_view
 from droneteam.web.context import signed_in
 from droneteam.web.failures import answer, problem, wants_json
 from droneteam.web.kept import from_own_page, keep_this_form, this_form
-from droneteam.web.signin import actor_of_key, actor_of_token
+from droneteam.web.signin import actor_of_secret, actor_of_token
 from droneteam.web.views.account import SESSION_KEY, ask_to_sign_in
 
 csrf = CSRFProtect()
@@ -63,7 +63,7 @@ def _identify() -> bool:
         return True
     key = session.get(SESSION_KEY)
     if isinstance(key, str):
-        g.actor = actor_of_key(key)
+        g.actor = actor_of_secret(key)
     return False
 
 

@@ -1,8 +1,4 @@
-"""Signing in: passwords, the lock after wrong ones, and bearer tokens for programs.
-
-The browser's session and a program's token both carry the user's session_key; changing that
-key ends all of them at once.
-"""
+"""Signing in: passwords, the lock after wrong ones, and who a browser or program acts for."""
 
 from __future__ import annotations
 
@@ -10,12 +6,11 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from droneteam import audit
+from droneteam import audit, sessions
 from droneteam.accounts import (
     SYSTEM,
     Actor,
@@ -23,7 +18,6 @@ from droneteam.accounts import (
     actor_of,
     password_matches,
     user_by_login,
-    user_by_session_key,
 )
 from droneteam.errors import NotAllowed
 from droneteam.web import second_factor
@@ -32,9 +26,6 @@ from droneteam.web.context import context, now, reading, writing
 MAX_WRONG_PASSWORDS = 5
 """NIST SP 800-63B allows up to 100; five stops guessing and forgives typing errors."""
 LOCK_DURATION = timedelta(minutes=15)
-TOKEN_LIFETIME = timedelta(hours=12)
-"""One shift."""
-_TOKEN_SALT = "droneteam-api-token"
 
 _unknown_logins = FixedWindowRateLimiter(MemoryStorage())
 _UNKNOWN_LIMIT = RateLimitItemPerMinute(
@@ -54,12 +45,10 @@ class Verdict(enum.Enum):
 class Attempt:
     """A try to sign in and what came of it.
 
-    session_key : what the session is to carry; None unless welcome.
     tries_left : before the lock; locked_until : its end, None where it is not known.
     """
 
     verdict: Verdict
-    session_key: str | None = None
     actor: Actor | None = None
     tries_left: int = 0
     locked_until: datetime | None = None
@@ -113,7 +102,7 @@ def _code_matches(row: User, code: str, at: datetime) -> bool:
 
 def _welcome(row: User) -> Attempt:
     row.failed_logins, row.locked_until = 0, None
-    return Attempt(Verdict.WELCOME, session_key=row.session_key, actor=actor_of(row))
+    return Attempt(Verdict.WELCOME, actor=actor_of(row))
 
 
 def _wrong(row: User, at: datetime) -> Attempt:
@@ -142,36 +131,28 @@ def _window_end(key: str) -> datetime:
     return datetime.fromtimestamp(stats.reset_time, tz=now().tzinfo)
 
 
-def actor_of_key(session_key: str) -> Actor | None:
-    """The active user whose sessions carry that key, or None."""
+def actor_of_secret(secret: str) -> Actor | None:
+    """Who the session's secret acts for; its sign of life is written down now and then."""
+    at = now()
     with reading() as session:
-        row = user_by_session_key(session, session_key)
-        return None if row is None else actor_of(row)
-
-
-def make_token(session_key: str) -> str:
-    """A signed bearer token that lasts one shift."""
-    return _serializer().dumps(session_key)
+        bearer = sessions.bearer_of(session, secret, at)
+    if bearer is None:
+        return None
+    if bearer.is_news:
+        with writing() as session:
+            sessions.note_seen(session, bearer.session_id, at)
+    return bearer.actor
 
 
 def actor_of_token(token: str) -> Actor:
-    """The user whose token it is.
+    """Whose token it is.
 
     Raises
     ------
     NotAllowed
-        The token is forged, too old, or its user's sessions were ended.
+        It was never given out, is too old, or was ended.
     """
-    lifetime_s = int(TOKEN_LIFETIME.total_seconds())
-    try:
-        key = _serializer().loads(token, max_age=lifetime_s)
-    except BadSignature:
-        key = None
-    found = actor_of_key(key) if isinstance(key, str) else None
+    found = actor_of_secret(token)
     if found is None:
         raise NotAllowed("the token is not valid or has expired; get a new one")
     return found
-
-
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(context().settings.secret_key, salt=_TOKEN_SALT)

@@ -45,7 +45,6 @@ def _user(session: Session, login: str, code: str, role: str) -> Actor:
         login=login,
         display_name=f"user {login}",
         language="en",
-        session_key=login,
         roles=[accounts.Role(name=role)],
     )
     session.add(row)

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from droneteam import accounts, db, schema
+from droneteam import accounts, db, schema, sessions
 from droneteam.accounts import ROLES, Actor
 from droneteam.fleet import service as fleet
 from droneteam.settings import Settings
@@ -60,10 +60,10 @@ class Site:
         client = self.app.test_client()
         client.set_cookie("language", language)
         if login is not None:
-            with db.read_scope(self.engine) as session:
+            with db.session_scope(self.engine) as session:
                 row = accounts.user_by_login(session, login)
                 assert row is not None, login
-                key = row.session_key
+                key = sessions.open_browser(session, row.id, "test", self.clock())
             with client.session_transaction() as kept:
                 kept[SESSION_KEY] = key
         return client

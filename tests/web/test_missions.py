@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -10,16 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam import db
 from droneteam.missions import service as missions
+from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.plan import PhotoPosition
 from droneteam.missions.views import MissionView
 from droneteam.web.footprints import footprints
-from droneteam.web.mission_files import as_geojson, as_kml, as_plan
+from droneteam.web.mission_files import WRITERS, as_geojson, as_kml, as_plan
+from droneteam.web.mission_map import zone_rings
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 
@@ -87,7 +91,8 @@ def test_the_tables_hold_every_waypoint_and_photo_of_the_map(
     assert data["path"][0] == data["home"] == data["path"][-1]
 
 
-def test_a_forbidden_geozone_is_named_and_nothing_is_stored(assigned: Site) -> None:
+def load_prison(site: Site) -> None:
+    """A zone over the request's area in which nobody may fly."""
     ring = [[lon, lat] for lat, lon in (*worlds.AREA, worlds.AREA[0])]
     document = {
         "title": "zones for a test",
@@ -113,8 +118,12 @@ def test_a_forbidden_geozone_is_named_and_nothing_is_stored(assigned: Site) -> N
             }
         ],
     }
-    with db.session_scope(assigned.engine) as session:
-        missions.load_geozones(session, assigned.actor("coordinator"), document, "test", NOW)
+    with db.session_scope(site.engine) as session:
+        missions.load_geozones(session, site.actor("coordinator"), document, "test", NOW)
+
+
+def test_a_forbidden_geozone_is_named_and_nothing_is_stored(assigned: Site) -> None:
+    load_prison(assigned)
     status, text, _ = post_plan(assigned)
     assert status == 422
     assert "Prison" in text
@@ -316,3 +325,115 @@ def test_the_form_says_what_a_pattern_lacks(
     status, text, _ = post_plan(assigned, **fields)
     assert status == 422
     assert says in text
+
+
+def preview(site: Site, login: str = "pilot", **changed: str) -> dict[str, Any]:
+    client = site.client(login)
+    data = {"csrf_token": csrf_token(client), **FORM, **changed}
+    answer = client.post("/missions/new/1/preview", data=data)
+    assert answer.status_code == 200
+    found = answer.get_json()
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_preview_is_the_plan_that_is_then_made_and_stores_nothing(assigned: Site) -> None:
+    seen = preview(assigned)
+    with db.read_scope(assigned.engine) as session:
+        assert missions.list_missions(session, assigned.actor("pilot")) == []
+    _, _, location = post_plan(assigned)
+    with db.read_scope(assigned.engine) as session:
+        (made,) = missions.list_missions(session, assigned.actor("pilot"))
+    assert location.endswith(f"/{made.id}")
+    assert dict(seen["facts"])["Photos"] == str(made.n_photos) == str(len(seen["photos"]))
+    assert len(seen["footprints"]) == made.n_photos
+    assert seen["path"][0] == [made.plan.home.lat_deg, made.plan.home.lon_deg]
+    assert [one["text"] for one in seen["findings"]] == [one.text for one in made.findings]
+
+
+def test_the_overlap_of_the_preview_counts_the_footprints_over_each_place(assigned: Site) -> None:
+    """Counted again by polygons: nadir photos only, so that footprints are what is seen."""
+    seen = preview(assigned, orbit="", max_photos="")
+    rings = [shapely.Polygon(np.reshape(ring, (4, 2))) for ring in seen["footprints"]]
+    places = np.array(seen["overlap"])
+    assert 250 <= len(places) <= 600
+    points = [shapely.Point(at) for at in places[:, :2]]
+    counts = np.array([sum(ring.covers(at) for ring in rings) for at in points])
+    assert np.abs(counts - places[:, 2]).max() <= 1  # a place on the very edge of a footprint
+    assert np.mean(counts == places[:, 2]) > 0.97
+    assert places[:, 2].min() >= 5
+
+
+def test_what_the_preview_cannot_plan_it_names_by_field(assigned: Site) -> None:
+    assert set(preview(assigned, polygon="50.8, north")) == {"problems"}
+    assert "polygon" in preview(assigned, polygon="50.8, north")["problems"]
+    assert "gsd_mm" in preview(assigned, gsd_mm="400")["problems"]
+
+
+def test_a_stop_of_the_airspace_is_shown_before_anything_is_sent(assigned: Site) -> None:
+    load_prison(assigned)
+    findings = preview(assigned)["findings"]
+    assert [one["severity"] for one in findings if "Prison" in one["text"]] == ["stop"]
+    form = assigned.client("pilot").get("/missions/new/1").get_data(as_text=True)
+    block = re.search(r'id="planner-data">(.*?)</script>', form, re.S)
+    assert block is not None
+    (zone,) = json.loads(block.group(1))["zones"]
+    assert (zone["name"], zone["severity"]) == ("Prison", "stop")
+
+
+def test_a_zone_far_from_the_take_off_is_not_drawn() -> None:
+    ring = ((51.2, 4.3), (51.2, 4.4), (51.3, 4.4))
+    far = Geozone("far", "far", Restriction.PROHIBITED, (ZoneVolume(ring),))
+    huge = Geozone(
+        "huge",
+        "huge",
+        Restriction.NONE,
+        (ZoneVolume(((50.0, 3.0), (50.0, 6.0), (52.0, 6.0), (52.0, 3.0))),),
+    )
+    drawn = zone_rings([far, huge], (50.82, 4.39))
+    assert [(zone["name"], zone["severity"]) for zone in drawn] == [("huge", "pass")]
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_every_file_that_we_write_gives_its_places_back_to_the_planner(
+    assigned: Site, mission: MissionView, kind: str
+) -> None:
+    content, _ = WRITERS[kind](mission)
+    client = assigned.client("pilot")
+    name = f"plan.{kind}"
+    data = {"csrf_token": csrf_token(client), **FORM, "polygon": "", "gsd_mm": "7",
+            "file": (io.BytesIO(content), name)}  # fmt: skip
+    answer = client.post("/missions/new/1/places", data=data)
+    assert answer.status_code == 200
+    text = answer.get_data(as_text=True)
+    block = re.search(r'name="polygon"[^>]*>(.*?)</textarea>', text, re.S)
+    assert block is not None
+    places = np.array([line.split(",") for line in block.group(1).split("\n") if line], dtype=float)
+    flown = np.array([(i.lat_deg, i.lon_deg) for i in mission.plan.items if i.lat_deg])
+    photos = np.array([(p.lat_deg, p.lon_deg) for p in mission.plan.photo_positions])
+    known = {"kml": worlds.AREA, "geojson": worlds.AREA, "csv": photos, "kmz": photos}
+    np.testing.assert_allclose(places, np.array(known.get(kind, flown)), atol=1e-6)
+    assert 'value="7"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("area.shp", b"x", "none of .kml"),
+        ("area.kml", b"<kml/>", "no Polygon"),
+        ("area.kmz", b"PK not", "not a KMZ"),
+        ("area.json", b"\xff\xfe", "not UTF-8"),
+        ("mission.plan", b"{}", ""),
+    ],
+)
+def test_a_file_without_places_is_refused_beside_its_field(
+    assigned: Site, name: str, content: bytes, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, "file": (io.BytesIO(content), name)}
+    answer = client.post("/missions/new/1/places", data=data)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert 'id="file-problem"' in text
+    assert says in text
+    assert "50.81985, 4.39055" in text

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from droneteam import accounts, audit, db
+from droneteam.web.device import device_name
 from tests.web.conftest import PASSWORD, Site, csrf_token
 
 FORM = {"Sec-Fetch-Site": "same-origin"}
@@ -194,3 +195,76 @@ def test_too_many_tries_from_one_address_wait(site: Site) -> None:
         for _ in range(1)
     }
     assert answers <= {401, 429}
+
+
+def test_the_account_lists_its_browsers_and_ends_one(site: Site) -> None:
+    here, there = site.client("pilot"), site.client("pilot")
+    text = here.get("/account").get_data(as_text=True)
+    assert text.count("Sign out there") == 1
+    (other,) = [
+        row["id"]
+        for row in here.get("/api/v1/sessions").get_json()["items"]
+        if f"/account/sessions/{row['id']}/end" in text
+    ]
+    here.post(f"/account/sessions/{other}/end", data={"csrf_token": csrf_token(here)})
+    assert there.get("/account").status_code == 401
+    assert here.get("/account").status_code == 200
+
+
+def test_signing_out_ends_the_session_for_whoever_copied_its_cookie(site: Site) -> None:
+    mine, thief = site.client("pilot"), site.app.test_client()
+    with mine.session_transaction() as kept, thief.session_transaction() as copied:
+        copied["key"] = kept["key"]
+    assert thief.get("/account").status_code == 200
+    mine.post("/sign-out", data={"csrf_token": csrf_token(mine)})
+    assert thief.get("/account").status_code == 401
+
+
+def test_a_programs_token_acts_with_the_chosen_roles_until_it_is_ended(site: Site) -> None:
+    client = site.client("coordinator")
+    asked = {
+        "csrf_token": csrf_token(client),
+        "name": "report",
+        "days": "30",
+        "role_coordinator": "1",
+    }
+    page = client.post("/account/programs", data=asked).get_data(as_text=True)
+    token = re.search(r'class="mono">([\w-]{40,})<', page)
+    assert token is not None
+    header = {"Authorization": f"Bearer {token.group(1)}"}
+    program = site.app.test_client()
+    me = program.get("/api/v1/me", headers=header).get_json()
+    assert (me["display_name"], me["roles"]) == ("coordinator 1 (report)", ["coordinator"])
+    assert token.group(1) not in client.get("/account").get_data(as_text=True)
+    (row,) = [
+        r for r in client.get("/api/v1/sessions").get_json()["items"] if r["kind"] == "program"
+    ]
+    assert program.delete(f"/api/v1/sessions/{row['id']}", headers=header).status_code == 204
+    assert program.get("/api/v1/me", headers=header).status_code == 401
+
+
+def test_a_program_without_a_role_or_name_is_asked_for_them(site: Site) -> None:
+    client = site.client("coordinator")
+    answer = client.post(
+        "/account/programs", data={"csrf_token": csrf_token(client), "days": "900"}
+    )
+    assert answer.status_code == 422
+    for field in ("name", "days", "roles"):
+        assert f'href="#{field}"' in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "Firefox, Linux"),
+        ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140 Mobile Safari/537.36",
+         "Chrome, Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1",
+         "Safari, iPhone"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140 Safari/537.36 Edg/140", "Edge, Windows"),
+        ("curl/8.5.0", "curl"),
+        ("", "?"),
+    ],
+)  # fmt: skip
+def test_a_device_is_named_as_its_owner_knows_it(said: str, name: str) -> None:
+    assert device_name(said) == name

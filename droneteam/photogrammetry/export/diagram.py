@@ -25,6 +25,7 @@ import typst
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
 from droneteam.photogrammetry.export.numbers import (
+    DIAGRAM_SCALES,
     Language,
     check_language,
     number,
@@ -35,8 +36,6 @@ from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import FloatArray, Frame, Measurement
 from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster
 
-SCALES = (50, 100, 200, 250, 500)
-"""Scales of a scene diagram, the largest first."""
 PAPERS_MM = {
     "a4": (297, 210),
     "a3": (420, 297),
@@ -89,8 +88,8 @@ class Diagram:
         check_language(self.language)
         if not self.frame.metric:
             raise InputError("the scene has no scale: a diagram to scale cannot be drawn")
-        if self.scale is not None and self.scale not in SCALES:
-            raise InputError(f"scale 1:{self.scale} is not one of {SCALES}", field="scale")
+        if self.scale is not None and self.scale not in DIAGRAM_SCALES:
+            raise InputError(f"scale 1:{self.scale} is not one of {DIAGRAM_SCALES}", field="scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +147,16 @@ def sheet_of(diagram: Diagram) -> Sheet:
     low, high = _extent(diagram)
     size = high - low
     if diagram.scale is None:
-        for scale in SCALES:
+        for scale in DIAGRAM_SCALES:
             if (sheet := _fitting(PREFERRED_PAPER, scale, low, high)) is not None:
                 return sheet
     for paper in PAPERS_MM:
-        scale = diagram.scale or SCALES[-1]
+        scale = diagram.scale or DIAGRAM_SCALES[-1]
         if (sheet := _fitting(paper, scale, low, high)) is not None:
             return sheet
     raise InputError(
-        f"{size[0]:.0f} m x {size[1]:.0f} m does not fit A0 at 1:{diagram.scale or SCALES[-1]}; "
-        f"choose a smaller scale (1:{SCALES[-1]} at most) or fewer measurements",
+        f"{size[0]:.0f} m x {size[1]:.0f} m does not fit A0 at 1:{scale}; "
+        f"choose a smaller scale (1:{DIAGRAM_SCALES[-1]} at most) or fewer measurements",
         field="scale",
     )
 

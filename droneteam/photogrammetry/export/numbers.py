@@ -10,6 +10,8 @@ from droneteam.photogrammetry.scene import Measurement
 
 Language = Literal["nl", "fr", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+DIAGRAM_SCALES = (50, 100, 200, 250, 500)
+"""1:50 to 1:500, the largest first."""
 
 
 def check_language(language: str) -> None:

@@ -12,8 +12,7 @@ from droneteam.photogrammetry.views import SceneView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.files import file_response
-from droneteam.web.views.scenes import READERS, get_scene, product_path, stop_build
+from droneteam.web.views.scenes import READERS, get_scene, look_at, stop_build, take_product
 
 _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _FILE: Any = {
@@ -41,7 +40,7 @@ def list_scenes() -> Any:
 @bp.doc(summary="One scene with its photos, accuracy and measurements")
 def scene(scene_id: int) -> Any:
     """`summary` is the scene.json of the last finished build; `job` the work under way."""
-    return get_scene(scene_id)
+    return look_at(scene_id)
 
 
 @bp.post("/<id:scene_id>/build")
@@ -70,5 +69,4 @@ def cancel(scene_id: int) -> Any:
 @bp.doc(summary="A product's file", responses=_FILE)
 def product(scene_id: int, kind: str) -> Response:
     """Ranges and conditional requests work; `kind` is one of summary.products."""
-    path = product_path(get_scene(scene_id), kind)
-    return file_response(path, name=f"scene-{scene_id}-{path.name}")
+    return take_product(scene_id, kind)

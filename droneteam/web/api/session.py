@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length
+from flask import request
 
+from droneteam import sessions
+from droneteam.sessions import SessionView
 from droneteam.web.access import public, signed_in_only
-from droneteam.web.context import actor
+from droneteam.web.api.shapes import page_of
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.device import device_name
 from droneteam.web.failures import problem
 from droneteam.web.limiter import limiter
-from droneteam.web.signin import TOKEN_LIFETIME, Verdict, make_token, try_password
+from droneteam.web.signin import Verdict, try_password
 from droneteam.web.timefmt import iso
+
+TOKEN_LIFETIME = timedelta(hours=12)
+"""One shift."""
 
 bp = APIBlueprint("api_session", __name__, url_prefix="/api/v1", tag="session")
 
@@ -49,14 +58,16 @@ class Me(Schema):
 @bp.output(TokenOut, status_code=201)
 @bp.doc(summary="A bearer token, for a login and its password", responses={401: "Wrong."})
 def create_token(credentials: dict[str, str]) -> Any:
-    """Lasts one shift; ends when the user signs out everywhere."""
+    """Lasts one shift; one that lasts longer is made on the account's page."""
     attempt = try_password(credentials["login"], credentials["password"], credentials["code"])
     if attempt.verdict is Verdict.LOCKED:
         return problem(429, f"this login is locked until {iso(attempt.locked_until)}")
-    if attempt.verdict is not Verdict.WELCOME or attempt.session_key is None:
+    if attempt.verdict is not Verdict.WELCOME or attempt.actor is None:
         return problem(401, f"wrong login, password or code; {attempt.tries_left} tries are left")
-    lifetime_s = int(TOKEN_LIFETIME.total_seconds())
-    return {"token": make_token(attempt.session_key), "expires_in_s": lifetime_s}
+    with writing() as session:
+        name = device_name(request.user_agent.string)
+        _view, token = sessions.open_program(session, attempt.actor, name, TOKEN_LIFETIME, now())
+    return {"token": token, "expires_in_s": int(TOKEN_LIFETIME.total_seconds())}
 
 
 @bp.get("/me")
@@ -73,3 +84,24 @@ def me() -> Any:
         "language": found.language,
         "roles": sorted(found.roles),
     }
+
+
+@bp.get("/sessions")
+@signed_in_only
+@bp.output(page_of(SessionView))
+@bp.doc(summary="The caller's own browsers and programs that are signed in")
+def list_sessions() -> Any:
+    """The last seen first; no secrets."""
+    with reading() as session:
+        return {"items": sessions.list_sessions(session, actor(), now())}
+
+
+@bp.delete("/sessions/<id:session_id>")
+@signed_in_only
+@bp.output({}, status_code=204)
+@bp.doc(summary="End one of the caller's own sessions")
+def end_session(session_id: int) -> Any:
+    """Its browser or program is signed out at once."""
+    with writing() as session:
+        sessions.end_session(session, actor(), session_id, now())
+    return ""

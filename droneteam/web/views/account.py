@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
@@ -10,12 +10,14 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from droneteam import accounts, audit
+from droneteam import accounts, audit, sessions
 from droneteam.accounts import LANGUAGES
 from droneteam.errors import DroneteamError
 from droneteam.web import second_factor
 from droneteam.web.access import public, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
+from droneteam.web.device import device_name
+from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_COOKIE
 from droneteam.web.kept import KeptForm, opened, own_path
 from droneteam.web.limiter import limiter
@@ -57,7 +59,7 @@ def sign_in() -> Any:
         )
         return page, status
     session.clear()
-    session[SESSION_KEY] = attempt.session_key
+    session[SESSION_KEY] = _opened(attempt)
     session.permanent = True
     kept = opened(kept_text)
     return redirect(target) if kept is None else send_again(kept)
@@ -67,6 +69,10 @@ def sign_in() -> Any:
 @signed_in_only
 def sign_out() -> Response:
     """Signed out of this browser."""
+    with writing() as db:
+        bearer = sessions.bearer_of(db, str(session.get(SESSION_KEY, "")), now())
+        if bearer is not None:
+            sessions.end_session(db, bearer.actor, bearer.session_id, now())
     session.clear()
     return redirect(url_for("account.sign_in_form"))
 
@@ -75,10 +81,52 @@ def sign_out() -> Response:
 @signed_in_only
 def account() -> str:
     """The account's page."""
+    return _account_page()
+
+
+def _account_page(token: str = "", problems: dict[str, str] | None = None) -> str:
     with reading() as db:
         row = db.get(accounts.User, actor().user_id)
         protected = row is not None and row.second_factor is not None
-    return render_template("account.html", protected=protected)
+        mine = sessions.bearer_of(db, str(session.get(SESSION_KEY, "")), now())
+        open_ones = sessions.list_sessions(db, actor(), now())
+    return render_template(
+        "account.html",
+        protected=protected,
+        browsers=[one for one in open_ones if one.kind == "browser"],
+        programs=[one for one in open_ones if one.kind == "program"],
+        here=None if mine is None else mine.session_id,
+        token=token,
+        problems=problems or {},
+        values=request.form,
+    )
+
+
+@bp.post("/account/programs")
+@signed_in_only
+def open_program() -> Any:
+    """The page with a program's new token, which is shown this once."""
+    form = FormReader(request.form)
+    name = form.text("name", required=True, max_length=120)
+    days = int(form.number("days", 1, sessions.MAX_PROGRAM_DAYS, fallback=90))
+    roles = tuple(role for role in sorted(actor().roles) if form.flag(f"role_{role}"))
+    if not roles:
+        form.fail("roles", _("Choose at least one role."))
+    if form.problems:
+        return _account_page(problems=form.problems), 422
+    with writing() as db:
+        _view, token = sessions.open_program(db, actor(), name, timedelta(days=days), now(), roles)
+    return _account_page(token)
+
+
+@bp.post("/account/sessions/<id:session_id>/end")
+@signed_in_only
+def end_session(session_id: int) -> Response:
+    """One browser or program signed out."""
+    with writing() as db:
+        sessions.end_session(db, actor(), session_id, now())
+    flash(_("Signed out there."), "done")
+    return redirect(url_for("account.account"))
 
 
 @bp.post("/account/second-factor")
@@ -130,12 +178,8 @@ def end_sessions() -> Response:
     """Signed out of every browser and program."""
     me = actor()
     with writing() as db:
-        row = db.get(accounts.User, me.user_id)
-        if row is not None:
-            row.session_key = uuid.uuid4().hex
-            audit.append(
-                db, me, action="signin.end_sessions", subject=f"user:{me.user_id}", at=now()
-            )
+        sessions.end_all(db, me.user_id, now())
+        audit.append(db, me, action="signin.end_sessions", subject=f"user:{me.user_id}", at=now())
     session.clear()
     flash(_("You are signed out everywhere."), "done")
     return redirect(url_for("account.sign_in_form"))
@@ -184,3 +228,11 @@ def _why(attempt: Attempt) -> str:
         n=attempt.tries_left,
     )
     return wrong
+
+
+def _opened(attempt: Attempt) -> str:
+    """The secret of the session that a welcome opens."""
+    assert attempt.actor is not None
+    with writing() as db:
+        name = device_name(request.user_agent.string)
+        return sessions.open_browser(db, attempt.actor.user_id, name, now())

@@ -13,7 +13,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from droneteam import jobs
 from droneteam.accounts import TEAM_ROLES
 from droneteam.errors import DecodeError, DroneteamError, NotFound
-from droneteam.photogrammetry import service
+from droneteam.photogrammetry import looking, service
+from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
 from droneteam.photogrammetry.scene_params import STAGES
 from droneteam.photogrammetry.views import SceneView
 from droneteam.web import camera_places, points, progress_estimate, tiles
@@ -57,7 +58,7 @@ def index() -> str:
 @allow(*READERS)
 def show(scene_id: int) -> str:
     """One scene."""
-    scene = get_scene(scene_id)
+    scene = look_at(scene_id)
     return render_template(
         "scene.html",
         scene=scene,
@@ -71,6 +72,8 @@ def show(scene_id: int) -> str:
         may_measure=actor().has_role(*service.MEASURERS),
         adjust_digest=_adjust_digest(scene),
         surface_kinds=ORTHO_KINDS,
+        surveyed=any(stage["name"] == "surface" for stage in scene.stages),
+        scales=DIAGRAM_SCALES,
         left_s=progress_left_s(scene),
     )
 
@@ -134,8 +137,27 @@ def cloud_picture(scene_id: int, view: str) -> Response:
 @allow(*READERS)
 def product(scene_id: int, kind: str) -> Response:
     """A product's file, in ranges when asked."""
+    return take_product(scene_id, kind)
+
+
+def take_product(scene_id: int, kind: str) -> Response:
+    """A product's file; the audit chain says who began to take it."""
     path = product_path(get_scene(scene_id), kind)
+    if request.range is None or request.range.ranges[0][0] in (0, None):
+        with writing() as session:
+            looking.note_taken(session, actor(), scene_id, kind, now())
     return file_response(path, name=f"scene-{scene_id}-{path.name}")
+
+
+def look_at(scene_id: int) -> SceneView:
+    """The scene, where the actor may see it; the audit chain says that the actor looked."""
+    with reading() as session:
+        scene = service.get_scene(session, actor(), scene_id, context().settings)
+        known = looking.is_known_look(session, actor(), scene_id, now())
+    if not known:
+        with writing() as session:
+            looking.note_look(session, actor(), scene_id, now())
+    return scene
 
 
 def get_scene(scene_id: int) -> SceneView:

@@ -22,6 +22,16 @@ export function eastNorth(origin: LatLon, point: LatLon): [number, number] {
   ];
 }
 
+/** The point so many metres to the east and north of another. */
+export function moved(point: LatLon, eastM: number, northM: number): LatLon {
+  const [, perLatM] = eastNorth(point, { latDeg: point.latDeg + 1e-3, lonDeg: point.lonDeg });
+  const [perLonM] = eastNorth(point, { latDeg: point.latDeg, lonDeg: point.lonDeg + 1e-3 });
+  return {
+    latDeg: point.latDeg + (1e-3 * northM) / perLatM,
+    lonDeg: point.lonDeg + (1e-3 * eastM) / perLonM,
+  };
+}
+
 /** Metres between two points; good to 1 mm over 1 km at our latitudes. */
 export function distanceM(a: LatLon, b: LatLon): number {
   return Math.hypot(...eastNorth(a, b));

@@ -1,0 +1,310 @@
+"""The planner: the form with its map, and what a plan would be while it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.fleet import service as fleet
+from droneteam.fleet.views import AssignmentView, RequestView
+from droneteam.missions import service
+from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.places import read_places
+from droneteam.missions.items import HomePoint
+from droneteam.missions.overlap import overlap_grid
+from droneteam.missions.plan import SurveyParams
+from droneteam.missions.views import MissionPreview, MissionSpec
+from droneteam.web import words
+from droneteam.web.access import allow, takes_files
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.footprints import footprints
+from droneteam.web.forms import FormReader, polygon_text
+from droneteam.web.limiter import limiter
+from droneteam.web.mission_map import map_texts, path_of, zone_rings
+from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
+from droneteam.web.timefmt import duration
+from droneteam.web.views.missions import PLANNERS
+
+bp = Blueprint("planner", __name__, url_prefix="/missions/new")
+
+_DEFAULTS = SurveyParams(max_photos=60)
+_COMMON = ("gsd_m", "forward_overlap", "side_overlap", "speed_mps")
+SHAPES = {
+    SURVEY: "polygon",
+    "corridor": "line",
+    "facade": "line",
+    "expanding_square": "point",
+    "sector": "point",
+    "parallel_track": "polygon",
+    "overwatch": "points",
+    "free": "points",
+}
+"""What a pattern's places are; a line and points are flown in their order."""
+USED_BY = {
+    "gsd_mm": (SURVEY, "corridor", "facade", "expanding_square", "sector", "parallel_track"),
+    "max_photos": (SURVEY,),
+    "forward_overlap_pct": (SURVEY, "corridor", "facade"),
+    "side_overlap_pct": (SURVEY, "corridor", "facade"),
+    "angle_deg": (SURVEY,),
+    "crosshatch": (SURVEY,),
+    "orbit": (SURVEY,),
+    "orbit_pitch_deg": (SURVEY,),
+    "width_m": ("corridor",),
+    "bottom_m": ("facade",),
+    "top_m": ("facade",),
+    "radius_m": ("expanding_square", "sector"),
+    "sigma_m": ("expanding_square", "sector"),
+    "turns": ("sector",),
+    "target": ("overwatch",),
+    "alt_home_m": ("overwatch", "free"),
+    "stay_s": ("overwatch", "free"),
+    "photo": ("free",),
+}
+"""Which patterns read a field; the others hide it."""
+_GROUND_SURVEYS = frozenset({SURVEY, "parallel_track"})
+_MAX_DRAWN = 6_000
+"""Photos whose places and footprints go to the browser."""
+
+
+@bp.get("/<id:assignment_id>")
+@allow(*PLANNERS)
+def form(assignment_id: int) -> str:
+    """The planning form for an assignment, filled in from its request."""
+    assignment, asked = _assignment(assignment_id)
+    return _form(assignment, asked, _initial(asked), {})
+
+
+@bp.post("/<id:assignment_id>")
+@allow(*PLANNERS)
+def plan(assignment_id: int) -> Any:
+    """The planned mission's page, or the form again with what stands against it."""
+    assignment, asked = _assignment(assignment_id)
+    spec, problems = read_spec(request.form)
+    if spec is None:
+        return _form(assignment, asked, request.form, problems), 422
+    try:
+        with writing() as session:
+            made = service.plan_mission(session, actor(), assignment_id, spec, now())
+    except InputError as error:
+        problems = {_field_of(error): str(error)}
+        return _form(assignment, asked, request.form, problems), 422
+    flash(_("Planned and checked. Approve it before flying."), "done")
+    return redirect(url_for("missions.show", mission_id=made.id))
+
+
+@bp.post("/<id:assignment_id>/places")
+@allow(*PLANNERS)
+@takes_files(MAX_FILE_BYTES + 100_000)
+def take_places(assignment_id: int) -> Any:
+    """The form with the places of a file; everything else stays as it was typed."""
+    assignment, asked = _assignment(assignment_id)
+    sent = request.files.get("file")
+    values = dict(request.form)
+    if sent is None or not sent.filename:
+        return _form(assignment, asked, values, {"file": _("Choose a file first.")}), 422
+    try:
+        places = read_places(sent.filename, sent.read())
+    except DecodeError as error:
+        return _form(assignment, asked, values, {"file": str(error)}), 422
+    values["polygon"] = polygon_text(places)
+    return _form(assignment, asked, values, {})
+
+
+@bp.post("/<id:assignment_id>/preview")
+@allow(*PLANNERS)
+@limiter.limit("600 per minute")
+def preview(assignment_id: int) -> Response:
+    """The plan that the form would make, or what stands against one; nothing is stored."""
+    spec, problems = read_spec(request.form)
+    if spec is None:
+        return jsonify(problems=problems)
+    try:
+        with reading() as session:
+            made = service.preview_mission(session, actor(), assignment_id, spec)
+    except InputError as error:
+        return jsonify(problems={_field_of(error): str(error)})
+    return jsonify(_drawn(made, spec))
+
+
+def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
+    plan = made.plan
+    camera = camera_named(spec.camera)
+    photos = plan.photo_positions[:_MAX_DRAWN]
+    ground = plan.pattern in _GROUND_SURVEYS
+    seen = overlap_grid(plan.area, plan.photo_positions, camera) if ground else None
+    return {
+        "path": path_of(plan),
+        "photos": [[round(p.lat_deg, 7), round(p.lon_deg, 7)] for p in photos],
+        "footprints": footprints(photos, camera).round(7).reshape(-1, 8).tolist(),
+        "overlap": [] if seen is None else seen.round(7).tolist(),
+        "facts": _facts(made),
+        "findings": [
+            {
+                "severity": one.severity,
+                "name": words.named(words.SEVERITIES)(one.severity),
+                "text": one.text,
+                "clause": one.clause,
+            }
+            for one in made.findings
+        ],
+    }
+
+
+def _facts(made: MissionPreview) -> list[list[str]]:
+    """What the plan comes to, each with its label."""
+    plan = made.plan
+    facts = [
+        [_("Photos"), str(plan.n_photos)],
+        [_("Length and time"), f"{plan.length_m:.0f} m, {duration(plan.duration_s)}"],
+        [_("Battery packs"), str(plan.packs)],
+    ]
+    if plan.gsd_m:
+        facts.append([_("Ground sampling distance"), f"{plan.gsd_m * 1000:.1f} mm"])
+    if plan.forward_overlap:
+        overlaps = f"{plan.forward_overlap * 100:.0f} %, {plan.side_overlap * 100:.0f} %"
+        facts.append([_("Overlap along and between lines"), overlaps])
+        facts.append([_("Photos of the worst point"), str(plan.min_views)])
+    if plan.chance_of_finding is not None:
+        chance = f"{plan.chance_of_finding * 100:.0f} %"
+        facts.append([_("Chance of finding the person"), chance])
+    return facts
+
+
+def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
+    """What the pilot asks the planner for, or None and what is wrong, by field."""
+    form = FormReader(fields)
+    camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
+    angle = form.number("angle_deg", 0.0, 360.0, fallback=-1.0)
+    bound = int(form.number("max_photos", 4, 100_000, fallback=0))
+    values: dict[str, Any] = {
+        "gsd_m": form.number("gsd_mm", 1.0, 500.0, fallback=10.0) / 1000.0,
+        "forward_overlap": form.number("forward_overlap_pct", 55.0, 95.0, fallback=80.0) / 100.0,
+        "side_overlap": form.number("side_overlap_pct", 30.0, 95.0, fallback=70.0) / 100.0,
+        "angle_deg": None if angle < 0.0 else angle,
+        "crosshatch": form.flag("crosshatch"),
+        "orbit": form.flag("orbit"),
+        "orbit_pitch_deg": form.number("orbit_pitch_deg", -80.0, -15.0, fallback=-45.0),
+        "speed_mps": form.number("speed_mps", 0.5, 20.0, fallback=5.0),
+        "max_photos": bound or None,
+    }
+    home_lat = form.number("home_lat_deg", -90.0, 90.0)
+    home_lon = form.number("home_lon_deg", -180.0, 180.0)
+    home_alt = form.number("home_alt_amsl_m", -100.0, 3000.0, fallback=0.0)
+    pattern = form.choice("pattern", PLACES_NEEDED, fallback=SURVEY)
+    polygon = form.polygon("polygon", at_least=PLACES_NEEDED[pattern])
+    if not polygon:
+        form.fail("polygon", _("Draw the area or write its corners."))
+    common = {name: values[name] for name in _COMMON}
+    task = None if pattern == SURVEY else read_task(form, pattern, common)
+    if form.problems:
+        return None, form.problems
+    home = HomePoint(home_lat, home_lon, home_alt)
+    return MissionSpec(task or SurveyParams(**values), camera, home, polygon=polygon), {}
+
+
+def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
+    with reading() as session:
+        assignment = fleet.get_assignment(session, actor(), assignment_id)
+        return assignment, fleet.get_request(session, actor(), assignment.request_id, now())
+
+
+def _initial(asked: RequestView) -> dict[str, Any]:
+    defaults = _DEFAULTS
+    return {
+        **DEFAULTS,
+        "pattern": SURVEY,
+        "camera": SIMULATED.name,
+        "gsd_mm": f"{defaults.gsd_m * 1000:g}",
+        "forward_overlap_pct": f"{defaults.forward_overlap * 100:g}",
+        "side_overlap_pct": f"{defaults.side_overlap * 100:g}",
+        "angle_deg": "",
+        "crosshatch": defaults.crosshatch,
+        "orbit": defaults.orbit,
+        "orbit_pitch_deg": f"{defaults.orbit_pitch_deg:g}",
+        "speed_mps": f"{defaults.speed_mps:g}",
+        "max_photos": defaults.max_photos or "",
+        "home_lat_deg": asked.lat_deg,
+        "home_lon_deg": asked.lon_deg,
+        "home_alt_amsl_m": "0",
+        "polygon": polygon_text(asked.polygon),
+    }
+
+
+def _form(
+    assignment: AssignmentView, asked: RequestView, values: Mapping[str, Any], problems: Any
+) -> str:
+    return render_template(
+        "mission_form.html",
+        assignment=assignment,
+        asked=asked,
+        values=values,
+        problems=problems,
+        labels=field_names(),
+        cameras=[(name, name) for name in sorted(CAMERAS)],
+        patterns=[(code, words.PATTERNS[code]) for code in PLACES_NEEDED],
+        used_by=USED_BY,
+        island_data=_island_data(assignment, asked),
+    )
+
+
+def _island_data(assignment: AssignmentView, asked: RequestView) -> dict[str, Any]:
+    """What the planner's island needs beside the form's own fields."""
+    with reading() as session:
+        zones = service.stored_geozones(session)
+    return {
+        "previewUrl": url_for("planner.preview", assignment_id=assignment.id),
+        "shapes": SHAPES,
+        "needed": PLACES_NEEDED,
+        "request": [asked.lat_deg, asked.lon_deg],
+        "zones": zone_rings(zones, (asked.lat_deg, asked.lon_deg)),
+        "texts": {
+            **map_texts(),
+            "corner": _("Place {n} of {count}: {lat}, {lon}"),
+            "noCorner": _("No place is chosen; tap one, or use Next."),
+            "drawing": _("Tap the places one after the other; tap the last one twice to end."),
+            "tracing": _("Hold and draw along the outline."),
+            "moving": _("The take-off is put where you tap next."),
+            "empty": _("Draw, trace or type the places first."),
+            "planning": _("The server plans …"),
+            "offline": _("The server cannot be reached; what you drew stays."),
+            "size": _("{count} places, {length} m around, {area} m²"),
+            "long": _("{count} places, {length} m"),
+        },
+    }
+
+
+def field_names() -> dict[str, str]:
+    """The form's fields as it labels them."""
+    return {
+        **task_field_names(),
+        "camera": _("Camera"),
+        "gsd_mm": _("Ground sampling distance (mm)"),
+        "forward_overlap_pct": _("Overlap along the line (percent)"),
+        "side_overlap_pct": _("Overlap between lines (percent)"),
+        "angle_deg": _("Direction of the lines (°)"),
+        "orbit_pitch_deg": _("Pitch on the orbit (°)"),
+        "speed_mps": _("Speed (m/s)"),
+        "max_photos": _("At most this many photos"),
+        "home_lat_deg": _("Take-off latitude"),
+        "home_lon_deg": _("Take-off longitude"),
+        "home_alt_amsl_m": _("Take-off height above sea level (m)"),
+        "polygon": _("Area"),
+        "file": _("Places from a file"),
+    }
+
+
+def _field_of(error: InputError) -> str:
+    """The form's field for the planner's one."""
+    names = {
+        "gsd_m": "gsd_mm",
+        "forward_overlap": "forward_overlap_pct",
+        "side_overlap": "side_overlap_pct",
+        "home.alt_amsl_m": "home_alt_amsl_m",
+    }
+    field = error.field or "polygon"
+    return names.get(field, field)

@@ -1,0 +1,104 @@
+/** What the server would plan from a form, asked again after each pause in editing. */
+
+import { byId, element } from "./page";
+
+type Pair = readonly [number, number];
+type Fact = readonly [name: string, value: string];
+
+export interface Plan {
+  readonly path: readonly Pair[];
+  readonly photos: readonly Pair[];
+  /** Four corners each, latitude and longitude in turn. */
+  readonly footprints: readonly (readonly number[])[];
+  readonly overlap: readonly (readonly [number, number, number])[];
+  readonly facts: readonly Fact[];
+  readonly findings: readonly {
+    readonly severity: string;
+    readonly name: string;
+    readonly text: string;
+    readonly clause: string;
+  }[];
+}
+
+interface Problems {
+  readonly problems: Readonly<Record<string, string>>;
+}
+
+export interface PreviewTexts {
+  readonly planning: string;
+  readonly offline: string;
+  readonly empty: string;
+}
+
+const PAUSE_MS = 250;
+
+export class PlanPreview {
+  private timer = 0;
+  private asked: AbortController | null = null;
+  private readonly state = byId("preview-state");
+
+  constructor(
+    private readonly url: string,
+    private readonly form: HTMLFormElement,
+    private readonly texts: PreviewTexts,
+    private readonly show: (plan: Plan | null) => void,
+  ) {}
+
+  /** Asks soon; with too few places there is nothing to ask, and nothing stays drawn. */
+  ask(enough: boolean): void {
+    window.clearTimeout(this.timer);
+    this.asked?.abort();
+    if (!enough) {
+      this.clear(this.texts.empty);
+      return;
+    }
+    this.state.textContent = this.texts.planning;
+    this.timer = window.setTimeout(() => void this.fetch(), PAUSE_MS);
+  }
+
+  private async fetch(): Promise<void> {
+    this.asked = new AbortController();
+    try {
+      const response = await fetch(this.url, {
+        method: "POST",
+        body: new FormData(this.form),
+        headers: { Accept: "application/json" },
+        signal: this.asked.signal,
+      });
+      if (!response.ok) return this.clear(this.texts.offline);
+      const answer = (await response.json()) as Plan | Problems;
+      if ("problems" in answer) this.clear(Object.values(answer.problems).join(" "));
+      else this.showPlan(answer);
+    } catch (error) {
+      if ((error as Error).name !== "AbortError") this.clear(this.texts.offline);
+    }
+  }
+
+  private showPlan(plan: Plan): void {
+    this.state.textContent = "";
+    byId("preview-facts").replaceChildren(
+      ...plan.facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+    );
+    byId("preview-findings").replaceChildren(
+      ...plan.findings.map((one) =>
+        element(
+          "li",
+          { class: `severity-${one.severity}` },
+          element("strong", {}, one.name),
+          ": ",
+          element("span", { lang: "en" }, one.text),
+          element("br"),
+          element("span", { class: "faint", lang: "en" }, one.clause),
+        ),
+      ),
+    );
+    this.show(plan);
+  }
+
+  private clear(why: string): void {
+    this.state.textContent = why;
+    byId("preview-facts").replaceChildren();
+    byId("preview-findings").replaceChildren();
+    this.show(null);
+  }
+}
