@@ -86,6 +86,8 @@ class Tracker:
         self._named: dict[str, dict[int, Entry]] = {}
         self._epoch: datetime | None = None
         self._pending = _Pending()
+        self._touched: dict[int, Entry] = {}
+        self._gone: set[int] = set()
         self.now: datetime | None = None
         """The newest time that any message carried."""
 
@@ -101,6 +103,13 @@ class Tracker:
         if entry is not None and entry.view is None:
             self._view([entry])
         return None if entry is None else entry.view
+
+    def changes(self) -> tuple[list[Track], set[int]]:
+        """The tracks that are other than when this was asked last, and the ids that are gone."""
+        touched, gone = list(self._touched.values()), self._gone
+        self._touched, self._gone = {}, set()
+        self._view([entry for entry in touched if entry.view is None])
+        return [entry.view for entry in touched if entry.view is not None], gone
 
     def new_id(self) -> int:
         """An id that no other track gets."""
@@ -285,7 +294,7 @@ class Tracker:
                 return entry
         station.last_s, station.last = at_s, reading
         self._pending.add(entry, at_s, reading)
-        entry.view = None
+        self._touch(entry)
         entry.n_fixes += 1
         if at_s >= entry.last_s:
             entry.last_s, entry.last = at_s, reading
@@ -307,7 +316,7 @@ class Tracker:
         if known.reaches(at_s, reading) and agree:
             return known
         found = current or self._start(reading, at_s, manned)
-        _set_apart(known, found)
+        self._set_apart(known, found)
         return found
 
     def _after_jump(self, station: Station, current: Entry, reading: Reading, at_s: float) -> Entry:
@@ -318,7 +327,7 @@ class Tracker:
         near = nearest((e for e in others if e.reaches(at_s, reading)), reading)
         if near is not None:
             near.n_jumps += 1
-            near.view = None
+            self._touch(near)
             return near
         found = self._twin(current, station, reading, at_s)
         found.flags.add("impossible_jump")
@@ -327,7 +336,7 @@ class Tracker:
 
     def _twin(self, current: Entry, station: Station, reading: Reading, at_s: float) -> Entry:
         found = self._start(reading, at_s, current.manned)
-        _set_apart(current, found)
+        self._set_apart(current, found)
         if station.uas_id is None:
             for entry in (current, found):
                 entry.flags.discard("duplicate_identity")
@@ -383,10 +392,11 @@ class Tracker:
             return NO_TRACK
         if received.receiver not in entry.receivers:
             entry.receivers[received.receiver] = None
-            entry.view = None
+            self._touch(entry)
         if station.told:
             return entry.id
-        station.told, entry.view = True, None
+        station.told = True
+        self._touch(entry)
         entry.transmitters[received.transmitter] = None
         entry.registration = station.registration or entry.registration
         entry.operator_id = station.operator_id or entry.operator_id
@@ -399,7 +409,8 @@ class Tracker:
         if entry.uas_id == uas_id:
             return
         self._unname(entry)
-        entry.uas_id, entry.view = uas_id, None
+        entry.uas_id = uas_id
+        self._touch(entry)
         self._named.setdefault(uas_id, {})[entry.id] = entry
 
     def _unname(self, entry: Entry) -> None:
@@ -412,6 +423,8 @@ class Tracker:
         # A row is free only once what waits for it is absorbed.
         self._absorb()
         del self._entries[entry.id]
+        self._touched.pop(entry.id, None)
+        self._gone.add(entry.id)
         self._bank.free(entry.row)
         self._unname(entry)
         for station in entry.stations:
@@ -420,6 +433,17 @@ class Tracker:
         for other in entry.distinct:
             if other in self._entries:
                 self._entries[other].distinct.discard(entry.id)
+
+    def _touch(self, entry: Entry) -> None:
+        entry.view = None
+        self._touched[entry.id] = entry
+
+    def _set_apart(self, one: Entry, other: Entry) -> None:
+        """The same identity in two places: two tracks, flagged, never to be joined."""
+        for entry, twin in ((one, other), (other, one)):
+            entry.distinct.add(twin.id)
+            entry.flags.add("duplicate_identity")
+            self._touch(entry)
 
     def _absorb(self) -> None:
         pending, self._pending = self._pending, _Pending()
@@ -475,11 +499,3 @@ def _hear(station: Station, kind: int, raw: bytes) -> None:
     if station.raw.get(kind) != raw:
         station.raw[kind] = raw
         station.learn(rid.decode_message(raw))
-
-
-def _set_apart(one: Entry, other: Entry) -> None:
-    """The same identity in two places: two tracks, flagged, never to be joined."""
-    for entry, twin in ((one, other), (other, one)):
-        entry.distinct.add(twin.id)
-        entry.flags.add("duplicate_identity")
-        entry.view = None
