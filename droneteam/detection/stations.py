@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from droneteam.detection import rid
 from droneteam.detection.readings import Reading
-from droneteam.detection.records import Track
+from droneteam.detection.records import Signal, Track
 from droneteam.geo import MEAN_RADIUS_M
 
 MAX_SPEED_MPS = 90.0
@@ -149,9 +149,7 @@ class Entry:
     n_repeats: int = 0
     n_counter_backsteps: int = 0
     seen: dict[Key, float] = field(default_factory=dict)
-    signals: deque[tuple[str, int, Reading]] = field(
-        default_factory=lambda: deque(maxlen=KEPT_SIGNALS)
-    )
+    signals: deque[Signal] = field(default_factory=lambda: deque(maxlen=KEPT_SIGNALS))
     view: Track | None = None
 
     def is_copy(self, reading: Reading, received_s: float) -> bool:

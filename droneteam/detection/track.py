@@ -120,9 +120,8 @@ class Tracker:
         """How a living track's radios behaved."""
         entry = self._entries[track_id]
         serials = frozenset(name for station in entry.stations for name in station.serials)
-        signals = (Signal(name, dbm, r.lat_deg, r.lon_deg) for name, dbm, r in entry.signals)
         return Transmissions(
-            tuple(signals),
+            tuple(entry.signals),
             entry.n_jumps,
             entry.n_repeats,
             entry.n_counter_backsteps,
@@ -273,7 +272,9 @@ class Tracker:
         at_s, clock_off = station.date(received_s, made_s, receiver)
         entry = self._locate_at(station, reading, at_s, key_s=received_s)
         if entry is before and received.rssi_dbm is not None:
-            entry.signals.append((received.receiver, received.rssi_dbm, reading))
+            entry.signals.append(
+                Signal(received.receiver, received.rssi_dbm, reading.lat_deg, reading.lon_deg)
+            )
         if clock_off:
             entry.flags.add("clock_off")
 
