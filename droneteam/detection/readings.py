@@ -20,6 +20,7 @@ UNKNOWN_SIGMA_M = 15.0
 """For a message that states no accuracy: half of class 9's 30 m."""
 UNKNOWN_SPEED_SIGMA_MPS = 3.0
 PLOT_SPEED_SIGMA_MPS = 2.0
+_MEASURED = slice(1, 7)
 
 
 class Reading(NamedTuple):
@@ -40,8 +41,11 @@ class Reading(NamedTuple):
     vertical_accuracy_m: float
 
 
-def of_locations(found: batch.Locations) -> list[Reading]:
-    """One reading per location message; its position may be unknown (NaN)."""
+def of_locations(found: batch.Locations) -> tuple[list[Reading], FloatArray]:
+    """One reading per location message; its position may be unknown (NaN).
+
+    With them (6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2.
+    """
     course = np.radians(found.direction_deg)
     east_mps, north_mps = found.speed_mps * np.sin(course), found.speed_mps * np.cos(course)
     moving = np.isfinite(east_mps)
@@ -54,7 +58,13 @@ def of_locations(found: batch.Locations) -> list[Reading]:
         *(found.status, found.alt_ellipsoid_m, found.alt_pressure_m, found.height_m),
         *(found.height_reference, found.vertical_accuracy_m),
     )
-    return list(map(Reading, *(column.tolist() for column in columns)))
+    measured = np.stack(columns[_MEASURED])
+    return list(map(Reading, *(column.tolist() for column in columns))), measured
+
+
+def measured_of(readings: Sequence[Reading]) -> FloatArray:
+    """(6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2."""
+    return np.array([reading[_MEASURED] for reading in readings]).T.reshape(6, -1)
 
 
 def _sigma(bound_95: FloatArray, unknown: float) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from droneteam.detection import rid
 from droneteam.errors import InputError
@@ -122,8 +122,7 @@ class Track:
         return frozenset(name for name in (self.uas_id, self.registration) if name)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """How strong one location message was, and where it claimed to be sent from."""
 
     receiver: str

@@ -261,7 +261,8 @@ class Watch:
     ) -> Moment:
         merged = frozenset(gone - {track.id for track in ended})
         conforming = self._flights.changed_states()
-        self._flights.keep(self._shown)
+        if gone:
+            self._flights.keep(self._shown)
         matched = tuple(self._shown.values())
         told = alert.explained(sorted(changes, key=lambda one: one.at), matched)
         return Moment(now, matched, ended, told, tuple(changed), merged, conforming)
