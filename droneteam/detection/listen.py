@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from droneteam.db import read_scope, session_scope
 from droneteam.detection import reception, retention, service
 from droneteam.detection.alert import AlertRules
+from droneteam.detection.clocks import Clocks
 from droneteam.detection.feeds import Inbox
 from droneteam.detection.gathered import Gathered, raised
 from droneteam.detection.health import Ledger
@@ -67,6 +68,7 @@ class Listener:
         self._ledger = Ledger()
         self._health_at: datetime | None = None
         self.limiter = Limiter()
+        self.clocks = Clocks()
         self.storage = Storage(engine)
         with session_scope(engine) as session:
             service.close_previous_watch(session, started_at)
@@ -90,6 +92,20 @@ class Listener:
             logger.error("what is known of the air cannot be read, using what was: %s", error)
             return self._known[1]
         return replace(air, sites={**air.sites, **self._sites})
+
+    def arrive(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
+        """The records that came just now, dated by a clock that is right.
+
+        Those that repeat what is over are kept as they were received and not followed.
+        """
+        followed = []
+        for record in records:
+            dated, verdict = self.clocks.judge(record, arrived_at)
+            if verdict != "over":
+                followed.append(dated)
+            elif isinstance(record, Received) and self.limiter.allows(record):
+                self._gathered.heard.append((record, None))
+        return followed
 
     def hear(self, records: Sequence[Record]) -> None:
         """Records of TICK_S at most, in the order of their coming."""
@@ -159,6 +175,8 @@ class Listener:
             return {"escalate": escalate}
         self._health_at = now
         self._note_storage(now)
+        for row in self._ledger.rows:
+            self._ledger.remark(row.name, self.clocks.remark(row.name))
         rows, silent_after_s = self._ledger.rows, self._rules.silent_after_s
 
         def renew(session: Session) -> None:
@@ -194,6 +212,7 @@ def listen(
         records = receiver.receive_many(clock.wait_s(listener), MAX_BATCH)
         if inbox is not None:
             records += inbox.drain()
+        records = listener.arrive(records, datetime.now(UTC))
         clock.hear(records)
         for batch in batches(records):
             listener.hear(batch)
@@ -216,6 +235,20 @@ class _Clock:
         if self._heard_at is None:
             return None
         return self._heard_at + timedelta(seconds=time.monotonic() - self._heard_s)
+
+    def arrive(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
+        """The records that came just now, dated by a clock that is right.
+
+        Those that repeat what is over are kept as they were received and not followed.
+        """
+        followed = []
+        for record in records:
+            dated, verdict = self.clocks.judge(record, arrived_at)
+            if verdict != "over":
+                followed.append(dated)
+            elif isinstance(record, Received) and self.limiter.allows(record):
+                self._gathered.heard.append((record, None))
+        return followed
 
     def hear(self, records: Sequence[Record]) -> None:
         """Records came; the clock never runs back."""

@@ -20,11 +20,13 @@ from droneteam.detection.records import Alive, Plot, Received, Record, Track
 from droneteam.detection.scans import Scans
 from droneteam.detection.standing import Standing
 from droneteam.detection.suspicion import Site, Suspicion, suspicion
-from droneteam.detection.track import NO_TRACK, REFUSED, Tracker
+from droneteam.detection.track import ENDED_AFTER_S, NO_TRACK, REFUSED, Tracker
 from droneteam.detection.zones import Breach, ZoneIndex
 
 TICK_S = 0.1
 """Records that span less may be looked at together."""
+LATE_S = ENDED_AFTER_S
+"""A record that is older belongs to no track that lives, and would start one that has ended."""
 SWEEP_S = 0.5
 """How often silence is looked for and what is known of the air is asked for anew."""
 CONFLICT_RANGE_M = 10_000.0
@@ -93,6 +95,8 @@ class Watch:
         self._swept_at: datetime | None = None
         self._now: datetime | None = None
         self.refused = 0
+        self.late = 0
+        """Records that were too old to be followed."""
 
     def feed(self, record: Record) -> tuple[Track | None, Moment | None]:
         """The record's track, and the moment that it made."""
@@ -101,14 +105,18 @@ class Watch:
 
     def feed_many(self, records: Sequence[Record]) -> tuple[list[int | None], Moment | None]:
         """Each record's track id, and the moment that they made; they span TICK_S at most."""
-        received = [one for one in records if isinstance(one, Received)]
-        plots = [one for one in records if isinstance(one, Plot)]
+        fresh = [one for one in records if not self._is_late(one)]
+        self.late += len(records) - len(fresh)
+        received = [one for one in fresh if isinstance(one, Received)]
+        plots = [one for one in fresh if isinstance(one, Plot)]
         heard = iter(self._tracker.observe_many(received))
         named = iter(self._tracker.observe_plots([one for one in plots if one.identity]))
         ids: list[int | None] = []
         heard_at: dict[int, datetime] = {}
         for record in records:
-            if isinstance(record, Received):
+            if self._is_late(record):
+                track_id = None
+            elif isinstance(record, Received):
                 track_id = self._counted(next(heard))
             elif isinstance(record, Plot) and record.identity:
                 track_id = next(named)
@@ -132,6 +140,9 @@ class Watch:
             return None
         sweep = self._swept_at + timedelta(seconds=SWEEP_S)
         return min(sweep, self._standing.due or sweep)
+
+    def _is_late(self, record: Record) -> bool:
+        return self._now is not None and (self._now - record.at).total_seconds() > LATE_S
 
     def _counted(self, track_id: int) -> int | None:
         self.refused += track_id == REFUSED
