@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from droneteam.detection import batch, capture, frames, receivers, rid
 from droneteam.detection.aircraft import BeastParser, SbsParser
+from droneteam.detection.clocks import Clocks
 from droneteam.detection.limit import Limiter
 from droneteam.detection.records import Received
 from droneteam.detection.watch import Known, Watch
@@ -39,6 +40,7 @@ from tests.detection.test_frames import beacon, bluetooth, nan, pcap, radiotap
 
 ROUND = 20_000
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+POOL, RENEWED = 500, 0.05
 STREAM_BYTES = 200
 """Of a stream, so many bytes are counted as one frame."""
 
@@ -54,14 +56,22 @@ class Fuzz:
     chance: random.Random
     counts: Counter[str] = field(default_factory=Counter[str])
     watch: Watch = field(default_factory=lambda: Watch(lambda _at: Known()))
+    clocks: Clocks = field(default_factory=Clocks)
     limiter: Limiter = field(default_factory=Limiter)
     framer: Framer = field(default_factory=Framer)
     beast: BeastParser = field(default_factory=lambda: BeastParser("fuzz"))
     sbs: SbsParser = field(default_factory=lambda: SbsParser("fuzz"))
     at: datetime = START
+    pool: list[bytes] = field(default_factory=list)
 
     def payload(self) -> bytes:
-        """One message, or a pack of some."""
+        """A message, or a pack of some, of a pool that is renewed."""
+        if len(self.pool) < POOL or self.chance.random() < RENEWED:
+            self.pool = [*self.pool[-POOL + 1 :], self._new_payload()]
+            return self.pool[-1]
+        return self.chance.choice(self.pool)
+
+    def _new_payload(self) -> bytes:
         count = self.chance.choice((0, 1, 2, 5, 9))
         if not count:
             return rid_oracle.in_range(self.chance)
@@ -219,6 +229,10 @@ def fuzz_datagrams(fuzz: Fuzz, count: int) -> None:
             fuzz.counts["datagrams refused"] += 1
             continue
         fuzz.counts["datagrams read"] += 1
+        record, verdict = fuzz.clocks.judge(record, fuzz.at)
+        fuzz.counts[f"dated: {verdict}"] += 1
+        if verdict == "over":
+            continue
         if not isinstance(record, Received) or fuzz.limiter.allows(record):
             heard.append(record)
         if len(heard) >= 50:

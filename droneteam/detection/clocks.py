@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from droneteam.detection.records import Plot, Record
+from droneteam.detection.records import MAX_RECEIVERS, Plot, Record
 
 OFF_S = 30.0
 """Networks hold records back for seconds; a clock that is set by the network is off by less."""
-MAX_RECEIVERS = 500
 
 Verdict = Literal["right", "moved", "over"]
 

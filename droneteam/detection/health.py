@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
+from droneteam.detection.records import MAX_RECEIVERS, Alive, Plot, Received, Record, Trouble
 
 State = Literal["working", "quiet", "failing", "silent", "stopped"]
 """quiet : heard nothing for long and sends no signs of life, so nobody can tell; stopped : the
 watch that followed it has ended."""
-
-MAX_RECEIVERS = 500
-"""Names come over the air of a network: made-up ones must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,20 +236,6 @@ class _Clock:
             return None
         return self._heard_at + timedelta(seconds=time.monotonic() - self._heard_s)
 
-    def arrive(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
-        """The records that came just now, dated by a clock that is right.
-
-        Those that repeat what is over are kept as they were received and not followed.
-        """
-        followed = []
-        for record in records:
-            dated, verdict = self.clocks.judge(record, arrived_at)
-            if verdict != "over":
-                followed.append(dated)
-            elif isinstance(record, Received) and self.limiter.allows(record):
-                self._gathered.heard.append((record, None))
-        return followed
-
     def hear(self, records: Sequence[Record]) -> None:
         """Records came; the clock never runs back."""
         now = self.now

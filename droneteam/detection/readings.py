@@ -51,14 +51,19 @@ def of_locations(found: batch.Locations) -> tuple[list[Reading], FloatArray]:
     moving = np.isfinite(east_mps)
     place_m = _sigma(found.horizontal_accuracy_m, UNKNOWN_SIGMA_M)
     speed_mps = _sigma(found.speed_accuracy_mps, UNKNOWN_SPEED_SIGMA_MPS)
+    measured = np.stack(
+        [
+            *(found.lat_deg, found.lon_deg),
+            *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
+            *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
+        ]
+    )
     columns = (
-        *(found.second_of_hour_s, found.lat_deg, found.lon_deg),
-        *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
-        *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
+        found.second_of_hour_s,
+        *measured,
         *(found.status, found.alt_ellipsoid_m, found.alt_pressure_m, found.height_m),
         *(found.height_reference, found.vertical_accuracy_m),
     )
-    measured = np.stack(columns[_MEASURED])
     return list(map(Reading, *(column.tolist() for column in columns))), measured
 
 

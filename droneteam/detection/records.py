@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeAlias
 from droneteam.detection import rid
 from droneteam.errors import InputError
 
+MAX_RECEIVERS = 500
+"""Names come over a network: made-up ones must not fill the memory."""
 RAYLEIGH_95 = 2.4477
 """Radius that holds 95 % of a circular normal, in sigma."""
 

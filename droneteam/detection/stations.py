@@ -30,6 +30,8 @@ REPEATED_AFTER_S = 30.0
 KEPT_SIGNALS = 64
 KEPT_KEYS = 256
 MAX_SERIALS = 32
+MAX_TWINS = 8
+"""Tracks that may be told apart from one: a radio that is everywhere must not fill the sky."""
 _SMOOTHING = 0.05
 NEAR_DEG = 0.0009
 """Two positions that differ by less in both are within SAME_PLACE_M, wherever they are."""

@@ -27,9 +27,10 @@ from droneteam.detection import batch, motion, readings, rid
 from droneteam.detection.bank import Bank, Fixes
 from droneteam.detection.motion import MotionModel
 from droneteam.detection.readings import Reading
-from droneteam.detection.records import Plot, Received, Signal, Track, Transmissions
+from droneteam.detection.records import MAX_RECEIVERS, Plot, Received, Signal, Track, Transmissions
 from droneteam.detection.stations import (
     MAX_SPEED_MPS,
+    MAX_TWINS,
     SPLIT_AFTER,
     Entry,
     Receiver,
@@ -206,6 +207,9 @@ class Tracker:
             station.uas_id = plot.identity
             reading = found[column]
             entry = self._entry_for(station, reading, at_s, plot.manned)
+            if entry is None:
+                ids.append(NO_TRACK)
+                continue
             if entry is not station.entry:
                 self._move(station, entry)
             self._feed(station, entry, reading, column, at_s)
@@ -284,9 +288,7 @@ class Tracker:
         """Give a position to the track that it belongs to; `_absorb` filters it."""
         if reading.lat_deg != reading.lat_deg:
             return
-        receiver = self._receivers.get(received.receiver)
-        if receiver is None:
-            receiver = self._receivers[received.receiver] = Receiver()
+        receiver = self._receivers.get(received.receiver) or self._new_receiver(received.receiver)
         before = entry = station.entry
         if entry is not None and entry.is_copy(reading, received_s):
             return
@@ -297,6 +299,8 @@ class Tracker:
             or not entry.near(reading)
         ):
             entry = self._entry_for(station, reading, at_s, manned=False)
+            if entry is None:
+                return
             if entry is not before:
                 self._move(station, entry)
                 if entry.is_copy(reading, received_s):
@@ -308,6 +312,13 @@ class Tracker:
         self._feed(station, entry, reading, column, at_s)
         if clock_off:
             entry.flags.add("clock_off")
+
+    def _new_receiver(self, name: str) -> Receiver:
+        """A receiver's delays; not remembered of names beyond any real installation's number."""
+        found = Receiver()
+        if len(self._receivers) < MAX_RECEIVERS:
+            self._receivers[name] = found
+        return found
 
     def _alone(self, station: Station, entry: Entry) -> bool:
         """Whether the track has no other radio, and its identity no other track."""
@@ -331,8 +342,13 @@ class Tracker:
         if at_s >= entry.last_s:
             entry.last_s, entry.last = at_s, reading
 
-    def _entry_for(self, station: Station, reading: Reading, at_s: float, manned: bool) -> Entry:
-        """The station's track; one of the same identity; or a new one."""
+    def _entry_for(
+        self, station: Station, reading: Reading, at_s: float, manned: bool
+    ) -> Entry | None:
+        """The station's track; one of the same identity; or a new one.
+
+        None for a position of a radio that is in more than MAX_TWINS places.
+        """
         current = station.entry
         if current is not None and not current.reaches(at_s, reading):
             return self._after_jump(station, current, reading, at_s)
@@ -350,7 +366,9 @@ class Tracker:
         self._set_apart(known, found)
         return found
 
-    def _after_jump(self, station: Station, current: Entry, reading: Reading, at_s: float) -> Entry:
+    def _after_jump(
+        self, station: Station, current: Entry, reading: Reading, at_s: float
+    ) -> Entry | None:
         """No aircraft flies this: the address speaks for two, each keeps its track."""
         current.n_jumps += 1
         current.flags.add("impossible_jump")
@@ -360,6 +378,9 @@ class Tracker:
             near.n_jumps += 1
             self._touch(near)
             return near
+        if len(current.distinct) >= MAX_TWINS:
+            self._touch(current)
+            return None
         found = self._twin(current, station, reading, at_s)
         found.flags.add("impossible_jump")
         found.n_jumps += 1

@@ -16,7 +16,7 @@ from droneteam.detection import alert, conflict, match
 from droneteam.detection.conformance import Conformance
 from droneteam.detection.flights import Flights
 from droneteam.detection.heights import Heights
-from droneteam.detection.records import Alive, Plot, Received, Record, Track
+from droneteam.detection.records import MAX_RECEIVERS, Alive, Plot, Received, Record, Track
 from droneteam.detection.scans import Scans
 from droneteam.detection.standing import Standing
 from droneteam.detection.suspicion import Site, Suspicion, suspicion
@@ -152,8 +152,9 @@ class Watch:
         if isinstance(record, Plot):
             self._scans.add(record)
         elif isinstance(record, Alive):
-            before = self._alive.get(record.receiver, record.at)
-            self._alive[record.receiver] = max(before, record.at)
+            before = self._alive.get(record.receiver)
+            if before is not None or len(self._alive) < MAX_RECEIVERS:
+                self._alive[record.receiver] = max(before or record.at, record.at)
 
     def _look(self, now: datetime, heard_at: Mapping[int, datetime]) -> Moment:
         """Apply the rules to what has changed until now; heard_at : when tracks were heard."""

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.detection import reception, service
-from droneteam.detection.clocks import MAX_RECEIVERS, OFF_S, Clocks
+from droneteam.detection.clocks import OFF_S, Clocks
 from droneteam.detection.listen import Listener, batches
-from droneteam.detection.records import Alive, Received
+from droneteam.detection.records import MAX_RECEIVERS, Alive, Received
 from droneteam.detection.watch import Known, Watch
 from tests.detection.radio import START, Aircraft, fly
 from tests.detection.test_rules import kinds, moments
