@@ -82,6 +82,7 @@ class OpenAlert:
     last_true_at: datetime
     raised_at: datetime | None = None
     told_at: datetime | None = None
+    told: Facts = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class AlertChange:
     at: datetime
 
 
-Book = Mapping[tuple[str, str], OpenAlert]
+Book: TypeAlias = Mapping[tuple[str, str], OpenAlert]
 
 
 def conditions_of(
@@ -266,10 +267,10 @@ def _hold(
     alert = replace(known, condition=condition, last_true_at=now)
     if alert.raised_at is None:
         if (now - alert.since).total_seconds() >= rules.raise_after_s:
-            return replace(alert, raised_at=now, told_at=now), "raised"
+            return _told(replace(alert, raised_at=now), now), "raised"
         return alert, None
     if known.condition.evidence != condition.evidence or _runs_on(known, condition, now):
-        return replace(alert, told_at=now), "updated"
+        return _told(alert, now), "updated"
     return alert, None
 
 
@@ -278,7 +279,11 @@ def _runs_on(known: OpenAlert, condition: Condition, now: datetime) -> bool:
     if condition.kind not in MOVING_FACTS or known.told_at is None:
         return False
     due = (now - known.told_at).total_seconds() >= RETELL_S
-    return due and known.condition.facts != condition.facts
+    return due and known.told != condition.facts
+
+
+def _told(alert: OpenAlert, now: datetime) -> OpenAlert:
+    return replace(alert, told_at=now, told=alert.condition.facts)
 
 
 def with_advice(

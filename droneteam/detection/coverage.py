@@ -8,6 +8,7 @@ at two places, jumps that no aircraft flies) does not count.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,6 +72,7 @@ class CoverageBook:
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, Cell], Heard] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -80,18 +82,26 @@ class CoverageBook:
         places = {track.id: cell_of(track) for track in tracks if not track.flags & DOUBTFUL}
         for received, track_id in heard:
             cell = places.get(track_id or 0)
-            if cell is None:
-                continue
-            known = self._cells.get((received.receiver, cell))
-            if known is None:
-                found = Heard(1, received.rssi_dbm, received.at)
-                self._cells[received.receiver, cell] = found
-            else:
-                known.add(received.rssi_dbm, received.at)
+            if cell is not None:
+                with self._lock:
+                    self._count(received, cell)
+
+    def _count(self, received: Received, cell: Cell) -> None:
+        known = self._cells.get((received.receiver, cell))
+        if known is None:
+            found = Heard(1, received.rssi_dbm, received.at)
+            self._cells[received.receiver, cell] = found
+        else:
+            known.add(received.rssi_dbm, received.at)
 
     def store(self, session: Session) -> None:
-        """Add the counts to those of before, and begin anew."""
-        for (receiver, cell), heard in self._cells.items():
+        """Add the counts to those of before, and begin anew.
+
+        Counts of a few seconds are lost where the database refuses them: they are samples.
+        """
+        with self._lock:
+            cells, self._cells = self._cells, {}
+        for (receiver, cell), heard in cells.items():
             row = session.get(CoverageCell, (receiver, *cell))
             if row is None:
                 row = CoverageCell(receiver=receiver, band=cell.band, north=cell.north)
@@ -101,7 +111,6 @@ class CoverageBook:
             row.heard_at = heard.heard_at
             signals = [one for one in (row.best_rssi_dbm, heard.best_rssi_dbm) if one is not None]
             row.best_rssi_dbm = max(signals, default=None)
-        self._cells = {}
 
 
 def cell_of(track: Track) -> Cell:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
-from droneteam.detection.alert import AlertChange, Facts
-from droneteam.detection.ellipse import ellipse_of
-from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
-from droneteam.detection.records import Received, Track
-from droneteam.detection.watch import Moment
 from droneteam.errors import NotFound
 
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
@@ -123,143 +117,6 @@ def close_previous_watch(session: Session, now: datetime, origin: Origin = "live
     return len(rows)
 
 
-def store_moment(
-    session: Session,
-    moment: Moment,
-    receptions: Iterable[tuple[Received, int | None]],
-    origin: Origin = "live",
-) -> None:
-    """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    heard = list(receptions)
-    named = {track_id for _, track_id in heard if track_id is not None}
-    ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
-    rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
-    moved = [
-        track
-        for track, match in moment.changed
-        if _store_track(session, rows, track, match, origin)
-    ]
-    ended = [track.id for track in moment.ended] + list(moment.merged)
-    if ended:
-        session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
-    # Points and messages refer to tracks: those must be there first.
-    session.flush()
-    _store_points(session, moved)
-    _store_messages(session, [(one, id_ if id_ in rows else None) for one, id_ in heard])
-    tracks = {track.id: track for track, _ in moment.tracks}
-    for track_id, conforming in moment.conforming.items():
-        if track_id in rows:
-            rows[track_id].conformance = conforming.state
-    for change in moment.changes:
-        track = tracks.get(change.alert.condition.track_id or 0)
-        _store_change(session, change, track, origin)
-    session.flush()
-
-
-def _store_points(session: Session, moved: Sequence[Track]) -> None:
-    if moved:
-        points = [
-            {
-                "track_id": track.id,
-                "at": track.last_at,
-                "lat_deg": track.lat_deg,
-                "lon_deg": track.lon_deg,
-                "height_m": track.height_m,
-                "speed_mps": track.speed_mps,
-                "course_deg": track.course_deg,
-                "sigma_m": track.sigma_m,
-            }
-            for track in moved
-        ]
-        session.execute(insert(Sighting), points)
-
-
-def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None]]) -> None:
-    """In one statement: an object for each would take longer than all that led to it."""
-    if heard:
-        messages = [
-            {
-                "at": received.at,
-                "receiver": received.receiver,
-                "transport": received.transport,
-                "transmitter": received.transmitter,
-                "rssi_dbm": received.rssi_dbm,
-                "payload_hex": received.payload.hex(),
-                "track_id": track_id,
-            }
-            for received, track_id in heard
-        ]
-        session.execute(insert(RidMessage), messages)
-
-
-def _store_track(
-    session: Session, rows: dict[int, TrackRow], track: Track, match: Match, origin: Origin
-) -> bool:
-    """Whether the track has moved since it was stored last."""
-    row = rows.get(track.id)
-    if row is None:
-        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at, origin=origin)
-        session.add(row)
-    moved = row.last_at != track.last_at
-    for name in (
-        *("uas_id", "registration", "operator_id", "lat_deg", "lon_deg", "speed_mps"),
-        *("course_deg", "sigma_m", "alt_ellipsoid_m", "alt_pressure_m", "height_m"),
-        *("operator_lat_deg", "operator_lon_deg", "last_at", "manned"),
-    ):
-        setattr(row, name, getattr(track, name))
-    row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
-    row.status, row.height_reference = int(track.status), int(track.height_reference)
-    row.flags, row.ended = sorted(track.flags), False
-    ring = ellipse_of(track)
-    row.ellipse = [round(ring.major_m, 1), round(ring.minor_m, 1), round(ring.bearing_deg)]
-    row.match_kind, row.match_subject = match.kind, match.subject
-    row.match_evidence = [*match.evidence, *match.deviations]
-    return moved
-
-
-def _store_change(
-    session: Session, change: AlertChange, track: Track | None, origin: Origin
-) -> None:
-    condition = change.alert.condition
-    if change.change == "raised":
-        session.add(
-            AlertRow(
-                kind=condition.kind,
-                key=condition.key,
-                track_id=condition.track_id,
-                uas_id=None if track is None else track.uas_id,
-                lat_deg=None if track is None else track.lat_deg,
-                lon_deg=None if track is None else track.lon_deg,
-                evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat(), **_plain(condition.facts)},
-                raised_at=change.at,
-                updated_at=change.at,
-                origin=origin,
-            )
-        )
-        return
-    query = select(AlertRow).where(
-        AlertRow.kind == condition.kind,
-        AlertRow.key == condition.key,
-        AlertRow.origin == origin,
-        AlertRow.cleared_at.is_(None),
-    )
-    for row in session.scalars(query):
-        row.updated_at = change.at
-        if change.change == "cleared":
-            row.cleared_at = change.at
-            row.facts = {**row.facts, **_plain(condition.facts)}
-        else:
-            row.evidence = list(condition.evidence)
-            row.facts = {**row.facts, **_plain(condition.facts)}
-            row.uas_id = row.uas_id if track is None else track.uas_id
-
-
-def _plain(facts: Facts) -> dict[str, Any]:
-    """The facts as JSON keeps them."""
-    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in facts}
-
-
 def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:
     """The living tracks (and with `ended` the others too), newest message first."""
     require_role(actor, *VIEWERS)
@@ -294,6 +151,16 @@ def list_alerts(session: Session, actor: Actor, *, open_only: bool = False) -> l
     if open_only:
         query = query.where(AlertRow.cleared_at.is_(None))
     return [alert_view(row) for row in session.scalars(query)]
+
+
+def doubted_tracks(session: Session) -> frozenset[int]:
+    """The tracks whose identity an open alert doubts."""
+    query = select(AlertRow.track_id).where(
+        AlertRow.kind == "suspected_spoof",
+        AlertRow.cleared_at.is_(None),
+        AlertRow.track_id.is_not(None),
+    )
+    return frozenset(one for one in session.scalars(query) if one is not None)
 
 
 def get_alert(session: Session, actor: Actor, alert_id: int) -> AlertView:

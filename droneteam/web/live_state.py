@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from droneteam.accounts import SYSTEM, Actor
-from droneteam.db import read_scope
+from droneteam.db import Changes, read_scope
 from droneteam.detection import reception
 from droneteam.detection import service as detection
 from droneteam.detection.reception import ReceiverView
@@ -40,33 +40,47 @@ class LiveFeeds:
         self.operators: frozenset[int] = frozenset()
         """The tracks whose operators the first feed shows now; the same object while they are."""
         self._feeds = {
-            True: Feed(self._read_all),
-            False: Feed(lambda: read_state(engine, WITHOUT_OPERATORS, clock())),
+            True: self._feed(SYSTEM, self._read_all),
+            False: self._feed(
+                WITHOUT_OPERATORS, lambda: read_picture(engine, WITHOUT_OPERATORS, clock())
+            ),
         }
+
+    def _feed(self, viewer: Actor, picture: Callable[[], State]) -> Feed:
+        return Feed(
+            lambda: read_alerts(self._engine, viewer),
+            picture,
+            new_bell=lambda: Changes(self._engine),
+        )
 
     def of(self, actor: Actor) -> Feed:
         """The feed for the actor's roles."""
         return self._feeds[actor.has_role(*detection.SEES_OPERATORS)]
 
     def _read_all(self) -> State:
-        state = read_state(self._engine, SYSTEM, self._clock())
+        state = read_picture(self._engine, SYSTEM, self._clock())
         shown = frozenset(rows_with_operator(state.values()))
         if shown != self.operators:
             self.operators = shown
         return state
 
 
-def read_state(engine: Engine, viewer: Actor, now: datetime) -> State:
-    """Everything on the live map, by key."""
+def read_alerts(engine: Engine, viewer: Actor) -> State:
+    """The open alerts, by key: few rows, read as soon as something has changed."""
+    with read_scope(engine) as session:
+        alerts = detection.list_alerts(session, viewer, open_only=True)
+    return {row["key"]: row for row in map(alert_row, alerts)}
+
+
+def read_picture(engine: Engine, viewer: Actor, now: datetime) -> State:
+    """Everything else on the live map, by key."""
     with read_scope(engine) as session:
         drones = missions.live_states(session)
         tracks = detection.list_tracks(session, viewer)
-        alerts = detection.list_alerts(session, viewer, open_only=True)
         receivers = reception.list_receivers(session, viewer, now)
+        doubted = detection.doubted_tracks(session)
     rows = [drone_row(row) for row in drones if now - row.at < STALE_AFTER]
-    doubted = suspects(alerts)
     rows += [track_row(row, doubted) for row in tracks]
-    rows += [alert_row(row) for row in alerts]
     rows += [_receiver(row) for row in receivers]
     return {row["key"]: row for row in rows}
 
