@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.detection import alert
-from droneteam.detection.alert import AlertChange, AlertRules, Condition
+from droneteam.detection.alert import AlertChange, AlertRules, Condition, Kind
 from droneteam.detection.standing import Standing
 from tests.detection.radio import START
 
@@ -124,15 +124,20 @@ def test_time_that_runs_back_is_taken_as_no_time(back_s: float) -> None:
     assert [change.at for change in standing.pass_to(at(60.0))] == [at(12.0)] * 2
 
 
-def test_facts_follow_without_a_new_alert() -> None:
+@pytest.mark.parametrize(
+    ("kind", "afterwards"), [("outside_registration", []), ("conflict", ["updated"])]
+)
+def test_facts_follow_without_a_new_alert(kind: Kind, afterwards: list[str]) -> None:
+    """A conflict's numbers run on and are told again each second; nobody is called for others."""
     standing = Standing(RULES)
     for second in range(5):
         facts = (("distance_m", 100.0 - second),)
-        said = Condition("conflict", "k", 1, ("e",), facts)
+        said = Condition(kind, "k", 1, ("e",), facts)
         changes = standing.say("a", (said,), at(float(second))) + standing.pass_to(
             at(float(second))
         )
-        assert [change.change for change in changes] == (["raised"] if second == 2 else [])
+        expected = [] if second < 2 else ["raised"] if second == 2 else afterwards
+        assert [change.change for change in changes] == expected
     standing.say("a", (), at(5.0))
     (cleared,) = standing.pass_to(at(60.0))
     assert dict(cleared.alert.condition.facts) == {"distance_m": 96.0}
