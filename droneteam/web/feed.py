@@ -141,7 +141,8 @@ class Feed:
     def _wait(self, seen: int, timeout_s: float) -> list[Event]:
         with self._changed:
             self._changed.wait_for(lambda: self._number > seen, timeout=timeout_s)
-            return [event for event in self._events if event.number > seen]
+            fresh = min(self._number - seen, len(self._events))
+            return [self._events[-back] for back in range(fresh, 0, -1)]
 
     def _everything(self) -> list[Mapping[str, Any]]:
         return [row for part in self._parts for row in part.state.values()]
@@ -199,7 +200,9 @@ class Feed:
             return
         with self._changed:
             before = part.state
-            changed = [row for key, row in state.items() if before.get(key) != row]
+            changed = [
+                _other(before.get(key), row) for key, row in state.items() if before.get(key) != row
+            ]
             gone = [key for key in before if key not in state]
             if not changed and not gone:
                 return
@@ -215,3 +218,14 @@ class Feed:
 
     def _id(self, number: int) -> str:
         return f"{self._epoch}-{number}"
+
+
+def _other(before: Mapping[str, Any] | None, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is other than before, with the key; the whole row where there was none."""
+    if before is None:
+        return row
+    return {
+        name: value
+        for name, value in row.items()
+        if name == "key" or name not in before or before[name] != value
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -222,3 +223,26 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end_s
         time.sleep(0.005)
+
+
+def test_a_change_holds_what_is_other_and_joins_to_the_whole(world: World, feed: Feed) -> None:
+    """Whoever puts the changes to what there was has what the server has, whatever happens."""
+    generator = random.Random(5)
+    stream = feed.stream()
+    (_, _, first), *_ = next_events(stream)
+    known = {row["key"]: row for row in first["set"]}
+    for turn in range(40):
+        row = {"key": (key := generator.choice("abc")), "kind": "drone", "x": turn, "y": turn // 7}
+        world.state = {**world.state, key: row}
+        if turn % 5 == 4:
+            world.state.pop(generator.choice(sorted(world.state)), None)
+        for _, _, change in next_events(stream):
+            for one in change["set"]:
+                before = known.get(one["key"])
+                if before is not None:
+                    assert all(before.get(n) != v for n, v in one.items() if n != "key")
+                known[one["key"]] = {**(before or {}), **one}
+            for gone in change["gone"]:
+                del known[gone]
+        assert known == world.state
+    stream.close()  # type: ignore[attr-defined]

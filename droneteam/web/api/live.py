@@ -90,7 +90,10 @@ def state() -> Any:
 @allow(*VIEWERS)
 @bp.doc(summary="The same as an event stream", responses=_STREAM)
 def events() -> Response:
-    """Ends after ten minutes; connect again with Last-Event-ID."""
+    """Ends after ten minutes; connect again with Last-Event-ID.
+
+    A change holds the key of each object and what is other than before; `gone` holds keys.
+    """
     return live.events()
 
 

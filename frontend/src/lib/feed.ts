@@ -213,9 +213,11 @@ export class Feed {
 
   private apply(change: Change): void {
     this.lastId = change.id;
-    for (const row of change.set) this.objects.set(row.key, row);
+    // A change holds of each object only what is other than before.
+    const rows = change.set.map((row) => ({ ...this.objects.get(row.key), ...row }));
+    for (const row of rows) this.objects.set(row.key, row);
     for (const key of change.gone) this.objects.delete(key);
-    this.listener.changed(change.set, change.gone);
+    this.listener.changed(rows, change.gone);
   }
 
   private async poll(): Promise<void> {
