@@ -113,7 +113,7 @@ def conditions_of(
         evidence = (*match.evidence, *sorted(cue.name for cue in doubt.cues))
         facts: Facts = (
             ("score", round(doubt.score, 2)),
-            *((cue.name, cue.numbers) for cue in doubt.cues),
+            *((cue.name, {**cue.numbers, "said": cue.evidence}) for cue in doubt.cues),
         )
         found.append(Condition("suspected_spoof", key, track.id, evidence, facts))
     elif match.kind in ("unknown", "operator") and (track.identities or _had_time(track, rules)):

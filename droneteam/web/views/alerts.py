@@ -95,7 +95,7 @@ def sign_text(name: str, numbers: Mapping[str, object]) -> str:
     try:
         return str(SIGNS.get(sentence, "")).format(**written)
     except KeyError:  # kept by a release whose sentence had other numbers
-        return ", ".join(written.values())
+        return written.get("said", "")
 
 
 @bp.get("/<id:alert_id>/evidence.json")
