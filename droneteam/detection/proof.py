@@ -64,7 +64,8 @@ def alert_proof(session: Session, actor: Actor, alert_id: int) -> Proof:
     alert = service.get_alert(session, actor, alert_id)
     heard = service.alert_messages(session, actor, alert_id)
     frames = tuple(frame_of(message, alert.raised_at) for message in heard)
-    track, way = None, ()
+    track: service.TrackView | None = None
+    way: tuple[tuple[datetime, float, float], ...] = ()
     if alert.track_id is not None:
         track = service.get_track(session, actor, alert.track_id)
         way = tuple(service.track_way(session, actor, alert.track_id))

@@ -19,7 +19,6 @@ from droneteam.missions.airspace import Geozone, HeightReference, ZoneVolume
 from droneteam.missions.schedule import WEEKDAYS, DailyPeriod, Edge, SunEvent
 from droneteam.web import looks, timefmt
 from droneteam.web.context import actor, context, now
-from droneteam.web.looking import purpose_of
 from droneteam.web.sky_filter import CLASSES, SkyFilter
 from droneteam.web.words import (
     ADVICE,
@@ -143,7 +142,7 @@ def purpose_form() -> dict[str, Any]:
     me = actor()
     if not me.has_role(*detection.SEES_OPERATORS):
         return {}
-    said = purpose_of(me)
+    said = looks.purpose_of(me)
     return {"chosen": said, "choices": [(code, str(t)) for code, t in looks.PURPOSES.items()]}
 
 
@@ -200,12 +199,13 @@ def _period(period: DailyPeriod) -> str:
 
 def _edge(edge: Edge, none: str) -> str:
     if isinstance(edge, SunEvent):
-        return {
+        words = {
             SunEvent.BMCT: _("dawn (civil twilight)"),
             SunEvent.SR: _("sunrise"),
             SunEvent.SS: _("sunset"),
             SunEvent.EECT: _("dusk (civil twilight)"),
-        }[edge]
+        }
+        return str(words[edge])
     if edge is None:
         return none
     offset = "" if edge.tzinfo is None else f" {edge.strftime('%Z') or ''}"

@@ -14,9 +14,9 @@ from droneteam.web import sky
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.live_state import drone_row
+from droneteam.web.mission_map import waypoints
 from droneteam.web.views.alerts import ACKNOWLEDGERS
 from droneteam.web.views.live import columns, stream_data
-from droneteam.web.views.missions import waypoints
 
 bp = Blueprint("mission_live", __name__, url_prefix="/missions")
 
@@ -51,7 +51,7 @@ def show(mission_id: int) -> str:
 
 def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str, Any]:
     home = [mission.plan.home.lat_deg, mission.plan.home.lon_deg]
-    path = [[item.lat_deg, item.lon_deg] for item in waypoints(mission)]
+    path = [[item.lat_deg, item.lon_deg] for item in waypoints(mission.plan)]
     stream = stream_data()
     return {
         **sky.common_island(),
