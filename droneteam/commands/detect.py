@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from droneteam.detection.feeds import PARSERS, Inbox, TcpFeed
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
 from droneteam.detection.records import Received, Record
+from droneteam.detection.service import Origin
 from droneteam.detection.suspicion import Site
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f"follow manned aircraft through this {kind} stream; may be repeated",
         )
     hear.add_argument("--ready", type=Path, help="JSON file written once listening")
-    again = actions.add_parser("replay", help="follow recordings as if they were heard now")
+    again = actions.add_parser("replay", help="follow recordings; pages show them as a replay")
     again.add_argument("file", nargs="+", type=Path)
     again.add_argument("--speed", type=float, help="times real time; as fast as possible without")
     for action in (hear, again):
@@ -69,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
     sites = {site.name: site for site in map(_site, args.site)}
-    listener = Listener(engine, air.Air(_geoid_m(args.geoid)), datetime.now(UTC), sites)
+    origin: Origin = "replay" if args.action == "replay" else "live"
+    known = air.Air(_geoid_m(args.geoid))
+    listener = Listener(engine, known, datetime.now(UTC), sites, origin)
     if args.action == "replay":
         if args.speed is not None and not args.speed > 0.0:
             raise InputError(f"--speed {args.speed} is not positive")
@@ -150,11 +153,32 @@ def _listen(
 
 def _replay(listener: Listener, paths: list[Path], speed: float | None) -> int:
     tally = Tally()
+    span = _Span()
     for path in paths:
-        replay(listener, read_file(path, tally), speed)
+        replay(listener, span.of(read_file(path, tally)), speed)
+    listener.close(datetime.now(UTC))
     tally.refused += listener.watch.refused
     _report(tally)
+    if span.first is not None and span.last is not None:
+        moment = span.first.isoformat(timespec="seconds").replace("+00:00", "Z")
+        last = span.last.isoformat(timespec="seconds").replace("+00:00", "Z")
+        print(f"  see it again at /live/history?from={moment}&until={last}")
     return 0
+
+
+class _Span:
+    """The times of the first and the last record that went through."""
+
+    def __init__(self) -> None:
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+
+    def of(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records as they are."""
+        for record in records:
+            self.first = record.at if self.first is None else min(self.first, record.at)
+            self.last = record.at if self.last is None else max(self.last, record.at)
+            yield record
 
 
 def _decode(paths: list[Path]) -> int:

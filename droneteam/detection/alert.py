@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from droneteam.detection.conflict import Conflict
+from droneteam.detection.advice import advise
+from droneteam.detection.conflict import Conflict, Mover
 from droneteam.detection.conformance import Conformance
 from droneteam.detection.match import Match
 from droneteam.detection.records import Track
@@ -31,7 +32,11 @@ Kind = Literal[
     "silent_receiver",
 ]
 AIRBORNE = (Status.AIRBORNE, Status.EMERGENCY, Status.SYSTEM_FAILURE)
-Facts: TypeAlias = tuple[tuple[str, str | float], ...]
+Numbers: TypeAlias = Mapping[str, str | float]
+Facts: TypeAlias = tuple[tuple[str, str | float | Numbers], ...]
+MOVING_FACTS = frozenset({"conflict"})
+"""Kinds whose numbers run on: a pilot must not be shown the distance of half a minute ago."""
+RETELL_S = 1.0
 Change = Literal["raised", "updated", "cleared"]
 
 
@@ -76,6 +81,8 @@ class OpenAlert:
     since: datetime
     last_true_at: datetime
     raised_at: datetime | None = None
+    told_at: datetime | None = None
+    told: Facts = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class AlertChange:
     at: datetime
 
 
-Book = Mapping[tuple[str, str], OpenAlert]
+Book: TypeAlias = Mapping[tuple[str, str], OpenAlert]
 
 
 def conditions_of(
@@ -106,7 +113,7 @@ def conditions_of(
         evidence = (*match.evidence, *sorted(cue.name for cue in doubt.cues))
         facts: Facts = (
             ("score", round(doubt.score, 2)),
-            *((cue.name, cue.evidence) for cue in doubt.cues),
+            *((cue.name, {**cue.numbers, "said": cue.evidence}) for cue in doubt.cues),
         )
         found.append(Condition("suspected_spoof", key, track.id, evidence, facts))
     elif match.kind in ("unknown", "operator") and (track.identities or _had_time(track, rules)):
@@ -260,7 +267,46 @@ def _hold(
     alert = replace(known, condition=condition, last_true_at=now)
     if alert.raised_at is None:
         if (now - alert.since).total_seconds() >= rules.raise_after_s:
-            return replace(alert, raised_at=now), "raised"
+            return _told(replace(alert, raised_at=now), now), "raised"
         return alert, None
-    changed = known.condition.evidence != condition.evidence
-    return alert, "updated" if changed else None
+    if known.condition.evidence != condition.evidence or _runs_on(known, condition, now):
+        return _told(alert, now), "updated"
+    return alert, None
+
+
+def _runs_on(known: OpenAlert, condition: Condition, now: datetime) -> bool:
+    """Whether numbers that matter while they change are to be told again."""
+    if condition.kind not in MOVING_FACTS or known.told_at is None:
+        return False
+    due = (now - known.told_at).total_seconds() >= RETELL_S
+    return due and known.told != condition.facts
+
+
+def _told(alert: OpenAlert, now: datetime) -> OpenAlert:
+    return replace(alert, told_at=now, told=alert.condition.facts)
+
+
+def with_advice(
+    condition: Condition,
+    ours: Mover,
+    other: Mover,
+    found: Conflict,
+    rules: AlertRules,
+    geoid_m: float | None,
+) -> Condition:
+    """The conflict with a proposal to the pilot."""
+    proposed = advise(
+        ours,
+        other,
+        found,
+        within_m=rules.conflict_distance_m,
+        vertical_m=rules.conflict_vertical_m,
+        horizon_s=rules.conflict_horizon_s,
+        geoid_m=geoid_m,
+    )
+    facts = (
+        ("advice", proposed.manoeuvre),
+        ("advice_distance_m", round(proposed.distance_m, 1)),
+        ("advice_probability", round(proposed.probability, 3)),
+    )
+    return replace(condition, facts=(*condition.facts, *facts))

@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
+from droneteam.detection.records import MAX_RECEIVERS, Alive, Plot, Received, Record, Trouble
 
 State = Literal["working", "quiet", "failing", "silent", "stopped"]
 """quiet : heard nothing for long and sends no signs of life, so nobody can tell; stopped : the
 watch that followed it has ended."""
-
-MAX_RECEIVERS = 500
-"""Names come over the air of a network: made-up ones must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,8 @@ class Health:
     """One receiver; times are the records' own.
 
     kind : the transport that it gave last, "" before its first reception. heard_at : its last
-    reception; alive_at : its last sign of life. dropped : over the limit of their radio.
+    reception; alive_at : its last sign of life. dropped : over the limit of their radio. remark :
+    what is odd about it although it works.
     """
 
     name: str
@@ -33,6 +31,7 @@ class Health:
     problem: str = ""
     received: int = 0
     dropped: int = 0
+    remark: str = ""
 
     def state(self, now: datetime, silent_after_s: float) -> State:
         """How it is at a moment."""
@@ -64,6 +63,12 @@ class Ledger:
         for name, count in dropped.items():
             if name in self._rows and self._rows[name].dropped != count:
                 self._rows[name] = replace(self._rows[name], dropped=count)
+
+    def remark(self, name: str, remark: str) -> None:
+        """What is odd about a receiver now; "" for nothing."""
+        row = self._rows.get(name)
+        if row is not None and row.remark != remark:
+            self._rows[name] = replace(row, remark=remark)
 
     @property
     def rows(self) -> tuple[Health, ...]:

@@ -1,11 +1,11 @@
-"""TABLES rid_message, track, sighting, alert, receiver."""
+"""TABLES rid_message, track, sighting, alert, receiver, coverage_cell, keep_rule."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from droneteam.db import Base, UtcDateTime
@@ -57,18 +57,25 @@ class TrackRow(Base):
     match_subject: Mapped[str | None] = mapped_column(String(80))
     match_evidence: Mapped[list[str]] = mapped_column(JSON)
     conformance: Mapped[str | None] = mapped_column(String(16))
+    manned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    ellipse: Mapped[list[float] | None] = mapped_column(JSON)
+    origin: Mapped[str] = mapped_column(String(8), default="live", server_default="live")
 
 
 class Sighting(Base):
-    """One point of a track's way."""
+    """One point of a track's way; what it moved like there is None for points of older releases."""
 
     __tablename__ = "sighting"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"), index=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     lat_deg: Mapped[float]
     lon_deg: Mapped[float]
+    height_m: Mapped[float | None]
+    speed_mps: Mapped[float | None]
+    course_deg: Mapped[float | None]
+    sigma_m: Mapped[float | None]
 
 
 class AlertRow(Base):
@@ -91,6 +98,7 @@ class AlertRow(Base):
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[str | None] = mapped_column(String(200))
     escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    origin: Mapped[str] = mapped_column(String(8), default="live", server_default="live")
 
 
 class ReceiverRow(Base):
@@ -107,3 +115,34 @@ class ReceiverRow(Base):
     received: Mapped[int]
     dropped: Mapped[int]
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lat_deg: Mapped[float | None]
+    lon_deg: Mapped[float | None]
+    range_m: Mapped[float | None]
+
+
+class CoverageCell(Base):
+    """How often a receiver has heard from a small square of ground, at heights of one band.
+
+    Only counts: which aircraft it was is nowhere here.
+    """
+
+    __tablename__ = "coverage_cell"
+
+    receiver: Mapped[str] = mapped_column(String(80), primary_key=True)
+    band: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    north: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    east: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int]
+    best_rssi_dbm: Mapped[int | None]
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class KeepRule(Base):
+    """How long one kind of personal data is kept, as somebody has set it."""
+
+    __tablename__ = "keep_rule"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    keep_s: Mapped[int]
+    set_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    set_by: Mapped[str] = mapped_column(String(200))

@@ -13,6 +13,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.detection.health import Health
 from droneteam.detection.models import ReceiverRow
 from droneteam.detection.service import VIEWERS
+from droneteam.detection.suspicion import Site
 
 STALE = timedelta(seconds=60)
 """A row that the watch has not renewed for this long: the watch itself has stopped."""
@@ -31,6 +32,22 @@ class ReceiverView:
     received: int
     dropped: int
     updated_at: datetime
+    lat_deg: float | None = None
+    lon_deg: float | None = None
+    range_m: float | None = None
+
+
+def store_sites(session: Session, sites: Iterable[Site], now: datetime) -> None:
+    """Keep where receivers stand and how far they are declared to hear."""
+    for site in sites:
+        row = session.get(ReceiverRow, site.name)
+        if row is None:
+            row = ReceiverRow(name=site.name, kind="", state="quiet", problem="")
+            row.received = row.dropped = 0
+            row.updated_at = now
+            session.add(row)
+        row.lat_deg, row.lon_deg, row.range_m = site.lat_deg, site.lon_deg, site.range_m
+    session.flush()
 
 
 def store_health(
@@ -45,7 +62,7 @@ def store_health(
             session.add(row)
         row.kind, row.state = health.kind, health.state(now, silent_after_s)
         row.heard_at, row.alive_at = health.heard_at, health.alive_at
-        row.problem = health.problem[:200] if row.state == "failing" else ""
+        row.problem = (health.problem if row.state == "failing" else health.remark)[:200]
         row.received, row.dropped, row.updated_at = health.received, health.dropped, now
     session.flush()
 
@@ -65,6 +82,9 @@ def list_receivers(session: Session, actor: Actor, now: datetime) -> list[Receiv
             received=row.received,
             dropped=row.dropped,
             updated_at=row.updated_at,
+            lat_deg=row.lat_deg,
+            lon_deg=row.lon_deg,
+            range_m=row.range_m,
         )
         for row in rows
     ]

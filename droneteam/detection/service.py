@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
-from droneteam.detection.alert import AlertChange
-from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
-from droneteam.detection.records import Received, Track
-from droneteam.detection.watch import Moment
 from droneteam.errors import NotFound
 
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
@@ -26,9 +21,19 @@ ESCALATE_AFTER = timedelta(seconds=60)
 """An alert that nobody has acknowledged by then is shown above all others."""
 
 
+Origin = Literal["live", "replay"]
+"""replay : from a recording that was played again; never mistaken for the air of now."""
+REPLAY_IDS = 1_000_000_000
+"""Where the ids of replayed tracks begin: a replay may run beside a watch."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrackView:
-    """A track; the operator's place and id are None for roles that do not need them."""
+    """A track; the operator's place and id are None for roles that do not need them.
+
+    ellipse : its 95 % ellipse: half axes in metres and the bearing of the longer one; empty for
+    tracks of older releases.
+    """
 
     id: int
     uas_id: str | None
@@ -52,6 +57,10 @@ class TrackView:
     match_subject: str | None
     match_evidence: tuple[str, ...]
     conformance: str | None
+    manned: bool = False
+    origin: Origin = "live"
+    receivers: tuple[str, ...] = ()
+    ellipse: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class AlertView:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     escalated_at: datetime | None
+    origin: Origin = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,128 +96,25 @@ class MessageView:
     payload_hex: str
 
 
-def next_track_id(session: Session) -> int:
+def next_track_id(session: Session, origin: Origin = "live") -> int:
     """The first id that no track has."""
-    return (session.scalar(select(func.max(TrackRow.id))) or 0) + 1
+    newest = select(func.max(TrackRow.id))
+    if origin == "replay":
+        return max(session.scalar(newest) or 0, REPLAY_IDS - 1) + 1
+    return (session.scalar(newest.where(TrackRow.id < REPLAY_IDS)) or 0) + 1
 
 
-def close_previous_watch(session: Session, now: datetime) -> int:
+def close_previous_watch(session: Session, now: datetime, origin: Origin = "live") -> int:
     """How many alerts a watch that has ended left open; they are cleared, its tracks ended."""
-    session.execute(update(TrackRow).where(TrackRow.ended.is_(False)).values(ended=True))
-    rows = list(session.scalars(select(AlertRow).where(AlertRow.cleared_at.is_(None))))
+    left = update(TrackRow).where(TrackRow.ended.is_(False), TrackRow.origin == origin)
+    session.execute(left.values(ended=True))
+    query = select(AlertRow).where(AlertRow.cleared_at.is_(None), AlertRow.origin == origin)
+    rows = list(session.scalars(query))
+    reason = "end of the replay" if origin == "replay" else "restart of the watch"
     for row in rows:
         row.cleared_at = row.updated_at = now
-        row.facts = {**row.facts, "cleared_by": "restart of the watch"}
+        row.facts = {**row.facts, "cleared_by": reason}
     return len(rows)
-
-
-def store_moment(
-    session: Session,
-    moment: Moment,
-    receptions: Iterable[tuple[Received, int | None]],
-) -> None:
-    """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    heard = list(receptions)
-    named = {track_id for _, track_id in heard if track_id is not None}
-    ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
-    rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
-    moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
-    ended = [track.id for track in moment.ended] + list(moment.merged)
-    if ended:
-        session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
-    # Points and messages refer to tracks: those must be there first.
-    session.flush()
-    _store_points(session, moved)
-    _store_messages(session, [(one, id_ if id_ in rows else None) for one, id_ in heard])
-    tracks = {track.id: track for track, _ in moment.tracks}
-    for track_id, conforming in moment.conforming.items():
-        if track_id in rows:
-            rows[track_id].conformance = conforming.state
-    for change in moment.changes:
-        _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
-    session.flush()
-
-
-def _store_points(session: Session, moved: Sequence[Track]) -> None:
-    if moved:
-        points = [
-            {"track_id": t.id, "at": t.last_at, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg}
-            for t in moved
-        ]
-        session.execute(insert(Sighting), points)
-
-
-def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None]]) -> None:
-    """In one statement: an object for each would take longer than all that led to it."""
-    if heard:
-        messages = [
-            {
-                "at": received.at,
-                "receiver": received.receiver,
-                "transport": received.transport,
-                "transmitter": received.transmitter,
-                "rssi_dbm": received.rssi_dbm,
-                "payload_hex": received.payload.hex(),
-                "track_id": track_id,
-            }
-            for received, track_id in heard
-        ]
-        session.execute(insert(RidMessage), messages)
-
-
-def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
-    """Whether the track has moved since it was stored last."""
-    row = rows.get(track.id)
-    if row is None:
-        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at)
-        session.add(row)
-    moved = row.last_at != track.last_at
-    for name in (
-        *("uas_id", "registration", "operator_id", "lat_deg", "lon_deg", "speed_mps"),
-        *("course_deg", "sigma_m", "alt_ellipsoid_m", "alt_pressure_m", "height_m"),
-        *("operator_lat_deg", "operator_lon_deg", "last_at"),
-    ):
-        setattr(row, name, getattr(track, name))
-    row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
-    row.status, row.height_reference = int(track.status), int(track.height_reference)
-    row.flags, row.ended = sorted(track.flags), False
-    row.match_kind, row.match_subject = match.kind, match.subject
-    row.match_evidence = [*match.evidence, *match.deviations]
-    return moved
-
-
-def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
-    condition = change.alert.condition
-    if change.change == "raised":
-        session.add(
-            AlertRow(
-                kind=condition.kind,
-                key=condition.key,
-                track_id=condition.track_id,
-                uas_id=None if track is None else track.uas_id,
-                lat_deg=None if track is None else track.lat_deg,
-                lon_deg=None if track is None else track.lon_deg,
-                evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat(), **dict(condition.facts)},
-                raised_at=change.at,
-                updated_at=change.at,
-            )
-        )
-        return
-    query = select(AlertRow).where(
-        AlertRow.kind == condition.kind,
-        AlertRow.key == condition.key,
-        AlertRow.cleared_at.is_(None),
-    )
-    for row in session.scalars(query):
-        row.updated_at = change.at
-        if change.change == "cleared":
-            row.cleared_at = change.at
-            row.facts = {**row.facts, **dict(condition.facts)}
-        else:
-            row.evidence = list(condition.evidence)
-            row.facts = {**row.facts, **dict(condition.facts)}
-            row.uas_id = row.uas_id if track is None else track.uas_id
 
 
 def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:
@@ -216,7 +123,16 @@ def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[
     query = select(TrackRow).order_by(TrackRow.last_at.desc()).limit(1000)
     if not ended:
         query = query.where(TrackRow.ended.is_(False))
-    return [_track_view(row, actor) for row in session.scalars(query)]
+    return [track_view(row, actor) for row in session.scalars(query)]
+
+
+def get_track(session: Session, actor: Actor, track_id: int) -> TrackView:
+    """The track; NotFound when there is none."""
+    require_role(actor, *VIEWERS)
+    row = session.get(TrackRow, track_id)
+    if row is None:
+        raise NotFound("track", track_id)
+    return track_view(row, actor)
 
 
 def track_way(session: Session, actor: Actor, track_id: int) -> list[tuple[datetime, float, float]]:
@@ -234,13 +150,23 @@ def list_alerts(session: Session, actor: Actor, *, open_only: bool = False) -> l
     query = select(AlertRow).order_by(AlertRow.id.desc()).limit(1000)
     if open_only:
         query = query.where(AlertRow.cleared_at.is_(None))
-    return [_alert_view(row) for row in session.scalars(query)]
+    return [alert_view(row) for row in session.scalars(query)]
+
+
+def doubted_tracks(session: Session) -> frozenset[int]:
+    """The tracks whose identity an open alert doubts."""
+    query = select(AlertRow.track_id).where(
+        AlertRow.kind == "suspected_spoof",
+        AlertRow.cleared_at.is_(None),
+        AlertRow.track_id.is_not(None),
+    )
+    return frozenset(one for one in session.scalars(query) if one is not None)
 
 
 def get_alert(session: Session, actor: Actor, alert_id: int) -> AlertView:
     """The alert; NotFound when there is none."""
     require_role(actor, *VIEWERS)
-    return _alert_view(_alert_row(session, alert_id))
+    return alert_view(_alert_row(session, alert_id))
 
 
 def alert_messages(session: Session, actor: Actor, alert_id: int) -> list[MessageView]:
@@ -262,7 +188,7 @@ def acknowledge_alert(session: Session, actor: Actor, alert_id: int, now: dateti
         row.acknowledged_at, row.acknowledged_by = now, actor.display_name
         audit.append(session, actor, action="alert.acknowledge", subject=f"alert:{row.id}", at=now)
     session.flush()
-    return _alert_view(row)
+    return alert_view(row)
 
 
 def escalate_due(session: Session, now: datetime) -> list[int]:
@@ -273,6 +199,7 @@ def escalate_due(session: Session, now: datetime) -> list[int]:
             AlertRow.cleared_at.is_(None),
             AlertRow.acknowledged_at.is_(None),
             AlertRow.escalated_at.is_(None),
+            AlertRow.origin == "live",
             AlertRow.raised_at <= now - ESCALATE_AFTER,
         )
         .order_by(AlertRow.id)
@@ -292,7 +219,8 @@ def _alert_row(session: Session, alert_id: int) -> AlertRow:
     return row
 
 
-def _track_view(row: TrackRow, actor: Actor) -> TrackView:
+def track_view(row: TrackRow, actor: Actor) -> TrackView:
+    """The row as the actor may see it."""
     operator = actor.has_role(*SEES_OPERATORS)
     return TrackView(
         id=row.id,
@@ -317,10 +245,15 @@ def _track_view(row: TrackRow, actor: Actor) -> TrackView:
         match_subject=row.match_subject,
         match_evidence=tuple(row.match_evidence),
         conformance=row.conformance,
+        manned=row.manned,
+        receivers=tuple(row.receivers),
+        ellipse=tuple(row.ellipse or ()),
+        origin="replay" if row.origin == "replay" else "live",
     )
 
 
-def _alert_view(row: AlertRow) -> AlertView:
+def alert_view(row: AlertRow) -> AlertView:
+    """The row, detached from the database."""
     return AlertView(
         id=row.id,
         kind=row.kind,
@@ -336,4 +269,5 @@ def _alert_view(row: AlertRow) -> AlertView:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         escalated_at=row.escalated_at,
+        origin="replay" if row.origin == "replay" else "live",
     )

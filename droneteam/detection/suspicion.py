@@ -9,9 +9,8 @@ with its operator in a control room.  Every cue names its evidence in numbers.
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from droneteam.detection.records import Track, Transmissions
 from droneteam.errors import InputError
@@ -59,12 +58,40 @@ class Site:
             raise InputError(f"range_m {self.range_m} outside (0, 1e6)", field="range_m")
 
 
+SENTENCES: Mapping[str, str] = {
+    "impossible_motion": "{jumps} jumps that no aircraft can fly",
+    "constant_signal": "{receiver} heard {messages} messages within {spread_db} dB over {path_m} m",
+    "out_of_range": "{away_m} m from {receiver}, which hears {range_m} m",
+    "duplicate_serial": "serial {serial} is sent from two places at once",
+    "own_serial_elsewhere": "our telemetry puts this serial elsewhere",
+    "replayed": "{repeats} positions sent again long after they held",
+    "counter_back": "the message counter ran back {backsteps} times",
+    "many_serials": "{serials} serials from one radio",
+    "operator_far": "the operator is {away_km} km away",
+    "clock_off": "message times disagree with their reception",
+}
+"""What each sign rests on, in English; pages have them in every language."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One sign, and the numbers that it rests on."""
+    """One sign, and the numbers that it rests on.
+
+    numbers : by the names that the sentence uses.
+    """
 
     name: str
-    evidence: str
+    numbers: Mapping[str, str | float] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The name of its sentence."""
+        return "counter_back" if "backsteps" in self.numbers else self.name
+
+    @property
+    def evidence(self) -> str:
+        """The numbers in English."""
+        return SENTENCES[self.sentence].format(**self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,7 @@ def suspicion(
     """What speaks against a track's being what it says."""
     cues = [cue for cue in _cues(track, sent, sites) if cue is not None]
     if own_serial_elsewhere:
-        cues.append(Cue("own_serial_elsewhere", "our telemetry puts this serial elsewhere"))
+        cues.append(Cue("own_serial_elsewhere"))
     if len(cues) < MIN_CUES:
         return Suspicion(0.0, tuple(cues))
     honest = math.prod(1.0 - WEIGHTS[cue.name] for cue in cues)
@@ -102,19 +129,19 @@ def _cues(track: Track, sent: Transmissions, sites: Mapping[str, Site]) -> Itera
     yield _constant_signal(sent, sites)
     yield _out_of_range(track, sites)
     if "duplicate_identity" in track.flags:
-        yield Cue("duplicate_serial", f"serial {track.uas_id} is sent from two places at once")
+        yield Cue("duplicate_serial", {"serial": track.uas_id or ""})
     yield _replayed(sent)
     if len(sent.serials) >= MANY_SERIALS:
-        yield Cue("many_serials", f"{len(sent.serials)} serials from one radio")
+        yield Cue("many_serials", {"serials": len(sent.serials)})
     yield _operator_far(track)
     if "clock_off" in track.flags:
-        yield Cue("clock_off", "message times disagree with their reception")
+        yield Cue("clock_off")
 
 
 def _impossible_motion(sent: Transmissions) -> Cue | None:
     if sent.n_jumps < MIN_JUMPS:
         return None
-    return Cue("impossible_motion", f"{sent.n_jumps} jumps that no aircraft can fly")
+    return Cue("impossible_motion", {"jumps": sent.n_jumps})
 
 
 def _constant_signal(sent: Transmissions, sites: Mapping[str, Site]) -> Cue | None:
@@ -127,17 +154,30 @@ def _constant_signal(sent: Transmissions, sites: Mapping[str, Site]) -> Cue | No
     for name, heard in by_receiver.items():
         if len(heard) < MIN_SIGNALS:
             continue
+        spread_db = _spread_db([dbm for dbm, _, _ in heard])
+        if spread_db >= CONSTANT_DB:
+            continue
         path_m = great_circle_distance_m(*heard[0][1:], *heard[-1][1:])
-        spread_db = statistics.pstdev(dbm for dbm, _, _ in heard)
-        if path_m < MIN_PATH_M or spread_db >= CONSTANT_DB:
+        if path_m < MIN_PATH_M:
             continue
         if name in sites and _expected_db(sites[name], heard) < MIN_RATIO_DB:
             continue
         return Cue(
             "constant_signal",
-            f"{name} heard {len(heard)} messages within {spread_db:.1f} dB over {path_m:.0f} m",
+            {
+                "receiver": name,
+                "messages": len(heard),
+                "spread_db": round(spread_db, 1),
+                "path_m": round(path_m),
+            },
         )
     return None
+
+
+def _spread_db(dbm: Sequence[int]) -> float:
+    """The standard deviation; of whole numbers, so the sums are exact."""
+    n = len(dbm)
+    return math.sqrt(n * sum(one * one for one in dbm) - sum(dbm) ** 2) / n
 
 
 def _expected_db(site: Site, heard: list[tuple[int, float, float]]) -> float:
@@ -156,17 +196,16 @@ def _out_of_range(track: Track, sites: Mapping[str, Site]) -> Cue | None:
             continue
         away_m = great_circle_distance_m(site.lat_deg, site.lon_deg, track.lat_deg, track.lon_deg)
         if away_m > site.range_m + 3.0 * track.sigma_m:
-            return Cue(
-                "out_of_range", f"{away_m:.0f} m from {name}, which hears {site.range_m:.0f} m"
-            )
+            numbers = {"away_m": round(away_m), "range_m": round(site.range_m)}
+            return Cue("out_of_range", {"receiver": name, **numbers})
     return None
 
 
 def _replayed(sent: Transmissions) -> Cue | None:
     if sent.n_repeats >= MIN_REPEATS:
-        return Cue("replayed", f"{sent.n_repeats} positions sent again long after they held")
+        return Cue("replayed", {"repeats": sent.n_repeats})
     if sent.n_counter_backsteps >= MIN_BACKSTEPS:
-        return Cue("replayed", f"the message counter ran back {sent.n_counter_backsteps} times")
+        return Cue("replayed", {"backsteps": sent.n_counter_backsteps})
     return None
 
 
@@ -178,4 +217,4 @@ def _operator_far(track: Track) -> Cue | None:
     )
     if away_m <= OPERATOR_FAR_M:
         return None
-    return Cue("operator_far", f"the operator is {away_m / 1000.0:.1f} km away")
+    return Cue("operator_far", {"away_km": round(away_m / 1000.0, 1)})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -65,7 +64,7 @@ class ZoneIndex:
         cloud: FloatArray | None = None
         for zone, volume in self._near(track):
             vertical = _vertical(track, volume, geoid_m)
-            if vertical == "outside" or not _applies(zone, track.last_at):
+            if vertical == "outside" or not zone.applies(track.last_at, track.last_at):
                 continue
             cloud = cloud_m(track) if cloud is None else cloud
             polygon = shapely.make_valid(shapely.Polygon(local_m(volume.polygon, track)))
@@ -97,13 +96,6 @@ def _box(volume: ZoneVolume) -> tuple[float, float, float, float]:
         float(lon[0] + middle),
         float((lat.max() - lat.min()) / 2.0) + REACH_DEG,
         float((turn_deg.max() - turn_deg.min()) / 2.0) + 2.0 * REACH_DEG,
-    )
-
-
-def _applies(zone: Geozone, at: datetime) -> bool:
-    return not zone.windows or any(
-        (first is None or first <= at) and (last is None or at <= last)
-        for first, last in zone.windows
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
+from droneteam.detection import proof
 from droneteam.detection import service as detection
 from droneteam.errors import Conflict, DecodeError
 from droneteam.evidence import bag, manifest, service
@@ -70,6 +71,24 @@ def gather_request(
             item = service.add_item(session, actor, case_id, version, store, now)
             held[item.path] = item.sha256
     return list(service.get_case(session, actor, case_id).items)
+
+
+def add_alert(
+    session: Session,
+    actor: Actor,
+    case_id: int,
+    alert_id: int,
+    settings: Settings,
+    now: datetime,
+) -> ItemView:
+    """The case's item that proves an alert; the one that it has when nothing was added since."""
+    case = service.get_case(session, actor, case_id)
+    held = {item.path: item.sha256 for item in case.items}
+    with tempfile.TemporaryDirectory() as scratch:
+        content = proof.plain(proof.alert_proof(session, actor, alert_id))
+        new = _document(Path(scratch), f"alert-{alert_id}", content, f"alert:{alert_id}")
+        store = settings.blob_dir("evidence")
+        return service.add_item(session, actor, case_id, _version(new, held), store, now)
 
 
 def _version(new: NewItem, held: Mapping[str, str]) -> NewItem:
@@ -173,9 +192,8 @@ class _Sources:
         for alert in detection.list_alerts(self.session, self.actor):
             over = alert.cleared_at or sortie.ended_at
             if alert.raised_at <= sortie.ended_at and over >= sortie.started_at:
-                messages = detection.alert_messages(self.session, self.actor, alert.id)
-                content = {"alert": alert, "messages": messages}
-                yield self._document(f"alert-{alert.id}", content, source)
+                found = proof.alert_proof(self.session, self.actor, alert.id)
+                yield self._document(f"alert-{alert.id}", proof.plain(found), source)
 
     def _scene(self, scene_id: int) -> Iterator[NewItem]:
         scene = photogrammetry.get_scene(self.session, self.actor, scene_id, self.settings)
@@ -204,10 +222,15 @@ class _Sources:
             yield NewItem(diagram, "scene", diagram.name, "diagram", source, {})
 
     def _document(self, name: str, content: Any, source: str) -> NewItem:
-        path = self.scratch / f"{name}.json"
-        text = json.dumps(_plain(content), indent=2, sort_keys=True, ensure_ascii=False)
-        path.write_text(text + "\n")
-        return NewItem(path, DOCUMENTS, path.name, "record", source, {})
+        return _document(self.scratch, name, content, source)
+
+
+def _document(folder: Path, name: str, content: Any, source: str) -> NewItem:
+    """A record as a file in the folder."""
+    path = folder / f"{name}.json"
+    text = json.dumps(_plain(content), indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n")
+    return NewItem(path, DOCUMENTS, path.name, "record", source, {})
 
 
 def _products(scene: SceneView, source: str) -> Iterator[NewItem]:

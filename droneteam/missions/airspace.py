@@ -16,8 +16,10 @@ from typing import Literal
 
 import shapely
 
+from droneteam.missions import schedule
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import MissionPlan
+from droneteam.missions.schedule import DailyPeriod
 
 PATH_MARGIN_M = 10.0
 """Flight geography around the path: navigation error, wind, braking (SORA annex A, A.5.1)."""
@@ -65,8 +67,8 @@ class ZoneVolume:
 class Geozone:
     """A UAS geographical zone.
 
-    windows : when it applies, (from, until) with None for open; empty: always.  Daily schedules
-    within a window are not read: the zone then counts the whole day.
+    windows : when it applies, (from, until) with None for open; empty: always.
+    schedules : the hours within the window of the same index; none or empty: all of it.
     """
 
     identifier: str
@@ -77,6 +79,36 @@ class Geozone:
     message: str = ""
     authority: str = ""
     contact: str = ""
+    schedules: tuple[tuple[DailyPeriod, ...], ...] = ()
+
+    def applies(self, start: datetime, end: datetime) -> bool:
+        """Whether it applies at any moment from start to end."""
+        hours = (*self.schedules, *((),) * len(self.windows))
+        return not self.windows or any(
+            self._within(window, periods, start, end)
+            for window, periods in zip(self.windows, hours, strict=False)
+        )
+
+    def _within(
+        self,
+        window: tuple[datetime | None, datetime | None],
+        hours: tuple[DailyPeriod, ...],
+        start: datetime,
+        end: datetime,
+    ) -> bool:
+        first, last = window
+        begin = start if first is None else max(start, first)
+        over = end if last is None else min(end, last)
+        if begin > over:
+            return False
+        return not hours or schedule.applies(hours, begin, over, *self.place)
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """lat_deg, lon_deg near its middle, where the sun's hours are taken."""
+        corners = self.volumes[0].polygon
+        lats, lons = zip(*corners, strict=True)
+        return (min(lats) + max(lats)) / 2.0, (min(lons) + max(lons)) / 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +137,7 @@ def check(
     """
     end = (until or at) + timedelta(seconds=plan.duration_s)
     findings = [_height(plan)]
-    touched = [zone for zone in geozones if _applies(zone, at, end) and _touches(plan, zone)]
+    touched = [zone for zone in geozones if zone.applies(at, end) and _touches(plan, zone)]
     findings += [_zone_finding(zone) for zone in touched]
     if not geozones:
         text = "no geographical zones are loaded; consult the authority's map before flying"
@@ -155,13 +187,6 @@ def _inclusion(plan: MissionPlan, volume: tuple[tuple[float, float], ...]) -> Fi
         return Finding("pass", "volume", VOLUME_CLAUSE, "the path stays in the agreed volume")
     text = "the path leaves the agreed volume: shrink the area or have the volume enlarged"
     return Finding("stop", "volume", VOLUME_CLAUSE, text)
-
-
-def _applies(zone: Geozone, start: datetime, end: datetime) -> bool:
-    return not zone.windows or any(
-        (first is None or first <= end) and (last is None or last >= start)
-        for first, last in zone.windows
-    )
 
 
 def _touches(plan: MissionPlan, zone: Geozone) -> bool:

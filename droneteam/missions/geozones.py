@@ -12,13 +12,15 @@ circle is a Point with ``extent``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, time
+from typing import Any, TypedDict
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace import Geozone, HeightReference, Restriction, ZoneVolume
+from droneteam.missions.schedule import WEEKDAYS, DailyPeriod, SunEvent
 
 CIRCLE_CORNERS = 64
 _FEET_M = 0.3048
@@ -69,7 +71,7 @@ def _ed269_zone(feature: Mapping[str, Any]) -> Geozone:
         name=str(feature.get("name") or feature["identifier"]),
         restriction=_restriction(feature["restriction"]),
         volumes=tuple(_ed269_volume(part) for part in feature["geometry"]),
-        windows=_windows(feature.get("applicability") or ()),
+        **_times(feature.get("applicability") or ()),
         message=str(feature.get("message") or ""),
         authority=str(authorities[0].get("name") or ""),
         contact=str(authorities[0].get("phone") or authorities[0].get("email") or ""),
@@ -101,7 +103,7 @@ def _ed318_zone(feature: Mapping[str, Any]) -> Geozone:
         name=_text(properties.get("name")) or str(properties["identifier"]),
         restriction=_restriction(properties["type"]),
         volumes=tuple(_ed318_volume(part) for part in _geometries(feature["geometry"])),
-        windows=_windows(properties.get("limitedApplicability") or ()),
+        **_times(properties.get("limitedApplicability") or ()),
         message=_text(properties.get("message")),
         authority=_text(authorities[0].get("name")),
         contact=str(authorities[0].get("phone") or authorities[0].get("email") or ""),
@@ -151,14 +153,54 @@ def _metres(value: object, unit: str) -> float | None:
     return metres
 
 
-def _windows(
-    parts: Sequence[Mapping[str, Any]],
-) -> tuple[tuple[datetime | None, datetime | None], ...]:
-    if any(str(part.get("permanent", "NO")).upper() == "YES" for part in parts):
-        return ()
-    return tuple(
-        (_when(part.get("startDateTime")), _when(part.get("endDateTime"))) for part in parts
+class _Times(TypedDict):
+    windows: tuple[tuple[datetime | None, datetime | None], ...]
+    schedules: tuple[tuple[DailyPeriod, ...], ...]
+
+
+def _times(parts: Sequence[Mapping[str, Any]]) -> _Times:
+    """When a zone applies; a permanent part without hours makes it apply always."""
+    periods = [tuple(_period(one) for one in part.get("schedule") or ()) for part in parts]
+    permanent = [str(part.get("permanent", "NO")).upper() == "YES" for part in parts]
+    if any(always and not hours for always, hours in zip(permanent, periods, strict=True)):
+        return _Times(windows=(), schedules=())
+    windows = tuple(
+        (None, None)
+        if always
+        else (_when(part.get("startDateTime")), _when(part.get("endDateTime")))
+        for always, part in zip(permanent, parts, strict=True)
     )
+    return _Times(windows=windows, schedules=tuple(periods) if any(periods) else ())
+
+
+def _period(part: Mapping[str, Any]) -> DailyPeriod:
+    """Hours of a day: ED-269 gives clock times, ED-318 those or events of the sun."""
+    return DailyPeriod(
+        _days(part.get("day") or ()),
+        _edge(part.get("startTime"), part.get("startEvent")),
+        _edge(part.get("endTime"), part.get("endEvent")),
+    )
+
+
+def _days(words: object) -> frozenset[int]:
+    """The weekdays; empty for every day."""
+    listed = [words] if isinstance(words, str) else list(words)  # type: ignore[call-overload]
+    names = {str(word).upper() for word in listed}
+    unknown = names - {*WEEKDAYS, "ANY"}
+    if unknown:
+        raise InputError(f"weekdays {sorted(unknown)} are none of {', '.join(WEEKDAYS)}, ANY")
+    return frozenset() if "ANY" in names else frozenset(map(WEEKDAYS.index, names))
+
+
+def _edge(clock: object, event: object) -> time | SunEvent | None:
+    if event:
+        return SunEvent(str(event).upper())
+    if not clock or str(clock).startswith("24:00"):
+        return None
+    text = str(clock)
+    # Both standards show hundredths of seconds, which Python reads only as three digits or six.
+    whole = re.sub(r"\.\d+", "", text).replace("Z", "+00:00")
+    return time.fromisoformat(whole)
 
 
 def _when(text: object) -> datetime | None:

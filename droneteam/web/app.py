@@ -12,7 +12,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import timefmt
+from droneteam.web import looking, timefmt
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
 from droneteam.web.api import calendars as api_calendars
@@ -44,6 +44,7 @@ from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language, sentences
 from droneteam.web.kept import own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
+from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
@@ -54,16 +55,20 @@ from droneteam.web.views import (
     board,
     calendars,
     cases,
+    coverage,
     crew,
     equipment,
     handling,
+    history,
     home,
     live,
     marking,
     measurements,
+    mission_live,
     missions,
     people,
     planner,
+    privacy,
     registry,
     requests,
     scene_documents,
@@ -92,9 +97,13 @@ PAGES = (
     board.bp,
     missions.bp,
     sorties.bp,
+    mission_live.bp,
     planner.bp,
     live.bp,
+    history.bp,
+    coverage.bp,
     alerts.bp,
+    privacy.bp,
     scenes.bp,
     scene_documents.bp,
     uploads.bp,
@@ -156,6 +165,7 @@ def create_app(
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
+    app.extensions[looking.EXTENSION] = LookBook(engine)
     _configure(app, settings)
     init_routing(app)
     init_headers(app, settings)
@@ -207,6 +217,7 @@ def _init_templates(app: Flask) -> None:
         timefmt.day_name,
         timefmt.decimal,
         timefmt.for_input,
+        timefmt.for_second,
         timefmt.iso,
         timefmt.duration,
     ):

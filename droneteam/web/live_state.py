@@ -6,14 +6,14 @@ brings its own words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
 from droneteam.accounts import SYSTEM, Actor
-from droneteam.db import read_scope
+from droneteam.db import Changes, read_scope
 from droneteam.detection import reception
 from droneteam.detection import service as detection
 from droneteam.detection.reception import ReceiverView
@@ -21,10 +21,13 @@ from droneteam.detection.service import AlertView, TrackView
 from droneteam.missions import service as missions
 from droneteam.missions.service import LiveState
 from droneteam.web.feed import Feed, State
+from droneteam.web.looks import rows_with_operator
 from droneteam.web.timefmt import iso
 
 WITHOUT_OPERATORS = Actor(0, 0, frozenset({"manager"}), "live feed", "en")
 """Sees tracks as the roles do that need not know where an operator stands."""
+TOLD_FACTS = ("drone", "in_s", "distance_m", "probability", "vertical", "advice", "zone")
+"""What an alert on a page says beside its name."""
 STALE_AFTER = timedelta(minutes=10)
 """A drone that has been silent for longer is no longer on the live map."""
 
@@ -33,31 +36,57 @@ class LiveFeeds:
     """Two feeds: with the operators' places, and without."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
-        def feed_of(viewer: Actor) -> Feed:
-            return Feed(lambda: read_state(engine, viewer, clock()))
+        self._engine, self._clock = engine, clock
+        self.operators: frozenset[int] = frozenset()
+        """The tracks whose operators the first feed shows now; the same object while they are."""
+        self._feeds = {
+            True: self._feed(SYSTEM, self._read_all),
+            False: self._feed(
+                WITHOUT_OPERATORS, lambda: read_picture(engine, WITHOUT_OPERATORS, clock())
+            ),
+        }
 
-        self._feeds = {True: feed_of(SYSTEM), False: feed_of(WITHOUT_OPERATORS)}
+    def _feed(self, viewer: Actor, picture: Callable[[], State]) -> Feed:
+        return Feed(
+            lambda: read_alerts(self._engine, viewer),
+            picture,
+            new_bell=lambda: Changes(self._engine),
+        )
 
     def of(self, actor: Actor) -> Feed:
         """The feed for the actor's roles."""
         return self._feeds[actor.has_role(*detection.SEES_OPERATORS)]
 
+    def _read_all(self) -> State:
+        state = read_picture(self._engine, SYSTEM, self._clock())
+        shown = frozenset(rows_with_operator(state.values()))
+        if shown != self.operators:
+            self.operators = shown
+        return state
 
-def read_state(engine: Engine, viewer: Actor, now: datetime) -> State:
-    """Everything on the live map, by key."""
+
+def read_alerts(engine: Engine, viewer: Actor) -> State:
+    """The open alerts, by key: few rows, read as soon as something has changed."""
+    with read_scope(engine) as session:
+        alerts = detection.list_alerts(session, viewer, open_only=True)
+    return {row["key"]: row for row in map(alert_row, alerts)}
+
+
+def read_picture(engine: Engine, viewer: Actor, now: datetime) -> State:
+    """Everything else on the live map, by key."""
     with read_scope(engine) as session:
         drones = missions.live_states(session)
         tracks = detection.list_tracks(session, viewer)
-        alerts = detection.list_alerts(session, viewer, open_only=True)
         receivers = reception.list_receivers(session, viewer, now)
-    rows = [_drone(row) for row in drones if now - row.at < STALE_AFTER]
-    rows += [_track(row) for row in tracks]
-    rows += [_alert(row) for row in alerts]
+        doubted = detection.doubted_tracks(session)
+    rows = [drone_row(row) for row in drones if now - row.at < STALE_AFTER]
+    rows += [track_row(row, doubted) for row in tracks]
     rows += [_receiver(row) for row in receivers]
     return {row["key"]: row for row in rows}
 
 
-def _drone(row: LiveState) -> Mapping[str, Any]:
+def drone_row(row: LiveState) -> Mapping[str, Any]:
+    """An own drone for JSON."""
     return {
         "key": f"drone:{row.drone_id}",
         "kind": "drone",
@@ -78,13 +107,33 @@ def _drone(row: LiveState) -> Mapping[str, Any]:
     }
 
 
-def _track(row: TrackView) -> Mapping[str, Any]:
+def suspects(alerts: Iterable[AlertView]) -> frozenset[int]:
+    """The tracks whose identity one of the alerts doubts."""
+    return frozenset(
+        row.track_id for row in alerts if row.kind == "suspected_spoof" and row.track_id is not None
+    )
+
+
+def air_class(row: TrackView, doubted: frozenset[int]) -> str:
+    """What the map draws a track as; a doubt outweighs what the track claims to be."""
+    if row.id in doubted:
+        return "suspect"
+    return "manned" if row.manned else row.match_kind
+
+
+def track_row(row: TrackView, doubted: frozenset[int]) -> Mapping[str, Any]:
+    """A track for JSON."""
     return {
         "key": f"track:{row.id}",
         "kind": "track",
         "id": row.id,
         "label": row.match_subject or row.uas_id or f"#{row.id}",
-        "match": row.match_kind,
+        "match": air_class(row, doubted),
+        "replay": row.origin == "replay",
+        "uas_id": row.uas_id,
+        "receivers": list(row.receivers),
+        "sigma_m": round(row.sigma_m, 1),
+        "ellipse": list(row.ellipse),
         "conformance": row.conformance,
         "at": iso(row.last_at),
         "lat_deg": round(row.lat_deg, 6),
@@ -97,7 +146,8 @@ def _track(row: TrackView) -> Mapping[str, Any]:
     }
 
 
-def _alert(row: AlertView) -> Mapping[str, Any]:
+def alert_row(row: AlertView) -> Mapping[str, Any]:
+    """An alert for JSON."""
     return {
         "key": f"alert:{row.id}",
         "kind": "alert",
@@ -108,6 +158,9 @@ def _alert(row: AlertView) -> Mapping[str, Any]:
         "open": row.acknowledged_at is None,
         "escalated": row.escalated_at is not None,
         "acknowledged_by": row.acknowledged_by,
+        "replay": row.origin == "replay",
+        "track": None if row.track_id is None else f"track:{row.track_id}",
+        "facts": {name: row.facts[name] for name in TOLD_FACTS if name in row.facts},
         "lat_deg": row.lat_deg,
         "lon_deg": row.lon_deg,
     }
@@ -124,4 +177,7 @@ def _receiver(row: ReceiverView) -> Mapping[str, Any]:
         "received": row.received,
         "dropped": row.dropped,
         "problem": row.problem or None,
+        "lat_deg": row.lat_deg,
+        "lon_deg": row.lon_deg,
+        "range_m": row.range_m,
     }

@@ -26,6 +26,7 @@ _PAGES = (
     ("board.show", _l("Board")),
     ("missions.index", _l("Missions")),
     ("live.show", _l("Live map")),
+    ("history.show", _l("History")),
     ("alerts.index", _l("Alerts")),
     ("scenes.index", _l("Scenes")),
     ("cases.index", _l("Cases")),
@@ -35,6 +36,7 @@ _PAGES = (
     ("calendars.index", _l("Calendars")),
     ("people.index", _l("People")),
     ("webhooks.index", _l("Webhooks")),
+    ("privacy.show", _l("Privacy")),
     ("audit.index", _l("Audit")),
 )
 

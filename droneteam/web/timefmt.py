@@ -79,6 +79,11 @@ def for_input(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(zone()).strftime("%Y-%m-%dT%H:%M")
 
 
+def for_second(at: datetime | None) -> str:
+    """The value of a datetime-local field with seconds."""
+    return "" if at is None else at.astimezone(zone()).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def iso(at: datetime | None) -> str:
     """RFC 3339 in UTC, for machines."""
     if at is None:

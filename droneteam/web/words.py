@@ -18,6 +18,7 @@ from flask_babel import lazy_gettext as _l
 from droneteam.accounts import OrganisationView
 from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
+from droneteam.web.looks import PURPOSES
 from droneteam.web.registry_words import (
     ABSENCES,
     AIRSPACE,
@@ -160,7 +161,61 @@ MATCHES: _Words = {
     "registered": _l("registered flight"),
     "operator": _l("registered operator, no flight announced"),
     "unknown": _l("unknown drone"),
+    "suspect": _l("suspected false identity"),
+    "manned": _l("manned aircraft"),
 }
+
+BANDS: _Words = {
+    "0": _l("below 30 m"),
+    "1": _l("30 to 60 m"),
+    "2": _l("60 to 120 m"),
+    "3": _l("above 120 m"),
+    "4": _l("height not sent"),
+    "5": _l("manned aircraft"),
+}
+
+KEPT_KINDS: _Words = {
+    "broadcast": _l("payloads of broadcasts"),
+    "network": _l("payloads of network Remote ID"),
+    "operator": _l("operators’ places and registrations"),
+    "way": _l("ways and identities of tracks"),
+}
+
+RESTRICTIONS: _Words = {
+    "prohibited": _l("forbidden"),
+    "authorisation": _l("authorisation needed"),
+    "conditional": _l("conditions"),
+    "none": _l("information"),
+}
+
+ADVICE: _Words = {
+    "keep": _l("Keep moving away as now"),
+    "stop": _l("Stop and hover"),
+    "turn_right": _l("Turn right by 90°"),
+    "turn_left": _l("Turn left by 90°"),
+    "turn_back": _l("Turn back"),
+    "go_north": _l("Move north"),
+    "go_east": _l("Move east"),
+    "go_south": _l("Move south"),
+    "go_west": _l("Move west"),
+    "watch": _l("No plain manoeuvre helps: look and decide"),
+}
+
+SIGNS: _Words = {
+    "impossible_motion": _l("{jumps} jumps that no aircraft can fly"),
+    "constant_signal": _l(
+        "{receiver} heard {messages} messages within {spread_db} dB over {path_m} m"
+    ),
+    "out_of_range": _l("{away_m} m from {receiver}, which hears {range_m} m"),
+    "duplicate_serial": _l("serial number {serial} is sent from two places at once"),
+    "own_serial_elsewhere": _l("our telemetry puts this serial number elsewhere"),
+    "replayed": _l("{repeats} positions sent again long after they held"),
+    "counter_back": _l("the message counter ran back {backsteps} times"),
+    "many_serials": _l("{serials} serial numbers from one radio"),
+    "operator_far": _l("the operator is {away_km} km away"),
+    "clock_off": _l("its message times disagree with their reception"),
+}
+"""What each sign of a false identity rests on, with the names of its numbers."""
 
 EVIDENCE: _Words = {
     "own_serial": _l("serial number of an own drone"),
@@ -217,6 +272,9 @@ FACTS: _Words = {
     "last_heard": _l("Last heard"),
     "receivers": _l("Receivers"),
     "cleared_by": _l("Why it was cleared"),
+    "advice": _l("Proposal to the pilot"),
+    "advice_distance_m": _l("Closest distance with it (m)"),
+    "advice_probability": _l("Probability with it"),
 }
 
 FACT_CODES: _Words = {
@@ -230,6 +288,7 @@ FACT_CODES: _Words = {
     "pressure": _l("standard pressure"),
     "registered_late": _l("the flight was announced late"),
     "restart of the watch": _l("the watch was started again"),
+    "end of the replay": _l("the replay has ended"),
 }
 
 CONFORMANCE: _Words = {
@@ -396,7 +455,7 @@ TONES = {
         "care",
     ),
     **dict.fromkeys(
-        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "open"), "bad"
+        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "suspect", "open"), "bad"
     ),
 }
 """The colour beside a word; never the only sign."""
@@ -412,7 +471,7 @@ def named(words: _Words) -> Callable[[object], str]:
     return name
 
 
-fact_code = named(FACT_CODES | CONFORMANCE)
+fact_code = named(FACT_CODES | CONFORMANCE | ADVICE)
 
 
 def tone(code: object) -> str:
@@ -515,6 +574,11 @@ FILTERS = {
     "event_source": named(EVENT_SOURCES),
     "time_source_name": named(TIME_SOURCES),
     "organisation_option": organisation_option,
+    "band_name": named(BANDS),
+    "kept_kind": named(KEPT_KINDS),
+    "restriction_name": named(RESTRICTIONS),
+    "advice_name": named(ADVICE),
+    "purpose_name": named(dict(PURPOSES)),
     "tone": tone,
 }
 

@@ -36,6 +36,7 @@ BOARD = roles("coordinator", "manager", "pilot")
 PLANS = roles("coordinator", "manager", "auditor")
 AUDIT = roles("auditor", "administrator", "manager")
 SKY = roles("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
+OPERATOR_SEERS = roles("pilot", "coordinator", "administrator", "investigator")
 CASES = roles("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
 MISSIONS = roles("pilot", "coordinator", "manager", "auditor", "investigator")
 PLANNERS = roles("pilot", "coordinator")
@@ -215,7 +216,17 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /sorties/<id:sortie_id>/report.pdf": MISSIONS,
     "GET /sorties/<id:sortie_id>/track.<kind>": MISSIONS,
     "GET /sorties/<id:sortie_id>/onboard.bin": MISSIONS,
+    "GET /missions/<id:mission_id>/live": MISSIONS,
     "GET /live/": SKY,
+    "POST /live/purpose": OPERATOR_SEERS,
+    "GET /live/history/": SKY,
+    "GET /live/history/data.json": SKY,
+    "GET /live/coverage/": SKY,
+    "GET /live/coverage/data.json": SKY,
+    "GET /privacy/": AUDIT,
+    "POST /privacy/": roles("administrator"),
+    "GET /alerts/<id:alert_id>/evidence.json": OPERATOR_SEERS,
+    "POST /alerts/<id:alert_id>/case": roles("coordinator", "investigator", "administrator"),
     "GET /live/events": SKY,
     "GET /live/state.json": SKY,
     "GET /alerts/": SKY,
@@ -325,6 +336,9 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/sorties/<id:sortie_id>/replay": MISSIONS,
     "GET /api/v1/live": SKY,
     "GET /api/v1/live/events": SKY,
+    "GET /api/v1/tracks/points": SKY,
+    "GET /api/v1/coverage": SKY,
+    "GET /api/v1/alerts/<id:alert_id>/evidence": OPERATOR_SEERS,
     "GET /api/v1/tracks": SKY,
     "GET /api/v1/receivers": SKY,
     "GET /api/v1/alerts": SKY,

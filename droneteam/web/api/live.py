@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length, Range
 from flask import Response
 
-from droneteam.detection import reception, service
+from droneteam.detection import coverage, history, reception, service
+from droneteam.detection.coverage import MANNED_BAND, CoverageView
+from droneteam.detection.history import Cursor, PathPoint, Span
+from droneteam.detection.proof import Proof, alert_proof
 from droneteam.detection.reception import ReceiverView
-from droneteam.detection.service import VIEWERS, AlertView, TrackView
+from droneteam.detection.service import SEES_OPERATORS, VIEWERS, AlertView, TrackView
+from droneteam.web import looks
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.looking import note_looks
 from droneteam.web.views import live
 from droneteam.web.views.alerts import ACKNOWLEDGERS
 
@@ -46,6 +53,28 @@ class AlertQuery(Schema):
     open_only = fields.Boolean(load_default=False)
 
 
+class SpanQuery(Schema):
+    """From when to when, RFC 3339, 24 hours at most; `cursor` is the `next` of the piece before."""
+
+    since = fields.AwareDateTime(required=True, default_timezone=UTC)
+    until = fields.AwareDateTime(required=True, default_timezone=UTC)
+    cursor = fields.String(load_default="", validate=Length(max=60))
+
+
+class PieceOut(Schema):
+    """Points in the order of time; `next` is null when these were the last of the span."""
+
+    items = fields.List(fields.Nested(schema_of(PathPoint)), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+class CoverageQuery(Schema):
+    """Which receiver, which band of height; all without."""
+
+    receiver = fields.String(load_default=None, validate=Length(max=80))
+    band = fields.Integer(load_default=None, validate=Range(0, MANNED_BAND))
+
+
 @bp.get("/live")
 @allow(*VIEWERS)
 @bp.output(LiveOut)
@@ -53,6 +82,7 @@ class AlertQuery(Schema):
 def state() -> Any:
     """For programs that poll."""
     number, rows = live.feed().snapshot()
+    note_looks(looks.rows_with_operator(rows), "api")
     return {"id": number, "set": rows}
 
 
@@ -60,7 +90,10 @@ def state() -> Any:
 @allow(*VIEWERS)
 @bp.doc(summary="The same as an event stream", responses=_STREAM)
 def events() -> Response:
-    """Ends after ten minutes; connect again with Last-Event-ID."""
+    """Ends after ten minutes; connect again with Last-Event-ID.
+
+    A change holds the key of each object and what is other than before; `gone` holds keys.
+    """
     return live.events()
 
 
@@ -72,7 +105,35 @@ def events() -> Response:
 def tracks(query: dict[str, bool]) -> Any:
     """Living ones, or with `ended` the others too."""
     with reading() as session:
-        return {"items": service.list_tracks(session, actor(), ended=query["ended"])}
+        found = service.list_tracks(session, actor(), ended=query["ended"])
+    note_looks(looks.with_operator(found), "api")
+    return {"items": found}
+
+
+@bp.get("/tracks/points")
+@allow(*VIEWERS)
+@bp.input(SpanQuery, location="query", arg_name="query")
+@bp.output(PieceOut)
+@bp.doc(summary="Where tracks were during a span, in pieces")
+def points(query: dict[str, Any]) -> Any:
+    """At most 5,000 points; ask again with `cursor` for the next ones."""
+    span = Span(query["since"], query["until"])
+    cursor = Cursor.parse(query["cursor"]) if query["cursor"] else None
+    with reading() as session:
+        piece = history.points_between(session, actor(), span, cursor)
+    following = piece.following
+    return {"items": piece.points, "next": None if following is None else str(following)}
+
+
+@bp.get("/coverage")
+@allow(*VIEWERS)
+@bp.input(CoverageQuery, location="query", arg_name="query")
+@bp.output(page_of(CoverageView))
+@bp.doc(summary="Where receivers have really heard something")
+def heard(query: dict[str, Any]) -> Any:
+    """Counts on a grid and reach by direction, beside the declared range."""
+    with reading() as session:
+        return {"items": coverage.list_coverage(session, actor(), **query)}
 
 
 @bp.get("/receivers")
@@ -104,6 +165,19 @@ def alert(alert_id: int) -> Any:
     """With what proves it."""
     with reading() as session:
         return service.get_alert(session, actor(), alert_id)
+
+
+@bp.get("/alerts/<id:alert_id>/evidence")
+@allow(*SEES_OPERATORS)
+@bp.output(schema_of(Proof))
+@bp.doc(summary="The messages that caused an alert, with hashes")
+def evidence(alert_id: int) -> Any:
+    """Payloads as received and what they decode to; the digest can be computed again."""
+    with reading() as session:
+        found = alert_proof(session, actor(), alert_id)
+    if found.track is not None:
+        note_looks([found.track.id], "api")
+    return found
 
 
 @bp.post("/alerts/<id:alert_id>/acknowledge")

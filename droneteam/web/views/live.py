@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
 
-from droneteam.detection.service import VIEWERS
+from droneteam.detection.service import SEES_OPERATORS, VIEWERS
+from droneteam.web import looks, sky
 from droneteam.web.access import allow
-from droneteam.web.context import actor, context
+from droneteam.web.context import actor, context, now, reading
 from droneteam.web.feed import Feed
+from droneteam.web.forms import FormReader
 from droneteam.web.live_state import LiveFeeds
-from droneteam.web.words import ALERT_KINDS, CONFORMANCE, MATCHES, RECEIVER_STATES
+from droneteam.web.looking import note_looks, noter
 
 bp = Blueprint("live", __name__, url_prefix="/live")
 
+KINDS = ("alert", "drone", "track", "receiver")
+
 FEEDS = "droneteam-live-feeds"
-_CENTRE = {"latDeg": 50.8467, "lonDeg": 4.3525}
+
+
+def feeds() -> LiveFeeds:
+    """The application's feeds."""
+    return cast(LiveFeeds, current_app.extensions[FEEDS])
 
 
 def feed() -> Feed:
     """The feed for whoever asks."""
-    return cast(LiveFeeds, current_app.extensions[FEEDS]).of(actor())
+    return feeds().of(actor())
 
 
 @bp.get("/")
@@ -30,11 +50,41 @@ def feed() -> Feed:
 def show() -> str:
     """The map and its tables, as of now; scripts keep them current."""
     _, rows = feed().snapshot()
-    by_kind = {
-        kind: [row for row in rows if row["kind"] == kind]
-        for kind in ("alert", "drone", "track", "receiver")
-    }
-    return render_template("live.html", rows=by_kind, island_data=_island_data())
+    note_looks(looks.rows_with_operator(rows), "live")
+    chosen = sky.chosen_filter()
+    with reading() as session:
+        zones = sky.all_zones(session)
+        choices = sky.filter_choices(session, zones)
+    alerted = sky.alerted_keys(rows)
+    alerted |= {row["key"] for row in rows if f"name:{row.get('label')}" in alerted}
+    by_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
+    for kind in ("drone", "track"):
+        by_kind[kind] = chosen.keep(by_kind[kind], zones, alerted)
+    return render_template(
+        "live.html",
+        rows=by_kind,
+        chosen=chosen,
+        choices=choices,
+        purpose=sky.purpose_form(),
+        zones=sky.zone_lines(zones, now()),
+        replaying=any(row.get("replay") for row in rows),
+        island_data=_island_data(sky.zone_outlines(zones, now())),
+    )
+
+
+@bp.post("/purpose")
+@allow(*SEES_OPERATORS)
+def say_purpose() -> BaseResponse:
+    """Why the visitor looks at operators from now on; kept with every look."""
+    form = FormReader(request.form)
+    code = form.choice("purpose", looks.PURPOSES, fallback="flight_safety")
+    reference = form.text("reference", max_length=looks.MAX_REFERENCE)
+    if form.problems:
+        flash(next(iter(form.problems.values())), "wrong")
+    else:
+        looks.keep_purpose(looks.Purpose(code, reference))
+        flash(_("Your reason is kept with every look at operators."), "done")
+    return redirect(url_for("live.show"))
 
 
 @bp.get("/events")
@@ -42,7 +92,11 @@ def show() -> str:
 def events() -> Response:
     """The event stream; Last-Event-ID brings what was missed."""
     last = request.headers.get("Last-Event-ID", "") or request.args.get("last", "")
-    response = Response(feed().stream(last[:60]), mimetype="text/event-stream")
+    blocks = feed().stream(last[:60])
+    if looks.sees(actor()):
+        shown = feeds()
+        blocks = looks.noted_stream(blocks, lambda: shown.operators, noter("stream"))
+    response = Response(blocks, mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -53,6 +107,7 @@ def events() -> Response:
 def state() -> Response:
     """Everything at once, for browsers that no event stream reaches."""
     number, rows = feed().snapshot()
+    note_looks(looks.rows_with_operator(rows), "live")
     return jsonify(id=number, set=rows)
 
 
@@ -71,7 +126,7 @@ def columns() -> dict[str, list[dict[str, Any]]]:
         ],
         "track": [
             {"name": "label", "title": _("Track")},
-            {"name": "match", "title": _("Is"), "format": "word"},
+            {"name": "match", "title": _("Is"), "format": "class"},
             {"name": "conformance", "title": _("State of the flight"), "format": "word"},
             {"name": "height_m", "title": _("Height"), "unit": " m", "digits": 1},
             {"name": "speed_mps", "title": _("Speed"), "unit": " m/s", "digits": 1},
@@ -84,6 +139,7 @@ def columns() -> dict[str, list[dict[str, Any]]]:
             {"name": "label", "title": _("Identity")},
             {"name": "at", "title": _("Raised"), "format": "time"},
             {"name": "acknowledged_by", "title": _("Acknowledged by")},
+            {"name": "at", "title": _("History"), "format": "moment"},
         ],
         "receiver": [
             {"name": "label", "title": _("Receiver")},
@@ -97,22 +153,31 @@ def columns() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _island_data() -> dict[str, Any]:
-    words = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RECEIVER_STATES}
+def channel() -> str:
+    """Names the stream that a browser's tabs share: another person or role has another one."""
+    me = actor()
+    key = f"{context().settings.secret_key}:{me.user_id}:{sorted(me.roles)}"
+    return hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+def stream_data() -> dict[str, Any]:
+    """Where the feed is, for islands, and what they say of it."""
     return {
         "streamUrl": url_for("live.events"),
         "stateUrl": url_for("live.state"),
-        "centre": _CENTRE,
-        "timeZone": context().settings.time_zone,
-        "columns": columns(),
-        "words": {code: str(text) for code, text in words.items()},
+        "channel": channel(),
         "texts": {
-            "basemap": _("Own basemap, drawn by hand, for orientation only"),
-            "zoomIn": _("Zoom in"),
-            "zoomOut": _("Zoom out"),
             "alert": _("New alert: {text}"),
             "stream": _("live"),
+            "shared": _("live, through another tab"),
             "polling": _("live, every 2 s"),
             "lost": _("connection lost, trying again"),
+            "shown": _("{n} of {all} shown"),
+            "replay": _("replay"),
+            "show": _("show"),
         },
     }
+
+
+def _island_data(zones: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**sky.common_island(), **stream_data(), "zones": zones, "columns": columns()}

@@ -1,0 +1,139 @@
+/** A mission while it flies: its drone, what comes near, and warnings by text and sound. */
+
+import Feature from "ol/Feature.js";
+import LineString from "ol/geom/LineString.js";
+
+import { send } from "./lib/api";
+import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
+import { project, style, vectorLayer } from "./lib/map";
+import { byId, element, fill, pageData } from "./lib/page";
+import { SkyMap, type SkyData } from "./lib/skymap";
+import { clock, written, type Column, type TableWords } from "./lib/skytable";
+
+interface FlightData extends SkyData, Source, Omit<TableWords, "texts"> {
+  readonly drone: string;
+  readonly droneName: string;
+  readonly path: readonly (readonly [number, number])[];
+  readonly columns: readonly Column[];
+  readonly mayAcknowledge: boolean;
+  readonly acknowledgeUrl: string;
+  readonly texts: Readonly<
+    Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show", string>
+  >;
+}
+
+type Facts = Readonly<Record<string, string | number>>;
+
+const data = pageData<FlightData>("flight-data");
+const status = byId("live-status");
+const warnings = byId("warnings");
+const path = vectorLayer(() => style("#0b4f94", 2.5), 2);
+path.source.addFeature(new Feature(new LineString(data.path.map(([latDeg, lonDeg]) => project({ latDeg, lonDeg })))));
+const sky = new SkyMap(data, [path.layer]);
+const at = clock(data.timeZone);
+
+let sound: AudioContext | null = null;
+let shown = false;
+
+/** Two rising tones; browsers allow sound only after the pilot has asked for it. */
+function beep(): void {
+  if (sound === null) return;
+  for (const [i, hertz] of [660, 990].entries()) {
+    const tone = sound.createOscillator();
+    const volume = sound.createGain();
+    tone.frequency.value = hertz;
+    volume.gain.value = 0.25;
+    tone.connect(volume).connect(sound.destination);
+    tone.start(sound.currentTime + 0.22 * i);
+    tone.stop(sound.currentTime + 0.22 * i + 0.18);
+  }
+}
+
+function isConflict(row: LiveObject): boolean {
+  const facts = (row["facts"] ?? {}) as Facts;
+  return row.kind === "alert" && row["rule"] === "conflict" && facts["drone"] === data.droneName;
+}
+
+function card(row: LiveObject): HTMLElement {
+  const facts = row["facts"] as Facts;
+  const what = data.words[String(facts["advice"] ?? "watch")] ?? "";
+  const replay = row["replay"] === true ? ` (${data.texts.replay})` : "";
+  const made = element(
+    "div",
+    { class: "notice wrong conflict", "data-key": row.key },
+    element("p", {}, element("strong", {}, data.words["conflict"] ?? ""), ` ${String(row["label"])}${replay}`),
+    element("p", {}, fill(data.texts.closest, { s: facts["in_s"] ?? "–", m: facts["distance_m"] ?? "–" })),
+    element("p", { class: "proposal" }, fill(data.texts.proposal, { what })),
+  );
+  if (row["open"] !== true) {
+    made.append(element("p", {}, fill(data.texts.seenBy, { who: String(row["acknowledged_by"] ?? "") })));
+  } else if (data.mayAcknowledge) {
+    const button = element("button", { type: "button", class: "primary" }, data.texts.seen);
+    button.addEventListener("click", () => void send(`${data.acknowledgeUrl}${String(row["id"])}/acknowledge`, {}));
+    made.append(button);
+  }
+  return made;
+}
+
+let warned = new Set<string>();
+function showConflicts(): void {
+  const open = [...feed.objects.values()].filter(isConflict);
+  const old = new Map([...warnings.querySelectorAll<HTMLElement>(".conflict")].map((one) => [one.dataset["key"], one]));
+  warnings.querySelector(".empty")?.remove();
+  for (const row of open) {
+    const fresh = card(row);
+    const shownCard = old.get(row.key);
+    old.delete(row.key);
+    if (shownCard === undefined) warnings.append(fresh);
+    else if (row["open"] === true && shownCard.contains(document.activeElement)) {
+      // The button under the finger stays; only the words around it change.
+      const words = fresh.querySelectorAll("p");
+      shownCard.querySelectorAll("p").forEach((one, i) => words[i] && one.replaceWith(words[i] as Node));
+    } else shownCard.replaceWith(fresh);
+  }
+  old.forEach((gone) => gone.remove());
+  if (open.length === 0) warnings.append(element("p", { class: "empty" }, data.texts.none));
+  if (open.some((row) => row["open"] === true && row["replay"] !== true && !warned.has(row.key))) beep();
+  warned = new Set(open.map((row) => row.key));
+}
+
+function showState(row: LiveObject): void {
+  for (const column of data.columns) {
+    const cell = document.querySelector(`#state [data-name="${column.name}"]`);
+    if (cell !== null) cell.textContent = written(row[column.name], column, { ...data, texts: data.texts }, at);
+  }
+}
+
+const feed: Feed = new Feed(data, {
+  changed(set, gone) {
+    for (const row of set) {
+      if (row.kind === "drone" || row.kind === "track") sky.show(row);
+      if (row.key === data.drone) showState(row);
+    }
+    gone.forEach((key) => sky.remove(key));
+    if ([...set].some((row) => row.kind === "alert") || gone.some((key) => key.startsWith("alert:"))) showConflicts();
+    if (!shown && feed.objects.has(data.drone)) {
+      shown = true;
+      sky.choose(data.drone);
+      sky.follow(data.drone);
+      sky.map.getView().setZoom(16);
+    }
+  },
+  link(state) {
+    status.textContent = data.texts[state];
+    status.className = state === "lost" ? "badge bad" : "badge good";
+  },
+});
+
+const soundButton = byId<HTMLButtonElement>("sound");
+soundButton.hidden = false;
+soundButton.addEventListener("click", () => {
+  if (sound === null) sound = new AudioContext();
+  else {
+    void sound.close();
+    sound = null;
+  }
+  soundButton.setAttribute("aria-pressed", String(sound !== null));
+  beep();
+});
+feed.start();

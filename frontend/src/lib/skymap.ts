@@ -1,0 +1,403 @@
+/** What is in the air on a map: shapes by class, where it heads, how sure that is, whence it came. */
+
+import Feature from "ol/Feature.js";
+import type { FeatureLike } from "ol/Feature.js";
+import type OlMap from "ol/Map.js";
+import Circle from "ol/geom/Circle.js";
+import LineString from "ol/geom/LineString.js";
+import Polygon from "ol/geom/Polygon.js";
+import type VectorLayer from "ol/layer/Vector.js";
+import CircleStyle from "ol/style/Circle.js";
+import Fill from "ol/style/Fill.js";
+import type ImageStyle from "ol/style/Image.js";
+import RegularShape from "ol/style/RegularShape.js";
+import Stroke from "ol/style/Stroke.js";
+import Style from "ol/style/Style.js";
+
+import type { LiveObject } from "./feed";
+import { areaFeature, dot, INK, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./map";
+import type { LatLon } from "./geodesy";
+import { byId, fill } from "./page";
+import type { Zone } from "./skyfilter";
+
+export interface SkyTexts extends MapTexts {
+  readonly operator: string;
+  readonly nothing: string;
+  readonly chosen: string;
+  readonly replay: string;
+}
+
+export interface SkyData {
+  readonly centre: LatLon;
+  readonly timeZone: string;
+  readonly words: Readonly<Record<string, string>>;
+  readonly shapes: Readonly<Record<string, string>>;
+  readonly mapTexts: SkyTexts;
+  readonly zones: readonly Zone[];
+}
+
+const COLOURS: Readonly<Record<string, string>> = {
+  own: "#1f6fc4",
+  registered: "#2f7d41",
+  operator: "#b26a00",
+  unknown: "#c22238",
+  suspect: "#7a2ea0",
+  manned: "#14202e",
+};
+const ZONE_COLOURS: Readonly<Record<string, string>> = {
+  prohibited: "#c22238",
+  authorisation: "#b07400",
+  conditional: "#b07400",
+  none: "#4c5a6a",
+};
+const TRAIL_POINTS = 240;
+const AHEAD_S = 10;
+const DEGREES = Math.PI / 180;
+/** Names of classes are written below the marks only where they do not cover one another. */
+const WORDS_BELOW_M_PER_PX = 4;
+const SMALLEST_RING_PX = 9;
+
+/** The shape of a class: an own drone points up, the others differ in their corners. */
+function shape(match: string): ImageStyle {
+  const drawn = {
+    fill: new Fill({ color: COLOURS[match] ?? "#4c5a6a" }),
+    stroke: new Stroke({ color: match === "manned" ? "#ffffff" : INK, width: 1.5 }),
+  };
+  switch (match) {
+    case "own":
+      return new RegularShape({ ...drawn, points: 3, radius: 11 });
+    case "registered":
+      return new RegularShape({ ...drawn, points: 4, radius: 10, angle: Math.PI / 4 });
+    case "operator":
+      return new RegularShape({ ...drawn, points: 4, radius: 10 });
+    case "suspect":
+      return new RegularShape({ ...drawn, points: 5, radius: 12, radius2: 5 });
+    case "manned":
+      return new RegularShape({ ...drawn, points: 4, radius: 12, radius2: 3.5 });
+    default:
+      return new CircleStyle({ ...drawn, radius: 8 });
+  }
+}
+
+const images = new Map<string, Style>();
+
+function imageOf(match: string): Style {
+  let found = images.get(match);
+  if (found === undefined) {
+    found = new Style({ image: shape(match) });
+    images.set(match, found);
+  }
+  return found;
+}
+
+function place(row: LiveObject, prefix = ""): LatLon | null {
+  const latDeg = row[`${prefix}lat_deg`];
+  const lonDeg = row[`${prefix}lon_deg`];
+  return typeof latDeg === "number" && typeof lonDeg === "number" ? { latDeg, lonDeg } : null;
+}
+
+/** Metres to the projection's units at a latitude. */
+function scaleAt(latDeg: number): number {
+  return 1 / Math.max(Math.cos(latDeg * DEGREES), 1e-6);
+}
+
+function offset(at: LatLon, bearingDeg: number, metres: number): number[] {
+  const [x = 0, y = 0] = project(at);
+  const scale = scaleAt(at.latDeg) * metres;
+  return [x + Math.sin(bearingDeg * DEGREES) * scale, y + Math.cos(bearingDeg * DEGREES) * scale];
+}
+
+/** The ellipse that holds the track with 95 %: [half axis, half axis, bearing of the first]. */
+function ellipse(at: LatLon, [majorM, minorM, bearingDeg]: readonly [number, number, number]): Polygon {
+  const corners = Array.from({ length: 33 }, (_, i) => {
+    const angle = (i / 32) * 2 * Math.PI;
+    const along = majorM * Math.cos(angle);
+    const across = minorM * Math.sin(angle);
+    const turn = Math.atan2(across, along) / DEGREES;
+    return offset(at, bearingDeg + turn, Math.hypot(along, across));
+  });
+  return new Polygon([corners]);
+}
+
+export type LayerName = "zones" | "receivers" | "trails" | "rings" | "operators";
+
+/** A map that shows rows of the feed, or of the history, by their keys. */
+export class SkyMap {
+  readonly map: OlMap;
+  followed: string | null = null;
+  private chosen: string | null = null;
+  private readonly rows = new Map<string, LiveObject>();
+  private readonly marks = vectorLayer((feature, mPerPx) => this.markStyle(feature, mPerPx), 8);
+  private readonly vectors = vectorLayer((feature) => style(String(feature.get("colour")), 2.5), 6);
+  private readonly rings = vectorLayer((feature, mPerPx) => this.ringStyle(feature, mPerPx), 3);
+  private readonly trails = vectorLayer((feature) => style(String(feature.get("colour")), 2, undefined, [2, 5]), 4);
+  private readonly operators = vectorLayer((feature) => this.operatorStyle(feature), 5);
+  private readonly zoneLayer = vectorLayer((feature) => this.zoneStyle(feature), 1);
+  private readonly receivers = vectorLayer((feature) => this.receiverStyle(feature), 2);
+  private readonly clock: Intl.DateTimeFormat;
+
+  constructor(
+    private readonly data: SkyData,
+    private readonly extra: readonly VectorLayer[] = [],
+  ) {
+    this.clock = new Intl.DateTimeFormat(document.documentElement.lang, {
+      timeZone: data.timeZone,
+      timeStyle: "medium",
+      hourCycle: "h23",
+    });
+    const own = [this.zoneLayer, this.receivers, this.rings, this.trails, this.operators, this.vectors, this.marks];
+    const layers = [...own.map((one) => one.layer), ...this.extra];
+    this.map = makeMap(byId("map"), data.mapTexts, layers, data.centre, 13);
+    this.receivers.layer.setVisible(false);
+    this.showZones(data.zones);
+    this.map.on("singleclick", (event) => this.pick(event.pixel));
+    this.connectButtons();
+  }
+
+  get isEmpty(): boolean {
+    return this.marks.source.isEmpty();
+  }
+
+  has(key: string): boolean {
+    return this.rows.has(key);
+  }
+
+  show(row: LiveObject, trail = true): void {
+    if (row.kind === "receiver") {
+      this.showReceiver(row);
+      return;
+    }
+    const at = place(row);
+    if (at === null) {
+      this.remove(row.key);
+      return;
+    }
+    this.clear(row.key);
+    this.rows.set(row.key, row);
+    const colour = COLOURS[String(row["match"])] ?? "#4c5a6a";
+    this.put(this.marks.source, row.key, pointFeature(at, { ...row, colour }));
+    this.showVector(row, at, colour);
+    this.showRing(row, at, colour);
+    this.showOperator(row, at);
+    if (trail) this.extendTrail(row.key, project(at), colour);
+    if (this.followed === row.key) this.map.getView().setCenter(project(at));
+    if (this.chosen === row.key) this.tell(row);
+  }
+
+  remove(key: string): void {
+    this.clear(key);
+    this.rows.delete(key);
+    this.drop(this.trails.source, key);
+    this.drop(this.receivers.source, key);
+  }
+
+  /** Nothing but these keys and their trails stay. */
+  keepOnly(keys: ReadonlySet<string>): void {
+    for (const key of [...this.rows.keys()]) if (!keys.has(key)) this.remove(key);
+  }
+
+  setTrail(key: string, places: readonly LatLon[], match: string): void {
+    this.drop(this.trails.source, key);
+    if (places.length < 2) return;
+    const line = new Feature(new LineString(places.map(project)));
+    line.set("colour", COLOURS[match] ?? "#4c5a6a");
+    this.put(this.trails.source, key, line);
+  }
+
+  fit(): void {
+    const extent = this.marks.source.getExtent();
+    if (extent !== null && !this.isEmpty) {
+      this.map.getView().fit(extent, { padding: [60, 60, 60, 60], maxZoom: 17 });
+    }
+  }
+
+  choose(key: string): void {
+    this.chosen = key;
+    const row = this.rows.get(key);
+    if (row !== undefined) this.tell(row);
+    const button = document.getElementById("follow") as HTMLButtonElement | null;
+    if (button !== null) button.disabled = false;
+  }
+
+  follow(key: string | null): void {
+    this.followed = key;
+    const button = document.getElementById("follow");
+    button?.setAttribute("aria-pressed", String(key !== null));
+    const at = key === null ? undefined : this.rows.get(key);
+    const centre = at === undefined ? null : place(at);
+    if (centre !== null) this.map.getView().setCenter(project(centre));
+  }
+
+  layer(name: LayerName): VectorLayer {
+    return {
+      zones: this.zoneLayer,
+      receivers: this.receivers,
+      trails: this.trails,
+      rings: this.rings,
+      operators: this.operators,
+    }[name].layer;
+  }
+
+  showZones(zones: readonly Zone[]): void {
+    this.zoneLayer.source.clear();
+    for (const zone of zones) {
+      for (const ring of zone.rings) {
+        if (ring.length < 3) continue;
+        const corners = ring.map(([latDeg, lonDeg]) => ({ latDeg, lonDeg }));
+        this.zoneLayer.source.addFeature(areaFeature(corners, { name: zone.name, asks: zone.restriction, applies: zone.applies }));
+      }
+    }
+  }
+
+  private put(source: ReturnType<typeof vectorLayer>["source"], key: string, feature: Feature): void {
+    feature.setId(key);
+    source.addFeature(feature);
+  }
+
+  private drop(source: ReturnType<typeof vectorLayer>["source"], key: string): void {
+    const feature = source.getFeatureById(key);
+    if (feature !== null) source.removeFeature(feature as Feature);
+  }
+
+  private clear(key: string): void {
+    for (const { source } of [this.marks, this.vectors, this.rings, this.operators]) this.drop(source, key);
+  }
+
+  private showVector(row: LiveObject, at: LatLon, colour: string): void {
+    const { yaw_deg: yaw, speed_mps: speed } = row;
+    if (typeof yaw !== "number" || typeof speed !== "number" || speed < 0.5) return;
+    const line = new Feature(new LineString([project(at), offset(at, yaw, speed * AHEAD_S)]));
+    line.set("colour", colour);
+    this.put(this.vectors.source, row.key, line);
+  }
+
+  private showRing(row: LiveObject, at: LatLon, colour: string): void {
+    const axes = row["ellipse"] as readonly number[] | undefined;
+    let ring: Feature | null = null;
+    if (axes !== undefined && axes.length === 3) {
+      ring = new Feature(ellipse(at, axes as unknown as readonly [number, number, number]));
+      ring.set("sizeM", axes[0]);
+    } else if (typeof row["sigma_m"] === "number") {
+      const radiusM = row["sigma_m"] * 2.4477;
+      ring = new Feature(new Circle(project(at), radiusM * scaleAt(at.latDeg)));
+      ring.set("sizeM", radiusM);
+    }
+    if (ring === null) return;
+    ring.set("colour", colour);
+    this.put(this.rings.source, row.key, ring);
+  }
+
+  private showOperator(row: LiveObject, at: LatLon): void {
+    const stands = place(row, "operator_");
+    if (stands === null) return;
+    const line = new Feature(new LineString([project(stands), project(at)]));
+    line.set("operator", fill(this.data.mapTexts.operator, { label: String(row["label"]) }));
+    this.put(this.operators.source, row.key, line);
+  }
+
+  private extendTrail(key: string, coordinate: number[], colour: string): void {
+    const trail = this.trails.source.getFeatureById(key) as Feature<LineString> | null;
+    if (trail === null) {
+      const made = new Feature(new LineString([coordinate]));
+      made.set("colour", colour);
+      this.put(this.trails.source, key, made);
+      return;
+    }
+    const points = trail.getGeometry()?.getCoordinates() ?? [];
+    const last = points.at(-1);
+    if (last !== undefined && last[0] === coordinate[0] && last[1] === coordinate[1]) return;
+    trail.set("colour", colour);
+    trail.getGeometry()?.setCoordinates([...points, coordinate].slice(-TRAIL_POINTS));
+  }
+
+  private showReceiver(row: LiveObject): void {
+    this.drop(this.receivers.source, row.key);
+    const at = place(row);
+    if (at === null) return;
+    const rangeM = typeof row["range_m"] === "number" ? row["range_m"] : 0;
+    const ring = new Feature(new Circle(project(at), rangeM * scaleAt(at.latDeg)));
+    ring.set("label", row["label"]);
+    this.put(this.receivers.source, row.key, ring);
+  }
+
+  private markStyle(feature: FeatureLike, mPerPx: number): Style[] {
+    const match = String(feature.get("match"));
+    const name = String(feature.get("label"));
+    const words = mPerPx < WORDS_BELOW_M_PER_PX ? `\n${this.data.words[match] ?? match}` : "";
+    const replay = feature.get("replay") === true ? ` (${this.data.mapTexts.replay})` : "";
+    const text = label(`${name}${replay}${words}`, words === "" ? 20 : 28, "600 12px system-ui, sans-serif");
+    return [imageOf(match), text];
+  }
+
+  private ringStyle(feature: FeatureLike, mPerPx: number): Style | undefined {
+    // A ring that the mark covers tells nothing.
+    if (Number(feature.get("sizeM")) / mPerPx < SMALLEST_RING_PX) return undefined;
+    const colour = String(feature.get("colour"));
+    return style(colour, 1, `${colour}18`);
+  }
+
+  private operatorStyle(feature: FeatureLike): Style[] {
+    const line = feature.getGeometry() as LineString;
+    const stands = dot(6, "#ffffff", "#7a2ea0");
+    const text = label(String(feature.get("operator")), 16);
+    const at = pointFeature({ latDeg: 0, lonDeg: 0 }).getGeometry();
+    at?.setCoordinates(line.getFirstCoordinate());
+    if (at !== undefined) for (const one of [stands, text]) one.setGeometry(at);
+    return [style("#7a2ea0", 1.5, undefined, [4, 6]), stands, text];
+  }
+
+  private zoneStyle(feature: FeatureLike): Style[] {
+    const colour = ZONE_COLOURS[String(feature.get("asks"))] ?? "#4c5a6a";
+    const applies = feature.get("applies") === true;
+    const edge = style(colour, applies ? 2 : 1, applies ? `${colour}1a` : undefined, applies ? undefined : [8, 6]);
+    return [edge, label(String(feature.get("name")), 0, "12px system-ui, sans-serif", colour)];
+  }
+
+  private receiverStyle(feature: FeatureLike): Style[] {
+    const ring = feature.getGeometry() as Circle;
+    const centre = pointFeature({ latDeg: 0, lonDeg: 0 }).getGeometry();
+    centre?.setCoordinates(ring.getCenter());
+    const mark = dot(5, "#0b4f94");
+    const text = label(String(feature.get("label")), -14);
+    if (centre !== undefined) for (const one of [mark, text]) one.setGeometry(centre);
+    return [style("#0b4f94", 1.5, undefined, [10, 6]), mark, text];
+  }
+
+  private pick(pixel: number[]): void {
+    const hit = this.map.forEachFeatureAtPixel(pixel, (feature) => feature.getId(), {
+      layerFilter: (layer) => layer === this.marks.layer,
+      hitTolerance: 14,
+    });
+    if (hit === undefined) byId("map-result").textContent = this.data.mapTexts.nothing;
+    else this.choose(String(hit));
+  }
+
+  private tell(row: LiveObject): void {
+    const heightM = row["height_m"] ?? row["alt_home_m"];
+    const speed = row["speed_mps"];
+    byId("map-result").textContent = fill(this.data.mapTexts.chosen, {
+      label: String(row["label"]),
+      match: this.data.words[String(row["match"])] ?? String(row["match"]),
+      height: typeof heightM === "number" ? `${heightM.toFixed(0)} m` : "–",
+      speed: typeof speed === "number" ? `${speed.toFixed(1)} m/s` : "–",
+      time: this.clock.format(new Date(String(row["at"]))),
+    });
+  }
+
+  private connectButtons(): void {
+    document.getElementById("fit")?.addEventListener("click", () => this.fit());
+    document.getElementById("follow")?.addEventListener("click", () => {
+      this.follow(this.followed === null ? this.chosen : null);
+    });
+    for (const box of document.querySelectorAll<HTMLInputElement>("input[data-layer]")) {
+      const layer = this.layer(box.dataset["layer"] as LayerName);
+      layer.setVisible(box.checked);
+      box.addEventListener("change", () => layer.setVisible(box.checked));
+    }
+    // Choosing by keyboard: a row of the table that is clicked or entered is the one to follow.
+    document.addEventListener("click", (event) => {
+      const row = (event.target as HTMLElement).closest<HTMLElement>("tr[data-key]");
+      if (row?.dataset["key"] !== undefined && this.rows.has(row.dataset["key"])) this.choose(row.dataset["key"]);
+    });
+  }
+}
