@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
+from droneteam.detection.records import (
+    Alive,
+    Counts,
+    Plot,
+    Received,
+    Record,
+    Standing,
+    Trouble,
+)
 
 State = Literal["working", "quiet", "failing", "silent", "stopped"]
 """quiet : heard nothing for long and sends no signs of life, so nobody can tell; stopped : the
@@ -21,8 +29,9 @@ MAX_RECEIVERS = 500
 class Health:
     """One receiver; times are the records' own.
 
-    kind : the transport that it gave last, "" before its first reception. heard_at : its last
-    reception; alive_at : its last sign of life. dropped : over the limit of their radio.
+    kind : what it says it is, else the transport that it gave last; "" while neither is known.
+    heard_at : its last reception; alive_at : its last sign of life; failed_at, problem : its last
+    complaint. dropped : over the limit of their radio. counts : what it has counted itself.
     """
 
     name: str
@@ -33,6 +42,9 @@ class Health:
     problem: str = ""
     received: int = 0
     dropped: int = 0
+    counts: Counts = Counts()
+    named: bool = False
+    """Whether the kind is what the receiver says of itself."""
 
     def state(self, now: datetime, silent_after_s: float) -> State:
         """How it is at a moment."""
@@ -74,12 +86,22 @@ class Ledger:
 def _after(row: Health, record: Record) -> Health:
     match record:
         case Alive(at=at):
-            return replace(row, alive_at=_later(row.alive_at, at))
+            return replace(_told(row, record), alive_at=_later(row.alive_at, at))
         case Trouble(at=at, problem=problem):
-            return replace(row, failed_at=_later(row.failed_at, at), problem=problem)
+            return replace(_told(row, record), failed_at=_later(row.failed_at, at), problem=problem)
         case Received(at=at, transport=kind) | Plot(at=at, transport=kind):
+            kind = row.kind if row.named else kind
             heard_at = _later(row.heard_at, at)
             return replace(row, kind=kind, heard_at=heard_at, received=row.received + 1)
+        case Standing():
+            return row
+
+
+def _told(row: Health, record: Alive | Trouble) -> Health:
+    """The row with what the receiver says of itself."""
+    if record.kind:
+        row = replace(row, kind=record.kind, named=True)
+    return row if record.counts is None else replace(row, counts=record.counts)
 
 
 def _later(before: datetime | None, at: datetime) -> datetime:

@@ -21,11 +21,14 @@ MAX_TRANSMITTERS = 50_000
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
+    """A share that refills with time."""
+
     tokens: float
     at: datetime
 
     def take(self, at: datetime, rate_per_s: float, burst: float) -> bool:
+        """Whether there was a token left, taken now."""
         passed_s = max(0.0, (at - self.at).total_seconds())
         self.tokens = min(burst, self.tokens + passed_s * rate_per_s)
         self.at = max(self.at, at)
@@ -40,17 +43,17 @@ class Limiter:
     """Decides which receptions are processed; dropped counts the others by receiver."""
 
     dropped: dict[str, int] = field(default_factory=dict)
-    _known: dict[str, _Bucket] = field(default_factory=dict)
-    _new: dict[str, _Bucket] = field(default_factory=dict)
+    _known: dict[str, Bucket] = field(default_factory=dict)
+    _new: dict[str, Bucket] = field(default_factory=dict)
 
     def allows(self, received: Received) -> bool:
         """Whether the reception's radio still has a share; times may run back a little."""
         bucket = self._known.pop(received.transmitter, None)
         if bucket is None:
-            fresh = self._new.setdefault(received.receiver, _Bucket(NEW_BURST, received.at))
+            fresh = self._new.setdefault(received.receiver, Bucket(NEW_BURST, received.at))
             if not fresh.take(received.at, NEW_PER_S, NEW_BURST):
                 return self._drop(received)
-            bucket = _Bucket(BURST, received.at)
+            bucket = Bucket(BURST, received.at)
             if len(self._known) >= MAX_TRANSMITTERS:
                 del self._known[next(iter(self._known))]
         # Put back at the end: the first of the dict is the one that was silent for longest.

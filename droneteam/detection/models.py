@@ -103,7 +103,11 @@ class ReceiverRow(Base):
     state: Mapped[str] = mapped_column(String(12))
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     alive_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    problem: Mapped[str] = mapped_column(String(200))
+    problem: Mapped[str] = mapped_column(String(400))
     received: Mapped[int]
     dropped: Mapped[int]
+    lost: Mapped[int] = mapped_column(default=0, server_default="0")
+    refused: Mapped[int] = mapped_column(default=0, server_default="0")
+    connections: Mapped[int] = mapped_column(default=0, server_default="0")
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -60,11 +60,29 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What a receiver has counted since it was started.
+
+    connections : how often it was (re)connected. lost : what was heard and could not be taken,
+    by the kernel or by us. refused : what was heard and could not be read.
+    """
+
+    connections: int = 0
+    lost: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
-    """A receiver says that it works, whether or not it hears anything."""
+    """A receiver says that it works, whether or not it hears anything.
+
+    kind : what kind of receiver it is, "" where it does not tell.
+    """
 
     at: datetime
     receiver: str
+    kind: str = ""
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +92,22 @@ class Trouble:
     at: datetime
     receiver: str
     problem: str
+    kind: str = ""
+    counts: Counts | None = None
 
 
-Record: TypeAlias = Received | Plot | Alive | Trouble
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A receiver says where it stands, and how far it hears."""
+
+    at: datetime
+    receiver: str
+    lat_deg: float
+    lon_deg: float
+    range_m: float
+
+
+Record: TypeAlias = Received | Plot | Alive | Trouble | Standing
 """Whatever a receiver can hand over."""
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from droneteam.detection.feeds import INBOX_SIZE, Backoff, Inbox, TcpFeed
+from droneteam.detection.feeds import INBOX_SIZE, Backoff, Inbox
+from droneteam.detection.sources.streams import tcp_feed
 from droneteam.detection.records import Alive, Plot, Record, Trouble
 from droneteam.errors import InputError
 from tests.detection.radio import START
@@ -59,7 +60,7 @@ def test_a_stream_that_breaks_is_followed_again(
     kind: str, answer: bytes, identity: str, inbox: Inbox
 ) -> None:
     server = Server([answer, b"", answer])
-    feed = TcpFeed(kind, "roof", server.address, inbox)
+    feed = tcp_feed(kind, "roof", server.address, inbox)
     feed.start()
     try:
         records = list(gathered(inbox, lambda found: len(plots(found)) >= 2))
@@ -79,7 +80,7 @@ def test_a_stream_that_is_not_there_is_known_and_says_why(inbox: Inbox) -> None:
     closed = socket.create_server(("127.0.0.1", 0))
     address = closed.getsockname()[:2]
     closed.close()
-    feed = TcpFeed("sbs", "roof", address, inbox)
+    feed = tcp_feed("sbs", "roof", address, inbox)
     feed.start()
     alive, *troubles = gathered(inbox, lambda found: len(found) > 1 and feed.failures > 1)
     feed.close()
@@ -104,4 +105,4 @@ def test_an_inbox_that_nobody_empties_is_bounded(inbox: Inbox) -> None:
 
 def test_an_unknown_stream_is_refused(inbox: Inbox) -> None:
     with pytest.raises(InputError, match="beast, sbs"):
-        TcpFeed("avr", "roof", ("127.0.0.1", 1), inbox)
+        tcp_feed("avr", "roof", ("127.0.0.1", 1), inbox)
