@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from droneteam.detection.feeds import INBOX_SIZE, Backoff, Inbox
-from droneteam.detection.sources.streams import tcp_feed
 from droneteam.detection.records import Alive, Plot, Record, Trouble
+from droneteam.detection.sources.streams import tcp_feed
 from droneteam.errors import InputError
 from tests.detection.radio import START
 from tests.detection.test_aircraft import EVEN, ODD, SBS, beast
