@@ -21,7 +21,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from droneteam.detection.limit import Bucket
-from droneteam.detection.records import Alive, Counts, Plot, Received, Record, Standing, Trouble
+from droneteam.detection.records import (
+    Alive,
+    Counts,
+    Leave,
+    Plot,
+    Received,
+    Record,
+    Standing,
+    Trouble,
+)
 from droneteam.errors import DroneteamError
 
 logger = logging.getLogger(__name__)
@@ -87,7 +96,7 @@ class Outlet:
     kind: str
     inbox: Inbox
     clock: Callable[[], datetime] = _now
-    counts: Counts = Counts()
+    counts: Counts = field(default_factory=Counts)
     heard: int = 0
     """Records that were taken, since the start."""
     _bucket: Bucket | None = None
@@ -158,6 +167,11 @@ class Outlet:
         logger.warning("receiver %s: %s", name, problem)
         counts = None if sensor else self.counts
         self.inbox.put(Trouble(self.clock(), name, problem, self.kind, counts))
+
+    def leave(self, sensor: str) -> None:
+        """Say that one of the source's sensors is none any more: nobody need miss it."""
+        self._told.pop(sensor, None)
+        self.inbox.put(Leave(self.clock(), sensor))
 
 
 class Source(Protocol):

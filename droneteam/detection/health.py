@@ -10,6 +10,7 @@ from typing import Literal
 from droneteam.detection.records import (
     Alive,
     Counts,
+    Leave,
     Plot,
     Received,
     Record,
@@ -21,6 +22,7 @@ State = Literal["working", "quiet", "failing", "silent", "stopped"]
 """quiet : heard nothing for long and sends no signs of life, so nobody can tell; stopped : the
 watch that followed it has ended."""
 
+NO_COUNTS = Counts()
 MAX_RECEIVERS = 500
 """Names come over the air of a network: made-up ones must not fill the memory."""
 
@@ -42,7 +44,7 @@ class Health:
     problem: str = ""
     received: int = 0
     dropped: int = 0
-    counts: Counts = Counts()
+    counts: Counts = NO_COUNTS
     named: bool = False
     """Whether the kind is what the receiver says of itself."""
 
@@ -67,6 +69,9 @@ class Ledger:
         """What came; dropped : how many of each receiver were held back, in all."""
         for record in records:
             name = record.sensor if isinstance(record, Plot) else record.receiver
+            if isinstance(record, Leave):
+                self._rows.pop(name, None)
+                continue
             row = self._rows.get(name)
             if row is None:
                 if len(self._rows) >= MAX_RECEIVERS:
@@ -83,7 +88,7 @@ class Ledger:
         return tuple(self._rows.values())
 
 
-def _after(row: Health, record: Record) -> Health:
+def _after(row: Health, record: Received | Plot | Alive | Trouble | Standing) -> Health:
     match record:
         case Alive(at=at):
             return replace(_told(row, record), alive_at=_later(row.alive_at, at))

@@ -22,7 +22,7 @@ from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.records import Received, Record, Track
+from droneteam.detection.records import Received, Record, Standing, Track
 from droneteam.detection.suspicion import Site
 from droneteam.detection.watch import TICK_S, Known, Moment, Watch
 
@@ -52,6 +52,7 @@ class Listener:
     ) -> None:
         self._engine = engine
         self._sites = dict(sites or {})
+        self._placed: dict[str, Site] = {}
         self._known_air = known_air
         self._known: tuple[datetime, Known] | None = None
         self._pending: list[tuple[Received, int | None]] = []
@@ -75,13 +76,21 @@ class Listener:
         if known is None or abs((at - known[0]).total_seconds()) >= KNOWN_S:
             with read_scope(self._engine) as session:
                 air = self._known_air(session, at)
-            known = self._known = (at, replace(air, sites={**air.sites, **self._sites}))
+            known = self._known = (
+                at,
+                replace(air, sites={**air.sites, **self._placed, **self._sites}),
+            )
         return known[1]
 
     def hear(self, records: Sequence[Record]) -> None:
         """Records of TICK_S at most, in the order of their coming."""
         fair = [one for one in records if not isinstance(one, Received) or self.limiter.allows(one)]
         self._ledger.note(records, self.limiter.dropped)
+        for record in records:
+            if isinstance(record, Standing):
+                self._placed[record.receiver] = Site(
+                    record.receiver, record.lat_deg, record.lon_deg, record.range_m
+                )
         if not fair:
             return
         ids, moment = self.watch.feed_many(fair)

@@ -107,7 +107,15 @@ class Standing:
     range_m: float
 
 
-Record: TypeAlias = Received | Plot | Alive | Trouble | Standing
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A receiver says that it will not be heard any more, and rightly so."""
+
+    at: datetime
+    receiver: str
+
+
+Record: TypeAlias = Received | Plot | Alive | Trouble | Standing | Leave
 """Whatever a receiver can hand over."""
 
 

@@ -11,7 +11,7 @@ from droneteam.detection import alert, conflict, match
 from droneteam.detection.conformance import Conformance
 from droneteam.detection.flights import Flights
 from droneteam.detection.heights import Heights
-from droneteam.detection.records import Alive, Plot, Received, Record, Track
+from droneteam.detection.records import Alive, Leave, Plot, Received, Record, Track
 from droneteam.detection.scans import Scans
 from droneteam.detection.suspicion import Site, Suspicion, suspicion
 from droneteam.detection.track import NO_TRACK, REFUSED, Tracker
@@ -115,6 +115,8 @@ class Watch:
         elif isinstance(record, Alive):
             before = self._alive.get(record.receiver, record.at)
             self._alive[record.receiver] = max(before, record.at)
+        elif isinstance(record, Leave):
+            self._alive.pop(record.receiver, None)
 
     def tick(self, now: datetime) -> Moment | None:
         """The rules applied, when TICK_S has passed since they were last."""

@@ -92,9 +92,7 @@ class Bluetooth:
                 with contextlib.suppress(BleakError, DBusError, EOFError):
                     await scanner.stop()
 
-    async def _started(
-        self, heard: Callable[[BLEDevice, AdvertisementData], None]
-    ) -> BleakScanner:
+    async def _started(self, heard: Callable[[BLEDevice, AdvertisementData], None]) -> BleakScanner:
         if self.scan != "active":
             scanner = BleakScanner(
                 heard,

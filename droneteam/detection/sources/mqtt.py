@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from droneteam.detection.feeds import Outlet
-from droneteam.detection.records import Alive, Trouble
+from droneteam.detection.records import Alive, Leave, Trouble
 from droneteam.detection.sources.dronescout import Scouts
 from droneteam.detection.sources.secret import Secret
 from droneteam.errors import InputError, LinkError, SetupError
@@ -167,12 +167,12 @@ class _Session:
         if message.retain:
             return  # kept by the broker from some time before
         before = self.scouts.refused
-        for record in self.scouts.read(message.payload, datetime.now(UTC)):
+        for record in self.scouts.read(bytes(message.payload), datetime.now(UTC)):
             if isinstance(record, Alive):
                 self.outlet.alive(record.receiver)
             elif isinstance(record, Trouble):
                 self.outlet.complain(record.problem, record.receiver)
-            else:
+            elif not isinstance(record, Leave):
                 self.outlet.put(record)
         if self.scouts.refused > before:
             problem = f"{message.topic}: {self.scouts.problem}"

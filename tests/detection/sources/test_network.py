@@ -1,0 +1,530 @@
+"""A display provider against a discovery service and service providers of our own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from droneteam.detection import rid
+from droneteam.detection.feeds import Backoff, Feed, Inbox
+from droneteam.detection.records import Alive, Leave, Record
+from droneteam.detection.sources import bearer, network
+from droneteam.detection.sources.netrid_area import View
+from droneteam.detection.sources.netrid_notify import Door
+from droneteam.detection.sources.network import NetworkRemoteId
+from droneteam.detection.sources.oauth import Credentials
+from droneteam.detection.sources.secret import Secret
+from droneteam.errors import InputError, NotAllowed, SetupError
+from tests.detection.sources.netrid_servers import Authority, Dss, Provider, Sky, bearer_of
+from tests.detection.sources.waiting import gather, heard, troubles
+
+QUICK = Backoff(first_s=0.05, limit_s=0.2)
+AREA = View(50.80, 4.36, 50.84, 4.42)
+
+
+@pytest.fixture
+def authority() -> Iterator[Authority]:
+    made = Authority()
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def dss() -> Iterator[Dss]:
+    made = Dss()
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def provider(dss: Dss) -> Iterator[Provider]:
+    made = Provider()
+    made.sky.append(Sky())
+    dss.add(made.server.url)
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    monkeypatch.setattr(network, "Backoff", lambda: QUICK)
+    monkeypatch.setattr(network, "TICK_S", 0.02)
+    return Inbox()
+
+
+@pytest.fixture
+def settings(authority: Authority, dss: Dss, tmp_path: Path) -> NetworkRemoteId:
+    secret = tmp_path / "secret"
+    secret.write_text("right\n")
+    secret.chmod(0o600)
+    credentials = Credentials(authority.server.url, "watch", Secret.parse(f"file:{secret}"))
+    return NetworkRemoteId(dss.url, AREA, credentials, search_s=5.0)
+
+
+@contextmanager
+def followed(settings: NetworkRemoteId, inbox: Inbox) -> Iterator[Feed]:
+    feed = Feed("utm", settings, inbox, QUICK)
+    feed.start()
+    try:
+        yield feed
+    finally:
+        feed.close()
+
+
+def complained(words: str) -> Callable[[list[Record]], bool]:
+    return lambda found: any(words in one for one in troubles(found))
+
+
+def test_a_flight_is_followed_with_its_details(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+) -> None:
+    with followed(settings, inbox):
+        records = gather(inbox, lambda found: len(heard(found)) >= 2)
+    received = heard(records)[0]
+    host = provider.server.url.removeprefix("http://")
+    assert (received.receiver, received.transport) == (f"utm/{host}", "network")
+    assert received.transmitter == f"utm/{host}/flight-1"
+    registration, serial, location, system, operator, described = rid.decode(
+        received.payload
+    ).messages
+    assert registration == rid.BasicId(rid.IdType.REGISTRATION, 2, "BE.123456")
+    assert serial == rid.BasicId(rid.IdType.SERIAL_NUMBER, 2, "1581F4BND2280")
+    assert isinstance(location, rid.Location)
+    assert (location.lat_deg, location.lon_deg) == (50.8197, 4.3908)
+    assert (location.direction_deg, location.speed_mps) == (123.0, 10.25)
+    assert (location.vertical_speed_mps, location.alt_ellipsoid_m) == (-2.5, 144.0)
+    assert (location.height_m, location.alt_pressure_m) == (44.5, None)
+    assert (location.horizontal_accuracy_m, location.vertical_accuracy_m) == (3.0, 10.0)
+    assert (location.speed_accuracy_mps, location.time_accuracy_s) == (1.0, 0.1)
+    assert location.second_of_hour_s == pytest.approx(received.at.timestamp() % 3600, abs=0.051)
+    assert isinstance(system, rid.System)
+    assert (system.operator_lat_deg, system.operator_lon_deg) == (50.82, 4.391)
+    assert (system.operator_alt_ellipsoid_m, system.operator_location_type) == (100.0, 1)
+    assert (system.classification, system.ua_category, system.ua_class) == (1, 1, 3)
+    assert operator == rid.OperatorId(0, "BELoperator00001")
+    assert described == rid.SelfId(0, "roof inspection")
+    assert troubles(records) == []
+    kinds = {one.receiver: one.kind for one in records if isinstance(one, Alive)}
+    assert kinds == {"utm": "network", f"utm/{host}": "network"}
+
+
+def test_every_position_is_told_once_and_dated_by_its_provider(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.sky[0].late_s = 20.0
+    with followed(settings, inbox):
+        records = gather(inbox, lambda found: len(heard(found)) >= 3)
+    times = [one.at for one in heard(records)]
+    assert times == sorted(set(times))
+    assert all(19.0 < (datetime.now(UTC) - at).total_seconds() < 110.0 for at in times)
+    asked = [one for one in provider.server.asked if one.path == "/uss/flights"]
+    details = [one for one in provider.server.asked if one.path.endswith("/details")]
+    assert len(asked) >= 3
+    assert len(details) == 1, "asked once per flight, and again only after a while"
+
+
+def test_a_provider_is_asked_no_more_than_once_a_second(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+) -> None:
+    with followed(settings, inbox):
+        gather(inbox, lambda found: len(heard(found)) >= 3)
+        seen = {one.payload for one in heard(inbox.drain())}
+    assert len(seen) <= 1
+    with pytest.raises(InputError, match="poll_s 0.5 outside"):
+        replace(settings, poll_s=0.5)
+
+
+def test_a_large_area_is_asked_for_in_views_that_providers_answer(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+) -> None:
+    provider.sky = [Sky("west", 50.75, 4.21), Sky("east", 50.85, 4.49)]
+    large = replace(settings, area=View(50.7, 4.2, 50.9, 4.5))
+    with followed(large, inbox):
+        records = gather(inbox, lambda found: len({one.transmitter for one in heard(found)}) == 2)
+    assert {one.transmitter[-4:] for one in heard(records)} == {"west", "east"}
+    views = {one.query["view"] for one in provider.server.asked if "view" in one.query}
+    assert len(views) > 10
+
+
+def test_simulated_flights_and_flights_without_a_place_are_not_in_the_air(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+) -> None:
+    provider.sky = [Sky("not", simulated=True), Sky("yes")]
+    with followed(settings, inbox):
+        records = gather(inbox, lambda found: len(heard(found)) >= 2)
+    assert {one.transmitter[-3:] for one in heard(records)} == {"yes"}
+
+
+def test_a_provider_that_is_down_is_named_and_the_others_are_heard(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    other = Provider()
+    other.broken = (503, {"message": "maintenance"})
+    other.sky.append(Sky("flight-2"))
+    dss.add(other.server.url)
+    try:
+        with followed(settings, inbox) as feed:
+            records = gather(
+                inbox, lambda found: len(heard(found)) >= 2 and complained("maintenance")(found)
+            )
+            other.broken = None
+            gather(
+                inbox,
+                lambda found: any(one.transmitter.endswith("flight-2") for one in heard(found)),
+            )
+            assert feed.connections == 1
+    finally:
+        other.server.close()
+    assert all(f"{other.server.url}/uss/flights: 503" in one for one in troubles(records))
+
+
+def test_a_provider_that_never_answers_delays_nobody(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    stuck, free = Provider(), threading.Event()
+    answer = stuck._answer
+
+    def wait(request: Any) -> Any:
+        free.wait(60.0)
+        return answer(request)
+
+    stuck.server.close()
+    from tests.detection.sources.netrid_servers import Server
+
+    stuck.server = Server(wait)
+    dss.add(stuck.server.url)
+    try:
+        with followed(settings, inbox):
+            records = gather(
+                inbox, lambda found: len(heard(found)) >= 4 and complained("timed out")(found)
+            )
+    finally:
+        free.set()
+        stuck.server.close()
+    assert len(heard(records)) >= 4
+
+
+def test_positions_that_are_too_late_are_named_and_left_out(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(seconds=60) == network.LATE
+    monkeypatch.setattr(network, "LATE", timedelta(seconds=3))
+    provider.sky[0].late_s = 10.0
+
+    def questions() -> int:
+        return sum(one.path == "/uss/flights" for one in provider.server.asked)
+
+    with followed(settings, inbox):
+        records = gather(inbox, lambda _found: questions() >= 2)
+        assert heard(records) == [], "what is late at first sight has ended before we came"
+        provider.sky[0].late_s = 0.0
+        gather(inbox, lambda found: bool(heard(found)))
+        provider.sky[0].late_s = 3.5
+        late = gather(inbox, complained("s late"))
+        assert heard(late)[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, b"<html>"), "its answer is no JSON"),
+        ((200, []), "flights are an object"),
+        ((413, {"message": "too large"}), "413"),
+        ((302, "http://127.0.0.1:1/elsewhere"), "302"),
+        ((200, b"x" * (9 << 20)), "more than"),
+    ],
+)
+def test_an_answer_that_is_none_is_named(
+    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, answer: Any, words: str
+) -> None:
+    provider.broken = answer
+    with followed(settings, inbox):
+        records = gather(inbox, lambda found: bool(troubles(found)))
+    assert words in troubles(records)[0]
+    assert heard(records) == []
+
+
+def test_known_providers_are_asked_on_while_discovery_is_down(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    with followed(settings, inbox) as feed:
+        gather(inbox, lambda found: bool(heard(found)))
+        dss.broken = (500, {"message": "overloaded"})
+        records = gather(inbox, complained("overloaded"))
+        gather(inbox, lambda found: len(heard(found)) >= 2)
+        assert feed.connections == 1
+    assert "the discovery service: GET" in troubles(records)[-1]
+
+
+def test_a_discovery_service_that_is_not_there_is_named_and_tried_again(
+    settings: NetworkRemoteId, dss: Dss, inbox: Inbox
+) -> None:
+    dss.broken = (500, {"message": "starting"})
+    with followed(settings, inbox) as feed:
+        records = gather(inbox, lambda found: len(troubles(found)) >= 2)
+        dss.broken = None
+        gather(inbox, lambda _found: feed.connections == 1)
+    assert "/rid/v2/dss/identification_service_areas: 500" in troubles(records)[0]
+
+
+def test_a_provider_whose_service_is_over_is_asked_no_more_and_missed_by_nobody(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    with followed(settings, inbox):
+        gather(inbox, lambda found: bool(heard(found)))
+        dss.areas.clear()
+        records = gather(inbox, lambda found: any(isinstance(one, Leave) for one in found))
+    (left,) = [one for one in records if isinstance(one, Leave)]
+    assert left.receiver == f"utm/{provider.server.url.removeprefix('http://')}"
+
+
+def test_a_provider_that_serves_nothing_here_is_left_alone_until_discovery_changes(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    provider.served, provider.sky = False, []
+
+    def questions() -> int:
+        return sum(one.path == "/uss/flights" for one in provider.server.asked)
+
+    with followed(settings, inbox):
+        gather(inbox, lambda found: questions() == 1)
+        provider.served, provider.sky = True, [Sky()]
+        searches = len(dss.server.asked)
+        gather(inbox, lambda found: bool(heard(found)))
+        assert len(dss.server.asked) > searches, "asked again only after discovery"
+
+
+def test_a_wrong_secret_is_named_and_never_shown(
+    settings: NetworkRemoteId, authority: Authority, inbox: Inbox
+) -> None:
+    authority.secret = "another"
+    with followed(settings, inbox):
+        records = gather(inbox, lambda found: bool(troubles(found)))
+    assert "401" in troubles(records)[0]
+    assert "invalid_client" in troubles(records)[0]
+    assert "right" not in troubles(records)[0]
+
+
+def test_a_token_is_kept_and_one_that_is_refused_is_renewed(
+    settings: NetworkRemoteId, authority: Authority, provider: Provider, inbox: Inbox
+) -> None:
+    with followed(settings, inbox):
+        gather(inbox, lambda found: len(heard(found)) >= 2)
+        assert authority.given == 1, "one audience, one scope, one token"
+        provider.broken = (401, {"message": "revoked"})
+        gather(inbox, complained("revoked"))
+        provider.broken = None
+        gather(inbox, lambda found: bool(heard(found)))
+    numbers = {bearer_of(one)[0] for one in provider.server.asked}
+    assert len(numbers) >= 2
+
+
+def test_an_address_that_a_token_must_not_go_to_is_refused(
+    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+) -> None:
+    dss.add("http://provider.example.org")
+    dss.add("file:///etc/passwd")
+    with followed(settings, inbox) as feed:
+        gather(inbox, lambda found: bool(heard(found)))
+        assert feed.counts.refused == 2
+    with pytest.raises(InputError, match="is not an https://"):
+        replace(settings, dss_url="ftp://dss.example.org")
+
+
+# Being told of changes
+
+
+class Issuer:
+    """Signs tokens as an authorisation server does."""
+
+    def __init__(self, folder: Path, *, elliptic: bool = False) -> None:
+        self._key: Any = (
+            ec.generate_private_key(ec.SECP256R1())
+            if elliptic
+            else rsa.generate_private_key(65537, 2048)
+        )
+        self.algorithm = "ES256" if elliptic else "RS256"
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(
+            self._key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+
+    def token(self, **change: Any) -> str:
+        head = {"alg": change.pop("alg", self.algorithm), "typ": "JWT"}
+        claims = {
+            "aud": "watch.example.org",
+            "scope": "rid.service_provider",
+            "exp": (datetime.now(UTC) + timedelta(minutes=5)).timestamp(),
+        }
+        parts = [_encoded(json.dumps(one).encode()) for one in (head, claims | change)]
+        signed = ".".join(parts).encode()
+        return ".".join([*parts, _encoded(self._signature(signed))])
+
+    def _signature(self, signed: bytes) -> bytes:
+        if self.algorithm == "RS256":
+            return bytes(self._key.sign(signed, padding.PKCS1v15(), hashes.SHA256()))
+        r, s = decode_dss_signature(self._key.sign(signed, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("elliptic", [False, True])
+def test_a_token_of_the_authority_is_accepted(tmp_path: Path, elliptic: bool) -> None:
+    issuer = Issuer(tmp_path, elliptic=elliptic)
+    key = bearer.public_key(issuer.path)
+    claims = bearer.verified(
+        f"Bearer {issuer.token()}", key, "watch.example.org", datetime.now(UTC)
+    )
+    assert claims["scope"] == "rid.service_provider"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"aud": "other.example.org"}, "is not for"),
+        ({"exp": 1.0}, "is over"),
+        ({"exp": None}, "exp is no time"),
+        ({"nbf": 9e12}, "not valid yet"),
+        ({"alg": "none"}, "signed with none"),
+        ({"alg": "HS256"}, "signed with HS256"),
+    ],
+)
+def test_a_token_that_is_not_for_us_is_refused(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    issuer = Issuer(tmp_path)
+    key = bearer.public_key(issuer.path)
+    with pytest.raises(NotAllowed, match=words):
+        bearer.verified(
+            f"Bearer {issuer.token(**change)}", key, "watch.example.org", datetime.now(UTC)
+        )
+
+
+def test_a_token_that_somebody_else_signed_is_refused(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    key = bearer.public_key(Issuer(ours).path)
+    token = Issuer(theirs).token()
+    with pytest.raises(NotAllowed, match="not signed by our"):
+        bearer.verified(f"Bearer {token}", key, "watch.example.org", datetime.now(UTC))
+    for header in ("", "Basic x", "Bearer a.b", "Bearer !.!.!", f"Bearer {'a' * 9000}.b.c"):
+        with pytest.raises(NotAllowed):
+            bearer.verified(header, key, "watch.example.org", datetime.now(UTC))
+
+
+def test_a_key_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.pem").write_text("hello")
+    with pytest.raises(SetupError, match=r"x\.pem"):
+        bearer.public_key(tmp_path / "x.pem")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ports that doors were opened on."""
+    from droneteam.detection.sources import netrid_notify
+
+    ports: list[int] = []
+    made = netrid_notify.ThreadingHTTPServer
+
+    def server(*args: Any) -> Any:
+        found = made(*args)
+        ports.append(found.server_port)
+        return found
+
+    monkeypatch.setattr(netrid_notify, "ThreadingHTTPServer", server)
+    return ports
+
+
+def told(port: int, area_id: str, content: Any, token: str, path: str = "") -> int:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path or f'/uss/identification_service_areas/{area_id}'}",
+        json.dumps(content).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return int(error.code)
+
+
+def test_a_provider_that_begins_is_heard_as_soon_as_it_tells_us(
+    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
+) -> None:
+    issuer = Issuer(tmp_path)
+    door = Door("127.0.0.1", 0, "https://watch.example.org/rid", issuer.path)
+    provider = Provider()
+    provider.sky.append(Sky())
+    try:
+        with followed(replace(settings, door=door), inbox) as feed:
+            gather(inbox, lambda _found: bool(dss.subscriptions) and feed.connections == 1)
+            ((name, subscription),) = dss.subscriptions.items()
+            assert subscription["uss_base_url"] == "https://watch.example.org/rid"
+            area_id = dss.add(provider.server.url)
+            content = {
+                "service_area": dss.areas[area_id],
+                "subscriptions": [{"subscription_id": name, "notification_index": 1}],
+            }
+            port = opened[0]
+            assert told(port, area_id, content, issuer.token(scope="rid.display_provider")) == 403
+            assert told(port, area_id, content, issuer.token(exp=1)) == 401
+            assert told(port, area_id, content, issuer.token(), "/metrics") == 404
+            assert told(port, area_id, content, issuer.token()) == 204
+            gather(inbox, lambda found: bool(heard(found)))
+            del content["service_area"]
+            content["subscriptions"][0]["notification_index"] = 2  # type: ignore[index]
+            assert told(port, area_id, content, issuer.token()) == 204
+            gather(inbox, lambda found: any(isinstance(one, Leave) for one in found))
+            stranger = {"subscriptions": [{"subscription_id": str(uuid.uuid4())}]}
+            assert told(port, area_id, stranger, issuer.token()) == 204
+            gather(inbox, lambda _found: feed.counts.refused == 1)
+        assert dss.subscriptions == {}, "deleted at the end"
+    finally:
+        provider.server.close()
+
+
+def test_a_notification_that_was_missed_makes_us_ask(
+    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
+) -> None:
+    issuer = Issuer(tmp_path)
+    door = Door("127.0.0.1", 0, "https://watch.example.org/rid", issuer.path)
+    with followed(replace(settings, door=door), inbox) as feed:
+        gather(inbox, lambda _found: bool(dss.subscriptions) and feed.connections == 1)
+        (name,) = dss.subscriptions
+        asked = len(dss.server.asked)
+        gone = {"subscriptions": [{"subscription_id": name, "notification_index": 5}]}
+        assert told(opened[0], str(uuid.uuid4()), gone, issuer.token()) == 204
+        gather(inbox, lambda _found: len(dss.server.asked) > asked)
+
+
+def test_a_door_that_is_taken_is_named(
+    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path
+) -> None:
+    taken = int(dss.server.url.rpartition(":")[2])
+    door = Door("127.0.0.1", taken, "https://watch.example.org", Issuer(tmp_path).path)
+    with followed(replace(settings, door=door), inbox):
+        records = gather(inbox, lambda found: bool(troubles(found)))
+    assert f"the door at 127.0.0.1:{taken}" in troubles(records)[0]
