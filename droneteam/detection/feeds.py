@@ -25,10 +25,10 @@ from droneteam.detection.records import (
     Alive,
     Counts,
     Leave,
+    Placed,
     Plot,
     Received,
     Record,
-    Standing,
     Trouble,
 )
 from droneteam.errors import DroneteamError
@@ -108,7 +108,7 @@ class Outlet:
         self._told.pop(self.name, None)
         self.alive()
 
-    def put(self, record: Received | Plot | Standing) -> None:
+    def put(self, record: Received | Plot | Placed) -> None:
         """Hand over what was heard; over the receiver's rate it is lost, and counted."""
         # A share must not depend on a clock that somebody sets.
         passing = datetime.fromtimestamp(time.monotonic(), UTC)
@@ -121,7 +121,7 @@ class Outlet:
         else:
             self.lose(1)
 
-    def _dated(self, record: Received | Plot | Standing) -> Received | Plot | Standing:
+    def _dated(self, record: Received | Plot | Placed) -> Received | Plot | Placed:
         now = self.clock()
         if now - LATE <= record.at <= now + EARLY:
             return record

@@ -11,10 +11,10 @@ from droneteam.detection.records import (
     Alive,
     Counts,
     Leave,
+    Placed,
     Plot,
     Received,
     Record,
-    Standing,
     Trouble,
 )
 
@@ -88,7 +88,7 @@ class Ledger:
         return tuple(self._rows.values())
 
 
-def _after(row: Health, record: Received | Plot | Alive | Trouble | Standing) -> Health:
+def _after(row: Health, record: Received | Plot | Alive | Trouble | Placed) -> Health:
     match record:
         case Alive(at=at):
             return replace(_told(row, record), alive_at=_later(row.alive_at, at))
@@ -98,7 +98,7 @@ def _after(row: Health, record: Received | Plot | Alive | Trouble | Standing) ->
             kind = row.kind if row.named else kind
             heard_at = _later(row.heard_at, at)
             return replace(row, kind=kind, heard_at=heard_at, received=row.received + 1)
-        case Standing():
+        case Placed():
             return row
 
 

@@ -22,7 +22,7 @@ from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.records import Received, Record, Standing, Track
+from droneteam.detection.records import Placed, Received, Record, Track
 from droneteam.detection.suspicion import Site
 from droneteam.detection.watch import TICK_S, Known, Moment, Watch
 
@@ -52,7 +52,7 @@ class Listener:
     ) -> None:
         self._engine = engine
         self._sites = dict(sites or {})
-        self._placed: dict[str, Site] = {}
+        self._told_sites: dict[str, Site] = {}
         self._known_air = known_air
         self._known: tuple[datetime, Known] | None = None
         self._pending: list[tuple[Received, int | None]] = []
@@ -78,7 +78,7 @@ class Listener:
                 air = self._known_air(session, at)
             known = self._known = (
                 at,
-                replace(air, sites={**air.sites, **self._placed, **self._sites}),
+                replace(air, sites={**air.sites, **self._told_sites, **self._sites}),
             )
         return known[1]
 
@@ -87,8 +87,8 @@ class Listener:
         fair = [one for one in records if not isinstance(one, Received) or self.limiter.allows(one)]
         self._ledger.note(records, self.limiter.dropped)
         for record in records:
-            if isinstance(record, Standing):
-                self._placed[record.receiver] = Site(
+            if isinstance(record, Placed):
+                self._told_sites[record.receiver] = Site(
                     record.receiver, record.lat_deg, record.lon_deg, record.range_m
                 )
         if not fair:

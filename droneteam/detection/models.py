@@ -103,11 +103,12 @@ class ReceiverRow(Base):
     state: Mapped[str] = mapped_column(String(12))
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     alive_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    problem: Mapped[str] = mapped_column(String(400))
+    problem: Mapped[str] = mapped_column(String(200))
     received: Mapped[int]
     dropped: Mapped[int]
     lost: Mapped[int] = mapped_column(default=0, server_default="0")
     refused: Mapped[int] = mapped_column(default=0, server_default="0")
     connections: Mapped[int] = mapped_column(default=0, server_default="0")
     failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_problem: Mapped[str] = mapped_column(String(400), default="", server_default="")
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -25,7 +25,7 @@ from typing import Any
 
 from droneteam.detection import capture, frames
 from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, LinkError
 
 MAX_DATAGRAM_BYTES = 4096
 MAX_PAYLOAD_BYTES = 3 + 25 * 9
@@ -205,7 +205,11 @@ class DatagramReceiver:
 
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise LinkError(f"udp {host}:{port}: {error.strerror or error}") from error
         self.tally = Tally()
 
     @property

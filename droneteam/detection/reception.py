@@ -25,7 +25,7 @@ MAX_PROBLEM = 400
 class ReceiverView:
     """A receiver; state is one of `health.State`, counts are since the watch began.
 
-    problem : its last complaint, made at failed_at; it may be over, which `state` tells.
+    problem : what keeps it from working now; last_problem : its last complaint, made at failed_at.
     dropped : held back, over the limit of their radio. lost : heard, and not taken in time.
     refused : heard, and not readable. connections : how often it was (re)connected.
     """
@@ -42,6 +42,7 @@ class ReceiverView:
     refused: int
     connections: int
     failed_at: datetime | None
+    last_problem: str
     updated_at: datetime
 
 
@@ -57,7 +58,8 @@ def store_health(
             session.add(row)
         row.kind, row.state = health.kind, health.state(now, silent_after_s)
         row.heard_at, row.alive_at = health.heard_at, health.alive_at
-        row.problem, row.failed_at = health.problem[:MAX_PROBLEM], health.failed_at
+        row.problem = health.problem[:200] if row.state == "failing" else ""
+        row.last_problem, row.failed_at = health.problem[:MAX_PROBLEM], health.failed_at
         row.received, row.dropped, row.updated_at = health.received, health.dropped, now
         row.lost, row.refused = health.counts.lost, health.counts.refused
         row.connections = health.counts.connections
@@ -82,6 +84,7 @@ def list_receivers(session: Session, actor: Actor, now: datetime) -> list[Receiv
             refused=row.refused,
             connections=row.connections,
             failed_at=row.failed_at,
+            last_problem=row.last_problem,
             updated_at=row.updated_at,
         )
         for row in rows

@@ -97,7 +97,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Placed:
     """A receiver says where it stands, and how far it hears."""
 
     at: datetime
@@ -115,7 +115,7 @@ class Leave:
     receiver: str
 
 
-Record: TypeAlias = Received | Plot | Alive | Trouble | Standing | Leave
+Record: TypeAlias = Received | Plot | Alive | Trouble | Placed | Leave
 """Whatever a receiver can hand over."""
 
 

@@ -123,5 +123,10 @@ def _receiver(row: ReceiverView) -> Mapping[str, Any]:
         "at": None if row.heard_at is None else iso(row.heard_at),
         "received": row.received,
         "dropped": row.dropped,
+        "lost": row.lost,
+        "refused": row.refused,
+        "connections": row.connections,
         "problem": row.problem or None,
+        "last_problem": row.last_problem or None,
+        "failed_at": None if row.failed_at is None else iso(row.failed_at),
     }

@@ -42,7 +42,7 @@ from typing import Any
 
 from droneteam.detection import rid
 from droneteam.detection.aircraft import SbsParser
-from droneteam.detection.records import Alive, Plot, Received, Record, Standing, Trouble
+from droneteam.detection.records import Alive, Placed, Plot, Received, Record, Trouble
 from droneteam.detection.sources import values
 from droneteam.errors import DecodeError, InputError
 
@@ -109,12 +109,12 @@ class Scouts:
             elif str(content.get("status", _NORMAL)) != _NORMAL:
                 yield Trouble(at, sensor, f"its status is {str(content['status'])[:100]!r}")
 
-    def _standing(self, content: dict[str, Any], sensor: str, at: datetime) -> Iterator[Standing]:
+    def _standing(self, content: dict[str, Any], sensor: str, at: datetime) -> Iterator[Placed]:
         lat_deg, lon_deg = float(content["latitude"]), float(content["longitude"])
         if not (-90.0 <= lat_deg <= 90.0 and -180.0 <= lon_deg <= 180.0):
             raise DecodeError(f"sensor {sensor} stands at {lat_deg}, {lon_deg}")
         if self.range_m is not None and (lat_deg, lon_deg) != (0.0, 0.0):
-            yield Standing(at, sensor, lat_deg, lon_deg, self.range_m)
+            yield Placed(at, sensor, lat_deg, lon_deg, self.range_m)
 
     def _plots(self, content: dict[str, Any], sensor: str, at: datetime) -> list[Plot]:
         if sensor not in self._aircraft and len(self._aircraft) >= MAX_SENSORS:

@@ -280,7 +280,8 @@ class _Session:
         if late > LATE:
             if seen.at is not None and flight.state.at > seen.at:
                 seen.at = flight.state.at
-                problem = f"its positions are {late.total_seconds():.0f} s late, {LATE.total_seconds():.0f} are allowed"
+                by_s, allowed_s = late.total_seconds(), LATE.total_seconds()
+                problem = f"its positions are {by_s:.0f} s late, {allowed_s:.0f} are allowed"
                 self.outlet.complain(problem, provider.name)
             return
         receptions = netrid_messages.receptions(

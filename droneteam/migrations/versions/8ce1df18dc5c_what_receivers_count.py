@@ -1,4 +1,4 @@
-"""What receivers count: lost, refused, connections, and when they last complained."""
+"""What receivers count: lost, refused, connections, and their last complaint."""
 
 from __future__ import annotations
 
@@ -15,31 +15,17 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("receiver", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("lost", sa.Integer(), server_default="0", nullable=False))
-        batch_op.add_column(sa.Column("refused", sa.Integer(), server_default="0", nullable=False))
-        batch_op.add_column(
-            sa.Column("connections", sa.Integer(), server_default="0", nullable=False)
-        )
+        for name in ("lost", "refused", "connections"):
+            batch_op.add_column(sa.Column(name, sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(
             sa.Column("failed_at", droneteam.db.UtcDateTime(timezone=True), nullable=True)
         )
-        batch_op.alter_column(
-            "problem",
-            existing_type=sa.VARCHAR(length=200),
-            type_=sa.String(length=400),
-            existing_nullable=False,
+        batch_op.add_column(
+            sa.Column("last_problem", sa.String(length=400), server_default="", nullable=False)
         )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("receiver", schema=None) as batch_op:
-        batch_op.alter_column(
-            "problem",
-            existing_type=sa.String(length=400),
-            type_=sa.VARCHAR(length=200),
-            existing_nullable=False,
-        )
-        batch_op.drop_column("failed_at")
-        batch_op.drop_column("connections")
-        batch_op.drop_column("refused")
-        batch_op.drop_column("lost")
+        for name in ("last_problem", "failed_at", "connections", "refused", "lost"):
+            batch_op.drop_column(name)

@@ -12,7 +12,13 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, context
 from droneteam.web.feed import Feed
 from droneteam.web.live_state import LiveFeeds
-from droneteam.web.words import ALERT_KINDS, CONFORMANCE, MATCHES, RECEIVER_STATES
+from droneteam.web.words import (
+    ALERT_KINDS,
+    CONFORMANCE,
+    MATCHES,
+    RECEIVER_KINDS,
+    RECEIVER_STATES,
+)
 
 bp = Blueprint("live", __name__, url_prefix="/live")
 
@@ -88,17 +94,22 @@ def columns() -> dict[str, list[dict[str, Any]]]:
         "receiver": [
             {"name": "label", "title": _("Receiver")},
             {"name": "state", "title": _("State"), "format": "word"},
-            {"name": "transport", "title": _("Kind")},
+            {"name": "transport", "title": _("Kind"), "format": "word"},
             {"name": "at", "title": _("Last heard"), "format": "time"},
             {"name": "received", "title": _("Received")},
             {"name": "dropped", "title": _("Held back")},
+            {"name": "lost", "title": _("Lost")},
+            {"name": "refused", "title": _("Unreadable")},
+            {"name": "connections", "title": _("Connected, times")},
             {"name": "problem", "title": _("Problem")},
+            {"name": "last_problem", "title": _("Last complaint")},
+            {"name": "failed_at", "title": _("Complained"), "format": "time"},
         ],
     }
 
 
 def _island_data() -> dict[str, Any]:
-    words = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RECEIVER_STATES}
+    words = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RECEIVER_STATES, **RECEIVER_KINDS}
     return {
         "streamUrl": url_for("live.events"),
         "stateUrl": url_for("live.state"),

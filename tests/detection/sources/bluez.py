@@ -1,5 +1,7 @@
 """A BlueZ that does what it is told, on a message bus of its own."""
 
+# ruff: noqa: N802 (the names are BlueZ's)
+
 from __future__ import annotations
 
 import asyncio

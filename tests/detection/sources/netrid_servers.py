@@ -71,7 +71,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(out)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _any
+            do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815 (http.server's names)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

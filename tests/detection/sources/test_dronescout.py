@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.detection import rid
-from droneteam.detection.records import Alive, Plot, Received, Record, Standing, Trouble
+from droneteam.detection.records import Alive, Placed, Plot, Received, Record, Trouble
 from droneteam.detection.sources.dronescout import MAX_MESSAGE_BYTES, Scouts, messages_of
 from droneteam.errors import DecodeError
 from tests.detection.radio import START
@@ -198,7 +198,7 @@ def test_a_sensor_that_tells_its_place_is_placed_where_its_range_is_known() -> N
     told = {"sensor ID": "ds230-07", "timestamp": 1_777_881_600_250, "latitude": 50.8}
     payload = json.dumps({"protocol": 1.0, "location": told | {"longitude": 4.4}}).encode()
     _, standing = read(payload, range_m=3000.0)
-    assert standing == Standing(AT, "north/ds230-07", 50.8, 4.4, 3000.0)
+    assert standing == Placed(AT, "north/ds230-07", 50.8, 4.4, 3000.0)
     assert read(payload) == [Alive(START, "north/ds230-07")]
 
 

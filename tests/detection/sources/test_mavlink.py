@@ -6,7 +6,6 @@ import os
 import pty
 import socket
 import tty
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -250,11 +249,11 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-def free_port() -> Iterator[int]:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    yield port
+    return int(port)
 
 
 def test_datagrams_are_heard(inbox: Inbox, free_port: int) -> None:

@@ -145,7 +145,7 @@ def test_a_provider_is_asked_no_more_than_once_a_second(
         gather(inbox, lambda found: len(heard(found)) >= 3)
         seen = {one.payload for one in heard(inbox.drain())}
     assert len(seen) <= 1
-    with pytest.raises(InputError, match="poll_s 0.5 outside"):
+    with pytest.raises(InputError, match=r"poll_s 0\.5 outside"):
         replace(settings, poll_s=0.5)
 
 
