@@ -64,7 +64,7 @@ class Table:
 
     def numbers(self, key: str, count: int) -> list[float]:
         """A list of so many numbers."""
-        found = self._list(key, float, None)
+        found: list[float] = self._list(key, float, None)
         if len(found) != count:
             raise self.wrong(key, f"a list of {count} numbers, not of {len(found)}")
         return found
