@@ -241,7 +241,7 @@ def _state(part: Any, reader: _Reader) -> State:
         lat_deg=lat_deg,
         lon_deg=lon_deg,
         status=reader.choice(part, "operational_status", STATUS) or rid.Status.UNDECLARED,
-        track_deg=_track(reader.number(part, "track", -360.0, 360.0, _TRACK_UNKNOWN_DEG)),
+        track_deg=_track(reader.number(part, "track", 0.0, 360.0, _TRACK_UNKNOWN_DEG)),
         speed_mps=reader.number(part, "speed", 0.0, _MAX_SPEED_MPS, _SPEED_UNKNOWN_MPS),
         vertical_speed_mps=reader.number(
             part, "vertical_speed", -_MAX_CLIMB_MPS, _MAX_CLIMB_MPS, _CLIMB_UNKNOWN_MPS

@@ -72,9 +72,12 @@ def test_every_name_is_the_standards(table: Any, enumeration: Any) -> None:
 
 @pytest.mark.parametrize(
     ("table", "unit"),
-    [(netrid_types.HORIZONTAL_M, rid.HORIZONTAL_ACCURACY_M), (netrid_types.VERTICAL_M, rid.VERTICAL_ACCURACY_M),
-     (netrid_types.SPEED_MPS, rid.SPEED_ACCURACY_MPS)],
-)  # fmt: skip
+    [
+        (netrid_types.HORIZONTAL_M, rid.HORIZONTAL_ACCURACY_M),
+        (netrid_types.VERTICAL_M, rid.VERTICAL_ACCURACY_M),
+        (netrid_types.SPEED_MPS, rid.SPEED_ACCURACY_MPS),
+    ],
+)
 def test_every_accuracy_is_one_that_a_broadcast_can_carry(table: Any, unit: Any) -> None:
     assert set(table.values()) <= set(unit)
 
@@ -136,6 +139,7 @@ def test_what_the_standard_marks_as_unknown_is_none() -> None:
     ("name", "value", "field"),
     [
         ("track", 400.0, "track_deg"),
+        ("track", -1.0, "track_deg"),
         ("track", "north", "track_deg"),
         ("track", True, "track_deg"),
         ("speed", -1.0, "speed_mps"),
