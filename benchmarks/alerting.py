@@ -1,10 +1,10 @@
 """From the air to the page: how late an alert is at 1,000 messages a second.
 
 A process sends datagrams over loopback at their own pace: drones that are registered, four
-messages each second, and now and then one that is not.  `listen` hears, follows, judges and
-stores; a reader asks the live feed as the page's server does.  An alert's clock starts when the
-message was sent that makes its condition true (the third position), plus the time that the rule
-itself waits; it stops when the feed has the alert.
+messages each second, and now and then one that is not.  A second process listens as
+`droneteam detect listen` does; a third is the page's server and reads the live feed's event
+stream.  An alert's clock starts when the message was sent that makes its condition true (the third
+position), plus the time that the rule itself waits; it stops when the stream has the alert.
 
     python -m benchmarks.alerting [--rate 1000] [--seconds 30] [--strangers 40]
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import multiprocessing
 import socket
 import tempfile
@@ -20,11 +21,12 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
 
 from droneteam import db, schema
 from droneteam.accounts import SYSTEM
@@ -32,11 +34,14 @@ from droneteam.detection import rid
 from droneteam.detection.alert import AlertRules
 from droneteam.detection.listen import Listener, listen
 from droneteam.detection.match import RegisteredFlight
+from droneteam.detection.models import RidMessage
 from droneteam.detection.receivers import DatagramReceiver
 from droneteam.detection.watch import Known
 from droneteam.web.feed import Feed
 from droneteam.web.live_state import LiveFeeds
 
+Told: TypeAlias = "multiprocessing.Queue[Any]"
+"""The listener's address, then what it used and received."""
 Due: TypeAlias = "multiprocessing.Queue[tuple[str, float]]"
 """Serial numbers, and when their alert's last message was sent (monotonic)."""
 LAT_DEG, LON_DEG = 50.82, 4.39
@@ -111,33 +116,47 @@ def transmit(address: tuple[str, int], load: Load, due: Due) -> None:
                 due.put((f"BENCH{number:08d}", time.monotonic()))
 
 
-def measure(load: Load) -> dict[str, float]:
-    """Latency of every stranger's alert; those that never came are counted."""
+def hear(url: str, load: Load, told: Told, stop: Event) -> None:
+    """The listening process: tells its address, then its CPU seconds and what it stored."""
     names = frozenset(f"BENCH{n:08d}" for n in range(load.drones))
     now = datetime.now(UTC)
     flight = RegisteredFlight("F", names, now - timedelta(hours=1), now + timedelta(hours=1), ())
+    logging.disable(logging.WARNING)
+    engine = db.make_engine(url)
+    listener = Listener(engine, lambda _session, _at: Known(flights=(flight,)), now)
+    receiver = DatagramReceiver("127.0.0.1", 0)
+    told.put(receiver.address)
+    stopping = threading.Event()
+    threading.Thread(target=lambda: (stop.wait(), stopping.set()), daemon=True).start()
+    cpu_s = time.process_time()
+    listen(listener, receiver, stopping)
+    told.put((time.process_time() - cpu_s, receiver.tally.received, listener.storage.waited_s))
+    receiver.close()
 
-    def known(_session: Session, _at: datetime) -> Known:
-        return Known(flights=(flight,))
 
+def measure(load: Load) -> dict[str, float]:
+    """Latency of every stranger's alert; those that never came are counted."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = db.make_engine(f"sqlite:///{Path(folder) / 'sky.db'}")
+        url = f"sqlite:///{Path(folder) / 'sky.db'}"
+        engine = db.make_engine(url)
         schema.create_all(engine)
-        listener, receiver = Listener(engine, known, now), DatagramReceiver("127.0.0.1", 0)
-        stop = threading.Event()
-        thread = threading.Thread(target=listen, args=(listener, receiver, stop))
-        thread.start()
+        told: Told = multiprocessing.Queue()
         due: Due = multiprocessing.Queue()
-        sender = multiprocessing.Process(target=transmit, args=(receiver.address, load, due))
+        stop = multiprocessing.Event()
+        hearing = multiprocessing.Process(target=hear, args=(url, load, told, stop))
+        hearing.start()
+        sender = multiprocessing.Process(target=transmit, args=(told.get(), load, due))
         sender.start()
+        cpu_s = time.process_time()
         feed = LiveFeeds(engine, lambda: datetime.now(UTC)).of(SYSTEM)
         seen, sent = watch_feed(feed, load, due)
-        cpu_s = time.process_time()
+        server_cpu_s = time.process_time() - cpu_s
         sender.join()
         stop.set()
-        thread.join()
-        received = receiver.tally.received
-        receiver.close()
+        listener_cpu_s, received, waited_s = told.get()
+        hearing.join()
+        with engine.connect() as connection:
+            stored = connection.scalar(select(func.count()).select_from(RidMessage))
         engine.dispose()
     late_ms = sorted(
         1000.0 * (seen[name] - at_s - AlertRules().raise_after_s)
@@ -145,13 +164,16 @@ def measure(load: Load) -> dict[str, float]:
         if name in seen
     )
     return {
-        "sent": float(len(sent)),
+        "alerts due": float(len(sent)),
         "missed": float(len(sent) - len(late_ms)),
-        "received_per_s": received / load.seconds,
-        "cpu_s": cpu_s,
-        "p50_ms": float(np.percentile(late_ms, 50)),
-        "p99_ms": float(np.percentile(late_ms, 99)),
-        "max_ms": late_ms[-1],
+        "received per s": received / load.seconds,
+        "not stored": received - float(stored or 0),
+        "storage waited s": waited_s,
+        "listener CPU s/s": listener_cpu_s / load.seconds,
+        "server CPU s/s": server_cpu_s / load.seconds,
+        "p50 ms": float(np.percentile(late_ms, 50)),
+        "p99 ms": float(np.percentile(late_ms, 99)),
+        "max ms": late_ms[-1],
     }
 
 
@@ -182,7 +204,7 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=40)
     args = parser.parse_args()
     for name, value in measure(Load(args.rate, args.seconds, args.strangers)).items():
-        print(f"{name:>16} {value:10.1f}")
+        print(f"{name:>16} {value:10.2f}")
 
 
 if __name__ == "__main__":

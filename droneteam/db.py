@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DDL, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import DDL, Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from droneteam.errors import InputError, SetupError
 
+logger = logging.getLogger(__name__)
+
 SQLITE_MINIMUM = (3, 51, 3)
 """Older versions can corrupt a WAL database that is reset while it is read."""
 BUSY_TIMEOUT_MS = 15_000
+LOOK_S = 0.005
+"""How long a change of a SQLite database may go unnoticed by who waits for it."""
+_CHANNEL = "droneteam_changed"
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -91,7 +99,7 @@ def make_engine(url: str) -> Engine:
         return _sqlite_engine(url)
     if backend == "postgresql":
         parsed = make_url(url).set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True)
+        return _postgresql_engine(create_engine(parsed, pool_pre_ping=True))
     raise SetupError(f"database {backend!r} is not supported; use sqlite or postgresql")
 
 
@@ -121,6 +129,75 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _postgresql_engine(engine: Engine) -> Engine:
+    @event.listens_for(engine, "commit")
+    def _tell(connection: Connection) -> None:
+        # Sent by the server when the transaction is there for others to read.
+        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+
+    return engine
+
+
+class Changes:
+    """Tells that somebody, in any process, has committed to the database.
+
+    SQLite's data version is looked at (some microseconds) every LOOK_S; PostgreSQL notifies.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Any = None
+        self._version: int | None = None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there was a commit since the last time, waiting for one so long.
+
+        While the database does not answer, there may have been one.
+        """
+        try:
+            if self._connection is None:
+                self._connect()
+            if self._engine.dialect.name == "sqlite":
+                return self._data_version_changed(timeout_s)
+            return any(self._connection.notifies(timeout=timeout_s, stop_after=1))
+        except self._errors() as error:
+            logger.warning("the database does not tell of changes, looking anyway: %s", error)
+            self.close()
+            time.sleep(timeout_s)
+            return True
+
+    def close(self) -> None:
+        """Give the connection back; the next wait takes a new one."""
+        connection, self._connection, self._version = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        dbapi = self._engine.dialect.loaded_dbapi
+        return (DBAPIError, dbapi.Error)
+
+    def _connect(self) -> None:
+        # Out of the pool: a connection that waits must not keep others from theirs.
+        pooled = self._engine.raw_connection()
+        pooled.detach()
+        self._connection = pooled.dbapi_connection
+        if self._engine.dialect.name != "sqlite":
+            self._connection.autocommit = True
+            self._connection.execute(f"LISTEN {_CHANNEL}")
+
+    def _data_version_changed(self, timeout_s: float) -> bool:
+        end_s = time.monotonic() + timeout_s
+        while True:
+            ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()
+            before, self._version = self._version, version
+            if before != version:
+                return True
+            left_s = end_s - time.monotonic()
+            if left_s <= 0.0:
+                return False
+            time.sleep(min(LOOK_S, left_s))
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class AlertChange:
     at: datetime
 
 
-Book = Mapping[tuple[str, str], OpenAlert]
+Book: TypeAlias = Mapping[tuple[str, str], OpenAlert]
 
 
 def conditions_of(

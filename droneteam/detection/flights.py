@@ -33,6 +33,7 @@ class Flights:
         self._rules = rules or ConformanceRules()
         self._followed: dict[int, _Followed] = {}
         self._told: dict[int, str] = {}
+        self._untold: set[int] = set()
 
     def follow(
         self, track: Track, flight: RegisteredFlight | None, now: datetime
@@ -46,8 +47,13 @@ class Flights:
         if before is not None and before.track is track and before.flight == flight:
             return before.state
         state = self._judge(before, track, flight)
-        self._followed[track.id] = _Followed(flight.reference, track, flight, state)
+        self._keep(track.id, _Followed(flight.reference, track, flight, state))
         return state
+
+    def _keep(self, track_id: int, followed: _Followed) -> None:
+        self._followed[track_id] = followed
+        if self._told.get(track_id) != followed.state.state:
+            self._untold.add(track_id)
 
     def _judge(
         self, before: _Followed | None, track: Track, flight: RegisteredFlight
@@ -71,14 +77,15 @@ class Flights:
         before = self._followed.get(track_id)
         if before is not None:
             state = conformance.end(before.state, at)
-            self._followed[track_id] = _Followed(before.reference, before.track, None, state)
+            self._keep(track_id, _Followed(before.reference, before.track, None, state))
 
     def changed_states(self) -> dict[int, Conformance]:
         """By track, what is in another state than when this was asked last."""
+        untold, self._untold = self._untold, set()
         changed = {
-            track_id: one.state
-            for track_id, one in self._followed.items()
-            if self._told.get(track_id) != one.state.state
+            track_id: self._followed[track_id].state
+            for track_id in untold
+            if self._told.get(track_id) != self._followed[track_id].state.state
         }
         self._told |= {track_id: state.state for track_id, state in changed.items()}
         return changed
@@ -88,3 +95,4 @@ class Flights:
         kept = set(track_ids)
         self._followed = {one: known for one, known in self._followed.items() if one in kept}
         self._told = {one: state for one, state in self._told.items() if one in kept}
+        self._untold &= kept

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from droneteam.detection.records import (
+    MAX_RECEIVERS,
     Alive,
     Counts,
     Leave,
@@ -23,8 +24,6 @@ State = Literal["working", "quiet", "failing", "silent", "stopped"]
 watch that followed it has ended."""
 
 NO_COUNTS = Counts()
-MAX_RECEIVERS = 500
-"""Names come over the air of a network: made-up ones must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,7 @@ class Health:
     kind : what it says it is, else the transport that it gave last; "" while neither is known.
     heard_at : its last reception; alive_at : its last sign of life; failed_at, problem : its last
     complaint. dropped : over the limit of their radio. counts : what it has counted itself.
+    remark : what is odd about it although it works.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Health:
     counts: Counts = NO_COUNTS
     named: bool = False
     """Whether the kind is what the receiver says of itself."""
+    remark: str = ""
 
     def state(self, now: datetime, silent_after_s: float) -> State:
         """How it is at a moment."""
@@ -81,6 +82,12 @@ class Ledger:
         for name, count in dropped.items():
             if name in self._rows and self._rows[name].dropped != count:
                 self._rows[name] = replace(self._rows[name], dropped=count)
+
+    def remark(self, name: str, remark: str) -> None:
+        """What is odd about a receiver now; "" for nothing."""
+        row = self._rows.get(name)
+        if row is not None and row.remark != remark:
+            self._rows[name] = replace(row, remark=remark)
 
     @property
     def rows(self) -> tuple[Health, ...]:

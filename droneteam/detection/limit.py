@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from droneteam.detection.records import Received
+from droneteam.detection.records import MAX_RECEIVERS, Received
 
 RATE_PER_S = 60.0
 """A drone sends each of six messages at most three times a second, over three transports."""
@@ -18,6 +18,7 @@ BURST = 120.0
 NEW_PER_S = 100.0
 NEW_BURST = 500.0
 MAX_TRANSMITTERS = 50_000
+OTHERS = "others"
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Limiter:
         """Whether the reception's radio still has a share; times may run back a little."""
         bucket = self._known.pop(received.transmitter, None)
         if bucket is None:
-            fresh = self._new.setdefault(received.receiver, Bucket(NEW_BURST, received.at))
+            fresh = self._fresh(received)
             if not fresh.take(received.at, NEW_PER_S, NEW_BURST):
                 return self._drop(received)
             bucket = Bucket(BURST, received.at)
@@ -61,5 +62,15 @@ class Limiter:
         return bucket.take(received.at, RATE_PER_S, BURST) or self._drop(received)
 
     def _drop(self, received: Received) -> bool:
-        self.dropped[received.receiver] = self.dropped.get(received.receiver, 0) + 1
+        name = self._named(received)
+        self.dropped[name] = self.dropped.get(name, 0) + 1
         return False
+
+    def _fresh(self, received: Received) -> Bucket:
+        """The bucket of a receiver's new radios."""
+        return self._new.setdefault(self._named(received), Bucket(NEW_BURST, received.at))
+
+    def _named(self, received: Received) -> str:
+        """The receiver's name; made-up ones beyond a number are one."""
+        name = received.receiver
+        return name if name in self._new or len(self._new) < MAX_RECEIVERS else OTHERS

@@ -11,26 +11,32 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from droneteam.db import read_scope, session_scope
 from droneteam.detection import reception, retention, service
 from droneteam.detection.alert import AlertRules
-from droneteam.detection.conformance import Conformance
+from droneteam.detection.clocks import Clocks
 from droneteam.detection.feeds import Inbox
+from droneteam.detection.gathered import Gathered, raised
 from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
-from droneteam.detection.match import Match
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.records import Placed, Received, Record, Track
+from droneteam.detection.records import Alive, Placed, Received, Record, Trouble
+from droneteam.detection.storage import Errand, Storage
 from droneteam.detection.suspicion import Site
 from droneteam.detection.watch import TICK_S, Known, Moment, Watch
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.1
+PASS_S = 0.01
+"""Shortest time between two looks at what has come: a look has its price, however little came."""
 STORE_S = 1.0
-"""How often tracks are stored when no alert changes; an alert is stored at once."""
+"""How often tracks are handed over to be stored; an alert is at once."""
+STORAGE = "database"
+"""The name of the storage's row among the receivers."""
 KNOWN_S = 1.0
 """How long what is known of the air is used before it is read again."""
 HEALTH_S = 5.0
@@ -55,17 +61,16 @@ class Listener:
         self._told_sites: dict[str, Site] = {}
         self._known_air = known_air
         self._known: tuple[datetime, Known] | None = None
-        self._pending: list[tuple[Received, int | None]] = []
-        self._changed: dict[int, tuple[Track, Match]] = {}
-        self._ended: list[Track] = []
-        self._merged: set[int] = set()
-        self._moment: Moment | None = None
-        self._conforming: dict[int, Conformance] = {}
+        self._gathered = Gathered()
+        self._placed: dict[int, datetime] = {}
+        self._newest: datetime | None = None
         self._stored_at: datetime | None = None
         self._rules = AlertRules()
         self._ledger = Ledger()
         self._health_at: datetime | None = None
         self.limiter = Limiter()
+        self.clocks = Clocks()
+        self.storage = Storage(engine)
         with session_scope(engine) as session:
             service.close_previous_watch(session, started_at)
             first_id = service.next_track_id(session)
@@ -74,13 +79,34 @@ class Listener:
     def _known_at(self, at: datetime) -> Known:
         known = self._known
         if known is None or abs((at - known[0]).total_seconds()) >= KNOWN_S:
+            known = self._known = (at, self._read_known(at))
+        return known[1]
+
+    def _read_known(self, at: datetime) -> Known:
+        """What is known of the air; what was known before while the database does not answer."""
+        try:
             with read_scope(self._engine) as session:
                 air = self._known_air(session, at)
-            known = self._known = (
-                at,
-                replace(air, sites={**air.sites, **self._told_sites, **self._sites}),
-            )
-        return known[1]
+        except OperationalError as error:
+            if self._known is None:
+                raise
+            logger.error("what is known of the air cannot be read, using what was: %s", error)
+            return self._known[1]
+        return replace(air, sites={**air.sites, **self._told_sites, **self._sites})
+
+    def arrive(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
+        """The records that came just now, dated by a clock that is right.
+
+        Those that repeat what is over are kept as they were received and not followed.
+        """
+        followed = []
+        for record in records:
+            dated, verdict = self.clocks.judge(record, arrived_at)
+            if verdict != "over":
+                followed.append(dated)
+            elif isinstance(record, Received) and self.limiter.allows(record):
+                self._gathered.heard.append((record, None))
+        return followed
 
     def hear(self, records: Sequence[Record]) -> None:
         """Records of TICK_S at most, in the order of their coming."""
@@ -94,7 +120,7 @@ class Listener:
         if not fair:
             return
         ids, moment = self.watch.feed_many(fair)
-        self._pending += [
+        self._gathered.heard += [
             (record, track_id)
             for record, track_id in zip(fair, ids, strict=True)
             if isinstance(record, Received)
@@ -102,56 +128,75 @@ class Listener:
         self._take(moment)
 
     def pass_time(self, now: datetime) -> None:
-        """Apply the rules although nothing was heard."""
+        """What time alone changes."""
         self._take(self.watch.tick(now))
 
+    def wait_s(self, now: datetime, limit_s: float) -> float:
+        """How long nothing has to be done if nothing is heard, up to a limit."""
+        due = self.watch.due
+        return limit_s if due is None else min(limit_s, max(0.0, (due - now).total_seconds()))
+
     def _take(self, moment: Moment | None) -> None:
-        """Gather what moments change, and store it when it is time to."""
+        """Gather what moments change, and hand it over when it is time to; alerts at once."""
         if moment is None:
             return
-        self._moment = moment
-        self._changed |= {track.id: (track, match) for track, match in moment.changed}
-        self._ended += moment.ended
-        self._merged |= moment.merged
-        self._conforming |= moment.conforming
-        last = self._stored_at
-        if moment.changes or last is None or (moment.at - last).total_seconds() >= STORE_S:
-            self.flush()
+        self._newest = moment.at
+        self._gathered.take(moment)
         for change in moment.changes:
-            logger.info("alert %s: %s", change.change, change.alert.condition)
+            level = logging.WARNING if change.change == "raised" else logging.INFO
+            logger.log(level, "alert %s: %s", change.change, change.alert.condition)
+        if moment.changes:
+            self.storage.store_alerts(raised(moment))
+        last = self._stored_at
+        if last is None or (moment.at - last).total_seconds() >= STORE_S:
+            self.flush()
 
     def ask_for_erasure(self) -> None:
         """Have a worker erase what is past its time; at most once an hour."""
-        with session_scope(self._engine) as session:
+
+        def ask(session: Session) -> None:
             retention.ask_for_erasure(session, datetime.now(UTC))
 
-    def flush(self) -> None:
-        """Store what was gathered since the last time."""
-        if self._moment is None:
-            return
-        gathered = replace(
-            self._moment,
-            changed=tuple(self._changed.values()),
-            ended=tuple(self._ended),
-            merged=frozenset(self._merged),
-            conforming=self._conforming,
-        )
-        with session_scope(self._engine) as session:
-            service.store_moment(session, gathered, self._pending)
-            self._tend(session, gathered.at)
-        self._stored_at, self._moment = self._moment.at, None
-        self._pending, self._ended = [], []
-        self._changed, self._merged, self._conforming = {}, set(), {}
+        self.storage.store(Gathered(), {"erasure": ask})
 
-    def _tend(self, session: Session, now: datetime) -> None:
+    def flush(self) -> None:
+        """Hand over what was gathered since the last time."""
+        now = self._newest
+        if now is None:
+            return
+        gathered, self._gathered = self._gathered, Gathered()
+        gathered.close(self._placed)
+        self.storage.store(gathered, self._errands(now))
+        self._stored_at = now
+
+    def _errands(self, now: datetime) -> dict[str, Errand]:
         """Escalate what nobody looked at, and renew the receivers' rows now and then."""
-        for alert_id in service.escalate_due(session, now):
-            logger.warning("alert %s: nobody has acknowledged it", alert_id)
+
+        def escalate(session: Session) -> None:
+            for alert_id in service.escalate_due(session, now):
+                logger.warning("alert %s: nobody has acknowledged it", alert_id)
+
         last = self._health_at
-        if last is None or (now - last).total_seconds() >= HEALTH_S:
-            self._health_at = now
-            rows = self._ledger.rows
-            reception.store_health(session, rows, now, self._rules.silent_after_s)
+        if last is not None and (now - last).total_seconds() < HEALTH_S:
+            return {"escalate": escalate}
+        self._health_at = now
+        self._note_storage(now)
+        for row in self._ledger.rows:
+            self._ledger.remark(row.name, self.clocks.remark(row.name))
+        rows, silent_after_s = self._ledger.rows, self._rules.silent_after_s
+
+        def renew(session: Session) -> None:
+            reception.store_health(session, rows, now, silent_after_s)
+
+        return {"escalate": escalate, "health": renew}
+
+    def _note_storage(self, now: datetime) -> None:
+        """A database that has refused has a row beside the receivers, once it stores again."""
+        storage = self.storage
+        if storage.problem:
+            self._ledger.note([Trouble(now, STORAGE, storage.problem)], {STORAGE: storage.lost})
+        elif storage.failures:
+            self._ledger.note([Alive(now, STORAGE)], {STORAGE: storage.lost})
 
 
 def listen(
@@ -161,25 +206,52 @@ def listen(
     inbox: Inbox | None = None,
 ) -> None:
     """Hear until `stop` is set; while nothing is heard, time goes on at the clock's pace."""
-    heard_at: datetime | None = None
-    clock_s = time.monotonic()
-    asked_s = -math.inf
+    listener.storage.start()
+    clock = _Clock()
+    asked_s = passed_s = -math.inf
     while not stop.is_set():
         if time.monotonic() - asked_s >= ASK_S:
             asked_s = time.monotonic()
             listener.ask_for_erasure()
-        records = receiver.receive_many(POLL_S, MAX_BATCH)
+        stop.wait(max(0.0, passed_s + PASS_S - time.monotonic()))
+        passed_s = time.monotonic()
+        records = receiver.receive_many(clock.wait_s(listener), MAX_BATCH)
         if inbox is not None:
             records += inbox.drain()
-        if records:
-            newest = max(record.at for record in records)
-            heard_at = newest if heard_at is None else max(heard_at, newest)
-            clock_s = time.monotonic()
-            for batch in batches(records):
-                listener.hear(batch)
-        elif heard_at is not None:
-            listener.pass_time(heard_at + timedelta(seconds=time.monotonic() - clock_s))
+        records = listener.arrive(records, datetime.now(UTC))
+        clock.hear(records)
+        for batch in batches(records):
+            listener.hear(batch)
+        if clock.now is not None:
+            listener.pass_time(clock.now)
     listener.flush()
+    listener.storage.stop()
+
+
+class _Clock:
+    """The records' own time, which goes on at the pace of the machine's clock."""
+
+    def __init__(self) -> None:
+        self._heard_at: datetime | None = None
+        self._heard_s = 0.0
+
+    @property
+    def now(self) -> datetime | None:
+        """None until something was heard."""
+        if self._heard_at is None:
+            return None
+        return self._heard_at + timedelta(seconds=time.monotonic() - self._heard_s)
+
+    def hear(self, records: Sequence[Record]) -> None:
+        """Records came; the clock never runs back."""
+        now = self.now
+        newest = max((record.at for record in records), default=None)
+        if newest is not None and (now is None or newest > now):
+            self._heard_at, self._heard_s = newest, time.monotonic()
+
+    def wait_s(self, listener: Listener) -> float:
+        """How long to wait for records."""
+        return POLL_S if self.now is None else listener.wait_s(self.now, POLL_S)
 
 
 def replay(listener: Listener, records: Iterable[Record], speed: float | None) -> int:

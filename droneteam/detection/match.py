@@ -88,32 +88,53 @@ class Match:
     probability: float = 1.0
 
 
+class Register:
+    """Own drones and registered flights, found by identity instead of one after the other."""
+
+    def __init__(self, own: Sequence[OwnDrone], flights: Sequence[RegisteredFlight]) -> None:
+        self._own = {drone.remote_id_serial: drone for drone in reversed(own)}
+        self._placed = [drone for drone in own if drone.at is not None and drone.flying]
+        self._flights: dict[str, list[RegisteredFlight]] = {}
+        for flight in flights:
+            for uas_id in flight.uas_ids:
+                self._flights.setdefault(uas_id, []).append(flight)
+        self._operators = {public_operator(flight.operator_id) for flight in flights} - {""}
+
+    def match(self, track: Track) -> Match:
+        """What the track is held to be, as of its last message."""
+        if track.manned:
+            return Match("registered", track.registration or track.uas_id, ("transponder",))
+        names = sorted(track.identities)
+        for name in names:
+            if name in self._own:
+                return _own_match(track, self._own[name])
+        named = [flight for name in names for flight in self._flights.get(name, ())]
+        if named:
+            return min(
+                (_registered_match(track, flight) for flight in named),
+                key=lambda match: len(match.deviations),
+            )
+        return self._unnamed(track)
+
+    def _unnamed(self, track: Track) -> Match:
+        """A track whose identity, if it has one, nobody announced."""
+        if not track.identities:
+            echo = next((drone for drone in self._placed if _is_echo(track, drone)), None)
+            if echo is not None:
+                return Match("own", echo.name, ("telemetry_agrees",), (), ECHO_PROBABILITY)
+        evidence = "identity_not_registered" if track.identities else "no_identity"
+        if self._operators and public_operator(track.operator_id) in self._operators:
+            shown = ("operator_registered", evidence)
+            # No subject: the operator's id is shown and kept with the track, by the rules for it.
+            return Match("operator", None, shown, (), UNSURE_PROBABILITY)
+        return Match("unknown", None, (evidence,))
+
+
 def match_track(
     track: Track, own: Sequence[OwnDrone], flights: Sequence[RegisteredFlight]
 ) -> Match:
-    """What the track is held to be, as of its last message."""
-    if track.manned:
-        return Match("registered", track.registration or track.uas_id, ("transponder",))
-    for drone in own:
-        if drone.remote_id_serial in track.identities:
-            return _own_match(track, drone)
-    named = [flight for flight in flights if track.identities & flight.uas_ids]
-    if named:
-        return min(
-            (_registered_match(track, flight) for flight in named),
-            key=lambda match: len(match.deviations),
-        )
-    if not track.identities:
-        echo = next((drone for drone in own if _is_echo(track, drone)), None)
-        if echo is not None:
-            return Match("own", echo.name, ("telemetry_agrees",), (), ECHO_PROBABILITY)
-    evidence = "identity_not_registered" if track.identities else "no_identity"
-    operator = public_operator(track.operator_id)
-    if operator and any(operator == public_operator(flight.operator_id) for flight in flights):
-        shown = ("operator_registered", evidence)
-        # No subject: the operator's id is shown and kept with the track, by the rules for it.
-        return Match("operator", None, shown, (), UNSURE_PROBABILITY)
-    return Match("unknown", None, (evidence,))
+    """What one track is held to be, as of its last message."""
+    return Register(own, flights).match(track)
 
 
 def public_operator(operator_id: str | None) -> str:

@@ -20,6 +20,7 @@ UNKNOWN_SIGMA_M = 15.0
 """For a message that states no accuracy: half of class 9's 30 m."""
 UNKNOWN_SPEED_SIGMA_MPS = 3.0
 PLOT_SPEED_SIGMA_MPS = 2.0
+_MEASURED = slice(1, 7)
 
 
 class Reading(NamedTuple):
@@ -40,21 +41,35 @@ class Reading(NamedTuple):
     vertical_accuracy_m: float
 
 
-def of_locations(found: batch.Locations) -> list[Reading]:
-    """One reading per location message; its position may be unknown (NaN)."""
+def of_locations(found: batch.Locations) -> tuple[list[Reading], FloatArray]:
+    """One reading per location message; its position may be unknown (NaN).
+
+    With them (6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2.
+    """
     course = np.radians(found.direction_deg)
     east_mps, north_mps = found.speed_mps * np.sin(course), found.speed_mps * np.cos(course)
     moving = np.isfinite(east_mps)
     place_m = _sigma(found.horizontal_accuracy_m, UNKNOWN_SIGMA_M)
     speed_mps = _sigma(found.speed_accuracy_mps, UNKNOWN_SPEED_SIGMA_MPS)
+    measured = np.stack(
+        [
+            *(found.lat_deg, found.lon_deg),
+            *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
+            *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
+        ]
+    )
     columns = (
-        *(found.second_of_hour_s, found.lat_deg, found.lon_deg),
-        *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
-        *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
+        found.second_of_hour_s,
+        *measured,
         *(found.status, found.alt_ellipsoid_m, found.alt_pressure_m, found.height_m),
         *(found.height_reference, found.vertical_accuracy_m),
     )
-    return list(map(Reading, *(column.tolist() for column in columns)))
+    return list(map(Reading, *(column.tolist() for column in columns))), measured
+
+
+def measured_of(readings: Sequence[Reading]) -> FloatArray:
+    """(6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2."""
+    return np.array([reading[_MEASURED] for reading in readings]).T.reshape(6, -1)
 
 
 def _sigma(bound_95: FloatArray, unknown: float) -> FloatArray:

@@ -58,7 +58,7 @@ def store_health(
             session.add(row)
         row.kind, row.state = health.kind, health.state(now, silent_after_s)
         row.heard_at, row.alive_at = health.heard_at, health.alive_at
-        row.problem = health.problem[:200] if row.state == "failing" else ""
+        row.problem = (health.problem if row.state == "failing" else health.remark)[:200]
         row.last_problem, row.failed_at = health.problem[:MAX_PROBLEM], health.failed_at
         row.received, row.dropped, row.updated_at = health.received, health.dropped, now
         row.lost, row.refused = health.counts.lost, health.counts.refused

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from droneteam.detection import rid
 from droneteam.errors import InputError
 
+MAX_RECEIVERS = 500
+"""Names come over a network: made-up ones must not fill the memory."""
 RAYLEIGH_95 = 2.4477
 """Radius that holds 95 % of a circular normal, in sigma."""
 
@@ -161,8 +163,7 @@ class Track:
         return frozenset(name for name in (self.uas_id, self.registration) if name)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """How strong one location message was, and where it claimed to be sent from."""
 
     receiver: str

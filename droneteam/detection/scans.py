@@ -23,6 +23,8 @@ from droneteam.geo import MEAN_RADIUS_M, great_circle_distance_m
 SCAN_S = 0.5
 ECHO_M = 60.0
 """An anonymous track this near an identified one (and their sigmas) is its echo."""
+QUIET_S = 15.0
+"""A sensor that has given no scan for this long no longer says that anything is there."""
 _DEGREE_M = math.radians(1.0) * MEAN_RADIUS_M
 
 
@@ -61,21 +63,23 @@ class Scans:
             return
         self._waiting.setdefault(plot.sensor, []).append(plot)
 
-    def run(self, now: datetime) -> None:
-        """Look at every scan that is complete: its first plot is older than SCAN_S."""
+    def run(self, now: datetime) -> bool:
+        """Whether scans were complete and were looked at: their first plot is older than SCAN_S."""
+        done = False
         while True:
             ready = [
                 (min(plot.at for plot in plots), sensor) for sensor, plots in self._waiting.items()
             ]
             first_at, sensor = min(ready, default=(now, ""))
             if not sensor or (now - first_at).total_seconds() < SCAN_S:
-                return
+                return done
             plots = self._waiting.pop(sensor)
             limit = first_at + timedelta(seconds=SCAN_S)
             later = [plot for plot in plots if plot.at >= limit]
             if later:
                 self._waiting[sensor] = later
             self._scan([plot for plot in plots if plot.at < limit])
+            done = True
 
     def _scan(self, plots: Sequence[Plot]) -> None:
         at = max(plot.at for plot in plots)
@@ -97,8 +101,8 @@ class Scans:
             seen.last_at, seen.n_fixes = at, seen.n_fixes + 1
             seen.sensors[plots[0].sensor] = None
 
-    def tracks(self, identified: Sequence[Track]) -> list[Track]:
-        """The confirmed tracks that are nobody's echo."""
+    def tracks(self, identified: Sequence[Track], now: datetime) -> list[Track]:
+        """The confirmed tracks that are nobody's echo and were seen within QUIET_S."""
         found = self._tracker.estimates()
         alive = set(found.id.tolist())
         self._seen = {
@@ -110,7 +114,7 @@ class Scans:
         columns = zip(found.id.tolist(), found.state.T, found.covariance.T, strict=True)
         for number, state, covariance in columns:
             seen = self._seen.get(number)
-            if seen is None:
+            if seen is None or (now - seen.last_at).total_seconds() > QUIET_S:
                 continue
             track = self._track(seen, state.tolist(), tuple(covariance.tolist()))
             if any(_echoes(track, other) for other in identified):

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
-from droneteam.detection.alert import AlertChange
-from droneteam.detection.match import Match
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
-from droneteam.detection.records import Received, Track
-from droneteam.detection.watch import Moment
 from droneteam.errors import NotFound
 
 VIEWERS = ("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
@@ -99,115 +94,6 @@ def close_previous_watch(session: Session, now: datetime) -> int:
         row.cleared_at = row.updated_at = now
         row.facts = {**row.facts, "cleared_by": "restart of the watch"}
     return len(rows)
-
-
-def store_moment(
-    session: Session,
-    moment: Moment,
-    receptions: Iterable[tuple[Received, int | None]],
-) -> None:
-    """Keep what one moment gave: tracks, ends, alerts, and the payloads since the last one."""
-    heard = list(receptions)
-    named = {track_id for _, track_id in heard if track_id is not None}
-    ids = named | {track.id for track, _ in moment.changed} | moment.conforming.keys()
-    rows = {row.id: row for row in session.scalars(select(TrackRow).where(TrackRow.id.in_(ids)))}
-    moved = [track for track, match in moment.changed if _store_track(session, rows, track, match)]
-    ended = [track.id for track in moment.ended] + list(moment.merged)
-    if ended:
-        session.execute(update(TrackRow).where(TrackRow.id.in_(ended)).values(ended=True))
-    # Points and messages refer to tracks: those must be there first.
-    session.flush()
-    _store_points(session, moved)
-    _store_messages(session, [(one, id_ if id_ in rows else None) for one, id_ in heard])
-    tracks = {track.id: track for track, _ in moment.tracks}
-    for track_id, conforming in moment.conforming.items():
-        if track_id in rows:
-            rows[track_id].conformance = conforming.state
-    for change in moment.changes:
-        _store_change(session, change, tracks.get(change.alert.condition.track_id or 0))
-    session.flush()
-
-
-def _store_points(session: Session, moved: Sequence[Track]) -> None:
-    if moved:
-        points = [
-            {"track_id": t.id, "at": t.last_at, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg}
-            for t in moved
-        ]
-        session.execute(insert(Sighting), points)
-
-
-def _store_messages(session: Session, heard: Sequence[tuple[Received, int | None]]) -> None:
-    """In one statement: an object for each would take longer than all that led to it."""
-    if heard:
-        messages = [
-            {
-                "at": received.at,
-                "receiver": received.receiver,
-                "transport": received.transport,
-                "transmitter": received.transmitter,
-                "rssi_dbm": received.rssi_dbm,
-                "payload_hex": received.payload.hex(),
-                "track_id": track_id,
-            }
-            for received, track_id in heard
-        ]
-        session.execute(insert(RidMessage), messages)
-
-
-def _store_track(session: Session, rows: dict[int, TrackRow], track: Track, match: Match) -> bool:
-    """Whether the track has moved since it was stored last."""
-    row = rows.get(track.id)
-    if row is None:
-        row = rows[track.id] = TrackRow(id=track.id, started_at=track.started_at)
-        session.add(row)
-    moved = row.last_at != track.last_at
-    for name in (
-        *("uas_id", "registration", "operator_id", "lat_deg", "lon_deg", "speed_mps"),
-        *("course_deg", "sigma_m", "alt_ellipsoid_m", "alt_pressure_m", "height_m"),
-        *("operator_lat_deg", "operator_lon_deg", "last_at"),
-    ):
-        setattr(row, name, getattr(track, name))
-    row.transmitters, row.receivers = list(track.transmitters), list(track.receivers)
-    row.status, row.height_reference = int(track.status), int(track.height_reference)
-    row.flags, row.ended = sorted(track.flags), False
-    row.match_kind, row.match_subject = match.kind, match.subject
-    row.match_evidence = [*match.evidence, *match.deviations]
-    return moved
-
-
-def _store_change(session: Session, change: AlertChange, track: Track | None) -> None:
-    condition = change.alert.condition
-    if change.change == "raised":
-        session.add(
-            AlertRow(
-                kind=condition.kind,
-                key=condition.key,
-                track_id=condition.track_id,
-                uas_id=None if track is None else track.uas_id,
-                lat_deg=None if track is None else track.lat_deg,
-                lon_deg=None if track is None else track.lon_deg,
-                evidence=list(condition.evidence),
-                facts={"since": change.alert.since.isoformat(), **dict(condition.facts)},
-                raised_at=change.at,
-                updated_at=change.at,
-            )
-        )
-        return
-    query = select(AlertRow).where(
-        AlertRow.kind == condition.kind,
-        AlertRow.key == condition.key,
-        AlertRow.cleared_at.is_(None),
-    )
-    for row in session.scalars(query):
-        row.updated_at = change.at
-        if change.change == "cleared":
-            row.cleared_at = change.at
-            row.facts = {**row.facts, **dict(condition.facts)}
-        else:
-            row.evidence = list(condition.evidence)
-            row.facts = {**row.facts, **dict(condition.facts)}
-            row.uas_id = row.uas_id if track is None else track.uas_id
 
 
 def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:

@@ -30,8 +30,11 @@ REPEATED_AFTER_S = 30.0
 KEPT_SIGNALS = 64
 KEPT_KEYS = 256
 MAX_SERIALS = 32
+MAX_TWINS = 8
+"""Tracks that may be told apart from one: a radio that is everywhere must not fill the sky."""
 _SMOOTHING = 0.05
-Key = tuple[float, float, float]
+NEAR_DEG = 0.0009
+"""Two positions that differ by less in both are within SAME_PLACE_M, wherever they are."""
 _DEGREE_M = math.radians(1.0) * MEAN_RADIUS_M
 
 
@@ -48,7 +51,8 @@ class Receiver:
     def learn(self, delay_s: float) -> None:
         """One message with a sane clock took this long."""
         self.n_timed += 1
-        self.delay_s += max(_SMOOTHING, 1.0 / self.n_timed) * (delay_s - self.delay_s)
+        share = _SMOOTHING if self.n_timed * _SMOOTHING > 1.0 else 1.0 / self.n_timed
+        self.delay_s += share * (delay_s - self.delay_s)
 
 
 @dataclass(slots=True)
@@ -72,10 +76,12 @@ class Station:
     counter: int | None = None
     told: bool = False
     """Whether its track knows all that it has said."""
+    alone_at: int = -1
+    """When (Tracker's count of joins) it was alone with its track and its identity."""
 
     def learn(self, message: rid.Message) -> None:
         """Keep what a message says of the aircraft."""
-        self.told = False
+        self.told, self.alone_at = False, -1
         match message:
             case rid.BasicId(id_type=rid.IdType.REGISTRATION, uas_id=name) if name:
                 self.registration = name
@@ -148,10 +154,12 @@ class Entry:
     n_jumps: int = 0
     n_repeats: int = 0
     n_counter_backsteps: int = 0
-    seen: dict[Key, float] = field(default_factory=dict)
-    signals: deque[tuple[str, int, Reading]] = field(
+    seen: dict[int, float] = field(default_factory=dict)
+    """By the hash of a copy's key: ten thousand tracks remember millions of them."""
+    signals: deque[tuple[str, int, float, float]] = field(
         default_factory=lambda: deque(maxlen=KEPT_SIGNALS)
     )
+    """Signal's fields: plain tuples cost the garbage collector nothing."""
     view: Track | None = None
 
     def is_copy(self, reading: Reading, received_s: float) -> bool:
@@ -161,16 +169,24 @@ class Entry:
         """
         if reading.second_of_hour_s != reading.second_of_hour_s:
             return False
-        key = reading[:3]
-        first_s = self.seen.get(key)
-        if first_s is None:
-            self.seen[key] = received_s
-            if len(self.seen) > KEPT_KEYS:
-                del self.seen[next(iter(self.seen))]
+        seen = self.seen
+        before = len(seen)
+        first_s = seen.setdefault(hash(reading[:3]), received_s)
+        if len(seen) > before:
+            if before >= KEPT_KEYS:
+                del seen[next(iter(seen))]
             return False
         if received_s - first_s > REPEATED_AFTER_S:
             self.n_repeats += 1
         return True
+
+    def near(self, reading: Reading) -> bool:
+        """Whether it is so near the last position that no time is too short to get there."""
+        last = self.last
+        return (
+            -NEAR_DEG < reading.lat_deg - last.lat_deg < NEAR_DEG
+            and -NEAR_DEG < reading.lon_deg - last.lon_deg < NEAR_DEG
+        )
 
     def reaches(self, at_s: float, reading: Reading) -> bool:
         """Whether an aircraft could get from here to there in the time between."""

@@ -9,8 +9,7 @@ with its operator in a control room.  Every cue names its evidence in numbers.
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from droneteam.detection.records import Track, Transmissions
@@ -127,9 +126,11 @@ def _constant_signal(sent: Transmissions, sites: Mapping[str, Site]) -> Cue | No
     for name, heard in by_receiver.items():
         if len(heard) < MIN_SIGNALS:
             continue
+        spread_db = _spread_db([dbm for dbm, _, _ in heard])
+        if spread_db >= CONSTANT_DB:
+            continue
         path_m = great_circle_distance_m(*heard[0][1:], *heard[-1][1:])
-        spread_db = statistics.pstdev(dbm for dbm, _, _ in heard)
-        if path_m < MIN_PATH_M or spread_db >= CONSTANT_DB:
+        if path_m < MIN_PATH_M:
             continue
         if name in sites and _expected_db(sites[name], heard) < MIN_RATIO_DB:
             continue
@@ -138,6 +139,12 @@ def _constant_signal(sent: Transmissions, sites: Mapping[str, Site]) -> Cue | No
             f"{name} heard {len(heard)} messages within {spread_db:.1f} dB over {path_m:.0f} m",
         )
     return None
+
+
+def _spread_db(dbm: Sequence[int]) -> float:
+    """The standard deviation; of whole numbers, so the sums are exact."""
+    n = len(dbm)
+    return math.sqrt(n * sum(one * one for one in dbm) - sum(dbm) ** 2) / n
 
 
 def _expected_db(site: Site, heard: list[tuple[int, float, float]]) -> float:

@@ -27,9 +27,10 @@ from droneteam.detection import batch, motion, readings, rid
 from droneteam.detection.bank import Bank, Fixes
 from droneteam.detection.motion import MotionModel
 from droneteam.detection.readings import Reading
-from droneteam.detection.records import Plot, Received, Signal, Track, Transmissions
+from droneteam.detection.records import MAX_RECEIVERS, Plot, Received, Signal, Track, Transmissions
 from droneteam.detection.stations import (
     MAX_SPEED_MPS,
+    MAX_TWINS,
     SPLIT_AFTER,
     Entry,
     Receiver,
@@ -48,30 +49,38 @@ __all__ = ["ENDED_AFTER_S", "MAX_SPEED_MPS", "NO_TRACK", "REFUSED", "Received", 
 
 
 class _Pending:
-    """Readings that were given to tracks and wait for the bank."""
+    """Measurements that were given to tracks and wait for the bank.
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.at_s: list[float] = []
-        self.readings: list[Reading] = []
+    measured : (6, n) of `readings.of_locations`, of which each waiting one has a column.
+    """
 
-    def add(self, entry: Entry, at_s: float, reading: Reading) -> None:
-        self.entries.append(entry)
-        self.at_s.append(at_s)
-        self.readings.append(reading)
+    def __init__(self, measured: motion.FloatArray) -> None:
+        self._measured = measured
+        self._entries: list[Entry] = []
+        self._at_s: list[float] = []
+        self._columns: list[int] = []
 
-    def fixes(self) -> Fixes:
-        r = self.readings
-        place = [one.variance_m2 for one in r]
-        speed = [one.variance_m2_s2 for one in r]
-        return Fixes(
-            row=np.array([entry.row for entry in self.entries], dtype=np.intp),
-            t_s=np.array(self.at_s),
-            lat_deg=np.array([one.lat_deg for one in r]),
-            lon_deg=np.array([one.lon_deg for one in r]),
-            velocity_mps=np.array([[one.east_mps for one in r], [one.north_mps for one in r]]),
-            variance=np.array([place, place, speed, speed]),
+    def add(self, entry: Entry, at_s: float, column: int) -> None:
+        """Another one."""
+        self._entries.append(entry)
+        self._at_s.append(at_s)
+        self._columns.append(column)
+
+    def taken(self) -> Fixes | None:
+        """What waits; nothing does then."""
+        if not self._entries:
+            return None
+        lat_deg, lon_deg, *velocity, place, speed = self._measured[:, self._columns]
+        fixes = Fixes(
+            row=np.array([entry.row for entry in self._entries], dtype=np.intp),
+            t_s=np.array(self._at_s),
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            velocity_mps=np.stack(velocity),
+            variance=np.stack([place, place, speed, speed]),
         )
+        self._entries, self._at_s, self._columns = [], [], []
+        return fixes
 
 
 class Tracker:
@@ -85,7 +94,11 @@ class Tracker:
         self._entries: dict[int, Entry] = {}
         self._named: dict[str, dict[int, Entry]] = {}
         self._epoch: datetime | None = None
-        self._pending = _Pending()
+        self._joined = 0
+        """Counts the changes of who feeds and who is named; see Station.alone_at."""
+        self._pending = _Pending(np.empty((6, 0)))
+        self._touched: dict[int, Entry] = {}
+        self._gone: set[int] = set()
         self.now: datetime | None = None
         """The newest time that any message carried."""
 
@@ -102,6 +115,13 @@ class Tracker:
             self._view([entry])
         return None if entry is None else entry.view
 
+    def changes(self) -> tuple[list[Track], set[int]]:
+        """The tracks that are other than when this was asked last, and the ids that are gone."""
+        touched, gone = list(self._touched.values()), self._gone
+        self._touched, self._gone = {}, set()
+        self._view([entry for entry in touched if entry.view is None])
+        return [entry.view for entry in touched if entry.view is not None], gone
+
     def new_id(self) -> int:
         """An id that no other track gets."""
         self._next_id += 1
@@ -111,9 +131,8 @@ class Tracker:
         """How a living track's radios behaved."""
         entry = self._entries[track_id]
         serials = frozenset(name for station in entry.stations for name in station.serials)
-        signals = (Signal(name, dbm, r.lat_deg, r.lon_deg) for name, dbm, r in entry.signals)
         return Transmissions(
-            tuple(signals),
+            tuple(map(Signal._make, entry.signals)),
             entry.n_jumps,
             entry.n_repeats,
             entry.n_counter_backsteps,
@@ -144,12 +163,13 @@ class Tracker:
         messages = batch.split([received.payload for received in receptions])
         received_s = self._seconds([received.at for received in receptions])
         located = messages.of(rid.MessageType.LOCATION)
-        found = readings.of_locations(batch.locations(messages.data[located]))
+        found, measured = readings.of_locations(batch.locations(messages.data[located]))
+        self._pending = _Pending(measured)
         made_s = self._made(found, received_s[messages.payload[located]])
         stations = self._stations_of(receptions, received_s.tolist(), messages.salvaged.tolist())
         times = received_s.tolist()
         raw = messages.data.tobytes()
-        located_next = iter(zip(found, made_s, strict=True))
+        located_next = iter(zip(range(len(found)), found, made_s, strict=True))
         good = np.flatnonzero(messages.problem == batch.Problem.NONE).tolist()
         owners, kinds = messages.payload.tolist(), messages.kind.tolist()
         for index in good:
@@ -157,10 +177,11 @@ class Tracker:
             station = stations[owner]
             assert station is not None
             if kind == rid.MessageType.LOCATION:
-                reading, at_s = next(located_next)
-                self._locate(station, reading, at_s, receptions[owner], times[owner])
-            else:
-                _hear(station, kind, raw[index * 25 : index * 25 + 25])
+                column, reading, at_s = next(located_next)
+                self._locate(station, reading, column, at_s, receptions[owner], times[owner])
+            elif station.raw.get(kind) != (message := raw[index * 25 : index * 25 + 25]):
+                station.raw[kind] = message
+                station.learn(rid.decode_message(message))
         ids = [
             REFUSED if station is None else self._described(station, received)
             for station, received in zip(stations, receptions, strict=True)
@@ -177,12 +198,21 @@ class Tracker:
         if not plots:
             return []
         received_s = self._seconds([plot.at for plot in plots]).tolist()
+        found = [readings.of_plot(plot) for plot in plots]
+        self._pending = _Pending(readings.measured_of(found))
         ids = []
-        for plot, at_s in zip(plots, received_s, strict=True):
+        for column, (plot, at_s) in enumerate(zip(plots, received_s, strict=True)):
             assert plot.identity is not None
             station = self._station(plot.identity, at_s)
             station.uas_id = plot.identity
-            entry = self._locate_at(station, readings.of_plot(plot), at_s, manned=plot.manned)
+            reading = found[column]
+            entry = self._entry_for(station, reading, at_s, plot.manned)
+            if entry is None:
+                ids.append(NO_TRACK)
+                continue
+            if entry is not station.entry:
+                self._move(station, entry)
+            self._feed(station, entry, reading, column, at_s)
             entry.registration = plot.callsign or entry.registration
             entry.receivers[plot.sensor] = None
             entry.transmitters[plot.transport] = None
@@ -236,7 +266,8 @@ class Tracker:
         station = self._stations.get(address)
         if station is None:
             station = self._stations[address] = Station(address, at_s, at_s)
-        station.heard_s = max(station.heard_s, at_s)
+        if at_s > station.heard_s:
+            station.heard_s = at_s
         if received is not None and received.counter is not None:
             # A copy repeats the counter; only a step back of several is a sign.
             before, station.counter = station.counter, received.counter
@@ -249,50 +280,75 @@ class Tracker:
         self,
         station: Station,
         reading: Reading,
+        column: int,
         made_s: float,
         received: Received,
         received_s: float,
     ) -> None:
+        """Give a position to the track that it belongs to; `_absorb` filters it."""
         if reading.lat_deg != reading.lat_deg:
             return
-        receiver = self._receivers.get(received.receiver)
-        if receiver is None:
-            receiver = self._receivers[received.receiver] = Receiver()
-        before = station.entry
-        if before is not None and before.is_copy(reading, received_s):
+        receiver = self._receivers.get(received.receiver) or self._new_receiver(received.receiver)
+        before = entry = station.entry
+        if entry is not None and entry.is_copy(reading, received_s):
             return
         at_s, clock_off = station.date(received_s, made_s, receiver)
-        entry = self._locate_at(station, reading, at_s, key_s=received_s)
+        if (
+            entry is None
+            or not (station.alone_at == self._joined or self._alone(station, entry))
+            or not entry.near(reading)
+        ):
+            entry = self._entry_for(station, reading, at_s, manned=False)
+            if entry is None:
+                return
+            if entry is not before:
+                self._move(station, entry)
+                if entry.is_copy(reading, received_s):
+                    return
         if entry is before and received.rssi_dbm is not None:
-            entry.signals.append((received.receiver, received.rssi_dbm, reading))
+            entry.signals.append(
+                (received.receiver, received.rssi_dbm, reading.lat_deg, reading.lon_deg)
+            )
+        self._feed(station, entry, reading, column, at_s)
         if clock_off:
             entry.flags.add("clock_off")
 
-    def _locate_at(
-        self,
-        station: Station,
-        reading: Reading,
-        at_s: float,
-        *,
-        manned: bool = False,
-        key_s: float | None = None,
-    ) -> Entry:
-        """The track that a position belongs to; it is absorbed with the batch's end."""
-        entry = self._entry_for(station, reading, at_s, manned)
-        if entry is not station.entry:
-            self._move(station, entry)
-            if key_s is not None and entry.is_copy(reading, key_s):
-                return entry
+    def _new_receiver(self, name: str) -> Receiver:
+        """A receiver's delays; not remembered of names beyond any real installation's number."""
+        found = Receiver()
+        if len(self._receivers) < MAX_RECEIVERS:
+            self._receivers[name] = found
+        return found
+
+    def _alone(self, station: Station, entry: Entry) -> bool:
+        """Whether the track has no other radio, and its identity no other track."""
+        if len(entry.stations) > 1:
+            return False
+        named = self._named.get(station.uas_id or "")
+        if named and (len(named) > 1 or entry.id not in named):
+            return False
+        station.alone_at = self._joined
+        return True
+
+    def _feed(
+        self, station: Station, entry: Entry, reading: Reading, column: int, at_s: float
+    ) -> None:
+        """Let a position wait for the filter."""
         station.last_s, station.last = at_s, reading
-        self._pending.add(entry, at_s, reading)
+        self._pending.add(entry, at_s, column)
         entry.view = None
+        self._touched[entry.id] = entry
         entry.n_fixes += 1
         if at_s >= entry.last_s:
             entry.last_s, entry.last = at_s, reading
-        return entry
 
-    def _entry_for(self, station: Station, reading: Reading, at_s: float, manned: bool) -> Entry:
-        """The station's track; one of the same identity; or a new one."""
+    def _entry_for(
+        self, station: Station, reading: Reading, at_s: float, manned: bool
+    ) -> Entry | None:
+        """The station's track; one of the same identity; or a new one.
+
+        None for a position of a radio that is in more than MAX_TWINS places.
+        """
         current = station.entry
         if current is not None and not current.reaches(at_s, reading):
             return self._after_jump(station, current, reading, at_s)
@@ -307,10 +363,12 @@ class Tracker:
         if known.reaches(at_s, reading) and agree:
             return known
         found = current or self._start(reading, at_s, manned)
-        _set_apart(known, found)
+        self._set_apart(known, found)
         return found
 
-    def _after_jump(self, station: Station, current: Entry, reading: Reading, at_s: float) -> Entry:
+    def _after_jump(
+        self, station: Station, current: Entry, reading: Reading, at_s: float
+    ) -> Entry | None:
         """No aircraft flies this: the address speaks for two, each keeps its track."""
         current.n_jumps += 1
         current.flags.add("impossible_jump")
@@ -318,8 +376,11 @@ class Tracker:
         near = nearest((e for e in others if e.reaches(at_s, reading)), reading)
         if near is not None:
             near.n_jumps += 1
-            near.view = None
+            self._touch(near)
             return near
+        if len(current.distinct) >= MAX_TWINS:
+            self._touch(current)
+            return None
         found = self._twin(current, station, reading, at_s)
         found.flags.add("impossible_jump")
         found.n_jumps += 1
@@ -327,7 +388,7 @@ class Tracker:
 
     def _twin(self, current: Entry, station: Station, reading: Reading, at_s: float) -> Entry:
         found = self._start(reading, at_s, current.manned)
-        _set_apart(current, found)
+        self._set_apart(current, found)
         if station.uas_id is None:
             for entry in (current, found):
                 entry.flags.discard("duplicate_identity")
@@ -366,6 +427,7 @@ class Tracker:
 
     def _move(self, station: Station, entry: Entry) -> None:
         """Let the station feed another track; one that nobody feeds any more ends there."""
+        self._joined += 1
         before, station.entry, station.told = station.entry, entry, False
         station.n_odd = 0
         if station not in entry.stations:
@@ -383,10 +445,11 @@ class Tracker:
             return NO_TRACK
         if received.receiver not in entry.receivers:
             entry.receivers[received.receiver] = None
-            entry.view = None
+            self._touch(entry)
         if station.told:
             return entry.id
-        station.told, entry.view = True, None
+        station.told = True
+        self._touch(entry)
         entry.transmitters[received.transmitter] = None
         entry.registration = station.registration or entry.registration
         entry.operator_id = station.operator_id or entry.operator_id
@@ -398,8 +461,10 @@ class Tracker:
     def _name(self, entry: Entry, uas_id: str) -> None:
         if entry.uas_id == uas_id:
             return
+        self._joined += 1
         self._unname(entry)
-        entry.uas_id, entry.view = uas_id, None
+        entry.uas_id = uas_id
+        self._touch(entry)
         self._named.setdefault(uas_id, {})[entry.id] = entry
 
     def _unname(self, entry: Entry) -> None:
@@ -412,6 +477,8 @@ class Tracker:
         # A row is free only once what waits for it is absorbed.
         self._absorb()
         del self._entries[entry.id]
+        self._touched.pop(entry.id, None)
+        self._gone.add(entry.id)
         self._bank.free(entry.row)
         self._unname(entry)
         for station in entry.stations:
@@ -421,10 +488,21 @@ class Tracker:
             if other in self._entries:
                 self._entries[other].distinct.discard(entry.id)
 
+    def _touch(self, entry: Entry) -> None:
+        entry.view = None
+        self._touched[entry.id] = entry
+
+    def _set_apart(self, one: Entry, other: Entry) -> None:
+        """The same identity in two places: two tracks, flagged, never to be joined."""
+        for entry, twin in ((one, other), (other, one)):
+            entry.distinct.add(twin.id)
+            entry.flags.add("duplicate_identity")
+            self._touch(entry)
+
     def _absorb(self) -> None:
-        pending, self._pending = self._pending, _Pending()
-        if pending.entries:
-            self._bank.absorb(pending.fixes())
+        fixes = self._pending.taken()
+        if fixes is not None:
+            self._bank.absorb(fixes)
 
     def _view(self, entries: Sequence[Entry]) -> None:
         """Make the tracks' views anew."""
@@ -468,18 +546,3 @@ class Tracker:
             vertical_accuracy_m=readings.none(last.vertical_accuracy_m),
             manned=entry.manned,
         )
-
-
-def _hear(station: Station, kind: int, raw: bytes) -> None:
-    """Learn from a message, unless it is the one that was heard last."""
-    if station.raw.get(kind) != raw:
-        station.raw[kind] = raw
-        station.learn(rid.decode_message(raw))
-
-
-def _set_apart(one: Entry, other: Entry) -> None:
-    """The same identity in two places: two tracks, flagged, never to be joined."""
-    for entry, twin in ((one, other), (other, one)):
-        entry.distinct.add(twin.id)
-        entry.flags.add("duplicate_identity")
-        entry.view = None

@@ -1,8 +1,10 @@
 """The live feed: read the state once, send what changed to any number of listeners.
 
-One thread reads while somebody listens.  Every change gets a number and is kept for a while,
-so that a browser that lost its connection gets exactly what it missed (Last-Event-ID) and
-otherwise a whole snapshot.  The bytes of an event are made once, not once per listener.
+While somebody listens, each part of the state is read by a thread of its own, when the database
+has changed and at the part's own pace: what is small and urgent does not wait for what is large.
+Every change gets a number and is kept for a while, so that a browser that lost its connection gets
+exactly what it missed (Last-Event-ID) and otherwise a whole snapshot.  The bytes of an event are
+made once, not once per listener.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
 State = Mapping[str, Mapping[str, Any]]
 """What there is, by key such as "drone:3"; values are ready for JSON."""
 
-PERIOD_S = 0.1
-"""An alert waits half of this on average."""
+PERIOD_S = 0.01
+"""Shortest rest between two readings of one part."""
 REST = 4.0
 """Rests so many times longer than the last reading took: a large state takes a fifth of a core."""
+UNTOLD_S = 0.5
+"""How often a part is read although nothing was told: some of it changes with time alone."""
 KEPT_EVENTS = 600
 KEEP_ALIVE_S = 15.0
 """Shorter than the 30 to 60 s after which proxies drop a silent connection."""
@@ -41,23 +45,49 @@ class Event:
     data: bytes
 
 
+class Bell(Protocol):
+    """Rings when there may be something new to read."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has rung since the last time, waiting for it so long."""
+
+    def close(self) -> None:
+        """It is not waited for any more."""
+
+
+class _Part:
+    """A part of the state with its own reader; no two parts share a key."""
+
+    def __init__(self, read: Callable[[], State], period_s: float) -> None:
+        self.read = read
+        self.period_s = period_s
+        self.reading = threading.Lock()
+        self.read_at_s = -period_s
+        self.rest_s = period_s
+        self.state: State = {}
+        self.thread: threading.Thread | None = None
+
+
 class Feed:
-    """Reads the state while there are listeners and hands out what changed."""
+    """Reads the state while there are listeners and hands out what changed.
+
+    reads : one for each part of the state; new_bell : makes what each part's reader waits for,
+    without it every part is read as often as its pace allows.
+    """
 
     def __init__(
-        self, read: Callable[[], State], *, period_s: float = PERIOD_S, kept: int = KEPT_EVENTS
+        self,
+        *reads: Callable[[], State],
+        period_s: float = PERIOD_S,
+        kept: int = KEPT_EVENTS,
+        new_bell: Callable[[], Bell] | None = None,
     ) -> None:
-        self._read = read
-        self._period_s = period_s
+        self._parts = [_Part(read, period_s) for read in reads]
+        self._new_bell = new_bell
         self._changed = threading.Condition()
-        self._reading = threading.Lock()
-        self._read_at_s = -period_s
-        self._rest_s = period_s
         self._events: deque[Event] = deque(maxlen=kept)
-        self._state: dict[str, Mapping[str, Any]] = {}
         self._number = 0
         self._listeners = 0
-        self._thread: threading.Thread | None = None
         # Numbers begin again when the server does; the epoch tells old ones from new ones.
         self._epoch = f"{time.time_ns() // 1_000_000:x}"
 
@@ -70,7 +100,7 @@ class Feed:
         """The number of the last change, and everything there is; for polling."""
         self._refresh()
         with self._changed:
-            return self._id(self._number), list(self._state.values())
+            return self._id(self._number), self._everything()
 
     def stream(
         self, last_event_id: str = "", *, lifetime_s: float = STREAM_LIFETIME_S
@@ -106,56 +136,74 @@ class Feed:
                 if oldest - 1 <= seen <= self._number:
                     missed = [event.data for event in self._events if event.number > seen]
                     return self._number, b"".join(missed) or b": nothing missed\n\n"
-            return self._number, self._encode("snapshot", {"set": list(self._state.values())})
+            return self._number, self._encode("snapshot", {"set": self._everything()})
 
     def _wait(self, seen: int, timeout_s: float) -> list[Event]:
         with self._changed:
             self._changed.wait_for(lambda: self._number > seen, timeout=timeout_s)
             return [event for event in self._events if event.number > seen]
 
+    def _everything(self) -> list[Mapping[str, Any]]:
+        return [row for part in self._parts for row in part.state.values()]
+
     def _enter(self) -> None:
         self._refresh()
         with self._changed:
             self._listeners += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="live-feed", daemon=True)
-                self._thread.start()
+            for part in self._parts:
+                if part.thread is None:
+                    part.thread = threading.Thread(
+                        target=self._run, args=(part,), name="live-feed", daemon=True
+                    )
+                    part.thread.start()
 
     def _leave(self) -> None:
         with self._changed:
             self._listeners -= 1
 
-    def _run(self) -> None:
-        """Reads until nobody listens any more."""
-        while True:
-            time.sleep(self._rest_s)
-            with self._changed:
-                if self._listeners <= 0:
-                    self._thread = None
-                    return
-            self._refresh()
+    def _run(self, part: _Part) -> None:
+        """Reads a part until nobody listens any more."""
+        bell = None if self._new_bell is None else self._new_bell()
+        try:
+            while True:
+                time.sleep(part.rest_s)
+                if bell is not None:
+                    bell.wait(UNTOLD_S)
+                with self._changed:
+                    if self._listeners <= 0:
+                        part.thread = None
+                        return
+                self._refresh_part(part)
+        finally:
+            if bell is not None:
+                bell.close()
 
     def _refresh(self) -> None:
-        """Reads the state, unless another thread has done so within the period."""
-        with self._reading:
-            began_s = time.monotonic()
-            if began_s - self._read_at_s >= self._rest_s:
-                self._take()
-                self._read_at_s = time.monotonic()
-                self._rest_s = max(self._period_s, REST * (self._read_at_s - began_s))
+        for part in self._parts:
+            self._refresh_part(part)
 
-    def _take(self) -> None:
+    def _refresh_part(self, part: _Part) -> None:
+        """Reads a part, unless another thread has done so within its rest."""
+        with part.reading:
+            began_s = time.monotonic()
+            if began_s - part.read_at_s >= part.rest_s:
+                self._take(part)
+                part.read_at_s = time.monotonic()
+                part.rest_s = max(part.period_s, REST * (part.read_at_s - began_s))
+
+    def _take(self, part: _Part) -> None:
         try:
-            state = dict(self._read())
+            state = dict(part.read())
         except Exception:  # a thread's edge: the database may be away for a moment
             log.exception("the live state could not be read; trying again")
             return
         with self._changed:
-            changed = [row for key, row in state.items() if self._state.get(key) != row]
-            gone = [key for key in self._state if key not in state]
+            before = part.state
+            changed = [row for key, row in state.items() if before.get(key) != row]
+            gone = [key for key in before if key not in state]
             if not changed and not gone:
                 return
-            self._state = state
+            part.state = state
             self._number += 1
             data = self._encode("change", {"set": changed, "gone": gone})
             self._events.append(Event(self._number, data))

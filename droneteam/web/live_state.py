@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from droneteam.accounts import SYSTEM, Actor
-from droneteam.db import read_scope
+from droneteam.db import Changes, read_scope
 from droneteam.detection import reception
 from droneteam.detection import service as detection
 from droneteam.detection.reception import ReceiverView
@@ -34,7 +34,11 @@ class LiveFeeds:
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         def feed_of(viewer: Actor) -> Feed:
-            return Feed(lambda: read_state(engine, viewer, clock()))
+            return Feed(
+                lambda: read_alerts(engine, viewer),
+                lambda: read_picture(engine, viewer, clock()),
+                new_bell=lambda: Changes(engine),
+            )
 
         self._feeds = {True: feed_of(SYSTEM), False: feed_of(WITHOUT_OPERATORS)}
 
@@ -43,16 +47,21 @@ class LiveFeeds:
         return self._feeds[actor.has_role(*detection.SEES_OPERATORS)]
 
 
-def read_state(engine: Engine, viewer: Actor, now: datetime) -> State:
-    """Everything on the live map, by key."""
+def read_alerts(engine: Engine, viewer: Actor) -> State:
+    """The open alerts, by key: few rows, read as soon as something has changed."""
+    with read_scope(engine) as session:
+        alerts = detection.list_alerts(session, viewer, open_only=True)
+    return {row["key"]: row for row in map(_alert, alerts)}
+
+
+def read_picture(engine: Engine, viewer: Actor, now: datetime) -> State:
+    """Everything else on the live map, by key."""
     with read_scope(engine) as session:
         drones = missions.live_states(session)
         tracks = detection.list_tracks(session, viewer)
-        alerts = detection.list_alerts(session, viewer, open_only=True)
         receivers = reception.list_receivers(session, viewer, now)
     rows = [_drone(row) for row in drones if now - row.at < STALE_AFTER]
     rows += [_track(row) for row in tracks]
-    rows += [_alert(row) for row in alerts]
     rows += [_receiver(row) for row in receivers]
     return {row["key"]: row for row in rows}
 

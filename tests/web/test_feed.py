@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -157,3 +157,68 @@ def test_polling_gives_the_same_as_the_stream(world: World, feed: Feed) -> None:
     (event_id, _, data), *_ = next_events(feed.stream())
     assert rows == data["set"]
     assert number == event_id
+
+
+class Ring:
+    """A bell that a test rings."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.closed = False
+
+    def wait(self, timeout_s: float) -> bool:
+        rung = self.event.wait(PATIENCE_S)
+        self.event.clear()
+        return rung
+
+    def close(self) -> None:
+        self.closed = True
+
+
+PATIENCE_S = 60.0
+
+
+def test_nothing_is_read_until_the_bell_rings(world: World) -> None:
+    bell = Ring()
+    feed = Feed(world.read, period_s=PERIOD_S, new_bell=lambda: bell)
+    stream = feed.stream()
+    assert next_events(stream)[0][1] == "snapshot"
+    reads = world.reads
+    world.state = {"a": {"key": "a"}}
+    time.sleep(10 * PERIOD_S)
+    assert world.reads == reads
+    bell.event.set()
+    assert next_events(stream)[0][2]["set"] == [{"key": "a"}]
+    stream.close()  # type: ignore[attr-defined]
+    bell.event.set()
+    wait_for(lambda: bell.closed)
+
+
+def test_an_urgent_part_does_not_wait_for_a_slow_one() -> None:
+    urgent, slow, going_on = World(), World(), threading.Event()
+
+    def read_slowly() -> dict[str, dict[str, Any]]:
+        state = slow.read()
+        if slow.reads > 1:
+            assert going_on.wait(PATIENCE_S)
+        return state
+
+    feed = Feed(urgent.read, read_slowly, period_s=PERIOD_S)
+    stream = feed.stream()
+    next_events(stream)
+    wait_for(lambda: slow.reads > 1)
+    urgent.state, slow.state = {"alert:1": {"key": "alert:1"}}, {"track:1": {"key": "track:1"}}
+    (_, _, data), *_ = next_events(stream)
+    assert data == {"set": [{"key": "alert:1"}], "gone": []}
+    going_on.set()
+    (_, _, data), *_ = next_events(stream)
+    assert data == {"set": [{"key": "track:1"}], "gone": []}
+    assert {row["key"] for row in feed.snapshot()[1]} == {"alert:1", "track:1"}
+    stream.close()  # type: ignore[attr-defined]
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
