@@ -18,7 +18,7 @@ from typing import Any
 from droneteam.detection import rid
 from droneteam.detection.records import Received
 from droneteam.detection.sources import values
-from droneteam.detection.sources.streams import StreamAddress, StreamSource
+from droneteam.detection.sources.streams import Parser, StreamAddress, StreamSource
 from droneteam.errors import DecodeError
 from droneteam.missions.codec import decode_raw
 from droneteam.missions.framing import Frame, Framer
@@ -32,10 +32,14 @@ MAX_SYSTEMS = 256
 
 @dataclass(slots=True)
 class OdidParser:
-    """Receptions out of a MAVLink stream; refused counts messages that could not be used."""
+    """Receptions out of a MAVLink stream.
+
+    refused : messages that could not be used; packets : of any kind, a sign of life.
+    """
 
     sensor: str
     refused: int = 0
+    packets: int = 0
     _framer: Framer = field(default_factory=Framer)
     _systems: dict[tuple[int, int], Any] = field(default_factory=dict)
     """The last SYSTEM of each sender, which a SYSTEM_UPDATE changes in part."""
@@ -44,6 +48,7 @@ class OdidParser:
         """The receptions that these bytes complete, received at a moment."""
         receptions = []
         for frame in self._framer.feed(content):
+            self.packets += 1
             if frame.message_id not in _READERS and frame.message_id != _SYSTEM_UPDATE:
                 continue
             try:
@@ -167,4 +172,8 @@ _READERS: dict[int, Callable[[Any], bytes]] = {
 
 def source(address: StreamAddress) -> StreamSource:
     """Remote ID messages over a MAVLink link; a link that carries nothing is silent."""
-    return StreamSource(TRANSPORT, address, OdidParser, bytes_are_life=True)
+    return StreamSource(TRANSPORT, address, OdidParser, life=_packets)
+
+
+def _packets(parser: Parser) -> int:
+    return parser.packets if isinstance(parser, OdidParser) else 0

@@ -160,8 +160,8 @@ class _Serial:
 class StreamSource:
     """One stream and its parser.
 
-    bytes_are_life : whether only what can be read counts as a sign of life; else an open
-    stream is one, because a sky may be empty.
+    life : counts what a parser has made of the stream, where only that is a sign of life; else
+    an open stream is one, because a sky may be empty.
     """
 
     def __init__(
@@ -170,12 +170,12 @@ class StreamSource:
         address: StreamAddress,
         new_parser: Callable[[str], Parser],
         *,
-        bytes_are_life: bool = False,
+        life: Callable[[Parser], int] | None = None,
     ) -> None:
         self.kind = kind
         self.address = address
         self._new_parser = new_parser
-        self._bytes_are_life = bytes_are_life
+        self._life = life
 
     def follow(self, outlet: Outlet, stop: threading.Event) -> None:
         """Read until `stop` is set; LinkError when the stream breaks."""
@@ -187,13 +187,16 @@ class StreamSource:
         outlet.connected()
         while not stop.is_set():
             content = stream.read()
-            if content or not self._bytes_are_life:
-                outlet.alive()
-            before = parser.refused
+            refused, lived = parser.refused, self._lived(parser)
             for record in parser.feed(content, datetime.now(UTC)) if content else ():
                 outlet.put(record)
-            if parser.refused > before:
-                outlet.refuse("a damaged message", parser.refused - before)
+            if self._life is None or self._lived(parser) > lived:
+                outlet.alive()
+            if parser.refused > refused:
+                outlet.refuse("a damaged message", parser.refused - refused)
+
+    def _lived(self, parser: Parser) -> int:
+        return 0 if self._life is None else self._life(parser)
 
 
 PARSERS: dict[str, Callable[[str], Parser]] = {"beast": BeastParser, "sbs": SbsParser}

@@ -16,7 +16,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.detection import rid
 from droneteam.detection.feeds import Feed, Inbox
-from droneteam.detection.records import Alive, Received, Trouble
+from droneteam.detection.records import Alive, Received, Record, Trouble
 from droneteam.detection.sources import mavlink
 from droneteam.detection.sources.mavlink import OdidParser
 from droneteam.detection.sources.streams import StreamAddress
@@ -272,6 +272,35 @@ def test_datagrams_are_heard(inbox: Inbox, free_port: int) -> None:
     assert {one.receiver for one in heard(records)} == {"mast"}
     assert any(isinstance(one, Alive) and one.kind == "mavlink" for one in records)
     assert all(abs((one.at - datetime.now(UTC)).total_seconds()) < 120 for one in heard(records))
+
+
+def test_only_packets_are_a_sign_of_life(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("droneteam.detection.feeds.HEARTBEAT_S", 0.0)
+    inbox = Inbox()
+    feed = Feed("mast", mavlink.source(StreamAddress.parse(f"udp:127.0.0.1:{free_port}")), inbox)
+    feed.start()
+
+    def lives(found: list[Record]) -> int:
+        return sum(isinstance(one, Alive) for one in found)
+
+    try:
+        records = gather(inbox, lambda _found: feed.connections == 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            there = ("127.0.0.1", free_port)
+            for _ in range(20):
+                sender.sendto(b"no packet", there)
+            heartbeat = packed(dialect.MAVLink_heartbeat_message(1, 3, 0, 0, 4, 3))
+            records += gather(
+                inbox,
+                lambda found: lives(found) >= 3,
+                meanwhile=lambda: sender.sendto(heartbeat, there),
+            )
+    finally:
+        feed.close()
+    parser = OdidParser("mast")
+    assert parser.feed(b"no packet" * 40, START) == []
+    assert parser.packets == 0
+    assert heard(records) == []
 
 
 def test_a_serial_line_is_heard_and_its_loss_is_told(inbox: Inbox) -> None:

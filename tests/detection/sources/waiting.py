@@ -1,14 +1,27 @@
-"""Waiting for what a feed hears: for a condition, never for a time."""
+"""Following sources and waiting for what they hear: for a condition, never for a time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from droneteam.detection.feeds import Inbox
+from droneteam.detection.feeds import Backoff, Feed, Inbox, Source
 from droneteam.detection.records import Received, Record, Trouble
 
 PATIENCE_S = 90.0
+QUICK = Backoff(first_s=0.05, limit_s=0.2)
+
+
+@contextmanager
+def followed(source: Source, inbox: Inbox, name: str = "utm") -> Iterator[Feed]:
+    """A source, followed while the context lasts."""
+    feed = Feed(name, source, inbox, QUICK)
+    feed.start()
+    try:
+        yield feed
+    finally:
+        feed.close()
 
 
 def gather(
@@ -33,3 +46,7 @@ def heard(records: Sequence[Record]) -> list[Received]:
 
 def troubles(records: Sequence[Record]) -> list[str]:
     return [one.problem for one in records if isinstance(one, Trouble)]
+
+
+def complained(words: str) -> Callable[[list[Record]], bool]:
+    return lambda found: any(words in one for one in troubles(found))
