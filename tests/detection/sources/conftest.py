@@ -50,7 +50,7 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
 
 
 @pytest.fixture
-def settings(authority: Authority, dss: Dss, tmp_path: Path) -> NetworkRemoteId:
+def utm(authority: Authority, dss: Dss, tmp_path: Path) -> NetworkRemoteId:
     secret = tmp_path / "secret"
     secret.write_text("right\n")
     secret.chmod(0o600)

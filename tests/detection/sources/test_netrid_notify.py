@@ -150,14 +150,14 @@ def told(port: int, area_id: str, content: Any, token: str, path: str = "") -> i
 
 
 def test_a_provider_that_begins_is_heard_as_soon_as_it_tells_us(
-    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
+    utm: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
 ) -> None:
     issuer = Issuer(tmp_path)
     door = Door("127.0.0.1", 0, "https://watch.example.org/rid", issuer.path)
     provider = Provider()
     provider.sky.append(Sky())
     try:
-        with followed(replace(settings, door=door), inbox) as feed:
+        with followed(replace(utm, door=door), inbox) as feed:
             gather(inbox, lambda _found: bool(dss.subscriptions) and feed.connections == 1)
             ((name, subscription),) = dss.subscriptions.items()
             assert subscription["uss_base_url"] == "https://watch.example.org/rid"
@@ -185,11 +185,11 @@ def test_a_provider_that_begins_is_heard_as_soon_as_it_tells_us(
 
 
 def test_a_notification_that_was_missed_makes_us_ask(
-    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
+    utm: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path, opened: list[int]
 ) -> None:
     issuer = Issuer(tmp_path)
     door = Door("127.0.0.1", 0, "https://watch.example.org/rid", issuer.path)
-    with followed(replace(settings, door=door), inbox) as feed:
+    with followed(replace(utm, door=door), inbox) as feed:
         gather(inbox, lambda _found: bool(dss.subscriptions) and feed.connections == 1)
         (name,) = dss.subscriptions
         asked = len(dss.server.asked)
@@ -199,10 +199,10 @@ def test_a_notification_that_was_missed_makes_us_ask(
 
 
 def test_a_door_that_is_taken_is_named(
-    settings: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path
+    utm: NetworkRemoteId, dss: Dss, inbox: Inbox, tmp_path: Path
 ) -> None:
     taken = int(dss.server.url.rpartition(":")[2])
     door = Door("127.0.0.1", taken, "https://watch.example.org", Issuer(tmp_path).path)
-    with followed(replace(settings, door=door), inbox):
+    with followed(replace(utm, door=door), inbox):
         records = gather(inbox, lambda found: bool(troubles(found)))
     assert f"the door at 127.0.0.1:{taken}" in troubles(records)[0]

@@ -21,9 +21,9 @@ from tests.detection.sources.waiting import complained, followed, gather, heard,
 
 
 def test_a_flight_is_followed_with_its_details(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox
 ) -> None:
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda found: len(heard(found)) >= 2)
     received = heard(records)[0]
     host = provider.server.url.removeprefix("http://")
@@ -54,10 +54,10 @@ def test_a_flight_is_followed_with_its_details(
 
 
 def test_every_position_is_told_once_and_dated_by_its_provider(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.sky[0].late_s = 20.0
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda found: len(heard(found)) >= 3)
     times = [one.at for one in heard(records)]
     assert times == sorted(set(times))
@@ -69,21 +69,21 @@ def test_every_position_is_told_once_and_dated_by_its_provider(
 
 
 def test_a_provider_is_asked_no_more_than_once_a_second(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox
 ) -> None:
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         gather(inbox, lambda found: len(heard(found)) >= 3)
         seen = {one.payload for one in heard(inbox.drain())}
     assert len(seen) <= 1
     with pytest.raises(InputError, match=r"poll_s 0\.5 outside"):
-        replace(settings, poll_s=0.5)
+        replace(utm, poll_s=0.5)
 
 
 def test_a_large_area_is_asked_for_in_views_that_providers_answer(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox
 ) -> None:
     provider.sky = [Sky("west", 50.75, 4.21), Sky("east", 50.85, 4.49)]
-    large = replace(settings, area=View(50.7, 4.2, 50.9, 4.5))
+    large = replace(utm, area=View(50.7, 4.2, 50.9, 4.5))
     with followed(large, inbox):
         records = gather(inbox, lambda found: len({one.transmitter for one in heard(found)}) == 2)
     assert {one.transmitter[-4:] for one in heard(records)} == {"west", "east"}
@@ -92,23 +92,23 @@ def test_a_large_area_is_asked_for_in_views_that_providers_answer(
 
 
 def test_simulated_flights_and_flights_without_a_place_are_not_in_the_air(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox
 ) -> None:
     provider.sky = [Sky("not", simulated=True), Sky("yes")]
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda found: len(heard(found)) >= 2)
     assert {one.transmitter[-3:] for one in heard(records)} == {"yes"}
 
 
 def test_a_provider_that_is_down_is_named_and_the_others_are_heard(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
     other = Provider()
     other.broken = (503, {"message": "maintenance"})
     other.sky.append(Sky("flight-2"))
     dss.add(other.server.url)
     try:
-        with followed(settings, inbox) as feed:
+        with followed(utm, inbox) as feed:
             records = gather(
                 inbox, lambda found: len(heard(found)) >= 2 and complained("maintenance")(found)
             )
@@ -124,7 +124,7 @@ def test_a_provider_that_is_down_is_named_and_the_others_are_heard(
 
 
 def test_a_provider_that_never_answers_delays_nobody(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
     stuck, free = Provider(), threading.Event()
     answer = stuck._answer
@@ -139,7 +139,7 @@ def test_a_provider_that_never_answers_delays_nobody(
     stuck.server = Server(wait)
     dss.add(stuck.server.url)
     try:
-        with followed(settings, inbox):
+        with followed(utm, inbox):
             records = gather(
                 inbox, lambda found: len(heard(found)) >= 4 and complained("timed out")(found)
             )
@@ -150,7 +150,7 @@ def test_a_provider_that_never_answers_delays_nobody(
 
 
 def test_positions_that_are_too_late_are_named_and_left_out(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert timedelta(seconds=60) == network.LATE
     monkeypatch.setattr(network, "LATE", timedelta(seconds=3))
@@ -159,7 +159,7 @@ def test_positions_that_are_too_late_are_named_and_left_out(
     def questions() -> int:
         return sum(one.path == "/uss/flights" for one in provider.server.asked)
 
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda _found: questions() >= 2)
         assert heard(records) == [], "what is late at first sight has ended before we came"
         provider.sky[0].late_s = 0.0
@@ -180,19 +180,19 @@ def test_positions_that_are_too_late_are_named_and_left_out(
     ],
 )
 def test_an_answer_that_is_none_is_named(
-    settings: NetworkRemoteId, provider: Provider, inbox: Inbox, answer: Any, words: str
+    utm: NetworkRemoteId, provider: Provider, inbox: Inbox, answer: Any, words: str
 ) -> None:
     provider.broken = answer
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda found: bool(troubles(found)))
     assert words in troubles(records)[0]
     assert heard(records) == []
 
 
 def test_known_providers_are_asked_on_while_discovery_is_down(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
-    with followed(settings, inbox) as feed:
+    with followed(utm, inbox) as feed:
         gather(inbox, lambda found: bool(heard(found)))
         dss.broken = (500, {"message": "overloaded"})
         records = gather(inbox, complained("overloaded"))
@@ -202,10 +202,10 @@ def test_known_providers_are_asked_on_while_discovery_is_down(
 
 
 def test_a_discovery_service_that_is_not_there_is_named_and_tried_again(
-    settings: NetworkRemoteId, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, dss: Dss, inbox: Inbox
 ) -> None:
     dss.broken = (500, {"message": "starting"})
-    with followed(settings, inbox) as feed:
+    with followed(utm, inbox) as feed:
         records = gather(inbox, lambda found: len(troubles(found)) >= 2)
         dss.broken = None
         gather(inbox, lambda _found: feed.connections == 1)
@@ -213,9 +213,9 @@ def test_a_discovery_service_that_is_not_there_is_named_and_tried_again(
 
 
 def test_a_provider_whose_service_is_over_is_asked_no_more_and_missed_by_nobody(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         gather(inbox, lambda found: bool(heard(found)))
         dss.areas.clear()
         records = gather(inbox, lambda found: any(isinstance(one, Leave) for one in found))
@@ -224,14 +224,14 @@ def test_a_provider_whose_service_is_over_is_asked_no_more_and_missed_by_nobody(
 
 
 def test_a_provider_that_serves_nothing_here_is_left_alone_until_discovery_changes(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
     provider.served, provider.sky = False, []
 
     def questions() -> int:
         return sum(one.path == "/uss/flights" for one in provider.server.asked)
 
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         gather(inbox, lambda found: questions() == 1)
         provider.served, provider.sky = True, [Sky()]
         searches = len(dss.server.asked)
@@ -240,10 +240,10 @@ def test_a_provider_that_serves_nothing_here_is_left_alone_until_discovery_chang
 
 
 def test_a_wrong_secret_is_named_and_never_shown(
-    settings: NetworkRemoteId, authority: Authority, inbox: Inbox
+    utm: NetworkRemoteId, authority: Authority, inbox: Inbox
 ) -> None:
     authority.secret = "another"
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         records = gather(inbox, lambda found: bool(troubles(found)))
     assert "401" in troubles(records)[0]
     assert "invalid_client" in troubles(records)[0]
@@ -251,9 +251,9 @@ def test_a_wrong_secret_is_named_and_never_shown(
 
 
 def test_a_token_is_kept_and_one_that_is_refused_is_renewed(
-    settings: NetworkRemoteId, authority: Authority, provider: Provider, inbox: Inbox
+    utm: NetworkRemoteId, authority: Authority, provider: Provider, inbox: Inbox
 ) -> None:
-    with followed(settings, inbox):
+    with followed(utm, inbox):
         gather(inbox, lambda found: len(heard(found)) >= 2)
         assert authority.given == 1, "one audience, one scope, one token"
         provider.broken = (401, {"message": "revoked"})
@@ -265,12 +265,12 @@ def test_a_token_is_kept_and_one_that_is_refused_is_renewed(
 
 
 def test_an_address_that_a_token_must_not_go_to_is_refused(
-    settings: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
+    utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
     dss.add("http://provider.example.org")
     dss.add("file:///etc/passwd")
-    with followed(settings, inbox) as feed:
+    with followed(utm, inbox) as feed:
         gather(inbox, lambda found: bool(heard(found)))
         assert feed.counts.refused == 2
     with pytest.raises(InputError, match="is not an https://"):
-        replace(settings, dss_url="ftp://dss.example.org")
+        replace(utm, dss_url="ftp://dss.example.org")
