@@ -172,6 +172,7 @@ class Tracker:
         located_next = iter(zip(range(len(found)), found, made_s, strict=True))
         good = np.flatnonzero(messages.problem == batch.Problem.NONE).tolist()
         owners, kinds = messages.payload.tolist(), messages.kind.tolist()
+        placed: dict[int, Entry] = {}
         for index in good:
             owner, kind = owners[index], kinds[index]
             station = stations[owner]
@@ -179,19 +180,25 @@ class Tracker:
             if kind == rid.MessageType.LOCATION:
                 column, reading, at_s = next(located_next)
                 self._locate(station, reading, column, at_s, receptions[owner], times[owner])
+                if station.entry is not None:
+                    placed[owner] = station.entry
             elif station.raw.get(kind) != (message := raw[index * 25 : index * 25 + 25]):
                 station.raw[kind] = message
                 station.learn(rid.decode_message(message))
-        ids = [
-            REFUSED if station is None else self._described(station, received)
-            for station, received in zip(stations, receptions, strict=True)
-        ]
+        for station, received in zip(stations, receptions, strict=True):
+            if station is not None:
+                self._describe(station, received)
         self._absorb()
-        # A later message of the batch may have joined the track with another one.
         return [
-            station.entry.id if station is not None and station.entry is not None else track_id
-            for station, track_id in zip(stations, ids, strict=True)
+            REFUSED if station is None else self._owner(station, placed.get(number))
+            for number, station in enumerate(stations)
         ]
+
+    def _owner(self, station: Station, placed: Entry | None) -> int:
+        """The track that a reception went to; where that has gone on as another one, that one."""
+        if placed is not None and placed.id in self._entries:
+            return placed.id
+        return NO_TRACK if station.entry is None else station.entry.id
 
     def observe_plots(self, plots: Sequence[Plot]) -> list[int]:
         """The track's id for each plot that tells who it saw."""
@@ -304,11 +311,13 @@ class Tracker:
             if entry is not before:
                 self._move(station, entry)
                 if entry.is_copy(reading, received_s):
+                    station.last_s, station.last = entry.last_s, entry.last
                     return
         if entry is before and received.rssi_dbm is not None:
             entry.signals.append(
                 (received.receiver, received.rssi_dbm, reading.lat_deg, reading.lon_deg)
             )
+        entry.remember(reading, received_s)
         self._feed(station, entry, reading, column, at_s)
         if clock_off:
             entry.flags.add("clock_off")
@@ -372,9 +381,10 @@ class Tracker:
         """No aircraft flies this: the address speaks for two, each keeps its track."""
         current.n_jumps += 1
         current.flags.add("impossible_jump")
-        others = (e for e in self._entries.values() if e.id in current.distinct)
+        others = [self._entries[one] for one in current.distinct if one in self._entries]
         near = nearest((e for e in others if e.reaches(at_s, reading)), reading)
         if near is not None:
+            near = self._united([near, *(e for e in others if e is not near)], reading)
             near.n_jumps += 1
             self._touch(near)
             return near
@@ -385,6 +395,34 @@ class Tracker:
         found.flags.add("impossible_jump")
         found.n_jumps += 1
         return found
+
+    def _united(self, twins: Sequence[Entry], reading: Reading) -> Entry:
+        """The oldest of the first twin and the others of its identity in its place.
+
+        A radio that began to speak before it said who it is may have made one more of them.
+        """
+        first = twins[0]
+        here = [e for e in twins[1:] if e.uas_id == first.uas_id and e.near(reading)]
+        if not here or not first.near(reading):
+            return first
+        kept, *others = sorted([first, *here], key=lambda e: e.id)
+        for other in others:
+            self._unite(kept, other)
+        return kept
+
+    def _unite(self, kept: Entry, other: Entry) -> None:
+        self._joined += 1
+        for station in other.stations:
+            if station.entry is other:
+                station.entry = kept
+            if station not in kept.stations:
+                kept.stations.append(station)
+        for twin in other.distinct - {kept.id}:
+            if twin in self._entries:
+                self._entries[twin].distinct.add(kept.id)
+                kept.distinct.add(twin)
+        self._forget(other)
+        self._touch(kept)
 
     def _twin(self, current: Entry, station: Station, reading: Reading, at_s: float) -> Entry:
         found = self._start(reading, at_s, current.manned)
@@ -438,25 +476,33 @@ class Tracker:
         if not before.stations:
             self._forget(before)
 
-    def _described(self, station: Station, received: Received) -> int:
-        """The station's track id, once its track knows what the station has said."""
+    def _describe(self, station: Station, received: Received) -> None:
+        """Let the station's track know what the station has said."""
         entry = station.entry
         if entry is None:
-            return NO_TRACK
+            return
         if received.receiver not in entry.receivers:
             entry.receivers[received.receiver] = None
             self._touch(entry)
         if station.told:
-            return entry.id
+            return
         station.told = True
         self._touch(entry)
         entry.transmitters[received.transmitter] = None
         entry.registration = station.registration or entry.registration
         entry.operator_id = station.operator_id or entry.operator_id
         entry.system = station.system or entry.system
-        if station.uas_id is not None:
+        if station.uas_id is not None and station.uas_id != entry.uas_id:
             self._name(entry, station.uas_id)
-        return entry.id
+            self._rejoin(station)
+
+    def _rejoin(self, station: Station) -> None:
+        """Let a radio that has just said who it is go on with that identity's track."""
+        if station.last is None or len(self._named.get(station.uas_id or "", ())) < 2:
+            return
+        entry = self._entry_for(station, station.last, station.last_s, manned=False)
+        if entry is not None and entry is not station.entry:
+            self._move(station, entry)
 
     def _name(self, entry: Entry, uas_id: str) -> None:
         if entry.uas_id == uas_id:
