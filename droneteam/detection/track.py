@@ -392,6 +392,10 @@ class Tracker:
             self._touch(current)
             return None
         found = self._twin(current, station, reading, at_s)
+        for other in others:
+            # All places of one radio are told apart from each other.
+            other.distinct.add(found.id)
+            found.distinct.add(other.id)
         found.flags.add("impossible_jump")
         found.n_jumps += 1
         return found
