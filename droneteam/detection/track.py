@@ -5,7 +5,7 @@ until it says something else, because two thirds of real beacons carry a positio
 identity.  A track belongs to an identity once one is known and to the address before that; when
 the identity arrives, the track is re-keyed, not restarted.  Several receivers, transports and
 addresses of one identity feed one track as long as their positions agree; where they do not, the
-same identity makes two tracks, both flagged, which are never joined again.
+same identity makes two tracks, both flagged (`roster`).
 
 Motion is `bank`'s: an IMM filter over all tracks at once, whose result does not depend on the
 order of messages within five seconds.  Heights above different references are kept apart and
