@@ -172,6 +172,7 @@ def measure(load: Load) -> dict[str, float]:
         "listener CPU s/s": listener_cpu_s / load.seconds,
         "server CPU s/s": server_cpu_s / load.seconds,
         "p50 ms": float(np.percentile(late_ms, 50)),
+        "p90 ms": float(np.percentile(late_ms, 90)),
         "p99 ms": float(np.percentile(late_ms, 99)),
         "max ms": late_ms[-1],
     }

@@ -14,31 +14,34 @@ from types import FrameType
 
 from droneteam import db, schema
 from droneteam.detection import air, rid
-from droneteam.detection.feeds import PARSERS, Inbox, TcpFeed
+from droneteam.detection.feeds import Feed, Inbox
 from droneteam.detection.listen import Listener, listen, replay
 from droneteam.detection.receivers import DatagramReceiver, Tally, read_file
 from droneteam.detection.records import Received, Record
 from droneteam.detection.service import Origin
+from droneteam.detection.sources import configuration
+from droneteam.detection.sources.configuration import KINDS, Receivers, Tools
 from droneteam.detection.suspicion import Site
 from droneteam.errors import DecodeError, InputError
 from droneteam.settings import Settings
-
-MAX_GEOID_M = 110.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
-    hear = actions.add_parser("listen", help="follow what a UDP port receives, until stopped")
-    hear.add_argument("--udp", default="127.0.0.1:0", metavar="HOST:PORT")
-    for kind in PARSERS:
-        hear.add_argument(
-            f"--{kind}",
-            action="append",
-            default=[],
-            metavar="NAME=HOST:PORT",
-            help=f"follow manned aircraft through this {kind} stream; may be repeated",
-        )
+    hear = actions.add_parser("listen", help="follow what receivers hear, until stopped")
+    hear.add_argument("--udp", metavar="HOST:PORT", help="JSON datagrams; a free port without")
+    hear.add_argument("--config", type=Path, help="receivers and sites, a TOML or JSON file")
+    for name, kind in KINDS.items():
+        if kind.key:
+            hear.add_argument(
+                f"--{name}",
+                action="append",
+                default=[],
+                metavar=f"NAME={kind.shape}",
+                help=f"{kind.help}; may be repeated",
+            )
+    hear.add_argument("--telemetry", action="store_true", help=KINDS["telemetry"].help)
     hear.add_argument("--ready", type=Path, help="JSON file written once listening")
     again = actions.add_parser("replay", help="follow recordings; pages show them as a replay")
     again.add_argument("file", nargs="+", type=Path)
@@ -66,29 +69,42 @@ def run(args: argparse.Namespace) -> int:
     """Dispatch to the action."""
     if args.action == "decode":
         return _decode(args.file)
+    found = _configured(args)
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
-    sites = {site.name: site for site in map(_site, args.site)}
+    sites = {site.name: site for site in found.sites}
     origin: Origin = "replay" if args.action == "replay" else "live"
-    known = air.Air(_geoid_m(args.geoid))
-    listener = Listener(engine, known, datetime.now(UTC), sites, origin)
+    listener = Listener(engine, air.Air(found.geoid_m), datetime.now(UTC), sites, origin)
     if args.action == "replay":
         if args.speed is not None and not args.speed > 0.0:
             raise InputError(f"--speed {args.speed} is not positive")
         return _replay(listener, args.file, args.speed)
-    inbox = Inbox()
-    feeds = [
-        TcpFeed(kind, *_named_address(text), inbox) for kind in PARSERS for text in vars(args)[kind]
+    inbox, tools = Inbox(), Tools(engine, found.geoid_m)
+    feeds = [Feed(one.name, one.make(tools), inbox) for one in found.receivers]
+    return _listen(listener, found.udp or ("127.0.0.1", 0), args.ready, feeds, inbox)
+
+
+def _configured(args: argparse.Namespace) -> Receivers:
+    """The configuration file's receivers and sites, and those of the command line."""
+    told = vars(args)
+    file = Receivers() if told.get("config") is None else configuration.read(args.config)
+    flags = [
+        configuration.of_flag(name, text)
+        for name, kind in KINDS.items()
+        if kind.key
+        for text in told.get(name, ())
     ]
-    return _listen(listener, _address(args.udp), args.ready, feeds, inbox)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise InputError(f"{text!r} is not HOST:PORT")
-    return host, int(port)
+    if told.get("telemetry"):
+        flags.append(configuration.of_kind("telemetry"))
+    receivers = (*file.receivers, *flags)
+    configuration.unique(receivers)
+    return Receivers(
+        receivers,
+        (*file.sites, *map(_site, args.site)),
+        configuration.host_and_port(args.udp) if told.get("udp") else file.udp,
+        file.geoid_m if args.geoid is None else configuration.checked_geoid_m(args.geoid),
+    )
 
 
 def _site(text: str) -> Site:
@@ -100,25 +116,11 @@ def _site(text: str) -> Site:
     return Site(name, lat_deg, lon_deg, range_m)
 
 
-def _geoid_m(value: float | None) -> float | None:
-    """The geoid is nowhere further from the ellipsoid than 110 m."""
-    if value is not None and not abs(value) <= MAX_GEOID_M:
-        raise InputError(f"--geoid {value} outside [-{MAX_GEOID_M:.0f}, {MAX_GEOID_M:.0f}] m")
-    return value
-
-
-def _named_address(text: str) -> tuple[str, tuple[str, int]]:
-    name, found, address = text.partition("=")
-    if not found or not name:
-        raise InputError(f"{text!r} is not NAME=HOST:PORT")
-    return name, _address(address)
-
-
 def _listen(
     listener: Listener,
     address: tuple[str, int],
     ready: Path | None,
-    feeds: Sequence[TcpFeed],
+    feeds: Sequence[Feed],
     inbox: Inbox,
 ) -> int:
     receiver = DatagramReceiver(*address)
@@ -140,6 +142,8 @@ def _listen(
     try:
         listen(listener, receiver, stop, inbox)
     finally:
+        for feed in feeds:
+            feed.stop()
         for feed in feeds:
             feed.close()
         receiver.close()

@@ -3,7 +3,8 @@
 pcap: a 24-byte header (magic, version, snap length, link type) and records of seconds,
 fraction, captured length, original length.  pcapng (draft-ietf-opsawg-pcapng): blocks of type,
 length, body, length; section header 0x0A0D0D0A, interface description 1, enhanced packet 6.
-A file cut in mid-packet gives its whole packets first and a DecodeError then.
+A file cut in mid-packet gives its whole packets first and a DecodeError then.  Bytes are read as
+they come and never again, so that a pipe is a file, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import Protocol
 
 from droneteam.errors import DecodeError
 
@@ -31,6 +32,32 @@ _OPTION_END, _OPTION_RESOLUTION = 0, 9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Readable(Protocol):
+    """A file, or a pipe that somebody still writes to."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes; fewer than asked only at the end."""
+
+
+@dataclass(slots=True)
+class _Counted:
+    """The bytes of a capture and how many there were."""
+
+    file: Readable
+    offset: int = 0
+
+    def up_to(self, size: int) -> bytes:
+        data = self.file.read(size)
+        self.offset += len(data)
+        return data
+
+    def exactly(self, size: int) -> bytes:
+        data = self.up_to(size)
+        if len(data) < size:
+            raise DecodeError("the capture is cut in mid-packet", offset=self.offset)
+        return data
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """One captured packet; link_type as in the tcpdump registry."""
@@ -46,7 +73,7 @@ class _Interface:
     ticks_per_s: int
 
 
-def read_packets(file: BinaryIO) -> Iterator[Packet]:
+def read_packets(file: Readable) -> Iterator[Packet]:
     """The packets of a capture, in file order.
 
     Raises
@@ -54,54 +81,54 @@ def read_packets(file: BinaryIO) -> Iterator[Packet]:
     DecodeError
         The file is not a capture, or is damaged at the offset named.
     """
-    magic = file.read(4)
+    counted = _Counted(file)
+    magic = counted.up_to(4)
     if magic in _MAGICS:
         order, resolution = _MAGICS[magic]
-        yield from _read_pcap(file, order, resolution)
+        yield from _read_pcap(counted, order, resolution)
     elif magic == b"\x0a\x0d\x0d\x0a":
-        file.seek(0)
-        yield from _read_pcapng(file)
+        yield from _read_pcapng(counted, magic)
     else:
         raise DecodeError(f"not a pcap or pcapng file: it begins with {magic.hex() or 'nothing'}")
 
 
-def _read_pcap(file: BinaryIO, order: str, resolution: int) -> Iterator[Packet]:
-    (link_type,) = struct.unpack(order + "16xI", _exactly(file, 20))
-    while head := file.read(16):
+def _read_pcap(file: _Counted, order: str, resolution: int) -> Iterator[Packet]:
+    (link_type,) = struct.unpack(order + "16xI", file.exactly(20))
+    while head := file.up_to(16):
         if len(head) < 16:
-            raise DecodeError("the capture is cut in a packet's header", offset=file.tell())
+            raise DecodeError("the capture is cut in a packet's header", offset=file.offset)
         seconds, fraction, length, _ = struct.unpack(order + "IIII", head)
-        _check_length(length, file.tell())
+        _check_length(length, file.offset)
         at = _EPOCH + timedelta(seconds=seconds, microseconds=fraction * 1_000_000 / resolution)
-        yield Packet(at, link_type & 0xFFFF, _exactly(file, length))
+        yield Packet(at, link_type & 0xFFFF, file.exactly(length))
 
 
-def _read_pcapng(file: BinaryIO) -> Iterator[Packet]:
+def _read_pcapng(file: _Counted, start: bytes) -> Iterator[Packet]:
     order = "<"
     interfaces: list[_Interface] = []
-    while head := file.read(8):
+    while head := start + file.up_to(8 - len(start)):
+        start = b""
         if len(head) < 8:
-            raise DecodeError("the capture is cut in a block's header", offset=file.tell())
+            raise DecodeError("the capture is cut in a block's header", offset=file.offset)
+        magic = b""
         if struct.unpack(order + "I", head[:4])[0] == _SECTION:
-            order, interfaces = _section_order(file), []
+            magic = file.exactly(4)
+            order, interfaces = _section_order(magic, file.offset), []
         kind, length = struct.unpack(order + "II", head)
-        if length < 12 or length % 4 or length > 2 * MAX_PACKET_BYTES:
-            raise DecodeError(f"a block of {length} bytes", offset=file.tell() - 4)
-        body = _exactly(file, length - 8)[:-4]
+        if length < 12 + len(magic) or length % 4 or length > 2 * MAX_PACKET_BYTES:
+            raise DecodeError(f"a block of {length} bytes", offset=file.offset)
+        body = file.exactly(length - 8 - len(magic))[:-4]
         if kind == _INTERFACE:
             interfaces.append(_interface(body, order))
         elif kind == _ENHANCED_PACKET:
-            yield _enhanced_packet(body, order, interfaces, file.tell())
+            yield _enhanced_packet(body, order, interfaces, file.offset)
 
 
-def _section_order(file: BinaryIO) -> str:
-    here = file.tell()
-    magic = _exactly(file, 4)
-    file.seek(here)
+def _section_order(magic: bytes, offset: int) -> str:
     for order in ("<", ">"):
         if struct.unpack(order + "I", magic)[0] == _SECTION_MAGIC:
             return order
-    raise DecodeError("a section without its byte-order magic", offset=here)
+    raise DecodeError("a section without its byte-order magic", offset=offset)
 
 
 def _interface(body: bytes, order: str) -> _Interface:
@@ -143,10 +170,3 @@ def _enhanced_packet(body: bytes, order: str, interfaces: list[_Interface], end:
 def _check_length(length: int, offset: int) -> None:
     if length > MAX_PACKET_BYTES:
         raise DecodeError(f"a packet of {length} bytes", offset=offset)
-
-
-def _exactly(file: BinaryIO, length: int) -> bytes:
-    data = file.read(length)
-    if len(data) < length:
-        raise DecodeError("the capture is cut in mid-packet", offset=file.tell())
-    return data

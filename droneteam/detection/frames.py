@@ -5,7 +5,9 @@ Wi-Fi (radiotap header, then IEEE 802.11):
              FA-0B-BC, type 0x0D: counter, message pack (F3411-22a, 5.4.8)
     NAN      action frame (subtype 13) 04 09 50-6F-9A 13, attributes of id, length (2), body;
              service discovery (3) of service 88-69-19-9D-92-09: its service info is counter, pack
-Bluetooth (nRF Sniffer header version 2 or 3, then the link layer at 0x8E89BED6):
+Bluetooth (the link layer at 0x8E89BED6, behind an nRF Sniffer header of version 2 or 3 or behind
+the registry's own header, LINKTYPE_BLUETOOTH_LE_LL_WITH_PHDR: channel 1, signal 1, noise 1,
+offences 1, reference address 4, flags 2):
     legacy   ADV_* (PDU 0, 2, 6): address 6, then advertising data
     extended AUX_ADV_IND (PDU 7): extended header, then advertising data
     the advertising data holds service data (0x16) of UUID 0xFFFA, application code 0x0D:
@@ -25,7 +27,8 @@ from droneteam.errors import DecodeError
 
 LINK_RADIOTAP = 127
 LINK_NORDIC_BLE = 272
-LINK_TYPES = (LINK_RADIOTAP, LINK_NORDIC_BLE)
+LINK_BLE_WITH_PHDR = 256
+LINK_TYPES = (LINK_RADIOTAP, LINK_NORDIC_BLE, LINK_BLE_WITH_PHDR)
 
 _BEACON, _ACTION = 8, 13
 _VENDOR_ELEMENT = 221
@@ -37,11 +40,15 @@ _MAC_HEADER_BYTES = 24
 _FCS_BYTES = 4
 
 _SERVICE_DATA_16 = 0x16
-_ASTM_UUID_APP = b"\xfa\xff\x0d"
+_ASTM_UUID = b"\xfa\xff"
+_ASTM_APPLICATION = b"\x0d"
 _ADVERTISING_ADDRESS = 0x8E89BED6
 _CODED_PHY = 2
 _LEGACY_PDUS = (0, 2, 6)
 _EXTENDED_PDU = 7
+_PHDR_BYTES = 10
+_SIGNAL_VALID, _CRC_CHECKED, _CRC_VALID = 0x0002, 0x0400, 0x0800
+_CRC_BYTES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ def extract(link_type: int, data: bytes) -> Frame | None:
         return _wifi(data)
     if link_type == LINK_NORDIC_BLE:
         return _nordic(data)
+    if link_type == LINK_BLE_WITH_PHDR:
+        return _with_phdr(data)
     raise DecodeError(f"link type {link_type} is not one of {LINK_TYPES}")
 
 
@@ -194,7 +203,25 @@ def _nordic(data: bytes) -> Frame | None:
     if address != _ADVERTISING_ADDRESS:
         return None
     coded = flags >> 4 & 0x07 == _CODED_PHY
-    pdu = data[22 if coded else 21 :]
+    return _advertised(data[22 if coded else 21 :], coded=coded, rssi=rssi)
+
+
+def _with_phdr(data: bytes) -> Frame | None:
+    if len(data) < _PHDR_BYTES + 6 + _CRC_BYTES:
+        return None
+    (signal,) = struct.unpack_from("<b", data, 1)
+    flags, address = struct.unpack_from("<HI", data, _PHDR_BYTES - 2)
+    if flags & _CRC_CHECKED and not flags & _CRC_VALID:
+        return None
+    if address != _ADVERTISING_ADDRESS:
+        return None
+    coded = flags >> 14 == _CODED_PHY
+    start = _PHDR_BYTES + 4 + coded  # a coded packet has an indicator of its coding
+    rssi = signal if flags & _SIGNAL_VALID else None
+    return _advertised(data[start:-_CRC_BYTES], coded=coded, rssi=rssi)
+
+
+def _advertised(pdu: bytes, *, coded: bool, rssi: int | None) -> Frame | None:
     if len(pdu) < 2:
         return None
     kind, length = pdu[0] & 0x0F, pdu[1]
@@ -221,12 +248,27 @@ def _advertisement(kind: int, payload: bytes) -> tuple[str, bytes] | None:
     while offset + 2 <= len(data) and data[offset]:
         length = data[offset]
         field = data[offset + 1 : offset + 1 + length]
-        if field[:1] == bytes((_SERVICE_DATA_16,)) and field[1:4] == _ASTM_UUID_APP:
+        if field[:1] == bytes((_SERVICE_DATA_16,)) and field[1:3] == _ASTM_UUID:
             if len(field) < length:
                 raise DecodeError("Bluetooth service data that ends early", offset=offset)
-            return _address(address[::-1]), _counted(field[4:])
+            content = service_content(field[3:])
+            if content is not None:
+                return _address(address[::-1]), content
         offset += 1 + length
     return None
+
+
+def service_content(data: bytes) -> bytes | None:
+    """Counter and payload in the service data of UUID 0xFFFA; None for another application.
+
+    Raises
+    ------
+    DecodeError
+        It announces Remote ID and holds none.
+    """
+    if not data.startswith(_ASTM_APPLICATION):
+        return None
+    return _counted(data[1:])
 
 
 def _counted(content: bytes) -> bytes:

@@ -22,11 +22,14 @@ OTHERS = "others"
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
+    """A share that refills with time."""
+
     tokens: float
     at: datetime
 
     def take(self, at: datetime, rate_per_s: float, burst: float) -> bool:
+        """Whether there was a token left, taken now."""
         passed_s = max(0.0, (at - self.at).total_seconds())
         self.tokens = min(burst, self.tokens + passed_s * rate_per_s)
         self.at = max(self.at, at)
@@ -41,8 +44,8 @@ class Limiter:
     """Decides which receptions are processed; dropped counts the others by receiver."""
 
     dropped: dict[str, int] = field(default_factory=dict)
-    _known: dict[str, _Bucket] = field(default_factory=dict)
-    _new: dict[str, _Bucket] = field(default_factory=dict)
+    _known: dict[str, Bucket] = field(default_factory=dict)
+    _new: dict[str, Bucket] = field(default_factory=dict)
 
     def allows(self, received: Received) -> bool:
         """Whether the reception's radio still has a share; times may run back a little."""
@@ -51,7 +54,7 @@ class Limiter:
             fresh = self._fresh(received)
             if not fresh.take(received.at, NEW_PER_S, NEW_BURST):
                 return self._drop(received)
-            bucket = _Bucket(BURST, received.at)
+            bucket = Bucket(BURST, received.at)
             if len(self._known) >= MAX_TRANSMITTERS:
                 del self._known[next(iter(self._known))]
         # Put back at the end: the first of the dict is the one that was silent for longest.
@@ -63,9 +66,9 @@ class Limiter:
         self.dropped[name] = self.dropped.get(name, 0) + 1
         return False
 
-    def _fresh(self, received: Received) -> _Bucket:
+    def _fresh(self, received: Received) -> Bucket:
         """The bucket of a receiver's new radios."""
-        return self._new.setdefault(self._named(received), _Bucket(NEW_BURST, received.at))
+        return self._new.setdefault(self._named(received), Bucket(NEW_BURST, received.at))
 
     def _named(self, received: Received) -> str:
         """The receiver's name; made-up ones beyond a number are one."""

@@ -24,7 +24,7 @@ from droneteam.detection.gathered import Gathered, raised
 from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.records import Alive, Received, Record, Trouble
+from droneteam.detection.records import Alive, Placed, Received, Record, Trouble
 from droneteam.detection.service import Origin
 from droneteam.detection.storage import Errand, Storage
 from droneteam.detection.suspicion import Site
@@ -63,6 +63,7 @@ class Listener:
     ) -> None:
         self._engine = engine
         self._sites = dict(sites or {})
+        self._told_sites: dict[str, Site] = {}
         self._known_air = known_air
         self._known: tuple[datetime, Known] | None = None
         self._gathered = Gathered()
@@ -101,7 +102,7 @@ class Listener:
                 raise
             logger.error("what is known of the air cannot be read, using what was: %s", error)
             return self._known[1]
-        return replace(air, sites={**air.sites, **self._sites})
+        return replace(air, sites={**air.sites, **self._told_sites, **self._sites})
 
     def arrive(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
         """The records that came just now, dated by a clock that is right.
@@ -121,6 +122,11 @@ class Listener:
         """Records of TICK_S at most, in the order of their coming."""
         fair = [one for one in records if not isinstance(one, Received) or self.limiter.allows(one)]
         self._ledger.note(records, self.limiter.dropped)
+        for record in records:
+            if isinstance(record, Placed):
+                self._told_sites[record.receiver] = Site(
+                    record.receiver, record.lat_deg, record.lon_deg, record.range_m
+                )
         if not fair:
             return
         ids, moment = self.watch.feed_many(fair)

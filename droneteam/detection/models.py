@@ -114,6 +114,11 @@ class ReceiverRow(Base):
     problem: Mapped[str] = mapped_column(String(200))
     received: Mapped[int]
     dropped: Mapped[int]
+    lost: Mapped[int] = mapped_column(default=0, server_default="0")
+    refused: Mapped[int] = mapped_column(default=0, server_default="0")
+    connections: Mapped[int] = mapped_column(default=0, server_default="0")
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_problem: Mapped[str] = mapped_column(String(400), default="", server_default="")
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lat_deg: Mapped[float | None]
     lon_deg: Mapped[float | None]

@@ -25,7 +25,7 @@ from typing import Any
 
 from droneteam.detection import capture, frames
 from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, LinkError
 
 MAX_DATAGRAM_BYTES = 4096
 MAX_PAYLOAD_BYTES = 3 + 25 * 9
@@ -157,21 +157,35 @@ def _read_capture(path: Path, tally: Tally) -> Iterator[Received]:
                 tally.refuse(error)
                 return
             try:
-                frame = frames.extract(packet.link_type, packet.data)
+                received = of_packet(packet, path.name)
             except DecodeError as error:
                 tally.refuse(error)
                 continue
-            if frame is not None:
+            if received is not None:
                 tally.received += 1
-                yield Received(
-                    at=packet.at,
-                    receiver=path.name,
-                    transport=frame.transport,
-                    transmitter=frame.transmitter,
-                    payload=frame.payload,
-                    rssi_dbm=frame.rssi_dbm,
-                    counter=frame.counter,
-                )
+                yield received
+
+
+def of_packet(packet: capture.Packet, receiver: str) -> Received | None:
+    """The Remote ID reception in a captured packet; None when it carries none.
+
+    Raises
+    ------
+    DecodeError
+        It announces Remote ID and is malformed, or it is of an unknown link type.
+    """
+    frame = frames.extract(packet.link_type, packet.data)
+    if frame is None:
+        return None
+    return Received(
+        at=packet.at,
+        receiver=receiver,
+        transport=frame.transport,
+        transmitter=frame.transmitter,
+        payload=frame.payload,
+        rssi_dbm=frame.rssi_dbm,
+        counter=frame.counter,
+    )
 
 
 def _read_lines(path: Path, tally: Tally) -> Iterator[Record]:
@@ -191,7 +205,11 @@ class DatagramReceiver:
 
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise LinkError(f"udp {host}:{port}: {error.strerror or error}") from error
         self.tally = Tally()
 
     @property

@@ -18,10 +18,18 @@ from droneteam.detection.suspicion import Site
 STALE = timedelta(seconds=60)
 """A row that the watch has not renewed for this long: the watch itself has stopped."""
 
+MAX_PROBLEM = 400
+"""How much of a complaint is kept, in characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiverView:
-    """A receiver; state is one of `health.State`, counts are since the watch began."""
+    """A receiver; state is one of `health.State`, counts are since the watch began.
+
+    problem : what keeps it from working now; last_problem : its last complaint, made at failed_at.
+    dropped : held back, over the limit of their radio. lost : heard, and not taken in time.
+    refused : heard, and not readable. connections : how often it was (re)connected.
+    """
 
     name: str
     kind: str
@@ -31,6 +39,11 @@ class ReceiverView:
     problem: str
     received: int
     dropped: int
+    lost: int
+    refused: int
+    connections: int
+    failed_at: datetime | None
+    last_problem: str
     updated_at: datetime
     lat_deg: float | None = None
     lon_deg: float | None = None
@@ -63,7 +76,10 @@ def store_health(
         row.kind, row.state = health.kind, health.state(now, silent_after_s)
         row.heard_at, row.alive_at = health.heard_at, health.alive_at
         row.problem = (health.problem if row.state == "failing" else health.remark)[:200]
+        row.last_problem, row.failed_at = health.problem[:MAX_PROBLEM], health.failed_at
         row.received, row.dropped, row.updated_at = health.received, health.dropped, now
+        row.lost, row.refused = health.counts.lost, health.counts.refused
+        row.connections = health.counts.connections
     session.flush()
 
 
@@ -81,6 +97,11 @@ def list_receivers(session: Session, actor: Actor, now: datetime) -> list[Receiv
             problem=row.problem,
             received=row.received,
             dropped=row.dropped,
+            lost=row.lost,
+            refused=row.refused,
+            connections=row.connections,
+            failed_at=row.failed_at,
+            last_problem=row.last_problem,
             updated_at=row.updated_at,
             lat_deg=row.lat_deg,
             lon_deg=row.lon_deg,

@@ -62,11 +62,29 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What a receiver has counted since it was started.
+
+    connections : how often it was (re)connected. lost : what was heard and could not be taken,
+    by the kernel or by us. refused : what was heard and could not be read.
+    """
+
+    connections: int = 0
+    lost: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
-    """A receiver says that it works, whether or not it hears anything."""
+    """A receiver says that it works, whether or not it hears anything.
+
+    kind : what kind of receiver it is, "" where it does not tell.
+    """
 
     at: datetime
     receiver: str
+    kind: str = ""
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +94,30 @@ class Trouble:
     at: datetime
     receiver: str
     problem: str
+    kind: str = ""
+    counts: Counts | None = None
 
 
-Record: TypeAlias = Received | Plot | Alive | Trouble
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A receiver says where it stands, and how far it hears."""
+
+    at: datetime
+    receiver: str
+    lat_deg: float
+    lon_deg: float
+    range_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A receiver says that it will not be heard any more, and rightly so."""
+
+    at: datetime
+    receiver: str
+
+
+Record: TypeAlias = Received | Plot | Alive | Trouble | Placed | Leave
 """Whatever a receiver can hand over."""
 
 

@@ -167,18 +167,19 @@ class Entry:
 
         A message without a time is never a copy: a hovering drone repeats itself rightfully.
         """
-        if reading.second_of_hour_s != reading.second_of_hour_s:
-            return False
-        seen = self.seen
-        before = len(seen)
-        first_s = seen.setdefault(hash(reading[:3]), received_s)
-        if len(seen) > before:
-            if before >= KEPT_KEYS:
-                del seen[next(iter(seen))]
+        first_s = self.seen.get(hash(reading[:3]))
+        if first_s is None:
             return False
         if received_s - first_s > REPEATED_AFTER_S:
             self.n_repeats += 1
         return True
+
+    def remember(self, reading: Reading, received_s: float) -> None:
+        """Know a copy of this when one comes."""
+        if reading.second_of_hour_s == reading.second_of_hour_s:
+            self.seen[hash(reading[:3])] = received_s
+            if len(self.seen) > KEPT_KEYS:
+                del self.seen[next(iter(self.seen))]
 
     def near(self, reading: Reading) -> bool:
         """Whether it is so near the last position that no time is too short to get there."""
@@ -196,8 +197,12 @@ class Entry:
         return math.hypot(*apart_m(self.last, reading)) <= limit_m
 
     def concurrent(self, station: Station, at_s: float) -> list[Station]:
-        """The other radios that feed it now."""
-        return [one for one in self.stations if one is not station and one.on_air(at_s)]
+        """The other radios that feed it now; not one whose newest position was another track's."""
+        return [
+            one
+            for one in self.stations
+            if one is not station and one.entry is self and one.on_air(at_s)
+        ]
 
 
 def apart_m(a: Reading, b: Reading) -> tuple[float, float]:

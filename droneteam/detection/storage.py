@@ -30,8 +30,10 @@ logger = logging.getLogger(__name__)
 Errand: TypeAlias = Callable[[Session], None]
 """Something else that is to be stored; a newer one of the same name replaces it."""
 
-SLICE_ROWS = 500
-"""Some hundredths of a second: so long an alert may wait for what is being stored."""
+SLICE_ROWS = 100
+"""A hundredth of a second or two: so long an alert waits for what is being stored."""
+SLICES = 20
+"""What waits is stored in no more slices than this: each has its price, too."""
 MAX_WAITING = 100_000
 RETRY_S = 1.0
 
@@ -137,7 +139,8 @@ class Storage:
         """Whether there was something to store; on an error it waits as before."""
         with self._work:
             raised = self._alerts[0] if self._alerts else None
-            part = self._gathered.slice(SLICE_ROWS) if raised is None else Gathered()
+            rows = max(SLICE_ROWS, len(self._gathered) // SLICES)
+            part = self._gathered.slice(rows) if raised is None else Gathered()
             last = raised is None and not self._gathered
             errands = dict(self._errands) if last else {}
         if raised is None and not part and not errands:

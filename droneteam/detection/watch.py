@@ -16,7 +16,15 @@ from droneteam.detection import alert, conflict, match
 from droneteam.detection.conformance import Conformance
 from droneteam.detection.flights import Flights
 from droneteam.detection.heights import Heights
-from droneteam.detection.records import MAX_RECEIVERS, Alive, Plot, Received, Record, Track
+from droneteam.detection.records import (
+    MAX_RECEIVERS,
+    Alive,
+    Leave,
+    Plot,
+    Received,
+    Record,
+    Track,
+)
 from droneteam.detection.scans import Scans
 from droneteam.detection.standing import Standing
 from droneteam.detection.suspicion import Site, Suspicion, suspicion
@@ -92,6 +100,7 @@ class Watch:
         self._breaches: dict[int, tuple[Track, ZoneIndex, list[Breach]]] = {}
         self._doubts: dict[int, tuple[Track, match.Match, Suspicion]] = {}
         self._alive: dict[str, datetime] = {}
+        self._left: set[str] = set()
         self._swept_at: datetime | None = None
         self._now: datetime | None = None
         self.refused = 0
@@ -155,6 +164,8 @@ class Watch:
             before = self._alive.get(record.receiver)
             if before is not None or len(self._alive) < MAX_RECEIVERS:
                 self._alive[record.receiver] = max(before or record.at, record.at)
+        elif isinstance(record, Leave) and self._alive.pop(record.receiver, None) is not None:
+            self._left.add(record.receiver)
 
     def _look(self, now: datetime, heard_at: Mapping[int, datetime]) -> Moment:
         """Apply the rules to what has changed until now; heard_at : when tracks were heard."""
@@ -256,6 +267,9 @@ class Watch:
                 changes += self._standing.say(owner, (lost,), since)
             elif owner in self._standing:
                 changes += self._standing.say(owner, (), now)
+        for receiver in self._left - self._alive.keys():
+            changes += self._standing.say(f"receiver:{receiver}", (), now)
+        self._left.clear()
         for receiver, at in self._alive.items():
             silent = alert.silent_condition(receiver, (now - at).total_seconds(), self._rules)
             since = now if silent is None else at + timedelta(seconds=self._rules.silent_after_s)

@@ -176,8 +176,13 @@ def _receiver(row: ReceiverView) -> Mapping[str, Any]:
         "at": None if row.heard_at is None else iso(row.heard_at),
         "received": row.received,
         "dropped": row.dropped,
+        "lost": row.lost,
+        "refused": row.refused,
+        "connections": row.connections,
         "problem": row.problem or None,
         "lat_deg": row.lat_deg,
         "lon_deg": row.lon_deg,
         "range_m": row.range_m,
+        "last_problem": row.last_problem or None,
+        "failed_at": None if row.failed_at is None else iso(row.failed_at),
     }

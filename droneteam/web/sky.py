@@ -25,6 +25,7 @@ from droneteam.web.words import (
     ALERT_KINDS,
     CONFORMANCE,
     MATCHES,
+    RECEIVER_KINDS,
     RECEIVER_STATES,
     RESTRICTIONS,
 )
@@ -102,7 +103,8 @@ def zone_outlines(zones: Iterable[Geozone], at: datetime) -> list[dict[str, Any]
 
 def island_words() -> dict[str, str]:
     """The words that the map's tables need."""
-    words = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RECEIVER_STATES, **RESTRICTIONS, **ADVICE}
+    kinds = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RESTRICTIONS, **ADVICE}
+    words = {**kinds, **RECEIVER_STATES, **RECEIVER_KINDS}
     return {code: str(text) for code, text in words.items()}
 
 

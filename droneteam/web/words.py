@@ -307,6 +307,18 @@ RECEIVER_STATES: _Words = {
     "stopped": _l("not followed now"),
 }
 
+RECEIVER_KINDS: _Words = {
+    "wifi": _l("Wi-Fi"),
+    "ble": _l("Bluetooth"),
+    "capture": _l("sniffer program"),
+    "dronescout": _l("DroneScout"),
+    "mavlink": _l("MAVLink"),
+    "network": _l("network Remote ID"),
+    "beast": _l("ADS-B (Beast)"),
+    "sbs": _l("ADS-B (SBS)"),
+    "telemetry": _l("own telemetry"),
+}
+
 STAGES: _Words = {
     "photos": _l("Reading the photos"),
     "sfm": _l("Finding the cameras"),

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from droneteam import cli, db, schema
 from droneteam.accounts import SYSTEM
-from droneteam.detection import service
+from droneteam.detection import reception, service
 from droneteam.fleet import service as fleet
 from tests.detection.radio import START, Aircraft, fly
 from tests.detection.test_service import datagram
@@ -125,6 +126,94 @@ def test_listen_follows_datagrams_until_it_is_stopped(installation: str, tmp_pat
             output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "received, 0 refused" in output
+
+
+CONFIGURATION = """
+[[receiver]]
+kind = "mavlink"
+name = "mast"
+link = "udp:127.0.0.1:{port}"
+
+[[receiver]]
+kind = "capture"
+name = "sniffer"
+command = [{python!r}, {script!r}, "{{fifo}}"]
+
+[[receiver]]
+kind = "wifi"
+name = "roof"
+interface = "nothing0"
+
+[[receiver]]
+kind = "telemetry"
+name = "fleet"
+"""
+
+
+def test_listen_follows_every_receiver_of_a_configuration(
+    installation: str, tmp_path: Path
+) -> None:
+    from sitl import transmit
+
+    path = tmp_path / "flight.pcapng"
+    assert transmit.main(["--speedup", "0", "--seconds", "8", "--pcapng", str(path)]) == 0
+    script = tmp_path / "sniffer.py"
+    script.write_text(
+        "import sys, time\n"
+        f"out = open(sys.argv[1], 'wb'); out.write(open({str(path)!r}, 'rb').read())\n"
+        "out.flush(); time.sleep(600)\n"
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = tmp_path / "receivers.toml"
+    settings.write_text(CONFIGURATION.format(port=port, python=sys.executable, script=str(script)))
+    command = [sys.executable, "-m", "droneteam", "detect", "listen", "--config", str(settings)]
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: "sniffer" in rows(installation))
+            told = ["--mavlink", f"127.0.0.1:{port}", "--speedup", "0", "--seconds", "2"]
+            wait_until(
+                lambda: (
+                    transmit.main(told) == 0
+                    and rows(installation)["mast"].received > 0
+                    and rows(installation)["roof"].state == "failing"
+                    and rows(installation)["sniffer"].received > 0
+                    and bool(alerts(installation))
+                )
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    found = rows(installation)
+    assert {name: row.kind for name, row in found.items()} == {
+        "mast": "mavlink",
+        "sniffer": "capture",
+        "roof": "wifi",
+        "fleet": "telemetry",
+    }
+    assert found["sniffer"].connections == 1
+    assert "nothing0" in found["roof"].last_problem
+    assert "roof: 0 connections; " in output
+
+
+def test_a_wrong_configuration_is_named(
+    installation: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "receivers.toml"
+    settings.write_text('[[receiver]]\nkind = "wifi"\nname = "roof"\n')
+    assert cli.main(["detect", "listen", "--config", str(settings)]) == cli.EXIT_FAILED
+    printed = capsys.readouterr().err
+    assert "receivers.toml, receiver roof, line 1: interface: is missing" in printed
+
+
+def rows(url: str) -> dict[str, reception.ReceiverView]:
+    engine = db.make_engine(url)
+    with db.read_scope(engine) as session:
+        found = reception.list_receivers(session, SYSTEM, datetime.now(UTC))
+    engine.dispose()
+    return {row.name: row for row in found}
 
 
 def wait_until(condition: object) -> None:

@@ -220,3 +220,35 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match=name):
         list(read_file(tmp_path / name, Tally()))
+
+
+@given(st.binary(max_size=300), st.integers(0, 0xFFFF))
+def test_any_link_layer_bytes_are_a_frame_or_not(data: bytes, flags: int) -> None:
+    head = struct.pack("<BbbBIHI", 0, -60, 0, 0, 0, flags, 0x8E89BED6)
+    with contextlib.suppress(DecodeError):
+        frame = frames.extract(frames.LINK_BLE_WITH_PHDR, head + data)
+        assert frame is None or len(frame.payload) >= 1
+
+
+class Pipe:
+    """Bytes that cannot be read twice, as a pipe's."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(size)
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.rglob("*.pcap*")), ids=lambda path: path.name)
+def test_a_pipe_is_read_as_a_file_is(path: Path) -> None:
+    def packets(file: capture.Readable) -> list[capture.Packet]:
+        found: list[capture.Packet] = []
+        with contextlib.suppress(DecodeError):
+            found.extend(capture.read_packets(file))
+        return found
+
+    with path.open("rb") as file:
+        from_file = packets(file)
+    assert packets(Pipe(path.read_bytes())) == from_file
+    assert from_file

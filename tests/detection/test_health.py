@@ -17,9 +17,9 @@ from droneteam.detection.health import MAX_RECEIVERS, Health, Ledger
 from droneteam.detection.listen import Listener, replay
 from droneteam.detection.match import RegisteredFlight
 from droneteam.detection.receivers import parse_json
-from droneteam.detection.records import Alive, Plot, Received, Record, Trouble
+from droneteam.detection.records import Alive, Counts, Leave, Plot, Received, Record, Trouble
 from droneteam.detection.retention import erase_expired
-from droneteam.detection.watch import Known
+from droneteam.detection.watch import Known, Watch
 from droneteam.errors import NotAllowed
 from tests.detection.radio import LAT_DEG, LON_DEG, START, Aircraft, fly
 
@@ -148,3 +148,75 @@ def test_a_registered_flights_state_is_kept_with_its_track_until_it_has_ended(
     with session_scope(engine) as session:
         (track,) = service.list_tracks(session, SYSTEM, ended=True)
     assert (track.ended, track.conformance) == (True, "ended")
+
+
+def test_a_receiver_is_of_the_kind_that_it_says_and_counts_for_itself() -> None:
+    ledger = Ledger()
+    heard = Received(START, "roof", "wifi-nan", "02", b"x")
+    ledger.note([heard], {})
+    assert ledger.rows[0].kind == "wifi-nan", "nothing better is known yet"
+    ledger.note([Alive(START, "roof", "wifi", Counts(2, 3, 4)), heard], {})
+    (roof,) = ledger.rows
+    assert (roof.kind, roof.counts) == ("wifi", Counts(2, 3, 4))
+    ledger.note([Alive(after(seconds=5), "roof", "wifi")], {})
+    assert ledger.rows[0].counts == Counts(2, 3, 4), "kept where nothing newer was said"
+
+
+def test_what_leaves_is_not_missed() -> None:
+    watch = Watch(lambda _at: Known())
+    watch.feed(Alive(START, "utm/one"))
+    watch.feed(Alive(START, "utm/two"))
+    watch.feed(Leave(after(seconds=5), "utm/one"))
+    open_alerts: list[str] = []
+    for second in range(10, 200):
+        moment = watch.tick(after(seconds=second))
+        changes = () if moment is None else moment.changes
+        open_alerts += [str(change.alert.condition.key) for change in changes]
+    assert open_alerts == ["receiver:utm/two"]
+    ledger = Ledger()
+    ledger.note([Alive(START, "utm/one"), Leave(START, "utm/one"), Leave(START, "x")], {})
+    assert ledger.rows == ()
+
+
+def test_a_receiver_that_only_complains_is_silent_and_an_alert() -> None:
+    watch = Watch(lambda _at: Known())
+    watch.feed(Alive(START, "roof", "wifi"))
+    alerts: list[tuple[float, str]] = []
+    for second in range(1, 200):
+        _, moment = watch.feed(Trouble(after(seconds=second), "roof", "no radio", "wifi"))
+        changes = () if moment is None else moment.changes
+        alerts += [(float(second), change.alert.condition.kind) for change in changes]
+    ((raised_s, kind),) = alerts
+    assert kind == "silent_receiver"
+    assert 120.0 <= raised_s <= 125.0
+
+
+def test_rows_keep_the_counts_and_the_last_complaint(engine: Engine) -> None:
+    records: list[Record] = [
+        Alive(START, "roof", "wifi", Counts(1, 0, 0)),
+        Trouble(after(seconds=1), "roof", "mon0 is down", "wifi", Counts(1, 5, 2)),
+        Alive(after(seconds=9), "roof", "wifi", Counts(2, 5, 2)),
+        Alive(after(seconds=16), "roof", "wifi", Counts(2, 6, 2)),
+    ]
+    replay(Listener(engine, nothing_known, START), records, None)
+    with session_scope(engine) as session:
+        (row,) = reception.list_receivers(session, SYSTEM, after(seconds=16))
+    assert (row.kind, row.state, row.problem) == ("wifi", "working", "")
+    assert (row.connections, row.lost, row.refused) == (2, 6, 2)
+    assert (row.last_problem, row.failed_at) == ("mon0 is down", after(seconds=1))
+
+
+def test_a_sensor_that_tells_its_place_is_judged_by_it(engine: Engine) -> None:
+    """Far from where the sensor says it stands, a flight counts as out of its range."""
+    from droneteam.detection.records import Placed
+
+    def known(_session: Session, _at: datetime) -> Known:
+        return Known()
+
+    listener = Listener(engine, known, START)
+    listener.hear([Placed(START, "roof", LAT_DEG + 1.0, LON_DEG, 3000.0)])
+    clone = Aircraft(latency_s=900.0, transmitter="02:00:00:00:00:02", east_m=9000.0)
+    replay(listener, fly(Aircraft(latency_s=900.0), clone, seconds=30), None)
+    with session_scope(engine) as session:
+        evidence = {name for one in service.list_alerts(session, SYSTEM) for name in one.evidence}
+    assert "out_of_range" in evidence

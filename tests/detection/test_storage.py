@@ -235,7 +235,7 @@ def test_what_no_full_disk_can_hold_is_given_up_and_counted_but_no_alert_is(
         for turn in range(10):
             storage.store(some(20, 400, first_id=1 + 20 * turn), {})
         waiting = len(storage._gathered.heard) + len(storage._gathered.points)
-        assert waiting <= 500 + SLICE_ROWS  # and the slice that is being tried
+        assert waiting <= 500 + 2 * SLICE_ROWS  # and the slice that is being tried
         for turn in range(10):
             storage.store_alerts(an_alert(1 + 20 * turn))
         disk.make_room()

@@ -168,6 +168,10 @@ def test_receivers_are_shown_with_what_is_wrong_with_them(sky: Site) -> None:
         ("roof", "working"),
         ("van", "failing"),
     ]
+    counted = ("lost", "refused", "connections", "last_problem")
+    assert [tuple(one[key] for key in counted) for one in items] == [(7, 3, 2, "unplugged")] * 2
+    assert "Last complaint" in text
+    assert "Wi-Fi" in text
     sky.clock.forward(minutes=5)
     items = client.get("/api/v1/receivers").get_json()["items"]
     assert {one["state"] for one in items} == {"stopped"}
@@ -177,15 +181,27 @@ def test_receivers_are_shown_with_what_is_wrong_with_them(sky: Site) -> None:
 def receiver(name: str, state: str, problem: str) -> ReceiverRow:
     return ReceiverRow(
         name=name,
-        kind="wifi-beacon",
+        kind="wifi",
         state=state,
         heard_at=NOW,
         alive_at=NOW,
         problem=problem,
         received=12,
         dropped=0,
+        lost=7,
+        refused=3,
+        connections=2,
+        failed_at=NOW,
+        last_problem="unplugged",
         updated_at=NOW,
     )
+
+
+def test_every_kind_of_receiver_has_words() -> None:
+    from droneteam.detection.sources.configuration import KINDS
+    from droneteam.web import words
+
+    assert KINDS.keys() == words.RECEIVER_KINDS.keys()
 
 
 def test_every_word_of_the_detection_has_a_translation() -> None:

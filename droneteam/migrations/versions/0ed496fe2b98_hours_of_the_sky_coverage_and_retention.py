@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "0ed496fe2b98"
-down_revision = "7696785f3a57"
+down_revision = "9d5317435c18"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "9d5317435c18"
-down_revision = "f35da3afe9a9"
+down_revision = "06dd3ba5b08b"
 branch_labels = None
 depends_on = None
 

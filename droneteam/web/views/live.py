@@ -144,11 +144,16 @@ def columns() -> dict[str, list[dict[str, Any]]]:
         "receiver": [
             {"name": "label", "title": _("Receiver")},
             {"name": "state", "title": _("State"), "format": "word"},
-            {"name": "transport", "title": _("Kind")},
+            {"name": "transport", "title": _("Kind"), "format": "word"},
             {"name": "at", "title": _("Last heard"), "format": "time"},
             {"name": "received", "title": _("Received")},
             {"name": "dropped", "title": _("Held back")},
+            {"name": "lost", "title": _("Lost")},
+            {"name": "refused", "title": _("Unreadable")},
+            {"name": "connections", "title": _("Connected, times")},
             {"name": "problem", "title": _("Problem")},
+            {"name": "last_problem", "title": _("Last complaint")},
+            {"name": "failed_at", "title": _("Complained"), "format": "time"},
         ],
     }
 
