@@ -63,10 +63,10 @@ def day_name(day: date) -> str:
     return str(format_date(day, "EEE d MMM", locale=get_locale()))
 
 
-def decimal(value: float, digits: int) -> str:
-    """A number with a fixed count of decimals, as the visitor's language writes it."""
-    text = format_decimal(value, f"0.{'0' * digits}", locale=get_locale())
-    return str(text)
+def decimal(value: float, digits: int | None = None) -> str:
+    """A number as the visitor's language writes it, with a fixed count of decimals if given."""
+    form = None if digits is None else f"0.{'0' * digits}"
+    return str(format_decimal(value, form, locale=get_locale()))
 
 
 def local_hour(at: datetime) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from flask import Flask
-from flask_babel import format_date, format_decimal, get_locale
+from flask_babel import format_date, get_locale
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
@@ -555,7 +555,6 @@ FILTERS = {
     "airspace_name": named(AIRSPACE),
     "capability_name": named(CAPABILITIES),
     "twice": twice,
-    "decimal": format_decimal,
     "day_name": format_date,
     "payload_name": named(PAYLOADS),
     "mission_state": named(MISSION_STATES),

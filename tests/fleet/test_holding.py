@@ -18,9 +18,10 @@ from droneteam.fleet.problem import Assigned, Plan, Problem
 
 @pytest.fixture(scope="module")
 def day() -> tuple[Problem, Plan]:
-    problem = instance(Size(14, 1), 3)
+    """More than seven pilots can do in a day."""
+    problem = instance(Size(22, 1), 3)
     plan = solve(problem, time_limit_s=30.0)
-    assert len(plan.assignments) >= 8
+    assert 8 <= len(plan.assignments) < len(problem.jobs)
     return problem, plan
 
 
@@ -44,8 +45,6 @@ def test_the_validator_and_the_rules_agree_on_plans_with_a_swapped_name(seed: in
 
 def bent(given: Assigned, what: str) -> Assigned:
     match what:
-        case "crew":
-            return replace(given, pilot_ids=(*given.pilot_ids, 99))
         case "nobody":
             return replace(given, pilot_ids=())
         case "slot":
@@ -53,8 +52,6 @@ def bent(given: Assigned, what: str) -> Assigned:
                 given,
                 visit=replace(given.visit, start_at=given.visit.start_at + timedelta(minutes=1)),
             )
-        case "past":
-            return replace(given, request_id=given.request_id)
         case _:
             raise AssertionError(what)
 
@@ -75,10 +72,9 @@ def test_a_search_that_errs_is_not_believed(
     day: tuple[Problem, Plan], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     problem, plan = day
-    assert len(plan.assignments) < len(problem.jobs), "the search must be needed"
     wrong = tuple(bent(given, "nobody") for given in plan.assignments)
     monkeypatch.setattr(exact, "best_plan", lambda *_: wrong)
     with caplog.at_level(logging.ERROR):
-        found = solve(problem, time_limit_s=30.0)
+        found = solve(problem, time_limit_s=2.0)
     assert "crew.size" in caplog.text
     assert violations(problem, found) == []

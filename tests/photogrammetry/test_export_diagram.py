@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry.export import diagram, dxf
+from droneteam.photogrammetry.export import diagram, dxf, numbers
 from droneteam.photogrammetry.export.diagram import Diagram, DiagramPoint
 from droneteam.photogrammetry.export.numbers import value_text
 from droneteam.photogrammetry.scene import Frame, Measurement
@@ -71,7 +71,7 @@ def test_paper_millimetres_are_ground_metres_over_the_scale() -> None:
     assert b[1] == pytest.approx(a[1])
 
 
-@pytest.mark.parametrize("scale", diagram.SCALES)
+@pytest.mark.parametrize("scale", numbers.DIAGRAM_SCALES)
 def test_everything_measured_lies_on_the_sheet(scale: int) -> None:
     sheet = diagram.sheet_of(make(scale=scale))
     at = sheet.mm(np.array([A[:2], B[:2], C[:2]]))
@@ -89,7 +89,8 @@ def test_the_largest_scale_that_fits_a3_is_taken() -> None:
     sheet = diagram.sheet_of(make(points=(*make().points, far)))
     assert (sheet.paper, sheet.scale) == ("a3", 500) or sheet.scale in (250, 500)
     assert 1e3 * 88.0 / sheet.scale < 400.0
-    assert 1e3 * 88.0 * 1.2 / diagram.SCALES[diagram.SCALES.index(sheet.scale) - 1] > 396.0
+    scales = numbers.DIAGRAM_SCALES
+    assert 1e3 * 88.0 * 1.2 / scales[scales.index(sheet.scale) - 1] > 396.0
 
 
 def test_too_much_for_a0_is_refused_with_what_would_help() -> None:
