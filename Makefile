@@ -33,6 +33,7 @@ check: setup
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@npm --prefix frontend test --silent
 
 setup: $(STAMPS)/package
 
@@ -49,6 +50,8 @@ $(STAMPS)/package: $(STAMPS)/venv pyproject.toml hatch_build.py $(FRONTEND)
 	@tools/versions $(PYTHON) node npm
 	@echo "Building the front end and installing droneteam"
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Compiling the planner's search (once; less than a minute)"
+	@$(BIN)/python -c "from droneteam.fleet.exact import warm_up; warm_up()"
 	@touch $@
 
 clean:

@@ -61,7 +61,9 @@ def start_processes(stage: Stage) -> None:
     folder = stage.settings.data_dir / "processes"
     ready = folder / "detect.json"
     detect = stage.processes.start(
-        "detect", "droneteam", ["detect", "listen", "--udp", "127.0.0.1:0", "--ready", ready]
+        "detect",
+        "droneteam",
+        ["detect", "listen", "--udp", "127.0.0.1:0", "--own-time", "--ready", ready],
     )
     stage.processes.start("work", "droneteam", ["work"])
     serve = stage.processes.start("serve", "droneteam", ["serve", "--port", stage.settings.port])

@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 help=f"{kind.help}; may be repeated",
             )
     hear.add_argument("--telemetry", action="store_true", help=KINDS["telemetry"].help)
+    hear.add_argument(
+        "--own-time",
+        action="store_true",
+        help="believe the records' own times; for simulators that run faster than the clock",
+    )
     hear.add_argument("--ready", type=Path, help="JSON file written once listening")
     again = actions.add_parser("replay", help="follow recordings; pages show them as a replay")
     again.add_argument("file", nargs="+", type=Path)
@@ -82,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         return _replay(listener, args.file, args.speed)
     inbox, tools = Inbox(), Tools(engine, found.geoid_m)
     feeds = [Feed(one.name, one.make(tools), inbox) for one in found.receivers]
-    return _listen(listener, found.udp or ("127.0.0.1", 0), args.ready, feeds, inbox)
+    address = found.udp or ("127.0.0.1", 0)
+    return _listen(listener, address, args.ready, feeds, inbox, own_time=args.own_time)
 
 
 def _configured(args: argparse.Namespace) -> Receivers:
@@ -122,6 +128,8 @@ def _listen(
     ready: Path | None,
     feeds: Sequence[Feed],
     inbox: Inbox,
+    *,
+    own_time: bool,
 ) -> int:
     receiver = DatagramReceiver(*address)
     stop = threading.Event()
@@ -140,7 +148,7 @@ def _listen(
     for feed in feeds:
         feed.start()
     try:
-        listen(listener, receiver, stop, inbox)
+        listen(listener, receiver, stop, inbox, own_time=own_time)
     finally:
         for feed in feeds:
             feed.stop()

@@ -241,8 +241,14 @@ def listen(
     receiver: DatagramReceiver,
     stop: threading.Event,
     inbox: Inbox | None = None,
+    *,
+    own_time: bool = False,
 ) -> None:
-    """Hear until `stop` is set; while nothing is heard, time goes on at the clock's pace."""
+    """Hear until `stop` is set; while nothing is heard, time goes on at the clock's pace.
+
+    own_time : believe the times that records carry, whatever this machine's clock says; for
+    simulators whose time runs faster than it
+    """
     listener.storage.start()
     clock = _Clock()
     asked_s = passed_s = -math.inf
@@ -255,7 +261,8 @@ def listen(
         records = receiver.receive_many(clock.wait_s(listener), MAX_BATCH)
         if inbox is not None:
             records += inbox.drain()
-        records = listener.arrive(records, datetime.now(UTC))
+        if not own_time:
+            records = listener.arrive(records, datetime.now(UTC))
         clock.hear(records)
         for batch in batches(records):
             listener.hear(batch)

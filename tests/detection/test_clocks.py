@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -12,8 +13,8 @@ from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.detection import reception, service
 from droneteam.detection.clocks import OFF_S, Clocks
-from droneteam.detection.listen import Listener, batches
-from droneteam.detection.records import MAX_RECEIVERS, Alive, Received
+from droneteam.detection.listen import Listener, batches, listen
+from droneteam.detection.records import MAX_RECEIVERS, Alive, Received, Record
 from droneteam.detection.watch import Known, Watch
 from tests.detection.radio import START, Aircraft, fly
 from tests.detection.test_rules import kinds, moments
@@ -135,3 +136,34 @@ def test_what_is_older_than_any_track_is_counted_and_not_followed() -> None:
     assert kinds(found) == [("raised", "unregistered_flight")]
     assert {track.uas_id for track, _ in found[-1].tracks} == {"1581F4BND2280"}
     assert watching.late == len(now)
+
+
+class FastSimulator:
+    """Stands in for a socket: eighty seconds of flight in some milliseconds, then the end."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        ahead = datetime.now(UTC) - START
+        flown = (replace(one, at=one.at + ahead) for one in fly(Aircraft(), seconds=80))
+        self._batches = list(batches(flown))
+
+    def receive_many(self, _wait_s: float, _most: int) -> list[Record]:
+        if not self._batches:
+            self._stop.set()
+            return []
+        return self._batches.pop(0)
+
+
+@pytest.mark.parametrize(("own_time", "length_s"), [(True, (75.0, 81.0)), (False, (0.0, 60.0))])
+def test_a_simulator_that_runs_faster_than_the_clock_is_believed_when_asked_to(
+    engine: Engine, own_time: bool, length_s: tuple[float, float]
+) -> None:
+    stop = threading.Event()
+    listener = Listener(engine, nothing_known, START)
+    listen(listener, FastSimulator(stop), stop, own_time=own_time)  # type: ignore[arg-type]
+    with session_scope(engine) as session:
+        tracks = service.list_tracks(session, SYSTEM, ended=True)
+        alerts = service.list_alerts(session, SYSTEM)
+    flown_s = max((one.last_at - one.started_at).total_seconds() for one in tracks)
+    assert length_s[0] <= flown_s <= length_s[1]
+    assert "unregistered_flight" in {alert.kind for alert in alerts}
