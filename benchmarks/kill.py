@@ -3,7 +3,7 @@
 Each trial starts a controller as a process of its own, kills it at a random moment, and starts it
 again: at once, or only after the vehicle has come to rest without it.  Looked at afterwards:
 
-- whether the aircraft is safe: on the ground, disarmed, never out of its fence's height;
+- whether the aircraft is safe: on the ground and disarmed at last, and nothing hangs;
 - whether the packet log is readable and how much of it was lost.  The killed process wrote the
   time of every packet, unbuffered, beside its log: what is there but not in the log was lost;
 - whether the second controller adopted what flew, and sent no arming, mode or upload to it.

@@ -6,7 +6,7 @@ by itself: the coordinator makes the next one.  Until then this says what would 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.fleet import models
 from droneteam.fleet.assembly import load_situation
-from droneteam.fleet.candidates import drone_reason, pilot_reason, slot_reason
-from droneteam.fleet.problem import Assigned, Problem, Slot
+from droneteam.fleet.holding import standing_reasons
 from droneteam.fleet.terms import Reason
 
 HORIZON = timedelta(days=14)
@@ -38,7 +37,8 @@ def plan_conflicts(session: Session, actor: Actor, now: datetime) -> list[Confli
     require_role(actor, *sorted(TEAM_ROLES))
     situation = load_situation(session, now, HORIZON)
     found = [
-        (assigned, _once(_broken(situation.problem, assigned))) for assigned in situation.standing
+        (assigned, _once(standing_reasons(situation.problem, assigned)))
+        for assigned in situation.standing
     ]
     broken = sorted((pair for pair in found if pair[1]), key=lambda pair: pair[0].visit.start_at)
     ids = [assigned.request_id for assigned, _ in broken]
@@ -59,24 +59,3 @@ def _once(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         if reason not in unique:
             unique.append(reason)
     return tuple(unique)
-
-
-def _broken(problem: Problem, assigned: Assigned) -> Iterator[Reason]:
-    """What forbids the assignment now (pure)."""
-    job = problem.job(assigned.request_id)
-    if job is None:  # its window lies beyond what was read
-        return
-    yield from job.blocks
-    trip = assigned.visit
-    forbidden = slot_reason(problem, job, Slot(trip.start_at, trip.end_at, 0))
-    if forbidden is not None:
-        yield forbidden
-    drone = next((one for one in problem.drones if one.id == assigned.drone_id), None)
-    held = Reason("drone.gone") if drone is None else drone_reason(problem, drone, trip)
-    if held is not None:
-        yield held
-    for pilot_id in assigned.pilot_ids:
-        pilot = next((one for one in problem.pilots if one.id == pilot_id), None)
-        away = Reason("pilot.gone") if pilot is None else pilot_reason(problem, job, pilot, trip)
-        if away is not None:
-            yield away

@@ -1,18 +1,34 @@
 """Whether a plan keeps every rule, decided visit by visit from the rules themselves (pure).
 
 The searches decide with arrays, counts and programs; before a plan of theirs is used it is gone
-through once more in this plain way.
+through once more in this plain way.  The same rules say later what a published plan can no longer
+keep, since something changed under it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations
 
-from droneteam.fleet.candidates import allowed_slots, capability_reason, drone_reason, pilot_reason
-from droneteam.fleet.problem import Assigned, Drone, Pilot, Problem, packs_needed, visit
+from droneteam.fleet.candidates import (
+    allowed_slots,
+    capability_reason,
+    drone_reason,
+    pilot_reason,
+    slot_reason,
+)
+from droneteam.fleet.problem import (
+    Assigned,
+    Drone,
+    Pilot,
+    Problem,
+    Slot,
+    packs_needed,
+    visit,
+)
+from droneteam.fleet.terms import Reason
 
 
 def broken_rule(problem: Problem, assignments: Sequence[Assigned]) -> str | None:
@@ -30,6 +46,33 @@ def broken_rule(problem: Problem, assignments: Sequence[Assigned]) -> str | None
         if code is not None:
             return f"request {given.request_id}: {code}"
     return _together(problem, assignments) or _packs(problem, assignments, drones)
+
+
+def standing_reasons(problem: Problem, given: Assigned) -> Iterator[Reason]:
+    """What stands against one assignment as things are now, other assignments apart.
+
+    A request that the problem does not hold (its window lies beyond what was read) has no reasons
+    of its own.
+    """
+    job = problem.job(given.request_id)
+    trip = given.visit
+    drone = next((one for one in problem.drones if one.id == given.drone_id), None)
+    found: list[Reason | None] = []
+    if job is not None:
+        found += job.blocks
+        found.append(slot_reason(problem, job, Slot(trip.start_at, trip.end_at, 0)))
+    if drone is None:
+        found.append(Reason("drone.gone"))
+    else:
+        found.append(None if job is None else capability_reason(job, drone))
+        found.append(drone_reason(problem, drone, trip))
+    for pilot_id in given.pilot_ids:
+        pilot = next((one for one in problem.pilots if one.id == pilot_id), None)
+        if pilot is None:
+            found.append(Reason("pilot.gone"))
+        elif job is not None:
+            found.append(pilot_reason(problem, job, pilot, trip))
+    yield from (reason for reason in found if reason is not None)
 
 
 def _alone(problem: Problem, given: Assigned, drone: Drone, crew: list[Pilot]) -> str | None:

@@ -20,8 +20,8 @@ from droneteam.accounts import Actor, require_role
 from droneteam.errors import NotFound
 from droneteam.fleet import models
 from droneteam.fleet.assembly import assigned_of, load_situation
-from droneteam.fleet.candidates import capability_reason, drone_reason, pilot_reason
 from droneteam.fleet.daylight import is_daylight
+from droneteam.fleet.holding import standing_reasons
 from droneteam.fleet.hours import ServiceHours
 from droneteam.fleet.problem import Assigned, Place, Problem
 from droneteam.fleet.terms import Reason, Window
@@ -98,24 +98,8 @@ def troubles(problem: Problem, assignments: Sequence[Assigned]) -> dict[int, tup
 
 
 def _against(problem: Problem, one: Assigned, all_of_them: Iterable[Assigned]) -> Iterator[Reason]:
-    """What stands against one assignment."""
-    job = problem.job(one.request_id)
-    drone = next((drone for drone in problem.drones if drone.id == one.drone_id), None)
-    if drone is None:
-        yield Reason("drone.gone")
-    else:
-        for reason in (
-            capability_reason(job, drone) if job else None,
-            drone_reason(problem, drone, one.visit),
-        ):
-            if reason is not None:
-                yield reason
-    pilots = {pilot.id: pilot for pilot in problem.pilots}
-    for pilot_id in one.pilot_ids:
-        if pilot_id not in pilots:
-            yield Reason("pilot.gone")
-        elif job and (reason := pilot_reason(problem, job, pilots[pilot_id], one.visit)):
-            yield reason
+    """What stands against one assignment, and who else holds what it needs."""
+    yield from standing_reasons(problem, one)
     yield from _shared(problem, one, all_of_them)
 
 

@@ -20,7 +20,7 @@ from droneteam.missions.schedule import WEEKDAYS, DailyPeriod, Edge, SunEvent
 from droneteam.web import looks, timefmt
 from droneteam.web.context import actor, context, now
 from droneteam.web.sky_filter import CLASSES, SkyFilter
-from droneteam.web.words import (
+from droneteam.web.sky_words import (
     ADVICE,
     ALERT_KINDS,
     CONFORMANCE,

@@ -12,6 +12,7 @@ from droneteam import db
 from droneteam.detection.models import AlertRow, ReceiverRow, Sighting, TrackRow
 from droneteam.missions import service as missions
 from droneteam.missions.live import LiveState
+from droneteam.web import sky_words
 from tests.web.conftest import NOW, Site, csrf_token
 
 
@@ -199,16 +200,14 @@ def receiver(name: str, state: str, problem: str) -> ReceiverRow:
 
 def test_every_kind_of_receiver_has_words() -> None:
     from droneteam.detection.sources.configuration import KINDS
-    from droneteam.web import words
 
-    assert KINDS.keys() == words.RECEIVER_KINDS.keys()
+    assert KINDS.keys() == sky_words.RECEIVER_KINDS.keys()
 
 
 def test_every_word_of_the_detection_has_a_translation() -> None:
     from typing import get_args
 
     from droneteam.detection import alert, match
-    from droneteam.web import words
 
-    assert set(get_args(alert.Kind)) <= set(words.ALERT_KINDS)
-    assert set(get_args(match.Kind)) <= set(words.MATCHES)
+    assert set(get_args(alert.Kind)) <= set(sky_words.ALERT_KINDS)
+    assert set(get_args(match.Kind)) <= set(sky_words.MATCHES)

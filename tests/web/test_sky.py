@@ -24,7 +24,7 @@ from droneteam.detection.service import SEES_OPERATORS
 from droneteam.evidence import bag
 from droneteam.evidence import service as evidence
 from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
-from droneteam.web import looks, words
+from droneteam.web import looks, sky_words
 from droneteam.web.looking import EXTENSION
 from droneteam.web.looks import LookBook, Purpose
 from droneteam.web.sky_filter import CLASSES, SkyFilter
@@ -383,10 +383,10 @@ def test_every_sentence_has_the_numbers_of_its_sign(sky: Site) -> None:
     with sky.app.test_request_context("/"):
         for name, english in suspicion.SENTENCES.items():
             asked = set(re.findall(r"{(\w+)}", english))
-            assert set(re.findall(r"{(\w+)}", str(words.SIGNS[name]))) == asked
-    assert set(get_args(Manoeuvre)) == set(words.ADVICE)
-    assert set(KINDS) == set(words.KEPT_KINDS)
-    assert {str(band) for band in range(coverage.MANNED_BAND + 1)} == set(words.BANDS)
+            assert set(re.findall(r"{(\w+)}", str(sky_words.SIGNS[name]))) == asked
+    assert set(get_args(Manoeuvre)) == set(sky_words.ADVICE)
+    assert set(KINDS) == set(sky_words.KEPT_KINDS)
+    assert {str(band) for band in range(coverage.MANNED_BAND + 1)} == set(sky_words.BANDS)
 
 
 # ---- coverage, retention, the pilot's page

@@ -24,7 +24,7 @@ from droneteam.photogrammetry.photos import Verdict
 from droneteam.photogrammetry.products import KINDS
 from droneteam.photogrammetry.scene import MeasureKind, MeasureMethod
 from droneteam.photogrammetry.scene_params import STAGES
-from droneteam.web import registry_words, words
+from droneteam.web import registry_words, sky_words, words
 
 
 def test_no_code_of_a_service_is_without_a_word() -> None:
@@ -45,12 +45,12 @@ def test_no_code_of_a_service_is_without_a_word() -> None:
         (get_args(MeasureKind), words.MEASURE_KINDS),
         (get_args(MeasureMethod), words.MEASURE_METHODS),
         (("hand", "file", *targets.KINDS), words.MARK_SOURCES),
-        (get_args(alert.Kind), words.ALERT_KINDS),
-        (get_args(match.Kind), words.MATCHES),
-        (get_args(health.State), words.RECEIVER_STATES),
-        (get_args(conformance.State), words.CONFORMANCE),
-        (get_args(zones.Vertical)[:1], words.FACT_CODES),
-        (get_args(Frame), words.FACT_CODES),
+        (get_args(alert.Kind), sky_words.ALERT_KINDS),
+        (get_args(match.Kind), sky_words.MATCHES),
+        (get_args(health.State), sky_words.RECEIVER_STATES),
+        (get_args(conformance.State), sky_words.CONFORMANCE),
+        (get_args(zones.Vertical)[:1], sky_words.FACT_CODES),
+        (get_args(Frame), sky_words.FACT_CODES),
         (get_args(Role), words.POINT_ROLES),
         (get_args(Verdict), words.PHOTO_VERDICTS),
         (("open", "done", "refused"), words.UPLOAD_STATES),
@@ -89,7 +89,7 @@ def test_no_evidence_of_the_detection_is_without_a_word() -> None:
     codes |= {f"heights_{one}" for one in (*get_args(zones.Vertical), "close", "separated")}
     codes |= {"no_heartbeat", "airborne_when_lost", "outside_volume", "transponder"}
     codes.discard("heights_outside")  # never in an alert: a track above a zone is not in it
-    assert {code for code in codes if code not in words.EVIDENCE} == set()
+    assert {code for code in codes if code not in sky_words.EVIDENCE} == set()
 
 
 def test_an_unknown_code_is_shown_as_it_is() -> None:

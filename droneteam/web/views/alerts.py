@@ -23,7 +23,8 @@ from droneteam.web.forms import FormReader
 from droneteam.web.kept import own_path
 from droneteam.web.looking import note_looks
 from droneteam.web.routing import MAX_ID
-from droneteam.web.words import FACTS, SIGNS, fact_code
+from droneteam.web.sky_words import FACTS, SIGNS
+from droneteam.web.words import fact_code
 
 bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 

@@ -13,7 +13,8 @@ from droneteam.detection.service import VIEWERS
 from droneteam.web import sky
 from droneteam.web.access import allow
 from droneteam.web.context import actor, reading
-from droneteam.web.words import BANDS, options
+from droneteam.web.sky_words import BANDS
+from droneteam.web.words import options
 
 bp = Blueprint("coverage", __name__, url_prefix="/live/coverage")
 
