@@ -49,11 +49,17 @@ SCREENSHOTS = os.environ.get("DRONETEAM_SCREENSHOTS")
 MAX_PICTURE_BYTES = 150_000
 
 
+_CUT_SHORT = "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
+"""A page that is left while a file is on its way: werkzeug's own server reads what the browser
+may still have sent before it closes the file, and a reset connection ends it there."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.filterwarnings(_CUT_SHORT))
 
 
 @dataclass(slots=True)
