@@ -20,6 +20,7 @@ COMMANDS = {
     "logs": "fetch the onboard log of a flown sortie",
     "detect": "decode and follow Remote ID",
     "evidence": "export and verify sealed evidence bags",
+    "geozones": "load and list geographical zones",
     "fleet": "registry in and out, yearly report, fleet sizes",
     "user": "add users",
     "database": "create or upgrade the database",

@@ -31,6 +31,7 @@ export default defineConfig({
         uploads: "src/uploads.ts",
         schedule: "src/schedule.ts",
         daymap: "src/daymap.ts",
+        zones: "src/zones.ts",
       },
     },
   },

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from droneteam.db import Base, UtcDateTime
 
+MAX_SOURCE = 20
+"""Characters of the name of who publishes geographical zones."""
+
 
 class Mission(Base):
     """A planned flight; `plan` holds the MissionPlan, `mission_hash` binds approvals to it."""
@@ -118,7 +121,7 @@ class GeozoneRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     identifier: Mapped[str] = mapped_column(String(60), unique=True)
     name: Mapped[str] = mapped_column(String(200))
-    source: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(MAX_SOURCE))
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     loaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

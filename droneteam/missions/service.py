@@ -45,6 +45,7 @@ from droneteam.missions.views import (
     RegisteredFlight,
     SortieView,
 )
+from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
 
 __all__ = [
     "ChecklistItem",
@@ -63,6 +64,7 @@ __all__ = [
     "ReplayEvent",
     "SortieLog",
     "SortieView",
+    "StoredZone",
     "SurveyParams",
     "Trigger",
     "approve_mission",
@@ -76,11 +78,13 @@ __all__ = [
     "list_missions",
     "list_registered_flights",
     "list_sorties",
+    "list_zones",
     "live_states",
     "load_geozones",
     "own_uas_ids",
     "plan_mission",
     "preview_mission",
+    "publish_zones",
     "read_sortie",
     "record_sortie",
     "register_flight",
@@ -91,4 +95,5 @@ __all__ = [
     "sortie_track",
     "stored_geozones",
     "update_live_states",
+    "withdraw_zone",
 ]

@@ -20,6 +20,7 @@ from droneteam.web.api import cases as api_cases
 from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
 from droneteam.web.api import figures as api_figures
+from droneteam.web.api import geozones as api_geozones
 from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
@@ -58,6 +59,7 @@ from droneteam.web.views import (
     coverage,
     crew,
     equipment,
+    geozones,
     handling,
     history,
     home,
@@ -99,6 +101,7 @@ PAGES = (
     sorties.bp,
     mission_live.bp,
     planner.bp,
+    geozones.bp,
     live.bp,
     history.bp,
     coverage.bp,
@@ -139,6 +142,7 @@ API = (
     api_planning.bp,
     api_figures.bp,
     api_missions.bp,
+    api_geozones.bp,
     api_sorties.bp,
     api_live.bp,
     api_scenes.bp,

@@ -34,6 +34,7 @@ _PAGES = (
     ("agreement.show", _l("Agreement")),
     ("statistics.index", _l("Figures")),
     ("calendars.index", _l("Calendars")),
+    ("geozones.index", _l("Geographical zones")),
     ("people.index", _l("People")),
     ("webhooks.index", _l("Webhooks")),
     ("privacy.show", _l("Privacy")),

@@ -34,6 +34,8 @@ def roles(*names: str) -> frozenset[str]:
 ASKERS = roles("requester", "coordinator")
 BOARD = roles("coordinator", "manager", "pilot")
 PLANS = roles("coordinator", "manager", "auditor")
+ZONES_READ = roles("coordinator", "administrator", "pilot", "manager", "auditor")
+ZONES_KEEP = roles("coordinator", "administrator")
 AUDIT = roles("auditor", "administrator", "manager")
 SKY = roles("pilot", "coordinator", "manager", "administrator", "auditor", "investigator")
 OPERATOR_SEERS = roles("pilot", "coordinator", "administrator", "investigator")
@@ -286,6 +288,12 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /people/<id:user_id>/active": roles("administrator"),
     "POST /people/<id:user_id>/pilot": roles("administrator"),
     "POST /people/<id:user_id>/second-factor": roles("administrator"),
+    "GET /geozones/": ZONES_READ,
+    "POST /geozones/": ZONES_KEEP,
+    "POST /geozones/<id:zone_id>/withdraw": ZONES_KEEP,
+    "GET /api/v1/geozones": ZONES_READ,
+    "PUT /api/v1/geozones": ZONES_KEEP,
+    "DELETE /api/v1/geozones/<id:zone_id>": ZONES_KEEP,
     "GET /audit/": AUDIT,
     "GET /audit/check": AUDIT,
     "GET /api/openapi.json": EVERYONE,

@@ -1,0 +1,114 @@
+"""The geographical zones in force: who published each, when it was loaded, and how one goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from droneteam import audit
+from droneteam.accounts import Actor, require_role
+from droneteam.errors import InputError, NotFound
+from droneteam.missions import geozones, models
+from droneteam.missions.airspace import Geozone
+from droneteam.missions.planning import load_geozones
+
+KEEPERS = ("coordinator", "administrator")
+READERS = ("coordinator", "administrator", "pilot", "manager", "auditor")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredZone:
+    """A zone with where it comes from."""
+
+    id: int
+    source: str
+    loaded_at: datetime
+    zone: Geozone
+
+
+def list_zones(session: Session, actor: Actor) -> list[StoredZone]:
+    """Every zone that missions are checked against, by source and identifier."""
+    require_role(actor, *READERS)
+    order = (models.GeozoneRow.source, models.GeozoneRow.identifier)
+    return [
+        StoredZone(row.id, row.source, row.loaded_at, zone)
+        for row in session.scalars(select(models.GeozoneRow).order_by(*order))
+        for zone in geozones.read_geozones(row.document)
+    ]
+
+
+def publish_zones(
+    session: Session, actor: Actor, document: object, source: str, now: datetime
+) -> tuple[int, list[str]]:
+    """(how many zones the source has now, identifiers that it no longer has).
+
+    The document is the whole of what the source publishes: its zones that are not in it go.
+
+    Raises
+    ------
+    DecodeError
+        Names the zone that cannot be understood; everything stays as it was.
+    InputError
+        The source has no name, the document no zone, or a zone is another source's.
+    """
+    require_role(actor, *KEEPERS)
+    source = source.strip()
+    if not 0 < len(source) <= models.MAX_SOURCE:
+        raise InputError(f"a source takes 1 to {models.MAX_SOURCE} characters", field="source")
+    zones = geozones.read_geozones(document)
+    if not zones:
+        raise InputError("the file holds no zone; withdraw zones one by one", field="file")
+    given = {zone.identifier for zone in zones}
+    rows = {row.identifier: row for row in session.scalars(select(models.GeozoneRow))}
+    others = sorted(name for name in given & set(rows) if rows[name].source != source)
+    if others:
+        raise InputError(
+            f"zone {others[0]} is published by {rows[others[0]].source}; "
+            "load it under that source, or withdraw it there first",
+            field="source",
+        )
+    gone = sorted(name for name, row in rows.items() if row.source == source and name not in given)
+    for name in gone:
+        session.delete(rows[name])
+    load_geozones(session, actor, document, source, now)
+    if gone:
+        audit.append(
+            session,
+            actor,
+            action="geozones.withdraw",
+            subject=f"geozones:{source}",
+            facts={"zones": gone},
+            reason="not in the source's new publication",
+            at=now,
+        )
+    return len(given), gone
+
+
+def withdraw_zone(session: Session, actor: Actor, zone_id: int, reason: str, now: datetime) -> str:
+    """The identifier of the zone that is no longer checked.
+
+    Raises
+    ------
+    NotFound, InputError
+        There is no such zone; nobody said why it goes.
+    """
+    require_role(actor, *KEEPERS)
+    row = session.get(models.GeozoneRow, zone_id)
+    if row is None:
+        raise NotFound("geozone", zone_id)
+    if not reason.strip():
+        raise InputError("say why the zone is withdrawn", field="reason")
+    session.delete(row)
+    audit.append(
+        session,
+        actor,
+        action="geozones.withdraw",
+        subject=f"geozones:{row.source}",
+        facts={"zones": [row.identifier], "document": row.document},
+        reason=reason.strip(),
+        at=now,
+    )
+    return row.identifier

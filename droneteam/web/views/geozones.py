@@ -1,0 +1,111 @@
+"""The geographical zones that missions are checked against: read, loaded, withdrawn."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions import service, zonestore
+from droneteam.missions.airspace import ZoneVolume
+from droneteam.missions.zonestore import StoredZone
+from droneteam.web.access import allow, takes_files
+from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.mission_map import map_texts
+
+bp = Blueprint("geozones", __name__, url_prefix="/geozones")
+
+MAX_FILE_BYTES = 50_000_000
+
+
+@bp.get("/")
+@allow(*zonestore.READERS)
+def index() -> str:
+    """The zones on a map and in a table; for who keeps them, the form for a publication."""
+    return _page({}, {})
+
+
+@bp.post("/")
+@allow(*zonestore.KEEPERS)
+@takes_files(MAX_FILE_BYTES)
+def publish() -> Any:
+    """What a source publishes now, whole: loaded, or the form again with what is wrong."""
+    source = request.form.get("source", "")
+    sent = request.files.get("file")
+    if sent is None or not sent.filename:
+        return _page({"file": _("Choose a file.")}, request.form), 422
+    try:
+        document = document_of(sent.read())
+        with writing() as session:
+            count, gone = service.publish_zones(session, actor(), document, source, now())
+    except (DecodeError, InputError) as error:
+        field = getattr(error, "field", None) or "file"
+        return _page({field: str(error)}, request.form), 422
+    flash(_("%(count)s zones loaded, %(gone)s withdrawn.", count=count, gone=len(gone)), "done")
+    return redirect(url_for("geozones.index"))
+
+
+@bp.post("/<id:zone_id>/withdraw")
+@allow(*zonestore.KEEPERS)
+def withdraw(zone_id: int) -> Any:
+    """The zone is checked no longer; why is on record."""
+    with writing() as session:
+        reason = request.form.get("reason", "")[:500]
+        identifier = service.withdraw_zone(session, actor(), zone_id, reason, now())
+    flash(_("Zone %(zone)s is withdrawn.", zone=identifier), "done")
+    return redirect(url_for("geozones.index"))
+
+
+def document_of(content: bytes) -> object:
+    """The JSON document of an uploaded file.
+
+    Raises
+    ------
+    DecodeError
+        It is no JSON in UTF-8.
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DecodeError(f"the file is no JSON in UTF-8: {error}") from error
+
+
+def _page(problems: dict[str, str], values: Any) -> str:
+    me = actor()
+    with reading() as session:
+        stored = service.list_zones(session, me)
+    return render_template(
+        "geozones.html",
+        stored=stored,
+        problems=problems,
+        values=values,
+        sources=sorted({row.source for row in stored}),
+        heights=[[_limits(volume) for volume in row.zone.volumes] for row in stored],
+        island_data={"zones": [_drawn(row) for row in stored], "texts": map_texts()},
+        may_keep=me.has_role(*zonestore.KEEPERS),
+    )
+
+
+def _limits(volume: ZoneVolume) -> str:
+    """From where to where, each with what it is measured from."""
+    low = _("ground") if volume.lower_m is None else _height(volume.lower_m, volume.lower_reference)
+    if volume.upper_m is None:
+        return _("%(low)s and up", low=low)
+    return f"{low} – {_height(volume.upper_m, volume.upper_reference)}"
+
+
+def _height(height_m: float, reference: str) -> str:
+    return f"{height_m:.0f} m {reference}"
+
+
+def _drawn(row: StoredZone) -> dict[str, Any]:
+    zone = row.zone
+    return {
+        "name": zone.name,
+        "detail": f"{zone.identifier} · {row.source}",
+        "restriction": zone.restriction.value,
+        "rings": [[list(corner) for corner in volume.polygon] for volume in zone.volumes],
+    }
