@@ -7,6 +7,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from droneteam import accounts, db, schema
 from droneteam.errors import InputError
 from droneteam.missions import service
@@ -30,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     return _load(args, engine) if args.action == "load" else _list(engine)
 
 
-def _load(args: argparse.Namespace, engine: db.Engine) -> int:
+def _load(args: argparse.Namespace, engine: Engine) -> int:
     try:
         document = json.loads(args.file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -46,7 +48,7 @@ def _load(args: argparse.Namespace, engine: db.Engine) -> int:
     return 0
 
 
-def _list(engine: db.Engine) -> int:
+def _list(engine: Engine) -> int:
     with db.read_scope(engine) as session:
         for row in service.list_zones(session, accounts.SYSTEM):
             zone = row.zone

@@ -16,6 +16,7 @@ from droneteam.missions.airspace import Geozone
 from droneteam.missions.planning import load_geozones
 
 KEEPERS = ("coordinator", "administrator")
+MAX_SOURCE = models.MAX_SOURCE
 READERS = ("coordinator", "administrator", "pilot", "manager", "auditor")
 
 
@@ -56,8 +57,8 @@ def publish_zones(
     """
     require_role(actor, *KEEPERS)
     source = source.strip()
-    if not 0 < len(source) <= models.MAX_SOURCE:
-        raise InputError(f"a source takes 1 to {models.MAX_SOURCE} characters", field="source")
+    if not 0 < len(source) <= MAX_SOURCE:
+        raise InputError(f"a source takes 1 to {MAX_SOURCE} characters", field="source")
     zones = geozones.read_geozones(document)
     if not zones:
         raise InputError("the file holds no zone; withdraw zones one by one", field="file")

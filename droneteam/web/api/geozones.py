@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length
 
-from droneteam.missions import models, service, zonestore
+from droneteam.missions import service, zonestore
 from droneteam.missions.airspace import Restriction
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
@@ -35,7 +35,7 @@ class ZonesOut(Schema):
 class Publication(Schema):
     """All that a source publishes now."""
 
-    source = fields.String(required=True, validate=Length(1, models.MAX_SOURCE))
+    source = fields.String(required=True, validate=Length(1, zonestore.MAX_SOURCE))
     document = fields.Dict(
         required=True, metadata={"description": "ED-269 JSON or ED-318 GeoJSON, whole."}
     )
