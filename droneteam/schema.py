@@ -21,6 +21,7 @@ import droneteam.jobs
 import droneteam.missions.models
 import droneteam.photogrammetry.models
 import droneteam.sessions
+import droneteam.versions
 import droneteam.webhooks  # noqa: F401
 from droneteam.db import Base
 from droneteam.errors import SetupError

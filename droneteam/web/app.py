@@ -26,6 +26,7 @@ from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
 from droneteam.web.api import planning as api_planning
+from droneteam.web.api import records as api_records
 from droneteam.web.api import registry as api_registry
 from droneteam.web.api import requests as api_requests
 from droneteam.web.api import scenes as api_scenes
@@ -71,6 +72,7 @@ from droneteam.web.views import (
     people,
     planner,
     privacy,
+    records,
     registry,
     requests,
     scene_documents,
@@ -115,6 +117,7 @@ PAGES = (
     cases.bp,
     people.bp,
     audit_log.bp,
+    records.bp,
     handling.bp,
     calendars.bp,
     registry.bp,
@@ -150,6 +153,7 @@ API = (
     api_marking.bp,
     api_surface.bp,
     api_cases.bp,
+    api_records.bp,
     api_webhooks.bp,
 )
 

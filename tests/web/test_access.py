@@ -294,6 +294,8 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/geozones": ZONES_READ,
     "PUT /api/v1/geozones": ZONES_KEEP,
     "DELETE /api/v1/geozones/<id:zone_id>": ZONES_KEEP,
+    "GET /records/<kind>/<path:record>": AUDIT,
+    "GET /api/v1/records/<kind>/<path:record>": AUDIT,
     "GET /audit/": AUDIT,
     "GET /audit/check": AUDIT,
     "GET /api/openapi.json": EVERYONE,
@@ -419,6 +421,7 @@ def address(rule: str, record_id: int) -> str:
         .replace("<token>", "nobodys")
         .replace("<kind>", "orthophoto")
         .replace("<series>", "nobodys")
+        .replace("<path:record>", "1")
         .replace("<part>", "drones")
     )
 

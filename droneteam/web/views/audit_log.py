@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
-from droneteam import audit
+from droneteam import audit, versions
 from droneteam.web.access import allow
 from droneteam.web.context import reading
 from droneteam.web.routing import MAX_ID
@@ -12,10 +12,11 @@ from droneteam.web.routing import MAX_ID
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
 PAGE_SIZE = 100
+AUDITORS = ("auditor", "administrator", "manager")
 
 
 @bp.get("/")
-@allow("auditor", "administrator", "manager")
+@allow(*AUDITORS)
 def index() -> str:
     """The newest entries, searchable by subject and action."""
     subject = request.args.get("subject", "").strip()[:200]
@@ -39,11 +40,12 @@ def index() -> str:
         subject=subject,
         action=action,
         more=more,
+        followed=versions.FOLLOWED,
     )
 
 
 @bp.get("/check")
-@allow("auditor", "administrator", "manager")
+@allow(*AUDITORS)
 def check() -> str:
     """Whether the whole chain still holds."""
     with reading() as session:

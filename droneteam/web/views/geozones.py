@@ -93,8 +93,9 @@ def _limits(volume: ZoneVolume) -> str:
     """From where to where, each with what it is measured from."""
     low = _("ground") if volume.lower_m is None else _height(volume.lower_m, volume.lower_reference)
     if volume.upper_m is None:
-        return _("%(low)s and up", low=low)
-    return f"{low} – {_height(volume.upper_m, volume.upper_reference)}"
+        return str(_("%(low)s and up", low=low))
+    high = _height(volume.upper_m, volume.upper_reference)
+    return f"{low} – {high}"
 
 
 def _height(height_m: float, reference: str) -> str:
