@@ -23,6 +23,7 @@ COMMANDS = {
     "geozones": "load and list geographical zones",
     "fleet": "registry in and out, yearly report, fleet sizes",
     "user": "add users",
+    "backup": "make, check and restore snapshots of the installation",
     "database": "create or upgrade the database",
 }
 """Each is a module of droneteam.commands with `configure(parser)` and `run(args)`."""
