@@ -247,7 +247,7 @@ def add_user(session: Session, new: NewUser) -> Actor:
         display_name=new.display_name,
         language=new.language,
         password_hash=_hasher.hash(new.password),
-        roles=[Role(name=name) for name in new.roles],
+        roles=[Role(name=name) for name in dict.fromkeys(new.roles)],
     )
     session.add(row)
     session.flush()

@@ -73,6 +73,7 @@ class JobView:
     cancel_requested: bool
     created_at: datetime
     started_at: datetime | None
+    lease_until: datetime | None
     finished_at: datetime | None
 
 
@@ -186,6 +187,13 @@ def latest(session: Session, subject: str) -> JobView | None:
     query = select(Job).where(Job.subject == subject).order_by(Job.id.desc()).limit(1)
     row = session.scalar(query)
     return None if row is None else _view(row)
+
+
+def overview(session: Session, since: datetime, limit: int = 200) -> list[JobView]:
+    """Jobs that wait or run, and those that failed since then; the newest first."""
+    failed = (Job.state == "failed") & (Job.finished_at >= since)
+    query = select(Job).where(or_(Job.state.in_(OPEN_STATES), failed))
+    return [_view(row) for row in session.scalars(query.order_by(Job.id.desc()).limit(limit))]
 
 
 def cancel(session: Session, job_id: int, *, at: datetime) -> JobView:
@@ -308,5 +316,6 @@ def _view(row: Job) -> JobView:
         cancel_requested=row.cancel_requested,
         created_at=row.created_at,
         started_at=row.started_at,
+        lease_until=row.lease_until,
         finished_at=row.finished_at,
     )

@@ -9,10 +9,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from droneteam import accounts, audit, sessions
-from droneteam.accounts import Actor, NewUser, Organisation, Role, User, require_role
-from droneteam.errors import Conflict, NotFound
+from droneteam.accounts import (
+    Actor,
+    NewUser,
+    Organisation,
+    OrganisationKind,
+    OrganisationView,
+    Role,
+    User,
+    require_role,
+)
+from droneteam.errors import Conflict, InputError, NotFound
 
 ADMINISTRATOR = "administrator"
+MAX_CODE = 20
+MAX_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,13 @@ def add_person(session: Session, actor: Actor, new: NewUser, now: datetime) -> P
     ------
     Conflict
         The login is taken.
+    InputError
+        There is no such organisation.
     """
     require_role(actor, ADMINISTRATOR)
+    code = new.organisation_code
+    if code not in {row.code for row in accounts.organisations(session)}:
+        raise InputError(f"no organisation has the code {code}", field="organisation_code")
     made = accounts.add_user(session, new)
     facts: dict[str, object] = {"login": new.login.strip().lower(), "roles": sorted(new.roles)}
     _audit(session, actor, "user.add", made.user_id, now, facts)
@@ -136,6 +152,77 @@ def remove_second_factor(
     session.flush()
     _audit(session, actor, "user.second_factor_removed", user_id, now, {}, reason)
     return _person(row)
+
+
+def add_organisation(
+    session: Session,
+    actor: Actor,
+    code: str,
+    kind: OrganisationKind,
+    names: tuple[str, str, str],
+    now: datetime,
+) -> OrganisationView:
+    """The new organisation, which people can be added to; names are fr, nl, en.
+
+    Raises
+    ------
+    Conflict
+        The code is taken.
+    InputError
+        The code or a name is missing or too long.
+    """
+    require_role(actor, ADMINISTRATOR)
+    code = code.strip()
+    if not 0 < len(code) <= MAX_CODE:
+        raise InputError(f"a code takes 1 to {MAX_CODE} characters", field="code")
+    named = _names(names)
+    if any(row.code == code for row in accounts.organisations(session)):
+        raise Conflict(f"the code {code} is taken")
+    made = accounts.add_organisation(session, code=code, kind=kind, names=named)
+    _audit_organisation(session, actor, "organisation.add", made.id, now, {"code": code})
+    return made
+
+
+def rename_organisation(
+    session: Session, actor: Actor, code: str, names: tuple[str, str, str], now: datetime
+) -> OrganisationView:
+    """The organisation with these names, fr, nl, en; what it did keeps its code.
+
+    Raises
+    ------
+    NotFound, InputError
+        There is no such organisation; a name is missing or too long.
+    """
+    require_role(actor, ADMINISTRATOR)
+    row = session.scalar(select(Organisation).where(Organisation.code == code))
+    if row is None:
+        raise NotFound("organisation", code)
+    before = [row.name_fr, row.name_nl, row.name_en]
+    row.name_fr, row.name_nl, row.name_en = _names(names)
+    session.flush()
+    facts: dict[str, object] = {"before": before, "after": list(names)}
+    _audit_organisation(session, actor, "organisation.rename", row.id, now, facts)
+    return accounts.organisation_by_code(session, code)
+
+
+def _names(names: tuple[str, str, str]) -> tuple[str, str, str]:
+    french, dutch, english = (name.strip() for name in names)
+    for field, name in (("name_fr", french), ("name_nl", dutch), ("name_en", english)):
+        if not 0 < len(name) <= MAX_NAME:
+            raise InputError(f"a name takes 1 to {MAX_NAME} characters", field=field)
+    return french, dutch, english
+
+
+def _audit_organisation(
+    session: Session,
+    actor: Actor,
+    action: str,
+    organisation_id: int,
+    now: datetime,
+    facts: dict[str, object],
+) -> None:
+    subject = f"organisation:{organisation_id}"
+    audit.append(session, actor, action=action, subject=subject, facts=facts, at=now)
 
 
 def _refuse_last_administrator(session: Session, row: User) -> None:

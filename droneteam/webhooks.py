@@ -172,6 +172,12 @@ def list_webhooks(session: Session, actor: Actor, now: datetime) -> list[Webhook
     return [_view(session, row, now) for row in rows]
 
 
+def failing(session: Session) -> int:
+    """How many addresses do not answer."""
+    waiting = (Webhook.ended_at.is_(None), Webhook.failing_since.is_not(None))
+    return session.scalar(select(func.count(Webhook.id)).where(*waiting)) or 0
+
+
 def end_webhook(session: Session, actor: Actor, webhook_id: int, now: datetime) -> None:
     """Its address is told of nothing any more."""
     row = _row(session, actor, webhook_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from apiflask import APIFlask
@@ -13,6 +12,7 @@ from sqlalchemy import Engine
 
 from droneteam.settings import Settings
 from droneteam.web import looking, timefmt
+from droneteam.web.api import administration as api_administration
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
 from droneteam.web.api import calendars as api_calendars
@@ -38,7 +38,15 @@ from droneteam.web.api import upkeep as api_upkeep
 from droneteam.web.api import uploads as api_uploads
 from droneteam.web.api import webhooks as api_webhooks
 from droneteam.web.assets import island
-from droneteam.web.context import EXTENSION, Context, context, now, signed_in, utc_now
+from droneteam.web.context import (
+    EXTENSION,
+    Context,
+    context,
+    now,
+    signed_in,
+    software_version,
+    utc_now,
+)
 from droneteam.web.failures import init_failures
 from droneteam.web.gate import init_gate
 from droneteam.web.headers import init_headers
@@ -69,6 +77,8 @@ from droneteam.web.views import (
     measurements,
     mission_live,
     missions,
+    operations,
+    organisations,
     people,
     planner,
     privacy,
@@ -116,6 +126,8 @@ PAGES = (
     measurements.bp,
     cases.bp,
     people.bp,
+    organisations.bp,
+    operations.bp,
     audit_log.bp,
     records.bp,
     handling.bp,
@@ -155,6 +167,7 @@ API = (
     api_cases.bp,
     api_records.bp,
     api_webhooks.bp,
+    api_administration.bp,
 )
 
 
@@ -188,14 +201,6 @@ def create_app(
     for blueprint in (*PAGES, *API):
         app.register_blueprint(blueprint)
     return app
-
-
-def software_version() -> str:
-    """The installed version, or the word for a source tree that is not installed."""
-    try:
-        return version("droneteam")
-    except PackageNotFoundError:
-        return "source"
 
 
 def _configure(app: Flask, settings: Settings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 from flask import current_app, g
@@ -78,3 +79,11 @@ def actor() -> Actor:
     if found is None:
         raise NotAllowed("sign in first")
     return found
+
+
+def software_version() -> str:
+    """The installed version, or the word for a source tree that is not installed."""
+    try:
+        return version("droneteam")
+    except PackageNotFoundError:
+        return "source"

@@ -36,7 +36,9 @@ _PAGES = (
     ("calendars.index", _l("Calendars")),
     ("geozones.index", _l("Geographical zones")),
     ("people.index", _l("People")),
+    ("organisations.index", _l("Organisations")),
     ("webhooks.index", _l("Webhooks")),
+    ("operations.show", _l("Operations")),
     ("privacy.show", _l("Privacy")),
     ("audit.index", _l("Audit")),
 )

@@ -168,6 +168,13 @@ STAGES: _Words = {
     "export": _l("Writing the products"),
 }
 
+ORGANISATION_KINDS: _Words = {
+    "zone": _l("police zone"),
+    "federal": _l("federal unit"),
+    "crisis_centre": _l("crisis centre"),
+    "drone_team": _l("drone team"),
+}
+
 JOB_STATES: _Words = {
     "new": _l("not built yet"),
     "queued": _l("waiting"),
@@ -413,6 +420,7 @@ FILTERS = {
     "stage_name": named(STAGES),
     "scene_state": scene_state,
     "job_state": named(JOB_STATES),
+    "organisation_kind": named(ORGANISATION_KINDS),
     "measure_kind": named(MEASURE_KINDS),
     "measure_method": named(MEASURE_METHODS),
     "point_role": named(POINT_ROLES),

@@ -34,6 +34,7 @@ def roles(*names: str) -> frozenset[str]:
 ASKERS = roles("requester", "coordinator")
 BOARD = roles("coordinator", "manager", "pilot")
 PLANS = roles("coordinator", "manager", "auditor")
+ADMINISTRATORS = roles("administrator")
 ZONES_READ = roles("coordinator", "administrator", "pilot", "manager", "auditor")
 ZONES_KEEP = roles("coordinator", "administrator")
 AUDIT = roles("auditor", "administrator", "manager")
@@ -296,6 +297,18 @@ PASSES: dict[str, frozenset[str]] = {
     "DELETE /api/v1/geozones/<id:zone_id>": ZONES_KEEP,
     "GET /records/<kind>/<path:record>": AUDIT,
     "GET /api/v1/records/<kind>/<path:record>": AUDIT,
+    "GET /organisations/": ADMINISTRATORS,
+    "POST /organisations/": ADMINISTRATORS,
+    "POST /organisations/<code>/names": ADMINISTRATORS,
+    "GET /operations/": roles("administrator", "auditor"),
+    "GET /api/v1/people": ADMINISTRATORS,
+    "POST /api/v1/people": ADMINISTRATORS,
+    "PUT /api/v1/people/<id:user_id>/roles": ADMINISTRATORS,
+    "PUT /api/v1/people/<id:user_id>/active": ADMINISTRATORS,
+    "GET /api/v1/organisations": ADMINISTRATORS,
+    "POST /api/v1/organisations": ADMINISTRATORS,
+    "PUT /api/v1/organisations/<code>/names": ADMINISTRATORS,
+    "GET /api/v1/operations": roles("administrator", "auditor"),
     "GET /audit/": AUDIT,
     "GET /audit/check": AUDIT,
     "GET /api/openapi.json": EVERYONE,
@@ -422,6 +435,7 @@ def address(rule: str, record_id: int) -> str:
         .replace("<kind>", "orthophoto")
         .replace("<series>", "nobodys")
         .replace("<path:record>", "1")
+        .replace("<code>", "nobody")
         .replace("<part>", "drones")
     )
 
