@@ -32,6 +32,7 @@ export default defineConfig({
         schedule: "src/schedule.ts",
         daymap: "src/daymap.ts",
         zones: "src/zones.ts",
+        flown: "src/flown.ts",
       },
     },
   },

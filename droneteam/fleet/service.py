@@ -75,6 +75,7 @@ from droneteam.fleet.figures import (
     recorded_years,
     yearly_figures,
 )
+from droneteam.fleet.flown import Flown, FlownPlace, flown_places
 from droneteam.fleet.forecasts import (
     ExpectedView,
     ForecastView,
@@ -243,6 +244,8 @@ __all__ = [
     "FeedView",
     "FlightEntry",
     "FlightView",
+    "Flown",
+    "FlownPlace",
     "ForecastView",
     "Imported",
     "ListImport",
@@ -299,6 +302,7 @@ __all__ = [
     "explain_request",
     "export_registry",
     "feed_text",
+    "flown_places",
     "get_assignment",
     "get_plan",
     "get_request",

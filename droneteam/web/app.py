@@ -68,6 +68,7 @@ from droneteam.web.views import (
     coverage,
     crew,
     equipment,
+    flown,
     geozones,
     handling,
     history,
@@ -138,6 +139,7 @@ PAGES = (
     weather.bp,
     agreement.bp,
     statistics.bp,
+    flown.bp,
     whatif.bp,
     webhooks.bp,
 )

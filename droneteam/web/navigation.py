@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import current_app, request, url_for
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 
 from droneteam.accounts import Actor
 from droneteam.web.access import access_of
@@ -13,11 +14,12 @@ from droneteam.web.access import access_of
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the menu."""
+    """One line of the menu; administration : it stands in the menu of that name."""
 
     label: str
     url: str
     here: bool
+    administration: bool = False
 
 
 _PAGES = (
@@ -34,6 +36,10 @@ _PAGES = (
     ("agreement.show", _l("Agreement")),
     ("statistics.index", _l("Figures")),
     ("calendars.index", _l("Calendars")),
+)
+_MENU_FROM = 3
+"""Fewer pages of administration stand among the others."""
+_ADMINISTRATION = (
     ("geozones.index", _l("Geographical zones")),
     ("people.index", _l("People")),
     ("organisations.index", _l("Organisations")),
@@ -46,11 +52,22 @@ _PAGES = (
 
 def navigation(actor: Actor | None) -> list[Entry]:
     """What the actor may open, as the access rules say."""
+    daily = _entries(actor, _PAGES, False)
+    administration = _entries(actor, _ADMINISTRATION, True)
+    if len(administration) < _MENU_FROM:
+        return [*daily, *(replace(entry, administration=False) for entry in administration)]
+    return [*daily, *administration]
+
+
+def _entries(
+    actor: Actor | None, pages: tuple[tuple[str, LazyString], ...], administration: bool
+) -> list[Entry]:
     entries = []
-    for endpoint, label in _PAGES:
+    for endpoint, label in pages:
         view = current_app.view_functions.get(endpoint)
         access = access_of(view) if view is not None else None
         if actor is None or access is None or not access.permits(actor):
             continue
-        entries.append(Entry(str(label), url_for(endpoint), request.endpoint == endpoint))
+        here = request.endpoint == endpoint
+        entries.append(Entry(str(label), url_for(endpoint), here, administration))
     return entries

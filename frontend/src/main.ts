@@ -49,6 +49,20 @@ function preventDoubleSubmit(): void {
   });
 }
 
+/** The menu of administration closes like a menu: by Escape, and by a click beside it. */
+function closeMenus(): void {
+  const menu = document.querySelector<HTMLDetailsElement>("details[data-more]");
+  if (menu === null) return;
+  document.addEventListener("click", (event) => {
+    if (!menu.contains(event.target as Node)) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
+}
+
 interface Stage {
   readonly name: string;
   readonly fraction: number;
@@ -85,4 +99,5 @@ function followProgress(): void {
 startClocks();
 followProgress();
 preventDoubleSubmit();
+closeMenus();
 document.querySelector<HTMLElement>("[role=alert][tabindex]")?.focus();

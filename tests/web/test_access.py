@@ -193,6 +193,8 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /statistics/<int:year>/report.pdf": FIGURES,
     "GET /statistics/<int:year>/report.csv": FIGURES,
     "GET /statistics/<int:year>/sizes": FIGURES,
+    "GET /statistics/<int:year>/map": FIGURES,
+    "GET /api/v1/figures/places": FIGURES,
     "GET /what-if/": roles("coordinator"),
     "POST /what-if/": roles("coordinator"),
     "POST /what-if/place": roles("coordinator"),

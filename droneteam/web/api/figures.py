@@ -11,6 +11,7 @@ from flask import Response
 from droneteam.fleet import service
 from droneteam.fleet.figures import READERS
 from droneteam.fleet.fleetsize import SizeOutcome
+from droneteam.fleet.flown import Flown
 from droneteam.fleet.sizing import LARGEST_FLEET, MAX_SIZES, SIZES
 from droneteam.fleet.yearly import FIRST_YEAR, LAST_YEAR, YearFigures
 from droneteam.reports import yearly
@@ -67,6 +68,18 @@ def figures(query: dict[str, Any]) -> Any:
     """Requests, missions, sorties and flights are counted apart; every share has its n."""
     with reading() as session:
         return service.yearly_figures(session, actor(), _year(query), now())
+
+
+@bp.get("/places")
+@allow(*READERS)
+@bp.input(YearIn, location="query", arg_name="query")
+@bp.output(schema_of(Flown))
+@bp.doc(summary="Where the team flew in a year")
+def places(query: dict[str, Any]) -> Any:
+    """By request, the earliest first take-off first."""
+    year = _year(query)
+    with reading() as session:
+        return service.flown_places(session, actor(), year)
 
 
 @bp.get("/report.csv")
