@@ -49,13 +49,10 @@ function preventDoubleSubmit(): void {
   });
 }
 
-/** The menu of administration closes like a menu: by Escape, and by a click beside it. */
-function closeMenus(): void {
+/** The menu of administration closes by Escape, too. */
+function closeByEscape(): void {
   const menu = document.querySelector<HTMLDetailsElement>("details[data-more]");
   if (menu === null) return;
-  document.addEventListener("click", (event) => {
-    if (!menu.contains(event.target as Node)) menu.open = false;
-  });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     menu.open = false;
@@ -99,5 +96,5 @@ function followProgress(): void {
 startClocks();
 followProgress();
 preventDoubleSubmit();
-closeMenus();
+closeByEscape();
 document.querySelector<HTMLElement>("[role=alert][tabindex]")?.focus();

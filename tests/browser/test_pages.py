@@ -44,6 +44,12 @@ PAGES = {
     "pilot": ("coordinator", "/registry/pilots/1"),
     "payloads": ("coordinator", "/registry/payloads"),
     "weather": ("coordinator", "/registry/weather"),
+    "geozones": ("administrator", "/geozones/"),
+    "organisations": ("administrator", "/organisations/"),
+    "operations": ("administrator", "/operations/"),
+    "webhooks": ("administrator", "/webhooks/"),
+    "record": ("auditor", "/records/request/1"),
+    "flown": ("manager", "/statistics/2026/map"),
 }
 LOOKS = [("desktop", "en", "light"), ("desktop", "fr", "dark"), ("phone", "nl", "light")]
 TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
@@ -54,6 +60,7 @@ PICTURED = frozenset(PAGES) - {
     *("request-list", "calendars", "registry", "agreement", "figures", "sizes"),
     *("what-if", "compare"),
     *("drone", "pilot", "payloads", "weather"),
+    *("geozones", "organisations", "operations", "webhooks", "record", "flown"),
 }
 """Those that the guides show."""
 BUDGET_BYTES = 150_000
@@ -79,6 +86,22 @@ def test_every_page_is_well_in_every_look(
         keep_picture(opened.page, name)
     if look == LOOKS[2] and name == "request-form":
         keep_picture(opened.page, f"{name}-phone")
+
+
+def test_the_menu_of_administration_opens_and_closes_by_keyboard(
+    story: Server, open_page: OpenPage
+) -> None:
+    opened = open_page(story, "/registry/", "administrator")
+    menu = opened.page.locator("details[data-more]")
+    people = menu.get_by_role("link", name="People")
+    assert not people.is_visible()
+    menu.locator("summary").press("Enter")
+    people.wait_for(state="visible")
+    assert violations(opened) == []
+    opened.page.keyboard.press("Escape")
+    people.wait_for(state="hidden")
+    assert menu.locator("summary").evaluate("e => e === document.activeElement")
+    opened.check()
 
 
 def check_page(
