@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from droneteam.errors import SetupError
 
@@ -30,6 +31,25 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Basemap:
+    """What lies under every map instead of the built-in one.
+
+    kind : xyz (an address with {z}, {x} and {y}), wms (an address with its LAYERS) or pmtiles.
+    url : the address; for pmtiles the file, which this server gives out itself.
+    """
+
+    kind: str
+    url: str
+    attribution: str
+
+    @property
+    def origin(self) -> str | None:
+        """The other server that browsers fetch tiles from; None for a file of our own."""
+        parts = urlsplit(self.url)
+        return None if self.kind == "pmtiles" else f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where things are and how the parts reach each other.
 
@@ -39,6 +59,7 @@ class Settings:
     lease_s : how long a silent worker keeps its job.
     dask : address of a Dask scheduler that scenes are built on; None builds on this machine.
     oidc : the provider of single sign-on; None signs in by password only.
+    basemap : the operator's own; None shows the built-in one and fetches nothing from outside.
     """
 
     data_dir: Path
@@ -52,6 +73,7 @@ class Settings:
     log_level: str = "INFO"
     dask: str | None = None
     oidc: OidcSettings | None = None
+    basemap: Basemap | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -75,6 +97,7 @@ class Settings:
             log_level=env.get("DRONETEAM_LOG", "INFO").upper(),
             dask=env.get("DRONETEAM_DASK") or None,
             oidc=_oidc(env),
+            basemap=_basemap(env),
         )
 
     def blob_dir(self, kind: str) -> Path:
@@ -109,6 +132,28 @@ def _oidc(env: Mapping[str, str]) -> OidcSettings | None:
         env.get("DRONETEAM_OIDC_CLAIM") or "preferred_username",
         env.get("DRONETEAM_OIDC_NAME") or "Single sign-on",
     )
+
+
+def _basemap(env: Mapping[str, str]) -> Basemap | None:
+    """What DRONETEAM_BASEMAP names: a .pmtiles file, tiles' address, or wms: and an address."""
+    given = env.get("DRONETEAM_BASEMAP", "").strip()
+    if not given:
+        return None
+    attribution = env.get("DRONETEAM_BASEMAP_ATTRIBUTION", "").strip()
+    if not attribution:
+        raise SetupError("DRONETEAM_BASEMAP needs DRONETEAM_BASEMAP_ATTRIBUTION: whose map it is")
+    if given.endswith(".pmtiles"):
+        if not Path(given).is_file():
+            raise SetupError(f"DRONETEAM_BASEMAP={given!r}: there is no such file")
+        return Basemap("pmtiles", str(Path(given).resolve()), attribution)
+    kind, url = ("wms", given[4:]) if given.startswith("wms:") else ("xyz", given)
+    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        raise SetupError(f"DRONETEAM_BASEMAP={given!r} is no .pmtiles file and no https address")
+    if kind == "xyz" and not all(part in url for part in ("{z}", "{x}", "{y}")):
+        raise SetupError(f"DRONETEAM_BASEMAP={given!r} lacks {{z}}, {{x}} or {{y}}")
+    if kind == "wms" and "layers=" not in url.lower():
+        raise SetupError(f"DRONETEAM_BASEMAP={given!r} lacks LAYERS=")
+    return Basemap(kind, url, attribution)
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

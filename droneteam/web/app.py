@@ -253,6 +253,16 @@ def _init_templates(app: Flask) -> None:
             "navigation": navigation(signed_in()),
             "island": island,
             "version": software_version(),
+            "basemap": basemap_data(context().settings),
             "zone_name": timefmt.zone_name(),
             "sentences": sentences,
         }
+
+
+def basemap_data(settings: Settings) -> dict[str, str] | None:
+    """What maps are told of the operator's basemap; None where the built-in one is all."""
+    found = settings.basemap
+    if found is None:
+        return None
+    url = "/basemap.pmtiles" if found.kind == "pmtiles" else found.url
+    return {"kind": found.kind, "url": url, "attribution": found.attribution}

@@ -24,7 +24,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -35,13 +34,24 @@ _HEADERS = {
 _HSTS = "max-age=31536000; includeSubDomains"
 
 
+def content_security_policy(settings: Settings) -> str:
+    """The policy; pictures also come from the server of an operator's basemap."""
+    origin = settings.basemap.origin if settings.basemap else None
+    if origin is None:
+        return CONTENT_SECURITY_POLICY
+    return CONTENT_SECURITY_POLICY.replace("img-src 'self'", f"img-src 'self' {origin}")
+
+
 def init_headers(app: Flask, settings: Settings) -> None:
     """Adds the headers to every answer; what a signed-in person sees is never cached."""
+
+    policy = content_security_policy(settings)
 
     @app.after_request
     def add(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", policy)
         if settings.https:
             response.headers.setdefault("Strict-Transport-Security", _HSTS)
         response.headers.setdefault("Cache-Control", "no-store")

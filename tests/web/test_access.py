@@ -311,6 +311,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/organisations": ADMINISTRATORS,
     "PUT /api/v1/organisations/<code>/names": ADMINISTRATORS,
     "GET /api/v1/operations": roles("administrator", "auditor"),
+    "GET /basemap.pmtiles": SIGNED_IN,
     "GET /audit/": AUDIT,
     "GET /audit/check": AUDIT,
     "GET /api/openapi.json": EVERYONE,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, redirect, render_template
+from flask import Blueprint, Response, redirect, render_template
 
+from droneteam.errors import NotFound
 from droneteam.web.access import public, signed_in_only
-from droneteam.web.context import actor
+from droneteam.web.context import actor, context
+from droneteam.web.files import file_response
 from droneteam.web.navigation import navigation
 
 bp = Blueprint("home", __name__)
@@ -26,3 +29,13 @@ def index() -> Any:
 def health() -> dict[str, str]:
     """That the server answers; for a watchdog."""
     return {"status": "ok"}
+
+
+@bp.get("/basemap.pmtiles")
+@signed_in_only
+def basemap() -> Response:
+    """The operator's archive of tiles, in the ranges that a map asks for."""
+    found = context().settings.basemap
+    if found is None or found.kind != "pmtiles":
+        raise NotFound("file", "basemap.pmtiles")
+    return file_response(Path(found.url), media_type="application/octet-stream")

@@ -21,6 +21,7 @@ import Stroke from "ol/style/Stroke.js";
 import Style from "ol/style/Style.js";
 import Text from "ol/style/Text.js";
 
+import type { BasemapSetting } from "./basemap";
 import type { LatLon } from "./geodesy";
 
 /** Below this many metres per pixel the hand-drawn lines would lie more than they tell. */
@@ -97,6 +98,19 @@ function basemapStyle(feature: FeatureLike, mPerPx: number): Style[] {
   return named ? [base, label(name, -8, "11px system-ui, sans-serif", "#4c5a6a")] : [base];
 }
 
+/** The operator's own basemap; null where ours is all there is. */
+function operatorsBasemap(): BasemapSetting | null {
+  const block = document.getElementById("basemap-data");
+  return block === null ? null : (JSON.parse(block.textContent ?? "null") as BasemapSetting);
+}
+
+/** Puts the operator's basemap under everything; where it fails, ours stays. */
+async function replaceBasemap(map: OlMap, ours: VectorLayer, setting: BasemapSetting): Promise<void> {
+  const { tileLayer } = await import("./basemap");
+  map.getLayers().insertAt(0, await tileLayer(setting));
+  ours.setVisible(false);
+}
+
 /** The layers that lie under everything else. */
 function basemap(texts: MapTexts): [VectorLayer, Graticule] {
   const vectors = new VectorLayer({
@@ -131,9 +145,10 @@ export function makeMap(
   zoom: number,
 ): OlMap {
   target.tabIndex = 0;
-  return new OlMap({
+  const [ours, graticule] = basemap(texts);
+  const map = new OlMap({
     target,
-    layers: [...basemap(texts), ...layers],
+    layers: [ours, graticule, ...layers],
     view: new View({ center: project(centre), zoom, maxZoom: 23, minZoom: 8 }),
     controls: [
       new Zoom({ zoomInTipLabel: texts.zoomIn, zoomOutTipLabel: texts.zoomOut }),
@@ -141,6 +156,11 @@ export function makeMap(
       new Attribution({ collapsible: false }),
     ],
   });
+  const setting = operatorsBasemap();
+  if (setting !== null) {
+    replaceBasemap(map, ours, setting).catch((error: unknown) => console.error("basemap:", error));
+  }
+  return map;
 }
 
 /** A layer for features of ours. */
