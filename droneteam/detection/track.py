@@ -63,16 +63,15 @@ _COLUMNS = operator.attrgetter("at", "receiver", "transmitter", "payload", "rssi
 class _Sky:
     """A batch of receptions and their messages.
 
-    slot, said : of each message, see `stations`. suited : whether a reception may be dealt with
-    among many.
+    good : whether each message can be used; slot, said : see `stations`.
     """
 
     receptions: Sequence[Received]
     messages: batch.Messages
     heard: Heard
+    good: BoolArray
     slot: IntArray
     said: batch.BytesArray
-    suited: BoolArray
 
 
 class Tracker(Roster):
@@ -144,7 +143,7 @@ class Tracker(Roster):
         ids = np.full(len(receptions), REFUSED)
         done = np.zeros(len(receptions), dtype=np.bool_)
         if len(receptions) >= FEW:
-            done, found = self._steady.follow(sky.heard, self._receivers, sky.suited)
+            done, found = self._steady.follow(sky.heard, self._receivers, self._suited(sky))
             ids[done] = self._ways.rows["id"][sky.heard.rows[done]]
             if found is not None:
                 self._bank.absorb(found)
@@ -178,8 +177,8 @@ class Tracker(Roster):
         )
         slot = slots(messages.data, messages.kind)
         said = timeless(messages.data, messages.kind)
-        suited = self._suited(messages, heard, slot, said)
-        return _Sky(receptions, messages, heard, slot, said, suited)
+        good = messages.problem == batch.Problem.NONE
+        return _Sky(receptions, messages, heard, good, slot, said)
 
     def _numbers(self, receivers: Sequence[str]) -> IntArray:
         """Each receiver's number; -1 for names beyond any real installation's number."""
@@ -190,55 +189,49 @@ class Tracker(Roster):
                 self._receivers.append(Receiver())
         return np.array([numbers.get(name, -1) for name in receivers], dtype=np.intp)
 
-    def _suited(
-        self, messages: batch.Messages, heard: Heard, slot: IntArray, said: batch.BytesArray
-    ) -> BoolArray:
+    def _suited(self, sky: _Sky) -> BoolArray:
         """Whether each reception says nothing new of its radio and gives one position at most."""
-        good = messages.problem == batch.Problem.NONE
-        located = good & (messages.kind == rid.MessageType.LOCATION)
-        n_located = np.bincount(messages.payload[located], minlength=len(heard.rows))
-        row = heard.rows[messages.payload]
-        told = np.flatnonzero(good & (slot >= 0) & (row >= 0))
-        same = (self._ways.rows["said"][row[told], slot[told]] == said[told]).all(axis=1)
+        messages, rows = sky.messages, sky.heard.rows
+        located = sky.good & (messages.kind == rid.MessageType.LOCATION)
+        n_located = np.bincount(messages.payload[located], minlength=len(rows))
+        row = rows[messages.payload]
+        told = np.flatnonzero(sky.good & (sky.slot >= 0) & (row >= 0))
+        before = self._ways.rows["said"][row[told], sky.slot[told]]
         suited: BoolArray = (messages.salvaged > 0) & (n_located <= 1)
-        suited[messages.payload[told[~same]]] = False
+        suited[messages.payload[told[(before != sky.said[told]).any(axis=1)]]] = False
         return suited
 
     def _one_by_one(self, sky: _Sky, left: Sequence[int]) -> list[int]:
         """The tracks' ids of those receptions that say something new."""
-        messages, heard = sky.messages, sky.heard
-        self._pending = Pending(heard.readings)
-        stations: dict[int, Station] = {}
+        self._pending = Pending(sky.heard.readings)
+        ends = np.searchsorted(sky.messages.payload, np.arange(len(sky.receptions) + 1)).tolist()
+        located = (sky.messages.kind == rid.MessageType.LOCATION) & sky.good
+        positions = (np.cumsum(located) - 1).tolist()
+        found: list[tuple[Station, Entry | None]] = []
         for number in left:
-            received, at_s = sky.receptions[number], float(heard.received_s[number])
-            stations[number] = self._station(received.transmitter, at_s, received)
-        placed: dict[int, Entry] = {}
-        located = np.cumsum(messages.problem + (messages.kind != rid.MessageType.LOCATION) == 0) - 1
-        wanted = np.isin(messages.payload, left) & (messages.problem == batch.Problem.NONE)
-        for index in np.flatnonzero(wanted).tolist():
-            owner = int(messages.payload[index])
-            station = stations[owner]
-            if messages.kind[index] == rid.MessageType.LOCATION:
-                self._locate(station, sky, owner, int(located[index]))
-                if station.entry is not None:
-                    placed[owner] = station.entry
-            elif (slot := int(sky.slot[index])) >= 0:
-                self._learn(station, slot, sky.said[index].tobytes(), messages.data[index])
-        for number, station in stations.items():
-            self._describe(station, sky.receptions[number])
-        self._absorb()
-        for station in stations.values():
+            received, at_s = sky.receptions[number], float(sky.heard.received_s[number])
+            station, placed = self._station(received.transmitter, at_s, received), None
+            for index in range(ends[number], ends[number + 1]):
+                if located[index]:
+                    self._locate(station, sky, number, positions[index])
+                    placed = station.entry
+                elif sky.good[index] and sky.slot[index] >= 0:
+                    self._learn(station, sky, index)
+            self._describe(station, received)
             self._accept(station)
-        return [self._owner(station, placed.get(number)) for number, station in stations.items()]
+            found.append((station, placed))
+        self._absorb()
+        return [self._owner(station, placed) for station, placed in found]
 
-    def _learn(self, station: Station, slot: int, said: bytes, data: batch.BytesArray) -> None:
+    def _learn(self, station: Station, sky: _Sky, index: int) -> None:
         """What the radio says of its aircraft, if it is other than before."""
+        slot, said = int(sky.slot[index]), sky.said[index].tobytes()
         if station.said.get(slot) == said:
             return
         if station.entry is not None:
             self._steady.doubt(station.entry)
         station.said[slot] = said
-        station.learn(rid.decode_message(data.tobytes()))
+        station.learn(rid.decode_message(sky.messages.data[index].tobytes()))
 
     def _owner(self, station: Station, placed: Entry | None) -> int:
         """The track that a reception went to; where that has gone on as another one, that one."""
