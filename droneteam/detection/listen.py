@@ -24,7 +24,7 @@ from droneteam.detection.gathered import Gathered, raised
 from droneteam.detection.health import Ledger
 from droneteam.detection.limit import Limiter
 from droneteam.detection.receivers import DatagramReceiver
-from droneteam.detection.records import Alive, Placed, Received, Record, Trouble
+from droneteam.detection.records import Alive, Leave, Placed, Received, Record, Trouble
 from droneteam.detection.service import Origin
 from droneteam.detection.storage import Errand, Storage
 from droneteam.detection.suspicion import Site
@@ -116,6 +116,17 @@ class Listener:
                 followed.append(dated)
             elif isinstance(record, Received) and self.limiter.allows(record):
                 self._gathered.heard.append((record, None))
+        return followed
+
+    def arrive_from_feeds(self, records: Iterable[Record], arrived_at: datetime) -> list[Record]:
+        """The same for what feeds gave, whose own signs and complaints this machine has dated."""
+        followed: list[Record] = []
+        for record in records:
+            if isinstance(record, Alive | Trouble | Leave):
+                self.clocks.agree()
+                followed.append(record)
+            else:
+                followed += self.arrive([record], arrived_at)
         return followed
 
     def hear(self, records: Sequence[Record]) -> None:
@@ -219,7 +230,10 @@ class Listener:
         self._health_at = now
         self._note_storage(now)
         for row in self._ledger.rows:
-            self._ledger.remark(row.name, self.clocks.remark(row.name))
+            remark = self.clocks.remark(row.name)
+            if remark and not row.remark:
+                logger.warning("receiver %s: %s", row.name, remark)
+            self._ledger.remark(row.name, remark)
         rows, silent_after_s = self._ledger.rows, self._rules.silent_after_s
 
         def renew(session: Session) -> None:
@@ -259,10 +273,12 @@ def listen(
         stop.wait(max(0.0, passed_s + PASS_S - time.monotonic()))
         passed_s = time.monotonic()
         records = receiver.receive_many(clock.wait_s(listener), MAX_BATCH)
-        if inbox is not None:
-            records += inbox.drain()
-        if not own_time:
-            records = listener.arrive(records, datetime.now(UTC))
+        given = [] if inbox is None else inbox.drain()
+        if own_time:
+            records += given
+        else:
+            now = datetime.now(UTC)
+            records = listener.arrive(records, now) + listener.arrive_from_feeds(given, now)
         clock.hear(records)
         for batch in batches(records):
             listener.hear(batch)

@@ -250,7 +250,7 @@ class Roster:
         entry.receivers[receiver] = None
         number = self._receiver_number.get(receiver, KEPT_RECEIVERS)
         if number < KEPT_RECEIVERS:
-            self._ways.rows["heard_by"][entry.row] |= np.uint64(1 << number)
+            self._ways.heard_by[entry.row] |= np.uint64(1 << number)
         self._touch(entry)
 
     def _rejoin(self, station: Station) -> None:
@@ -283,7 +283,7 @@ class Roster:
         self._absorb()
         self._steady.doubt(entry)
         del self._entries[entry.id]
-        self._ways.rows["changed"][entry.row] = False
+        self._ways.changed[entry.row] = False
         self._gone.add(entry.id)
         self._bank.free(entry.row)
         self._unname(entry)

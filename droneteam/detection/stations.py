@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from droneteam.detection import batch, rid
 from droneteam.detection.motion import IntArray
-from droneteam.detection.readings import KeyArray, Reading
+from droneteam.detection.readings import LATITUDE, LONGITUDE, Reading
 from droneteam.detection.records import Track
 from droneteam.detection.ways import N_SAID, NO_COUNTER, Ways
 from droneteam.geo import MEAN_RADIUS_M
@@ -38,7 +38,10 @@ _SMOOTHING = 0.05
 NEAR_DEG = 0.0009
 """Two positions that differ by less in both are within SAME_PLACE_M, wherever they are."""
 _DEGREE_M = math.radians(1.0) * MEAN_RADIUS_M
-_SYSTEM_SLOT, _OPERATOR_SLOT = N_SAID - 2, N_SAID - 1
+_SLOTS = np.full((16, 16), -1, dtype=np.intp)
+"""By the type of message and the high half of its second byte, which is an identity's type."""
+_SLOTS[rid.MessageType.BASIC_ID, : len(rid.IdType)] = np.arange(len(rid.IdType))
+_SLOTS[rid.MessageType.SYSTEM], _SLOTS[rid.MessageType.OPERATOR_ID] = N_SAID - 2, N_SAID - 1
 _SYSTEM_TIME = slice(20, 24)
 """Where a System message has its time of sending."""
 
@@ -112,7 +115,7 @@ class Station:
         entry = self.entry
         if entry is None or entry.plain is not self:
             return self._counter
-        counter = int(entry.ways.rows["counter"][entry.row])
+        counter = int(entry.ways.counter[entry.row])
         return None if counter == NO_COUNTER else counter
 
     @counter.setter
@@ -120,7 +123,7 @@ class Station:
         self._counter = counter
         if self.entry is not None and self.entry.plain is self:
             number = NO_COUNTER if counter is None else counter
-            self.entry.ways.rows["counter"][self.entry.row] = number
+            self.entry.ways.counter[self.entry.row] = number
 
     def learn(self, message: rid.Message) -> None:
         """Keep what a message says of the aircraft.
@@ -211,50 +214,50 @@ class Entry:
     @property
     def last(self) -> Reading:
         """Its newest position."""
-        return Reading._make(self.ways.rows["last"][self.row].tolist())
+        return Reading._make(self.ways.last[self.row].tolist())
 
     @property
     def last_s(self) -> float:
         """When its newest position held."""
-        return float(self.ways.rows["last_s"][self.row])
+        return float(self.ways.last_s[self.row])
 
     @property
     def n_fixes(self) -> int:
         """How many positions it was made of."""
-        return int(self.ways.rows["n_fixes"][self.row])
+        return int(self.ways.n_fixes[self.row])
 
     @property
     def view(self) -> Track | None:
         """The track as it is now; None where it must be made anew."""
-        return None if self.ways.rows["stale"][self.row] else self._view
+        return None if self.ways.stale[self.row] else self._view
 
     @view.setter
     def view(self, track: Track) -> None:
         self._view = track
-        self.ways.rows["stale"][self.row] = False
+        self.ways.stale[self.row] = False
 
-    def is_copy(self, key: KeyArray, received_s: float) -> bool:
+    def is_copy(self, key: np.uint64, received_s: float) -> bool:
         """Whether this time and place were there before; one sent again much later is counted.
 
-        key : (1,) of `readings.keys`
+        key : of `readings.keys`
         """
-        first_s = self.ways.first_heard_s(np.array([self.row]), key)[0]
+        first_s = self.ways.first_heard_of_one_s(self.row, key)
         if first_s != first_s:
             return False
         if received_s - first_s > REPEATED_AFTER_S:
             self.n_repeats += 1
         return True
 
-    def remember(self, key: KeyArray, received_s: float) -> None:
+    def remember(self, key: np.uint64, received_s: float) -> None:
         """Know a copy of this when one comes."""
-        self.ways.remember(np.array([self.row]), key, np.array([received_s]))
+        self.ways.remember(self.row, key, received_s)
 
     def near(self, reading: Reading) -> bool:
         """Whether it is so near the last position that no time is too short to get there."""
-        last = self.last
-        return (
-            -NEAR_DEG < reading.lat_deg - last.lat_deg < NEAR_DEG
-            and -NEAR_DEG < reading.lon_deg - last.lon_deg < NEAR_DEG
+        last = self.ways.last[self.row]
+        return bool(
+            -NEAR_DEG < reading.lat_deg - last[LATITUDE] < NEAR_DEG
+            and -NEAR_DEG < reading.lon_deg - last[LONGITUDE] < NEAR_DEG
         )
 
     def reaches(self, at_s: float, reading: Reading) -> bool:
@@ -282,16 +285,25 @@ def back_steps(before: IntArray, counter: IntArray) -> NDArray[np.bool_]:
     return (before != NO_COUNTER) & (counter != NO_COUNTER) & (back > 2) & (back < 128)
 
 
-def slots(data: batch.BytesArray, kind: batch.BytesArray) -> IntArray:
+def ran_back(before: int, counter: int) -> bool:
+    """The same of one radio."""
+    return 2 < (before - counter) % 256 < 128
+
+
+def slots(data: batch.BytesArray) -> IntArray:
     """(n,) which of the N_SAID descriptions of an aircraft each message is; -1 for others."""
-    identity = np.where(data[:, 1] >> 4 <= max(rid.IdType), data[:, 1] >> 4, -1).astype(np.intp)
-    system = np.where(kind == rid.MessageType.SYSTEM, _SYSTEM_SLOT, -1)
-    other = np.where(kind == rid.MessageType.OPERATOR_ID, _OPERATOR_SLOT, system)
-    return np.where(kind == rid.MessageType.BASIC_ID, identity, other)
+    return np.asarray(_SLOTS[data[:, 0] >> 4, data[:, 1] >> 4])
 
 
-def timeless(data: batch.BytesArray, kind: batch.BytesArray) -> batch.BytesArray:
-    """(n, 25) the messages without their time, which says nothing new of the aircraft."""
+def timeless(message: bytes) -> bytes:
+    """The message without its time, which says nothing new of the aircraft."""
+    if message[0] >> 4 != rid.MessageType.SYSTEM:
+        return message
+    return message[: _SYSTEM_TIME.start] + b"\0\0\0\0" + message[_SYSTEM_TIME.stop :]
+
+
+def without_times(data: batch.BytesArray, kind: batch.BytesArray) -> batch.BytesArray:
+    """(n, 25) the same of many messages."""
     found = data.copy()
     found[kind == rid.MessageType.SYSTEM, _SYSTEM_TIME] = 0
     return found

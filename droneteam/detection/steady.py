@@ -70,7 +70,7 @@ class Steady:
         counter, entry.plain = station.counter, station
         station.counter = counter
         self.rows[station.address] = entry.row
-        said = self._ways.rows["said"][entry.row]
+        said = self._ways.said[entry.row]
         said[:] = 0
         for slot, message in station.said.items():
             said[slot] = np.frombuffer(message, dtype=np.uint8)
@@ -108,7 +108,7 @@ class Steady:
     def _left(self, heard: Heard, some: IntArray, done: BoolArray) -> BoolArray:
         """Whether an earlier reception of the same track was not dealt with."""
         before = np.flatnonzero(~done & (heard.rows >= 0))
-        earliest = np.full(len(self._ways.rows), len(done))
+        earliest = np.full(len(self._ways), len(done))
         np.minimum.at(earliest, heard.rows[before], before)
         return np.asarray(earliest[heard.rows[some]] < some)
 
@@ -117,8 +117,8 @@ class Steady:
         rows, receiver = heard.rows[some], heard.receiver[some]
         kept = (receiver >= 0) & (receiver < KEPT_RECEIVERS)
         bit = np.where(kept, receiver, 0).astype(np.uint64)
-        told = kept & ((self._ways.rows["heard_by"][rows] >> bit) & np.uint64(1)).astype(np.bool_)
-        return told & ~back_steps(self._ways.rows["counter"][rows], heard.counter[some])
+        told = kept & ((self._ways.heard_by[rows] >> bit) & np.uint64(1)).astype(np.bool_)
+        return told & ~back_steps(self._ways.counter[rows], heard.counter[some])
 
     def _judged(self, heard: Heard, some: IntArray) -> tuple[BoolArray, BoolArray]:
         """Whether each is ordinary, and whether it gives a position that is new."""
@@ -132,12 +132,12 @@ class Steady:
         since_s = heard.received_s[some] - self._ways.first_heard_s(rows, heard.keys[position])
         copy = since_s <= REPEATED_AFTER_S
         late_s = heard.received_s[some] - made_s
-        last = self._ways.rows["last"][rows]
+        last = self._ways.last[rows]
         follows = (
             np.isnan(since_s)
             & (late_s >= -CLOCK_EARLY_S)
             & (late_s <= CLOCK_LATE_S)
-            & (made_s >= self._ways.rows["last_s"][rows])
+            & (made_s >= self._ways.last_s[rows])
             & (np.abs(reading[:, LATITUDE] - last[:, LATITUDE]) < NEAR_DEG)
             & (np.abs(reading[:, LONGITUDE] - last[:, LONGITUDE]) < NEAR_DEG)
         )
@@ -150,7 +150,7 @@ class Steady:
         ways = self._ways
         counter = heard.counter[ordinary]
         told = counter != NO_COUNTER
-        ways.rows["counter"][heard.rows[ordinary[told]]] = counter[told]
+        ways.counter[heard.rows[ordinary[told]]] = counter[told]
         rows, position = heard.rows[new], heard.position[new]
         reading, made_s = heard.readings[position], heard.made_s[position]
         ways.remember(rows, heard.keys[position], heard.received_s[new])

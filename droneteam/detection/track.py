@@ -41,9 +41,10 @@ from droneteam.detection.stations import (
     Entry,
     Receiver,
     Station,
-    back_steps,
+    ran_back,
     slots,
     timeless,
+    without_times,
 )
 from droneteam.detection.steady import FEW, BoolArray, Heard
 from droneteam.detection.ways import NO_COUNTER
@@ -63,7 +64,7 @@ _COLUMNS = operator.attrgetter("at", "receiver", "transmitter", "payload", "rssi
 class _Sky:
     """A batch of receptions and their messages.
 
-    good : whether each message can be used; slot, said : see `stations`.
+    good : whether each message can be used; slot : see `stations.slots`.
     """
 
     receptions: Sequence[Received]
@@ -71,7 +72,6 @@ class _Sky:
     heard: Heard
     good: BoolArray
     slot: IntArray
-    said: batch.BytesArray
 
 
 class Tracker(Roster):
@@ -99,10 +99,9 @@ class Tracker(Roster):
 
     def changes(self) -> tuple[list[Track], set[int]]:
         """The tracks that are other than when this was asked last, and the ids that are gone."""
-        rows = self._ways.rows
-        changed = np.sort(rows["id"][rows["changed"]]).tolist()
+        changed = np.sort(self._ways.id[self._ways.changed]).tolist()
         touched, gone = [self._entries[one] for one in changed], self._gone
-        rows["changed"], self._gone = False, set()
+        self._ways.changed[:], self._gone = False, set()
         self._view([entry for entry in touched if entry.view is None])
         return [entry.view for entry in touched if entry.view is not None], gone
 
@@ -144,7 +143,7 @@ class Tracker(Roster):
         done = np.zeros(len(receptions), dtype=np.bool_)
         if len(receptions) >= FEW:
             done, found = self._steady.follow(sky.heard, self._receivers, self._suited(sky))
-            ids[done] = self._ways.rows["id"][sky.heard.rows[done]]
+            ids[done] = self._ways.id[sky.heard.rows[done]]
             if found is not None:
                 self._bank.absorb(found)
         left = np.flatnonzero(~done & (sky.messages.salvaged > 0)).tolist()
@@ -175,10 +174,9 @@ class Tracker(Roster):
             made_s=self._made(found[:, 0], received_s[messages.payload[located]]),
             keys=readings.keys(found),
         )
-        slot = slots(messages.data, messages.kind)
-        said = timeless(messages.data, messages.kind)
+        slot = slots(messages.data)
         good = messages.problem == batch.Problem.NONE
-        return _Sky(receptions, messages, heard, good, slot, said)
+        return _Sky(receptions, messages, heard, good, slot)
 
     def _numbers(self, receivers: Sequence[str]) -> IntArray:
         """Each receiver's number; -1 for names beyond any real installation's number."""
@@ -196,9 +194,10 @@ class Tracker(Roster):
         n_located = np.bincount(messages.payload[located], minlength=len(rows))
         row = rows[messages.payload]
         told = np.flatnonzero(sky.good & (sky.slot >= 0) & (row >= 0))
-        before = self._ways.rows["said"][row[told], sky.slot[told]]
+        before = self._ways.said[row[told], sky.slot[told]]
+        said = without_times(messages.data[told], messages.kind[told])
         suited: BoolArray = (messages.salvaged > 0) & (n_located <= 1)
-        suited[messages.payload[told[(before != sky.said[told]).any(axis=1)]]] = False
+        suited[messages.payload[told[(before != said).any(axis=1)]]] = False
         return suited
 
     def _one_by_one(self, sky: _Sky, left: Sequence[int]) -> list[int]:
@@ -225,13 +224,14 @@ class Tracker(Roster):
 
     def _learn(self, station: Station, sky: _Sky, index: int) -> None:
         """What the radio says of its aircraft, if it is other than before."""
-        slot, said = int(sky.slot[index]), sky.said[index].tobytes()
+        slot, message = int(sky.slot[index]), sky.messages.data[index].tobytes()
+        said = timeless(message)
         if station.said.get(slot) == said:
             return
         if station.entry is not None:
             self._steady.doubt(station.entry)
         station.said[slot] = said
-        station.learn(rid.decode_message(sky.messages.data[index].tobytes()))
+        station.learn(rid.decode_message(message))
 
     def _owner(self, station: Station, placed: Entry | None) -> int:
         """The track that a reception went to; where that has gone on as another one, that one."""
@@ -307,8 +307,7 @@ class Tracker(Roster):
         if received is not None and received.counter is not None:
             before, station.counter = station.counter, received.counter
             if before is not None and station.entry is not None:
-                back = back_steps(np.array([before]), np.array([received.counter]))
-                station.entry.n_counter_backsteps += int(back[0])
+                station.entry.n_counter_backsteps += ran_back(before, received.counter)
         return station
 
     def _locate(self, station: Station, sky: _Sky, owner: int, number: int) -> None:
@@ -317,7 +316,7 @@ class Tracker(Roster):
         reading = Reading._make(heard.readings[number].tolist())
         if reading.lat_deg != reading.lat_deg:
             return
-        received_s, key = float(heard.received_s[owner]), heard.keys[number : number + 1]
+        received_s, key = float(heard.received_s[owner]), heard.keys[number]
         before = entry = station.entry
         if entry is not None and entry.is_copy(key, received_s):
             return
@@ -333,12 +332,8 @@ class Tracker(Roster):
                     station.give(entry.last_s, entry.last)
                     return
         if entry is before and received.rssi_dbm is not None and heard.receiver[owner] >= 0:
-            self._ways.hear(
-                np.array([entry.row]),
-                heard.receiver[owner : owner + 1],
-                heard.rssi_dbm[owner : owner + 1],
-                np.array([[reading.lat_deg, reading.lon_deg]]),
-            )
+            place_deg = reading.lat_deg, reading.lon_deg
+            self._ways.hear_one(entry.row, heard.receiver[owner], received.rssi_dbm, place_deg)
         entry.remember(key, received_s)
         self._feed(station, entry, reading, number, at_s)
         if clock_off:
