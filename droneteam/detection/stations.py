@@ -282,7 +282,8 @@ def back_steps(before: IntArray, counter: IntArray) -> NDArray[np.bool_]:
     A copy repeats the counter; only a step back of several is a sign.
     """
     back = (before - counter) % 256
-    return (before != NO_COUNTER) & (counter != NO_COUNTER) & (back > 2) & (back < 128)
+    told = (before != NO_COUNTER) & (counter != NO_COUNTER)
+    return np.asarray(told & (back > 2) & (back < 128))
 
 
 def ran_back(before: int, counter: int) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from droneteam.detection.bank import Fixes
 from droneteam.detection.motion import FloatArray, IntArray
-from droneteam.detection.readings import FILTERED, LATITUDE, LONGITUDE
+from droneteam.detection.readings import FILTERED, LATITUDE, LONGITUDE, KeyArray
 from droneteam.detection.stations import (
     CLOCK_EARLY_S,
     CLOCK_LATE_S,
@@ -28,7 +28,7 @@ from droneteam.detection.stations import (
     Station,
     back_steps,
 )
-from droneteam.detection.ways import KEPT_RECEIVERS, NO_COUNTER, KeyArray, Ways
+from droneteam.detection.ways import KEPT_RECEIVERS, NO_COUNTER, Ways
 
 FEW = 24
 """Fewer receptions than this are quicker one by one."""
