@@ -190,7 +190,7 @@ def watch_feed(feed: Feed, load: Load, due: Due) -> tuple[dict[str, float], dict
         for line in block.decode().splitlines():
             if line.startswith("data: "):
                 for row in json.loads(line[6:]).get("set", ()):
-                    if row["kind"] == "alert":
+                    if row.get("kind") == "alert":
                         seen.setdefault(row["label"], at_s)
         if at_s > end_s or (len(sent) == load.strangers and sent.keys() <= seen.keys()):
             break

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, require_role
@@ -34,6 +34,9 @@ SECTORS = 24
 ENOUGH = 3
 """A cell that was heard from less often tells of a lucky moment, not of coverage."""
 MAX_CELLS = 20_000
+CELLS_AT_ONCE = 200
+"""What is stored in one transaction: some hundredths of a second, for which an alert may wait."""
+_KEY = (CoverageCell.receiver, CoverageCell.band, CoverageCell.north, CoverageCell.east)
 DOUBTFUL = frozenset({"duplicate_identity", "impossible_jump"})
 
 
@@ -95,22 +98,44 @@ class CoverageBook:
             known.add(received.rssi_dbm, received.at)
 
     def store(self, session: Session) -> None:
-        """Add the counts to those of before, and begin anew.
+        """Add the counts of up to CELLS_AT_ONCE cells to those of before; they begin anew.
 
         Counts of a few seconds are lost where the database refuses them: they are samples.
         """
         with self._lock:
-            cells, self._cells = self._cells, {}
-        for (receiver, cell), heard in cells.items():
-            row = session.get(CoverageCell, (receiver, *cell))
-            if row is None:
-                row = CoverageCell(receiver=receiver, band=cell.band, north=cell.north)
-                row.east, row.n, row.best_rssi_dbm = cell.east, 0, None
-                session.add(row)
-            row.n += heard.n
-            row.heard_at = heard.heard_at
-            signals = [one for one in (row.best_rssi_dbm, heard.best_rssi_dbm) if one is not None]
-            row.best_rssi_dbm = max(signals, default=None)
+            names = list(self._cells)[:CELLS_AT_ONCE]
+            cells = {name: self._cells.pop(name) for name in names}
+        if not cells:
+            return
+        rows = {(name, *cell): heard for (name, cell), heard in cells.items()}
+        known = session.execute(
+            select(*_KEY, CoverageCell.n, CoverageCell.best_rssi_dbm).where(tuple_(*_KEY).in_(rows))
+        )
+        stored = {tuple(row[:4]): (row.n, row.best_rssi_dbm) for row in known}
+        values = [_cell_row(key, heard, *stored.get(key, (0, None))) for key, heard in rows.items()]
+        # In one statement each: a look and a change for every cell would keep alerts waiting.
+        if old := [row for row, key in zip(values, rows, strict=True) if key in stored]:
+            session.execute(update(CoverageCell), old)
+        if new := [row for row, key in zip(values, rows, strict=True) if key not in stored]:
+            session.execute(insert(CoverageCell), new)
+
+    def store_all(self, session: Session) -> None:
+        """The same with every cell."""
+        while self:
+            self.store(session)
+
+
+def _cell_row(
+    key: tuple[str, int, int, int], heard: Heard, n: int, best_rssi_dbm: int | None
+) -> dict[str, Any]:
+    """The row of a cell that had been heard from n times before."""
+    signals = [one for one in (best_rssi_dbm, heard.best_rssi_dbm) if one is not None]
+    row: dict[str, Any] = dict(zip(("receiver", "band", "north", "east"), key, strict=True))
+    return row | {
+        "n": n + heard.n,
+        "best_rssi_dbm": max(signals, default=None),
+        "heard_at": heard.heard_at,
+    }
 
 
 def cell_of(track: Track) -> Cell:

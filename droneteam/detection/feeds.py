@@ -3,7 +3,7 @@
 A source (`sources`) knows one way of hearing.  A feed follows it until it is stopped, waits longer
 after every failure in a row, and says on the receiver's behalf how it is: a source that hears says
 so every HEARTBEAT_S, whether or not anything flies; one that cannot hear says why and falls
-silent, and the watch raises the alert.  An outlet is where a source puts what it hears: it dates,
+silent, and the watch raises the alert.  An outlet is where a source puts what it hears: it
 counts and bounds it, so that one receiver that is flooded cannot fill everybody's inbox.
 """
 
@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 from droneteam.detection.limit import Bucket
@@ -40,10 +40,6 @@ INBOX_SIZE = 20_000
 RATE_PER_S = 3000.0
 """What one receiver may put into the inbox: three times the busiest sky that is planned for."""
 BURST = 6000.0
-EARLY = timedelta(seconds=2)
-LATE = timedelta(seconds=60)
-"""A live receiver whose stamps are further from our clock than this has a clock that is off."""
-CLOCK_TOLD_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +84,8 @@ def _now() -> datetime:
 class Outlet:
     """Where one receiver puts what it hears, and what it says of itself.
 
-    Used by one thread at a time.  Everything that leaves it is dated by a clock that can be
-    trusted: stamps that are off by more than EARLY or LATE are replaced by the time of arrival.
+    Used by one thread at a time.  What was heard keeps the receiver's stamps (`clocks` judges
+    them); what is said on its behalf has this machine's.
     """
 
     name: str
@@ -116,23 +112,10 @@ class Outlet:
             self._bucket = Bucket(BURST, passing)
         if not self._bucket.take(passing, RATE_PER_S, BURST):
             self.lose(1)
-        elif self.inbox.put(self._dated(record)):
+        elif self.inbox.put(record):
             self.heard += 1
         else:
             self.lose(1)
-
-    def _dated(self, record: Received | Plot | Placed) -> Received | Plot | Placed:
-        now = self.clock()
-        if now - LATE <= record.at <= now + EARLY:
-            return record
-        if self._due("a clock that is off", CLOCK_TOLD_S):
-            off_s = (record.at - now).total_seconds()
-            logger.warning(
-                "receiver %s: its clock is off by %.0f s; times of arrival are used",
-                self.name,
-                off_s,
-            )
-        return replace(record, at=now)
 
     def _due(self, what: str, every_s: float) -> bool:
         now_s = time.monotonic()

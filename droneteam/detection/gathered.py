@@ -21,7 +21,7 @@ class Gathered:
     """
 
     tracks: dict[int, tuple[Track, Match]] = field(default_factory=dict)
-    points: list[Track] = field(default_factory=list)
+    points: list[tuple[Track, Match]] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
     conforming: dict[int, Conformance] = field(default_factory=dict)
     heard: list[tuple[Received, int | None]] = field(default_factory=list)
@@ -39,10 +39,10 @@ class Gathered:
 
     def close(self, placed: dict[int, datetime]) -> None:
         """No more moments: the newest places are points, of tracks that moved since `placed`."""
-        for track, _ in self.tracks.values():
+        for track, match in self.tracks.values():
             if placed.get(track.id) != track.last_at:
                 placed[track.id] = track.last_at
-                self.points.append(track)
+                self.points.append((track, match))
         for track_id in self.ended:
             placed.pop(track_id, None)
 

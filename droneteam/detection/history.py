@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class PathPoint:
-    """Where a track was; what it moved like is None where that was not kept."""
+    """Where a track was; None where what it moved like or was held to be was not kept."""
 
     id: int
     track_id: int
@@ -55,6 +55,7 @@ class PathPoint:
     speed_mps: float | None
     course_deg: float | None
     sigma_m: float | None
+    match_kind: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +162,5 @@ def _point(row: Sighting) -> PathPoint:
         speed_mps=row.speed_mps,
         course_deg=row.course_deg,
         sigma_m=row.sigma_m,
+        match_kind=row.match_kind,
     )

@@ -76,6 +76,8 @@ class Sighting(Base):
     speed_mps: Mapped[float | None]
     course_deg: Mapped[float | None]
     sigma_m: Mapped[float | None]
+    match_kind: Mapped[str | None] = mapped_column(String(12))
+    """What the track was held to be there."""
 
 
 class AlertRow(Base):

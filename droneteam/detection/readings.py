@@ -7,10 +7,10 @@ one that is not stated counts as wide.  A speed without a direction is not a vel
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from droneteam.detection import batch, rid
 from droneteam.detection.motion import FloatArray
@@ -20,7 +20,13 @@ UNKNOWN_SIGMA_M = 15.0
 """For a message that states no accuracy: half of class 9's 30 m."""
 UNKNOWN_SPEED_SIGMA_MPS = 3.0
 PLOT_SPEED_SIGMA_MPS = 2.0
-_MEASURED = slice(1, 7)
+LATITUDE, LONGITUDE = 1, 2
+FILTERED = slice(1, 7)
+"""Of a Reading's fields, what a filter needs: lat_deg to variance_m2_s2."""
+KeyArray = NDArray[np.uint64]
+_KEY_FACTORS = np.array(
+    [[0x9E3779B97F4A7C15], [0xC2B2AE3D27D4EB4F], [0x165667B19E3779F9]], np.uint64
+)
 
 
 class Reading(NamedTuple):
@@ -41,35 +47,35 @@ class Reading(NamedTuple):
     vertical_accuracy_m: float
 
 
-def of_locations(found: batch.Locations) -> tuple[list[Reading], FloatArray]:
-    """One reading per location message; its position may be unknown (NaN).
+N_READING = len(Reading._fields)
 
-    With them (6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2.
-    """
+
+def of_locations(found: batch.Locations) -> FloatArray:
+    """(n, N_READING): a Reading's fields per location message; its position may be NaN."""
     course = np.radians(found.direction_deg)
     east_mps, north_mps = found.speed_mps * np.sin(course), found.speed_mps * np.cos(course)
     moving = np.isfinite(east_mps)
     place_m = _sigma(found.horizontal_accuracy_m, UNKNOWN_SIGMA_M)
     speed_mps = _sigma(found.speed_accuracy_mps, UNKNOWN_SPEED_SIGMA_MPS)
-    measured = np.stack(
-        [
-            *(found.lat_deg, found.lon_deg),
-            *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
-            *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
-        ]
-    )
     columns = (
-        found.second_of_hour_s,
-        *measured,
+        *(found.second_of_hour_s, found.lat_deg, found.lon_deg),
+        *(np.where(moving, east_mps, 0.0), np.where(moving, north_mps, 0.0)),
+        *(place_m**2, np.where(moving, speed_mps**2, np.inf)),
         *(found.status, found.alt_ellipsoid_m, found.alt_pressure_m, found.height_m),
         *(found.height_reference, found.vertical_accuracy_m),
     )
-    return list(map(Reading, *(column.tolist() for column in columns))), measured
+    return np.stack(columns, axis=1)
 
 
-def measured_of(readings: Sequence[Reading]) -> FloatArray:
-    """(6, n) what a filter needs of each: Reading's lat_deg to variance_m2_s2."""
-    return np.array([reading[_MEASURED] for reading in readings]).T.reshape(6, -1)
+def keys(readings: FloatArray) -> KeyArray:
+    """(n,) the same number for copies of a position; 0 where it has no time.
+
+    A message without a time is never a copy: a hovering drone repeats itself rightfully.
+    """
+    bits = np.ascontiguousarray(readings[:, :3].T).view(np.uint64) * _KEY_FACTORS
+    mixed = bits[0] ^ (bits[1] >> np.uint64(7)) ^ (bits[2] >> np.uint64(19)) ^ bits[1] ^ bits[2]
+    known = ~np.isnan(readings[:, 0])
+    return np.where(known, np.maximum(mixed, np.uint64(1)), np.uint64(0))
 
 
 def _sigma(bound_95: FloatArray, unknown: float) -> FloatArray:
@@ -106,14 +112,14 @@ def velocity(plot: Plot) -> tuple[float, float]:
 
 
 def message_seconds(
-    readings: Sequence[Reading], received_s: FloatArray, epoch_second_of_hour_s: float
+    second_of_hour_s: FloatArray, received_s: FloatArray, epoch_second_of_hour_s: float
 ) -> FloatArray:
     """(n,) when each message was made, in seconds since the epoch; NaN where it does not tell.
 
     A message says only how far into the hour it was made: the hour nearest to its reception is
     meant (`rid.message_time`, for arrays).
     """
-    second_s = np.array([reading.second_of_hour_s for reading in readings]) - epoch_second_of_hour_s
+    second_s = second_of_hour_s - epoch_second_of_hour_s
     return second_s + 3600.0 * np.round((received_s - second_s) / 3600.0)
 
 

@@ -15,9 +15,11 @@ import numpy as np
 from droneteam.detection import motion
 from droneteam.detection.bank import Bank, Fixes
 from droneteam.detection.motion import MotionModel
-from droneteam.detection.readings import Reading
+from droneteam.detection.readings import N_READING, Reading
 from droneteam.detection.records import Received
-from droneteam.detection.stations import MAX_TWINS, SPLIT_AFTER, Entry, Station, nearest
+from droneteam.detection.stations import MAX_TWINS, SPLIT_AFTER, Entry, Receiver, Station, nearest
+from droneteam.detection.steady import Steady, fixes
+from droneteam.detection.ways import KEPT_RECEIVERS, Ways
 
 START_SPEED_MPS = 20.0
 """1-sigma of a new track's unknown velocity, per axis."""
@@ -26,36 +28,29 @@ START_SPEED_MPS = 20.0
 class Pending:
     """Measurements that were given to tracks and wait for the bank.
 
-    measured : (6, n) of `readings.of_locations`, of which each waiting one has a column.
+    readings : (n, N_READING), of which each waiting one is a row.
     """
 
-    def __init__(self, measured: motion.FloatArray) -> None:
-        self._measured = measured
+    def __init__(self, readings: motion.FloatArray) -> None:
+        self._readings = readings
         self._entries: list[Entry] = []
         self._at_s: list[float] = []
-        self._columns: list[int] = []
+        self._numbers: list[int] = []
 
-    def add(self, entry: Entry, at_s: float, column: int) -> None:
+    def add(self, entry: Entry, at_s: float, number: int) -> None:
         """Another one."""
         self._entries.append(entry)
         self._at_s.append(at_s)
-        self._columns.append(column)
+        self._numbers.append(number)
 
     def taken(self) -> Fixes | None:
         """What waits; nothing does then."""
         if not self._entries:
             return None
-        lat_deg, lon_deg, *velocity, place, speed = self._measured[:, self._columns]
-        fixes = Fixes(
-            row=np.array([entry.row for entry in self._entries], dtype=np.intp),
-            t_s=np.array(self._at_s),
-            lat_deg=lat_deg,
-            lon_deg=lon_deg,
-            velocity_mps=np.stack(velocity),
-            variance=np.stack([place, place, speed, speed]),
-        )
-        self._entries, self._at_s, self._columns = [], [], []
-        return fixes
+        rows = np.array([entry.row for entry in self._entries], dtype=np.intp)
+        found = fixes(rows, np.array(self._at_s), self._readings[self._numbers])
+        self._entries, self._at_s, self._numbers = [], [], []
+        return found
 
 
 class Roster:
@@ -66,11 +61,12 @@ class Roster:
         self._bank = Bank(model or MotionModel(), START_SPEED_MPS)
         self._entries: dict[int, Entry] = {}
         self._named: dict[str, dict[int, Entry]] = {}
-        self._joined = 0
-        """Counts the changes of who feeds and who is named; see Station.alone_at."""
-        self._pending = Pending(np.empty((6, 0)))
-        self._touched: dict[int, Entry] = {}
+        self._ways = Ways()
+        self._steady = Steady(self._ways)
+        self._pending = Pending(np.empty((0, N_READING)))
         self._gone: set[int] = set()
+        self._receivers: list[Receiver] = []
+        self._receiver_number: dict[str, int] = {}
 
     def new_id(self) -> int:
         """An id that no other track gets."""
@@ -82,10 +78,15 @@ class Roster:
         if len(entry.stations) > 1:
             return False
         named = self._named.get(station.uas_id or "")
-        if named and (len(named) > 1 or entry.id not in named):
-            return False
-        station.alone_at = self._joined
-        return True
+        return not named or (len(named) == 1 and entry.id in named)
+
+    def _accept(self, station: Station) -> None:
+        """Let a radio of which nothing is out of the ordinary be plain."""
+        entry = station.entry
+        if entry is None or entry.plain is station or entry.leader is not station:
+            return
+        if station.told and station.clock_bias_s is None and self._alone(station, entry):
+            self._steady.accept(station, entry)
 
     def _entry_for(
         self, station: Station, reading: Reading, at_s: float, manned: bool
@@ -151,9 +152,11 @@ class Roster:
         return kept
 
     def _unite(self, kept: Entry, other: Entry) -> None:
-        self._joined += 1
+        self._steady.doubt(kept)
+        self._steady.doubt(other)
         for station in other.stations:
             if station.entry is other:
+                station.part()
                 station.entry = kept
             if station not in kept.stations:
                 kept.stations.append(station)
@@ -199,14 +202,21 @@ class Roster:
 
     def _start(self, reading: Reading, at_s: float, manned: bool) -> Entry:
         row = self._bank.start(at_s, reading.lat_deg, reading.lon_deg)
-        entry = Entry(self.new_id(), row, at_s, at_s, reading, manned)
+        entry = Entry(self.new_id(), row, self._ways, at_s, manned)
+        self._ways.start(row, entry.id)
+        self._ways.place(row, at_s, reading)
+        self._touch(entry)
         self._entries[entry.id] = entry
         return entry
 
     def _move(self, station: Station, entry: Entry) -> None:
         """Let the station feed another track; one that nobody feeds any more ends there."""
-        self._joined += 1
-        before, station.entry, station.told = station.entry, entry, False
+        before = station.entry
+        for one in (before, entry):
+            if one is not None:
+                self._steady.doubt(one)
+        station.part()
+        station.entry, station.told = entry, False
         station.n_odd = 0
         if station not in entry.stations:
             entry.stations.append(station)
@@ -222,8 +232,7 @@ class Roster:
         if entry is None:
             return
         if received.receiver not in entry.receivers:
-            entry.receivers[received.receiver] = None
-            self._touch(entry)
+            self._heard_by(entry, received.receiver)
         if station.told:
             return
         station.told = True
@@ -236,6 +245,14 @@ class Roster:
             self._name(entry, station.uas_id)
             self._rejoin(station)
 
+    def _heard_by(self, entry: Entry, receiver: str) -> None:
+        """Another receiver hears the track."""
+        entry.receivers[receiver] = None
+        number = self._receiver_number.get(receiver, KEPT_RECEIVERS)
+        if number < KEPT_RECEIVERS:
+            self._ways.heard_by[entry.row] |= np.uint64(1 << number)
+        self._touch(entry)
+
     def _rejoin(self, station: Station) -> None:
         """Let a radio that has just said who it is go on with that identity's track."""
         if station.last is None or len(self._named.get(station.uas_id or "", ())) < 2:
@@ -247,11 +264,13 @@ class Roster:
     def _name(self, entry: Entry, uas_id: str) -> None:
         if entry.uas_id == uas_id:
             return
-        self._joined += 1
         self._unname(entry)
         entry.uas_id = uas_id
         self._touch(entry)
-        self._named.setdefault(uas_id, {})[entry.id] = entry
+        namesakes = self._named.setdefault(uas_id, {})
+        namesakes[entry.id] = entry
+        for one in namesakes.values():
+            self._steady.doubt(one)
 
     def _unname(self, entry: Entry) -> None:
         if entry.uas_id is not None:
@@ -262,21 +281,23 @@ class Roster:
     def _forget(self, entry: Entry) -> None:
         # A row is free only once what waits for it is absorbed.
         self._absorb()
+        self._steady.doubt(entry)
         del self._entries[entry.id]
-        self._touched.pop(entry.id, None)
+        self._ways.changed[entry.row] = False
         self._gone.add(entry.id)
         self._bank.free(entry.row)
         self._unname(entry)
         for station in entry.stations:
             if station.entry is entry:
+                station.heard_s = max(station.heard_s, entry.last_s)
+                station.part()
                 station.entry = None
         for other in entry.distinct:
             if other in self._entries:
                 self._entries[other].distinct.discard(entry.id)
 
     def _touch(self, entry: Entry) -> None:
-        entry.view = None
-        self._touched[entry.id] = entry
+        self._ways.touch(entry.row)
 
     def _set_apart(self, one: Entry, other: Entry) -> None:
         """The same identity in two places: two tracks, flagged, never to be joined."""

@@ -141,8 +141,9 @@ class Storage:
             raised = self._alerts[0] if self._alerts else None
             rows = max(SLICE_ROWS, len(self._gathered) // SLICES)
             part = self._gathered.slice(rows) if raised is None else Gathered()
-            last = raised is None and not self._gathered
-            errands = dict(self._errands) if last else {}
+            last = raised is None and not part and not self._gathered
+            # One at a time: an alert must not wait for all of them.
+            errands = dict(list(self._errands.items())[:1]) if last else {}
         if raised is None and not part and not errands:
             return False
         try:

@@ -46,9 +46,11 @@ def store_gathered(session: Session, part: Gathered, origin: Origin = "live") ->
         session.execute(update(TrackRow).where(TrackRow.id == track_id).values(values))
     if part.ended:
         session.execute(update(TrackRow).where(TrackRow.id.in_(part.ended)).values(ended=True))
-    named = {track.id for track in part.points} | {one for _, one in part.heard if one is not None}
+    named = {track.id for track, _ in part.points} | {
+        one for _, one in part.heard if one is not None
+    }
     stored = _stored(session, named)
-    _store_points(session, [track for track in part.points if track.id in stored])
+    _store_points(session, [pair for pair in part.points if pair[0].id in stored])
     _store_messages(session, [(one, id_ if id_ in stored else None) for one, id_ in part.heard])
 
 
@@ -94,7 +96,7 @@ def _track_row(track: Track, match: Match) -> dict[str, Any]:
     return row
 
 
-def _store_points(session: Session, moved: Sequence[Track]) -> None:
+def _store_points(session: Session, moved: Sequence[tuple[Track, Match]]) -> None:
     if moved:
         points = [
             {
@@ -106,8 +108,9 @@ def _store_points(session: Session, moved: Sequence[Track]) -> None:
                 "speed_mps": track.speed_mps,
                 "course_deg": track.course_deg,
                 "sigma_m": track.sigma_m,
+                "match_kind": match.kind,
             }
-            for track in moved
+            for track, match in moved
         ]
         session.execute(insert(Sighting), points)
 

@@ -18,24 +18,36 @@ its own bias (`stations.Station.date`).
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from droneteam.detection import batch, motion, readings, rid
-from droneteam.detection.motion import MotionModel
+from droneteam.detection import batch, readings, rid
+from droneteam.detection.motion import FloatArray, IntArray, MotionModel
 from droneteam.detection.readings import Reading
 from droneteam.detection.records import (
     MAX_RECEIVERS,
     Plot,
     Received,
-    Signal,
     Track,
     Transmissions,
 )
 from droneteam.detection.roster import Pending, Roster
-from droneteam.detection.stations import MAX_SPEED_MPS, Entry, Receiver, Station
+from droneteam.detection.stations import (
+    MAX_SPEED_MPS,
+    Entry,
+    Receiver,
+    Station,
+    ran_back,
+    slots,
+    timeless,
+    without_times,
+)
+from droneteam.detection.steady import FEW, BoolArray, Heard
+from droneteam.detection.ways import NO_COUNTER
 from droneteam.errors import DecodeError
 
 ENDED_AFTER_S = 60.0
@@ -45,13 +57,29 @@ NO_TRACK = 0
 __all__ = ["ENDED_AFTER_S", "MAX_SPEED_MPS", "NO_TRACK", "REFUSED", "Received", "Track", "Tracker"]
 
 
+_COLUMNS = operator.attrgetter("at", "receiver", "transmitter", "payload", "rssi_dbm", "counter")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sky:
+    """A batch of receptions and their messages.
+
+    good : whether each message can be used; slot : see `stations.slots`.
+    """
+
+    receptions: Sequence[Received]
+    messages: batch.Messages
+    heard: Heard
+    good: BoolArray
+    slot: IntArray
+
+
 class Tracker(Roster):
     """The tracks that live, fed with receptions in batches of any size."""
 
     def __init__(self, first_id: int = 1, model: MotionModel | None = None) -> None:
         super().__init__(first_id, model)
         self._stations: dict[str, Station] = {}
-        self._receivers: dict[str, Receiver] = {}
         self._epoch: datetime | None = None
         self.now: datetime | None = None
         """The newest time that any message carried."""
@@ -71,8 +99,9 @@ class Tracker(Roster):
 
     def changes(self) -> tuple[list[Track], set[int]]:
         """The tracks that are other than when this was asked last, and the ids that are gone."""
-        touched, gone = list(self._touched.values()), self._gone
-        self._touched, self._gone = {}, set()
+        changed = np.sort(self._ways.id[self._ways.changed]).tolist()
+        touched, gone = [self._entries[one] for one in changed], self._gone
+        self._ways.changed[:], self._gone = False, set()
         self._view([entry for entry in touched if entry.view is None])
         return [entry.view for entry in touched if entry.view is not None], gone
 
@@ -81,7 +110,7 @@ class Tracker(Roster):
         entry = self._entries[track_id]
         serials = frozenset(name for station in entry.stations for name in station.serials)
         return Transmissions(
-            tuple(map(Signal._make, entry.signals)),
+            self._ways.signals(entry.row, list(self._receiver_number)),
             entry.n_jumps,
             entry.n_repeats,
             entry.n_counter_backsteps,
@@ -109,39 +138,100 @@ class Tracker(Roster):
         """
         if not receptions:
             return []
-        messages = batch.split([received.payload for received in receptions])
-        received_s = self._seconds([received.at for received in receptions])
+        sky = self._sky(receptions)
+        ids = np.full(len(receptions), REFUSED)
+        done = np.zeros(len(receptions), dtype=np.bool_)
+        if len(receptions) >= FEW:
+            done, found = self._steady.follow(sky.heard, self._receivers, self._suited(sky))
+            ids[done] = self._ways.id[sky.heard.rows[done]]
+            if found is not None:
+                self._bank.absorb(found)
+        left = np.flatnonzero(~done & (sky.messages.salvaged > 0)).tolist()
+        if left:
+            ids[left] = self._one_by_one(sky, left)
+        return ids.tolist()
+
+    def _sky(self, receptions: Sequence[Received]) -> _Sky:
+        """The receptions as columns."""
+        at, receiver, transmitter, payload, rssi, counter = zip(
+            *map(_COLUMNS, receptions), strict=True
+        )
+        messages = batch.split(payload)
+        received_s = self._seconds(at)
         located = messages.of(rid.MessageType.LOCATION)
-        found, measured = readings.of_locations(batch.locations(messages.data[located]))
-        self._pending = Pending(measured)
-        made_s = self._made(found, received_s[messages.payload[located]])
-        stations = self._stations_of(receptions, received_s.tolist(), messages.salvaged.tolist())
-        times = received_s.tolist()
-        raw = messages.data.tobytes()
-        located_next = iter(zip(range(len(found)), found, made_s, strict=True))
-        good = np.flatnonzero(messages.problem == batch.Problem.NONE).tolist()
-        owners, kinds = messages.payload.tolist(), messages.kind.tolist()
-        placed: dict[int, Entry] = {}
-        for index in good:
-            owner, kind = owners[index], kinds[index]
-            station = stations[owner]
-            assert station is not None
-            if kind == rid.MessageType.LOCATION:
-                column, reading, at_s = next(located_next)
-                self._locate(station, reading, column, at_s, receptions[owner], times[owner])
-                if station.entry is not None:
-                    placed[owner] = station.entry
-            elif station.raw.get(kind) != (message := raw[index * 25 : index * 25 + 25]):
-                station.raw[kind] = message
-                station.learn(rid.decode_message(message))
-        for station, received in zip(stations, receptions, strict=True):
-            if station is not None:
-                self._describe(station, received)
+        found = readings.of_locations(batch.locations(messages.data[located]))
+        position = np.full(len(receptions), -1)
+        position[messages.payload[located]] = np.arange(len(located))
+        plain = self._steady.rows
+        heard = Heard(
+            rows=np.array([plain.get(one, -1) for one in transmitter], dtype=np.intp),
+            received_s=received_s,
+            receiver=self._numbers(receiver),
+            rssi_dbm=np.array(rssi, dtype=np.float64),
+            counter=np.array([NO_COUNTER if one is None else one for one in counter]),
+            position=position,
+            readings=found,
+            made_s=self._made(found[:, 0], received_s[messages.payload[located]]),
+            keys=readings.keys(found),
+        )
+        slot = slots(messages.data)
+        good = messages.problem == batch.Problem.NONE
+        return _Sky(receptions, messages, heard, good, slot)
+
+    def _numbers(self, receivers: Sequence[str]) -> IntArray:
+        """Each receiver's number; -1 for names beyond any real installation's number."""
+        numbers = self._receiver_number
+        for name in dict.fromkeys(receivers):
+            if name not in numbers and len(numbers) < MAX_RECEIVERS:
+                numbers[name] = len(numbers)
+                self._receivers.append(Receiver())
+        return np.array([numbers.get(name, -1) for name in receivers], dtype=np.intp)
+
+    def _suited(self, sky: _Sky) -> BoolArray:
+        """Whether each reception says nothing new of its radio and gives one position at most."""
+        messages, rows = sky.messages, sky.heard.rows
+        located = sky.good & (messages.kind == rid.MessageType.LOCATION)
+        n_located = np.bincount(messages.payload[located], minlength=len(rows))
+        row = rows[messages.payload]
+        told = np.flatnonzero(sky.good & (sky.slot >= 0) & (row >= 0))
+        before = self._ways.said[row[told], sky.slot[told]]
+        said = without_times(messages.data[told], messages.kind[told])
+        suited: BoolArray = (messages.salvaged > 0) & (n_located <= 1)
+        suited[messages.payload[told[(before != said).any(axis=1)]]] = False
+        return suited
+
+    def _one_by_one(self, sky: _Sky, left: Sequence[int]) -> list[int]:
+        """The tracks' ids of those receptions that say something new."""
+        self._pending = Pending(sky.heard.readings)
+        ends = np.searchsorted(sky.messages.payload, np.arange(len(sky.receptions) + 1)).tolist()
+        located = (sky.messages.kind == rid.MessageType.LOCATION) & sky.good
+        positions = (np.cumsum(located) - 1).tolist()
+        found: list[tuple[Station, Entry | None]] = []
+        for number in left:
+            received, at_s = sky.receptions[number], float(sky.heard.received_s[number])
+            station, placed = self._station(received.transmitter, at_s, received), None
+            for index in range(ends[number], ends[number + 1]):
+                if located[index]:
+                    self._locate(station, sky, number, positions[index])
+                    placed = station.entry
+                elif sky.good[index] and sky.slot[index] >= 0:
+                    self._learn(station, sky, index)
+            self._describe(station, received)
+            self._accept(station)
+            found.append((station, placed))
         self._absorb()
-        return [
-            REFUSED if station is None else self._owner(station, placed.get(number))
-            for number, station in enumerate(stations)
-        ]
+        return [self._owner(station, placed) for station, placed in found]
+
+    def _learn(self, station: Station, sky: _Sky, index: int) -> None:
+        """What the radio says of its aircraft, if it is other than before."""
+        slot, message = int(sky.slot[index]), sky.messages.data[index].tobytes()
+        said = timeless(message)
+        if station.said.get(slot) == said:
+            return
+        if station.entry is not None:
+            self._steady.doubt(station.entry)
+        station.said[slot] = said
+        station.learn(rid.decode_message(message))
 
     def _owner(self, station: Station, placed: Entry | None) -> int:
         """The track that a reception went to; where that has gone on as another one, that one."""
@@ -155,7 +245,7 @@ class Tracker(Roster):
             return []
         received_s = self._seconds([plot.at for plot in plots]).tolist()
         found = [readings.of_plot(plot) for plot in plots]
-        self._pending = Pending(readings.measured_of(found))
+        self._pending = Pending(np.array(found))
         ids = []
         for column, (plot, at_s) in enumerate(zip(plots, received_s, strict=True)):
             assert plot.identity is not None
@@ -194,7 +284,7 @@ class Tracker(Roster):
         }
         return ended
 
-    def _seconds(self, times: Sequence[datetime]) -> motion.FloatArray:
+    def _seconds(self, times: Sequence[datetime]) -> FloatArray:
         if self._epoch is None:
             self._epoch = times[0]
         newest = max(times)
@@ -202,21 +292,11 @@ class Tracker(Roster):
         epoch = self._epoch
         return np.array([(at - epoch).total_seconds() for at in times])
 
-    def _made(self, found: Sequence[Reading], received_s: motion.FloatArray) -> list[float]:
+    def _made(self, second_s: FloatArray, received_s: FloatArray) -> FloatArray:
         assert self._epoch is not None
         hour = self._epoch.replace(minute=0, second=0, microsecond=0)
-        second_s = (self._epoch - hour).total_seconds()
-        made_s: list[float] = readings.message_seconds(found, received_s, second_s).tolist()
-        return made_s
-
-    def _stations_of(
-        self, receptions: Sequence[Received], received_s: list[float], salvaged: list[int]
-    ) -> list[Station | None]:
-        """Each reception's radio; None for one that is refused."""
-        return [
-            self._station(received.transmitter, at_s, received) if count else None
-            for received, at_s, count in zip(receptions, received_s, salvaged, strict=True)
-        ]
+        epoch_s = (self._epoch - hour).total_seconds()
+        return readings.message_seconds(second_s, received_s, epoch_s)
 
     def _station(self, address: str, at_s: float, received: Received | None = None) -> Station:
         station = self._stations.get(address)
@@ -225,70 +305,58 @@ class Tracker(Roster):
         if at_s > station.heard_s:
             station.heard_s = at_s
         if received is not None and received.counter is not None:
-            # A copy repeats the counter; only a step back of several is a sign.
             before, station.counter = station.counter, received.counter
-            back = 0 if before is None else (before - received.counter) % 256
-            if 2 < back < 128 and station.entry is not None:
-                station.entry.n_counter_backsteps += 1
+            if before is not None and station.entry is not None:
+                station.entry.n_counter_backsteps += ran_back(before, received.counter)
         return station
 
-    def _locate(
-        self,
-        station: Station,
-        reading: Reading,
-        column: int,
-        made_s: float,
-        received: Received,
-        received_s: float,
-    ) -> None:
+    def _locate(self, station: Station, sky: _Sky, owner: int, number: int) -> None:
         """Give a position to the track that it belongs to; `_absorb` filters it."""
+        heard, received = sky.heard, sky.receptions[owner]
+        reading = Reading._make(heard.readings[number].tolist())
         if reading.lat_deg != reading.lat_deg:
             return
-        receiver = self._receivers.get(received.receiver) or self._new_receiver(received.receiver)
+        received_s, key = float(heard.received_s[owner]), heard.keys[number]
         before = entry = station.entry
-        if entry is not None and entry.is_copy(reading, received_s):
+        if entry is not None and entry.is_copy(key, received_s):
             return
-        at_s, clock_off = station.date(received_s, made_s, receiver)
-        if (
-            entry is None
-            or not (station.alone_at == self._joined or self._alone(station, entry))
-            or not entry.near(reading)
-        ):
+        receiver = self._receiver(int(heard.receiver[owner]))
+        at_s, clock_off = station.date(received_s, float(heard.made_s[number]), receiver)
+        if entry is None or not self._alone(station, entry) or not entry.near(reading):
             entry = self._entry_for(station, reading, at_s, manned=False)
             if entry is None:
                 return
             if entry is not before:
                 self._move(station, entry)
-                if entry.is_copy(reading, received_s):
-                    station.last_s, station.last = entry.last_s, entry.last
+                if entry.is_copy(key, received_s):
+                    station.give(entry.last_s, entry.last)
                     return
-        if entry is before and received.rssi_dbm is not None:
-            entry.signals.append(
-                (received.receiver, received.rssi_dbm, reading.lat_deg, reading.lon_deg)
-            )
-        entry.remember(reading, received_s)
-        self._feed(station, entry, reading, column, at_s)
+        if entry is before and received.rssi_dbm is not None and heard.receiver[owner] >= 0:
+            place_deg = reading.lat_deg, reading.lon_deg
+            self._ways.hear_one(entry.row, heard.receiver[owner], received.rssi_dbm, place_deg)
+        entry.remember(key, received_s)
+        self._feed(station, entry, reading, number, at_s)
         if clock_off:
+            self._steady.doubt(entry)
             entry.flags.add("clock_off")
 
-    def _new_receiver(self, name: str) -> Receiver:
-        """A receiver's delays; not remembered of names beyond any real installation's number."""
-        found = Receiver()
-        if len(self._receivers) < MAX_RECEIVERS:
-            self._receivers[name] = found
-        return found
+    def _receiver(self, number: int) -> Receiver:
+        """A receiver's delays; not remembered of one that has no number."""
+        return self._receivers[number] if number >= 0 else Receiver()
 
     def _feed(
         self, station: Station, entry: Entry, reading: Reading, column: int, at_s: float
     ) -> None:
         """Let a position wait for the filter."""
-        station.last_s, station.last = at_s, reading
         self._pending.add(entry, at_s, column)
-        entry.view = None
-        self._touched[entry.id] = entry
-        entry.n_fixes += 1
-        if at_s >= entry.last_s:
-            entry.last_s, entry.last = at_s, reading
+        self._ways.count(entry.row)
+        if at_s < entry.last_s:
+            station.give(at_s, reading)
+            return
+        if entry.leader is not None and entry.leader is not station:
+            entry.leader.part()
+        self._ways.place(entry.row, at_s, reading)
+        entry.leader = station
 
     def _view(self, entries: Sequence[Entry]) -> None:
         """Make the tracks' views anew."""

@@ -14,6 +14,7 @@ from tests.detection.radio import DEGREE_M, LAT_DEG, LON_DEG, START
 from tests.detection.test_frames import bluetooth, radiotap
 
 RECEIVERS = ("roof", "van", "mast")
+STEP_S = 10.0
 
 
 @dataclass
@@ -59,11 +60,20 @@ class Sent:
     located: bool
 
 
-def sky(chance: random.Random, seconds: int = 40) -> tuple[list[Flyer], list[Sent]]:
-    """Honest drones, copies of their serials, one clone of an address; and what is heard."""
+def sky(
+    chance: random.Random, seconds: int = 40, *, in_step: bool = False
+) -> tuple[list[Flyer], list[Sent]]:
+    """Honest drones, copies of their serials, one clone of an address; and what is heard.
+
+    in_step : the cloned drone takes new addresses, and the clone copies each of them at once.
+    """
     honest = [_honest(number, chance) for number in range(chance.randint(4, 8))]
+    if in_step:
+        honest[1].rotates_every_s = STEP_S
     fakes = [_fake(number, one, chance) for number, one in enumerate(honest) if number % 3 == 0]
     clone = _clone(honest[1], chance)
+    if in_step:
+        clone.rotates_every_s = STEP_S
     flyers = [*honest, *fakes, clone]
     for one in flyers:
         one.fly(seconds, chance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.detection import reception, service
 from droneteam.detection.clocks import OFF_S, Clocks
+from droneteam.detection.feeds import Inbox, Outlet
 from droneteam.detection.listen import Listener, batches, listen
 from droneteam.detection.records import MAX_RECEIVERS, Alive, Received, Record
 from droneteam.detection.watch import Known, Watch
@@ -136,6 +138,74 @@ def test_what_is_older_than_any_track_is_counted_and_not_followed() -> None:
     assert kinds(found) == [("raised", "unregistered_flight")]
     assert {track.uas_id for track, _ in found[-1].tracks} == {"1581F4BND2280"}
     assert watching.late == len(now)
+
+
+def through_a_feed(
+    listener: Listener, heard: Iterable[Received], stamp: Callable[[Received], datetime]
+) -> None:
+    """A receiver beside the loop, whose stamps are what `stamp` says; heard at the true time."""
+    inbox = Inbox()
+    for received in heard:
+        feed = Outlet(received.receiver, "wifi", inbox, clock=lambda at=received.at: at)  # type: ignore[misc]
+        feed.alive()
+        feed.put(replace(received, at=stamp(received)))
+        for batch in batches(listener.arrive_from_feeds(inbox.drain(), received.at)):
+            listener.hear(batch)
+    listener.flush()
+
+
+def alerts_and_rows(engine: Engine) -> tuple[list[str], dict[str, reception.ReceiverView]]:
+    with session_scope(engine) as session:
+        alerts = service.list_alerts(session, SYSTEM, open_only=True)
+        rows = reception.list_receivers(session, SYSTEM, after(30.0))
+    return [alert.kind for alert in alerts], {row.name: row for row in rows}
+
+
+@pytest.mark.parametrize("hours", [2.0, -2.0, 26.0])
+def test_a_feed_whose_clock_is_hours_off_is_followed_at_the_true_time(
+    engine: Engine, hours: float
+) -> None:
+    listener = Listener(engine, nothing_known, START)
+    through_a_feed(
+        listener, fly(Aircraft(), seconds=30), lambda one: one.at + timedelta(hours=hours)
+    )
+    kinds_, rows = alerts_and_rows(engine)
+    assert kinds_ == ["unregistered_flight"]
+    assert f"{abs(hours):.2f} h {'ahead' if hours > 0 else 'behind'}" in rows["roof"].problem
+    with session_scope(engine) as session:
+        (track,) = service.list_tracks(session, SYSTEM)
+    assert after(28.0) <= track.last_at <= after(32.0)
+
+
+def test_a_feed_that_repeats_yesterday_is_not_followed_though_it_says_that_it_lives(
+    engine: Engine,
+) -> None:
+    listener = Listener(engine, nothing_known, START)
+    day = timedelta(days=1)
+    old = Aircraft("02:00:00:00:00:03", "YESTERDAY")
+    flown = sorted([*fly(Aircraft(), old, seconds=30)], key=lambda one: one.at)
+    through_a_feed(
+        listener, flown, lambda one: one.at - day if one.transmitter == old.transmitter else one.at
+    )
+    kinds_, _ = alerts_and_rows(engine)
+    with session_scope(engine) as session:
+        tracks = service.list_tracks(session, SYSTEM, ended=True)
+    assert kinds_ == ["unregistered_flight"]
+    assert {track.uas_id for track in tracks} == {"1581F4BND2280"}
+    n_old = sum(one.transmitter == old.transmitter for one in flown)
+    assert listener.arrive_from_feeds([replace(flown[-1], at=START - day)], after(31.0)) == []
+    assert f"{n_old + 1} records were not followed" in listener.clocks.remark("roof")
+
+
+def test_a_network_position_may_be_a_minute_late_and_no_more_and_not_early() -> None:
+    clocks = Clocks()
+    clocks.agree()
+    (received, *_) = fly(Aircraft(), seconds=1)
+    for lag_s, verdict in ((50.0, "right"), (7200.0, "over"), (61.0, "moved"), (-7200.0, "moved")):
+        late = replace(received, at=after(-lag_s), receiver="dss", transport="network")
+        assert clocks.judge(late, after(0.0))[1] == verdict
+    slow = replace(received, at=after(-50.0), receiver="van")
+    assert clocks.judge(slow, after(0.0))[1] == "moved"
 
 
 class FastSimulator:

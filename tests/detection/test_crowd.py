@@ -62,8 +62,8 @@ def switches(found: dict[str, list[int]]) -> list[str]:
     return said + [f"{track_id} is {names}" for track_id, names in owners.items() if len(names) > 1]
 
 
-def check_identities(seed: int) -> None:
-    flyers, heard = sky(random.Random(seed))
+def check_identities(seed: int, *, in_step: bool = False) -> None:
+    flyers, heard = sky(random.Random(seed), in_step=in_step)
     found = followed(heard)
     assert found.keys() == {one.name for one in flyers}, seed
     assert switches(found) == [], seed
@@ -78,6 +78,17 @@ def test_identified_drones_never_switch(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_identified_drones_never_switch_in_hundreds_of_skies(seed: int) -> None:
     check_identities(seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_clone_that_copies_every_new_address_at_once_takes_nothing_over(seed: int) -> None:
+    check_identities(seed, in_step=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3000, 3100))
+def test_a_clone_in_step_takes_nothing_over_in_a_hundred_skies(seed: int) -> None:
+    check_identities(seed, in_step=True)
 
 
 def test_the_measure_of_switches_sees_them() -> None:

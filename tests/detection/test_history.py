@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select
+from sqlalchemy.orm import Session
 
 from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
@@ -18,6 +19,7 @@ from droneteam.detection import history, service
 from droneteam.detection.ellipse import ellipse_of
 from droneteam.detection.history import Cursor, Span
 from droneteam.detection.listen import Listener, replay
+from droneteam.detection.match import RegisteredFlight
 from droneteam.detection.models import AlertRow, ReceiverRow, RidMessage, Sighting, TrackRow
 from droneteam.detection.motion import INDEX
 from droneteam.detection.records import RAYLEIGH_95
@@ -30,6 +32,7 @@ from droneteam.detection.retention import (
     set_retention,
 )
 from droneteam.detection.suspicion import Site
+from droneteam.detection.watch import Known
 from droneteam.errors import InputError, NotAllowed
 from tests.detection.radio import START, Aircraft, fly
 from tests.detection.test_rules import track_at
@@ -70,6 +73,27 @@ def test_pieces_join_to_every_point_once_and_in_the_order_of_time(
     for size in (1, 7, 5000):
         monkeypatch.setattr(history, "MAX_POINTS", size)
         assert everything(filled, SPAN) == expected
+
+
+def test_a_point_keeps_what_its_track_was_held_to_be_there(engine: Engine) -> None:
+    """A flight that is announced after twelve seconds in the air."""
+    hour = timedelta(hours=1)
+    serials = frozenset({Aircraft().uas_id or ""})
+    flight = RegisteredFlight("F", serials, START - hour, START + hour, ())
+    announced = START + timedelta(seconds=12)
+
+    def known(_session: Session, at: datetime) -> Known:
+        return Known(flights=(flight,) if at >= announced else ())
+
+    replay(Listener(engine, known, START), fly(Aircraft(), seconds=30), None)
+    with session_scope(engine) as session:
+        points = history.points_between(session, SYSTEM, SPAN).points
+        (track,) = service.list_tracks(session, SYSTEM, ended=True)
+    before = {one.match_kind for one in points if one.at < announced - timedelta(seconds=2)}
+    after = {one.match_kind for one in points if one.at > announced + timedelta(seconds=2)}
+    assert track.match_kind == "registered"
+    assert before == {"unknown"}
+    assert after == {"registered"}
 
 
 def test_points_of_one_moment_are_not_lost_between_two_pieces(

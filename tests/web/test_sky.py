@@ -18,6 +18,7 @@ from droneteam import audit, db
 from droneteam.accounts import ROLES
 from droneteam.detection import coverage, suspicion
 from droneteam.detection.advice import Manoeuvre
+from droneteam.detection.history import PathPoint
 from droneteam.detection.models import AlertRow, RidMessage, TrackRow
 from droneteam.detection.retention import KINDS, kept_for
 from droneteam.detection.service import SEES_OPERATORS
@@ -28,6 +29,7 @@ from droneteam.web import looks, sky_words
 from droneteam.web.looking import EXTENSION
 from droneteam.web.looks import LookBook, Purpose
 from droneteam.web.sky_filter import CLASSES, SkyFilter
+from droneteam.web.views.history import moment_row
 from tests.web import sky_world, worlds
 from tests.web.conftest import NOW, Site, csrf_token
 
@@ -155,6 +157,23 @@ def test_pieces_of_the_history_hold_tracks_points_and_alerts(sky: Site) -> None:
         "/api/v1/tracks/points", query_string={"since": query["from"], "until": query["until"]}
     ).get_json()
     assert len(api["items"]) == len(body["points"])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "then", "shown"),
+    [
+        ("registered", "unknown", "unknown"),
+        ("unknown", "registered", "registered"),
+        ("registered", None, "registered"),
+        ("suspect", "registered", "suspect"),
+        ("manned", "unknown", "manned"),
+    ],
+)
+def test_a_moment_shows_what_a_track_was_held_to_be_then(
+    drawn: str, then: str | None, shown: str
+) -> None:
+    point = PathPoint(1, 7, NOW, 50.8, 4.4, None, None, None, None, then)
+    assert moment_row({"key": "track:7", "match": drawn}, point)["match"] == shown
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,16 @@ def moment_row(row: Mapping[str, Any], point: PathPoint) -> Mapping[str, Any]:
         "speed_mps": point.speed_mps,
         "yaw_deg": point.course_deg,
         "sigma_m": point.sigma_m,
+        "match": class_then(str(row["match"]), point.match_kind),
     }
+
+
+def class_then(drawn: str, then: str | None) -> str:
+    """What the map draws a track as at one of its points; `drawn` : at its last one.
+
+    A doubt and a transponder are the track's own, whatever it was matched with.
+    """
+    return drawn if drawn in ("suspect", "manned") or then is None else then
 
 
 def _with_times(row: Mapping[str, Any], track: TrackView) -> dict[str, Any]:
@@ -113,7 +122,7 @@ def _with_times(row: Mapping[str, Any], track: TrackView) -> dict[str, Any]:
 
 
 def _packed(point: PathPoint) -> list[Any]:
-    """Track, Unix time, place, height, speed, course, sigma: in this order."""
+    """Track, Unix time, place, height, speed, course, sigma, class: in this order."""
     numbers = (point.height_m, point.speed_mps, point.course_deg, point.sigma_m)
     return [
         point.track_id,
@@ -121,6 +130,7 @@ def _packed(point: PathPoint) -> list[Any]:
         round(point.lat_deg, 6),
         round(point.lon_deg, 6),
         *(None if number is None else round(number, 1) for number in numbers),
+        point.match_kind,
     ]
 
 

@@ -3,7 +3,7 @@
 import { read } from "./api";
 import type { LiveObject } from "./feed";
 
-/** Track, Unix time, place, height, speed, course, sigma: as the server packs them. */
+/** Track, Unix time, place, height, speed, course, sigma, class: as the server packs them. */
 export type Packed = readonly [
   number,
   number,
@@ -13,6 +13,7 @@ export type Packed = readonly [
   number | null,
   number | null,
   number | null,
+  string | null,
 ];
 
 export interface PastTrack extends LiveObject {
@@ -119,7 +120,9 @@ export class Blocks {
 
 /** A track's row as it was at one of its points. */
 export function rowAt(track: PastTrack, point: Packed): LiveObject {
-  const [, timeS, latDeg, lonDeg, heightM, speedMps, courseDeg, sigmaM] = point;
+  const [, timeS, latDeg, lonDeg, heightM, speedMps, courseDeg, sigmaM, matchThen] = point;
+  // A doubt and a transponder are the track's own, whatever it was matched with.
+  const lasting = track["match"] === "suspect" || track["match"] === "manned";
   return {
     ...track,
     at: instant(timeS),
@@ -129,6 +132,7 @@ export function rowAt(track: PastTrack, point: Packed): LiveObject {
     speed_mps: speedMps,
     yaw_deg: courseDeg,
     sigma_m: sigmaM,
+    match: lasting || matchThen === null ? track["match"] : matchThen,
     ellipse: undefined,
   };
 }

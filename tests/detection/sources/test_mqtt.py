@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from droneteam.detection.clocks import Clocks
 from droneteam.detection.feeds import Backoff, Feed, Inbox
 from droneteam.detection.records import Alive, Received, Record, Trouble
 from droneteam.detection.sources.mqtt import Broker, Tls
@@ -139,15 +140,21 @@ def test_what_sensors_publish_is_heard_and_each_has_a_row(inbox: Inbox) -> None:
     assert feed.counts.refused == 1
 
 
-def test_a_sensor_whose_clock_is_off_is_dated_by_arrival(inbox: Inbox) -> None:
+def test_a_sensor_whose_clock_is_off_keeps_its_stamps_for_the_clocks_to_judge(
+    inbox: Inbox,
+) -> None:
     with running(configuration()) as at, followed(Broker("127.0.0.1", at.port), inbox) as feed:
         gather(inbox, connected(feed))
         with sensor(at.port) as publish:
             for off_s in (-7200, 7200):
                 publish(detection(timestamp=now_ms() + 1000 * off_s))
             records = gather(inbox, lambda found: len(heard(found)) >= 2)
-    for received in heard(records):
-        assert abs((received.at - datetime.now(UTC)).total_seconds()) < PATIENCE_S
+    now, clocks = datetime.now(UTC), Clocks()
+    clocks.agree()
+    dated = [clocks.judge(received, now) for received in heard(records)]
+    assert [verdict for _, verdict in dated] == ["moved", "moved"]
+    for record, _ in dated:
+        assert abs((record.at - now).total_seconds()) < PATIENCE_S
 
 
 def test_what_the_broker_kept_from_before_is_not_in_the_air(inbox: Inbox) -> None:
