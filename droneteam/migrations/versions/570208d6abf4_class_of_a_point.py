@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "570208d6abf4"
-down_revision = "8ce1df18dc5c"
+down_revision = "b3cc73c4ee72"
 branch_labels = None
 depends_on = None
 
