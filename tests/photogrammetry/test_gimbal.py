@@ -56,7 +56,8 @@ def angles_of(cam_from_enu: FloatArray) -> tuple[float, float, float]:
     right, down, forward = cam_from_enu
     yaw = np.arctan2(forward[0], forward[1])
     roll = np.arctan2(-right[2], -down[2])
-    return tuple(float(np.degrees(a)) for a in (yaw, np.arcsin(forward[2]), roll))
+    yaw_deg, pitch_deg, roll_deg = np.degrees([yaw, np.arcsin(forward[2]), roll]).tolist()
+    return yaw_deg, pitch_deg, roll_deg
 
 
 def with_angles(
