@@ -54,6 +54,8 @@ MAX_CONTRADICTION = 9.21
 """χ² of the lean's two components beyond which angles and positions contradict each other: 1 %."""
 MIN_GAIN = 0.9
 """Angles count when they bring the tilt's deviation below this share of what it was."""
+LEAST_TILT_VARIANCE = 2.0 * PLUMB_SIGMA_RAD**2 * (1.0 / MIN_GAIN**2 - 1.0)
+"""Of both components: positions of a wide block fix the tilt so well that no angle can gain more."""
 PORTRAIT_COS = 0.9
 
 
@@ -77,8 +79,9 @@ def find_levels(
 
     covariance : (n, n) of the reduced unknowns of `problem`, from positions alone.
     """
+    before = tilt_covariance(problem, solution.state, covariance)
     levels = stated_levels(views, photos, problem)
-    if levels is None:
+    if levels is None or np.trace(before) < LEAST_TILT_VARIANCE:
         return None
     beside, apart, levels = _beside_the_positions(problem, solution, levels)
     sigma_rad = _typical_sigma_rad(levels)
@@ -89,7 +92,6 @@ def find_levels(
     if _squared_sigmas(plumb, allowed) > MAX_CONTRADICTION:
         off_deg = float(np.degrees(np.linalg.norm(plumb)))
         return GimbalLevels(problem, solution, _contradiction_note(off_deg))
-    before = tilt_covariance(problem, solution.state, covariance)
     start = replace(apart.state, plumb=np.zeros(2))
     if _squared_sigmas(plumb, before) < MAX_CONTRADICTION:
         start = _turned_upright(apart.state)

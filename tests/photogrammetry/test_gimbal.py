@@ -189,6 +189,15 @@ def test_where_control_fixes_the_tilt_the_angles_are_not_asked() -> None:
     assert said(net) == []
 
 
+def test_positions_that_fix_the_tilt_better_than_any_angle_are_left_alone() -> None:
+    truth = block()
+    photos = photo_inputs(truth, sigma_m=(0.002, 0.002, 0.002), seed=2)
+    bare, net = (solved(truth, p) for p in (photos, with_angles(photos, truth, seed=3)))
+    assert said(net) == []
+    np.testing.assert_array_equal(net.views[5].cam_from_enu, bare.views[5].cam_from_enu)
+    assert tilt_mrad(net, truth) < 0.3
+
+
 def test_they_do_not_make_a_flat_blocks_heights_look_determined() -> None:
     truth = networks.network(networks.block_poses(), n_points=120, relief_m=0.3, seed=2)
     photos = photo_inputs(truth, sigma_m=(3.0, 3.0, 6.0), seed=2, focal_prior_px=1450.0)
