@@ -86,7 +86,7 @@ def with_angles(
 
 def tilted_positions(truth: Network, tilt_rad: float = TILT_RAD) -> list[PhotoInput]:
     """Exact positions but for heights that rise to the east: one draw of the receiver's noise."""
-    enu, photos = EnuFrame(ORIGIN), photo_inputs(truth, sigma_m=RTK, seed=2)
+    enu, photos = EnuFrame(ORIGIN), photo_inputs(truth, sigma_m=RTK, seed=2, known=True)
     east = np.array([view.centre_enu_m[0] for view in truth.views])
     moved = []
     for photo, view, away in zip(photos, truth.views, east - east.mean(), strict=True):
@@ -138,7 +138,7 @@ def test_a_constant_error_of_the_angles_shows_over_headings_and_does_no_harm() -
 
 def test_in_one_heading_a_constant_error_passes_for_a_tilt_and_has_no_say() -> None:
     truth = one_heading()
-    photos = photo_inputs(truth, sigma_m=RTK, seed=2)
+    photos = photo_inputs(truth, sigma_m=RTK, seed=2, known=True)
     bare = solved(truth, photos)
     net = solved(truth, with_angles(photos, truth, seed=3, turn_deg=(0.7, -0.5, 0.4)))
     assert said(net) == []
@@ -147,7 +147,7 @@ def test_in_one_heading_a_constant_error_passes_for_a_tilt_and_has_no_say() -> N
 
 def test_angles_that_contradict_the_positions_are_named_and_not_used() -> None:
     truth = block()
-    photos = photo_inputs(truth, sigma_m=RTK, seed=2)
+    photos = photo_inputs(truth, sigma_m=RTK, seed=2, known=True)
     bare = solved(truth, photos)
     net = solved(truth, with_angles(photos, truth, seed=3, tilt_deg=0.8))
     (note,) = said(net)
@@ -165,9 +165,10 @@ def test_wild_angles_of_some_photos_lose_their_weight() -> None:
     assert tilt_mrad(solved(truth, photos), truth) < 0.6
 
 
+@pytest.mark.slow
 def test_angles_without_sense_are_not_used() -> None:
     truth = block()
-    photos = photo_inputs(truth, sigma_m=RTK, seed=2)
+    photos = photo_inputs(truth, sigma_m=RTK, seed=2, known=True)
     net = solved(truth, [replace(p, gimbal_deg=(0.0, 0.0, 0.0)) for p in photos])
     assert not any("level the scene" in note for note in said(net))
     assert tilt_mrad(net, truth) < 2.0
@@ -175,23 +176,27 @@ def test_angles_without_sense_are_not_used() -> None:
 
 def test_a_plain_receivers_scene_is_levelled_by_its_angles() -> None:
     truth = block()
-    photos = photo_inputs(truth, sigma_m=(1.5, 1.5, 3.0), seed=2)
+    photos = photo_inputs(truth, sigma_m=(1.5, 1.5, 3.0), seed=2, known=True)
     bare, net = (solved(truth, p) for p in (photos, with_angles(photos, truth, seed=3)))
     assert tilt_mrad(bare, truth) > 10.0
     assert tilt_mrad(net, truth) < 3.0
 
 
+@pytest.mark.slow
 def test_where_control_fixes_the_tilt_the_angles_are_not_asked() -> None:
     truth = block()
-    photos = with_angles(photo_inputs(truth, sigma_m=RTK, seed=2), truth, seed=3, tilt_deg=0.8)
+    photos = with_angles(
+        photo_inputs(truth, sigma_m=RTK, seed=2, known=True), truth, seed=3, tilt_deg=0.8
+    )
     control = control_of(truth, [0, 1, 2, 3, 4, 5], seed=4)
     net = adjust(sfm_result(truth, noise_px=0.3, seed=1), photos, control)
     assert said(net) == []
 
 
+@pytest.mark.slow
 def test_positions_that_fix_the_tilt_better_than_any_angle_are_left_alone() -> None:
     truth = block()
-    photos = photo_inputs(truth, sigma_m=(0.002, 0.002, 0.002), seed=2)
+    photos = photo_inputs(truth, sigma_m=(0.002, 0.002, 0.002), seed=2, known=True)
     bare, net = (solved(truth, p) for p in (photos, with_angles(photos, truth, seed=3)))
     assert said(net) == []
     np.testing.assert_array_equal(net.views[5].cam_from_enu, bare.views[5].cam_from_enu)
