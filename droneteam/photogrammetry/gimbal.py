@@ -55,7 +55,7 @@ MAX_CONTRADICTION = 9.21
 MIN_GAIN = 0.9
 """Angles count when they bring the tilt's deviation below this share of what it was."""
 LEAST_TILT_VARIANCE = 2.0 * PLUMB_SIGMA_RAD**2 * (1.0 / MIN_GAIN**2 - 1.0)
-"""Of both components: positions of a wide block fix the tilt so well that no angle can gain more."""
+"""Of both components: a wide block's positions fix the tilt so well that no angle gains more."""
 PORTRAIT_COS = 0.9
 
 
