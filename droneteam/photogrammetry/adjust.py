@@ -22,6 +22,7 @@ from droneteam.photogrammetry.bundle_problem import IntArray, Problem, State
 from droneteam.photogrammetry.calibration import Gate
 from droneteam.photogrammetry.control import NO_CONTROL, Control
 from droneteam.photogrammetry.georef import COLLINEAR_RATIO, line_ratio
+from droneteam.photogrammetry.gimbal import GimbalLevels, find_levels, without_levels
 from droneteam.photogrammetry.lever_arm import find_lever_arm
 from droneteam.photogrammetry.mark_points import check_marks
 from droneteam.photogrammetry.misplaced import without_misplaced
@@ -104,11 +105,14 @@ def adjust(
     lever = find_lever_arm(problem, solution, setup.views, photos, setup.frame)
     if lever is not None:
         problem, solution = lever.problem, lever.solution
+    levels = _levelled(setup, problem, solution, photos)
+    if levels is not None:
+        problem, solution = levels.problem, levels.solution
     problem, solution, rejected = _without_blunders(setup, problem, solution)
     progress("adjust", 0.7, "checking whether the depth is determined")
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
-    modelled = tuple(part.note for part in (shutter, lever) if part is not None)
+    modelled = tuple(part.note for part in (shutter, lever, levels) if part is not None)
     notes = (*swapped, *sfm.notes, *freed, *modelled, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
@@ -174,6 +178,16 @@ def _without_movement(
     return *_with_sigma(still, bundle.solve(still, solution.state)), shutter
 
 
+def _levelled(
+    setup: Setup, problem: Problem, solution: Solution, photos: Sequence[PhotoInput]
+) -> GimbalLevels | None:
+    """The adjustment with gimbal angles; None where control fixes the tilt or they add nothing."""
+    if setup.frame.kind != "enu" or setup.scale_source == "gcp":
+        return None
+    covariance = _covariance(setup, problem, solution)
+    return find_levels(problem, solution, setup.views, photos, covariance)
+
+
 def _without_blunders(
     setup: Setup, problem: Problem, solution: Solution
 ) -> tuple[Problem, Solution, tuple[str, ...]]:
@@ -197,10 +211,14 @@ def _without_blunders(
 
 
 def _gate(problem: Problem, solution: Solution) -> Gate | None:
-    """The honesty gate, where a focal length is free; None where every camera is given."""
+    """The honesty gate, where a focal length is free; None where every camera is given.
+
+    Gimbal angles have no say in it: they bend with a block's depth, but not by more than their
+    makers leave open.
+    """
     if not problem.free[:, calibration.F].any():
         return None
-    return calibration.honesty_gate(problem, solution.state)
+    return calibration.honesty_gate(*without_levels(problem, solution.state))
 
 
 def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArray:
@@ -209,7 +227,7 @@ def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArra
     state = solution.state
     size = float(np.linalg.norm(np.ptp(state.centres, axis=0))) + 1e-9
     if setup.frame.kind == "enu" or setup.scale_source == "gcp":
-        tilt = _tilt_sigma(setup, state)
+        tilt = _tilt_sigma(setup, problem, state)
         sigma = (np.full(3, inf), np.array([tilt, tilt, inf]), inf)
     else:
         scale = inf if setup.frame.metric else 1e-6
@@ -218,12 +236,14 @@ def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArra
     return bundle.covariance(problem, solution, weak)
 
 
-def _tilt_sigma(setup: Setup, state: State) -> float:
-    """What gimbal angles or horizons say of the tilt, where the estimate rests on them.
+def _tilt_sigma(setup: Setup, problem: Problem, state: State) -> float:
+    """What horizons, or angles outside the adjustment, say of the tilt where it rests on them.
 
-    Camera positions that do not lie on one line fix the tilt themselves, however badly: the
-    angles took no part in it and may not narrow what is stated of it.
+    Camera positions that do not lie on one line fix the tilt themselves, however badly, and so do
+    angles in the adjustment: nothing else took part in it or may narrow what is stated of it.
     """
+    if len(problem.priors.levels.ups):
+        return float("inf")
     positioned = state.centres[setup.positioned]
     fixed = len(positioned) > 2 and line_ratio(positioned) > COLLINEAR_RATIO
     return float("inf") if fixed and setup.scale_source != "gcp" else float(TILT_SIGMA_RAD)

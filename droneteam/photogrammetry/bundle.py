@@ -178,6 +178,10 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
     lever_m = state.lever_m
     if columns.lever >= 0:
         lever_m = lever_m + step[columns.lever : columns.lever + 2]
+    mounting_rad, plumb = state.mounting_rad, state.plumb
+    if columns.level >= 0:
+        turn, tilt = step[columns.level : -2], step[-2:]
+        mounting_rad, plumb = mounting_rad + turn.reshape(-1, 3), plumb + tilt
     kept = state.kept
     if len(columns.kept):
         kept = kept + step[columns.kept[:, None] + np.arange(3)]
@@ -189,6 +193,8 @@ def moved(state: State, columns: Layout, step: FloatArray, points: FloatArray) -
         kept=kept,
         bias=bias,
         lever_m=lever_m,
+        mounting_rad=mounting_rad,
+        plumb=plumb,
     )
 
 

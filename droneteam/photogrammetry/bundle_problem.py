@@ -59,6 +59,25 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """Where gimbals say that up is; empty where they are not asked.
+
+    ups : (n, 3) unit vectors in camera axes.  axes : (n, 2, 3) the directions, perpendicular to
+    them, in which an error is measured.  sigma_rad : (n, 2) along those; infinite where a view has
+    no angles.  gimbal : (n,) which one carried the view's camera.
+    mounting_sigma_rad : of a constant turn of each gimbal's angles about the camera's axes.
+    plumb_sigma_rad : of a tilt that all angles have in common, fixed to the ground.
+    """
+
+    ups: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    axes: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    sigma_rad: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    gimbal: IntArray = field(default_factory=_empty_int)
+    mounting_sigma_rad: float = 0.0
+    plumb_sigma_rad: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Priors:
     """What is known beforehand; an infinite sigma means nothing is.
 
@@ -69,6 +88,7 @@ class Priors:
     points, point_sigma : (k, 3) kept points.
     bars : (b, 2) kept points; bar_length, bar_sigma (b,).
     intrinsics, intrinsics_sigma : (g, 12).
+    levels : what gimbals say of the direction up.
     """
 
     centres: FloatArray
@@ -83,6 +103,7 @@ class Priors:
     intrinsics_sigma: FloatArray
     lever_axes: FloatArray = field(default_factory=lambda: np.zeros((0, 3, 2)))
     lever_sigma_m: float = 0.3
+    levels: Levels = field(default_factory=Levels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +111,8 @@ class State:
     """The unknowns: poses, intrinsics, tie and kept points, the positions' common shift.
 
     lever_m : (2,) how far forward and right of the camera the positions lie, seen from the drone.
+    mounting_rad : (gimbals, 3) the constant turn of each gimbal's angles, about the camera's axes;
+    plumb : (2,) east and north of what the angles together call up.
     """
 
     rotations: FloatArray
@@ -99,6 +122,8 @@ class State:
     kept: FloatArray
     bias: FloatArray
     lever_m: FloatArray = field(default_factory=lambda: np.zeros(2))
+    mounting_rad: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    plumb: FloatArray = field(default_factory=lambda: np.zeros(2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,11 +156,13 @@ class Layout:
     kept: IntArray
     bias: int
     lever: int
+    level: int
+    """Of the gimbals' mountings, three each, and of the plumb's two."""
     size: int
 
 
 def layout(problem: Problem) -> Layout:
-    """Columns: poses, free intrinsics, kept points, shift and lever arm of the positions."""
+    """Columns: poses, free intrinsics, kept points, the positions' shift and lever arm, levels."""
     n_views = len(problem.view_camera)
     pose = 6 * np.arange(n_views, dtype=np.int64)
     size = 6 * n_views
@@ -148,7 +175,16 @@ def layout(problem: Problem) -> Layout:
     bias = size if bool((problem.priors.bias_sigma > 0).any()) else -1
     size += 3 if bias >= 0 else 0
     lever = size if len(problem.priors.lever_axes) else -1
-    return Layout(pose, intrinsics, kept, bias, lever, size + (2 if lever >= 0 else 0))
+    size += 2 if lever >= 0 else 0
+    gimbals = n_gimbals(problem.priors.levels)
+    level = size if gimbals else -1
+    size += 3 * gimbals + 2 if gimbals else 0
+    return Layout(pose, intrinsics, kept, bias, lever, level, size)
+
+
+def n_gimbals(levels: Levels) -> int:
+    """How many gimbals have a mounting to be found."""
+    return int(levels.gimbal.max(initial=-1)) + 1
 
 
 def tail_weight(normalised: FloatArray, tail: FloatArray | float) -> FloatArray:

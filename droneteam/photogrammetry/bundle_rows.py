@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from scipy.spatial.transform import Rotation
 
 from droneteam.photogrammetry import bundle_kernels as kernels
 from droneteam.photogrammetry.bundle_problem import (
     NO_TAIL,
     IntArray,
     Layout,
+    Levels,
     Problem,
     State,
 )
@@ -139,6 +141,8 @@ def linearised(problem: Problem, columns: Layout, state: State) -> Rows | None:
             np.full((1, 2), priors.lever_sigma_m),
             NO_TAIL,
         )
+    if columns.level >= 0:
+        _add_levels(builder, problem, columns, state)
     return builder.rows()
 
 
@@ -164,6 +168,68 @@ def _add_centres(builder: RowBuilder, problem: Problem, columns: Layout, state: 
         priors.centre_sigma,
         problem.prior_tail,
     )
+
+
+def level_residuals(levels: Levels, state: State) -> FloatArray:
+    """(n, 2) stated minus estimated direction of up, in radians along the levels' axes."""
+    up_cam, turns = _ups_and_turns(levels, state)
+    off = levels.ups - np.einsum("nij,nj->ni", turns, up_cam)
+    return np.asarray(np.einsum("nai,ni->na", levels.axes, off))
+
+
+def _ups_and_turns(levels: Levels, state: State) -> tuple[FloatArray, FloatArray]:
+    """(n, 3) the common up in camera axes, and (n, 3, 3) the turn of each view's gimbal."""
+    turns = Rotation.from_rotvec(state.mounting_rad).as_matrix()
+    return state.rotations @ np.array([*state.plumb, 1.0]), turns[levels.gimbal]
+
+
+def _add_levels(builder: RowBuilder, problem: Problem, columns: Layout, state: State) -> None:
+    """Directions of up as gimbals state them; their mountings and the common tilt, about none."""
+    levels = problem.priors.levels
+    n, gimbals = len(levels.ups), len(state.mounting_rad)
+    up_cam, turns = _ups_and_turns(levels, state)
+    stated = np.einsum("nij,nj->ni", turns, up_cam)
+    values = np.concatenate(
+        [
+            levels.axes @ turns @ -_cross_matrices(up_cam),
+            levels.axes @ -_cross_matrices(stated),
+            levels.axes @ turns @ state.rotations[:, :, :2],
+        ],
+        axis=2,
+    )
+    three, plumb = np.arange(3), columns.level + 3 * gimbals + np.arange(2)
+    at = np.concatenate(
+        [
+            columns.pose[:, None] + three,
+            columns.level + 3 * levels.gimbal[:, None] + three,
+            np.broadcast_to(plumb, (n, 2)),
+        ],
+        axis=1,
+    )
+    builder.add(
+        level_residuals(levels, state),
+        values,
+        np.repeat(at[:, None, :], 2, axis=1),
+        levels.sigma_rad,
+        problem.prior_tail,
+    )
+    own = np.concatenate([state.mounting_rad.ravel(), state.plumb])
+    sigma = np.full(len(own), levels.mounting_sigma_rad)
+    sigma[-2:] = levels.plumb_sigma_rad
+    builder.add(
+        -own[:, None],
+        np.ones((len(own), 1, 1)),
+        (columns.level + np.arange(len(own)))[:, None, None],
+        sigma[:, None],
+        NO_TAIL,
+    )
+
+
+def _cross_matrices(vectors: FloatArray) -> FloatArray:
+    """(n, 3, 3) matrices whose product with w is the cross product of (n, 3) vectors with w."""
+    x, y, z = vectors.T
+    zero = np.zeros(len(vectors))
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
 
 
 def _diagonal_columns(columns: IntArray) -> IntArray:

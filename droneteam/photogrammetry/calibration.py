@@ -144,6 +144,8 @@ def _with_cameras(state: State, better: State) -> State:
         kept=better.kept,
         bias=better.bias,
         lever_m=better.lever_m,
+        mounting_rad=better.mounting_rad,
+        plumb=better.plumb,
     )
 
 

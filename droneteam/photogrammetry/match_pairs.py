@@ -1,4 +1,4 @@
-"""Which photos to match with which, from their positions and their order.
+"""Which photos to match with which, from their positions, where they look and their order.
 
 Everything here is pure; pairs are (smaller index, larger index), sorted.
 """
@@ -16,6 +16,8 @@ from scipy.spatial import cKDTree
 from droneteam.photogrammetry.scene import FloatArray
 
 Pair = tuple[int, int]
+AWAY_COS = -0.17
+"""Of 100° between viewing directions, beyond which two photos show no side of a thing both."""
 
 
 def exhaustive_pairs(n_photos: int) -> list[Pair]:
@@ -36,8 +38,13 @@ def sequential_pairs(n_photos: int, window: int = 5) -> list[Pair]:
     return sorted((i, i + s) for s in steps for i in range(n_photos - s))
 
 
-def position_pairs(centres_m: FloatArray, neighbours: int) -> list[Pair]:
+def position_pairs(
+    centres_m: FloatArray, neighbours: int, looks: FloatArray | None = None
+) -> list[Pair]:
     """Each photo with its nearest ones, joined into one network.
+
+    Near means in place and in viewing direction: photos taken back to back at one place share
+    nothing, while one straight down and one aslant beside it do.
 
     Photos along a strip lie closer to each other than to those of the next strip, so a plain
     nearest-neighbour list can leave strips unlinked.  Half of the neighbours are therefore taken
@@ -45,20 +52,39 @@ def position_pairs(centres_m: FloatArray, neighbours: int) -> list[Pair]:
     all photos is added.
 
     centres_m : (n, 3) metric; rows with NaN have no position and get no pair here.
+    looks : (n, 3) unit viewing directions, NaN where unknown.
     """
     known = np.flatnonzero(np.isfinite(centres_m).all(axis=1))
     if len(known) < 2:
         return []
     points = centres_m[known]
     k = min(len(known), 3 * neighbours + 1)
+    directions = _directions(looks, known)
+    points = np.column_stack([points, _reach_m(points, neighbours) * directions])
     distances, nearest = cKDTree(points).query(points, k=k)
     pairs: set[Pair] = set()
     for i, row in enumerate(nearest):
-        for j in _near_and_across(points, i, row[1:], neighbours):
+        facing = row[1:][directions[row[1:]] @ directions[i] > AWAY_COS]
+        for j in _near_and_across(points, i, facing, neighbours):
             pairs.add(_ordered(int(known[i]), int(known[j])))
     for i, j in _spanning_tree(points, nearest, distances):
         pairs.add(_ordered(int(known[i]), int(known[j])))
     return sorted(pairs)
+
+
+def _directions(looks: FloatArray | None, known: NDArray[np.int64]) -> FloatArray:
+    """(k, 3) where photos look; one that does not say so counts as looking where most do."""
+    given = np.full((len(known), 3), np.nan) if looks is None else looks[known]
+    stated = np.asarray(np.isfinite(given).all(axis=1))
+    usual = np.median(given[stated], axis=0) if stated.any() else np.array([0.0, 0.0, -1.0])
+    directions: FloatArray = np.where(stated[:, None], given, usual)
+    return directions
+
+
+def _reach_m(points: FloatArray, neighbours: int) -> float:
+    """How far away neighbours lie: a turn of 60° counts as much."""
+    distances, _ = cKDTree(points).query(points, k=min(len(points), neighbours + 1))
+    return float(np.median(distances[:, -1]))
 
 
 def _near_and_across(
@@ -97,15 +123,21 @@ def _ordered(i: int, j: int) -> Pair:
     return (i, j) if i < j else (j, i)
 
 
-def choose_pairs(centres_m: FloatArray, exhaustive_up_to: int, neighbours: int) -> list[Pair]:
+def choose_pairs(
+    centres_m: FloatArray,
+    exhaustive_up_to: int,
+    neighbours: int,
+    looks: FloatArray | None = None,
+) -> list[Pair]:
     """The pairs to match.
 
     centres_m : (n, 3), photos in the order in which they were taken; NaN where unknown.
+    looks : (n, 3) unit viewing directions, NaN where unknown.
     """
     n = len(centres_m)
     if n <= exhaustive_up_to:
         return exhaustive_pairs(n)
-    pairs = set(position_pairs(centres_m, neighbours))
+    pairs = set(position_pairs(centres_m, neighbours, looks))
     unknown = ~np.isfinite(centres_m).all(axis=1)
     window = max(3, neighbours // 4) if not unknown.any() else max(5, neighbours // 2)
     pairs.update(sequential_pairs(n, window))

@@ -20,7 +20,7 @@ from droneteam.photogrammetry import features, mapping
 from droneteam.photogrammetry.block_mapping import map_in_blocks
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.features import FeatureDatabase, VerifiedPair
-from droneteam.photogrammetry.georef import suspicious_positions
+from droneteam.photogrammetry.georef import enu_from_cam_rotation, suspicious_positions
 from droneteam.photogrammetry.match_pairs import choose_pairs, connected_groups
 from droneteam.photogrammetry.reregister import reregistered
 from droneteam.photogrammetry.scene import FloatArray
@@ -62,7 +62,9 @@ def reconstruct(
         return SfmResult((), tuple((p.name, "needs at least one other photo") for p in photos))
     store = features.open_database(photos, workdir, params)
     failures = features.extract(photos, store, params, progress, executor)
-    pairs = choose_pairs(_centres(photos), params.exhaustive_up_to, params.neighbours)
+    pairs = choose_pairs(
+        _centres(photos), params.exhaustive_up_to, params.neighbours, _looks(photos)
+    )
     usable = [i for i, photo in enumerate(photos) if photo.name not in failures]
     pairs = [(i, j) for i, j in pairs if i in set(usable) and j in set(usable)]
     features.match(store, pairs, params, progress)
@@ -104,6 +106,15 @@ def _centres(photos: Sequence[PhotoInput]) -> FloatArray:
             row[:] = at.lat_deg, at.lon_deg, at.alt_ellipsoid_m
             known.append(at)
     return EnuFrame(known[0]).enu_from_geodetic(geodetic) if known else geodetic
+
+
+def _looks(photos: Sequence[PhotoInput]) -> FloatArray:
+    """(n, 3) unit viewing directions in ENU, from gimbal angles; NaN where none are stated."""
+    looks = np.full((len(photos), 3), np.nan)
+    for row, photo in zip(looks, photos, strict=True):
+        if photo.gimbal_deg is not None:
+            row[:] = enu_from_cam_rotation(photo.gimbal_deg)[:, 2]
+    return looks
 
 
 def _map(

@@ -55,6 +55,19 @@ def test_all_photos_are_oriented_to_a_fraction_of_a_pixel(result: SfmResult) -> 
     assert group.agreeing_matches > 0.95 * group.verified_matches
 
 
+def test_no_photo_gives_more_features_than_asked_and_the_largest_are_kept() -> None:
+    """COLMAP alone returns twice as many here; matching would take four times as long."""
+    rng = np.random.default_rng(0)
+    blobs = cv2.GaussianBlur(rng.integers(0, 256, (500, 640)).astype(np.uint8), (0, 0), 1.5)
+    image = np.asarray(cv2.normalize(blobs, None, 0, 255, cv2.NORM_MINMAX), dtype=np.uint8)
+    many, _ = features.describe(image, SfmParams(max_features=8192))
+    few, descriptors = features.describe(image, SfmParams(max_features=500))
+    assert len(many) == features.MIN_FEATURES
+    assert few.shape == (500, 4)
+    assert descriptors.shape == (500, 128)
+    assert np.sort(few[:, 2])[0] >= np.sort(many[:, 2])[-500]
+
+
 def test_a_given_calibration_is_held(result: SfmResult) -> None:
     assert all(v.camera == painted.CAMERA for v in result.groups[0].views)
     assert len(result.calibrated) == 6
