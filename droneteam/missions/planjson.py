@@ -28,7 +28,7 @@ def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
 
 def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     """The plan of `plan_to_json`."""
-    fields = dict(document)
+    fields = {name: value for name, value in document.items() if name != "volumes"}
     fields["home"] = HomePoint(**document["home"])
     fields["items"] = tuple(_item_from_json(item) for item in document["items"])
     fields["photo_positions"] = tuple(PhotoPosition(*row) for row in document["photo_positions"])

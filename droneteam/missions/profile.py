@@ -17,7 +17,7 @@ _PLACES = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME)
 STEP_M = 2.0
 """Distance at which the ground below a leg is read: tops reach over it from beside (relief.py)."""
 MAX_POINTS = 400
-"""Points kept of a profile; each stands for the lowest clearance of its stretch."""
+"""Points kept of a profile; the extremes of each stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def flight_profile(
     stations, lengths, legs = _stations(path)
     ground_m = relief.ground_home_m(stations[:, :2])
     clearance = stations[:, 2] - relief.top_home_m(stations[:, :2])
-    chosen = _lowest_of_stretches(clearance)
+    chosen = _extremes(clearance, stations[:, 2] - ground_m)
     lat_lon = ground.lat_lon(stations[chosen, :2])
     return tuple(
         ProfilePoint(
@@ -110,11 +110,25 @@ def _stations(path: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return stations, np.append(lengths, flown[-1]), np.append(leg, len(counts) - 1) + 1
 
 
-def _lowest_of_stretches(clearance: FloatArray) -> list[int]:
-    """Of each stretch the place with the least clearance; both ends always."""
+def _extremes(clearance: FloatArray, agl: FloatArray) -> list[int]:
+    """Of each stretch the places with the least clearance and the most height; both ends always."""
     count = len(clearance)
-    size = max(1, math.ceil(count / (MAX_POINTS - 2)))
-    inner = [
-        start + int(np.argmin(clearance[start : start + size])) for start in range(0, count, size)
+    size = max(1, math.ceil(2 * count / (MAX_POINTS - 2)))
+    chosen = {0, count - 1}
+    for start in range(0, count, size):
+        chosen.add(start + int(np.argmin(clearance[start : start + size])))
+        chosen.add(start + int(np.argmax(agl[start : start + size])))
+    return sorted(chosen)
+
+
+def highest_agl_m(items: Sequence[MissionItem], profile: Sequence[ProfilePoint]) -> float:
+    """How high above the ground a flight gets: over its terrain, or over level ground at home."""
+    looked_at = MissionCommand.DO_SET_ROI_LOCATION
+    heights = [
+        item.alt_home_m
+        for item in items
+        if item.alt_home_m is not None and item.command is not looked_at
     ]
-    return sorted({0, *inner, count - 1})
+    if not profile:
+        return max(heights, default=0.0)
+    return max(point.alt_agl_m for point in profile)

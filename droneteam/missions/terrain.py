@@ -65,6 +65,13 @@ class Terrain:
         """Its name, kind and datum, as they are shown beside every figure from it."""
         return f"{self.name} ({self.kind.upper()}, {self.datum.value})"
 
+    @property
+    def tells_sea_level(self) -> bool:
+        """Whether its datum leads to heights above sea level."""
+        if self.datum is VerticalDatum.ELLIPSOID:
+            return self.geoid_separation_m is not None
+        return self.datum is not VerticalDatum.UNKNOWN
+
     def ground_m(self, lat_lon: FloatArray) -> FloatArray:
         """(n,) heights above the datum at (n, 2) places, bilinear; NaN without a value."""
         return _bilinear(self.mean_m, *self._cells(lat_lon))
