@@ -68,7 +68,9 @@ class SurveyParams:
     many times farther apart the crossing lines are, which only tie the first ones together;
     orbit_photos, orbit_offset_m : photos of the turn, and its distance outside the hull;
     max_photos : None for as many as the overlaps need; min_views : photos that every point of
-    the polygon must lie in; ground_alt_home_m : the site's ground above the take-off point.
+    the polygon must lie in; ground_alt_home_m : the site's ground above the take-off point;
+    in_step : every drone that shares an area begins at the same side of its part, wherever it
+    takes off, so that neighbours stay a part's width apart.
     """
 
     gsd_m: float = 0.010
@@ -85,6 +87,7 @@ class SurveyParams:
     max_photos: int | None = None
     min_views: int = 5
     ground_alt_home_m: float = 0.0
+    in_step: bool = False
 
     def __post_init__(self) -> None:
         check_range("gsd_m", self.gsd_m, 0.001, 0.5)
@@ -345,14 +348,16 @@ def _lines(
     bearing = params.angle_deg
     if bearing is None:
         bearing = longest_direction_deg(site.polygon_m)
-    lines = nearest_start_first(
-        survey_lines(site.polygon_m, spacing, bearing, lead), site.ground.home_m
-    )
+    lines = survey_lines(site.polygon_m, spacing, bearing, lead)
+    if not params.in_step:
+        lines = nearest_start_first(lines, site.ground.home_m)
     if not params.crosshatch:
         return lines
     sparse = LineSpacing(params.cross_spacing * spacing.across_m, spacing.along_m)
     crossing = survey_lines(site.polygon_m, sparse, bearing + 90.0, lead)
-    return np.concatenate([lines, nearest_start_first(crossing, lines[-1, 1])])
+    if not params.in_step:
+        crossing = nearest_start_first(crossing, lines[-1, 1])
+    return np.concatenate([lines, crossing])
 
 
 def _orbit(site: _Site, params: SurveyParams, from_m: FloatArray) -> Orbit | None:

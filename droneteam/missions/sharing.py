@@ -81,11 +81,17 @@ def share_of(
         return places, params
     if share.separation is Separation.HEIGHT:
         return places, replace(params, gsd_m=_lower_gsd(camera, params.gsd_m, share))
-    bearing = getattr(params, "angle_deg", None)
+    if isinstance(params, SearchParams):
+        return strips(places, share.of, None)[share.part - 1], params
+    bearing = params.angle_deg
+    if bearing is None:
+        ground = Ground.around(places, HomePoint(*places[0]))
+        bearing = longest_direction_deg(ground.metres(places))
+    bound = params.max_photos
+    if bound is not None:
+        bound = max(4, math.ceil(bound / share.of))
     strip = strips(places, share.of, bearing)[share.part - 1]
-    if isinstance(params, SurveyParams) and params.max_photos is not None:
-        params = replace(params, max_photos=max(4, math.ceil(params.max_photos / share.of)))
-    return strip, params
+    return strip, replace(params, angle_deg=bearing, max_photos=bound, in_step=True)
 
 
 def _lower_gsd(camera: CameraSpec, gsd_m: float, share: Share) -> float:
