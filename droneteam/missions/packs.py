@@ -62,10 +62,10 @@ class Effort:
         """Battery packs."""
         return len(self.parts)
 
-    @property
-    def elapsed_s(self) -> float:
-        """Time in the air and on the ground for swaps."""
-        return self.duration_s + (self.packs - 1) * estimate.SWAP_S
+
+def elapsed_s(duration_s: float, packs: int) -> float:
+    """Time in the air and on the ground between packs."""
+    return duration_s + (packs - 1) * estimate.SWAP_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from droneteam.missions.sorties import (
     register_flight,
     update_live_states,
 )
+from droneteam.missions.terrains import TerrainView, add_terrain, list_terrains, terrain_file
 from droneteam.missions.views import (
     ChecklistItem,
     MissionPreview,
@@ -64,7 +65,9 @@ __all__ = [
     "SortieLog",
     "SortieView",
     "SurveyParams",
+    "TerrainView",
     "Trigger",
+    "add_terrain",
     "approve_mission",
     "cancel_mission",
     "clearance",
@@ -76,6 +79,7 @@ __all__ = [
     "list_missions",
     "list_registered_flights",
     "list_sorties",
+    "list_terrains",
     "live_states",
     "load_geozones",
     "own_uas_ids",
@@ -90,5 +94,6 @@ __all__ = [
     "sortie_report",
     "sortie_track",
     "stored_geozones",
+    "terrain_file",
     "update_live_states",
 ]

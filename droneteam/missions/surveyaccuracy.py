@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from droneteam.errors import InputError
+from droneteam.geo import FloatArray
 from droneteam.missions.accuracy import (
     Network,
     NetworkNoise,
@@ -21,6 +23,14 @@ from droneteam.missions.route import Ground, LatLon
 from droneteam.missions.terrain import Terrain
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveyAccuracy:
+    """The accuracy of ground points and where they lie: lat_lon (n, 2) in degrees."""
+
+    accuracy: PredictedAccuracy
+    lat_lon: FloatArray
+
+
 def accuracy_of(
     plan: MissionPlan,
     camera: CameraSpec,
@@ -28,7 +38,7 @@ def accuracy_of(
     *,
     control: Sequence[LatLon] = (),
     terrain: Terrain | None = None,
-) -> PredictedAccuracy:
+) -> SurveyAccuracy:
     """What the plan's photos promise for the ground of its area.
 
     control : places of control points; terrain : the one that the plan was made over.
@@ -50,4 +60,6 @@ def accuracy_of(
     points, is_control = spread_points(ground.metres(plan.area), len(photos), given)
     points = np.column_stack([points, relief.ground_home_m(points)])
     centres = np.column_stack([places, heights])
-    return predict(Network(camera, centres, angles, points, is_control), noise, plan.gsd_m)
+    network = Network(camera, centres, angles, points, is_control)
+    found = predict(network, noise, plan.gsd_m)
+    return SurveyAccuracy(found, ground.lat_lon(found.points_m[:, :2]))

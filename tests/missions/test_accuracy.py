@@ -212,12 +212,12 @@ def test_a_survey_with_corrections_is_predicted_near_a_centimetre_and_control_he
     None
 ):
     plan = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)
-    rtk = accuracy_of(plan, SIMULATED, RTK)
+    rtk = accuracy_of(plan, SIMULATED, RTK).accuracy
     assert 0.01 < rtk.median_horizontal_m < 0.03
     assert 0.02 < rtk.median_vertical_m < 0.05
-    gps = accuracy_of(plan, SIMULATED, GPS)
+    gps = accuracy_of(plan, SIMULATED, GPS).accuracy
     assert gps.median_vertical_m > 2.0
     corners = area((-12, -4), (12, -4), (12, 4), (-12, 4), (0, 0))
-    held = accuracy_of(plan, SIMULATED, GPS, control=corners)
+    held = accuracy_of(plan, SIMULATED, GPS, control=corners).accuracy
     assert held.median_vertical_m < 0.02
     assert held.median_horizontal_m < 0.01
