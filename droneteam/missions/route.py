@@ -12,12 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droneteam.geo import EnuFrame, FloatArray, GeoPoint, check_lat_lon
+from droneteam.errors import InputError
+from droneteam.geo import (
+    EnuFrame,
+    FloatArray,
+    GeoPoint,
+    check_lat_lon,
+    great_circle_distance_m,
+)
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
 
 LatLon = tuple[float, float]
 
 TAKEOFF_HEIGHT_M = 10.0
+MAX_AWAY_M = 200_000.0
+"""Places farther off are mistyped; nearer ones that no pack reaches are refused by packs.py."""
 HOLD_S = 1.0
 """Time the vehicle stands still at a line's ends, so that photos lie where they were planned."""
 SHOT_S = 1.5
@@ -41,12 +50,19 @@ class Ground:
         Raises
         ------
         InputError
-            A latitude or longitude is out of range.
+            A latitude or longitude is out of range, or the places lie far from the take-off point.
         """
         for lat_deg, lon_deg in lat_lon:
             check_lat_lon(lat_deg, lon_deg)
         lat_deg, lon_deg = np.mean(np.array(lat_lon), axis=0).tolist()
         frame = EnuFrame(GeoPoint(lat_deg, lon_deg))
+        away_m = great_circle_distance_m(lat_deg, lon_deg, home.lat_deg, home.lon_deg)
+        if away_m > MAX_AWAY_M:
+            raise InputError(
+                f"the places lie {away_m / 1000:.0f} km from the take-off point; "
+                f"{MAX_AWAY_M / 1000:.0f} km are allowed: are latitude and longitude swapped?",
+                field="polygon",
+            )
         home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
         return cls(frame, home_m)
 

@@ -115,22 +115,17 @@ def volumes_of(plan: MissionPlan, params: RiskParams) -> Volumes:
     width_m = buffer_m(ceiling_m, fall_m, params)
     ground = Ground.around([(plan.home.lat_deg, plan.home.lon_deg)], plan.home)
     path = shapely.LineString(_path_m(plan, ground))
-    rings = [
-        _ring(path, distance, ground)
-        for distance in (
-            params.margin_m,
-            params.margin_m + aside_m,
-            params.margin_m + aside_m + width_m,
-        )
-    ]
+    inner, middle = params.margin_m, params.margin_m + aside_m
     return Volumes(
-        *rings,
-        top_m,
-        ceiling_m,
-        round(aside_m, 2),
-        round(width_m, 2),
-        round(fall_m, 2),
-        params.rule,
+        geography=_ring(path, inner, ground),
+        contingency=_ring(path, middle, ground),
+        buffer=_ring(path, middle + width_m, ground),
+        geography_top_m=top_m,
+        contingency_top_m=ceiling_m,
+        contingency_m=round(aside_m, 2),
+        buffer_m=round(width_m, 2),
+        ballistic_m=round(fall_m, 2),
+        rule=params.rule,
     )
 
 

@@ -104,8 +104,9 @@ def _overwatch(form: FormReader, common: dict[str, Any]) -> TaskParams:
 
 def _free(form: FormReader, common: dict[str, Any]) -> TaskParams:
     kind, height_m = _height(form)
+    heights: dict[str, Any] = {kind: (height_m,)}
     return FreeParams(
-        **{kind: (height_m,)},
+        **heights,
         stay_s=int(form.number("stay_s", 0.0, 3600.0, fallback=0.0)),
         photo=form.flag("photo"),
         speed_mps=common["speed_mps"],

@@ -169,7 +169,7 @@ class ShareIn(Schema):
     separation = fields.String(load_default=Separation.AREA.value, validate=OneOf(list(Separation)))
 
 
-def _places() -> fields.List:
+def _places() -> Any:
     return fields.List(
         fields.List(fields.Float(), validate=Length(equal=2)),
         load_default=[],
