@@ -6,6 +6,7 @@ ceilings and the agreed volume.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from droneteam.geo import great_circle_distance_m
 from droneteam.missions.airspace import Finding
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import MIN_HEIGHT_M, MissionPlan
+from droneteam.missions.sharing import SAFE_M, Separation, Share, nearest_approach
 from droneteam.missions.volumes import Volumes, inside
 
 BUFFER_CLAUSE = "Regulation (EU) 2019/947, article 11; AMC1 (SORA), annex B, M1, criterion 3"
@@ -25,6 +27,7 @@ ASSEMBLY_CLAUSE = "Regulation (EU) 2019/947, article 4(1)(c)"
 NIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.060(2)(g)"
 SIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.060(2)(b)"
 WEATHER_CLAUSE = "maker's limits; Regulation (EU) 2019/947, annex, UAS.SPEC.060"
+SEPARATION_CLAUSE = "team's rule: own drones keep 15 m apart"
 CLEARANCE_CLAUSE = "team's rule: 5 m over everything that the terrain knows"
 TERRAIN_CLAUSE = "team's rule: heights come from a terrain or from a look at the place"
 SIGHT_M = 500.0
@@ -226,3 +229,37 @@ def _limit(what: str, expected: float, limit: float | None, unit: str) -> Findin
         return Finding("stop", rule, WEATHER_CLAUSE, text, params)
     text = f"{what} {expected:g} {unit} expected, the drone flies up to {limit:g}"
     return Finding("pass", rule, WEATHER_CLAUSE, text, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another mission of the same request that may be in the air at the same time."""
+
+    drone_name: str
+    plan: MissionPlan
+
+
+def separation_findings(
+    plan: MissionPlan, neighbours: Sequence[Neighbour], share: Share | None
+) -> tuple[Finding, ...]:
+    """How near each neighbour comes when both take off at once, or that they take turns."""
+    return tuple(_apart(plan, neighbour, share) for neighbour in neighbours)
+
+
+def _apart(plan: MissionPlan, neighbour: Neighbour, share: Share | None) -> Finding:
+    name = neighbour.drone_name
+    if share is not None and share.separation is Separation.TIME:
+        text = f"take off only when {name} has landed, or the other way round: kept apart by time"
+        return Finding("warn", "separation.time", SEPARATION_CLAUSE, text, {"drone": name})
+    other = neighbour.plan
+    found = nearest_approach((plan.items, plan.home, 0.0), (other.items, other.home, 0.0))
+    near_m = math.inf if found is None else found.distance_m
+    params = {"drone": name, "distance_m": f"{near_m:.0f}", "limit_m": f"{SAFE_M:.0f}"}
+    if near_m >= SAFE_M:
+        text = f"{name}, taking off at the same time, keeps {near_m:.0f} m away"
+        return Finding("pass", "separation", SEPARATION_CLAUSE, text, params)
+    text = (
+        f"{name}, taking off at the same time, comes within {near_m:.0f} m; {SAFE_M:.0f} m are "
+        "needed: part the take-off points, or fly one after the other"
+    )
+    return Finding("warn", "separation.near", SEPARATION_CLAUSE, text, params)

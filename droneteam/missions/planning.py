@@ -19,9 +19,11 @@ from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
 from droneteam.missions.groundrisk import (
     NEVER_OVERRIDDEN,
+    Neighbour,
     Surroundings,
     Weather,
     ground_findings,
+    separation_findings,
 )
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
 from droneteam.missions.plan import Conditions
@@ -150,8 +152,27 @@ def _planned(
         _weather(session, actor, assignment, until + timedelta(seconds=plan.duration_s)),
         _home_amsl_m(home, terrain),
     )
-    found = (*findings, *ground_findings(plan, volumes, surroundings))
+    found = (
+        *findings,
+        *ground_findings(plan, volumes, surroundings),
+        *separation_findings(plan, _neighbours(session, assignment), spec.share),
+    )
     return MissionPreview(plan, found, volumes, terrain)
+
+
+def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]:
+    """Other drones' missions of the same request whose time overlaps the assignment's."""
+    live = (MissionState.DRAFT, MissionState.APPROVED, MissionState.FLYING)
+    rows = session.scalars(
+        select(models.Mission).where(
+            models.Mission.request_id == assignment.request_id,
+            models.Mission.drone_id != assignment.drone_id,
+            models.Mission.state.in_([state.value for state in live]),
+            models.Mission.start_at < assignment.end_at,
+            models.Mission.end_at > assignment.start_at,
+        )
+    )
+    return [Neighbour(row.drone_name, plan_from_json(row.plan)) for row in rows]
 
 
 def _weather(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from droneteam.errors import InputError
 from droneteam.missions.camera import MAVIC_3E, SIMULATED
+from droneteam.missions.groundrisk import Neighbour, separation_findings
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams, plan_survey
 from droneteam.missions.sharing import (
@@ -151,3 +152,16 @@ def test_what_has_no_area_cannot_be_shared() -> None:
     low = SurveyParams(gsd_m=0.01)
     with pytest.raises(InputError, match="lower than"):
         share_of(FIELD, SIMULATED, low, Share(3, 3, Separation.HEIGHT))
+
+
+def test_neighbours_that_come_near_are_named_and_those_apart_pass() -> None:
+    one, two = shared(2, Separation.AREA)
+    (apart,) = separation_findings(one, [Neighbour("drone-2", two)], Share(1, 2))
+    assert apart.severity == "pass"
+    (same,) = separation_findings(one, [Neighbour("drone-2", one)], None)
+    assert same.severity == "warn"
+    assert "drone-2" in same.text
+    assert "within 0 m" in same.text
+    (turns,) = separation_findings(one, [Neighbour("drone-2", two)], Share(1, 2, Separation.TIME))
+    assert turns.rule == "separation.time"
+    assert separation_findings(one, [], None) == ()
