@@ -66,6 +66,7 @@ def test_a_large_area_takes_several_packs_that_each_keep_their_reserve() -> None
     assert plan.duration_s == pytest.approx(sum(part.duration_s for part in plan.parts))
 
 
+@pytest.mark.slow
 def test_the_packs_together_take_the_photos_that_the_plan_takes() -> None:
     plan = large()
     whole = np.array(photos_of(plan.items))

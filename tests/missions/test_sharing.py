@@ -54,7 +54,7 @@ def shared(count: int, separation: Separation) -> list[MissionPlan]:
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     radii=st.lists(st.floats(20.0, 120.0), min_size=5, max_size=9),
     count=st.integers(2, 6),

@@ -92,7 +92,7 @@ def test_a_body_dropped_in_steps_lands_where_the_formula_says() -> None:
     assert ballistic_m(9.0, 60.0, params) == pytest.approx(away + 0.5, abs=0.02)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     latency=st.floats(0.0, 3.0),
     margin=st.floats(2.0, 30.0),
