@@ -19,6 +19,7 @@ import shapely
 from droneteam.missions import schedule
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import MissionPlan
+from droneteam.missions.profile import highest_agl_m
 from droneteam.missions.schedule import DailyPeriod
 
 PATH_MARGIN_M = 10.0
@@ -151,12 +152,14 @@ def check(
 
 
 def _height(plan: MissionPlan) -> Finding:
-    top_m = _top_m(plan.items)
+    """The ceiling counts from the nearest ground: the terrain's, or the take-off point's."""
+    top_m = highest_agl_m(plan.items, plan.profile)
+    above = "the ground" if plan.profile else "take-off"
     params = {"height_m": f"{top_m:.0f}", "limit_m": f"{MAX_HEIGHT_M:.0f}"}
     if top_m <= MAX_HEIGHT_M:
-        text = f"highest point {top_m:.0f} m above take-off"
+        text = f"highest point {top_m:.0f} m above {above}"
         return Finding("pass", "height", HEIGHT_CLAUSE, text, params)
-    text = f"highest point {top_m:.0f} m above take-off; the ceiling is {MAX_HEIGHT_M:.0f} m"
+    text = f"highest point {top_m:.0f} m above {above}; the ceiling is {MAX_HEIGHT_M:.0f} m"
     return Finding("stop", "height", HEIGHT_CLAUSE, text, params)
 
 
@@ -192,7 +195,7 @@ def _inclusion(plan: MissionPlan, volume: tuple[tuple[float, float], ...]) -> Fi
 def _touches(plan: MissionPlan, zone: Geozone) -> bool:
     scale = _Scale(plan.home)
     path = scale.path(plan)
-    top_m = _top_m(plan.items)
+    top_m = max(_top_m(plan.items), highest_agl_m(plan.items, plan.profile))
     return any(
         _overlaps_height(volume, plan.home, top_m)
         and scale.polygon(volume.polygon).intersects(path)

@@ -48,22 +48,26 @@ def views_per_point(
     step = max(1, _CHUNK // max(1, len(points_m)))
     for first in range(0, len(positions_m), step):
         part = slice(first, first + step)
-        seen = _seen(points_m, positions_m[part], angles_deg[part], camera)
+        seen = seen_by(points_m, positions_m[part], angles_deg[part], camera)
         counts += seen.sum(axis=0)
     return counts
 
 
-def _seen(
+def camera_axes(angles_deg: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Right, down and ahead of cameras in ENU, (k, 3) each; angles_deg : (k, 2) yaw and pitch."""
+    yaw, pitch = np.radians(angles_deg).T
+    right = np.stack([np.cos(yaw), -np.sin(yaw), np.zeros_like(yaw)], axis=1)
+    ahead = np.stack(
+        [np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), np.sin(pitch)], axis=1
+    )
+    return right, np.cross(ahead, right), ahead
+
+
+def seen_by(
     points_m: FloatArray, positions_m: FloatArray, angles_deg: FloatArray, camera: CameraSpec
 ) -> NDArray[np.bool_]:
     """(k, n) whether photo k sees point n."""
-    yaw, pitch = np.radians(angles_deg).T
-    zero = np.zeros_like(yaw)
-    right = np.stack([np.cos(yaw), -np.sin(yaw), zero], axis=1)
-    forward = np.stack(
-        [np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), np.sin(pitch)], axis=1
-    )
-    down = np.cross(forward, right)
+    right, down, forward = camera_axes(angles_deg)
     heights = points_m[:, 2:] if points_m.shape[1] == 3 else np.zeros((len(points_m), 1))
     ground = np.hstack([points_m[:, :2], heights])
 

@@ -1,5 +1,5 @@
-"""TABLES mission, arming_signature, sortie, onboard_log, checklist_run, geozone, vehicle_state
-and registered_flight."""
+"""TABLES mission, arming_signature, sortie, onboard_log, checklist_run, geozone, terrain,
+vehicle_state and registered_flight."""
 
 from __future__ import annotations
 
@@ -161,3 +161,23 @@ class RegisteredFlightRow(Base):
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     polygon: Mapped[list[list[float]]] = mapped_column(JSON)
     max_height_m: Mapped[float | None]
+
+
+class TerrainRow(Base):
+    """A raster of heights that missions may be planned over; the file lies below data_dir."""
+
+    __tablename__ = "terrain"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    path: Mapped[str] = mapped_column(String(400))
+    sha256: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(10))
+    datum: Mapped[str] = mapped_column(String(20))
+    geoid_separation_m: Mapped[float | None]
+    south_deg: Mapped[float]
+    west_deg: Mapped[float]
+    north_deg: Mapped[float]
+    east_deg: Mapped[float]
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    added_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))

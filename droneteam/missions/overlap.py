@@ -11,23 +11,31 @@ from droneteam.missions.camera import CameraSpec
 from droneteam.missions.coverage import sample_points, views_per_point
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import PhotoPosition
+from droneteam.missions.relief import relief_of
 from droneteam.missions.route import Ground, LatLon
+from droneteam.missions.terrain import Terrain
 
 
 def overlap_grid(
-    area: Sequence[LatLon], photos: Sequence[PhotoPosition], camera: CameraSpec, wanted: int = 400
+    area: Sequence[LatLon],
+    photos: Sequence[PhotoPosition],
+    camera: CameraSpec,
+    home: HomePoint,
+    terrain: Terrain | None = None,
+    wanted: int = 400,
 ) -> FloatArray:
     """(k, 3) latitude, longitude and number of photos of about ``wanted`` points of an area.
 
-    The ground is level at the height of the take-off point.
+    Without a terrain the ground is level at the height of the take-off point.
     """
-    home = HomePoint(*area[0])
     ground = Ground.around(area, home)
     points_m = sample_points(ground.metres(area), wanted)
     if not photos:
         return np.column_stack([ground.lat_lon(points_m), np.zeros(len(points_m))])
+    below = relief_of(terrain, ground, home, 0.0).ground_home_m(points_m)
     places_m = ground.metres([(photo.lat_deg, photo.lon_deg) for photo in photos])
     heights_m = [photo.alt_home_m for photo in photos]
     angles_deg = np.array([[photo.yaw_deg, photo.pitch_deg] for photo in photos])
-    seen = views_per_point(points_m, np.column_stack([places_m, heights_m]), angles_deg, camera)
+    positions = np.column_stack([places_m, heights_m])
+    seen = views_per_point(np.column_stack([points_m, below]), positions, angles_deg, camera)
     return np.column_stack([ground.lat_lon(points_m), seen])

@@ -3,7 +3,8 @@
 The survey is a set of nadir lines, flown to and fro, optionally crossed by a second set and
 closed by one oblique turn around the area's hull with the camera looking at its centre.
 
-The ground is taken as flat at the height of the take-off point plus ``ground_alt_home_m``.
+Without a terrain the ground is taken as flat at the height of the take-off point plus
+``ground_alt_home_m``; over one the lines follow it and the coverage is counted on it.
 The number of photos is an outcome that can be bounded: with ``max_photos`` the planner gives up
 overlap, from the wanted values down to stated floors, and keeps the ground sampling distance;
 where that is not enough it says so instead of flying a survey with holes.
@@ -19,10 +20,11 @@ import shapely
 
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
-from droneteam.missions import estimate
 from droneteam.missions.camera import CameraSpec
 from droneteam.missions.coverage import sample_points, views_per_point
+from droneteam.missions.estimate import CALM, Wind
 from droneteam.missions.items import HomePoint, MissionItem
+from droneteam.missions.packs import PackPart, effort_of
 from droneteam.missions.patterns.orbit import Orbit, plan_orbit
 from droneteam.missions.patterns.survey import (
     LineSpacing,
@@ -31,7 +33,10 @@ from droneteam.missions.patterns.survey import (
     photos_on_line,
     survey_lines,
 )
-from droneteam.missions.route import Ground, LatLon, LookAt, Run, effort, mission_items
+from droneteam.missions.profile import ProfilePoint, flight_profile
+from droneteam.missions.relief import FollowedPath, Relief, followed, relief_of
+from droneteam.missions.route import Ground, LatLon, LookAt, Run, mission_items
+from droneteam.missions.terrain import Terrain
 
 GeoPolygon = tuple[LatLon, ...]
 
@@ -63,7 +68,9 @@ class SurveyParams:
     many times farther apart the crossing lines are, which only tie the first ones together;
     orbit_photos, orbit_offset_m : photos of the turn, and its distance outside the hull;
     max_photos : None for as many as the overlaps need; min_views : photos that every point of
-    the polygon must lie in; ground_alt_home_m : the site's ground above the take-off point.
+    the polygon must lie in; ground_alt_home_m : the site's ground above the take-off point;
+    in_step : every drone that shares an area begins at the same side of its part, wherever it
+    takes off, so that neighbours stay a part's width apart.
     """
 
     gsd_m: float = 0.010
@@ -80,6 +87,7 @@ class SurveyParams:
     max_photos: int | None = None
     min_views: int = 5
     ground_alt_home_m: float = 0.0
+    in_step: bool = False
 
     def __post_init__(self) -> None:
         check_range("gsd_m", self.gsd_m, 0.001, 0.5)
@@ -121,7 +129,9 @@ class MissionPlan:
 
     gsd_m : of the nadir photos; forward_overlap, side_overlap : as planned, after any reduction
     to the bound on photos; min_views : photos in which the worst point of the area lies;
-    area : what is looked at; chance_of_finding : of a person, for a search.
+    area : what is looked at; chance_of_finding : of a person, for a search; wind : what length,
+    time and packs reckon with; parts : what each pack flies; terrain : its name, kind and datum,
+    None for level ground; profile : the flight over the ground, at evenly spread places.
     """
 
     home: HomePoint
@@ -138,23 +148,50 @@ class MissionPlan:
     area: GeoPolygon
     pattern: str = "survey"
     chance_of_finding: float | None = None
+    wind: Wind = CALM
+    parts: tuple[PackPart, ...] = ()
+    terrain: str | None = None
+    profile: tuple[ProfilePoint, ...] = ()
+
+    @property
+    def min_clearance_m(self) -> float | None:
+        """The least height over whatever stands below; None over level ground."""
+        if self.terrain is None or not self.profile:
+            return None
+        return min(point.clearance_m for point in self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a mission is planned in: the terrain below (None: level ground) and the wind."""
+
+    terrain: Terrain | None = None
+    wind: Wind = CALM
+
+
+STILL = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """The area in metres about its own middle."""
+    """The area in metres about its own middle, and the ground it lies on."""
 
     ground: Ground
     polygon_m: FloatArray
+    relief: Relief
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The survey in metres before it becomes mission items."""
+    """The survey in metres before it becomes mission items.
 
-    lines_m: FloatArray
+    photos_m : (k, 3) east, north and height above the take-off point.
+    """
+
+    lines: tuple[FollowedPath, ...]
     spacing: LineSpacing
     orbit: Orbit | None
+    orbit_alts_home_m: FloatArray
     height_m: float
     photos_m: FloatArray
     angles_deg: FloatArray
@@ -163,17 +200,22 @@ class _Layout:
 
 
 def plan_survey(
-    area: GeoPolygon, camera: CameraSpec, params: SurveyParams, home: HomePoint
+    area: GeoPolygon,
+    camera: CameraSpec,
+    params: SurveyParams,
+    home: HomePoint,
+    conditions: Conditions = STILL,
 ) -> MissionPlan:
     """The mission that surveys an area.
 
     Raises
     ------
     InputError
-        When the area is no simple polygon, the height falls outside what may be flown, or the
-        bound on photos leaves points of the area with too few views; says what to change.
+        When the area is no simple polygon, the height falls outside what may be flown, the bound
+        on photos leaves points of the area with too few views, or the terrain ends before the
+        mission does; says what to change.
     """
-    site = _site(area, home)
+    site = _site(area, home, params, conditions.terrain)
     height_m = camera.height_for_gsd(params.gsd_m)
     if not MIN_HEIGHT_M <= height_m <= MAX_HEIGHT_M:
         raise InputError(
@@ -182,10 +224,12 @@ def plan_survey(
             field="gsd_m",
         )
     layout, min_views = _covering_layout(site, camera, params)
-    return _mission(area, site, camera, params, home, layout, min_views)
+    return _mission(area, site, camera, params, home, conditions, layout, min_views)
 
 
-def _site(area: GeoPolygon, home: HomePoint) -> _Site:
+def _site(
+    area: GeoPolygon, home: HomePoint, params: SurveyParams, terrain: Terrain | None
+) -> _Site:
     corners = area[:-1] if len(area) > 1 and area[0] == area[-1] else area
     if len(corners) < 3:
         raise InputError(f"the area needs 3 corners, not {len(corners)}", field="polygon")
@@ -200,7 +244,7 @@ def _site(area: GeoPolygon, home: HomePoint) -> _Site:
             f"{MAX_AREA_M2 / 1e6:.0f} km²",
             field="polygon",
         )
-    return _Site(ground, polygon_m)
+    return _Site(ground, polygon_m, relief_of(terrain, ground, home, params.ground_alt_home_m))
 
 
 def _covering_layout(site: _Site, camera: CameraSpec, params: SurveyParams) -> tuple[_Layout, int]:
@@ -209,7 +253,8 @@ def _covering_layout(site: _Site, camera: CameraSpec, params: SurveyParams) -> t
     Lines end on the area's edge (lead 0).  Where its points then have too few views, the lines
     reach beyond it; where the bound asks for fewer photos, they end before it.
     """
-    points = sample_points(site.polygon_m, _COVERAGE_POINTS)
+    places = sample_points(site.polygon_m, _COVERAGE_POINTS)
+    points = np.column_stack([places, site.relief.ground_home_m(places)])
     views = fewest = 0
     for lead_fraction in _LEADS if params.max_photos is None else _LEADS_BOUNDED:
         layout = _bounded_layout(site, camera, params, lead_fraction)
@@ -263,10 +308,38 @@ def _bounded_layout(
         n_photos = int(np.sum(np.round(lengths_m / along_m) + 1)) + n_orbit
         if params.max_photos is None or n_photos <= params.max_photos:
             break
-    orbit = _orbit(site, params, lines[-1, 1])
+    return _laid_out(site, camera, params, lines, spacing, (float(forward), float(side)))
+
+
+def _laid_out(
+    site: _Site,
+    camera: CameraSpec,
+    params: SurveyParams,
+    lines: FloatArray,
+    spacing: LineSpacing,
+    overlaps: tuple[float, float],
+) -> _Layout:
+    """The lines over the ground, the orbit, and where every photo is then taken."""
     height_m = camera.height_for_gsd(params.gsd_m)
-    photos, angles = _predicted(lines, spacing, height_m, orbit)
-    return _Layout(lines, spacing, orbit, height_m, photos, angles, float(forward), float(side))
+    flown = tuple(
+        followed(_flown_line(line, spacing.along_m), height_m, site.relief) for line in lines
+    )
+    orbit = _orbit(site, params, lines[-1, 1])
+    alts = _orbit_alts(site, orbit)
+    photos, angles = _predicted(site, lines, flown, spacing, orbit, alts)
+    return _Layout(flown, spacing, orbit, alts, height_m, photos, angles, *overlaps)
+
+
+def _flown_line(line: FloatArray, along_m: float) -> FloatArray:
+    """The line with its run-in and run-out.
+
+    It begins one photo distance early, so that the vehicle has its speed and heading at the first
+    photo, and ends half a distance late, so that noise in position does not decide whether the
+    last one is taken.
+    """
+    start, end = line
+    step_m = along_m * (end - start) / np.hypot(*(end - start))
+    return np.array([start - step_m, end + 0.5 * step_m])
 
 
 def _lines(
@@ -275,14 +348,16 @@ def _lines(
     bearing = params.angle_deg
     if bearing is None:
         bearing = longest_direction_deg(site.polygon_m)
-    lines = nearest_start_first(
-        survey_lines(site.polygon_m, spacing, bearing, lead), site.ground.home_m
-    )
+    lines = survey_lines(site.polygon_m, spacing, bearing, lead)
+    if not params.in_step:
+        lines = nearest_start_first(lines, site.ground.home_m)
     if not params.crosshatch:
         return lines
     sparse = LineSpacing(params.cross_spacing * spacing.across_m, spacing.along_m)
     crossing = survey_lines(site.polygon_m, sparse, bearing + 90.0, lead)
-    return np.concatenate([lines, nearest_start_first(crossing, lines[-1, 1])])
+    if not params.in_step:
+        crossing = nearest_start_first(crossing, lines[-1, 1])
+    return np.concatenate([lines, crossing])
 
 
 def _orbit(site: _Site, params: SurveyParams, from_m: FloatArray) -> Orbit | None:
@@ -300,24 +375,47 @@ def _orbit(site: _Site, params: SurveyParams, from_m: FloatArray) -> Orbit | Non
     return orbit
 
 
+def _orbit_alts(site: _Site, orbit: Orbit | None) -> FloatArray:
+    """The turn's height above the take-off point: one for all corners, so that it stays a turn.
+
+    It is that above the ground at the centre, raised where the ground on the way comes nearer
+    than the lowest height that may be flown.
+    """
+    if orbit is None:
+        return np.zeros(0)
+    centre = float(site.relief.ground_home_m(orbit.centre_m[None, :])[0])
+    highest = float(site.relief.top_home_m(orbit.path_m).max())
+    level = centre + orbit.height_m
+    if not site.relief.level:
+        level = max(level, highest + MIN_HEIGHT_M)
+    return np.full(len(orbit.path_m), level)
+
+
 def _predicted(
-    lines_m: FloatArray, spacing: LineSpacing, height_m: float, orbit: Orbit | None
+    site: _Site,
+    lines_m: FloatArray,
+    flown: tuple[FollowedPath, ...],
+    spacing: LineSpacing,
+    orbit: Orbit | None,
+    orbit_alts: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Photo positions (k, 3) above the ground and their yaw and pitch (k, 2)."""
+    """Photo positions (k, 3), heights above the take-off point, and their yaw and pitch (k, 2)."""
     places, angles = [], []
-    for line in lines_m:
+    for line, path in zip(lines_m, flown, strict=True):
         on_line = photos_on_line(line, spacing.along_m)
         east, north = line[1] - line[0]
         yaw = math.degrees(math.atan2(east, north)) % 360.0
-        places.append(np.column_stack([on_line, np.full(len(on_line), height_m)]))
+        alts = path.alts_at(on_line) if len(path.path_m) > 2 else path.alts_home_m[:1]
+        places.append(np.column_stack([on_line, np.broadcast_to(alts, len(on_line))]))
         angles.append(np.tile([yaw, -90.0], (len(on_line), 1)))
     if orbit is not None:
         inward = orbit.centre_m - orbit.photos_m
         distance = np.hypot(inward[:, 0], inward[:, 1])
         yaw_deg = np.degrees(np.arctan2(inward[:, 0], inward[:, 1])) % 360.0
-        pitch_deg = -np.degrees(np.arctan2(orbit.height_m, distance))
-        height = np.full(len(distance), orbit.height_m)
-        places.append(np.column_stack([orbit.photos_m, height]))
+        centre = float(site.relief.ground_home_m(orbit.centre_m[None, :])[0])
+        alts = np.full(len(distance), orbit_alts[0])
+        pitch_deg = -np.degrees(np.arctan2(orbit_alts[0] - centre, distance))
+        places.append(np.column_stack([orbit.photos_m, alts]))
         angles.append(np.column_stack([yaw_deg, pitch_deg]))
     return np.concatenate(places), np.concatenate(angles)
 
@@ -335,57 +433,50 @@ def _mission(
     camera: CameraSpec,
     params: SurveyParams,
     home: HomePoint,
+    conditions: Conditions,
     layout: _Layout,
     min_views: int,
 ) -> MissionPlan:
-    runs = _runs(camera, params, layout)
-    photos = _photo_positions(site, params, layout)
-    length_m, duration_s = effort(site.ground.home_m, runs)
+    photos = _photo_positions(site, layout)
+    items = mission_items(site.ground, _runs(site, camera, params, layout))
+    effort = effort_of(items, home, conditions.wind)
     return MissionPlan(
         home=home,
-        items=mission_items(site.ground, runs),
+        items=items,
         photo_positions=photos,
-        length_m=length_m,
-        duration_s=duration_s,
+        length_m=effort.length_m,
+        duration_s=effort.duration_s,
         n_photos=len(photos),
         gsd_m=params.gsd_m,
-        packs=estimate.packs_needed(duration_s),
+        packs=effort.packs,
         min_views=min_views,
         forward_overlap=layout.forward_overlap,
         side_overlap=layout.side_overlap,
         area=area,
+        wind=conditions.wind,
+        parts=effort.parts,
+        terrain=None if conditions.terrain is None else conditions.terrain.label,
+        profile=flight_profile(items, site.ground, site.relief),
     )
 
 
-def _runs(camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[Run]:
-    """Every run, in flying order.
-
-    A line begins one photo distance early, so that the vehicle has its speed and heading at the
-    first photo, and ends half a distance late, so that noise in position does not decide
-    whether the last one is taken.
-    """
+def _runs(site: _Site, camera: CameraSpec, params: SurveyParams, layout: _Layout) -> list[Run]:
+    """Every run, in flying order."""
     along_m = layout.spacing.along_m
     speed_mps = photo_speed(camera, params.gsd_m, params.speed_mps, along_m)
-    nadir_alt = layout.height_m + params.ground_alt_home_m
-    runs = []
-    for start, end in layout.lines_m:
-        step_m = along_m * (end - start) / np.hypot(*(end - start))
-        path = np.array([start - step_m, end + 0.5 * step_m])
-        runs.append(Run(path, nadir_alt, speed_mps, along_m))
+    runs = [Run(line.path_m, line.alts_home_m, speed_mps, along_m) for line in layout.lines]
     orbit = layout.orbit
     if orbit is not None:
         turning_mps = max(1.5, math.sqrt(TURNING_MPS2 * max(1.0, params.orbit_offset_m)))
-        alt = orbit.height_m + params.ground_alt_home_m
         slow_mps = round(min(speed_mps, turning_mps), 2)
-        centre = LookAt(orbit.centre_m, params.ground_alt_home_m)
-        runs.append(Run(orbit.path_m, alt, slow_mps, orbit.trigger_m, True, centre))
+        ground_m = float(site.relief.ground_home_m(orbit.centre_m[None, :])[0])
+        centre = LookAt(orbit.centre_m, ground_m)
+        alts = layout.orbit_alts_home_m
+        runs.append(Run(orbit.path_m, alts, slow_mps, orbit.trigger_m, True, centre))
     return runs
 
 
-def _photo_positions(
-    site: _Site, params: SurveyParams, layout: _Layout
-) -> tuple[PhotoPosition, ...]:
+def _photo_positions(site: _Site, layout: _Layout) -> tuple[PhotoPosition, ...]:
     lat_lon = site.ground.lat_lon(layout.photos_m[:, :2])
-    alt_home = layout.photos_m[:, 2] + params.ground_alt_home_m
-    rows = np.column_stack([lat_lon, alt_home, layout.angles_deg]).tolist()
+    rows = np.column_stack([lat_lon, layout.photos_m[:, 2], layout.angles_deg]).tolist()
     return tuple(PhotoPosition(*row) for row in rows)

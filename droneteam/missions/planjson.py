@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 from droneteam.missions.airspace import Finding
+from droneteam.missions.estimate import Wind
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
+from droneteam.missions.packs import PackPart
 from droneteam.missions.plan import MissionPlan, PhotoPosition
+from droneteam.missions.profile import ProfilePoint
 
 
 def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
@@ -18,17 +21,21 @@ def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
     document["photo_positions"] = [
         [p.lat_deg, p.lon_deg, p.alt_home_m, p.yaw_deg, p.pitch_deg] for p in plan.photo_positions
     ]
+    document["profile"] = [list(astuple(point)) for point in plan.profile]
     document["area"] = [list(corner) for corner in plan.area]
     return document
 
 
 def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     """The plan of `plan_to_json`."""
-    fields = dict(document)
+    fields = {name: value for name, value in document.items() if name != "volumes"}
     fields["home"] = HomePoint(**document["home"])
     fields["items"] = tuple(_item_from_json(item) for item in document["items"])
     fields["photo_positions"] = tuple(PhotoPosition(*row) for row in document["photo_positions"])
     fields["area"] = tuple((lat, lon) for lat, lon in document["area"])
+    fields["wind"] = Wind(**document.get("wind", {}))
+    fields["parts"] = tuple(PackPart(**part) for part in document.get("parts", ()))
+    fields["profile"] = tuple(ProfilePoint(*row) for row in document.get("profile", ()))
     return MissionPlan(**fields)
 
 

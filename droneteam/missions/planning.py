@@ -17,20 +17,35 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
+from droneteam.missions.groundrisk import (
+    NEVER_OVERRIDDEN,
+    Neighbour,
+    Surroundings,
+    Weather,
+    ground_findings,
+    separation_findings,
+)
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
-from droneteam.missions.plan import MissionPlan
+from droneteam.missions.plan import Conditions
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
     plan_from_json,
     plan_to_json,
 )
+from droneteam.missions.sharing import share_of
 from droneteam.missions.task_params import SearchParams
 from droneteam.missions.tasks import plan_task
+from droneteam.missions.terrain import Terrain, ground_amsl
+from droneteam.missions.terrainfile import read_terrain
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
+from droneteam.missions.volumes import volumes_from_json, volumes_of, volumes_to_json
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
+OVERRIDERS = ("coordinator",)
+"""Who may lift a stop."""
+OVERRIDE_CLAUSE = "Regulation (EU) 2018/1139, article 2(3)(a): police flights; team's rule on who"
 
 
 def plan_mission(
@@ -47,8 +62,8 @@ def plan_mission(
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
-    plan, findings = _planned(session, assignment, request, spec)
-    _refuse_stops(findings)
+    made = _planned(session, actor, assignment, request, spec)
+    plan, findings = made.plan, _weighed(actor, made.findings, spec.override_reason)
     row = models.Mission(
         organisation_id=request.organisation_id,
         request_id=request.id,
@@ -61,7 +76,7 @@ def plan_mission(
         end_at=assignment.end_at,
         camera=spec.camera,
         params={"pattern": plan.pattern, **asdict(spec.params)},
-        plan=plan_to_json(plan),
+        plan={**plan_to_json(plan), "volumes": volumes_to_json(made.volumes)},
         findings=findings_to_json(findings),
         mission_hash=mission_hash(wire_mission(plan.items, plan.home)),
         software_version=metadata.version("droneteam"),
@@ -74,6 +89,17 @@ def plan_mission(
     audit.append(
         session, actor, action="mission.plan", subject=f"mission:{row.id}", facts=facts, at=now
     )
+    lifted = [one.rule for one in findings if one.severity == "stop"]
+    if lifted:
+        audit.append(
+            session,
+            actor,
+            action="mission.override",
+            subject=f"mission:{row.id}",
+            reason=spec.override_reason,
+            facts={"rules": lifted, "hash": row.mission_hash},
+            at=now,
+        )
     return mission_view(row)
 
 
@@ -90,12 +116,16 @@ def preview_mission(
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
-    return MissionPreview(*_planned(session, assignment, request, spec))
+    return _planned(session, actor, assignment, request, spec)
 
 
 def _planned(
-    session: Session, assignment: AssignmentView, request: RequestView, spec: MissionSpec
-) -> tuple[MissionPlan, tuple[airspace.Finding, ...]]:
+    session: Session,
+    actor: Actor,
+    assignment: AssignmentView,
+    request: RequestView,
+    spec: MissionSpec,
+) -> MissionPreview:
     """The plan for the assignment's time and the request's place, and what the rules say of it."""
     places = spec.polygon or request.polygon
     if not places and isinstance(spec.params, SearchParams) and spec.params.starts_at_a_place:
@@ -103,15 +133,90 @@ def _planned(
     if not places:
         raise InputError("the request has no area: draw what is to be flown", field="polygon")
     home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
-    plan = plan_task(places, camera_named(spec.camera), spec.params, home)
+    around = (*places, (home.lat_deg, home.lon_deg))
+    terrain = None if spec.terrain is None else read_terrain(spec.terrain, around)
+    conditions = Conditions(terrain, spec.wind)
+    camera, params = camera_named(spec.camera), spec.params
+    if spec.share is not None:
+        places, params = share_of(places, camera, params, spec.share)
+    plan = plan_task(places, camera, params, home, conditions)
+    volumes = volumes_of(plan, spec.risk)
     zones = stored_geozones(session)
-    return plan, airspace.check(plan, zones, assignment.start_at, until=assignment.end_at)
+    start, until = assignment.start_at, assignment.end_at
+    findings = airspace.check(plan, zones, start, until=until)
+    surroundings = Surroundings(
+        start,
+        until,
+        spec.people,
+        spec.assemblies,
+        _weather(session, actor, assignment, until + timedelta(seconds=plan.duration_s)),
+        _home_amsl_m(home, terrain),
+    )
+    found = (
+        *findings,
+        *ground_findings(plan, volumes, surroundings),
+        *separation_findings(plan, _neighbours(session, assignment), spec.share),
+    )
+    return MissionPreview(plan, found, volumes, terrain)
 
 
-def _refuse_stops(findings: tuple[airspace.Finding, ...]) -> None:
-    stops = [finding.text for finding in findings if finding.severity == "stop"]
+def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]:
+    """Other drones' missions of the same request whose time overlaps the assignment's."""
+    live = (MissionState.DRAFT, MissionState.APPROVED, MissionState.FLYING)
+    rows = session.scalars(
+        select(models.Mission).where(
+            models.Mission.request_id == assignment.request_id,
+            models.Mission.drone_id != assignment.drone_id,
+            models.Mission.state.in_([state.value for state in live]),
+            models.Mission.start_at < assignment.end_at,
+            models.Mission.end_at > assignment.start_at,
+        )
+    )
+    return [Neighbour(row.drone_name, plan_from_json(row.plan)) for row in rows]
+
+
+def _weather(
+    session: Session, actor: Actor, assignment: AssignmentView, until: datetime
+) -> Weather:
+    """The worst that is forecast while the flight may be in the air, and the drone's limits."""
+    expected = fleet.expected_weather(session, actor, assignment.start_at, until)
+    model = fleet.drone_detail(session, actor, assignment.drone_id, assignment.start_at).model
+    return Weather(
+        max((one.gust_mps for one in expected), default=None),
+        max((one.rain_mm_h for one in expected), default=None),
+        model.max_gust_mps,
+        model.max_rain_mm_h,
+    )
+
+
+def _home_amsl_m(home: HomePoint, terrain: Terrain | None) -> float | None:
+    """The take-off point above sea level as the terrain knows it; None where it does not."""
+    if terrain is None or not terrain.tells_sea_level:
+        return None
+    return ground_amsl(terrain, home.lat_deg, home.lon_deg).metres
+
+
+def _weighed(
+    actor: Actor, findings: tuple[airspace.Finding, ...], reason: str | None
+) -> tuple[airspace.Finding, ...]:
+    """The findings, when no stop stands or all that stand are lifted with role and reason.
+
+    Raises
+    ------
+    InputError
+        A stop stands, or one that nobody may lift.
+    NotAllowed
+        The actor may not lift a stop.
+    """
+    stops = [one for one in findings if one.severity == "stop"]
+    hard = [one for one in stops if one.rule in NEVER_OVERRIDDEN]
+    if hard or (stops and not (reason or "").strip()):
+        raise InputError("; ".join(one.text for one in hard or stops), field="polygon")
     if stops:
-        raise InputError("; ".join(stops), field="polygon")
+        require_role(actor, *OVERRIDERS)
+        text = f"lifted: {', '.join(one.rule for one in stops)}; reason: {reason}"
+        return (*findings, airspace.Finding("warn", "override", OVERRIDE_CLAUSE, text))
+    return findings
 
 
 def approve_mission(
@@ -243,6 +348,7 @@ def mission_view(row: models.Mission) -> MissionView:
         created_at=row.created_at,
         approved_at=row.approved_at,
         approved_by=row.approved_by,
+        volumes=volumes_from_json(row.plan["volumes"]) if "volumes" in row.plan else None,
     )
 
 

@@ -7,19 +7,26 @@ Every pattern of the planner comes down to these two.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from droneteam.geo import EnuFrame, FloatArray, GeoPoint, check_lat_lon
-from droneteam.missions import estimate
+from droneteam.errors import InputError
+from droneteam.geo import (
+    EnuFrame,
+    FloatArray,
+    GeoPoint,
+    check_lat_lon,
+    great_circle_distance_m,
+)
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
 
 LatLon = tuple[float, float]
 
 TAKEOFF_HEIGHT_M = 10.0
+MAX_AWAY_M = 200_000.0
+"""Places farther off are mistyped; nearer ones that no pack reaches are refused by packs.py."""
 HOLD_S = 1.0
 """Time the vehicle stands still at a line's ends, so that photos lie where they were planned."""
 SHOT_S = 1.5
@@ -43,12 +50,19 @@ class Ground:
         Raises
         ------
         InputError
-            A latitude or longitude is out of range.
+            A latitude or longitude is out of range, or the places lie far from the take-off point.
         """
         for lat_deg, lon_deg in lat_lon:
             check_lat_lon(lat_deg, lon_deg)
         lat_deg, lon_deg = np.mean(np.array(lat_lon), axis=0).tolist()
         frame = EnuFrame(GeoPoint(lat_deg, lon_deg))
+        away_m = great_circle_distance_m(lat_deg, lon_deg, home.lat_deg, home.lon_deg)
+        if away_m > MAX_AWAY_M:
+            raise InputError(
+                f"the places lie {away_m / 1000:.0f} km from the take-off point; "
+                f"{MAX_AWAY_M / 1000:.0f} km are allowed: are latitude and longitude swapped?",
+                field="polygon",
+            )
         home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
         return cls(frame, home_m)
 
@@ -75,19 +89,25 @@ class LookAt:
 class Run:
     """A path flown from end to end.
 
+    alt_home_m : (n,) of each corner, or one for all;
     trigger_m : distance between photos, 0 for none; at_start : whether the first photo is taken
     at the path's start, else one trigger distance later; look_at : None for straight ahead with
     the gimbal at ``pitch_deg``; hold_s : standing still at both ends.
     """
 
     path_m: FloatArray
-    alt_home_m: float
+    alt_home_m: float | FloatArray
     speed_mps: float
     trigger_m: float = 0.0
     at_start: bool = False
     look_at: LookAt | None = None
     pitch_deg: float = -90.0
     hold_s: float = HOLD_S
+
+    @property
+    def alts_home_m(self) -> FloatArray:
+        """(n,) the height of each corner."""
+        return np.broadcast_to(np.asarray(self.alt_home_m, dtype=np.float64), len(self.path_m))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,49 +130,11 @@ class Stop:
 Leg = Run | Stop
 
 
-def effort(home_m: FloatArray, legs: Sequence[Leg]) -> tuple[float, float]:
-    """Length flown in metres, from take-off to landing, and the time it takes in seconds."""
-    length_m = duration_s = 0.0
-    here_m, alt_m = home_m, max(0.0, legs[0].alt_home_m)
-    for leg in legs:
-        start_m, end_m = _ends(leg)
-        approach_m = float(np.hypot(*(start_m - here_m)))
-        climb_m = abs(leg.alt_home_m - alt_m)
-        along_m = _path_length_m(leg)
-        length_m += math.hypot(approach_m, climb_m) + along_m
-        duration_s += max(
-            estimate.leg_duration_s(approach_m, leg.speed_mps), estimate.takeoff_duration_s(climb_m)
-        )
-        duration_s += estimate.leg_duration_s(along_m, leg.speed_mps) + _standing_s(leg)
-        here_m, alt_m = end_m, leg.alt_home_m
-    back_m = float(np.hypot(*(home_m - here_m)))
-    up_m, down_m = max(0.0, legs[0].alt_home_m), max(0.0, legs[-1].alt_home_m)
-    duration_s += estimate.takeoff_duration_s(up_m) + estimate.landing_duration_s(down_m)
-    duration_s += estimate.leg_duration_s(back_m, legs[-1].speed_mps)
-    return length_m + back_m + up_m + down_m, duration_s
-
-
-def _ends(leg: Leg) -> tuple[FloatArray, FloatArray]:
-    if isinstance(leg, Stop):
-        return leg.place_m, leg.place_m
-    return leg.path_m[0], leg.path_m[-1]
-
-
-def _path_length_m(leg: Leg) -> float:
-    if isinstance(leg, Stop):
-        return 0.0
-    return float(np.sum(np.hypot(*np.diff(leg.path_m, axis=0).T)))
-
-
-def _standing_s(leg: Leg) -> float:
-    if isinstance(leg, Stop):
-        return leg.stay_s + (SHOT_S if leg.photo else 0.0)
-    return 2.0 * leg.hold_s
-
-
 def mission_items(ground: Ground, legs: Sequence[Leg]) -> tuple[MissionItem, ...]:
     """Take-off, every leg with its camera's attitude, and the way home."""
-    takeoff_alt = max(TAKEOFF_HEIGHT_M, legs[0].alt_home_m)
+    first = legs[0]
+    first_alt = first.alt_home_m if isinstance(first, Stop) else float(first.alts_home_m[0])
+    takeoff_alt = max(TAKEOFF_HEIGHT_M, first_alt)
     items = [MissionItem(MissionCommand.TAKEOFF, lat_deg=0.0, lon_deg=0.0, alt_home_m=takeoff_alt)]
     items += _commands(ground, legs)
     items.append(MissionItem(MissionCommand.RETURN_TO_LAUNCH))
@@ -186,9 +168,10 @@ def _mount(pitch_deg: float) -> MissionItem:
 def _run(ground: Ground, run: Run) -> list[MissionItem]:
     """Stop at the first corner, take photos up to the last, stop there."""
     corners = ground.lat_lon(run.path_m)
-    inner = [_waypoint(corner, run.alt_home_m, 0.0) for corner in corners[1:-1]]
-    first = _waypoint(corners[0], run.alt_home_m, run.hold_s)
-    last = _waypoint(corners[-1], run.alt_home_m, run.hold_s)
+    alts = run.alts_home_m.tolist()
+    inner = [_waypoint(*place, 0.0) for place in zip(corners[1:-1], alts[1:-1], strict=True)]
+    first = _waypoint(corners[0], alts[0], run.hold_s)
+    last = _waypoint(corners[-1], alts[-1], run.hold_s)
     if not run.trigger_m:
         return [first, *inner, last]
     now = 1.0 if run.at_start else 0.0

@@ -35,6 +35,7 @@ from droneteam.missions.sorties import (
     register_flight,
     update_live_states,
 )
+from droneteam.missions.terrains import TerrainView, add_terrain, list_terrains, terrain_file
 from droneteam.missions.views import (
     ChecklistItem,
     MissionPreview,
@@ -66,7 +67,9 @@ __all__ = [
     "SortieView",
     "StoredZone",
     "SurveyParams",
+    "TerrainView",
     "Trigger",
+    "add_terrain",
     "approve_mission",
     "cancel_mission",
     "clearance",
@@ -78,6 +81,7 @@ __all__ = [
     "list_missions",
     "list_registered_flights",
     "list_sorties",
+    "list_terrains",
     "list_zones",
     "live_states",
     "load_geozones",
@@ -94,6 +98,7 @@ __all__ = [
     "sortie_report",
     "sortie_track",
     "stored_geozones",
+    "terrain_file",
     "update_live_states",
     "withdraw_zone",
 ]

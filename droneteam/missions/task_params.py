@@ -1,14 +1,16 @@
 """What a pilot may ask of a mission that is no survey of an area.
 
-Altitudes are above the take-off point, the ground is flat at ``ground_alt_home_m`` above it.
+Without a terrain the ground is flat at ``ground_alt_home_m`` above the take-off point.  A height
+that is asked for is given above the take-off point, the ground or sea level: one of three.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from droneteam.errors import InputError
+from droneteam.missions.heights import HeightKind
 from droneteam.missions.plan import (
     MAX_HEIGHT_M,
     MIN_FORWARD_OVERLAP,
@@ -70,6 +72,38 @@ class FacadeParams:
         check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
 
 
+Heights = tuple[HeightKind, tuple[float, ...]]
+
+
+def _heights(given: tuple[tuple[float, ...], ...], usual_m: float) -> Heights:
+    """The one kind of height that was given.
+
+    given : above home, above the ground, above sea level.
+
+    Raises
+    ------
+    InputError
+        Two kinds were given.
+    """
+    kinds = (HeightKind.HOME, HeightKind.AGL, HeightKind.AMSL)
+    found = [(kind, values) for kind, values in zip(kinds, given, strict=True) if values]
+    if len(found) > 1:
+        names = " and ".join(f"alt_{kind.value}_m" for kind, _ in found)
+        raise InputError(
+            f"heights are given as {names}: choose what they are measured from",
+            field=f"alt_{found[1][0].value}_m",
+        )
+    return found[0] if found else (HeightKind.HOME, (usual_m,))
+
+
+def _check_heights(heights: Heights) -> None:
+    """Above home and the ground the range is known; above sea level the plan itself checks it."""
+    kind, values = heights
+    low, high = (-100.0, 6000.0) if kind is HeightKind.AMSL else (MIN_HEIGHT_M, MAX_HEIGHT_M)
+    for value in values:
+        check_range(f"alt_{kind.value}_m", value, low, high)
+
+
 SearchPattern = Literal["expanding_square", "sector", "parallel_track"]
 
 
@@ -117,42 +151,58 @@ class SearchParams:
 class OverwatchParams:
     """Hovering at places with the camera on a target.
 
-    target : latitude and longitude of what is watched; stay_s : at each place.
+    target : latitude and longitude of what is watched; alt_home_m, alt_agl_m, alt_amsl_m : one of
+    them, 60 m above the take-off point where none is given; stay_s : at each place.
     """
 
     target: LatLon
-    alt_home_m: float = 60.0
+    alt_home_m: float | None = None
+    alt_agl_m: float | None = None
+    alt_amsl_m: float | None = None
     stay_s: int = 300
     speed_mps: float = 8.0
     ground_alt_home_m: float = 0.0
 
     def __post_init__(self) -> None:
-        check_range("alt_home_m", self.alt_home_m, MIN_HEIGHT_M, MAX_HEIGHT_M)
+        _check_heights(self.heights)
         check_range("stay_s", self.stay_s, 1.0, 3600.0)
         check_range("speed_mps", self.speed_mps, 0.5, 20.0)
         check_range("ground_alt_home_m", self.ground_alt_home_m, -100.0, 100.0)
+
+    @property
+    def heights(self) -> Heights:
+        """What its height is measured from, and the height."""
+        given = (self.alt_home_m, self.alt_agl_m, self.alt_amsl_m)
+        return _heights(tuple(() if one is None else (one,) for one in given), 60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class FreeParams:
     """Waypoints flown in the given order.
 
-    alt_home_m : one for all places or one each; pitch_deg : of the camera; stay_s : at each
+    alt_home_m, alt_agl_m, alt_amsl_m : one of them, with one height for all places or one each;
+    30 m above the take-off point where none is given; pitch_deg : of the camera; stay_s : at each
     place; photo : whether one is taken there.
     """
 
-    alt_home_m: tuple[float, ...] = field(default=(30.0,))
+    alt_home_m: tuple[float, ...] = ()
+    alt_agl_m: tuple[float, ...] = ()
+    alt_amsl_m: tuple[float, ...] = ()
     pitch_deg: float = -90.0
     stay_s: int = 1
     photo: bool = False
     speed_mps: float = 5.0
 
     def __post_init__(self) -> None:
-        for value in self.alt_home_m:
-            check_range("alt_home_m", value, MIN_HEIGHT_M, MAX_HEIGHT_M)
+        _check_heights(self.heights)
         check_range("pitch_deg", self.pitch_deg, -90.0, 0.0)
         check_range("stay_s", self.stay_s, 0.0, 3600.0)
         check_range("speed_mps", self.speed_mps, 0.5, 20.0)
+
+    @property
+    def heights(self) -> Heights:
+        """What its heights are measured from, and the heights."""
+        return _heights((self.alt_home_m, self.alt_agl_m, self.alt_amsl_m), 30.0)
 
 
 TaskParams = (

@@ -1,22 +1,25 @@
 """Missions that are no survey of an area: corridors, façades, searches, overwatch, free paths.
 
-Each is planned from places (latitude, longitude) and its own parameters.  Altitudes are above
-the take-off point, the ground is flat at ``ground_alt_home_m`` above it.
+Each is planned from places (latitude, longitude) and its own parameters.  Heights of the plan
+are above the take-off point; over a terrain paths follow the ground, without one it is flat at
+``ground_alt_home_m``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
-from droneteam.missions import estimate
 from droneteam.missions.camera import CameraSpec
 from droneteam.missions.coverage import sample_points, views_per_point
+from droneteam.missions.heights import HeightKind, altitude
 from droneteam.missions.items import HomePoint
+from droneteam.missions.packs import effort_of
 from droneteam.missions.patterns import search
 from droneteam.missions.patterns.corridor import corridor_area, corridor_lines
 from droneteam.missions.patterns.facade import Station, facade_stations
@@ -30,6 +33,8 @@ from droneteam.missions.patterns.triggers import ended_between_photos, trigger_p
 from droneteam.missions.plan import (
     MAX_HEIGHT_M,
     MIN_HEIGHT_M,
+    STILL,
+    Conditions,
     GeoPolygon,
     MissionPlan,
     PhotoPosition,
@@ -37,6 +42,8 @@ from droneteam.missions.plan import (
     photo_speed,
     plan_survey,
 )
+from droneteam.missions.profile import flight_profile
+from droneteam.missions.relief import FollowedPath, Relief, followed, relief_of
 from droneteam.missions.route import (
     Ground,
     LatLon,
@@ -44,7 +51,6 @@ from droneteam.missions.route import (
     LookAt,
     Run,
     Stop,
-    effort,
     mission_items,
 )
 from droneteam.missions.task_params import (
@@ -55,6 +61,7 @@ from droneteam.missions.task_params import (
     SearchParams,
     TaskParams,
 )
+from droneteam.missions.terrain import home_height
 
 MIN_WALL_DISTANCE_M = 3.0
 """Nearer, gusts and GPS error (2 m) reach the wall."""
@@ -63,8 +70,30 @@ _COVERAGE_POINTS = 160
 _SEARCH_CELLS = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A mission's places in metres, where it takes off, and the ground between."""
+
+    home: HomePoint
+    ground: Ground
+    relief: Relief
+    conditions: Conditions
+
+
+def _site(
+    places: Sequence[LatLon], home: HomePoint, conditions: Conditions, ground_alt_home_m: float
+) -> _Site:
+    ground = Ground.around(places, home)
+    relief = relief_of(conditions.terrain, ground, home, ground_alt_home_m)
+    return _Site(home, ground, relief, conditions)
+
+
 def plan_task(
-    places: Sequence[LatLon], camera: CameraSpec, params: TaskParams, home: HomePoint
+    places: Sequence[LatLon],
+    camera: CameraSpec,
+    params: TaskParams,
+    home: HomePoint,
+    conditions: Conditions = STILL,
 ) -> MissionPlan:
     """The mission for places and parameters of any kind.
 
@@ -76,26 +105,30 @@ def plan_task(
     places = tuple(places)
     match params:
         case SurveyParams():
-            return plan_survey(places, camera, params, home)
+            return plan_survey(places, camera, params, home, conditions)
         case CorridorParams():
-            return plan_corridor(places, camera, params, home)
+            return plan_corridor(places, camera, params, home, conditions)
         case FacadeParams():
-            return plan_facade(places, camera, params, home)
+            return plan_facade(places, camera, params, home, conditions)
         case SearchParams():
-            return plan_search(places, camera, params, home)
+            return plan_search(places, camera, params, home, conditions)
         case OverwatchParams():
-            return plan_overwatch(places, params, home)
+            return plan_overwatch(places, params, home, conditions)
         case FreeParams():
-            return plan_free(places, params, home)
+            return plan_free(places, params, home, conditions)
 
 
 def plan_corridor(
-    axis: GeoPolygon, camera: CameraSpec, params: CorridorParams, home: HomePoint
+    axis: GeoPolygon,
+    camera: CameraSpec,
+    params: CorridorParams,
+    home: HomePoint,
+    conditions: Conditions = STILL,
 ) -> MissionPlan:
     """Nadir photos along an axis."""
     _needs(axis, 2, "a corridor's axis")
-    ground = Ground.around(axis, home)
-    axis_m = _distinct(ground.metres(axis))
+    site = _site(axis, home, conditions, params.ground_alt_home_m)
+    axis_m = _distinct(site.ground.metres(axis))
     height_m = _height(camera, params.gsd_m)
     width_m, length_m = camera.footprint_m(params.gsd_m)
     along_m = max(0.05, round((1.0 - params.forward_overlap) * length_m, 2))
@@ -106,30 +139,56 @@ def plan_corridor(
         for line in corridor_lines(axis_m, params.width_m, across_m, 3.0 * along_m)
     ]
     speed_mps = photo_speed(camera, params.gsd_m, params.speed_mps, along_m)
-    alt = height_m + params.ground_alt_home_m
-    runs = [Run(line, alt, speed_mps, along_m) for line in lines]
-    places_m, yaw_deg = _along(lines, along_m)
-    positions = np.column_stack([places_m, np.full(len(places_m), height_m)])
-    angles = np.column_stack([yaw_deg, np.full(len(yaw_deg), -90.0)])
-    points = sample_points(shapely.get_coordinates(area.exterior)[:-1], _COVERAGE_POINTS)
+    flown = [followed(line, height_m, site.relief) for line in lines]
+    runs = [Run(path.path_m, path.alts_home_m, speed_mps, along_m) for path in flown]
+    positions, angles = _along(lines, flown, along_m)
+    corners = shapely.get_coordinates(area.exterior)[:-1]
+    points = _on_ground(site, sample_points(corners, _COVERAGE_POINTS))
     views = int(views_per_point(points, positions, angles, camera).min())
     if views < params.min_views:
         raise _too_few(views, params.min_views)
-    photos = _photos(ground, positions + [0.0, 0.0, params.ground_alt_home_m], angles)
-    outline = _outline(ground, area)
+    photos = _photos(site.ground, positions, angles)
     overlaps = (params.forward_overlap, params.side_overlap)
-    return _plan(
-        "corridor", ground, home, runs, outline, photos, params.gsd_m, views, overlaps=overlaps
-    )
+    outline = _outline(site.ground, area)
+    return _plan("corridor", site, runs, outline, photos, params.gsd_m, views, overlaps=overlaps)
+
+
+def _on_ground(site: _Site, places_m: FloatArray) -> FloatArray:
+    """(n, 3) places with the ground's height above the take-off point."""
+    return np.column_stack([places_m, site.relief.ground_home_m(places_m)])
 
 
 def plan_facade(
-    wall: GeoPolygon, camera: CameraSpec, params: FacadeParams, home: HomePoint
+    wall: GeoPolygon,
+    camera: CameraSpec,
+    params: FacadeParams,
+    home: HomePoint,
+    conditions: Conditions = STILL,
 ) -> MissionPlan:
     """Photos square to a wall, the highest row first, the vehicle standing still for each."""
     _needs(wall, 2, "the foot of a wall")
-    ground = Ground.around(wall, home)
-    wall_m = _distinct(ground.metres(wall))
+    site = _site(wall, home, conditions, params.ground_alt_home_m)
+    wall_m = _distinct(site.ground.metres(wall))
+    distance_m = _wall_distance(camera, params)
+    width_m, height_m = camera.footprint_m(params.gsd_m)
+    along_m, up_m = (1 - params.forward_overlap) * width_m, (1 - params.side_overlap) * height_m
+    stations = facade_stations(wall_m, params.bottom_m, params.top_m, distance_m, along_m, up_m)
+    stations = _highest_row_first(stations)
+    foot_m = _foot_home_m(site, stations)
+    positions = np.array([[*one.place_m, one.height_m] for one in stations])
+    inward = np.array([one.target_m - one.place_m for one in stations])
+    yaw_deg = np.degrees(np.arctan2(inward[:, 0], inward[:, 1])) % 360.0
+    angles = np.column_stack([yaw_deg, np.zeros(len(yaw_deg))])
+    views = _wall_views(wall_m, positions, angles, camera, params)
+    stops = [_facade_stop(one, foot_m, params) for one in stations]
+    photos = _photos(site.ground, positions + [0.0, 0.0, foot_m], angles)
+    front = shapely.MultiPoint([*wall_m, *positions[:, :2]]).convex_hull.buffer(0.5)
+    outline = _outline(site.ground, front)
+    overlaps = (params.forward_overlap, params.side_overlap)
+    return _plan("facade", site, stops, outline, photos, params.gsd_m, views, overlaps=overlaps)
+
+
+def _wall_distance(camera: CameraSpec, params: FacadeParams) -> float:
     distance_m = camera.height_for_gsd(params.gsd_m)
     if distance_m < MIN_WALL_DISTANCE_M:
         raise InputError(
@@ -137,23 +196,16 @@ def plan_facade(
             f"the wall; {MIN_WALL_DISTANCE_M:.0f} m at least: raise gsd_m",
             field="gsd_m",
         )
-    width_m, height_m = camera.footprint_m(params.gsd_m)
-    along_m, up_m = (1 - params.forward_overlap) * width_m, (1 - params.side_overlap) * height_m
-    stations = facade_stations(wall_m, params.bottom_m, params.top_m, distance_m, along_m, up_m)
-    stations = _highest_row_first(stations)
-    positions = np.array([[*one.place_m, one.height_m] for one in stations])
-    inward = np.array([one.target_m - one.place_m for one in stations])
-    yaw_deg = np.degrees(np.arctan2(inward[:, 0], inward[:, 1])) % 360.0
-    angles = np.column_stack([yaw_deg, np.zeros(len(yaw_deg))])
-    views = _wall_views(wall_m, positions, angles, camera, params)
-    stops = [_facade_stop(one, params) for one in stations]
-    photos = _photos(ground, positions + [0.0, 0.0, params.ground_alt_home_m], angles)
-    front = shapely.MultiPoint([*wall_m, *positions[:, :2]]).convex_hull.buffer(0.5)
-    outline = _outline(ground, front)
-    overlaps = (params.forward_overlap, params.side_overlap)
-    return _plan(
-        "facade", ground, home, stops, outline, photos, params.gsd_m, views, overlaps=overlaps
-    )
+    return distance_m
+
+
+def _foot_home_m(site: _Site, stations: Sequence[Station]) -> float:
+    """The foot of the wall: the highest ground below the stations, from where rows are counted.
+
+    Under the wall itself a surface model holds the building's roof.
+    """
+    places = np.array([one.place_m for one in stations])
+    return float(site.relief.ground_home_m(places).max())
 
 
 def _highest_row_first(stations: Sequence[Station]) -> list[Station]:
@@ -161,8 +213,8 @@ def _highest_row_first(stations: Sequence[Station]) -> list[Station]:
     return list(reversed(stations))
 
 
-def _facade_stop(station: Station, params: FacadeParams) -> Stop:
-    alt = station.height_m + params.ground_alt_home_m
+def _facade_stop(station: Station, foot_home_m: float, params: FacadeParams) -> Stop:
+    alt = station.height_m + foot_home_m
     look_at = LookAt(station.target_m, alt)
     return Stop(station.place_m, alt, params.speed_mps, 1, look_at, photo=True)
 
@@ -188,12 +240,17 @@ def _wall_views(
 
 
 def plan_search(
-    places: GeoPolygon, camera: CameraSpec, params: SearchParams, home: HomePoint
+    places: GeoPolygon,
+    camera: CameraSpec,
+    params: SearchParams,
+    home: HomePoint,
+    conditions: Conditions = STILL,
 ) -> MissionPlan:
     """A path that looks for a person, and the chance that it finds the person."""
     area_wide = not params.starts_at_a_place
     _needs(places, 3 if area_wide else 1, "the area" if area_wide else "the last known position")
-    ground = Ground.around(places, home)
+    site = _site(places, home, conditions, params.ground_alt_home_m)
+    ground = site.ground
     height_m = _height(camera, params.gsd_m)
     sweep_m = (1.0 - params.overlap) * camera.footprint_m(params.gsd_m)[0]
     places_m = ground.metres(places)
@@ -211,12 +268,12 @@ def plan_search(
             if params.pattern == "sector"
             else search.expanding_square(datum_m, sweep_m, params.radius_m)
         )
-    run = Run(path_m, height_m + params.ground_alt_home_m, params.speed_mps, hold_s=0.0)
+    flown = followed(path_m, height_m, site.relief)
+    run = Run(flown.path_m, flown.alts_home_m, params.speed_mps, hold_s=0.0)
     found = search.chance_of_finding(path_m, sweep_m, where, params.detection)
     outline = _outline(ground, shape)
-    return _plan(
-        params.pattern, ground, home, [run], outline, (), params.gsd_m, 1, chance=round(found, 4)
-    )
+    chance = round(found, 4)
+    return _plan(params.pattern, site, [run], outline, (), params.gsd_m, 1, chance=chance)
 
 
 def _parallel(
@@ -232,43 +289,79 @@ def _parallel(
     return path, search.evenly(inside, area.area / len(inside))
 
 
-def plan_overwatch(places: GeoPolygon, params: OverwatchParams, home: HomePoint) -> MissionPlan:
+def plan_overwatch(
+    places: GeoPolygon, params: OverwatchParams, home: HomePoint, conditions: Conditions = STILL
+) -> MissionPlan:
     """Hovering at each place in turn with the camera on the target."""
     _needs(places, 1, "an overwatch")
-    ground = Ground.around((*places, params.target), home)
-    target = LookAt(ground.metres([params.target])[0], params.ground_alt_home_m)
+    site = _site((*places, params.target), home, conditions, params.ground_alt_home_m)
+    target_m = site.ground.metres([params.target])
+    target = LookAt(target_m[0], float(site.relief.ground_home_m(target_m)[0]))
+    places_m = site.ground.metres(places)
+    kind, heights = params.heights
+    alts = _alts_home(places, kind, heights * len(places), site)
     stops: list[Leg] = [
-        Stop(place, params.alt_home_m, params.speed_mps, params.stay_s, target)
-        for place in ground.metres(places)
+        Stop(place, alt, params.speed_mps, params.stay_s, target)
+        for place, alt in zip(places_m, alts, strict=True)
     ]
-    shape = shapely.MultiPoint([*ground.metres(places), target.place_m]).convex_hull.buffer(1.0)
-    return _plan("overwatch", ground, home, stops, _outline(ground, shape), (), 0.0, 1)
+    shape = shapely.MultiPoint([*places_m, target.place_m]).convex_hull.buffer(1.0)
+    return _plan("overwatch", site, stops, _outline(site.ground, shape), (), 0.0, 1)
 
 
-def plan_free(places: GeoPolygon, params: FreeParams, home: HomePoint) -> MissionPlan:
+def _alts_home(
+    places: Sequence[LatLon], kind: HeightKind, heights_m: Sequence[float], site: _Site
+) -> list[float]:
+    """Heights of a stated kind above the take-off point, each in the range that may be flown.
+
+    Raises
+    ------
+    InputError
+        A height above the ground without a terrain, or one that ends too low or too high.
+    """
+    terrain = site.conditions.terrain
+    found = [
+        home_height(altitude(kind, height), *place, site.home, terrain).metres
+        for place, height in zip(places, heights_m, strict=True)
+    ]
+    ground = site.relief.ground_home_m(site.ground.metres(places))
+    for number, (alt, below, asked) in enumerate(zip(found, ground, heights_m, strict=True), 1):
+        if not MIN_HEIGHT_M - 1e-6 <= alt - below <= MAX_HEIGHT_M + 1e-6:
+            raise InputError(
+                f"place {number}: {asked:g} m ({kind.value}) is {alt - below:.1f} m above the "
+                f"ground there; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+                field=f"alt_{kind.value}_m",
+            )
+    return found
+
+
+def plan_free(
+    places: GeoPolygon, params: FreeParams, home: HomePoint, conditions: Conditions = STILL
+) -> MissionPlan:
     """The waypoints as they were drawn."""
     _needs(places, 1, "a path")
-    heights = params.alt_home_m if len(params.alt_home_m) > 1 else params.alt_home_m * len(places)
+    kind, heights = params.heights
+    heights = heights if len(heights) > 1 else heights * len(places)
     if len(heights) != len(places):
         raise InputError(
             f"{len(places)} places but {len(heights)} heights: give one for all or one each",
-            field="alt_home_m",
+            field=f"alt_{kind.value}_m",
         )
-    ground = Ground.around(places, home)
-    places_m = ground.metres(places)
+    site = _site(places, home, conditions, 0.0)
+    places_m = site.ground.metres(places)
+    alts = _alts_home(places, kind, heights, site)
     pitch = params.pitch_deg
     legs: list[Leg] = [
         Stop(place, alt, params.speed_mps, params.stay_s, None, pitch, params.photo)
-        for place, alt in zip(places_m, heights, strict=True)
+        for place, alt in zip(places_m, alts, strict=True)
     ]
-    yaws = _yaw_on_arrival(np.vstack([ground.home_m, places_m]))
+    yaws = _yaw_on_arrival(np.vstack([site.ground.home_m, places_m]))
     photos = tuple(
         PhotoPosition(lat, lon, alt, yaw, pitch)
-        for (lat, lon), alt, yaw in zip(places, heights, yaws, strict=True)
+        for (lat, lon), alt, yaw in zip(places, alts, yaws, strict=True)
     )
     shape = shapely.MultiPoint(places_m).convex_hull.buffer(1.0)
     taken = photos if params.photo else ()
-    return _plan("free", ground, home, legs, _outline(ground, shape), taken, 0.0, 0)
+    return _plan("free", site, legs, _outline(site.ground, shape), taken, 0.0, 0)
 
 
 def _yaw_on_arrival(path_m: FloatArray) -> list[float]:
@@ -280,8 +373,7 @@ def _yaw_on_arrival(path_m: FloatArray) -> list[float]:
 
 def _plan(
     pattern: str,
-    ground: Ground,
-    home: HomePoint,
+    site: _Site,
     legs: Sequence[Leg],
     area: GeoPolygon,
     photos: tuple[PhotoPosition, ...],
@@ -291,24 +383,37 @@ def _plan(
     overlaps: tuple[float, float] = (0.0, 0.0),
     chance: float | None = None,
 ) -> MissionPlan:
-    length_m, duration_s = effort(ground.home_m, legs)
-    _check_length(length_m)
+    _check_length(_length_m(site.ground.home_m, legs))
+    items = mission_items(site.ground, legs)
+    effort = effort_of(items, site.home, site.conditions.wind)
+    terrain = site.conditions.terrain
     return MissionPlan(
-        home=home,
-        items=mission_items(ground, legs),
+        home=site.home,
+        items=items,
         photo_positions=photos,
-        length_m=length_m,
-        duration_s=duration_s,
+        length_m=effort.length_m,
+        duration_s=effort.duration_s,
         n_photos=len(photos),
         gsd_m=gsd_m,
-        packs=estimate.packs_needed(duration_s),
+        packs=effort.packs,
         min_views=views,
         forward_overlap=overlaps[0],
         side_overlap=overlaps[1],
         area=area,
         pattern=pattern,
         chance_of_finding=chance,
+        wind=site.conditions.wind,
+        parts=effort.parts,
+        terrain=None if terrain is None else terrain.label,
+        profile=flight_profile(items, site.ground, site.relief),
     )
+
+
+def _length_m(home_m: FloatArray, legs: Sequence[Leg]) -> float:
+    """The way over ground from the take-off point over every leg and home."""
+    corners = [leg.place_m[None, :] if isinstance(leg, Stop) else leg.path_m for leg in legs]
+    path = np.vstack([home_m, *corners, home_m])
+    return float(np.sum(np.hypot(*np.diff(path, axis=0).T)))
 
 
 def _check_length(length_m: float) -> None:
@@ -350,17 +455,23 @@ def _too_few(views: int, wanted: int) -> InputError:
     return InputError(text, field="forward_overlap")
 
 
-def _along(lines: Sequence[FloatArray], along_m: float) -> tuple[FloatArray, FloatArray]:
-    """Where photos are taken on lines, the first one distance after each start, and the yaw."""
+def _along(
+    lines: Sequence[FloatArray], flown: Sequence[FollowedPath], along_m: float
+) -> tuple[FloatArray, FloatArray]:
+    """Photos on lines: places (k, 3) and yaw and pitch (k, 2).
+
+    The first one is taken one distance after each start.
+    """
     places, yaws = [], []
-    for line in lines:
+    for line, path in zip(lines, flown, strict=True):
         on_line, lengths = trigger_positions(line, along_m)
         ends = np.cumsum(np.hypot(*np.diff(line, axis=0).T))
         leg = np.minimum(np.searchsorted(ends, lengths[1:] - 1e-9), len(ends) - 1)
         east, north = np.diff(line, axis=0)[leg].T
-        places.append(on_line[1:])
+        places.append(np.column_stack([on_line[1:], path.alts_at(on_line[1:])]))
         yaws.append(np.degrees(np.arctan2(east, north)) % 360.0)
-    return np.concatenate(places), np.concatenate(yaws)
+    yaw_deg = np.concatenate(yaws)
+    return np.concatenate(places), np.column_stack([yaw_deg, np.full(len(yaw_deg), -90.0)])
 
 
 def _photos(

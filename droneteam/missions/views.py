@@ -9,10 +9,16 @@ from pathlib import Path
 
 from droneteam.missions.airspace import Finding
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.estimate import CALM, Wind
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
+from droneteam.missions.route import LatLon
+from droneteam.missions.sharing import Share
 from droneteam.missions.sortie import Trigger
 from droneteam.missions.task_params import TaskParams
+from droneteam.missions.terrain import Terrain
+from droneteam.missions.terrainfile import TerrainFile
+from droneteam.missions.volumes import RiskParams, Volumes
 
 
 class MissionState(StrEnum):
@@ -32,7 +38,10 @@ class MissionSpec:
 
     home : the take-off point, None for the request's meeting point; home_alt_amsl_m : its
     height when home is None; polygon : the area, axis, wall or places that the parameters ask
-    for, None for the request's own area.
+    for, None for the request's own area; terrain : the raster below, None for level ground; wind :
+    what time and packs reckon with; risk : what the volumes are computed with; people, assemblies :
+    places of persons who are not involved, and of crowds; share : which part of the area this
+    drone flies, None for all; override_reason : why a stop is lifted, by whom may lift it.
     """
 
     params: TaskParams = field(default_factory=lambda: SurveyParams(max_photos=60))
@@ -40,6 +49,13 @@ class MissionSpec:
     home: HomePoint | None = None
     home_alt_amsl_m: float = 0.0
     polygon: GeoPolygon | None = None
+    terrain: TerrainFile | None = None
+    wind: Wind = CALM
+    risk: RiskParams = field(default_factory=RiskParams)
+    people: tuple[LatLon, ...] = ()
+    assemblies: tuple[LatLon, ...] = ()
+    share: Share | None = None
+    override_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,8 @@ class MissionPreview:
 
     plan: MissionPlan
     findings: tuple[Finding, ...]
+    volumes: Volumes
+    terrain: Terrain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +89,7 @@ class MissionView:
     created_at: datetime
     approved_at: datetime | None
     approved_by: int | None
+    volumes: Volumes | None = None
 
     @property
     def polygon(self) -> GeoPolygon:

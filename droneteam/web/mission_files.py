@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
+from droneteam.errors import NotFound
+from droneteam.missions.formats.ed318 import volumes_to_ed318
 from droneteam.missions.formats.geojson import plan_to_geojson
 from droneteam.missions.formats.kml import plan_to_kml
 from droneteam.missions.formats.litchi import write_litchi
@@ -13,6 +16,8 @@ from droneteam.missions.formats.photostops import stops_of
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
 from droneteam.missions.formats.wpml import write_wpml
+from droneteam.missions.packs import items_of_part
+from droneteam.missions.planning import mission_window
 from droneteam.missions.views import MissionView
 
 
@@ -28,13 +33,13 @@ def as_waypoints(mission: MissionView) -> tuple[bytes, str]:
 
 def as_geojson(mission: MissionView) -> tuple[bytes, str]:
     """A GeoJSON feature collection."""
-    content = json.dumps(plan_to_geojson(mission.plan), indent=1)
+    content = json.dumps(plan_to_geojson(mission.plan, mission.volumes), indent=1)
     return content.encode(), "application/geo+json"
 
 
 def as_kml(mission: MissionView) -> tuple[bytes, str]:
     """A KML document."""
-    content = plan_to_kml(mission.plan, f"mission {mission.id}")
+    content = plan_to_kml(mission.plan, f"mission {mission.id}", mission.volumes)
     return content, "application/vnd.google-earth.kml+xml"
 
 
@@ -55,6 +60,28 @@ def _first_height_m(mission: MissionView) -> float:
     return next((height for height in heights if height is not None), 20.0)
 
 
+def as_ed318(mission: MissionView) -> tuple[bytes, str]:
+    """The flight's volumes as an ED-318 data set.
+
+    Raises
+    ------
+    NotFound
+        The mission was planned before volumes were.
+    """
+    if mission.volumes is None:
+        raise NotFound("volumes of mission", mission.id)
+    start, end = mission_window(mission)
+    document = volumes_to_ed318(mission.volumes, f"M{mission.id}", start, end)
+    return json.dumps(document, indent=1).encode(), "application/geo+json"
+
+
+def of_pack(mission: MissionView, number: int) -> MissionView:
+    """The mission as it is flown on one of its packs, counted from one."""
+    plan = mission.plan
+    items = items_of_part(plan.items, plan.parts, number - 1)
+    return replace(mission, plan=replace(plan, items=items))
+
+
 WRITERS: dict[str, Callable[[MissionView], tuple[bytes, str]]] = {
     "plan": as_plan,
     "waypoints": as_waypoints,
@@ -63,6 +90,8 @@ WRITERS: dict[str, Callable[[MissionView], tuple[bytes, str]]] = {
     "csv": as_litchi,
     "kmz": as_wpml,
 }
+PACK_WRITERS = {"plan": as_plan, "waypoints": as_waypoints}
+"""What a single pack's flight is written as: files that hold the vehicle's own items."""
 """By file name extension: the content and its media type."""
 
 

@@ -96,6 +96,12 @@ def map_data(mission: MissionView, zones: Iterable[Geozone]) -> dict[str, Any]:
         "home": list(home),
         "photos": photos,
         "zones": zone_rings(zones, home),
+        "volumes": []
+        if mission.volumes is None
+        else [
+            {"role": role, "ring": [list(corner) for corner in ring]}
+            for role, ring in mission.volumes.named
+        ],
         "texts": {
             **map_texts(),
             "photo": _("Photo {n}: {lat}, {lon}, height {alt} m, heading {yaw}°, pitch {pitch}°"),

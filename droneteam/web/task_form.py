@@ -8,6 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.errors import InputError
+from droneteam.missions.heights import HeightKind
 from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
@@ -40,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "turns": "1",
     "target": "",
     "alt_home_m": "60",
+    "height_kind": "home",
     "stay_s": "300",
     "photo": False,
 }
@@ -91,21 +93,31 @@ def _overwatch(form: FormReader, common: dict[str, Any]) -> TaskParams:
     target = form.polygon("target", at_least=1)
     if len(target) != 1:
         form.fail("target", _("Write the one place to look at: latitude, longitude."))
+    kind, height_m = _height(form)
     return OverwatchParams(
         target=target[0] if target else (0.0, 0.0),
-        alt_home_m=form.number("alt_home_m", 5.0, 120.0, fallback=60.0),
+        **{kind: height_m},
         stay_s=int(form.number("stay_s", 1.0, 3600.0, fallback=300.0)),
         speed_mps=common["speed_mps"],
     )
 
 
 def _free(form: FormReader, common: dict[str, Any]) -> TaskParams:
+    kind, height_m = _height(form)
+    heights: dict[str, Any] = {kind: (height_m,)}
     return FreeParams(
-        alt_home_m=(form.number("alt_home_m", 5.0, 120.0, fallback=60.0),),
+        **heights,
         stay_s=int(form.number("stay_s", 0.0, 3600.0, fallback=0.0)),
         photo=form.flag("photo"),
         speed_mps=common["speed_mps"],
     )
+
+
+def _height(form: FormReader) -> tuple[str, float]:
+    """The parameter that names what the height is measured from, and the height."""
+    kind = HeightKind(form.choice("height_kind", list(HeightKind), fallback=HeightKind.HOME))
+    low, high = (-100.0, 6000.0) if kind is HeightKind.AMSL else (5.0, 120.0)
+    return f"alt_{kind.value}_m", form.number("alt_home_m", low, high, fallback=60.0)
 
 
 def task_field_names() -> dict[str, str]:
@@ -119,6 +131,7 @@ def task_field_names() -> dict[str, str]:
         "sigma_m": _("How far the person may have moved (standard deviation, m)"),
         "turns": _("Sets of three sectors"),
         "target": _("What is watched: latitude, longitude"),
-        "alt_home_m": _("Height above take-off (m)"),
+        "alt_home_m": _("Height (m)"),
+        "height_kind": _("Height measured from"),
         "stay_s": _("Time at each place (s)"),
     }

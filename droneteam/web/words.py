@@ -136,6 +136,42 @@ PATTERNS: _Words = {
     "free": _l("free waypoints"),
 }
 
+TERRAIN_KINDS: _Words = {
+    "dsm": _l("surface with buildings and trees"),
+    "dtm": _l("bare ground"),
+}
+
+DATUMS: _Words = {
+    "geoid": _l("mean sea level"),
+    "taw": _l("TAW (second general levelling)"),
+    "ellipsoid": _l("WGS84 ellipsoid"),
+    "unknown": _l("unknown"),
+}
+
+HEIGHT_KINDS: _Words = {
+    "home": _l("the take-off point"),
+    "agl": _l("the ground below (needs a terrain)"),
+    "amsl": _l("sea level"),
+}
+
+BUFFER_RULES: _Words = {
+    "one_to_one": _l("as wide as the flight is high (1:1)"),
+    "ballistic": _l("as far as a falling drone flies"),
+    "larger": _l("the larger of both"),
+}
+
+SEPARATIONS: _Words = {
+    "area": _l("place: strips side by side"),
+    "height": _l("height: one above the other"),
+    "time": _l("time: one after the other"),
+}
+
+VOLUMES: _Words = {
+    "flight_geography": _l("flight geography"),
+    "contingency_volume": _l("contingency volume"),
+    "ground_risk_buffer": _l("ground-risk buffer"),
+}
+
 SEVERITIES: _Words = {"pass": _l("go"), "warn": _l("with care"), "stop": _l("no go")}
 
 READINESS: _Words = {
@@ -407,6 +443,9 @@ FILTERS = {
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),
     "pattern_name": named(PATTERNS),
+    "terrain_kind": named(TERRAIN_KINDS),
+    "datum_name": named(DATUMS),
+    "volume_name": named(VOLUMES),
     "readiness_name": named(READINESS),
     "plan_state": named(PLAN_STATES),
     "change_kind": named(CHANGE_KINDS),

@@ -8,6 +8,8 @@ import { boundingExtent } from "ol/extent.js";
 import type { LatLon } from "./lib/geodesy";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
+import type { Volume } from "./lib/preview";
+import { showVolumes, volumeLayer } from "./lib/volumes";
 
 type Pair = readonly [number, number];
 
@@ -25,6 +27,7 @@ interface MissionData {
   readonly home: Pair;
   readonly photos: readonly Photo[];
   readonly zones: readonly { readonly name: string; readonly severity: string; readonly ring: readonly Pair[] }[];
+  readonly volumes: readonly Volume[];
   readonly texts: MapTexts & { readonly home: string; readonly photo: string; readonly none: string };
 }
 
@@ -37,6 +40,8 @@ const zones = vectorLayer((feature) => {
   const colour = zoneColours[String(feature.get("severity"))] ?? "#4c5a6a";
   return [style(colour, 2, `${colour}22`, [8, 5]), label(String(feature.get("name")))];
 }, 1);
+const volumes = volumeLayer();
+showVolumes(volumes, data.volumes);
 const area = vectorLayer(() => style("#7a4b00", 2.5, "rgba(255,194,51,0.30)"), 2);
 const footprints = vectorLayer(() => style("rgba(20,32,46,0.45)", 1, "rgba(31,111,196,0.04)"), 3);
 const path = vectorLayer((feature) => {
@@ -55,11 +60,11 @@ data.photos.forEach((photo, index) => {
   if (photo.footprint.length >= 3) footprints.source.addFeature(areaFeature(photo.footprint.map(at)));
 });
 
-const layers = { zones, area, footprints, path, photos };
+const layers = { zones, volumes, area, footprints, path, photos };
 const map = makeMap(
   byId("map"),
   data.texts,
-  [zones.layer, area.layer, footprints.layer, path.layer, chosen.layer, photos.layer],
+  [zones.layer, volumes.layer, area.layer, footprints.layer, path.layer, chosen.layer, photos.layer],
   at(data.home),
   17,
 );

@@ -29,6 +29,7 @@ import { History } from "./lib/history";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
 import { PlanPreview, type Plan } from "./lib/preview";
+import { showVolumes, volumeLayer } from "./lib/volumes";
 
 interface PlannerData {
   readonly previewUrl: string;
@@ -45,6 +46,7 @@ interface PlannerData {
 const TRACE_TOLERANCE_M = 0.5;
 const TOUCH_PX = 22;
 const OVERLAP_STEPS = [3, 5, 9];
+const ACCURACY_STEPS_GSD = [4, 2, 1];
 const OVERLAP_COLOURS = ["#c22238", "#e8a33d", "#79b4dc", "#1f5f9e"];
 const ZONE_COLOURS: Readonly<Record<string, string>> = { stop: "#c22238", warn: "#b07400", pass: "#3a8a4d" };
 
@@ -78,6 +80,8 @@ const zones = vectorLayer((feature) => {
   return [style(colour, 2, `${colour}22`, [8, 5]), label(String(feature.get("name")))];
 }, 1);
 const overlap = vectorLayer((feature) => dot(6, OVERLAP_COLOURS[feature.get("step") as number] ?? "#ffffff", "#ffffff"), 2);
+const accuracy = vectorLayer((feature) => dot(6, OVERLAP_COLOURS[feature.get("step") as number] ?? "#ffffff", "#ffffff"), 2);
+const volumes = volumeLayer();
 const footprints = vectorLayer(() => style("rgba(20,32,46,0.35)", 1), 3);
 const path = vectorLayer(() => style("#0b4f94", 2.5), 4);
 const photos = vectorLayer((_feature: FeatureLike, mPerPx) => dot(mPerPx > 0.6 ? 2 : 4, "#ffffff"), 5);
@@ -85,7 +89,7 @@ const drawn = vectorLayer(() => [style("#7a4b00", 2.5, "rgba(255,194,51,0.22)"),
 const corners = vectorLayer(() => dot(6, "#ffc233"), 7);
 const chosen = vectorLayer(() => dot(11, "rgba(194,34,56,0.25)", "#c22238"), 8);
 const home = vectorLayer(() => [dot(9, "#1f6fc4", "#ffffff"), label(data.texts.home, 20)], 9);
-const layers = { zones, overlap, footprints, path, photos };
+const layers = { zones, volumes, overlap, accuracy, footprints, path, photos };
 for (const zone of data.zones) zones.source.addFeature(areaFeature(zone.ring.map(fromPair), zone));
 
 byId("planner-map").hidden = false;
@@ -94,7 +98,7 @@ let selected = -1;
 const map = makeMap(
   byId("map"),
   data.texts,
-  [zones, overlap, footprints, path, photos, drawn, corners, chosen, home].map((made) => made.layer),
+  [zones, volumes, overlap, accuracy, footprints, path, photos, drawn, corners, chosen, home].map((made) => made.layer),
   history.present.home,
   17,
 );
@@ -198,14 +202,26 @@ function showPlan(plan: Plan | null): void {
   replace(path, plan === null ? null : new LineString(plan.path.map((pair) => project(fromPair(pair)))));
   replace(photos, plan === null ? null : new MultiPoint(plan.photos.map((pair) => project(fromPair(pair)))));
   replace(footprints, plan === null ? null : new MultiPolygon(plan.footprints.map(ringOf)));
-  overlap.source.clear();
+  showVolumes(volumes, plan?.volumes ?? []);
+  showSteps(overlap, (plan?.overlap ?? []).map(([lat, lon, count]) => [lat, lon, stepOf(count)]));
+  showSteps(accuracy, (plan?.accuracy ?? []).map(([lat, lon, , height]) => [lat, lon, accuracyStep(height, plan?.gsdM ?? 0)]));
+}
+
+/** Places in one of four colours, a feature for each. */
+function showSteps(layer: typeof overlap, places: readonly (readonly [number, number, number])[]): void {
+  layer.source.clear();
   OVERLAP_COLOURS.forEach((_colour, step) => {
-    const points = (plan?.overlap ?? []).filter(([, , count]) => stepOf(count) === step);
+    const points = places.filter(([, , at]) => at === step);
     if (points.length === 0) return;
     const feature = new Feature(new MultiPoint(points.map(([lat, lon]) => project(fromPair([lat, lon])))));
     feature.set("step", step);
-    overlap.source.addFeature(feature);
+    layer.source.addFeature(feature);
   });
+}
+
+/** 3 for heights to one ground sampling distance, down to 0 for worse than four. */
+function accuracyStep(heightM: number, gsdM: number): number {
+  return ACCURACY_STEPS_GSD.filter((limit) => heightM <= limit * gsdM).length;
 }
 
 function stepOf(count: number): number {
@@ -379,7 +395,7 @@ for (const box of document.querySelectorAll<HTMLInputElement>("[data-layer]")) {
   const name = box.dataset["layer"] as keyof typeof layers;
   const show = (): void => {
     layers[name].layer.setVisible(box.checked);
-    if (name === "overlap") byId("overlap-legend").hidden = !box.checked;
+    if (name === "overlap" || name === "accuracy") byId(`${name}-legend`).hidden = !box.checked;
   };
   box.addEventListener("change", show);
   show();

@@ -197,7 +197,8 @@ def test_kml_is_well_formed_and_names_every_photo(mission: MissionView) -> None:
     space = {"k": "http://www.opengis.net/kml/2.2"}
     names = [name.text for name in root.iterfind(".//k:Placemark/k:name", space)]
     assert names[:2] == ["area", "path"]
-    assert len(names) == mission.n_photos + 2
+    assert names[-3:] == ["flight geography", "contingency volume", "ground risk buffer"]
+    assert len(names) == mission.n_photos + 2 + 3
 
 
 @pytest.mark.parametrize("kind", ["plan", "waypoints", "kml", "geojson"])

@@ -11,12 +11,16 @@ from droneteam.geo import check_lat_lon
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import GeoPolygon, MissionPlan
+from droneteam.missions.volumes import Volumes
 
 MAX_CORNERS = 5000
 
 
-def plan_to_geojson(plan: MissionPlan) -> dict[str, Any]:
-    """A FeatureCollection; heights above take-off are properties, as GeoJSON's are ellipsoidal."""
+def plan_to_geojson(plan: MissionPlan, volumes: Volumes | None = None) -> dict[str, Any]:
+    """A FeatureCollection; heights above take-off are properties, as GeoJSON's are ellipsoidal.
+
+    The volumes follow the photos, each a polygon with its height above the ground.
+    """
     ring = [[lon, lat] for lat, lon in (*plan.area, plan.area[0])]
     moves = [item for item in plan.items if item.command is MissionCommand.WAYPOINT]
     path = [[item.lon_deg, item.lat_deg] for item in moves]
@@ -35,7 +39,22 @@ def plan_to_geojson(plan: MissionPlan) -> dict[str, Any]:
             "pitch_deg": round(photo.pitch_deg, 1),
         }
         features.append(_feature("Point", [photo.lon_deg, photo.lat_deg], properties))
+    features += _volume_features(volumes)
     return {"type": "FeatureCollection", "features": features}
+
+
+def _volume_features(volumes: Volumes | None) -> list[dict[str, Any]]:
+    if volumes is None:
+        return []
+    tops = (volumes.geography_top_m, volumes.contingency_top_m, 0.0)
+    return [
+        _feature(
+            "Polygon",
+            [[[lon, lat] for lat, lon in (*ring, ring[0])]],
+            {"role": role, "top_agl_m": round(top_m, 1)},
+        )
+        for (role, ring), top_m in zip(volumes.named, tops, strict=True)
+    ]
 
 
 def _feature(kind: str, coordinates: object, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,33 +15,51 @@ from droneteam.missions.formats.geojson import outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import GeoPolygon, MissionPlan
+from droneteam.missions.volumes import Volumes
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-def plan_to_kml(plan: MissionPlan, name: str) -> bytes:
-    """The KML document; heights are relative to the ground, taken as that of the take-off."""
+def plan_to_kml(plan: MissionPlan, name: str, volumes: Volumes | None = None) -> bytes:
+    """The KML document.
+
+    Heights are relative to the ground, taken as that of the take-off; over a terrain, whose ground
+    is not level, they are above sea level through the take-off point's own height.
+    """
+    mode, base_m = ("relativeToGround", 0.0)
+    if plan.terrain is not None:
+        mode, base_m = ("absolute", plan.home.alt_amsl_m)
     ElementTree.register_namespace("", NAMESPACE)
     root = ElementTree.Element(f"{{{NAMESPACE}}}kml")
     document = _child(root, "Document")
     _child(document, "name", name)
-    area = _placemark(document, "area")
-    ring = _child(_child(_child(area, "Polygon"), "outerBoundaryIs"), "LinearRing")
-    corners = (*plan.area, plan.area[0])
-    _child(ring, "coordinates", " ".join(f"{lon:.8f},{lat:.8f},0" for lat, lon in corners))
+    _polygon(document, "area", plan.area)
     path = _child(_placemark(document, "path"), "LineString")
-    _child(path, "altitudeMode", "relativeToGround")
+    _child(path, "altitudeMode", mode)
     moves = [item for item in plan.items if item.command is MissionCommand.WAYPOINT]
-    places = [f"{item.lon_deg:.8f},{item.lat_deg:.8f},{item.alt_home_m:.2f}" for item in moves]
+    places = [
+        f"{item.lon_deg:.8f},{item.lat_deg:.8f},{base_m + (item.alt_home_m or 0.0):.2f}"
+        for item in moves
+    ]
     _child(path, "coordinates", " ".join(places))
     for index, photo in enumerate(plan.photo_positions, start=1):
         point = _child(_placemark(document, f"photo {index}"), "Point")
-        _child(point, "altitudeMode", "relativeToGround")
-        place = f"{photo.lon_deg:.8f},{photo.lat_deg:.8f},{photo.alt_home_m:.2f}"
+        _child(point, "altitudeMode", mode)
+        place = f"{photo.lon_deg:.8f},{photo.lat_deg:.8f},{base_m + photo.alt_home_m:.2f}"
         _child(point, "coordinates", place)
+    for role, ring in () if volumes is None else volumes.named:
+        _polygon(document, role.replace("_", " "), ring)
     data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return data
+
+
+def _polygon(document: ElementTree.Element, name: str, ring: GeoPolygon) -> None:
+    """A polygon on the ground."""
+    polygon = _child(_placemark(document, name), "Polygon")
+    edge = _child(_child(polygon, "outerBoundaryIs"), "LinearRing")
+    corners = (*ring, ring[0])
+    _child(edge, "coordinates", " ".join(f"{lon:.8f},{lat:.8f},0" for lat, lon in corners))
 
 
 def _placemark(parent: ElementTree.Element, name: str) -> ElementTree.Element:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, OneOf, Range
-from flask import Response
+from flask import Response, request
 
-from droneteam.errors import InputError
+from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service
-from droneteam.missions.camera import CAMERAS, SIMULATED
+from droneteam.missions.accuracy import RECEIVERS
+from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
+from droneteam.missions.estimate import CALM, Wind
+from droneteam.missions.heights import VerticalDatum
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import SurveyParams
+from droneteam.missions.sharing import MAX_DRONES, Separation, Share
+from droneteam.missions.surveyaccuracy import accuracy_of
 from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
@@ -22,11 +29,15 @@ from droneteam.missions.task_params import (
     SearchParams,
     TaskParams,
 )
+from droneteam.missions.terrainfile import TerrainFile
+from droneteam.missions.terrains import MAX_TERRAIN_BYTES
 from droneteam.missions.views import MissionSpec, MissionView, SortieView
-from droneteam.web.access import allow
+from droneteam.missions.volumes import BufferRule, RiskParams
+from droneteam.web.access import allow, takes_files
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.mission_files import WRITERS
+from droneteam.web.terrains import terrain_of
 from droneteam.web.views.missions import PLANNERS, READERS
 
 bp = APIBlueprint("api_missions", __name__, url_prefix="/api/v1", tag="missions")
@@ -95,17 +106,19 @@ class OverwatchIn(Schema):
 
     target = fields.List(fields.Float(), required=True, validate=Length(equal=2))
     alt_home_m = fields.Float(validate=Range(5, 120))
+    alt_agl_m = fields.Float(validate=Range(5, 120))
+    alt_amsl_m = fields.Float(validate=Range(-100, 6000))
     stay_s = fields.Integer(strict=True, validate=Range(1, 3600))
     speed_mps = fields.Float(validate=Range(0.5, 20))
     ground_alt_home_m = fields.Float(validate=Range(-100, 100))
 
 
 class FreeIn(Schema):
-    """Waypoints flown in the given order; one height for all or one each."""
+    """Waypoints flown in the given order; heights of one kind, one for all or one each."""
 
-    alt_home_m = fields.List(
-        fields.Float(validate=Range(5, 120)), load_default=[30.0], validate=Length(1, 500)
-    )
+    alt_home_m = fields.List(fields.Float(validate=Range(5, 120)), validate=Length(1, 500))
+    alt_agl_m = fields.List(fields.Float(validate=Range(5, 120)), validate=Length(1, 500))
+    alt_amsl_m = fields.List(fields.Float(validate=Range(-100, 6000)), validate=Length(1, 500))
     pitch_deg = fields.Float(validate=Range(-90, 0))
     stay_s = fields.Integer(strict=True, validate=Range(0, 3600))
     photo = fields.Boolean()
@@ -128,6 +141,41 @@ class HomeIn(Schema):
     lat_deg = fields.Float(required=True, validate=Range(-90, 90))
     lon_deg = fields.Float(required=True, validate=Range(-180, 180))
     alt_amsl_m = fields.Float(load_default=0.0, validate=Range(-500, 6000))
+
+
+class WindIn(Schema):
+    """What time and packs reckon with; without a direction it blows against every leg."""
+
+    speed_mps = fields.Float(required=True, validate=Range(0, 14))
+    from_deg = fields.Float(load_default=None, allow_none=True, validate=Range(-360, 360))
+
+
+class RiskIn(Schema):
+    """What the volumes are computed with."""
+
+    rule = fields.String(validate=OneOf(list(BufferRule)))
+    latency_s = fields.Float(validate=Range(0, 10))
+    bank_deg = fields.Float(validate=Range(5, 45))
+    span_m = fields.Float(validate=Range(0.1, 8))
+    margin_m = fields.Float(validate=Range(1, 200))
+    gust_mps = fields.Float(validate=Range(0, 40))
+
+
+class ShareIn(Schema):
+    """Which part of an area this drone flies."""
+
+    part = fields.Integer(required=True, strict=True, validate=Range(1, MAX_DRONES))
+    of = fields.Integer(required=True, strict=True, validate=Range(1, MAX_DRONES))
+    separation = fields.String(load_default=Separation.AREA.value, validate=OneOf(list(Separation)))
+
+
+def _places() -> Any:
+    return fields.List(
+        fields.List(fields.Float(), validate=Length(equal=2)),
+        load_default=[],
+        validate=Length(max=500),
+        metadata={"description": "Places as [lat_deg, lon_deg]."},
+    )
 
 
 class SpecIn(Schema):
@@ -154,6 +202,44 @@ class SpecIn(Schema):
             "description": "Corners of the area, axis, wall or places, as [lat_deg, lon_deg]."
         },
     )
+    terrain = fields.String(
+        load_default="level",
+        validate=Length(max=40),
+        metadata={"description": "level, terrain:NUMBER or scene:NUMBER."},
+    )
+    wind = fields.Nested(WindIn, load_default=None, allow_none=True)
+    risk = fields.Nested(RiskIn, load_default=dict)
+    people = _places()
+    assemblies = _places()
+    share = fields.Nested(ShareIn, load_default=None, allow_none=True)
+    override_reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
+
+
+class AccuracyIn(SpecIn):
+    """A mission, the receiver of its photos' positions, and control points."""
+
+    receiver = fields.String(load_default="rtk", validate=OneOf(sorted(RECEIVERS)))
+    control = _places()
+
+
+class AccuracyOut(Schema):
+    """Standard deviations in metres; points are lat_deg, lon_deg, horizontal, vertical, photos."""
+
+    gsd_m = fields.Float()
+    median_horizontal_m = fields.Float()
+    median_vertical_m = fields.Float()
+    worst_horizontal_m = fields.Float()
+    worst_vertical_m = fields.Float()
+    points = fields.List(fields.List(fields.Float()))
+
+
+class TerrainQuery(Schema):
+    """What a raster's heights mean."""
+
+    name = fields.String(required=True, validate=Length(1, 80))
+    kind = fields.String(load_default="dsm", validate=OneOf(["dsm", "dtm"]))
+    datum = fields.String(load_default="unknown", validate=OneOf(list(VerticalDatum)))
+    geoid_separation_m = fields.Float(load_default=None, allow_none=True, validate=Range(-120, 120))
 
 
 class ApproveIn(Schema):
@@ -197,15 +283,98 @@ def list_missions() -> Any:
 @bp.doc(summary="Plan a mission for an assignment")
 def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
     """422 names the geozone or rule that says stop."""
+    with writing() as session:
+        terrain = terrain_of(session, actor(), body["terrain"], context().settings)
+        spec = replace(_mission_spec(body), terrain=terrain)
+        return service.plan_mission(session, actor(), assignment_id, spec, now())
+
+
+@bp.post("/assignments/<id:assignment_id>/accuracy")
+@allow(*PLANNERS)
+@bp.input(AccuracyIn, arg_name="body")
+@bp.output(AccuracyOut)
+@bp.doc(summary="Predict how accurate a mission's photos would be")
+def predict_accuracy(assignment_id: int, body: dict[str, Any]) -> Any:
+    """Standard deviations of ground points before anything is flown; nothing is stored."""
+    with reading() as session:
+        terrain = terrain_of(session, actor(), body["terrain"], context().settings)
+        spec = replace(_mission_spec(body), terrain=terrain)
+        made = service.preview_mission(session, actor(), assignment_id, spec)
+    found = accuracy_of(
+        made.plan,
+        camera_named(spec.camera),
+        RECEIVERS[body["receiver"]],
+        control=_pairs(body["control"]),
+        terrain=made.terrain,
+    )
+    one = found.accuracy
+    rows = np.column_stack([found.lat_lon, one.horizontal_m, one.vertical_m, one.views])
+    return {
+        "gsd_m": one.gsd_m,
+        "median_horizontal_m": one.median_horizontal_m,
+        "median_vertical_m": one.median_vertical_m,
+        "worst_horizontal_m": one.worst_horizontal_m,
+        "worst_vertical_m": one.worst_vertical_m,
+        "points": rows.tolist(),
+    }
+
+
+def _mission_spec(body: dict[str, Any]) -> MissionSpec:
     home, polygon = body["home"], body["polygon"]
-    spec = MissionSpec(
+    wind, share, risk = body["wind"], body["share"], dict(body["risk"])
+    if "rule" in risk:
+        risk["rule"] = BufferRule(risk["rule"])
+    return MissionSpec(
         params=_params(body),
         camera=body["camera"],
         home=None if home is None else HomePoint(**home),
-        polygon=None if polygon is None else tuple((lat, lon) for lat, lon in polygon),
+        polygon=None if polygon is None else _pairs(polygon),
+        wind=CALM if wind is None else Wind(**wind),
+        risk=RiskParams(**risk),
+        people=_pairs(body["people"]),
+        assemblies=_pairs(body["assemblies"]),
+        share=None
+        if share is None
+        else Share(share["part"], share["of"], Separation(share["separation"])),
+        override_reason=body["override_reason"],
     )
-    with writing() as session:
-        return service.plan_mission(session, actor(), assignment_id, spec, now())
+
+
+def _pairs(rows: list[list[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((lat, lon) for lat, lon in rows)
+
+
+@bp.get("/terrains")
+@allow(*PLANNERS)
+@bp.output(page_of(service.TerrainView))
+@bp.doc(summary="Terrains that missions can be planned over")
+def list_terrains() -> Any:
+    """By name; surfaces of scenes are named scene:NUMBER and not listed."""
+    with reading() as session:
+        return {"items": service.list_terrains(session, actor())}
+
+
+@bp.post("/terrains")
+@allow(*PLANNERS)
+@takes_files(MAX_TERRAIN_BYTES)
+@bp.input(TerrainQuery, location="query", arg_name="query")
+@bp.output(schema_of(service.TerrainView), status_code=201)
+@bp.doc(summary="Add a terrain; the body is the GeoTIFF")
+def add_terrain(query: dict[str, Any]) -> Any:
+    """422 says what the file lacks."""
+    folder = context().settings.data_dir
+    source = TerrainFile(
+        query["name"],
+        folder,
+        query["kind"],
+        VerticalDatum(query["datum"]),
+        query["geoid_separation_m"],
+    )
+    try:
+        with writing() as session:
+            return service.add_terrain(session, actor(), source, request.get_data(), folder, now())
+    except DecodeError as error:
+        raise InputError(str(error), field="body") from error
 
 
 def _params(body: dict[str, Any]) -> TaskParams:

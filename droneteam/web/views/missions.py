@@ -14,8 +14,9 @@ from droneteam.missions import service
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
-from droneteam.web.mission_files import WRITERS
+from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack
 from droneteam.web.mission_map import map_data, waypoints
+from droneteam.web.profile_chart import profile_chart
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
@@ -99,8 +100,32 @@ def download(mission_id: int, kind: str) -> Response:
     with reading() as session:
         mission = service.get_mission(session, actor(), mission_id)
     content, media_type = WRITERS[kind](mission)
+    return _attached(content, media_type, f"mission-{mission_id}.{kind}")
+
+
+@bp.get("/<id:mission_id>/volumes.json")
+@allow(*READERS)
+def volumes(mission_id: int) -> Response:
+    """The flight's volumes as ED-318."""
+    with reading() as session:
+        mission = service.get_mission(session, actor(), mission_id)
+    return _attached(*as_ed318(mission), f"mission-{mission_id}-volumes.json")
+
+
+@bp.get("/<id:mission_id>/pack-<int:number>.<kind>")
+@allow(*READERS)
+def download_pack(mission_id: int, number: int, kind: str) -> Response:
+    """The plan of one battery pack, for resuming after a swap."""
+    with reading() as session:
+        mission = service.get_mission(session, actor(), mission_id)
+    if kind not in PACK_WRITERS or not 1 <= number <= len(mission.plan.parts):
+        raise NotFound("pack", number)
+    content, media_type = PACK_WRITERS[kind](of_pack(mission, number))
+    return _attached(content, media_type, f"mission-{mission_id}-pack-{number}.{kind}")
+
+
+def _attached(content: bytes, media_type: str, name: str) -> Response:
     response = Response(content, mimetype=media_type)
-    name = f"mission-{mission_id}.{kind}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -124,6 +149,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         waypoints=waypoints(mission.plan),
         island_data=map_data(mission, zones),
         formats=list(WRITERS),
+        profile=profile_chart(mission.plan.profile),
         problems=problems,
         may_plan=me.has_role(*PLANNERS),
     )

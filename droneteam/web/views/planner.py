@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
@@ -17,16 +18,26 @@ from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.places import read_places
 from droneteam.missions.items import HomePoint
 from droneteam.missions.overlap import overlap_grid
+from droneteam.missions.packs import elapsed_s
 from droneteam.missions.plan import SurveyParams
+from droneteam.missions.planning import OVERRIDERS
 from droneteam.missions.views import MissionPreview, MissionSpec
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.footprints import footprints
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.limiter import limiter
 from droneteam.web.mission_map import map_texts, path_of, zone_rings
+from droneteam.web.planner_ground import DEFAULTS as GROUND_DEFAULTS
+from droneteam.web.planner_ground import (
+    drawn_accuracy,
+    drawn_ground,
+    ground_field_names,
+    read_ground,
+)
 from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
+from droneteam.web.terrains import options, terrain_of
 from droneteam.web.timefmt import duration
 from droneteam.web.views.missions import PLANNERS
 
@@ -62,8 +73,11 @@ USED_BY = {
     "turns": ("sector",),
     "target": ("overwatch",),
     "alt_home_m": ("overwatch", "free"),
+    "height_kind": ("overwatch", "free"),
     "stay_s": ("overwatch", "free"),
     "photo": ("free",),
+    "share": (SURVEY, "parallel_track"),
+    "control": (SURVEY, "corridor"),
 }
 """Which patterns read a field; the others hide it."""
 _GROUND_SURVEYS = frozenset({SURVEY, "parallel_track"})
@@ -84,13 +98,13 @@ def form(assignment_id: int) -> str:
 def plan(assignment_id: int) -> Any:
     """The planned mission's page, or the form again with what stands against it."""
     assignment, asked = _assignment(assignment_id)
-    spec, problems = read_spec(request.form)
+    spec, problems = _spec(request.form)
     if spec is None:
         return _form(assignment, asked, request.form, problems), 422
     try:
         with writing() as session:
             made = service.plan_mission(session, actor(), assignment_id, spec, now())
-    except InputError as error:
+    except (InputError, DecodeError) as error:
         problems = {_field_of(error): str(error)}
         return _form(assignment, asked, request.form, problems), 422
     flash(_("Planned and checked. Approve it before flying."), "done")
@@ -120,15 +134,32 @@ def take_places(assignment_id: int) -> Any:
 @limiter.limit("600 per minute")
 def preview(assignment_id: int) -> Response:
     """The plan that the form would make, or what stands against one; nothing is stored."""
-    spec, problems = read_spec(request.form)
+    spec, problems = _spec(request.form)
     if spec is None:
         return jsonify(problems=problems)
     try:
         with reading() as session:
             made = service.preview_mission(session, actor(), assignment_id, spec)
-    except InputError as error:
+    except (InputError, DecodeError) as error:
         return jsonify(problems={_field_of(error): str(error)})
-    return jsonify(_drawn(made, spec))
+    accuracy = drawn_accuracy(made, spec, FormReader(request.form))
+    drawn = {**_drawn(made, spec), **drawn_ground(made), "accuracy": accuracy["accuracy"]}
+    drawn["facts"] += accuracy["accuracyFacts"]
+    return jsonify(drawn)
+
+
+def _spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
+    """What the form asks for, with the terrain that it names; None and what is wrong."""
+    spec, problems = read_spec(fields)
+    if spec is None:
+        return None, problems
+    key = FormReader(fields).text("terrain", max_length=40)
+    try:
+        with reading() as session:
+            terrain = terrain_of(session, actor(), key, context().settings)
+    except (InputError, NotFound) as error:
+        return None, {"terrain": str(error)}
+    return replace(spec, terrain=terrain), {}
 
 
 def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
@@ -136,12 +167,14 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
     camera = camera_named(spec.camera)
     photos = plan.photo_positions[:_MAX_DRAWN]
     ground = plan.pattern in _GROUND_SURVEYS
-    seen = overlap_grid(plan.area, plan.photo_positions, camera) if ground else None
+    area, terrain = plan.area, made.terrain
+    seen = overlap_grid(area, plan.photo_positions, camera, plan.home, terrain) if ground else None
     return {
         "path": path_of(plan),
         "photos": [[round(p.lat_deg, 7), round(p.lon_deg, 7)] for p in photos],
         "footprints": footprints(photos, camera).round(7).reshape(-1, 8).tolist(),
         "overlap": [] if seen is None else seen.round(7).tolist(),
+        "gsdM": plan.gsd_m,
         "facts": _facts(made),
         "findings": [
             {
@@ -163,6 +196,11 @@ def _facts(made: MissionPreview) -> list[list[str]]:
         [_("Length and time"), f"{plan.length_m:.0f} m, {duration(plan.duration_s)}"],
         [_("Battery packs"), str(plan.packs)],
     ]
+    if plan.packs > 1:
+        facts.append([_("With battery swaps"), duration(elapsed_s(plan.duration_s, plan.packs))])
+    if plan.min_clearance_m is not None:
+        facts.append([_("Least height over the terrain"), f"{plan.min_clearance_m:.1f} m"])
+    facts.append([_("Ground-risk buffer"), f"{made.volumes.buffer_m:.0f} m"])
     if plan.gsd_m:
         facts.append([_("Ground sampling distance"), f"{plan.gsd_m * 1000:.1f} mm"])
     if plan.forward_overlap:
@@ -201,10 +239,22 @@ def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, 
         form.fail("polygon", _("Draw the area or write its corners."))
     common = {name: values[name] for name in _COMMON}
     task = None if pattern == SURVEY else read_task(form, pattern, common)
-    if form.problems:
+    ground = read_ground(form)
+    if form.problems or ground is None:
         return None, form.problems
-    home = HomePoint(home_lat, home_lon, home_alt)
-    return MissionSpec(task or SurveyParams(**values), camera, home, polygon=polygon), {}
+    spec = MissionSpec(
+        task or SurveyParams(**values),
+        camera,
+        HomePoint(home_lat, home_lon, home_alt),
+        polygon=polygon,
+        wind=ground.wind,
+        risk=ground.risk,
+        people=ground.people,
+        assemblies=ground.assemblies,
+        share=ground.share,
+        override_reason=ground.override_reason,
+    )
+    return spec, {}
 
 
 def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
@@ -217,6 +267,7 @@ def _initial(asked: RequestView) -> dict[str, Any]:
     defaults = _DEFAULTS
     return {
         **DEFAULTS,
+        **GROUND_DEFAULTS,
         "pattern": SURVEY,
         "camera": SIMULATED.name,
         "gsd_mm": f"{defaults.gsd_m * 1000:g}",
@@ -248,8 +299,20 @@ def _form(
         cameras=[(name, name) for name in sorted(CAMERAS)],
         patterns=[(code, words.PATTERNS[code]) for code in PLACES_NEEDED],
         used_by=USED_BY,
+        terrains=_terrains(),
+        rules=list(words.BUFFER_RULES.items()),
+        separations=list(words.SEPARATIONS.items()),
+        receivers=[("rtk", _("with corrections (RTK)")), ("gps", _("without corrections"))],
+        heights=list(words.HEIGHT_KINDS.items()),
+        volumes=list(words.VOLUMES.items()),
+        may_lift=actor().has_role(*OVERRIDERS),
         island_data=_island_data(assignment, asked),
     )
+
+
+def _terrains() -> list[tuple[str, str]]:
+    with reading() as session:
+        return options(session, actor(), context().settings)
 
 
 def _island_data(assignment: AssignmentView, asked: RequestView) -> dict[str, Any]:
@@ -282,6 +345,7 @@ def field_names() -> dict[str, str]:
     """The form's fields as it labels them."""
     return {
         **task_field_names(),
+        **ground_field_names(),
         "camera": _("Camera"),
         "gsd_mm": _("Ground sampling distance (mm)"),
         "forward_overlap_pct": _("Overlap along the line (percent)"),
@@ -298,13 +362,17 @@ def field_names() -> dict[str, str]:
     }
 
 
-def _field_of(error: InputError) -> str:
+def _field_of(error: InputError | DecodeError) -> str:
     """The form's field for the planner's one."""
     names = {
         "gsd_m": "gsd_mm",
         "forward_overlap": "forward_overlap_pct",
         "side_overlap": "side_overlap_pct",
         "home.alt_amsl_m": "home_alt_amsl_m",
+        "alt_agl_m": "alt_home_m",
+        "alt_amsl_m": "alt_home_m",
     }
+    if isinstance(error, DecodeError):
+        return "terrain"
     field = error.field or "polygon"
     return names.get(field, field)

@@ -5,12 +5,21 @@ import { byId, element } from "./page";
 type Pair = readonly [number, number];
 type Fact = readonly [name: string, value: string];
 
+export interface Volume {
+  readonly role: string;
+  readonly ring: readonly Pair[];
+}
+
 export interface Plan {
   readonly path: readonly Pair[];
   readonly photos: readonly Pair[];
   /** Four corners each, latitude and longitude in turn. */
   readonly footprints: readonly (readonly number[])[];
   readonly overlap: readonly (readonly [number, number, number])[];
+  /** Latitude, longitude and the standard deviations in metres, horizontal and in height. */
+  readonly accuracy: readonly (readonly [number, number, number, number])[];
+  readonly gsdM: number;
+  readonly volumes: readonly Volume[];
   readonly facts: readonly Fact[];
   readonly findings: readonly {
     readonly severity: string;
