@@ -130,6 +130,8 @@ class Search:
         self.t = tables(found, self.asked)
         self.everyone = (1 << len(self.asked.jobs)) - 1
         self.alive = self._all_visits()
+        self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
+        self.feasible: set[int] = set()
         self.crew = self.t.crew.tolist()
         self.of_class = [
             sum(1 << job for job, own in enumerate(self.asked.level) if own == level)
@@ -181,7 +183,10 @@ class Search:
             if row.mask == 0:
                 answer = self._place(served, out, limits)
                 if answer is not None:
+                    self.feasible.add(served)
                     return answer
+                if open_ == 0 and out == 0:
+                    return None
                 self._learn(served, out, limits)
                 continue
             job = self._leave_out(row.mask & open_, served, out)
@@ -330,7 +335,7 @@ class Search:
     def _learn(self, served: int, out: int, limits: Limits) -> None:
         """A crowd from the set that cannot be served, as lasting and as general as it can be."""
         self.cores += 1
-        if self.limits != limits and self._learned(served, out, self.limits, self.rows):
+        if self.limits != limits and served not in self.feasible and self._learned(served, out, self.limits, self.rows):
             return
         self._learned(served, out, limits, self.probe, sure=True)
 
@@ -429,7 +434,9 @@ class Search:
     def run(self) -> Found:
         """The plan that is least in all terms."""
         best = self._serve_most()
-        for name in ("shortfall", "changes", "moved_min", "travel_min", "busiest"):
+        best = self._bring_down("shortfall", best, 0)
+        best = self._bring_up("changes", best)
+        for name in ("moved_min", "travel_min", "busiest"):
             best = self._bring_down(name, best, self._low(name, best))
         return best
 
@@ -447,7 +454,8 @@ class Search:
                 if found is not None:
                     break
             assert found is not None
-            best, self.limits = found, probe
+            self._hold(probe)
+            best = found
             best = self._least_late(scope, level, best)
         return best
 
@@ -460,7 +468,7 @@ class Search:
                 if found is not None:
                     best = found
                     continue
-            self.limits = replace(self.limits, late_min=_with(self.limits.late_min, level, late))
+            self._hold(replace(self.limits, late_min=_with(self.limits.late_min, level, late)))
             return best
 
     def _low(self, name: str, best: Found) -> int:
@@ -473,22 +481,54 @@ class Search:
             sorties += sum(sorted(self.crew[job] for job in bits(own))[:served])
         return -(-sorties // max(1, len(self.choices.problem.pilots)))
 
+    def _bring_up(self, name: str, best: Found) -> Found:
+        """The same from below: the tighter a limit, the sooner the search knows."""
+        value = getattr(self.values(best), name)
+        for most in range(value):
+            found = self.find(self.everyone, replace(self.limits, **{name: most}))
+            if found is not None:
+                best, value = found, most
+                break
+        self._hold(replace(self.limits, **{name: value}))
+        return best
+
     def _bring_down(self, name: str, best: Found, low: int) -> Found:
         """The plan with the least of the term, all terms before it held."""
-        value = getattr(self.values(best), name)
-        probe_at = value - 1
+        value, step = getattr(self.values(best), name), 1
         while value > low:
-            found = self.find(self.everyone, replace(self.limits, **{name: probe_at}))
-            if found is None:
-                low = probe_at + 1
-                probe_at = (low + value) // 2 if low < value else low
-                probe_at = min(probe_at, value - 1)
-            else:
+            most = max(low, value - step)
+            found = self.find(self.everyone, replace(self.limits, **{name: most}))
+            if found is not None:
                 best, value = found, getattr(self.values(found), name)
-                probe_at = (low + value) // 2
-                probe_at = min(probe_at, value - 1)
-        self.limits = replace(self.limits, **{name: value})
+                step *= 2
+            else:
+                low, step = most + 1, 1
+        self._hold(replace(self.limits, **{name: value}))
         return best
+
+    def _hold(self, limits: Limits) -> None:
+        """The limits hold from here on; what they rule out for good falls away."""
+        self.limits = limits
+        self.feasible = set()
+        alive = self._payable(limits)
+        if not np.array_equal(alive, self.alive):
+            self.alive = alive
+            known = {(row.mask, row.twice, row.cap) for row in self.rows}
+            self.rows += [
+                row
+                for row in known_crowds(self.t, alive, self.everyone)
+                if (row.mask, row.twice, row.cap) not in known
+            ]
+
+    def _payable(self, limits: Limits) -> Ints:
+        """(W,) the visits that the limits allow to some plan."""
+        budgets = self._budgets(0, limits)
+        budgets[START_ACCOUNT] = limits.changes
+        costs = self.t.cost <= budgets[self.t.group[:, self.job_of]]
+        paid = costs.all(axis=0)
+        alive = np.zeros(len(self.alive), np.int64)
+        np.bitwise_or.at(alive, self.t.cell[paid], self.t.bit[paid])
+        return alive
 
     def assigned(self, found: Found) -> tuple[Assigned, ...]:
         """The plan's assignments, packs not named yet."""
