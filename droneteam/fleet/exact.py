@@ -55,6 +55,9 @@ _MOST_CORE_STEPS = 20_000
 _WARM_UP_S = 3600.0
 
 
+CORE = lambda p: max(30, p // 20)
+
+
 class OutOfSteps(Exception):
     """The search took more steps, or time, than it may."""
 
@@ -389,7 +392,7 @@ class Search:
         if own == 0 and changes >= 0 and budgets.min() >= 0:
             budgets[START_ACCOUNT] = changes
             mask, steps = core(
-                self.t, self.alive, served, budgets, changes, limits.busiest, self.proof,
+                self.t, self.alive, served, budgets, changes, limits.busiest, CORE(self.proof),
                 self.order, self._visits, self._crews, self._fleet,
             )  # fmt: skip
             self._spend(steps)
