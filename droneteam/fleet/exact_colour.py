@@ -193,7 +193,7 @@ def colour(
             if any_use == 0 and steps >= MEMORY_FROM:
                 if len(memory) == 0:
                     memory = new_memory(len(group))
-                write_state(todo, dom[level], pref, load, bounded, cap < n, states[level])
+                write_state(todo, dom[level], pref, group, load, bounded, cap < n, states[level])
             item = _next_item(dom[level], adj, todo)
             unit[level] = item
             left[level] = dom[level, item]

@@ -1,9 +1,10 @@
 # mypy: disable-error-code="untyped-decorator, no-any-return"
 """Compiled memory of a colouring: states from which it is known that no colouring follows.
 
-What a colour may still be given, which of these prefer it and how many it has is all that tells it
-from another one.  A state is the open items with these masks of all colours, sorted, so that
-colours that have become alike are alike; it is kept whole and compared whole.
+What a colour may still be given, which of these prefer it, its group and, under a cap, how many it
+has is all that tells it from another one.  A state is the open items with these numbers of all
+colours, sorted, so that colours that have become alike are alike; it is kept whole and compared
+whole.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def new_memory(colours: int) -> Ints:
 
 @inner
 def write_state(
-    todo: int, dom: Ints, pref: Ints, load: Ints, bounded: bool, capped: bool, into: Ints
-) -> None:
+    todo: int, dom: Ints, pref: Ints, group: Ints, load: Ints, bounded: bool, capped: bool,
+    into: Ints,
+) -> None:  # fmt: skip
     """Writes the state of the open items: their mask, then three numbers for each colour."""
     colours = len(load)
     into[0] = todo
@@ -54,9 +56,8 @@ def write_state(
             into[1 + 3 * colour] |= one
             if bounded and (pref[item] >> colour) & 1:
                 into[2 + 3 * colour] |= one
-    if capped:
-        for colour in range(colours):
-            into[3 + 3 * colour] = load[colour]
+    for colour in range(colours):
+        into[3 + 3 * colour] = (group[colour] << 8) + (load[colour] if capped else 0)
     for colour in range(1, colours):
         place = colour
         while place > 0 and _after(into, place - 1, place):
