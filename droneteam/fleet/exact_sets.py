@@ -83,6 +83,7 @@ class Search:
         self.everyone = (1 << len(self.asked.jobs)) - 1
         self.alive = self._all_visits()
         self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
+        self.job_of_word = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.word))
         self.feasible: set[int] = set()
         self.crew = self.t.crew.tolist()
         self.of_class = [
@@ -393,14 +394,15 @@ class Search:
         self.limits = limits
         self.feasible = set()
         alive = self._payable(limits)
-        if not np.array_equal(alive, self.alive):
-            self.alive = alive
-            known = {(row.mask, row.twice, row.cap) for row in self.rows}
-            self.rows += [
-                row
-                for row in known_crowds(self.t, alive, self.everyone)
-                if (row.mask, row.twice, row.cap) not in known
-            ]
+        if np.array_equal(alive, self.alive):
+            return
+        self.alive = alive
+        some = self.t.cell[self.t.bit & alive[self.t.cell] != 0]
+        left = sum(1 << job for job in set(self.job_of_word[some].tolist()))
+        gone = [Crowd(1 << job, 0, 0) for job in bits(self.everyone & ~left)]
+        found = [*gone, *known_crowds(self.t, alive, left)]
+        known = {(row.mask, row.twice, row.cap) for row in self.rows}
+        self.rows += [row for row in found if (row.mask, row.twice, row.cap) not in known]
 
     def _payable(self, limits: Limits) -> Ints:
         """(W,) the visits that the limits allow to some plan."""

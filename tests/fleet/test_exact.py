@@ -24,7 +24,7 @@ from droneteam.fleet.exact_colour import colour, crowd
 from droneteam.fleet.exact_kernels import FREE, NO, YES, lowest, popcount
 from droneteam.fleet.exact_memory import MEMORY_FROM
 from droneteam.fleet.greedy import give_out
-from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem
+from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem, Slot
 from droneteam.fleet.scoring import glance, values_of
 from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
@@ -145,6 +145,20 @@ def test_the_busiest_pilot_is_bounded_by_the_smallest_crews_that_could_be_served
     problem = problem_of(*both, lone, drones=2, pilots=4, claims=())
     best = proven(problem)
     assert best is not None
+    assert term_values(problem, best) == best_terms(problem)
+
+
+def test_what_can_only_come_late_takes_nothing_from_those_after_it() -> None:
+    """Of two urgent ones at once the punctual one is served; the other one has no visit left."""
+    start_at = job().slots[0].start_at
+    one = job(1, priority="P2", due_at=start_at)
+    late = job(2, priority="P2", due_at=start_at - timedelta(hours=2))
+    slot = Slot(start_at + timedelta(hours=5), start_at + timedelta(hours=6), 10)
+    rest = (job(3, slots=(slot,)), job(4, priority="P4", slots=(slot,)))
+    problem = problem_of(one, late, *rest, drones=1, pilots=2)
+    best = proven(problem)
+    assert best is not None
+    assert {a.request_id for a in best} == {1, 3}
     assert term_values(problem, best) == best_terms(problem)
 
 
