@@ -22,14 +22,6 @@ from droneteam.fleet.exact_kernels import (
     lowest,
     popcount,
 )
-from droneteam.fleet.exact_memory import (
-    MEMORY_FROM,
-    known_to_fail,
-    new_memory,
-    no_memory,
-    remember,
-    write_state,
-)
 from droneteam.fleet.exact_packs import (
     covering,
     kind_masks,
@@ -183,31 +175,19 @@ def colour(
     if bounded and _loss_ahead(dom0, pref, paid, items) > budget:
         return NO, 0, 0
     descend = True
-    memory = no_memory(len(group))
-    states = np.zeros((n + 1, memory.shape[1]), np.int64)
     while True:
         if descend:
             if todo == 0:
                 return YES, cost[level], steps
-            states[level, 0] = 0
-            if any_use == 0 and steps >= MEMORY_FROM:
-                if len(memory) == 0:
-                    memory = new_memory(len(group))
-                write_state(todo, dom[level], pref, group, load, bounded, cap < n, states[level])
             item = _next_item(dom[level], adj, todo)
             unit[level] = item
             left[level] = dom[level, item]
             conf[level] = done if cap < n else _blame(adj, item, done, users, uses)
             todo &= ~(1 << item)
             descend = False
-            may_pay = budget - cost[level] if bounded else 0
-            if states[level, 0] and known_to_fail(memory, states[level], may_pay):
-                left[level], conf[level], states[level, 0] = 0, done, 0
         item = unit[level]
         if left[level] == 0:
             blamed = conf[level]
-            if states[level, 0]:
-                remember(memory, states[level], budget - cost[level] if bounded else 0)
             todo |= 1 << item
             level -= 1
             while level >= 0:
