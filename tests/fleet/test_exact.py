@@ -260,19 +260,19 @@ def least_paid(
     return round(solver.objective_value)
 
 
-@pytest.mark.parametrize("cap", [4, FREE])
+@pytest.mark.parametrize("cap", [5, FREE])
 def test_a_colouring_costs_what_the_solver_proves(cap: int) -> None:
     """Two groups with clashes of their own, so that colours alike in what is left may differ."""
     rng = random.Random(cap)
     group, long, answers = [0, 0, 1, 1], 0, Counter[bool]()
     for _ in range(24):
-        graphs = [random_graph(rng, 16, 4) for _ in range(2)]
-        dom = [graphs[0][1][item] | graphs[1][1][item] for item in range(16)]
-        shared = random_graph(rng, 16, 4)[0]
+        graphs = [random_graph(rng, 18, 4) for _ in range(2)]
+        dom = [graphs[0][1][item] | graphs[1][1][item] for item in range(18)]
+        shared = random_graph(rng, 18, 4)[0]
         adj = [
             [own & other for own, other in zip(graph, shared, strict=True)] for graph, _ in graphs
         ]
-        kept = [1 << rng.randrange(4) for _ in range(16)]
+        kept = [1 << rng.randrange(4) for _ in range(18)]
         expected = least_paid(adj, dom, group, kept, cap)
         answers[expected is None] += 1
         for budget in (FREE,) if expected is None else (FREE, expected - 1, expected):
@@ -284,7 +284,7 @@ def test_a_colouring_costs_what_the_solver_proves(cap: int) -> None:
                     sum(not own >> chosen & 1 for own, chosen in zip(kept, out, strict=True))
                     == expected
                 )
-    assert min(answers[False], long) > 5
+    assert min(answers[False], long) > 3
 
 
 def test_a_crowd_is_one_item_more_than_there_are_colours() -> None:
