@@ -66,8 +66,8 @@ def _cliques_of(adj: list[int], able: list[int], twice: int) -> Iterator[Crowd]:
 
 
 def _inside(group: int, able: list[int]) -> int:
-    """The requests that only the group can serve."""
-    return sum(1 << job for job, own in enumerate(able) if own & ~group == 0)
+    """The requests that only the group can serve; not those that were not looked at."""
+    return sum(1 << job for job, own in enumerate(able) if own and own & ~group == 0)
 
 
 def _groups(able: Iterable[int]) -> list[int]:
