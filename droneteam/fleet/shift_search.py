@@ -188,6 +188,11 @@ class ShiftSearch:
         visits = np.flatnonzero(flown > 0.5)
         if self._value(goal, visits) >= value:
             return None
+        amounts = np.round(relaxed.amounts)
+        if np.abs(relaxed.amounts - amounts).max(initial=0.0) < _WHOLE:
+            taken = np.repeat(np.arange(len(amounts)), amounts.astype(np.int64)).tolist()
+            columns = tuple(master.columns[column] for column in taken)
+            return Roster(columns, visits, self._value(goal, visits))
         named = master.shifts.by_name(visits)
         if named is not None:
             return Roster(tuple(named), visits, self._value(goal, visits))

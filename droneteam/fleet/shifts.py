@@ -110,11 +110,22 @@ class Shifts:
                 visits, counts, worth,
             )  # fmt: skip
             np.maximum.at(top[kind], self.day_of_leave, worth)
-            order = np.lexsort((-worth, self.day_of_leave))
-            rank = np.arange(leave_count) - self.times.leave_first[self.day_of_leave[order]]
-            for leave in order[(rank < most) & (counts[order] > 0)].tolist():
+            for leave in self._leading(visits, counts, worth, most).tolist():
                 found.append(self.shift(kind, visits[leave, : counts[leave]]))
         return found, top
+
+    def _leading(self, visits: Ints, counts: Ints, worth: Floats, most: int) -> Ints:
+        """The departures of the most worthwhile shifts, at most so many a day, each shift once.
+
+        A shift that leaves later is the best of its own departure too, or a better one is.
+        """
+        own = np.flatnonzero(counts > 0)
+        first = visits[own, counts[own] - 1]
+        own = own[self.times.taken_us[first] == self.times.leave_us[own]]
+        days = self.day_of_leave[own]
+        order = np.lexsort((-worth[own], days))
+        rank = np.arange(len(own)) - np.searchsorted(days, days)[order]
+        return own[order[rank < most]]
 
     def all_worth(self, prices: Prices, least: float, room: int) -> list[Shift] | None:
         """Every shift that is worth at least so much; None where there are more than the room."""
