@@ -25,8 +25,8 @@ MOST_WRITTEN = 800
 """Shifts up to which the rest is left to HiGHS."""
 _FEW_OPEN = 6
 """So many visits that are flown in part are decided one by one, more of them at once."""
-_ROUNDING_SHARE = 0.25
-"""Of the time that is left, for the first whole plan."""
+_ROUNDING_NODES = 40
+"""Of HiGHS, for the first whole plan; the branching here is better at what is left."""
 _WHOLE = 1e-6
 
 
@@ -101,6 +101,8 @@ class _Looked:
     in_time: bool = True
 
 
+_Node = tuple[int, tuple[_Choice, ...]]
+"""A bound of the costs, and what is decided."""
 _NOTHING_KNOWN = -(2**62)
 
 
@@ -122,12 +124,13 @@ class ShiftSearch:
         """The least plan whose costs lie below the value, or the proof that there is none."""
         self.master.minimise(goal.joined(), goal.scale)
         best: Roster | None = None
-        waiting: list[tuple[float, int, tuple[_Choice, ...]]] = [(-math.inf, _NOTHING_KNOWN, ())]
+        waiting: list[_Node] = [(_NOTHING_KNOWN, ())]
         try:
             while waiting:
-                # the most promising one; among equals the last, which is decided furthest
-                at = min(range(len(waiting)), key=lambda index: (waiting[index][0], -index))
-                _, known, choices = waiting.pop(at)
+                # the most promising one; among equals the one that is decided furthest, whatever
+                # its ties: a whole plan is what is looked for
+                at = min(range(len(waiting)), key=lambda index: _promise(waiting[index], index))
+                known, choices = waiting.pop(at)
                 if known >= value:
                     continue
                 self._apply(choices)
@@ -136,9 +139,10 @@ class ShiftSearch:
                     best, value = looked.roster, looked.roster.value
                 bound = max(known, looked.bound)
                 if not looked.in_time:
-                    return Outcome(best, min([bound, value, *(least for _, least, _ in waiting)]))
+                    return Outcome(best, min([bound, value, *(least for least, _ in waiting)]))
                 if looked.relaxed is not None and bound < value:
-                    waiting += self._branches(looked.relaxed, choices, bound)
+                    halves = self._branches(looked.relaxed)
+                    waiting += [(bound, (*choices, half)) for half in halves]
         finally:
             self._apply(())
         return Outcome(best, value)
@@ -160,7 +164,7 @@ class ShiftSearch:
             if bound >= value:
                 return _Looked(best, bound, None)
             found = self._whole(goal, relaxed, value)
-            if found is None and first and _open_visits(relaxed) > _FEW_OPEN:
+            if found is None and first and goal.costs.any() and _open_visits(relaxed) > _FEW_OPEN:
                 found = self._rounded(goal, relaxed, value)
             if found is not None and not self.flyable(found.visits, relaxed):
                 continue
@@ -212,7 +216,7 @@ class ShiftSearch:
         shifts = self.master.shifts
         least = relaxed.bound - goal.limit(value) - TOLERANCE
         pool = [s for s in self.master.columns if shifts.worth(relaxed.prices, s) >= least]
-        return self._settle(goal, pool, value, share=_ROUNDING_SHARE)[0]
+        return self._settle(goal, pool, value, nodes=_ROUNDING_NODES)[0]
 
     def _roster(self, goal: Goal, shifts: Sequence[Shift], crews: Ints) -> Roster:
         places = {visit for shift in shifts for visit in shift.visits}
@@ -229,26 +233,24 @@ class ShiftSearch:
         return round(total)
 
     def _settle(
-        self, goal: Goal, shifts: Sequence[Shift], value: int, share: float = 1.0
+        self, goal: Goal, shifts: Sequence[Shift], value: int, nodes: int | None = None
     ) -> tuple[Roster | None, bool]:
         """The least plan of these shifts below the value, and whether that is certain.
 
-        share : of the time that is left
+        nodes : of HiGHS, at most
         """
         jobs = self.master.shifts.job
         whole = [s for s in shifts if len({*jobs[list(s.visits)].tolist()}) == len(s.visits)]
         while True:
-            left_s = share * (self.until_s - time.monotonic())
-            found = whole_program(self.master, whole, goal.limit(value), left_s)
+            left_s = self.until_s - time.monotonic()
+            found = whole_program(self.master, whole, goal.limit(value), left_s, nodes=nodes)
             if found.taken is None:
                 return None, found.certain
             roster = self._roster(goal, [whole[column] for column in found.taken], found.crews)
             if not self.master.hold(roster.visits):
                 return (roster if roster.value < value else None), found.certain
 
-    def _branches(
-        self, relaxed: Relaxed, choices: tuple[_Choice, ...], bound: int
-    ) -> list[tuple[float, int, tuple[_Choice, ...]]]:
+    def _branches(self, relaxed: Relaxed) -> list[_Choice]:
         """Two halves, the likelier one last: it is looked at first."""
         served = np.bincount(self.master.shifts.job, relaxed.flown, len(self.master.shifts.jobs))
         job_at: int | None = None
@@ -262,7 +264,7 @@ class ShiftSearch:
         halves = [_Choice(job_at, visit_at, 0.0, 0.0), _Choice(job_at, visit_at, 1.0, 1.0)]
         if amount < 0.5:
             halves.reverse()
-        return [(relaxed.bound, bound, (*choices, half)) for half in halves]
+        return halves
 
     def _apply(self, choices: Sequence[_Choice]) -> None:
         """Takes back what the last node had decided, and decides this one's."""
@@ -289,6 +291,11 @@ class ShiftSearch:
             least = -math.inf if undo or choice.least == 0.0 else choice.least
             most = 1.0 if undo else choice.most
             master.limit(self._lines[choice.visit], least, most)
+
+
+def _promise(node: _Node, index: int) -> tuple[int, int, int]:
+    known, choices = node
+    return known, -len(choices), -index
 
 
 def _open_visits(relaxed: Relaxed) -> int:

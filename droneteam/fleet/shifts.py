@@ -203,6 +203,13 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
 
     members : indices of the choices that are open, in rising order
     """
+    crewed = crewed_shifts(choices, members)
+    capacity, limits = _capacity(choices, members, np.searchsorted(members, crewed.members))
+    return replace(crewed, capacity=capacity, limits=limits)
+
+
+def crewed_shifts(choices: Choices, members: Ints) -> Shifts:
+    """As ``shifts_of``, drones and packs aside: nothing is known of a capacity."""
     order = np.lexsort((choices.taken_us[members], choices.free_us[members], choices.day[members]))
     own = members[order]
     times = _timetable(choices, own)
@@ -215,7 +222,6 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
     )
     leave_node = np.searchsorted(nodes, np.arange(len(times.leave_us)), side="right") - 1
     jobs = np.unique(choices.job[own])
-    capacity, limits = _capacity(choices, members, order)
     return Shifts(
         choices=choices,
         members=own,
@@ -230,8 +236,8 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
         nodes=len(nodes),
         leave_node=leave_node,
         day_of_leave=np.repeat(np.arange(len(times.day_first) - 1), np.diff(times.leave_first)),
-        capacity=capacity,
-        limits=limits,
+        capacity=csr_array((0, len(own))),
+        limits=np.zeros(0),
     )
 
 
