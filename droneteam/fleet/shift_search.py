@@ -23,10 +23,6 @@ from droneteam.fleet.shifts import Shift
 
 MOST_WRITTEN = 800
 """Shifts up to which the rest is left to HiGHS."""
-_FEW_OPEN = 6
-"""So many visits that are flown in part are decided one by one, more of them at once."""
-_ROUNDING_NODES = 40
-"""Of HiGHS, for the first whole plan; the branching here is better at what is left."""
 _WHOLE = 1e-6
 
 
@@ -134,7 +130,7 @@ class ShiftSearch:
                 if known >= value:
                     continue
                 self._apply(choices)
-                looked = self._node(goal, value, first=not choices)
+                looked = self._node(goal, value)
                 if looked.roster is not None:
                     best, value = looked.roster, looked.roster.value
                 bound = max(known, looked.bound)
@@ -153,7 +149,7 @@ class ShiftSearch:
         relaxed = self.master.relax(goal.limit(value), self.until_s)
         return _NOTHING_KNOWN if relaxed is None else goal.proven(relaxed.bound)
 
-    def _node(self, goal: Goal, value: int, *, first: bool) -> _Looked:
+    def _node(self, goal: Goal, value: int) -> _Looked:
         best: Roster | None = None
         bound = _NOTHING_KNOWN
         while True:
@@ -164,8 +160,6 @@ class ShiftSearch:
             if bound >= value:
                 return _Looked(best, bound, None)
             found = self._whole(goal, relaxed, value)
-            if found is None and first and goal.costs.any() and _open_visits(relaxed) > _FEW_OPEN:
-                found = self._rounded(goal, relaxed, value)
             if found is not None and not self.flyable(found.visits, relaxed):
                 continue
             if found is not None:
@@ -211,13 +205,6 @@ class ShiftSearch:
             master.condition(Line(weights, most=float(len(visits) - 1)))
         return found
 
-    def _rounded(self, goal: Goal, relaxed: Relaxed, value: int) -> Roster | None:
-        """The least whole plan below the value of the columns that there are."""
-        shifts = self.master.shifts
-        least = relaxed.bound - goal.limit(value) - TOLERANCE
-        pool = [s for s in self.master.columns if shifts.worth(relaxed.prices, s) >= least]
-        return self._settle(goal, pool, value, nodes=_ROUNDING_NODES)[0]
-
     def _roster(self, goal: Goal, shifts: Sequence[Shift], crews: Ints) -> Roster:
         places = {visit for shift in shifts for visit in shift.visits}
         visits = np.array(sorted(places | set(crews.tolist())), dtype=np.int64)
@@ -233,17 +220,14 @@ class ShiftSearch:
         return round(total)
 
     def _settle(
-        self, goal: Goal, shifts: Sequence[Shift], value: int, nodes: int | None = None
+        self, goal: Goal, shifts: Sequence[Shift], value: int
     ) -> tuple[Roster | None, bool]:
-        """The least plan of these shifts below the value, and whether that is certain.
-
-        nodes : of HiGHS, at most
-        """
+        """The least plan of these shifts below the value, and whether that is certain."""
         jobs = self.master.shifts.job
         whole = [s for s in shifts if len({*jobs[list(s.visits)].tolist()}) == len(s.visits)]
         while True:
             left_s = self.until_s - time.monotonic()
-            found = whole_program(self.master, whole, goal.limit(value), left_s, nodes=nodes)
+            found = whole_program(self.master, whole, goal.limit(value), left_s)
             if found.taken is None:
                 return None, found.certain
             roster = self._roster(goal, [whole[column] for column in found.taken], found.crews)
@@ -296,7 +280,3 @@ class ShiftSearch:
 def _promise(node: _Node, index: int) -> tuple[int, int, int]:
     known, choices = node
     return known, -len(choices), -index
-
-
-def _open_visits(relaxed: Relaxed) -> int:
-    return int(np.count_nonzero(np.abs(relaxed.flown - np.round(relaxed.flown)) > _WHOLE))
