@@ -23,6 +23,11 @@ from droneteam.fleet.shifts import Shift
 
 MOST_WRITTEN = 800
 """Shifts up to which the rest is left to HiGHS."""
+_ROUNDED_AT = 2
+"""The first node looked at before which HiGHS tries the columns that have come together, where no
+plan is found by then; on some steps of the fairness it finds one where the dive would be long."""
+_ROUNDING_NODES = 5
+"""Of HiGHS in that try; the branching here is better at what is left."""
 _WHOLE = 1e-6
 
 
@@ -121,8 +126,13 @@ class ShiftSearch:
         self.master.minimise(goal.joined(), goal.scale)
         best: Roster | None = None
         waiting: list[_Node] = [(_NOTHING_KNOWN, ())]
+        looked_at = 0
         try:
             while waiting:
+                looked_at += 1
+                if looked_at == _ROUNDED_AT and best is None:
+                    best = self._rounded(goal, value)
+                    value = value if best is None else best.value
                 # the most promising one; among equals the one that is decided furthest, whatever
                 # its ties: a whole plan is what is looked for
                 at = min(range(len(waiting)), key=lambda index: _promise(waiting[index], index))
@@ -205,6 +215,18 @@ class ShiftSearch:
             master.condition(Line(weights, most=float(len(visits) - 1)))
         return found
 
+    def _rounded(self, goal: Goal, value: int) -> Roster | None:
+        """A whole plan below the value of the columns that there are, if HiGHS soon finds one."""
+        self._apply(())
+        relaxed = self.master.relax(goal.limit(value), self.until_s)
+        if relaxed is None:
+            return None
+        shifts = self.master.shifts
+        least = relaxed.bound - goal.limit(value) - TOLERANCE
+        pool = [one for one in self.master.columns if shifts.worth(relaxed.prices, one) >= least]
+        found = self._settle(goal, pool, value, nodes=_ROUNDING_NODES)[0]
+        return found if found is not None and self.flyable(found.visits, relaxed) else None
+
     def _roster(self, goal: Goal, shifts: Sequence[Shift], crews: Ints) -> Roster:
         places = {visit for shift in shifts for visit in shift.visits}
         visits = np.array(sorted(places | set(crews.tolist())), dtype=np.int64)
@@ -220,14 +242,17 @@ class ShiftSearch:
         return round(total)
 
     def _settle(
-        self, goal: Goal, shifts: Sequence[Shift], value: int
+        self, goal: Goal, shifts: Sequence[Shift], value: int, nodes: int | None = None
     ) -> tuple[Roster | None, bool]:
-        """The least plan of these shifts below the value, and whether that is certain."""
+        """The least plan of these shifts below the value, and whether that is certain.
+
+        nodes : that HiGHS looks at, at most; None for as many as it needs
+        """
         jobs = self.master.shifts.job
         whole = [s for s in shifts if len({*jobs[list(s.visits)].tolist()}) == len(s.visits)]
         while True:
             left_s = self.until_s - time.monotonic()
-            found = whole_program(self.master, whole, goal.limit(value), left_s)
+            found = whole_program(self.master, whole, goal.limit(value), left_s, nodes=nodes)
             if found.taken is None:
                 return None, found.certain
             roster = self._roster(goal, [whole[column] for column in found.taken], found.crews)
