@@ -60,7 +60,7 @@ def with_drones_to_spare(problem: Problem) -> Problem:
 
 def test_no_plan_of_a_small_problem_leaves_fewer_out_than_the_bound() -> None:
     bounded = reached = 0
-    for seed in range(90):
+    for seed in range(60):
         problem = small(seed)
         if seed % 3:
             problem = with_drones_to_spare(replace(problem, pilots=problem.pilots[:1]))
@@ -76,7 +76,7 @@ def test_no_plan_of_a_small_problem_leaves_fewer_out_than_the_bound() -> None:
             assert bound <= best[name], f"seed {seed}: {name}"
             bounded += 1
             reached += bound == best[name]
-    assert bounded > 15
+    assert bounded > 9
     assert reached >= bounded // 5
 
 
