@@ -33,7 +33,7 @@ _HIGHEST = 2.0**12
 """The highest cost that the solver is shown."""
 _GRAIN = 2.0**-10
 """Of a unit of the objective: how close the bound comes before it is good enough."""
-_PER_DAY = 30
+_PER_DAY = 12
 """Columns added at once for each kind of pilot and day; measured."""
 
 

@@ -25,7 +25,7 @@ MOST_WRITTEN = 800
 """Shifts up to which the rest is left to HiGHS."""
 _ROUNDED_AT = 2
 """The first node looked at before which HiGHS tries the columns that have come together, where no
-plan is found by then; on some steps of the fairness it finds one where the dive would be long."""
+plan is found by then and any plan will do: for some steps of the fairness the dive is long."""
 _ROUNDING_NODES = 5
 """Of HiGHS in that try; the branching here is better at what is left."""
 _WHOLE = 1e-6
@@ -130,7 +130,7 @@ class ShiftSearch:
         try:
             while waiting:
                 looked_at += 1
-                if looked_at == _ROUNDED_AT and best is None:
+                if looked_at == _ROUNDED_AT and best is None and not goal.costs.any():
                     best = self._rounded(goal, value)
                     value = value if best is None else best.value
                 # the most promising one; among equals the one that is decided furthest, whatever

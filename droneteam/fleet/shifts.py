@@ -125,7 +125,8 @@ class Shifts:
         days = self.day_of_leave[own]
         order = np.lexsort((-worth[own], days))
         rank = np.arange(len(own)) - np.searchsorted(days, days)[order]
-        return own[order[rank < most]]
+        leading: Ints = own[order[rank < most]]
+        return leading
 
     def all_worth(self, prices: Prices, least: float, room: int) -> list[Shift] | None:
         """Every shift that is worth at least so much; None where there are more than the room."""
