@@ -58,6 +58,11 @@ ROWS = (
         lambda seed: instance(Size(10_000, 14, drones=1_000, pilots=700), seed),
         0.1,
     ),
+    Row(
+        "600 drones, 400 pilots, 6,000 req., 3 days",
+        lambda seed: instance(Size(6_000, 3, drones=600, pilots=400), seed),
+        0.05,
+    ),
 )
 
 

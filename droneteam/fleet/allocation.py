@@ -29,6 +29,7 @@ from droneteam.fleet.holding import broken_rule
 from droneteam.fleet.pooled import best_alone, solve_pooled
 from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
 from droneteam.fleet.realise import realise
+from droneteam.fleet.relaxation import MOST_CHOICES
 from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def _pooled(
         rostered = solve_rostered(found, seen, first, time_limit_s)
         named, proven = rostered.assignments, rostered.bounds
     else:
-        named, proven = _counted(found, first, time_limit_s)
+        named, proven = _counted(found, seen, first, time_limit_s)
     if not _holds(found.problem, named):
         named, proven = first, {}
     bounds = {name: max(low, proven.get(name, low)) for name, low in seen.lows.items()}
@@ -152,9 +153,14 @@ def _pooled(
 
 
 def _counted(
-    found: Choices, first: tuple[Assigned, ...], time_limit_s: float
+    found: Choices, seen: Glance, first: tuple[Assigned, ...], time_limit_s: float
 ) -> tuple[tuple[Assigned, ...], dict[str, int]]:
     """The plan of the days with people and drones counted, and its bounds."""
+    if np.unique(found.day[seen.scope.members], return_counts=True)[1].max() > MOST_CHOICES:
+        from droneteam.fleet.crowded import solve_crowded  # compiled loops take time to load
+
+        crowded = solve_crowded(found, seen, first, time_limit_s)
+        return crowded.assignments, crowded.bounds
     start = chosen_of(found, first)
     pooled = solve_pooled(found, start, time_limit_s)
     if np.array_equal(np.sort(pooled.chosen), start):

@@ -116,24 +116,22 @@ def _packs(
     problem: Problem, assignments: Sequence[Assigned], drones: dict[int, Drone]
 ) -> str | None:
     """Packs of a type that are out, charging or not charged yet, at each departure."""
-    for given in assignments:
-        kind = problem.pack_type(drones[given.drone_id].pack_type)
+    jobs = {job.request_id: job for job in problem.jobs}
+    for kind in problem.pack_types:
+        own = [given for given in assignments if drones[given.drone_id].pack_type == kind.name]
         charge = timedelta(minutes=kind.charge_min)
-        at = given.visit.taken_at
-        out = 0
-        for other in assignments:
-            job = problem.job(other.request_id)
-            same = drones[other.drone_id].pack_type == kind.name
-            if (
-                same
-                and job is not None
-                and other.visit.taken_at <= at < other.visit.free_at + charge
-            ):
-                out += packs_needed(job, kind)
-        charged = sum(
-            pack.type == kind.name and (pack.charged_at is None or pack.charged_at <= at)
-            for pack in problem.packs
-        )
-        if out > charged:
-            return f"request {given.request_id}: packs.short"
+        spans = [
+            (
+                given.visit.taken_at,
+                given.visit.free_at + charge,
+                packs_needed(jobs[given.request_id], kind),
+            )
+            for given in own
+        ]
+        charged_at = [pack.charged_at for pack in problem.packs if pack.type == kind.name]
+        for given in own:
+            at = given.visit.taken_at
+            out = sum(packs for begin, end, packs in spans if begin <= at < end)
+            if out > sum(ready is None or ready <= at for ready in charged_at):
+                return f"request {given.request_id}: packs.short"
     return None

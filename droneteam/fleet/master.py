@@ -33,7 +33,7 @@ _HIGHEST = 2.0**12
 """The highest cost that the solver is shown."""
 _GRAIN = 2.0**-10
 """Of a unit of the objective: how close the bound comes before it is good enough."""
-_PER_DAY = 30
+_PER_DAY = 12
 """Columns added at once for each kind of pilot and day; measured."""
 
 
@@ -161,15 +161,25 @@ class Master:
         nodes[shift.leaves].SetCoefficient(variable, 1.0)
         if shift.back < len(nodes):
             nodes[shift.back].SetCoefficient(variable, -1.0)
-        weights = self._line_cells()[0][:, alone].sum(axis=1)
-        for row in np.flatnonzero(weights).tolist():
-            self._line_rows[row].SetCoefficient(variable, float(weights[row]))
+        for row, weight in self._on_lines(alone).items():
+            self._line_rows[row].SetCoefficient(variable, weight)
         self._charge(variable, float(self.costs[alone].sum()))
         for visit in alone.tolist():
             self._flying[visit].append(len(self.columns))
         self.columns.append(shift)
         self._variables.append(variable)
         return True
+
+    def _on_lines(self, visits: Ints) -> dict[int, float]:
+        """What the visits together weigh in each condition."""
+        cells = self._line_cells()[0]
+        sums: dict[int, float] = {}
+        for visit in visits.tolist():
+            own = slice(cells.indptr[visit], cells.indptr[visit + 1])
+            pairs = zip(cells.indices[own].tolist(), cells.data[own].tolist(), strict=True)
+            for row, weight in pairs:
+                sums[row] = sums.get(row, 0.0) + weight
+        return sums
 
     def _line_cells(self) -> tuple[Any, Any]:
         """(lines, n) and (lines, extras): the weights of all conditions."""
@@ -366,11 +376,14 @@ class Master:
 
     def _hold_broken(self, flown: Floats) -> bool:
         """Adds the rows of the capacity that what is flown breaks; False where it breaks none."""
-        out = self.shifts.capacity @ flown
+        cells = self.shifts.capacity
+        out = cells @ flown
         broken = np.flatnonzero((out > self.shifts.limits + _EPSILON) & ~self.held)
         for row in broken.tolist():
             self.held[row] = True
-            weights = self.shifts.capacity[[row]].toarray()[0]
+            weights = np.zeros(len(self.shifts.members))
+            own = slice(cells.indptr[row], cells.indptr[row + 1])
+            weights[cells.indices[own]] = cells.data[own]
             self.condition(Line(weights, most=float(self.shifts.limits[row])))
         return len(broken) > 0
 

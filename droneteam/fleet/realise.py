@@ -25,6 +25,9 @@ _STEPS_PER_VISIT = 40
 """Steps of the search per visit; a search that needs more is better left to the solver."""
 _MOST_SEARCHED = 400
 """With more visits than this, whoever is left without is left to those who call."""
+_FEW_LEFT = 0.03
+"""Share of the visits that may be left without for the search to be tried; where more are, there
+are too few drones or pilots for all, and no order of giving helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ def _give(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
         if who is not None:
             undos.append(pool.take(item, who))
             given[item.choice] = who
-    if len(given) == len(items) or len(items) > _MOST_SEARCHED:
+    left = len(items) - len(given)
+    if left == 0 or left > 1 + _FEW_LEFT * len(items) or len(items) > _MOST_SEARCHED:
         return given
     for undo in reversed(undos):
         undo()

@@ -32,13 +32,22 @@ class Whole:
 
 
 def whole_program(
-    master: Master, shifts: Sequence[Shift], limit: float, time_limit_s: float
+    master: Master,
+    shifts: Sequence[Shift],
+    limit: float,
+    time_limit_s: float,
+    *,
+    nodes: int | None = None,
 ) -> Whole:
-    """Which shifts and visits of several pilots are least, within the limit."""
+    """Which shifts and visits of several pilots are least, within the limit.
+
+    nodes : that HiGHS looks at, at most; None for as many as it needs
+    """
     layout = _Layout(master, shifts)
     cells, low, high = layout.rows()
     costs = layout.costs()
     program = vstack([cells, csr_array(costs[None, :])]).tocsr()
+    options = {"mip_rel_gap": 0.0, "time_limit": max(time_limit_s, 0.01)}
     found = milp(
         costs,
         integrality=layout.whole(),
@@ -46,7 +55,7 @@ def whole_program(
         constraints=LinearConstraint(
             program, np.append(low, -np.inf), np.append(high, limit + TOLERANCE)
         ),
-        options={"mip_rel_gap": 0.0, "time_limit": max(time_limit_s, 0.01)},
+        options=options if nodes is None else {**options, "node_limit": nodes},
     )
     if found.x is None:
         return Whole(None, np.zeros(0, dtype=np.int64), found.status == _INFEASIBLE)

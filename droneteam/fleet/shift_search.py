@@ -23,10 +23,11 @@ from droneteam.fleet.shifts import Shift
 
 MOST_WRITTEN = 800
 """Shifts up to which the rest is left to HiGHS."""
-_FEW_OPEN = 6
-"""So many visits that are flown in part are decided one by one, more of them at once."""
-_ROUNDING_SHARE = 0.25
-"""Of the time that is left, for the first whole plan."""
+_ROUNDED_AT = 2
+"""The first node looked at before which HiGHS tries the columns that have come together, where no
+plan is found by then and any plan will do: for some steps of the fairness the dive is long."""
+_ROUNDING_NODES = 5
+"""Of HiGHS in that try; the branching here is better at what is left."""
 _WHOLE = 1e-6
 
 
@@ -101,6 +102,8 @@ class _Looked:
     in_time: bool = True
 
 
+_Node = tuple[int, tuple[_Choice, ...]]
+"""A bound of the costs, and what is decided."""
 _NOTHING_KNOWN = -(2**62)
 
 
@@ -122,23 +125,30 @@ class ShiftSearch:
         """The least plan whose costs lie below the value, or the proof that there is none."""
         self.master.minimise(goal.joined(), goal.scale)
         best: Roster | None = None
-        waiting: list[tuple[float, int, tuple[_Choice, ...]]] = [(-math.inf, _NOTHING_KNOWN, ())]
+        waiting: list[_Node] = [(_NOTHING_KNOWN, ())]
+        looked_at = 0
         try:
             while waiting:
-                # the most promising one; among equals the last, which is decided furthest
-                at = min(range(len(waiting)), key=lambda index: (waiting[index][0], -index))
-                _, known, choices = waiting.pop(at)
+                looked_at += 1
+                if looked_at == _ROUNDED_AT and best is None and not goal.costs.any():
+                    best = self._rounded(goal, value)
+                    value = value if best is None else best.value
+                # the most promising one; among equals the one that is decided furthest, whatever
+                # its ties: a whole plan is what is looked for
+                at = min(range(len(waiting)), key=lambda index: _promise(waiting[index], index))
+                known, choices = waiting.pop(at)
                 if known >= value:
                     continue
                 self._apply(choices)
-                looked = self._node(goal, value, first=not choices)
+                looked = self._node(goal, value)
                 if looked.roster is not None:
                     best, value = looked.roster, looked.roster.value
                 bound = max(known, looked.bound)
                 if not looked.in_time:
-                    return Outcome(best, min([bound, value, *(least for _, least, _ in waiting)]))
+                    return Outcome(best, min([bound, value, *(least for least, _ in waiting)]))
                 if looked.relaxed is not None and bound < value:
-                    waiting += self._branches(looked.relaxed, choices, bound)
+                    halves = self._branches(looked.relaxed)
+                    waiting += [(bound, (*choices, half)) for half in halves]
         finally:
             self._apply(())
         return Outcome(best, value)
@@ -149,7 +159,7 @@ class ShiftSearch:
         relaxed = self.master.relax(goal.limit(value), self.until_s)
         return _NOTHING_KNOWN if relaxed is None else goal.proven(relaxed.bound)
 
-    def _node(self, goal: Goal, value: int, *, first: bool) -> _Looked:
+    def _node(self, goal: Goal, value: int) -> _Looked:
         best: Roster | None = None
         bound = _NOTHING_KNOWN
         while True:
@@ -160,8 +170,6 @@ class ShiftSearch:
             if bound >= value:
                 return _Looked(best, bound, None)
             found = self._whole(goal, relaxed, value)
-            if found is None and first and _open_visits(relaxed) > _FEW_OPEN:
-                found = self._rounded(goal, relaxed, value)
             if found is not None and not self.flyable(found.visits, relaxed):
                 continue
             if found is not None:
@@ -188,6 +196,11 @@ class ShiftSearch:
         visits = np.flatnonzero(flown > 0.5)
         if self._value(goal, visits) >= value:
             return None
+        amounts = np.round(relaxed.amounts)
+        if np.abs(relaxed.amounts - amounts).max(initial=0.0) < _WHOLE:
+            taken = np.repeat(np.arange(len(amounts)), amounts.astype(np.int64)).tolist()
+            columns = tuple(master.columns[column] for column in taken)
+            return Roster(columns, visits, self._value(goal, visits))
         named = master.shifts.by_name(visits)
         if named is not None:
             return Roster(tuple(named), visits, self._value(goal, visits))
@@ -202,12 +215,17 @@ class ShiftSearch:
             master.condition(Line(weights, most=float(len(visits) - 1)))
         return found
 
-    def _rounded(self, goal: Goal, relaxed: Relaxed, value: int) -> Roster | None:
-        """The least whole plan below the value of the columns that there are."""
+    def _rounded(self, goal: Goal, value: int) -> Roster | None:
+        """A whole plan below the value of the columns that there are, if HiGHS soon finds one."""
+        self._apply(())
+        relaxed = self.master.relax(goal.limit(value), self.until_s)
+        if relaxed is None:
+            return None
         shifts = self.master.shifts
         least = relaxed.bound - goal.limit(value) - TOLERANCE
-        pool = [s for s in self.master.columns if shifts.worth(relaxed.prices, s) >= least]
-        return self._settle(goal, pool, value, share=_ROUNDING_SHARE)[0]
+        pool = [one for one in self.master.columns if shifts.worth(relaxed.prices, one) >= least]
+        found = self._settle(goal, pool, value, nodes=_ROUNDING_NODES)[0]
+        return found if found is not None and self.flyable(found.visits, relaxed) else None
 
     def _roster(self, goal: Goal, shifts: Sequence[Shift], crews: Ints) -> Roster:
         places = {visit for shift in shifts for visit in shift.visits}
@@ -224,26 +242,24 @@ class ShiftSearch:
         return round(total)
 
     def _settle(
-        self, goal: Goal, shifts: Sequence[Shift], value: int, share: float = 1.0
+        self, goal: Goal, shifts: Sequence[Shift], value: int, nodes: int | None = None
     ) -> tuple[Roster | None, bool]:
         """The least plan of these shifts below the value, and whether that is certain.
 
-        share : of the time that is left
+        nodes : that HiGHS looks at, at most; None for as many as it needs
         """
         jobs = self.master.shifts.job
         whole = [s for s in shifts if len({*jobs[list(s.visits)].tolist()}) == len(s.visits)]
         while True:
-            left_s = share * (self.until_s - time.monotonic())
-            found = whole_program(self.master, whole, goal.limit(value), left_s)
+            left_s = self.until_s - time.monotonic()
+            found = whole_program(self.master, whole, goal.limit(value), left_s, nodes=nodes)
             if found.taken is None:
                 return None, found.certain
             roster = self._roster(goal, [whole[column] for column in found.taken], found.crews)
             if not self.master.hold(roster.visits):
                 return (roster if roster.value < value else None), found.certain
 
-    def _branches(
-        self, relaxed: Relaxed, choices: tuple[_Choice, ...], bound: int
-    ) -> list[tuple[float, int, tuple[_Choice, ...]]]:
+    def _branches(self, relaxed: Relaxed) -> list[_Choice]:
         """Two halves, the likelier one last: it is looked at first."""
         served = np.bincount(self.master.shifts.job, relaxed.flown, len(self.master.shifts.jobs))
         job_at: int | None = None
@@ -257,7 +273,7 @@ class ShiftSearch:
         halves = [_Choice(job_at, visit_at, 0.0, 0.0), _Choice(job_at, visit_at, 1.0, 1.0)]
         if amount < 0.5:
             halves.reverse()
-        return [(relaxed.bound, bound, (*choices, half)) for half in halves]
+        return halves
 
     def _apply(self, choices: Sequence[_Choice]) -> None:
         """Takes back what the last node had decided, and decides this one's."""
@@ -286,5 +302,6 @@ class ShiftSearch:
             master.limit(self._lines[choice.visit], least, most)
 
 
-def _open_visits(relaxed: Relaxed) -> int:
-    return int(np.count_nonzero(np.abs(relaxed.flown - np.round(relaxed.flown)) > _WHOLE))
+def _promise(node: _Node, index: int) -> tuple[int, int, int]:
+    known, choices = node
+    return known, -len(choices), -index

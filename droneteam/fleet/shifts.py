@@ -110,11 +110,23 @@ class Shifts:
                 visits, counts, worth,
             )  # fmt: skip
             np.maximum.at(top[kind], self.day_of_leave, worth)
-            order = np.lexsort((-worth, self.day_of_leave))
-            rank = np.arange(leave_count) - self.times.leave_first[self.day_of_leave[order]]
-            for leave in order[(rank < most) & (counts[order] > 0)].tolist():
+            for leave in self._leading(visits, counts, worth, most).tolist():
                 found.append(self.shift(kind, visits[leave, : counts[leave]]))
         return found, top
+
+    def _leading(self, visits: Ints, counts: Ints, worth: Floats, most: int) -> Ints:
+        """The departures of the most worthwhile shifts, at most so many a day, each shift once.
+
+        A shift that leaves later is the best of its own departure too, or a better one is.
+        """
+        own = np.flatnonzero(counts > 0)
+        first = visits[own, counts[own] - 1]
+        own = own[self.times.taken_us[first] == self.times.leave_us[own]]
+        days = self.day_of_leave[own]
+        order = np.lexsort((-worth[own], days))
+        rank = np.arange(len(own)) - np.searchsorted(days, days)[order]
+        leading: Ints = own[order[rank < most]]
+        return leading
 
     def all_worth(self, prices: Prices, least: float, room: int) -> list[Shift] | None:
         """Every shift that is worth at least so much; None where there are more than the room."""
@@ -192,6 +204,13 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
 
     members : indices of the choices that are open, in rising order
     """
+    crewed = crewed_shifts(choices, members)
+    capacity, limits = _capacity(choices, members, np.searchsorted(members, crewed.members))
+    return replace(crewed, capacity=capacity, limits=limits)
+
+
+def crewed_shifts(choices: Choices, members: Ints) -> Shifts:
+    """As ``shifts_of``, drones and packs aside: nothing is known of a capacity."""
     order = np.lexsort((choices.taken_us[members], choices.free_us[members], choices.day[members]))
     own = members[order]
     times = _timetable(choices, own)
@@ -204,7 +223,6 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
     )
     leave_node = np.searchsorted(nodes, np.arange(len(times.leave_us)), side="right") - 1
     jobs = np.unique(choices.job[own])
-    capacity, limits = _capacity(choices, members, order)
     return Shifts(
         choices=choices,
         members=own,
@@ -219,8 +237,8 @@ def shifts_of(choices: Choices, members: Ints) -> Shifts:
         nodes=len(nodes),
         leave_node=leave_node,
         day_of_leave=np.repeat(np.arange(len(times.day_first) - 1), np.diff(times.leave_first)),
-        capacity=capacity,
-        limits=limits,
+        capacity=csr_array((0, len(own))),
+        limits=np.zeros(0),
     )
 
 
