@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.rendered import load
+from benchmarks.rendered import FACING_COS, load
 from droneteam.photogrammetry import pairs, rectify, stereo
-from droneteam.photogrammetry.scene import CameraNetwork, View
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
 from droneteam.photogrammetry.semiglobal import MatchParams
 from sitl.lens import Pose, SimCamera
 from sitl.materials import GROUND_LAST, Material
@@ -32,6 +32,8 @@ from sitl.worlds import make_world
 
 RIGHT_GSD = 3.0
 PARTNERS = 4
+BEHIND_M = 0.02
+"""A reference point may lie this far behind the renderer's surface and still be on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,37 @@ def true_depth(world: World, view: View) -> Truth:
     pose = Pose(view.centre_enu_m, np.ascontiguousarray(view.cam_from_enu[:, :3]))
     depth, triangle = visibility(world, ideal, pose)
     return Truth(depth, np.where(triangle >= 0, world.mesh.materials[triangle], -1))
+
+
+def exactly_visible(
+    world: World, views: tuple[View, ...], points_enu_m: FloatArray, normals: FloatArray
+) -> NDArray[np.bool_]:
+    """(views, n) which photos show each point, by the depth that the renderer itself has there.
+
+    `rendered.visible` needs no world, but takes points a little behind an edge for visible, and
+    many on walls that a photo sees grazing.
+    """
+    shown = np.zeros((len(views), len(points_enu_m)), bool)
+    for row, view in zip(shown, views, strict=True):
+        camera = view.camera
+        (focal, _), principal = camera.focal_px, np.array(camera.principal_px)
+        local = points_enu_m @ view.cam_from_enu[:, :3].T + view.cam_from_enu[:, 3]
+        away = view.centre_enu_m - points_enu_m
+        facing = np.sum(away * normals, axis=1) > FACING_COS * np.linalg.norm(away, axis=1)
+        candidates = np.flatnonzero(facing & (local[:, 2] > 0.0))
+        pixel = local[candidates, :2] / local[candidates, 2:] * focal + principal
+        framed = np.all((pixel > 1.0) & (pixel < [camera.width_px - 1, camera.height_px - 1]), 1)
+        candidates, (column, line) = candidates[framed], pixel[framed].astype(int).T
+        # The farthest of the pixels around: on a slope the point need not be at its pixel's middle.
+        farthest = cv2.dilate(true_depth(world, view).depth_m, np.ones((3, 3), np.uint8))
+        row[candidates] = local[candidates, 2] <= farthest[line, column] + BEHIND_M
+    return shown
+
+
+def world_of(folder: Path) -> World:
+    """The world that a set was rendered in, built anew; its recipe must still be what it was."""
+    facts = json.loads((folder / "world.json").read_text())
+    return make_world(facts["world"], facts["seed"])
 
 
 def compare(
@@ -109,8 +142,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="changes")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    facts = json.loads((options.folder / "world.json").read_text())
-    world = make_world(facts["world"], facts["seed"])
+    world = world_of(options.folder)
     with tempfile.TemporaryDirectory() as scratch:
         network, _ = load(options.folder, Path(scratch))
     seen = pairs.visibility(network)

@@ -35,6 +35,8 @@ SPLAT_M = 0.04
 """Cells in which what hides is looked for; each reference point (6 cm apart) covers nine."""
 HIDDEN_M = 0.05
 """Points this far behind their cell's nearest are hidden; more on surfaces seen grazing."""
+LEAST_SKY = 0.1
+"""Points that see less of the sky lie under a car or in a hedge (docs/world.md)."""
 CROP_MARGIN_PX = 60
 SMALLEST_CROP_PX = 200
 
@@ -58,8 +60,8 @@ class Reference:
     """Points of the true surface.
 
     points_enu_m, normals : (n, 3); labels : (n,) index into names; visible : (views, n), seen
-    unhidden and not grazing; dsm_m : (rows, columns), row 0 the southernmost, with dsm_corner_m
-    and dsm_cell_m.
+    unhidden, open to the sky and not grazing; open_to_sky : (n,), not under a car; dsm_m : (rows,
+    columns), row 0 the southernmost, with dsm_corner_m and dsm_cell_m.
     """
 
     points_enu_m: FloatArray
@@ -71,6 +73,7 @@ class Reference:
     dtm_m: NDArray[np.float32]
     dsm_corner_m: FloatArray
     dsm_cell_m: float
+    open_to_sky: NDArray[np.bool_]
 
     def distances(self, points_enu_m: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
         """(n,) distance of points from the true surface, and each one's nearest reference point.
@@ -103,9 +106,11 @@ def load(
         cut = [_cropped(v, points[seen[i]], scratch) for i, v in enumerate(views)]
         seen = np.stack([s for s, v in zip(seen, cut, strict=True) if v is not None])
         views = [v for v in cut if v is not None]
+    open_to_sky = data["sky"][keep] >= LEAST_SKY
+    seen &= open_to_sky
     reference = Reference(
         points, normals, labels, tuple(map(str, data["label_names"])), seen, data["dsm_m"],
-        data["dtm_m"], data["dsm_corner_m"], float(data["dsm_cell_m"]),
+        data["dtm_m"], data["dsm_corner_m"], float(data["dsm_cell_m"]), open_to_sky,
     )  # fmt: skip
     network = CameraNetwork(
         views=tuple(views),

@@ -40,7 +40,7 @@ Preset = Literal["preview", "normal", "full"]
 STAGE = "dense"
 PAIR_BYTES_PER_PIXEL = 250
 """What matching a pair takes at most, per pixel of the larger photo."""
-FORMAT = 2
+FORMAT = 3
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -183,6 +183,7 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
     seen = pairs.visibility(network)
     ranked = pairs.neighbours(network, seen)
     chosen = pairs.choose_pairs(network, ranked, params.partners)
+    chosen = pairs.add_where_thin(chosen, ranked, seen, 2 * params.partners)
     if not chosen:
         raise SceneError(
             STAGE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from droneteam.photogrammetry import kernels
+from droneteam.photogrammetry import kernels, optics
 from droneteam.photogrammetry.scene import DenseCloud, FloatArray, View
 
 Float32 = NDArray[np.float32]
@@ -26,6 +26,16 @@ STRONG_SUPPORT = 0.75
 """Points with this share go before all others."""
 MIN_FACING_COS = 0.1
 """Surfaces seen more grazing than this (84 degrees) are left to other photos."""
+PAIR_SIGMA_GSD = 1.0
+PAIR_FACING_COS = 0.35
+PAIR_ANGLES_DEG = (5.0, 50.0)
+PAIR_ONLOOKERS = 5
+"""What two photos alone must offer: the inflated 1-sigma, how squarely they look at the surface,
+the angle between their rays, and no more photos than this that have the place in frame at all.
+Where ten look and two agree the two are wrong three times out of four; where four look, once in
+fifteen (rendered scenes)."""
+PAIR_INFLATION = 1.5
+"""Two opinions cannot show that they are both off: by so much their 1-sigma is larger."""
 CORRELATION_INFLATION = 1.6
 """Neighbouring photos share pairs and calibration: their errors are not independent.  Calibrated
 on synthetic scenes, where it brings the normalised error's spread to about one."""
@@ -186,33 +196,97 @@ def _lift(
 
 def _judge(block: _Block, view: int, asked: _Asked) -> _Judged:
     """The block's points that enough other photos confirm, moved to where they agree."""
+    said = _ask(block, view, asked)
+    support = said.agreeing / (
+        said.agreeing.astype(np.float64) + said.doubting + said.silent + said.conflicting
+    )
+    enough = (said.agreeing >= asked.min_views) & (said.conflicting < said.agreeing)
+    keep = (enough | _sound_pairs(block, view, asked, said)) & (support >= LEAST_SUPPORT)
+    mean = said.shift / said.weight
+    variance = np.maximum(said.square / said.weight - mean * mean, 0.0) / said.agreeing
+    # The share of photos that doubt, times how far off the point is if they are right.
+    wrong = said.miss / (said.agreeing.astype(np.float64) + said.doubting)
+    sigma = np.sqrt(CORRELATION_INFLATION**2 * (1.0 / said.weight + variance) + wrong)
+    sigma[said.agreeing == 2] *= PAIR_INFLATION
+    cloud = DenseCloud(
+        points_enu_m=(block.points + mean[:, None] * block.normals)[keep],
+        normals=block.normals[keep].astype(np.float32),
+        colors=block.colors[keep],
+        sigma_m=sigma[keep].astype(np.float32),
+        n_views=said.agreeing[keep],
+    )
+    return _Judged(cloud, block.gsd[keep], block.pixel[keep], support[keep] >= STRONG_SUPPORT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Said:
+    """What other photos say about (n,) points; shift, weight and square as weighted sums.
+
+    partner : the last photo that agreed, -1 where none did.
+    """
+
+    shift: FloatArray
+    weight: FloatArray
+    square: FloatArray
+    miss: FloatArray
+    agreeing: Bytes
+    doubting: Bytes
+    silent: Bytes
+    conflicting: Bytes
+    partner: NDArray[np.int32]
+
+
+def _ask(block: _Block, view: int, asked: _Asked) -> _Said:
+    """Asks the photo's checkers about its points."""
     n = len(block.points)
     own = 1.0 / np.maximum(block.sigma, 1e-12) ** 2
-    shift, weight, square, miss = np.zeros(n), own.copy(), np.zeros(n), np.zeros(n)
+    shift, weight, square, miss = np.zeros(n), own, np.zeros(n), np.zeros(n)
     agreeing, doubting, silent, conflicting = (np.full(n, k, np.uint8) for k in (1, 0, 0, 0))
+    last = np.full(n, -1, np.int32)
     for partner in asked.partners[view][: asked.checkers]:
         other = asked.maps(partner)
+        before = agreeing.copy()
         kernels.agree_with_view(
             block.points, block.normals, block.sigma, block.gsd,
             asked.views[partner].cam_from_enu, asked.views[partner].camera.matrix,
             other.inverse_depth, other.sigma,
             shift, weight, square, miss, agreeing, doubting, silent, conflicting,
         )  # fmt: skip
-    support = agreeing / (agreeing.astype(np.float64) + doubting + silent + conflicting)
-    keep = (agreeing >= asked.min_views) & (conflicting < agreeing) & (support >= LEAST_SUPPORT)
-    mean = shift / weight
-    variance = np.maximum(square / weight - mean * mean, 0.0) / agreeing
-    # The share of photos that doubt, times how far off the point is if they are right.
-    wrong = miss / (agreeing.astype(np.float64) + doubting)
-    sigma = np.sqrt(CORRELATION_INFLATION**2 * (1.0 / weight + variance) + wrong)
-    cloud = DenseCloud(
-        points_enu_m=(block.points + mean[:, None] * block.normals)[keep],
-        normals=block.normals[keep].astype(np.float32),
-        colors=block.colors[keep],
-        sigma_m=sigma[keep].astype(np.float32),
-        n_views=agreeing[keep],
-    )
-    return _Judged(cloud, block.gsd[keep], block.pixel[keep], support[keep] >= STRONG_SUPPORT)
+        last[agreeing > before] = partner
+    return _Said(shift, weight, square, miss, agreeing, doubting, silent, conflicting, last)
+
+
+def _sound_pairs(block: _Block, view: int, asked: _Asked, said: _Said) -> NDArray[np.bool_]:
+    """Which points two photos alone may claim: at a scene's edge, where hardly any others look.
+
+    Both maps may come from one match, whose check from left to right is then all there is.
+    Nobody may contradict, and texture, facing and the angle between the rays must be good.
+    """
+    sound = (said.agreeing == 2) & (said.doubting == 0) & (said.conflicting == 0)
+    sound &= CORRELATION_INFLATION / np.sqrt(said.weight) < PAIR_SIGMA_GSD * block.gsd
+    which = np.flatnonzero(sound)
+    centres = np.array([v.centre_enu_m for v in asked.views])
+    points, normals = block.points[which], block.normals[which]
+    own, other = _unit(centres[view] - points), _unit(centres[said.partner[which]] - points)
+    facing = np.minimum(np.sum(own * normals, axis=1), np.sum(other * normals, axis=1))
+    angle_deg = np.degrees(np.arccos(np.clip(np.sum(own * other, axis=1), -1.0, 1.0)))
+    good = (facing >= PAIR_FACING_COS) & (angle_deg >= PAIR_ANGLES_DEG[0])
+    good &= (angle_deg <= PAIR_ANGLES_DEG[1]) & (_framed(points, view, asked) <= PAIR_ONLOOKERS)
+    sound[which[~good]] = False
+    return np.asarray(sound)
+
+
+def _framed(points: FloatArray, view: int, asked: _Asked) -> NDArray[np.int64]:
+    """How many photos have each point in frame, whether anything hides it or not."""
+    count = np.ones(len(points), np.int64)
+    for partner in asked.partners[view]:
+        pixels, _ = optics.project(points, asked.views[partner])
+        count += optics.inside(pixels, asked.views[partner].camera)
+    return count
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def _emit(judged: _Judged, view: int, asked: _Asked) -> DenseCloud:

@@ -22,6 +22,12 @@ SAME_DIRECTION_COS = 0.85
 SAME_DIRECTION_DISCOUNT = 0.45
 """A second neighbour on the same side sees the same occlusions: it counts less."""
 MAX_SAMPLE_POINTS = 2000
+WANTED_PAIRS = 3
+"""Pairs of its photo in which a point should be: with fewer, a single mismatch decides."""
+WORTH_SHARE = 0.1
+"""A further pair is worth matching for this share of a photo's points."""
+WIDEST_ANGLE_DEG = 50.0
+"""Beyond, the two pictures of a rough surface have little in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,14 @@ class Visibility:
         for view in views[1:]:
             seen = np.intersect1d(seen, self._indices(view), assume_unique=True)
         return self.points_enu_m[seen]
+
+    def places(self, view: int, other: int) -> NDArray[np.bool_]:
+        """Which of the points that a view sees another one sees too, in the view's order."""
+        return np.isin(self._indices(view), self._indices(other), assume_unique=True)
+
+    def count(self, view: int) -> int:
+        """How many points a view sees."""
+        return len(self._indices(view))
 
     def _indices(self, view: int) -> NDArray[np.int32]:
         start, stop = self.matrix.indptr[view], self.matrix.indptr[view + 1]
@@ -112,6 +126,52 @@ def choose_pairs(
             have.append(best)
             chosen.add((min(view, best), max(view, best)))
     return sorted(chosen)
+
+
+def add_where_thin(
+    chosen: list[tuple[int, int]],
+    ranked: list[list[Neighbour]],
+    seen: Visibility,
+    most_per_view: int,
+) -> list[tuple[int, int]]:
+    """The chosen pairs and more of them for photos much of which lies in fewer than WANTED_PAIRS.
+
+    In a dense block the partners' pictures cover a photo several times over; at the edge of a
+    scene, or with a dozen photos, they leave parts of it to a single pair.
+    """
+    pairs = set(chosen)
+    counts = [np.zeros(seen.count(view), np.uint8) for view in range(len(ranked))]
+    for a, b in pairs:
+        counts[a][seen.places(a, b)] += 1
+        counts[b][seen.places(b, a)] += 1
+    for view in range(len(ranked)):
+        have = sum(view in pair for pair in pairs)
+        pool = {
+            n.view: n
+            for n in ranked[view]
+            if _ordered(view, n.view) not in pairs and n.angle_deg <= WIDEST_ANGLE_DEG
+        }
+        while have < most_per_view and pool:
+            gain = {o: _thin(view, o, counts[view], seen) for o in pool}
+            pool = {o: n for o, n in pool.items() if gain[o] >= WORTH_SHARE * seen.count(view)}
+            if not pool:
+                break
+            best = max(pool, key=lambda o: (gain[o] * pool[o].score / pool[o].common, -o))
+            del pool[best]
+            have += 1
+            pairs.add(_ordered(view, best))
+            counts[view][seen.places(view, best)] += 1
+            counts[best][seen.places(best, view)] += 1
+    return sorted(pairs)
+
+
+def _thin(view: int, other: int, count: NDArray[np.uint8], seen: Visibility) -> int:
+    """How many points that are in too few of the view's pairs the other view sees too."""
+    return int(np.count_nonzero(count[seen.places(view, other)] < WANTED_PAIRS))
+
+
+def _ordered(a: int, b: int) -> tuple[int, int]:
+    return (a, b) if a < b else (b, a)
 
 
 def _rate(view: int, other: int, common: int, centres: FloatArray, seen: Visibility) -> Neighbour:

@@ -108,7 +108,7 @@ def run_adjust(context: StageContext) -> None:
 
 
 def run_dense(context: StageContext) -> None:
-    """Every surface point that three photos agree on."""
+    """Every surface point that three photos agree on, or two where hardly any others look."""
     params = replace(DenseParams.preset(context.params.preset), workers=context.params.threads)
     network = _network(context)
     cloud = dense_cloud(

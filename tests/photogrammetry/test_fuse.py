@@ -29,10 +29,10 @@ def silent() -> DepthMap:
     return DepthMap(nothing, nothing)
 
 
-def fused(maps: list[DepthMap]) -> DenseCloud:
-    """The cloud of photos side by side, a tenth of their picture apart."""
+def fused(maps: list[DepthMap], spacing_m: float = 0.3) -> DenseCloud:
+    """The cloud of photos side by side, by default a twentieth of their picture apart."""
     views = tuple(
-        View(f"p{k}", Path(f"p{k}"), CAMERA, nadir((0.3 * k, 0.0, DEPTH_M)))
+        View(f"p{k}", Path(f"p{k}"), CAMERA, nadir((spacing_m * k, 0.0, DEPTH_M)))
         for k in range(len(maps))
     )
     partners = [[j for j in range(len(maps)) if j != i] for i in range(len(maps))]
@@ -85,6 +85,50 @@ def test_where_most_photos_are_silent_nothing_is_claimed() -> None:
 def test_two_photos_alone_are_no_witness() -> None:
     cloud = fused([level(), level(), silent()])
     assert not len(cloud.points_enu_m)
+
+
+WIDE_M = 1.5
+"""Spacing of photos whose rays meet at 8.5 degrees."""
+
+
+def test_two_photos_under_a_good_angle_are_believed_at_the_edge_of_a_scene() -> None:
+    cloud = fused([level(), level()], WIDE_M)
+    inside = np.abs(cloud.points_enu_m[:, 0] - WIDE_M / 2) < 1.0
+    assert np.count_nonzero(inside) > 300
+    assert np.abs(cloud.points_enu_m[inside, 2]).max() < 1e-4
+    assert set(cloud.n_views) == {2}
+
+
+def test_what_two_photos_say_is_less_sure_than_what_three_say() -> None:
+    two, three = fused([level()] * 2, WIDE_M), fused([level()] * 3, WIDE_M)
+    sure = three.sigma_m[three.n_views == 3]
+    assert 1.3 < np.median(two.sigma_m) / np.median(sure) < 4.0
+
+
+@pytest.mark.parametrize(
+    ("maps", "spacing_m", "why"),
+    [
+        ([level(), level()], 0.3, "rays meet at less than two degrees"),
+        ([level(), level()], 11.0, "rays meet at nearly sixty degrees"),
+        ([level(), level(), level(0.8)], WIDE_M, "a third has the surface elsewhere"),
+        ([level(), level(), level(-2.0)], WIDE_M, "a third sees through it"),
+        ([level(), level(), *[silent()] * 4], 0.6, "four others look and find nothing"),
+    ],
+)
+def test_two_photos_are_not_believed_where(
+    maps: list[DepthMap], spacing_m: float, why: str
+) -> None:
+    cloud = fused(maps, spacing_m)
+    p = cloud.points_enu_m
+    seen_by_all = (p[:, 0] > spacing_m * len(maps) - 3.5) & (p[:, 0] < 2.5)
+    assert not np.count_nonzero(seen_by_all & (np.abs(p[:, 2]) < 0.1)), why
+
+
+def test_two_photos_with_poor_texture_are_not_believed() -> None:
+    sure = level()
+    vague = DepthMap(sure.inverse_depth, sure.sigma * np.float32(20.0))
+    assert len(fused([sure, sure], WIDE_M).points_enu_m)
+    assert not len(fused([vague, vague], WIDE_M).points_enu_m)
 
 
 @pytest.mark.parametrize("step_m", [1.5, 3.0])
