@@ -32,7 +32,7 @@ class Timing:
     command_retry_s: float = 1.0
     command_deadline_s: float = 10.0
     param_retry_s: float = 0.4
-    heartbeat_s: float = 1.0
+    heartbeat_s: float = 0.5
     link_lost_s: float = 5.0
     link_gone_s: float = 900.0
 
@@ -48,7 +48,7 @@ class Timing:
             command_retry_s=max(0.1, 1.0 / time_scale),
             command_deadline_s=max(5.0, 10.0 / time_scale),
             param_retry_s=max(0.12, 0.4 / time_scale),
-            heartbeat_s=max(0.02, 1.0 / time_scale),
+            heartbeat_s=max(0.02, 0.5 / time_scale),
             link_lost_s=max(2.0, 5.0 / time_scale),
             link_gone_s=max(30.0, 900.0 / time_scale),
         )
