@@ -8,7 +8,7 @@ from enum import StrEnum
 from droneteam.missions import reserve
 from droneteam.missions.calls import Call
 from droneteam.missions.handshake import Timing
-from droneteam.missions.messages import Inbound, Outbound
+from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
 from droneteam.missions.protocol import Download, Upload
@@ -27,6 +27,7 @@ RATES_HZ = (
 )
 """Message ids and rates asked for: 27 messages per second instead of 118."""
 AIRBORNE_M = 1.0
+GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
 
 
 class Phase(StrEnum):
@@ -43,6 +44,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     ADOPTING = "adopting"
     FLYING = "flying"
+    PAUSED = "paused"
     RETURNING = "returning"
     HANDED_OVER = "handed over"
     ENDED = "ended"
@@ -75,7 +77,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PilotWants:
-    """The pilot asks the controller for something: "rtl" or "land"."""
+    """The pilot asks the controller for one of `flight_pilot.WISHES`."""
 
     what: str
     now_s: float
@@ -112,7 +114,8 @@ class Flight:
     phase_since_s : of the phase, on the vehicle's clock; commanded_mode, mode_confirmed : the
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
     we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission
-    began, once known; verified : whether the approved mission was read back from the vehicle.
+    began, once known; verified : whether the approved mission was read back from the vehicle;
+    proposed : whether an adopted flight's pilot was told that it is time to come home.
     """
 
     order: FlightOrder
@@ -136,6 +139,7 @@ class Flight:
     flying_since: tuple[float, float] | None = None
     verified: bool = False
     adopted: bool = False
+    proposed: bool = False
     mission_seq: int = 0
     reached_seq: int = 0
     failsafe_text: str = ""

@@ -45,8 +45,9 @@ class FlightDeck:
     """Flies sorties together until all have ended.
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
-    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, "rtl" or
-    "land") that the pilots put in; taken every turn.  connect : gives a sortie its link.
+    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
+    `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
+    its link.
     """
 
     sorties: Sequence[SortieOrder]

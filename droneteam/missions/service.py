@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
+from droneteam.missions.asks import ask_flight
+from droneteam.missions.flight_pilot import WISHES
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
@@ -47,6 +49,7 @@ from droneteam.missions.views import (
 )
 
 __all__ = [
+    "WISHES",
     "ChecklistItem",
     "Clearance",
     "Finding",
@@ -66,6 +69,7 @@ __all__ = [
     "SurveyParams",
     "Trigger",
     "approve_mission",
+    "ask_flight",
     "cancel_mission",
     "clearance",
     "fetch_onboard_log",
