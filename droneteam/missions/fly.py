@@ -12,6 +12,7 @@ import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from droneteam.missions.airwatch import Advice, AirWatch
 from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import Journal, was_arming
@@ -47,7 +48,8 @@ class FlightDeck:
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
     block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
     `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
-    its link.
+    its link.  on_advice : told once of each pair of drones that may come too close, and of the
+    end of it; must not block.
     """
 
     sorties: Sequence[SortieOrder]
@@ -57,6 +59,8 @@ class FlightDeck:
     timing: Timing | None = None
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple
     connect: Callable[[SortieOrder, TlogWriter], VehicleLink] = open_link
+    on_advice: Callable[[Advice], None] | None = None
+    _air: AirWatch = field(default_factory=AirWatch)
     _runners: list[Runner] = field(default_factory=list)
     _next_tick_s: float = 0.0
     _next_sample_s: float = 0.0
@@ -95,6 +99,7 @@ class FlightDeck:
             self._next_tick_s = now_s + self.tick_s
             for runner in active:
                 runner.handle(Tick(now_s))
+        self._watch_the_air(active, now_s)
         for runner in active:
             runner.link.flush(now_s)
         if now_s >= self._next_sample_s:
@@ -147,6 +152,16 @@ class FlightDeck:
             for runner in active:
                 if runner.sortie.drone_id == drone_id:
                     runner.handle(PilotWants(what, now_s))
+
+    def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:
+        """Tell the pilots of drones that may come too close; the pilots decide."""
+        flights = {runner.sortie.drone_name: runner.flight for runner in active}
+        for advice in self._air.look(flights, now_s):
+            for runner in active:
+                if runner.sortie.drone_name in advice.drones:
+                    runner.note("separation", advice.text)
+            if self.on_advice is not None:
+                self.on_advice(advice)
 
     def _sample(self, active: Sequence[Runner]) -> None:
         if self.on_state is None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
+from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
 from droneteam.missions.asks import AskBox, asks_path
 from droneteam.missions.fly import FlightDeck
@@ -86,6 +87,7 @@ def fly_missions(
     *,
     time_scale: float = 1.0,
     on_state: Callable[[LiveState], None] | None = None,
+    on_advice: Callable[[Advice], None] | None = None,
 ) -> tuple[SortieView, ...]:
     """Fly approved missions together, one drone each, and return their sorties.
 
@@ -112,6 +114,7 @@ def fly_missions(
             orders,
             time_scale=time_scale,
             on_state=publisher.offer,
+            on_advice=on_advice,
             asks=lambda: [ask for box in boxes for ask in box.take()],
         ).fly()
     with session_scope(engine) as session:

@@ -42,7 +42,8 @@ class Judge:
     armings: int = 0
     highest_m: float = 0.0
     _armed: bool = False
-    _up_m: float = 0.0
+    _compared: int = -1
+    """The store's count of changes when the mission was last compared."""
 
     def __post_init__(self) -> None:
         frame = self.ap.frame
@@ -76,7 +77,8 @@ class Judge:
         inside = shapely.contains_xy(self._allowed, body.east_m, body.north_m)
         self._require(bool(inside), f"outside the fence at {body.east_m:.0f}, {body.north_m:.0f} m")
         self._require(height_m <= self._ceiling_m, f"{height_m:.0f} m up, above the fence")
-        if ap.mode is Mode.AUTO:
+        if ap.mode is Mode.AUTO and ap.mission_items.changes != self._compared:
+            self._compared = ap.mission_items.changes
             self._require(self._holds_the_approved(), "AUTO on a mission that is not the approved")
 
     def _holds_the_approved(self) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from droneteam.missions.airwatch import Advice
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.handshake import Timing
 from droneteam.missions.link import MavlinkLink, VehicleLink
@@ -182,6 +183,7 @@ def fly_in(
     *,
     limit_s: float = 2000.0,
     on_state: Callable[[LiveState], None] | None = None,
+    on_advice: Callable[[Advice], None] | None = None,
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple,
     timing: Timing = EXACT_TIMES,
     until: Callable[[], bool] = lambda: False,
@@ -200,6 +202,7 @@ def fly_in(
         clocks=Clocks(air.clock, air.utc),
         timing=timing,
         asks=asks,
+        on_advice=on_advice,
         connect=connect,
     )
     began_s, due_s = air.now_s, 0.0
