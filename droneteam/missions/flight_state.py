@@ -23,6 +23,8 @@ RATES_HZ = (
     (42, 2.0),  # MISSION_CURRENT
     (147, 1.0),  # BATTERY_STATUS
     (242, 0.5),  # HOME_POSITION
+    (262, 0.5),  # CAMERA_CAPTURE_STATUS
+    (259, 0.02),  # CAMERA_INFORMATION, at once and then every 50 s
     (285, 5.0),  # GIMBAL_DEVICE_ATTITUDE_STATUS
 )
 """Message ids and rates asked for: 27 messages per second instead of 118."""
