@@ -84,6 +84,10 @@ LISTEN_HEARTBEATS = 3
 READY_LIMIT_S = 180.0
 """Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
 CLIMB_LIMIT_S = 90.0
+TWINS = (
+    "two vehicles answer under one system id on this link, and a command would reach both: "
+    "give each its own id (MAV_SYSID)"
+)
 _FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
 
@@ -120,7 +124,11 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
         case Heartbeat():
             return _heartbeat(flight, message, now_s)
         case Position():
-            flight = replace(flight, readings=replace(readings, position=message))
+            twins = flight.twins.after(message)
+            readings = replace(readings, position=message)
+            flight = replace(flight, readings=readings, twins=twins)
+            if twins.found and flight.phase is not Phase.HANDED_OVER:
+                return hand_over(flight, TWINS)
             return _vehicle_time(flight, message.boot_s, now_s)
         case SystemStatus(battery_pct=battery_pct, prearm_ok=prearm_ok):
             readings = replace(readings, battery_pct=battery_pct, prearm_ok=prearm_ok)

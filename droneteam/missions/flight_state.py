@@ -12,6 +12,7 @@ from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
 from droneteam.missions.protocol import Download, Upload
+from droneteam.missions.twins import TwinWatch
 
 RATES_HZ = (
     (33, 5.0),  # GLOBAL_POSITION_INT
@@ -139,6 +140,7 @@ class Flight:
     mode_confirmed: bool = False
     strange_heartbeats: int = 0
     flying_since: tuple[float, float] | None = None
+    twins: TwinWatch = field(default_factory=TwinWatch)
     verified: bool = False
     adopted: bool = False
     proposed: bool = False

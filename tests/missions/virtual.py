@@ -187,13 +187,14 @@ def fly_in(
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple,
     timing: Timing = EXACT_TIMES,
     until: Callable[[], bool] = lambda: False,
+    connect: Callable[[SortieOrder, TlogWriter], VehicleLink] | None = None,
 ) -> Flown:
     """Fly orders (drone n is vehicle n) over links of the same weather, to the end or a limit.
 
-    until : ends it early, as a kill of the controller would.
+    until : ends it early, as a kill of the controller would; connect : None for one ether each.
     """
 
-    def connect(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
+    def over_ether(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
         return air.connect(sortie.drone_id, tlog, (spells,))
 
     deck = FlightDeck(
@@ -203,7 +204,7 @@ def fly_in(
         timing=timing,
         asks=asks,
         on_advice=on_advice,
-        connect=connect,
+        connect=connect or over_ether,
     )
     began_s, due_s = air.now_s, 0.0
     deck.begin()
