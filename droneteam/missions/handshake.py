@@ -23,10 +23,14 @@ class Timing:
 
     Waits that mirror the vehicle's own timers shrink with ``time_scale`` (a simulator faster
     than real time); waits that mirror this machine's scheduling do not.
+
+    announce_s, list_s, resend_s : between repeats of an upload's announcement, of the request for
+    a list, and of an item or a request for one (never less than two round trips).
     """
 
     announce_s: float = 1.5
-    resend_s: float = 0.4
+    list_s: float = 0.5
+    resend_s: float = 0.2
     silence_s: float = 10.0
     deadline_s: float = 120.0
     command_retry_s: float = 1.0
@@ -43,7 +47,8 @@ class Timing:
             raise InputError(f"time_scale {time_scale} outside [0.1, 1000]", field="time_scale")
         return cls(
             announce_s=max(0.05, 1.5 / time_scale),
-            resend_s=max(0.01, 0.4 / time_scale),
+            list_s=max(0.03, 0.5 / time_scale),
+            resend_s=max(0.01, 0.2 / time_scale),
             silence_s=max(1.0, 10.0 / time_scale),
             command_retry_s=max(0.1, 1.0 / time_scale),
             command_deadline_s=max(5.0, 10.0 / time_scale),
