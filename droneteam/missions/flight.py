@@ -67,6 +67,7 @@ from droneteam.missions.messages import (
     GroundHeartbeat,
     Handshake,
     Heartbeat,
+    HomePosition,
     Inbound,
     ItemReached,
     MissionCurrent,
@@ -138,6 +139,8 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
         case GpsFix(fix_type=fix, satellites=count):
             readings = replace(readings, fix_type=fix, satellites=count)
             return replace(flight, readings=readings), []
+        case HomePosition():
+            return replace(flight, readings=replace(readings, home=message)), []
         case MissionCurrent(seq=seq):
             return replace(flight, mission_seq=seq), []
         case ItemReached(seq=seq):

@@ -51,6 +51,9 @@ CONE_SLOPE = 3.0
 """ArduCopter's RTL_CONE_SLOPE: near home the way home lies lower."""
 HOVER_HOME_S = 5.0
 """ArduCopter's RTL_LOIT_TIME."""
+SAMPLE_S = 1.0
+"""Between the samples that decide which futures are looked at exactly."""
+_ROOM_ABOVE_M = MIN_ABOVE_M + (CLIMB_MPS + max(DESCENT_MPS, CLIMB_MPS)) * SAMPLE_S / 2.0
 AS_PLANNED = "as both are flown"
 HOLD = "pause"
 GO_HOME = "rtl"
@@ -129,21 +132,28 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Forecast:
-    """A craft with its futures and the box round all of them."""
+class Forecast:
+    """A craft with its futures, the box round all of them, and where each is second by second.
+
+    samples_m : (tracks, seconds, 3).
+    """
 
     craft: Craft
     tracks: tuple[Track, ...]
     low_m: FloatArray
     high_m: FloatArray
     top_speed_mps: float
+    samples_m: FloatArray
 
 
-def _forecast(craft: Craft, horizon_s: float) -> _Forecast:
+def forecast_of(craft: Craft, horizon_s: float = HORIZON_S) -> Forecast:
+    """The forecast of one drone."""
     tracks = futures(craft, horizon_s)
-    places_m = np.vstack([track.places_m for track in tracks])
     top_mps = max([HOME_SPEED_MPS, *(waypoint.speed_mps for waypoint in craft.ahead)])
-    return _Forecast(craft, tuple(tracks), places_m.min(axis=0), places_m.max(axis=0), top_mps)
+    seconds = np.arange(0.0, horizon_s + SAMPLE_S, SAMPLE_S)
+    samples_m = np.stack([track.at(seconds) for track in tracks])
+    low_m, high_m = samples_m.min(axis=(0, 1)), samples_m.max(axis=(0, 1))
+    return Forecast(craft, tuple(tracks), low_m, high_m, top_mps, samples_m)
 
 
 def conflicts(fleet: Sequence[Craft], horizon_s: float = HORIZON_S) -> tuple[Conflict, ...]:
@@ -151,17 +161,25 @@ def conflicts(fleet: Sequence[Craft], horizon_s: float = HORIZON_S) -> tuple[Con
 
     Likeliest is that both go on as planned; then that one goes home; then that both do.
     """
-    forecasts = [_forecast(craft, horizon_s) for craft in fleet]
-    found = []
-    for one, other in combinations(forecasts, 2):
-        conflict = _between(one, other, horizon_s)
-        if conflict is not None:
-            proposal = _proposal(forecasts, one, other, conflict.rank, horizon_s)
-            found.append(replace(conflict, proposal=proposal))
-    return tuple(sorted(found, key=lambda each: (each.rank, each.in_s)))
+    forecasts = [forecast_of(craft, horizon_s) for craft in fleet]
+    pairs = list(combinations(range(len(forecasts)), 2))
+    found = [(pair, conflict_of(forecasts, pair, horizon_s)) for pair in pairs]
+    told = [
+        replace(conflict, proposal=proposal_for(forecasts, pair, conflict.rank, horizon_s))
+        for pair, conflict in found
+        if conflict is not None
+    ]
+    return tuple(sorted(told, key=lambda each: (each.rank, each.in_s)))
 
 
-def _between(one: _Forecast, other: _Forecast, horizon_s: float) -> Conflict | None:
+def conflict_of(
+    forecasts: Sequence[Forecast], pair: tuple[int, int], horizon_s: float = HORIZON_S
+) -> Conflict | None:
+    """The conflict of one pair of a fleet, without a proposal; None where they keep clear."""
+    return _between(forecasts[pair[0]], forecasts[pair[1]], horizon_s)
+
+
+def _between(one: Forecast, other: Forecast, horizon_s: float) -> Conflict | None:
     if not _can_meet(one, other):
         return None
     mine, theirs = one.craft.name, other.craft.name
@@ -175,27 +193,37 @@ def _between(one: _Forecast, other: _Forecast, horizon_s: float) -> Conflict | N
     return None
 
 
-def _can_meet(one: _Forecast, other: _Forecast) -> bool:
-    """Whether the boxes round everything that both may fly touch."""
-    room_m = MIN_APART_M + SLACK_S * max(one.top_speed_mps, other.top_speed_mps)
-    margin_m = np.array([room_m, room_m, MIN_ABOVE_M])
+def _can_meet(one: Forecast, other: Forecast) -> bool:
+    """Whether the boxes round everything that both may fly in the horizon touch."""
+    room_m = _room_m(one, other)
+    margin_m = np.array([room_m, room_m, _ROOM_ABOVE_M])
     return bool(
         np.all(one.low_m - margin_m <= other.high_m)
         and np.all(other.low_m - margin_m <= one.high_m)
     )
 
 
-def _pairs_of_futures(one: _Forecast, other: _Forecast) -> Iterator[tuple[int, Track, Track]]:
-    """(how many leave their plan, a track of the one, a track of the other), likeliest first."""
-    mine, theirs = one.tracks, other.tracks
-    yield 0, mine[0], theirs[0]
-    for track in mine[1:]:
-        yield 1, track, theirs[0]
-    for track in theirs[1:]:
-        yield 1, mine[0], track
-    for track in mine[1:]:
-        for their_track in theirs[1:]:
-            yield 2, track, their_track
+def _room_m(one: Forecast, other: Forecast) -> float:
+    """Two drones further apart than this at two samples are not too close in between.
+
+    Their distance changes by no more than both speeds in half the time between samples.
+    """
+    quicker_mps = max(one.top_speed_mps, other.top_speed_mps)
+    closing_mps = one.top_speed_mps + other.top_speed_mps
+    return MIN_APART_M + SLACK_S * quicker_mps + closing_mps * SAMPLE_S / 2.0
+
+
+def _pairs_of_futures(one: Forecast, other: Forecast) -> Iterator[tuple[int, Track, Track]]:
+    """(how many leave their plan, a track of the one, a track of the other), likeliest first.
+
+    Only those that come near each other at a sample.
+    """
+    apart_m = one.samples_m[:, None] - other.samples_m[None]
+    across_m2 = apart_m[..., 0] ** 2 + apart_m[..., 1] ** 2
+    near = (across_m2 <= _room_m(one, other) ** 2) & (np.abs(apart_m[..., 2]) <= _ROOM_ABOVE_M)
+    pairs = np.argwhere(near.any(axis=2)).tolist()
+    for rank, mine, theirs in sorted(((a > 0) + (b > 0), a, b) for a, b in pairs):
+        yield rank, one.tracks[mine], other.tracks[theirs]
 
 
 def futures(craft: Craft, horizon_s: float = HORIZON_S) -> list[Track]:
@@ -356,21 +384,26 @@ def _within_band(start_m: FloatArray, change_m: FloatArray) -> tuple[FloatArray,
     return begin, end
 
 
-def _proposal(
-    forecasts: Sequence[_Forecast], one: _Forecast, other: _Forecast, rank: int, horizon_s: float
+def proposal_for(
+    forecasts: Sequence[Forecast],
+    pair: tuple[int, int],
+    rank: int,
+    horizon_s: float = HORIZON_S,
 ) -> tuple[str, str] | None:
-    """The smallest change of one of the two that leaves no conflict as likely as this one.
+    """The smallest change of one of a pair that leaves no conflict as likely as ``rank``.
 
     A pause before a return; of the drone with more of its mission left first, which loses least.
     Whoever is on the way home already is left alone.
     """
-    by_rest = sorted((one.craft, other.craft), key=lambda craft: -len(craft.ahead))
+    by_rest = sorted(
+        (forecasts[place].craft for place in pair), key=lambda craft: -len(craft.ahead)
+    )
     for wish in (HOLD, GO_HOME):
         for craft in by_rest:
             if craft.returning or (wish == HOLD and craft.holding):
                 continue
             changed = replace(craft, holding=wish == HOLD, returning=wish == GO_HOME)
-            forecast = _forecast(changed, horizon_s)
+            forecast = forecast_of(changed, horizon_s)
             others = [third for third in forecasts if third.craft.name != craft.name]
             if all(_is_less_likely(_between(forecast, third, horizon_s), rank) for third in others):
                 return craft.name, wish
