@@ -132,7 +132,9 @@ def test_another_fence_on_board_is_an_alarm_and_no_reason_to_leave_the_flight(
     assert alarms[0].startswith("its fence is not the approved one: item 0: ")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
+)
 def test_a_controller_ended_at_any_moment_leaves_a_safe_aircraft(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     air, states, asked = Air(seed=seed), [], []
