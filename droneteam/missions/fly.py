@@ -138,14 +138,18 @@ class FlightDeck:
     def _loop_or_stop(self, selector: selectors.BaseSelector) -> None:
         """The loop; who stops it while only logs are on their way keeps the sorties."""
         try:
-            while self.busy:
-                _register(selector, self._runners)
-                selector.select(max(0.0, self._next_tick_s - self.clocks.monotonic_s()))
-                self.turn()
+            self._loop(selector)
         except KeyboardInterrupt:
             if any(runner.result is None for runner in self._runners):
                 raise
             log.info("stopped while fetching logs; `droneteam logs` goes on with them")
+
+    def _loop(self, selector: selectors.BaseSelector) -> None:
+        """Turn after turn, waiting for a link or a tick in between."""
+        while self.busy:
+            _register(selector, self._runners)
+            selector.select(max(0.0, self._next_tick_s - self.clocks.monotonic_s()))
+            self.turn()
 
     def _take_asks(self, active: Sequence[Runner], now_s: float) -> None:
         for drone_id, what in self.asks():
