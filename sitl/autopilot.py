@@ -87,6 +87,8 @@ class Autopilot:
         self.mode = Mode.STABILIZE
         self.controller: Controller = controller_for(self.mode, self)
         self.armed = False
+        self.armings = 0
+        self.hardest_touch_mps = 0.0
         self.auto_armed = False
         self.landed = True
         self.home: Point3 | None = None
@@ -200,6 +202,7 @@ class Autopilot:
     def _after_motion(self) -> None:
         body = self.body
         if body.impact_mps is not None:
+            self.hardest_touch_mps = max(self.hardest_touch_mps, body.impact_mps)
             self.say(6, f"SIM Hit ground at {body.impact_mps:.6f} m/s")
         if not body.on_ground:
             self._ground_since_s = None
@@ -366,6 +369,7 @@ class Autopilot:
             if failures:
                 return False
         self.armed, self.auto_armed = True, False
+        self.armings += 1
         self.landed = self.body.on_ground
         self._ground_since_s = self.t_s
         self.nose = Nose(self.body.yaw_rad)

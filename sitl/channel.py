@@ -39,6 +39,8 @@ class Channel:
         self._heartbeat_due_s = 0.0
         self._timesync_due_s = TIMESYNC_S
         self._param_next: int | None = None
+        self._next_seq: dict[int, int] = {}
+        """Each component numbers its own frames."""
 
     def parse(self, data: bytes) -> Iterator[Message]:
         """The whole messages in the bytes that have come so far; bad ones are dropped."""
@@ -46,11 +48,12 @@ class Channel:
             if message.get_type() != "BAD_DATA" and message.get_msgId() >= 0:
                 yield message
 
-    def send(self, message: Message) -> None:
-        """Packs, numbers and sends one message."""
-        frame = message.pack(self._mav)
-        self._mav.seq = (self._mav.seq + 1) % 256
-        self._send(frame)
+    def send(self, message: Message, *, component: int = AUTOPILOT_COMPONENT) -> None:
+        """Packs, numbers and sends one message, as one of the vehicle's components."""
+        self._mav.srcComponent = component
+        self._mav.seq = self._next_seq.get(component, 0)
+        self._next_seq[component] = (self._mav.seq + 1) % 256
+        self._send(message.pack(self._mav))
 
     def set_interval(self, message_id: int, interval_s: float, now_s: float) -> bool:
         """Streams a message at an interval, 0 stops; false when it is not one of ours."""

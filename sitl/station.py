@@ -12,6 +12,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.autopilot import Autopilot
 from sitl.blackbox import Blackbox
+from sitl.cameraprotocol import CAMERA_COMPONENT, image_captured, set_attitude, set_pitch_yaw
 from sitl.channel import AUTOPILOT_COMPONENT, Channel, param_value
 from sitl.commands import execute, order_of, set_mode
 from sitl.events import Event, HomeSet, ParamSet, Photo, Reached, Text
@@ -93,6 +94,8 @@ class Station:
             "SET_POSITION_TARGET_GLOBAL_INT": self._on_target_global,
             "SET_POSITION_TARGET_LOCAL_NED": self._on_target_local,
             "AUTOPILOT_VERSION_REQUEST": self._on_version_request,
+            "GIMBAL_MANAGER_SET_PITCHYAW": lambda _, message: set_pitch_yaw(ap, message),
+            "GIMBAL_MANAGER_SET_ATTITUDE": lambda _, message: set_attitude(ap, message),
             "LOG_REQUEST_LIST": self.logs.on_list,
             "LOG_REQUEST_DATA": self.logs.on_data,
             "LOG_REQUEST_END": self.logs.on_end,
@@ -153,6 +156,9 @@ class Station:
             for message in self._messages(event):
                 for channel in self.channels.values():
                     channel.send(message)
+            if isinstance(event, Photo) and self.ap.params["SIM_CAM_V2"] == 1:
+                for channel in self.channels.values():
+                    channel.send(image_captured(self.ap, event), component=CAMERA_COMPONENT)
 
     def _messages(self, event: Event) -> list[Message]:
         ap = self.ap

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sitl import statuswords, telemetry
+from sitl import cameraprotocol, statuswords, telemetry
 from sitl.autopilot import Autopilot
 from sitl.telemetry import Message
 
@@ -42,6 +42,9 @@ BUILDERS: dict[int, Builder] = {
     mav.MAVLINK_MSG_ID_VIBRATION: telemetry.vibration,
     mav.MAVLINK_MSG_ID_HOME_POSITION: telemetry.home_position,
     mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: statuswords.extended_sys_state,
+    mav.MAVLINK_MSG_ID_CAMERA_INFORMATION: cameraprotocol.camera_information,
+    mav.MAVLINK_MSG_ID_CAMERA_SETTINGS: cameraprotocol.camera_settings,
+    mav.MAVLINK_MSG_ID_CAMERA_CAPTURE_STATUS: cameraprotocol.camera_capture_status,
     mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_INFORMATION: telemetry.gimbal_manager_information,
     mav.MAVLINK_MSG_ID_GIMBAL_MANAGER_STATUS: telemetry.gimbal_manager_status,
     mav.MAVLINK_MSG_ID_GIMBAL_DEVICE_ATTITUDE_STATUS: telemetry.gimbal_device_attitude_status,

@@ -62,7 +62,13 @@ def run(args: argparse.Namespace) -> int:
         for number, link in zip(args.mission, args.link, strict=True)
     ]
     sorties = missions.fly_missions(
-        engine, settings, actor, links, time_scale=args.time_scale, on_state=_Progress()
+        engine,
+        settings,
+        actor,
+        links,
+        time_scale=args.time_scale,
+        on_state=_Progress(),
+        on_advice=lambda advice: print(f"separation: {advice.text}", flush=True),
     )
     for sortie in sorties:
         print(

@@ -156,6 +156,43 @@ def _camera_feedback(x: Any) -> m.CameraFeedback:
     )
 
 
+def _image_captured(x: Any) -> m.ImageCaptured:
+    roll, pitch, yaw = _euler_deg(x.q)
+    shot = m.CameraFeedback(
+        at=_unix(x.time_utc),
+        index=x.image_index + 1,
+        lat_deg=x.lat / 1e7,
+        lon_deg=x.lon / 1e7,
+        alt_amsl_m=x.alt / 1e3,
+        alt_home_m=x.relative_alt / 1e3,
+        roll_deg=roll,
+        pitch_deg=pitch,
+        yaw_deg=yaw % 360.0,
+    )
+    return m.ImageCaptured(shot, saved=x.capture_result == 1)
+
+
+def _camera_information(x: Any) -> m.CameraInformation:
+    return m.CameraInformation(
+        vendor=_words(x.vendor_name),
+        model=_words(x.model_name),
+        focal_mm=_told(x.focal_length),
+        sensor_width_mm=_told(x.sensor_size_h),
+        width_px=x.resolution_h,
+        height_px=x.resolution_v,
+    )
+
+
+def _words(characters: Sequence[int]) -> str:
+    """Text of a zero-ended array of bytes."""
+    return bytes(characters).split(b"\0")[0].decode("utf-8", "replace")
+
+
+def _told(value: float) -> float | None:
+    """A length, or None for the zero or NaN that stands for "not known"."""
+    return value if math.isfinite(value) and value > 0.0 else None
+
+
 def _log_entry(x: Any) -> m.LogEntry:
     began_at = _unix(x.time_utc * 1_000_000) if x.time_utc else None
     return m.LogEntry(x.id, x.num_logs, x.last_log_num, began_at, x.size)
@@ -224,6 +261,9 @@ _READERS: dict[int, Callable[[Any], m.Inbound]] = {
     180: _camera_feedback,
     193: _ekf,
     242: lambda x: m.HomePosition(x.latitude / 1e7, x.longitude / 1e7, x.altitude / 1e3),
+    259: _camera_information,
+    262: lambda x: m.CaptureStatus(x.image_count, x.image_status != 0),
+    263: _image_captured,
     253: lambda x: m.StatusText(x.severity, x.text),
     285: _gimbal,
 }

@@ -8,7 +8,9 @@ Phases, in order::
 
     listening → streaming → fencing → profiling → uploading → readying → arming → climbing
               → starting → flying → returning → ended
-    listening → adopting → flying            (armed at first contact, the approved mission on board)
+    listening → adopting → flying, returning or paused   (armed at first contact, the approved
+                                                          mission on board: `flight_adoption`)
+    flying    → paused → starting → flying   (the pilot asked: `flight_pilot`)
     any       → handed over → ended          (somebody else took the vehicle)
 
 Rules that no phase may break:
@@ -28,7 +30,10 @@ from dataclasses import replace
 
 from droneteam.missions import protocol
 from droneteam.missions.calls import Call, call_step, start_call
+from droneteam.missions.flight_adoption import adopt, adopting_ended
+from droneteam.missions.flight_pilot import obey, pause_ended
 from droneteam.missions.flight_state import (
+    GOING_HOME,
     Command,
     Ending,
     Event,
@@ -42,9 +47,17 @@ from droneteam.missions.flight_state import (
     Task,
     Tick,
 )
-from droneteam.missions.flight_steps import call, change_mode, end, enter, refuse
+from droneteam.missions.flight_steps import (
+    call,
+    change_mode,
+    end,
+    enter,
+    go_home,
+    hand_over,
+    refuse,
+)
 from droneteam.missions.handshake import Done, Failed, Sends
-from droneteam.missions.items import MissionType, mission_hash
+from droneteam.missions.items import mission_hash
 from droneteam.missions.messages import (
     CommandId,
     CommandLong,
@@ -54,6 +67,7 @@ from droneteam.missions.messages import (
     GroundHeartbeat,
     Handshake,
     Heartbeat,
+    HomePosition,
     Inbound,
     ItemReached,
     MissionCurrent,
@@ -71,7 +85,10 @@ LISTEN_HEARTBEATS = 3
 READY_LIMIT_S = 180.0
 """Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
 CLIMB_LIMIT_S = 90.0
-_GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
+TWINS = (
+    "two vehicles answer under one system id on this link, and a command would reach both: "
+    "give each its own id (MAV_SYSID)"
+)
 _FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
 
@@ -88,7 +105,7 @@ def step(flight: Flight, event: Event) -> Step:
             flight, more = _tick(flight, now_s)
         case PilotWants(what=what, now_s=now_s):
             commands = [Note("pilot", f"asks for {what}")]
-            flight, more = _pilot_wants(flight, what, now_s)
+            flight, more = obey(flight, what, now_s)
     return flight, commands + more
 
 
@@ -108,7 +125,11 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
         case Heartbeat():
             return _heartbeat(flight, message, now_s)
         case Position():
-            flight = replace(flight, readings=replace(readings, position=message))
+            twins = flight.twins.after(message)
+            readings = replace(readings, position=message)
+            flight = replace(flight, readings=readings, twins=twins)
+            if twins.found and flight.phase is not Phase.HANDED_OVER:
+                return hand_over(flight, TWINS)
             return _vehicle_time(flight, message.boot_s, now_s)
         case SystemStatus(battery_pct=battery_pct, prearm_ok=prearm_ok):
             readings = replace(readings, battery_pct=battery_pct, prearm_ok=prearm_ok)
@@ -118,6 +139,8 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
         case GpsFix(fix_type=fix, satellites=count):
             readings = replace(readings, fix_type=fix, satellites=count)
             return replace(flight, readings=readings), []
+        case HomePosition():
+            return replace(flight, readings=replace(readings, home=message)), []
         case MissionCurrent(seq=seq):
             return replace(flight, mission_seq=seq), []
         case ItemReached(seq=seq):
@@ -183,29 +206,21 @@ def _compare_mode(flight: Flight, mode: int, now_s: float) -> Step:
         if flight.task is None and not flight.link_lost:
             return change_mode(flight, CopterMode(wanted), now_s)
         return flight, []
-    if flight.phase is Phase.RETURNING and mode in _GOING_HOME:
+    if flight.phase is Phase.RETURNING and mode in GOING_HOME:
         return replace(flight, strange_heartbeats=0), []
     # Heartbeats may overtake each other on UDP: one alone may be an old one.
     if flight.strange_heartbeats == 0:
         return replace(flight, strange_heartbeats=1), []
-    if mode in _GOING_HOME and flight.armed:
+    if mode in GOING_HOME and flight.armed:
         flight = enter(flight, Phase.RETURNING, f"{mode_name(mode)}: {flight.why_home}")
         flight = replace(flight, task=None, commanded_mode=mode, mode_confirmed=True)
         return replace(flight, strange_heartbeats=0), [Note("returning", flight.reason)]
-    return _hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
-
-
-def _hand_over(flight: Flight, reason: str) -> Step:
-    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None)
-    commands: list[Command] = [Note("handed over", reason)]
-    if not flight.armed:
-        return end(flight, Ending.REFUSED, commands)
-    return flight, commands
+    return hand_over(flight, f"the mode was changed to {mode_name(mode)} by somebody else")
 
 
 def _disarmed(flight: Flight) -> Step:
     match flight.phase:
-        case Phase.FLYING | Phase.RETURNING:
+        case Phase.FLYING | Phase.RETURNING | Phase.PAUSED:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
             if flight.reached_seq >= max(waypoints, default=0):
                 return end(flight, Ending.COMPLETED, [])
@@ -221,14 +236,20 @@ def _disarmed(flight: Flight) -> Step:
 def _battery(flight: Flight, now_s: float) -> Step:
     """Come home while there is enough left to do so against the wind."""
     left = flight.readings.battery_pct
-    if left is None or flight.phase is not Phase.FLYING:
+    if left is None or flight.phase not in (Phase.FLYING, Phase.PAUSED):
         return flight, []
     if flight.flying_since is None and flight.boot_s is not None:
         flight = replace(flight, flying_since=(flight.boot_s, left))
     needed = flight.battery_needed_pct(left)
-    if left > needed or flight.strange_heartbeats or flight.adopted:
+    if left > needed or flight.strange_heartbeats:
         return flight, []
-    return _go_home(flight, f"battery at {left:.0f} %, the way home needs {needed:.0f} %", now_s)
+    reason = f"battery at {left:.0f} %, the way home needs {needed:.0f} %"
+    if not flight.adopted:
+        return go_home(flight, reason, now_s)
+    if flight.proposed:
+        return flight, []
+    text = f"{reason}: this flight was adopted after a restart, ask for rtl or fly it home"
+    return replace(flight, proposed=True), [Note("alarm", text)]
 
 
 # The passing of time
@@ -259,16 +280,6 @@ def _tick(flight: Flight, now_s: float) -> Step:
             reason += "; the vehicle's own failsafe is bringing it home"
         return end(replace(flight, reason=reason), Ending.LINK_GONE, [])
     return _advance_task(flight, None, now_s)
-
-
-def _pilot_wants(flight: Flight, what: str, now_s: float) -> Step:
-    if not flight.armed or flight.phase is Phase.HANDED_OVER:
-        return flight, [Note("pilot", f"{what} not sent: nothing of ours is flying")]
-    if what == "land":
-        return change_mode(
-            enter(flight, Phase.RETURNING, "the pilot asked to land"), CopterMode.LAND, now_s
-        )
-    return _go_home(flight, "the pilot asked to return", now_s)
 
 
 # Handshakes
@@ -306,10 +317,10 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return refuse(flight, "the vehicle does not answer commands")
         case Phase.STREAMING, _:
             return _next_stream(flight, now_s)
-        case Phase.ADOPTING, Done(items=items):
-            return _adopted(flight, mission_hash(items))
-        case Phase.ADOPTING, Failed(detail=detail):
-            return _hand_over(flight, f"cannot read the mission of an armed vehicle: {detail}")
+        case Phase.ADOPTING, (Done() | Failed()) as found:
+            return adopting_ended(flight, task, found, now_s)
+        case ((Phase.FLYING | Phase.PAUSED), (Done() | Failed()) as found):
+            return pause_ended(flight, task, found)
         case Phase.FENCING, Done():
             return _profile(flight, now_s)
         case Phase.PROFILING, Done():
@@ -350,7 +361,7 @@ def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:
     if not flight.armed:
         return refuse(flight, reason)
     if flight.airborne:
-        return _go_home(flight, reason, now_s)
+        return go_home(flight, reason, now_s)
     disarm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (0.0,))
     call, sends = start_call(disarm, flight.timing, now_s)
     flight = replace(enter(flight, Phase.RETURNING, reason), task=call)
@@ -364,7 +375,10 @@ def _listened(flight: Flight, now_s: float) -> Step:
     """Decide what the first contact means, then ask for telemetry."""
     note = Note("contact", f"{mode_name(flight.readings.mode or 0)}, armed {flight.armed}")
     if not flight.armed and not flight.order.may_arm:
-        reason = "this sortie was armed before the restart: it needs a new approval to fly again"
+        reason = (
+            "this sortie was armed before the restart, or its signatures have run out: "
+            "it needs a new approval to fly again"
+        )
         flight, commands = refuse(flight, reason)
         return flight, [note, *commands]
     flight, commands = _next_stream(enter(flight, Phase.STREAMING), now_s)
@@ -373,29 +387,11 @@ def _listened(flight: Flight, now_s: float) -> Step:
 
 def _next_stream(flight: Flight, now_s: float) -> Step:
     if not flight.streams_left:
-        return _adopt(flight, now_s) if flight.armed else _fence(flight, now_s)
+        return adopt(flight, now_s) if flight.armed else _fence(flight, now_s)
     (message_id, rate_hz), *rest = flight.streams_left
     interval_us = 1e6 / rate_hz
     command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
     return call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
-
-
-def _adopt(flight: Flight, now_s: float) -> Step:
-    download, sends = protocol.start_download(MissionType.MISSION, flight.timing, now_s)
-    flight = replace(enter(flight, Phase.ADOPTING), task=download, adopted=True)
-    return flight, [Send(send, "adopting a flying vehicle") for send in sends]
-
-
-def _adopted(flight: Flight, found_hash: str) -> Step:
-    if found_hash != flight.order.expected_hash:
-        return _hand_over(flight, "it flies a mission that is not the approved one")
-    mode = flight.readings.mode
-    if mode not in (CopterMode.AUTO, *_GOING_HOME):
-        return _hand_over(flight, f"it flies in {mode_name(mode or 0)}, which we did not command")
-    phase = Phase.FLYING if mode == CopterMode.AUTO else Phase.RETURNING
-    flight = enter(flight, phase, "adopted after a restart")
-    flight = replace(flight, verified=True, commanded_mode=mode, mode_confirmed=True)
-    return flight, [Note("adopted", f"in {mode_name(mode)}, mission identical")]
 
 
 def _fence(flight: Flight, now_s: float) -> Step:
@@ -457,7 +453,7 @@ def _climbed(flight: Flight, waited_s: float, now_s: float) -> Step:
         flight = enter(flight, Phase.STARTING)
         return change_mode(flight, CopterMode.AUTO, now_s)
     if waited_s >= CLIMB_LIMIT_S:
-        return _go_home(flight, f"at {height_m:.1f} of {wanted_m:.1f} m after the climb", now_s)
+        return go_home(flight, f"at {height_m:.1f} of {wanted_m:.1f} m after the climb", now_s)
     return flight, []
 
 
@@ -472,8 +468,3 @@ def _started(flight: Flight, task: Task, now_s: float) -> Step:
     if isinstance(task, Call) and task.command.command == CommandId.DO_SET_MODE:
         return _in_mode(flight, now_s) if flight.mode_confirmed else (flight, [])
     return enter(flight, Phase.FLYING), [Note("mission", "started")]
-
-
-def _go_home(flight: Flight, reason: str, now_s: float) -> Step:
-    flight, commands = change_mode(enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
-    return flight, [Note("returning", reason), *commands]

@@ -8,10 +8,11 @@ from enum import StrEnum
 from droneteam.missions import reserve
 from droneteam.missions.calls import Call
 from droneteam.missions.handshake import Timing
-from droneteam.missions.messages import Inbound, Outbound
+from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
 from droneteam.missions.protocol import Download, Upload
+from droneteam.missions.twins import TwinWatch
 
 RATES_HZ = (
     (33, 5.0),  # GLOBAL_POSITION_INT
@@ -23,10 +24,13 @@ RATES_HZ = (
     (42, 2.0),  # MISSION_CURRENT
     (147, 1.0),  # BATTERY_STATUS
     (242, 0.5),  # HOME_POSITION
+    (262, 0.5),  # CAMERA_CAPTURE_STATUS
+    (259, 0.02),  # CAMERA_INFORMATION, at once and then every 50 s
     (285, 5.0),  # GIMBAL_DEVICE_ATTITUDE_STATUS
 )
 """Message ids and rates asked for: 27 messages per second instead of 118."""
 AIRBORNE_M = 1.0
+GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
 
 
 class Phase(StrEnum):
@@ -43,6 +47,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     ADOPTING = "adopting"
     FLYING = "flying"
+    PAUSED = "paused"
     RETURNING = "returning"
     HANDED_OVER = "handed over"
     ENDED = "ended"
@@ -75,7 +80,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PilotWants:
-    """The pilot asks the controller for something: "rtl" or "land"."""
+    """The pilot asks the controller for one of `flight_pilot.WISHES`."""
 
     what: str
     now_s: float
@@ -112,7 +117,8 @@ class Flight:
     phase_since_s : of the phase, on the vehicle's clock; commanded_mode, mode_confirmed : the
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
     we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission
-    began, once known; verified : whether the approved mission was read back from the vehicle.
+    began, once known; verified : whether the approved mission was read back from the vehicle;
+    proposed : whether an adopted flight's pilot was told that it is time to come home.
     """
 
     order: FlightOrder
@@ -134,8 +140,10 @@ class Flight:
     mode_confirmed: bool = False
     strange_heartbeats: int = 0
     flying_since: tuple[float, float] | None = None
+    twins: TwinWatch = field(default_factory=TwinWatch)
     verified: bool = False
     adopted: bool = False
+    proposed: bool = False
     mission_seq: int = 0
     reached_seq: int = 0
     failsafe_text: str = ""

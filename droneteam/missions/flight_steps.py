@@ -44,3 +44,18 @@ def end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
     """End the sortie."""
     flight = replace(flight, phase=Phase.ENDED, ending=ending, task=None)
     return flight, [*commands, Note("ended", f"{ending.value}: {flight.reason or 'as planned'}")]
+
+
+def go_home(flight: Flight, reason: str, now_s: float) -> Step:
+    """Command the way home."""
+    flight, commands = change_mode(enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
+    return flight, [Note("returning", reason), *commands]
+
+
+def hand_over(flight: Flight, reason: str) -> Step:
+    """Stop commanding: from now on only heartbeats are sent."""
+    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None)
+    commands: list[Command] = [Note("handed over", reason)]
+    if not flight.armed:
+        return end(flight, Ending.REFUSED, commands)
+    return flight, commands

@@ -12,10 +12,11 @@ import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from droneteam.missions.airwatch import Advice, AirWatch
 from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import Journal, was_arming
-from droneteam.missions.link import MavlinkLink
+from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
 from droneteam.missions.preflight import FlightOrder
 from droneteam.missions.runner import Clocks, Runner, SortieOrder, SortieResult
@@ -29,13 +30,26 @@ SAMPLE_S = 0.25
 """Time between samples for the live map."""
 
 
+def open_link(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
+    """The link that a sortie's order names."""
+    return MavlinkLink(
+        (sortie.link, *sortie.spare_links),
+        tlog,
+        system_id=sortie.system_id,
+        forward=sortie.forward,
+        signer=None if sortie.signing_key is None else Signer(sortie.signing_key),
+    )
+
+
 @dataclass(slots=True)
 class FlightDeck:
     """Flies sorties together until all have ended.
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
-    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, "rtl" or
-    "land") that the pilots put in; taken every turn.
+    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
+    `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
+    its link.  on_advice : told once of each pair of drones that may come too close, and of the
+    end of it; must not block.
     """
 
     sorties: Sequence[SortieOrder]
@@ -44,22 +58,68 @@ class FlightDeck:
     clocks: Clocks = field(default_factory=Clocks)
     timing: Timing | None = None
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple
+    connect: Callable[[SortieOrder, TlogWriter], VehicleLink] = open_link
+    on_advice: Callable[[Advice], None] | None = None
+    _air: AirWatch = field(default_factory=AirWatch)
     _runners: list[Runner] = field(default_factory=list)
+    _next_tick_s: float = 0.0
+    _next_sample_s: float = 0.0
 
     def fly(self) -> tuple[SortieResult, ...]:
         """The results, in the order of the sorties."""
-        timing = self.timing or Timing.scaled(self.time_scale)
-        tick_s = min(0.1, max(0.005, 0.1 / self.time_scale))
         selector = selectors.DefaultSelector()
         try:
-            self._runners = [self._runner(sortie, timing) for sortie in self.sorties]
-            self._loop_or_stop(selector, tick_s)
-            results = [runner.conclude() for runner in self._runners]
-            return tuple(result for result in results if result is not None)
+            self.begin()
+            self._loop_or_stop(selector)
+            return self.results()
         finally:
             selector.close()
-            for runner in self._runners:
-                runner.close()
+            self.close()
+
+    def begin(self) -> None:
+        """Open every link and record; from here on `turn` flies."""
+        timing = self.timing or Timing.scaled(self.time_scale)
+        self._runners = [self._runner(sortie, timing) for sortie in self.sorties]
+        self._next_tick_s = self._next_sample_s = self.clocks.monotonic_s()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a sortie goes on, or a log is on its way."""
+        return any(runner.busy for runner in self._runners)
+
+    def turn(self) -> None:
+        """Take what has come in, and do what is due; never waits."""
+        now_s = self.clocks.monotonic_s()
+        active = [runner for runner in self._runners if runner.busy]
+        for runner in active:
+            for message in runner.link.receive():
+                runner.handle(Heard(message, now_s))
+        self._take_asks(active, now_s)
+        if now_s >= self._next_tick_s:
+            self._next_tick_s = now_s + self.tick_s
+            for runner in active:
+                runner.handle(Tick(now_s))
+        self._watch_the_air(active, now_s)
+        for runner in active:
+            runner.link.flush(now_s)
+        if now_s >= self._next_sample_s:
+            self._next_sample_s = now_s + SAMPLE_S
+            self._sample(active)
+
+    @property
+    def tick_s(self) -> float:
+        """Time between two looks at the clock, in this machine's seconds."""
+        return min(0.1, max(0.005, 0.1 / self.time_scale))
+
+    def results(self) -> tuple[SortieResult, ...]:
+        """How the sorties ended; waits for the disk."""
+        results = [runner.conclude() for runner in self._runners]
+        return tuple(result for result in results if result is not None)
+
+    def close(self) -> None:
+        """Close every link and record."""
+        for runner in self._runners:
+            runner.close()
 
     def _runner(self, sortie: SortieOrder, timing: Timing) -> Runner:
         sortie.log_dir.mkdir(parents=True, exist_ok=True)
@@ -67,7 +127,7 @@ class FlightDeck:
         return Runner(
             sortie=sortie,
             flight=Flight(_after_restart(sortie), timing),
-            link=_link(sortie, tlog),
+            link=self.connect(sortie, tlog),
             tlog=tlog,
             journal=Journal(sortie.journal_path),
             clocks=self.clocks,
@@ -75,41 +135,37 @@ class FlightDeck:
             clock=ClockWatch(scale=self.time_scale),
         )
 
-    def _loop_or_stop(self, selector: selectors.BaseSelector, tick_s: float) -> None:
+    def _loop_or_stop(self, selector: selectors.BaseSelector) -> None:
         """The loop; who stops it while only logs are on their way keeps the sorties."""
         try:
-            self._loop(selector, tick_s)
+            self._loop(selector)
         except KeyboardInterrupt:
             if any(runner.result is None for runner in self._runners):
                 raise
             log.info("stopped while fetching logs; `droneteam logs` goes on with them")
 
-    def _loop(self, selector: selectors.BaseSelector, tick_s: float) -> None:
-        next_tick_s = self.clocks.monotonic_s()
-        next_sample_s = next_tick_s
-        while active := [runner for runner in self._runners if runner.busy]:
+    def _loop(self, selector: selectors.BaseSelector) -> None:
+        """Turn after turn, waiting for a link or a tick in between."""
+        while self.busy:
             _register(selector, self._runners)
-            selector.select(max(0.0, next_tick_s - self.clocks.monotonic_s()))
-            now_s = self.clocks.monotonic_s()
-            for runner in active:
-                for message in runner.link.receive():
-                    runner.handle(Heard(message, now_s))
-            self._take_asks(active, now_s)
-            if now_s >= next_tick_s:
-                next_tick_s = now_s + tick_s
-                for runner in active:
-                    runner.handle(Tick(now_s))
-            for runner in active:
-                runner.link.flush(now_s)
-            if now_s >= next_sample_s:
-                next_sample_s = now_s + SAMPLE_S
-                self._sample(active)
+            selector.select(max(0.0, self._next_tick_s - self.clocks.monotonic_s()))
+            self.turn()
 
     def _take_asks(self, active: Sequence[Runner], now_s: float) -> None:
         for drone_id, what in self.asks():
             for runner in active:
                 if runner.sortie.drone_id == drone_id:
                     runner.handle(PilotWants(what, now_s))
+
+    def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:
+        """Tell the pilots of drones that may come too close; the pilots decide."""
+        flights = {runner.sortie.drone_name: runner.flight for runner in active}
+        for advice in self._air.look(flights, now_s):
+            for runner in active:
+                if runner.sortie.drone_name in advice.drones:
+                    runner.note("separation", advice.text)
+            if self.on_advice is not None:
+                self.on_advice(advice)
 
     def _sample(self, active: Sequence[Runner]) -> None:
         if self.on_state is None:
@@ -121,16 +177,6 @@ class FlightDeck:
             )
             if state is not None:
                 self.on_state(state)
-
-
-def _link(sortie: SortieOrder, tlog: TlogWriter) -> MavlinkLink:
-    return MavlinkLink(
-        (sortie.link, *sortie.spare_links),
-        tlog,
-        system_id=sortie.system_id,
-        forward=sortie.forward,
-        signer=None if sortie.signing_key is None else Signer(sortie.signing_key),
-    )
 
 
 def _after_restart(sortie: SortieOrder) -> FlightOrder:

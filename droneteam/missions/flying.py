@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
-from droneteam.missions.arming import begin_flight
+from droneteam.missions.airwatch import Advice
+from droneteam.missions.arming import begin_flight, clearance
+from droneteam.missions.asks import AskBox, asks_path
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.live import LiveState
 from droneteam.missions.preflight import flight_order
@@ -85,6 +87,7 @@ def fly_missions(
     *,
     time_scale: float = 1.0,
     on_state: Callable[[LiveState], None] | None = None,
+    on_advice: Callable[[Advice], None] | None = None,
 ) -> tuple[SortieView, ...]:
     """Fly approved missions together, one drone each, and return their sorties.
 
@@ -98,16 +101,22 @@ def fly_missions(
     log_dir = settings.blob_dir("logs")
     ways = [_Way.parse(mission) for mission in missions]
     with session_scope(engine) as session:
-        views = [
-            begin_flight(session, actor, mission.mission_id, datetime.now(UTC))
-            for mission in missions
-        ]
+        now = datetime.now(UTC)
+        views = [begin_flight(session, actor, one.mission_id, now) for one in missions]
+        cleared = [clearance(session, actor, view.id, now).complete for view in views]
     orders = [
-        _order(view, way, log_dir, index, time_scale)
-        for index, (view, way) in enumerate(zip(views, ways, strict=True))
+        _order(view, way, log_dir, index, time_scale, may_arm=may_arm)
+        for index, (view, way, may_arm) in enumerate(zip(views, ways, cleared, strict=True))
     ]
+    boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     with _Publisher(engine, on_state) as publisher:
-        results = FlightDeck(orders, time_scale=time_scale, on_state=publisher.offer).fly()
+        results = FlightDeck(
+            orders,
+            time_scale=time_scale,
+            on_state=publisher.offer,
+            on_advice=on_advice,
+            asks=lambda: [ask for box in boxes for ask in box.take()],
+        ).fly()
     with session_scope(engine) as session:
         now = datetime.now(UTC)
         return tuple(
@@ -116,8 +125,9 @@ def fly_missions(
 
 
 def _order(
-    view: MissionView, way: _Way, log_dir: Path, index: int, time_scale: float
+    view: MissionView, way: _Way, log_dir: Path, index: int, time_scale: float, *, may_arm: bool
 ) -> SortieOrder:
+    """The order; a flight taken up again after its signatures ran out is watched, not armed."""
     order = flight_order(
         view.id,
         view.plan.items,
@@ -128,7 +138,7 @@ def _order(
     )
     first, *spare = way.addresses
     return SortieOrder(
-        order,
+        replace(order, may_arm=may_arm),
         view.drone_id,
         view.drone_name,
         first,

@@ -23,16 +23,20 @@ class Timing:
 
     Waits that mirror the vehicle's own timers shrink with ``time_scale`` (a simulator faster
     than real time); waits that mirror this machine's scheduling do not.
+
+    announce_s, list_s, resend_s : between repeats of an upload's announcement, of the request for
+    a list, and of an item or a request for one (never less than two round trips).
     """
 
     announce_s: float = 1.5
-    resend_s: float = 0.4
+    list_s: float = 0.5
+    resend_s: float = 0.2
     silence_s: float = 10.0
     deadline_s: float = 120.0
     command_retry_s: float = 1.0
     command_deadline_s: float = 10.0
     param_retry_s: float = 0.4
-    heartbeat_s: float = 1.0
+    heartbeat_s: float = 0.5
     link_lost_s: float = 5.0
     link_gone_s: float = 900.0
 
@@ -43,12 +47,13 @@ class Timing:
             raise InputError(f"time_scale {time_scale} outside [0.1, 1000]", field="time_scale")
         return cls(
             announce_s=max(0.05, 1.5 / time_scale),
-            resend_s=max(0.01, 0.4 / time_scale),
+            list_s=max(0.03, 0.5 / time_scale),
+            resend_s=max(0.01, 0.2 / time_scale),
             silence_s=max(1.0, 10.0 / time_scale),
             command_retry_s=max(0.1, 1.0 / time_scale),
             command_deadline_s=max(5.0, 10.0 / time_scale),
             param_retry_s=max(0.12, 0.4 / time_scale),
-            heartbeat_s=max(0.02, 1.0 / time_scale),
+            heartbeat_s=max(0.02, 0.5 / time_scale),
             link_lost_s=max(2.0, 5.0 / time_scale),
             link_gone_s=max(30.0, 900.0 / time_scale),
         )

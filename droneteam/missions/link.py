@@ -63,7 +63,8 @@ class MavlinkLink:
     """A vehicle behind one or more addresses, every packet logged.
 
     system_id : the vehicle's, None takes the first autopilot heard; forward : the address of a
-    ground station; signer : None for packets without signatures.
+    ground station; signer : None for packets without signatures; open_way : what carries the
+    bytes of an address, so that a link may run in simulated time.
     """
 
     def __init__(
@@ -76,11 +77,12 @@ class MavlinkLink:
         signer: Signer | None = None,
         unix_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
+        open_way: Callable[[LinkAddress], Transport] = open_transport,
     ) -> None:
         if isinstance(addresses, LinkAddress):
             addresses = (addresses,)
-        self._ways = [_Way(one, open_transport(one)) for one in addresses]
-        self._station = None if forward is None else _Way(forward, open_transport(forward))
+        self._ways = [_Way(one, open_way(one)) for one in addresses]
+        self._station = None if forward is None else _Way(forward, open_way(forward))
         self._tlog = tlog
         self._signer = signer
         self._unix_s = unix_s

@@ -210,6 +210,37 @@ class CameraFeedback:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageCaptured:
+    """CAMERA_IMAGE_CAPTURED: a photo as the camera itself tells it, with the camera's attitude.
+
+    shot : as CAMERA_FEEDBACK numbers it, from 1; saved : False where the camera failed to.
+    """
+
+    shot: CameraFeedback
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInformation:
+    """CAMERA_INFORMATION: what camera a vehicle carries; None where it does not say."""
+
+    vendor: str
+    model: str
+    focal_mm: float | None
+    sensor_width_mm: float | None
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureStatus:
+    """CAMERA_CAPTURE_STATUS: how many photos there are since power-on, and whether more come."""
+
+    images: int
+    capturing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CommandAck:
     """COMMAND_ACK."""
 
@@ -381,6 +412,9 @@ Telemetry = (
     | HomePosition
     | GimbalAttitude
     | CameraFeedback
+    | ImageCaptured
+    | CameraInformation
+    | CaptureStatus
     | TimeSync
 )
 Handshake = (

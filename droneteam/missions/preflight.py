@@ -18,7 +18,7 @@ from droneteam.missions.items import (
     wire_fence,
     wire_mission,
 )
-from droneteam.missions.messages import CopterMode, Position
+from droneteam.missions.messages import CopterMode, HomePosition, Position
 from droneteam.missions.parameters import WantedParam
 from droneteam.missions.reserve import RESERVE_PCT, USUAL_DRAIN_PCT_S
 
@@ -84,6 +84,7 @@ class Readings:
     fix_type: int = 0
     satellites: int = 0
     position: Position | None = None
+    home: HomePosition | None = None
 
 
 def flight_order(

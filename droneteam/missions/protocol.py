@@ -7,12 +7,12 @@ The machines keep the rules of ``handshake.py``.  What a vehicle really does dec
   failed upload is therefore reported as *corrupt*, and only an upload that was read back and
   found identical is done.
 - The announcement is repeated every 1.5 s until the first request; every request is answered;
-  the last item sent is repeated after max(0.4 s, three round trips).  Starting over at the
+  the last item sent is repeated after max(0.2 s, 1.5 round trips).  Starting over at the
   announcement, as a literal reading of the specification does, fails at 20 % loss.
 - INVALID_SEQUENCE (13) answers a duplicate while the upload goes on: never an error.
 - ERROR (1) answers an item after completion, so the acknowledgement was lost: ambiguous, like
   silence after the last item.  Both lead to reading back.
-- OPERATION_CANCELLED (15), or 10 s of silence, is the only reason to start over.
+- OPERATION_CANCELLED (15), or 10 s of silence while sending, is the only reason to start over.
 """
 
 from __future__ import annotations
@@ -127,10 +127,10 @@ def _download_tick(state: Download, now_s: float) -> tuple[Download, Sends]:
         return replace(state, outcome=Failed("download-timeout", detail)), ()
     waited = now_s - state.asked_at_s
     if state.count is None:
-        if waited < state.timing.announce_s:
+        if waited < state.timing.list_s:
             return state, ()
         return replace(state, asked_at_s=now_s), (MissionRequestList(state.mission_type),)
-    if waited < max(state.timing.resend_s, 3.0 * state.rtt_s):
+    if waited < max(state.timing.resend_s, 1.5 * state.rtt_s):
         return state, ()
     return replace(state, asked_at_s=now_s), _requests(state, first=0)
 
@@ -143,7 +143,8 @@ class Upload:
     """Writing a mission, fence or rally list, then reading it back.
 
     phase : announcing, sending or verifying; sent_seq, sent_at_s : the last item sent; repeats :
-    of it; guessed : whether it was sent without having been asked for; heard_at_s : when the
+    of it; guessed : whether it was sent without having been asked for; echoes : answers that may
+    still come to repeats of the item before a guessed one; heard_at_s : when the
     vehicle last took part; touched : whether it may have stored something, so that a failure
     leaves a corrupt list.
     """
@@ -157,6 +158,7 @@ class Upload:
     heard_at_s: float = 0.0
     repeats: int = 0
     guessed: bool = False
+    echoes: int = 0
     rtt_s: float = 0.0
     touched: bool = False
     restarts: int = 0
@@ -272,15 +274,19 @@ def _acknowledged(state: Upload, result: int, now_s: float) -> tuple[Upload, Sen
 def _duplicate_noticed(state: Upload, now_s: float) -> tuple[Upload, Sends]:
     """The vehicle already had a repeated item, so its request for the next one was lost.
 
-    Sending the next one now saves waiting for the vehicle's own repetition (1 s).  Only one
-    item beyond the last request is sent so: a late echo must not make us run ahead.
+    Sending the next one now saves waiting for the vehicle's own repetition (1 s).  An answer may
+    also be a late echo of an earlier repeat: after an item that was sent unasked, only answers
+    beyond those echoes count, so that we never run ahead of the vehicle.
     """
     state = replace(state, heard_at_s=now_s)
     last = state.sent_seq >= len(state.items) - 1
-    if state.phase != "sending" or state.repeats == 0 or state.guessed or last:
+    if state.phase != "sending" or state.repeats == 0 or last:
         return state, ()
+    if state.guessed and state.echoes > 0:
+        return replace(state, echoes=state.echoes - 1), ()
+    echoes = state.repeats - 1
     seq = state.sent_seq + 1
-    state = replace(state, sent_seq=seq, sent_at_s=now_s, repeats=0, guessed=True)
+    state = replace(state, sent_seq=seq, sent_at_s=now_s, repeats=0, guessed=True, echoes=echoes)
     return state, (MissionItemMessage(state.items[seq]),)
 
 
@@ -316,7 +322,8 @@ def _verify(state: Upload, message: Handshake | None, now_s: float) -> tuple[Upl
 def _upload_tick(state: Upload, now_s: float) -> tuple[Upload, Sends]:
     if now_s - state.started_at_s >= state.timing.deadline_s:
         return replace(state, outcome=_upload_timeout(state)), ()
-    if now_s - state.heard_at_s >= state.timing.silence_s and state.phase != "announcing":
+    # Silence while reading back is no reason to write again what is probably there.
+    if now_s - state.heard_at_s >= state.timing.silence_s and state.phase == "sending":
         return _announce(replace(state, restarts=state.restarts + 1), now_s)
     waited = now_s - state.sent_at_s
     if state.phase == "announcing":
@@ -327,7 +334,7 @@ def _upload_tick(state: Upload, now_s: float) -> tuple[Upload, Sends]:
         )
     if state.phase == "verifying":
         return _verify(state, None, now_s)
-    if waited < max(state.timing.resend_s, 3.0 * state.rtt_s):
+    if waited < max(state.timing.resend_s, 1.5 * state.rtt_s):
         return state, ()
     if state.sent_seq == len(state.items) - 1 and state.repeats >= _LAST_ITEM_REPEATS:
         return _start_verifying(state, now_s)

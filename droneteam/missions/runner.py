@@ -35,6 +35,9 @@ from droneteam.missions.transports import LinkAddress
 
 log = logging.getLogger(__name__)
 
+_FOR_THE_PILOT = frozenset({"alarm", "adopted", "handed over", "separation"})
+"""Lines of the journal that a pilot must see now."""
+
 
 @dataclass(frozen=True, slots=True)
 class SortieOrder:
@@ -142,12 +145,14 @@ class Runner:
                     self._write_intent(message, why)
                     self.link.send(message)
                 case Note(kind=kind, detail=detail):
-                    self._note(kind, detail)
+                    self.note(kind, detail)
         if self.flight.ending is not None:
             self._finish(self.flight.ending, event.now_s)
 
-    def _note(self, kind: str, detail: str) -> None:
-        log.info("%s: %s: %s", self.sortie.drone_name, kind, detail)
+    def note(self, kind: str, detail: str) -> None:
+        """Write a line into the sortie's journal."""
+        level = logging.WARNING if kind in _FOR_THE_PILOT else logging.INFO
+        log.log(level, "%s: %s: %s", self.sortie.drone_name, kind, detail)
         self.journal.write(Entry(self.clocks.utc_now(), kind, detail))
 
     def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
@@ -159,7 +164,7 @@ class Runner:
         for send in sends:
             self.link.send(send)
         for note in notes:
-            self._note("clock", note)
+            self.note("clock", note)
 
     def _write_intent(self, message: Outbound, why: str) -> None:
         kind = _intent_kind(message)
@@ -196,7 +201,7 @@ class Runner:
                 self.flight.timing,
                 first_seq=int(self.clocks.monotonic_s() * 1000.0) % 65536,
                 send=self.link.send,
-                note=lambda text: self._note("log", text),
+                note=lambda text: self.note("log", text),
             )
         return self.fetcher
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
+from droneteam.missions.asks import ask_flight
+from droneteam.missions.flight_pilot import WISHES
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
@@ -49,6 +51,7 @@ from droneteam.missions.views import (
 from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
 
 __all__ = [
+    "WISHES",
     "ChecklistItem",
     "Clearance",
     "Finding",
@@ -71,6 +74,7 @@ __all__ = [
     "Trigger",
     "add_terrain",
     "approve_mission",
+    "ask_flight",
     "cancel_mission",
     "clearance",
     "fetch_onboard_log",

@@ -22,8 +22,11 @@ from droneteam.missions.dataflash import LoggedPhoto
 from droneteam.missions.messages import (
     Attitude,
     CameraFeedback,
+    CameraInformation,
+    CaptureStatus,
     GimbalAttitude,
     Heartbeat,
+    ImageCaptured,
     Inbound,
     Position,
     StatusText,
@@ -177,6 +180,9 @@ def sortie_from_bytes(
     recovered = story.recover(photos, times)
     if recovered:
         notes.append(f"{recovered} photos are known from the onboard log only")
+    untold = story.untold_photos()
+    if untold:
+        notes.append(f"the camera counted {untold} photos more than are known")
     took_off_at, landed_at = story.flown(times)
     return SortieLog(
         mission_id=mission_id,
@@ -203,7 +209,8 @@ class _Story:
 
     boot_at : calendar time at which the vehicle's own clock was zero, once it told; zeros : the
     same as it was known at each position; notes : (time of receipt, positions so far, kind,
-    detail) of each event, dated when the whole log is known.
+    detail) of each event, dated when the whole log is known; counted : the camera's own count of
+    its photos, at first and at last.
     """
 
     system_id: int | None = None
@@ -221,6 +228,8 @@ class _Story:
     calendar: list[CalendarSample] = field(default_factory=list)
     syncs: list[SyncSample] = field(default_factory=list)
     min_battery_pct: float | None = None
+    camera: CameraInformation | None = None
+    counted: tuple[int, int] | None = None
 
     def take(self, record: Record) -> None:
         """Add one packet."""
@@ -264,6 +273,14 @@ class _Story:
             case CameraFeedback():
                 if all(message.index != earlier.index for earlier in self.feedback[-3:]):
                     self.feedback.append(message)
+            case ImageCaptured(shot=shot, saved=saved):
+                self._captured(shot, saved, received_at)
+            case CameraInformation() if message != self.camera:
+                self.camera = message
+                self._note(received_at, "camera", camera_words(message))
+            case CaptureStatus(images=images):
+                first, _ = self.counted or (images, images)
+                self.counted = (first, images)
             case StatusText(text=text):
                 self._note(received_at, "text", text)
             case SystemStatus(battery_pct=left, voltage_v=volts):
@@ -272,6 +289,20 @@ class _Story:
                 if left is not None:
                     before = self.min_battery_pct
                     self.min_battery_pct = left if before is None else min(left, before)
+
+    def _captured(self, shot: CameraFeedback, saved: bool, received_at: datetime) -> None:
+        """A photo as the camera tells it; the autopilot's word for the same one stands."""
+        if not saved:
+            self._note(received_at, "camera", f"photo {shot.index} was not saved")
+        elif all(shot.index != earlier.index for earlier in self.feedback[-3:]):
+            self.feedback.append(shot)
+
+    def untold_photos(self) -> int:
+        """How many photos the camera counted that neither the link nor the onboard log brought."""
+        if self.counted is None:
+            return 0
+        first, last = self.counted
+        return max(0, last - first - len(self.feedback))
 
     def _heartbeat(self, heartbeat: Heartbeat, received_at: datetime) -> None:
         if heartbeat.mode != self.mode:
@@ -385,6 +416,12 @@ class _Story:
             pitch_deg=angles[1],
             roll_deg=angles[2],
         )
+
+
+def camera_words(camera: CameraInformation) -> str:
+    """A camera in one line."""
+    lens = "" if camera.focal_mm is None else f", {camera.focal_mm:g} mm"
+    return f"{camera.vendor} {camera.model}{lens}, {camera.width_px} × {camera.height_px} px"
 
 
 def _nearest(times: FloatArray, wanted_s: float) -> int:

@@ -26,15 +26,20 @@ class Simulator:
 
     def tell(self, **command: Any) -> dict[str, Any]:
         """The simulator's answer to a command of its control port."""
-        with socket.create_connection(self.control, timeout=10.0) as connection:
-            connection.sendall(json.dumps(command).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(connection.makefile().readline())
-        assert answer["ok"], answer
-        return answer
+        return tell(self.control, **command)
 
     def shots(self) -> list[dict[str, Any]]:
         """True poses of the photos taken so far."""
         return [json.loads(line) for line in self.shots_path.read_text().splitlines()]
+
+
+def tell(control: tuple[str, int], **command: Any) -> dict[str, Any]:
+    """The answer of a simulator's control port to a command."""
+    with socket.create_connection(control, timeout=60.0) as connection:
+        connection.sendall(json.dumps(command).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(connection.makefile().readline())
+    assert answer["ok"], answer
+    return answer
 
 
 @contextlib.contextmanager

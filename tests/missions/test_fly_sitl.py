@@ -6,8 +6,6 @@ import hashlib
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from droneteam import cli
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
@@ -33,8 +32,12 @@ from droneteam.missions.runner import SortieOrder, SortieResult
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
+from sitl.faults import FaultSpec
+from sitl.modes import Mode
 from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
 from tests.missions.simulator import simulator
+from tests.missions.test_separation import line_mission
+from tests.missions.virtual import Air, Spell, fly_in, in_folder
 
 SPEEDUP = 10.0
 SHORT = SurveyParams(
@@ -48,7 +51,11 @@ def short_order(mission_id: int = 1) -> FlightOrder:
 
 
 def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned(
-    office: Office, settings: Settings, tmp_path: Path
+    office: Office,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with session_scope(office.engine) as session:
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, NOW)
@@ -68,12 +75,22 @@ def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned
             on_state=seen.append,
         )
         shots = sim.shots()
+        with session_scope(office.engine) as session:
+            stored = missions.get_sortie(session, office.pilot, sortie.id, settings.data_dir)
+        assert stored == sortie
+        monkeypatch.setenv("DRONETEAM_DATA", str(settings.data_dir))
+        monkeypatch.setenv("DRONETEAM_DATABASE", settings.database_url)
+        capsys.readouterr()
+        link = ["--link", sim.links[0], "--time-scale", str(SPEEDUP)]
+        assert cli.main(["logs", str(sortie.id), *link]) == 0
+        fetched_again = capsys.readouterr().out
     assert sortie.ending == "completed"
     assert sortie.log_complete
     onboard = sortie.onboard_log
     assert onboard is not None
     assert hashlib.sha256(onboard.path.read_bytes()).hexdigest() == onboard.sha256
     assert (onboard.source, onboard.note) == ("LOG_DATA", "")
+    assert onboard.sha256 in fetched_again
     photos = read_onboard_log(onboard.path.read_bytes()).photos
     assert [photo.index for photo in photos] == [trigger.index for trigger in sortie.triggers]
     assert not onboard.path.with_name(onboard.path.name + ".part").exists()
@@ -92,46 +109,34 @@ def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned
         (live,) = missions.live_states(session)
         request = fleet.get_request(session, office.requester, office.request_id)
         found = missions.get_mission(session, office.pilot, mission.id)
-        assert missions.get_sortie(session, office.pilot, sortie.id, settings.data_dir) == sortie
     assert live.drone_id == mission.drone_id
     assert request.state == fleet.RequestState.FULFILLED
     assert found.state == missions.MissionState.FLOWN
     assert any(line.kind == "arming" for line in sortie.checklist)
 
 
-def run_short(tmp_path: Path, link: str, name: str = "drone-01") -> Ending:
-    order = SortieOrder(short_order(), 1, name, LinkAddress.parse(link), tmp_path / "logs")
-    (result,) = fly([order], time_scale=SPEEDUP)
-    return result.ending
+def virtual_order(folder: Path, number: int = 1) -> SortieOrder:
+    """The short survey for a vehicle in simulated time, with its record in a folder."""
+    plan = plan_survey(SCENE, SIMULATED, SHORT, PLACE)
+    return in_folder(flight_order(number, plan.items, PLACE), number, folder)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [("--loss", "0.1", "--delay", "0.002"), ("--reordering", "0.2", "--duplication", "0.2")],
+    "faults",
+    [FaultSpec(loss=0.1, delay_s=0.05), FaultSpec(reordering=0.2, duplication=0.2)],
 )
-def test_a_bad_link_still_gives_a_complete_sortie(tmp_path: Path, options: tuple[str, ...]) -> None:
-    with simulator(tmp_path, *options, speedup=SPEEDUP) as sim:
-        assert run_short(tmp_path, sim.links[0]) is Ending.COMPLETED
-
-
-def deck(tmp_path: Path, link: str, on_state: Callable[[LiveState], None]) -> SortieResult:
-    order = SortieOrder(short_order(), 1, "drone-01", LinkAddress.parse(link), tmp_path / "logs")
-    (result,) = fly([order], time_scale=SPEEDUP, on_state=on_state)
-    return result
+def test_a_bad_link_still_gives_a_complete_sortie(tmp_path: Path, faults: FaultSpec) -> None:
+    flown = fly_in(Air(), [virtual_order(tmp_path)], [Spell(0.0, faults)])
+    assert flown.results[0].ending is Ending.COMPLETED
 
 
 def test_a_link_cut_in_mid_mission_ends_landed_with_a_readable_log(tmp_path: Path) -> None:
-    with simulator(tmp_path, speedup=SPEEDUP) as sim:
-        cut_at: list[float] = []
-
-        def cut_then_restore(state: LiveState) -> None:
-            if state.phase == "flying" and state.progress > 0.4 and not cut_at:
-                sim.tell(cmd="cut")
-                cut_at.append(time.monotonic())
-                threading.Timer(4.0, lambda: sim.tell(cmd="restore")).start()
-
-        result = deck(tmp_path, sim.links[0], cut_then_restore)
-        assert cut_at
+    air = Air()
+    cut = [Spell(0.0), Spell(85.0, cut=True), Spell(125.0)]
+    aloft: list[bool] = []
+    air.meddle = lambda now_s: aloft.append(air.vehicles[0].armed) if now_s >= 85.0 else None
+    (result,) = fly_in(air, [virtual_order(tmp_path)], cut).results
+    assert aloft[0]
     assert result.ending is Ending.RETURNED
     assert "GCS Failsafe" in result.reason or "link had been lost" in result.reason
     log = read_sortie(result.tlog_path)
@@ -143,23 +148,29 @@ def test_a_link_cut_in_mid_mission_ends_landed_with_a_readable_log(tmp_path: Pat
 
 
 def test_the_pilots_transmitter_wins_and_nothing_more_is_commanded(tmp_path: Path) -> None:
-    with simulator(tmp_path, speedup=SPEEDUP) as sim:
-        taken: list[str] = []
+    air, taken = Air(), []
 
-        def take_over(state: LiveState) -> None:
-            if state.phase == "flying" and state.progress > 0.4 and not taken:
-                sim.tell(cmd="rc", drone=1, mode="LOITER")
-                taken.append("LOITER")
-            elif state.phase == "handed over" and taken == ["LOITER"]:
-                sim.tell(cmd="rc", drone=1, mode="LAND")
-                taken.append("LAND")
+    def take_over(state: LiveState) -> None:
+        if state.phase == "flying" and state.progress > 0.4 and not taken:
+            air.vehicles[0].rc.sticks_us[2] = 1500.0
+            air.vehicles[0].change_mode(Mode.LOITER)
+            taken.append("LOITER")
+        elif state.phase == "handed over" and taken == ["LOITER"]:
+            air.vehicles[0].change_mode(Mode.LAND)
+            taken.append("LAND")
 
-        result = deck(tmp_path, sim.links[0], take_over)
+    (result,) = fly_in(air, [virtual_order(tmp_path)], on_state=take_over).results
     assert result.ending is Ending.HANDED_OVER
     assert "LOITER" in result.reason
     entries = read_journal(result.journal_path)
     handed = next(index for index, entry in enumerate(entries) if entry.kind == "handed over")
     assert [entry for entry in entries[handed:] if entry.kind in ("intent", "arming")] == []
+
+
+def deck(tmp_path: Path, link: str, on_state: Callable[[LiveState], None]) -> SortieResult:
+    order = SortieOrder(short_order(), 1, "drone-01", LinkAddress.parse(link), tmp_path / "logs")
+    (result,) = fly([order], time_scale=SPEEDUP, on_state=on_state)
+    return result
 
 
 CHILD = """
@@ -215,7 +226,8 @@ fly([one_with_log(Path(sys.argv[1]), sys.argv[2])], time_scale=SPEEDUP)
 
 def one_with_log(tmp_path: Path, link: str) -> SortieOrder:
     address = LinkAddress.parse(link)
-    return SortieOrder(short_order(), 1, "drone-01", address, tmp_path / "logs", fetch_log=True)
+    hop = flight_order(1, line_mission(10.0, 0.0, 20.0), PLACE, time_scale=SPEEDUP)
+    return SortieOrder(hop, 1, "drone-01", address, tmp_path / "logs", fetch_log=True)
 
 
 def test_a_controller_killed_while_it_fetches_the_log_goes_on_where_it_stopped(
@@ -245,12 +257,7 @@ def test_a_controller_killed_while_it_fetches_the_log_goes_on_where_it_stopped(
 
 
 def test_three_drones_fly_together_and_each_has_its_own_record(tmp_path: Path) -> None:
-    with simulator(tmp_path, drones=3, speedup=SPEEDUP) as sim:
-        orders = [
-            SortieOrder(short_order(n), n, f"drone-{n}", LinkAddress.parse(link), tmp_path / "logs")
-            for n, link in enumerate(sim.links, start=1)
-        ]
-        results = fly(orders, time_scale=SPEEDUP)
+    results = fly_in(Air(drones=3), [virtual_order(tmp_path, n) for n in (1, 2, 3)]).results
     assert [result.ending for result in results] == [Ending.COMPLETED] * 3
     assert [read_sortie(result.tlog_path).system_id for result in results] == [1, 2, 3]
 

@@ -1,0 +1,68 @@
+"""What the pilot may ask of the controller in flight, and what then follows.
+
+A wish is refused, with a note, where nothing of ours is flying: after the pilot's own transmitter
+took the vehicle, the transmitter flies it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from droneteam.missions.calls import Call
+from droneteam.missions.flight_state import Flight, Note, Phase, Step, Task
+from droneteam.missions.flight_steps import call, change_mode, enter, go_home
+from droneteam.missions.handshake import Failed, Outcome
+from droneteam.missions.messages import CommandId, CommandLong, CopterMode
+
+WISHES = ("rtl", "land", "pause", "resume", "brake")
+"""Return; land here; hold the mission where it is; go on with it; stop at once and hold."""
+_HOLD, _GO_ON = 0.0, 1.0
+"""First parameter of MAV_CMD_DO_PAUSE_CONTINUE."""
+
+
+def obey(flight: Flight, what: str, now_s: float) -> Step:
+    """Do what the pilot asks, or say why not."""
+    if not flight.armed or flight.phase is Phase.HANDED_OVER:
+        return flight, [Note("pilot", f"{what} not sent: nothing of ours is flying")]
+    match what:
+        case "rtl":
+            return go_home(flight, "the pilot asked to return", now_s)
+        case "land":
+            flight = enter(flight, Phase.RETURNING, "the pilot asked to land")
+            return change_mode(flight, CopterMode.LAND, now_s)
+        case "pause" if flight.phase is Phase.FLYING and flight.task is None:
+            hold = CommandLong(CommandId.DO_PAUSE_CONTINUE, (_HOLD,))
+            return call(flight, hold, "the pilot asked to pause", now_s)
+        case "brake" if flight.phase in (Phase.FLYING, Phase.PAUSED):
+            return change_mode(enter(flight, Phase.PAUSED), CopterMode.BRAKE, now_s)
+        case "resume" if flight.phase is Phase.PAUSED and flight.airborne:
+            return _resume(flight, now_s)
+    return flight, [Note("pilot", f"{what} not sent: it makes no sense while {_where(flight)}")]
+
+
+def _where(flight: Flight) -> str:
+    busy = ", a command is under way" if flight.task is not None else ""
+    return f"{flight.phase.value}{busy}" + ("" if flight.airborne else " on the ground")
+
+
+def _resume(flight: Flight, now_s: float) -> Step:
+    """Go on: out of a pause of the mission by a command, out of another mode through AUTO."""
+    flight = replace(flight, adopted=False)  # the pilot has taken the flight up again
+    if flight.commanded_mode == CopterMode.AUTO:
+        go_on = CommandLong(CommandId.DO_PAUSE_CONTINUE, (_GO_ON,))
+        return call(flight, go_on, "the pilot asked to resume", now_s)
+    return change_mode(enter(flight, Phase.STARTING), CopterMode.AUTO, now_s)
+
+
+def pause_ended(flight: Flight, task: Task, outcome: Outcome) -> Step:
+    """What follows a command that paused or resumed the mission, or braked."""
+    if not isinstance(task, Call):
+        return flight, []
+    if isinstance(outcome, Failed):
+        text = f"the vehicle did not do it ({outcome.name}: {outcome.detail}); it is still "
+        return flight, [Note("alarm", f"{text}{flight.phase.value}")]
+    if task.command.command != CommandId.DO_PAUSE_CONTINUE:
+        return flight, []
+    if task.command.params[0] == _HOLD:
+        return enter(flight, Phase.PAUSED), [Note("paused", "the mission holds")]
+    return enter(flight, Phase.FLYING), [Note("mission", "goes on")]
