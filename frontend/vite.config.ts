@@ -17,6 +17,7 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         main: "src/main.ts",
+        passkey: "src/passkey.ts",
         request: "src/request.ts",
         mission: "src/mission.ts",
         planner: "src/planner.ts",

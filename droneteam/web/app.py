@@ -12,7 +12,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import looking, timefmt
+from droneteam.web import keyring, looking, timefmt
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
 from droneteam.web.api import calendars as api_calendars
@@ -46,6 +46,7 @@ from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
+from droneteam.web.passkeys import Tickets
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
     account,
@@ -61,6 +62,7 @@ from droneteam.web.views import (
     handling,
     history,
     home,
+    keys,
     live,
     marking,
     measurements,
@@ -92,6 +94,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 PAGES = (
     home.bp,
     account.bp,
+    keys.bp,
     single_signon.bp,
     requests.bp,
     board.bp,
@@ -166,6 +169,7 @@ def create_app(
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
     app.extensions[looking.EXTENSION] = LookBook(engine)
+    app.extensions[keyring.EXTENSION] = Tickets(settings.secret_key)
     _configure(app, settings)
     init_routing(app)
     init_headers(app, settings)
