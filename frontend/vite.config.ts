@@ -18,6 +18,8 @@ export default defineConfig({
       input: {
         main: "src/main.ts",
         passkey: "src/passkey.ts",
+        field: "src/field.ts",
+        sw: "src/sw.ts",
         request: "src/request.ts",
         mission: "src/mission.ts",
         planner: "src/planner.ts",

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
+from droneteam.missions.fieldlog import (
+    FieldEntry,
+    FieldKind,
+    FieldLog,
+    NewEntry,
+    field_log,
+    record_entries,
+)
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
@@ -49,6 +57,9 @@ from droneteam.missions.views import (
 __all__ = [
     "ChecklistItem",
     "Clearance",
+    "FieldEntry",
+    "FieldKind",
+    "FieldLog",
     "Finding",
     "LiveState",
     "MissionLink",
@@ -57,6 +68,7 @@ __all__ = [
     "MissionSpec",
     "MissionState",
     "MissionView",
+    "NewEntry",
     "OnboardLogView",
     "RegisteredFlight",
     "Replay",
@@ -69,6 +81,7 @@ __all__ = [
     "cancel_mission",
     "clearance",
     "fetch_onboard_log",
+    "field_log",
     "fly_mission",
     "fly_missions",
     "get_mission",
@@ -82,6 +95,7 @@ __all__ = [
     "plan_mission",
     "preview_mission",
     "read_sortie",
+    "record_entries",
     "record_sortie",
     "register_flight",
     "sign_arming",

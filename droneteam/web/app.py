@@ -19,6 +19,7 @@ from droneteam.web.api import calendars as api_calendars
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
+from droneteam.web.api import field as api_field
 from droneteam.web.api import figures as api_figures
 from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
@@ -59,6 +60,7 @@ from droneteam.web.views import (
     coverage,
     crew,
     equipment,
+    field,
     handling,
     history,
     home,
@@ -102,6 +104,7 @@ PAGES = (
     sorties.bp,
     mission_live.bp,
     planner.bp,
+    field.bp,
     live.bp,
     history.bp,
     coverage.bp,
@@ -142,6 +145,7 @@ API = (
     api_planning.bp,
     api_figures.bp,
     api_missions.bp,
+    api_field.bp,
     api_sorties.bp,
     api_live.bp,
     api_scenes.bp,

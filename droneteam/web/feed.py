@@ -208,13 +208,14 @@ class Feed:
         try:
             while True:
                 time.sleep(part.rest_s)
-                if bell is not None:
-                    bell.wait(UNTOLD_S)
+                told = bell is None or bell.wait(UNTOLD_S)
                 with self._changed:
                     if self._listeners <= 0:
                         part.thread = None
                         return
                 self._refresh_part(part)
+                if not told:  # looked for nothing: the next change is not kept waiting for it
+                    part.rest_s = part.period_s
         finally:
             if bell is not None:
                 bell.close()

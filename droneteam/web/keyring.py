@@ -188,5 +188,7 @@ def _audit(session: Session, actor: Actor, action: str, facts: dict[str, object]
     audit.append(session, actor, action=action, subject=subject, facts=facts, at=now())
 
 
-def _note(session: Session, actor: Actor, row: User, action: str, facts: dict[str, object]) -> None:
+def _note(
+    session: Session, actor: Actor, row: User, action: str, facts: Mapping[str, object]
+) -> None:
     audit.append(session, actor, action=action, subject=f"user:{row.id}", facts=facts, at=now())

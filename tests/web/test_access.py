@@ -63,6 +63,12 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /sign-out": SIGNED_IN,
     "POST /preferences": EVERYONE,
     "GET /account": SIGNED_IN,
+    "GET /sw.js": EVERYONE,
+    "GET /missions/<id:mission_id>/field": MISSIONS,
+    "GET /missions/<id:mission_id>/field/log.json": MISSIONS,
+    "POST /missions/<id:mission_id>/field": PLANNERS,
+    "GET /api/v1/missions/<id:mission_id>/log": MISSIONS,
+    "POST /api/v1/missions/<id:mission_id>/log": PLANNERS,
     "POST /account/passkeys/options": SIGNED_IN,
     "POST /account/passkeys/": SIGNED_IN,
     "POST /account/passkeys/<id:key_id>/name": SIGNED_IN,
@@ -397,7 +403,12 @@ DRAFT_BODY = {
 WHOLE_BODIES = {"PUT /api/v1/requests/drafts/<id:request_id>": DRAFT_BODY}
 QUERIES = {"POST /api/v1/requests/<id:request_id>/attachments": "?name=note.txt"}
 
-ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /sign-in/go-on", "POST /api/v1/tokens"}
+ASKS_FOR_A_PASSWORD = {
+    "POST /sign-in",
+    "POST /sign-in/go-on",
+    "POST /sign-in/passkey",
+    "POST /api/v1/tokens",
+}
 
 
 def routes(site: Site) -> Iterator[tuple[str, str, str, str]]:

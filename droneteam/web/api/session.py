@@ -12,6 +12,7 @@ from flask import request
 from droneteam import sessions
 from droneteam.sessions import SessionView
 from droneteam.web.access import public, signed_in_only
+from droneteam.web.api.door import PROBLEM_CONTENT
 from droneteam.web.api.shapes import page_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.device import device_name
@@ -55,7 +56,10 @@ class Me(Schema):
 @public
 @bp.input(Credentials, arg_name="credentials")
 @bp.output(TokenOut, status_code=201)
-@bp.doc(summary="A bearer token, for a login and its password", responses={401: "Wrong."})
+@bp.doc(
+    summary="A bearer token, for a login and its password",
+    responses={401: {"description": "Wrong.", "content": PROBLEM_CONTENT}},
+)
 def create_token(credentials: dict[str, str]) -> Any:
     """Lasts one shift; one that lasts longer is made on the account's page."""
     attempt = try_password(credentials["login"], credentials["password"], credentials["code"])
