@@ -29,6 +29,7 @@ export default defineConfig({
         coverage: "src/coverage.ts",
         flight: "src/flight.ts",
         ortho: "src/ortho.ts",
+        swipe: "src/swipe.ts",
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",
         uploads: "src/uploads.ts",

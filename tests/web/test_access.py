@@ -246,6 +246,8 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /alerts/<id:alert_id>/acknowledge": ALERT_ANSWERERS,
     "GET /scenes/": SIGNED_IN,
     "GET /scenes/<id:scene_id>": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/compare": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/compare/<id:other_id>/<name>.png": SIGNED_IN,
     "POST /scenes/<id:scene_id>/build": SCENE_BUILDERS,
     "POST /scenes/<id:scene_id>/cancel": SCENE_BUILDERS,
     "GET /scenes/<id:scene_id>/progress.json": SIGNED_IN,
