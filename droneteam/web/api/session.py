@@ -23,6 +23,8 @@ from droneteam.web.timefmt import iso
 TOKEN_LIFETIME = timedelta(hours=12)
 """One shift."""
 
+_REFUSED: Any = {401: {"description": "Wrong.", "content": PROBLEM_CONTENT}}
+
 bp = APIBlueprint("api_session", __name__, url_prefix="/api/v1", tag="session")
 
 
@@ -58,7 +60,7 @@ class Me(Schema):
 @bp.output(TokenOut, status_code=201)
 @bp.doc(
     summary="A bearer token, for a login and its password",
-    responses={401: {"description": "Wrong.", "content": PROBLEM_CONTENT}},
+    responses=_REFUSED,
 )
 def create_token(credentials: dict[str, str]) -> Any:
     """Lasts one shift; one that lasts longer is made on the account's page."""
