@@ -1,4 +1,4 @@
-"""TABLES organisation, user, role: who may sign in, for whom they act, and what they may do."""
+"""TABLES organisation, user, role, passkey: who may sign in, for whom, and what they may do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    LargeBinary,
+    Select,
+    String,
+    UniqueConstraint,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column, relationship
 
 from droneteam.db import Base, UtcDateTime
@@ -78,6 +86,9 @@ class User(Base):
     """The last time step whose code was used."""
     organisation: Mapped[Organisation] = relationship()
     roles: Mapped[list[Role]] = relationship(cascade="all, delete-orphan")
+    passkeys: Mapped[list[Passkey]] = relationship(
+        cascade="all, delete-orphan", order_by="Passkey.id"
+    )
 
 
 class Role(Base):
@@ -89,6 +100,26 @@ class Role(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     name: Mapped[str] = mapped_column(String(20))
+
+
+class Passkey(Base):
+    """A passkey or security key of a user: the public half of a WebAuthn credential."""
+
+    __tablename__ = "passkey"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    """Base64url; WebAuthn allows 1,023 bytes."""
+    credential: Mapped[bytes] = mapped_column(LargeBinary)
+    """Attested credential data: authenticator model, credential id, COSE public key."""
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """The authenticator's last counter; one that does not grow speaks of a copy."""
+    alone: Mapped[bool] = mapped_column()
+    """Whether it signs in without a password: it asked for a PIN or a finger when it was made."""
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,13 +144,16 @@ def set_password(
 def remove_second_factor(
     session: Session, actor: Actor, user_id: int, reason: str, now: datetime
 ) -> Person:
-    """The person without a second factor, for a lost telephone; open sessions end."""
+    """The person without codes and keys, for a lost telephone; open sessions end."""
     require_role(actor, ADMINISTRATOR)
     row = _row(session, user_id)
     row.second_factor = None
+    names = [key.name for key in row.passkeys]
+    row.passkeys.clear()
     sessions.end_all(session, user_id, now)
     session.flush()
-    _audit(session, actor, "user.second_factor_removed", user_id, now, {}, reason)
+    facts: dict[str, object] = {"passkeys": names}
+    _audit(session, actor, "user.second_factor_removed", user_id, now, facts, reason)
     return _person(row)
 
 
@@ -253,7 +256,7 @@ def _person(row: User) -> Person:
         roles=tuple(name for name in accounts.ROLES if name in {role.name for role in row.roles}),
         active=row.active,
         locked_until=row.locked_until,
-        second_factor=row.second_factor is not None,
+        second_factor=row.second_factor is not None or bool(row.passkeys),
     )
 
 

@@ -60,6 +60,7 @@ class Settings:
     dask : address of a Dask scheduler that scenes are built on; None builds on this machine.
     oidc : the provider of single sign-on; None signs in by password only.
     basemap : the operator's own; None shows the built-in one and fetches nothing from outside.
+    url : the address that people type, without a path; passkeys are bound to its name.
     """
 
     data_dir: Path
@@ -74,6 +75,12 @@ class Settings:
     dask: str | None = None
     oidc: OidcSettings | None = None
     basemap: Basemap | None = None
+    url: str = ""
+
+    @property
+    def public_url(self) -> str:
+        """The address that people type; this machine's own where none was set."""
+        return self.url or f"http://localhost:{self.port}"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +105,7 @@ class Settings:
             dask=env.get("DRONETEAM_DASK") or None,
             oidc=_oidc(env),
             basemap=_basemap(env),
+            url=_public_url(env),
         )
 
     def blob_dir(self, kind: str) -> Path:
@@ -105,6 +113,21 @@ class Settings:
         path = self.data_dir / kind
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    """DRONETEAM_URL without a path: browsers offer passkeys over https and on localhost only."""
+    text = env.get("DRONETEAM_URL", "").rstrip("/")
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname == "localhost"
+    if not parts.hostname or parts.path or not (parts.scheme == "https" or local):
+        raise SetupError(
+            f"DRONETEAM_URL={text!r} is not https and a name without a path, such as "
+            "https://drones.example.be"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _oidc(env: Mapping[str, str]) -> OidcSettings | None:

@@ -17,6 +17,9 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         main: "src/main.ts",
+        passkey: "src/passkey.ts",
+        field: "src/field.ts",
+        sw: "src/sw.ts",
         request: "src/request.ts",
         mission: "src/mission.ts",
         planner: "src/planner.ts",
@@ -26,6 +29,7 @@ export default defineConfig({
         coverage: "src/coverage.ts",
         flight: "src/flight.ts",
         ortho: "src/ortho.ts",
+        swipe: "src/swipe.ts",
         cloud: "src/cloud.ts",
         marking: "src/marking.ts",
         uploads: "src/uploads.ts",

@@ -1,5 +1,5 @@
-"""TABLES mission, arming_signature, sortie, onboard_log, checklist_run, geozone, terrain,
-vehicle_state and registered_flight."""
+"""TABLES mission, arming_signature, sortie, onboard_log, checklist_run, field_entry, geozone,
+terrain, vehicle_state and registered_flight."""
 
 from __future__ import annotations
 
@@ -111,6 +111,24 @@ class ChecklistRun(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[str] = mapped_column(String(20))
     detail: Mapped[str] = mapped_column(Text)
+
+
+class FieldEntryRow(Base):
+    """Something the crew wrote down beside the drone; rows are added and never changed."""
+
+    __tablename__ = "field_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(36), unique=True)
+    mission_id: Mapped[int] = mapped_column(ForeignKey("mission.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    item: Mapped[str] = mapped_column(String(40))
+    value: Mapped[str] = mapped_column(Text)
+    base: Mapped[str] = mapped_column(String(36))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    behind: Mapped[bool]
 
 
 class GeozoneRow(Base):

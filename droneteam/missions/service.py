@@ -9,6 +9,14 @@ from __future__ import annotations
 from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.asks import ask_flight
+from droneteam.missions.fieldlog import (
+    FieldEntry,
+    FieldKind,
+    FieldLog,
+    NewEntry,
+    field_log,
+    record_entries,
+)
 from droneteam.missions.flight_pilot import WISHES
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.live import LiveState
@@ -54,6 +62,9 @@ __all__ = [
     "WISHES",
     "ChecklistItem",
     "Clearance",
+    "FieldEntry",
+    "FieldKind",
+    "FieldLog",
     "Finding",
     "LiveState",
     "MissionLink",
@@ -62,6 +73,7 @@ __all__ = [
     "MissionSpec",
     "MissionState",
     "MissionView",
+    "NewEntry",
     "OnboardLogView",
     "RegisteredFlight",
     "Replay",
@@ -78,6 +90,7 @@ __all__ = [
     "cancel_mission",
     "clearance",
     "fetch_onboard_log",
+    "field_log",
     "fly_mission",
     "fly_missions",
     "get_mission",
@@ -94,6 +107,7 @@ __all__ = [
     "preview_mission",
     "publish_zones",
     "read_sortie",
+    "record_entries",
     "record_sortie",
     "register_flight",
     "sign_arming",

@@ -125,17 +125,17 @@ def volume_between(
         The frames cannot be compared.
     """
     (old_network, old), (network, new) = before, after
-    _check_comparable(old_network.frame, network.frame)
+    check_comparable(old_network.frame, network.frame)
     region = region_of(new, corners_en_m)
     if why := _unusable(region):
         return why
-    there = _moved(network.frame, old_network.frame, region)
+    there = moved_places(network.frame, old_network.frame, region)
     up = height_at(old, there[:, 0], there[:, 1])
     known = np.isfinite(up)
     if not known.any() or np.mean(~known) > MAX_UNKNOWN:
         return f"the earlier surface is unknown on {np.mean(~known):.0%} of the area"
-    region, there, up = _subset(region, known), there[known], up[known]
-    earlier = _same_places(old, there, up, region)
+    region, there, up = subset(region, known), there[known], up[known]
+    earlier = same_places(old, there, up, region)
     variance, change, photos = 0.0, 0.0, set[str]()
     for net, part in ((network, region), (old_network, earlier)):
         moved = field_response(net, part)
@@ -177,14 +177,21 @@ def region_of(raster: Raster, corners_en_m: FloatArray) -> Region:
     )
 
 
-def field_response(
-    network: CameraNetwork, region: Region
-) -> tuple[FloatArray, tuple[str, ...]] | str:
-    """(n,) change of the region's volume by the cameras' unknowns, and the photos; or why not.
+@dataclass(frozen=True, slots=True, eq=False)
+class Lift:
+    """How the cameras' unknowns move a region's heights: u(x), affine in the position.
 
-    The surface moves by u(x): a place's height changes by u_up - slope · u_plan.  u is taken as
-    affine in the position, fitted to the sensitivities at a sample of the region's cells.
+    affine : (12, n), for (1, east, north, up) x (east, north, up); weights : (c, 12) of each cell:
+    a place's height changes by u_up - slope · u_plan; photos : that were used
     """
+
+    affine: FloatArray
+    weights: FloatArray
+    photos: tuple[str, ...]
+
+
+def lift_of(network: CameraNetwork, region: Region) -> Lift | str:
+    """The region's lift, fitted to the sensitivities at a sample of its cells; or why not."""
     chosen = np.unique(np.linspace(0, len(region.up_m) - 1, SAMPLES).astype(np.int64))
     order = np.lexsort((region.north_m, region.east_m))[chosen]
     points = np.column_stack([region.places, region.up_m])
@@ -196,9 +203,19 @@ def field_response(
     design = np.column_stack([np.ones(len(order)), points[order] - middle])
     affine = np.linalg.lstsq(design, sensitivity.reshape(len(order), -1), rcond=1e-3)[0]
     basis = np.column_stack([np.ones(len(points)), points - middle])
-    lift = np.column_stack([-region.slope, np.ones(len(points))])
-    weight = region.cell_m2 * basis.T @ lift
-    return np.einsum("ba,ban->n", weight, affine.reshape(4, 3, -1)), photos
+    up = np.column_stack([-region.slope, np.ones(len(points))])
+    weights = np.einsum("cb,ca->cba", basis, up).reshape(len(points), 12)
+    return Lift(affine.reshape(12, -1), weights, photos)
+
+
+def field_response(
+    network: CameraNetwork, region: Region
+) -> tuple[FloatArray, tuple[str, ...]] | str:
+    """(n,) change of the region's volume by the cameras' unknowns, and the photos; or why not."""
+    lift = lift_of(network, region)
+    if isinstance(lift, str):
+        return lift
+    return region.cell_m2 * lift.weights.sum(axis=0) @ lift.affine, lift.photos
 
 
 def own_variance(region: Region) -> float:
@@ -329,7 +346,8 @@ def _base_gradient(corners: FloatArray, region: Region, rows: Rows) -> FloatArra
     return result
 
 
-def _check_comparable(a: Frame, b: Frame) -> None:
+def check_comparable(a: Frame, b: Frame) -> None:
+    """Raises InputError unless both lie on the earth, over one vertical datum."""
     if a.origin is None or b.origin is None:
         raise InputError("two scenes can be compared only when both are placed on the earth")
     if a.vertical_datum != b.vertical_datum:
@@ -339,7 +357,7 @@ def _check_comparable(a: Frame, b: Frame) -> None:
         )
 
 
-def _moved(frame: Frame, target: Frame, region: Region) -> FloatArray:
+def moved_places(frame: Frame, target: Frame, region: Region) -> FloatArray:
     """(c, 3) the region's surface points in another scene's frame."""
     assert frame.origin is not None
     assert target.origin is not None
@@ -348,7 +366,8 @@ def _moved(frame: Frame, target: Frame, region: Region) -> FloatArray:
     return EnuFrame(target.origin).enu_from_geodetic(geodetic)
 
 
-def _subset(region: Region, kept: NDArray[np.bool_]) -> Region:
+def subset(region: Region, kept: NDArray[np.bool_]) -> Region:
+    """The region's kept cells; the others count as unknown."""
     return Region(
         region.east_m[kept],
         region.north_m[kept],
@@ -362,7 +381,7 @@ def _subset(region: Region, kept: NDArray[np.bool_]) -> Region:
     )
 
 
-def _same_places(raster: Raster, there: FloatArray, up: FloatArray, region: Region) -> Region:
+def same_places(raster: Raster, there: FloatArray, up: FloatArray, region: Region) -> Region:
     """The other surface's cells at the region's places."""
     sigma, gap = cell_sigma(raster, there[:, :2])
     column, row = raster.grid.cell_of(there[:, 0], there[:, 1])

@@ -11,7 +11,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import looking, timefmt
+from droneteam.web import keyring, looking, timefmt
 from droneteam.web.api import administration as api_administration
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
@@ -19,6 +19,7 @@ from droneteam.web.api import calendars as api_calendars
 from droneteam.web.api import cases as api_cases
 from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
+from droneteam.web.api import field as api_field
 from droneteam.web.api import figures as api_figures
 from droneteam.web.api import geozones as api_geozones
 from droneteam.web.api import handling as api_handling
@@ -56,6 +57,7 @@ from droneteam.web.limiter import limiter
 from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
+from droneteam.web.passkeys import Tickets
 from droneteam.web.routing import init_routing
 from droneteam.web.views import (
     account,
@@ -65,14 +67,17 @@ from droneteam.web.views import (
     board,
     calendars,
     cases,
+    comparison,
     coverage,
     crew,
     equipment,
+    field,
     flown,
     geozones,
     handling,
     history,
     home,
+    keys,
     live,
     marking,
     measurements,
@@ -108,6 +113,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 PAGES = (
     home.bp,
     account.bp,
+    keys.bp,
     single_signon.bp,
     requests.bp,
     board.bp,
@@ -117,6 +123,7 @@ PAGES = (
     planner.bp,
     geozones.bp,
     terrains.bp,
+    field.bp,
     live.bp,
     history.bp,
     coverage.bp,
@@ -124,6 +131,7 @@ PAGES = (
     privacy.bp,
     scenes.bp,
     scene_documents.bp,
+    comparison.bp,
     uploads.bp,
     marking.bp,
     measurements.bp,
@@ -162,6 +170,7 @@ API = (
     api_figures.bp,
     api_missions.bp,
     api_geozones.bp,
+    api_field.bp,
     api_sorties.bp,
     api_live.bp,
     api_scenes.bp,
@@ -191,6 +200,7 @@ def create_app(
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
     app.extensions[looking.EXTENSION] = LookBook(engine)
+    app.extensions[keyring.EXTENSION] = Tickets(settings.secret_key)
     _configure(app, settings)
     init_routing(app)
     init_headers(app, settings)

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ REST = 4.0
 UNTOLD_S = 0.5
 """How often a part is read although nothing was told: some of it changes with time alone."""
 KEPT_EVENTS = 600
+CHAINS = 4
+"""How many listeners are woken at a time; twice the cores of a small server."""
 KEEP_ALIVE_S = 15.0
 """Shorter than the 30 to 60 s after which proxies drop a silent connection."""
 STREAM_LIFETIME_S = 600.0
@@ -68,6 +71,14 @@ class _Part:
         self.thread: threading.Thread | None = None
 
 
+class _Listener:
+    """A stream that waits: its thread sleeps on a lock of its own until it is called."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[None] = SimpleQueue()
+        self.seen = 0
+
+
 class Feed:
     """Reads the state while there are listeners and hands out what changed.
 
@@ -84,7 +95,8 @@ class Feed:
     ) -> None:
         self._parts = [_Part(read, period_s) for read in reads]
         self._new_bell = new_bell
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
+        self._idle: deque[_Listener] = deque()
         self._events: deque[Event] = deque(maxlen=kept)
         self._number = 0
         self._listeners = 0
@@ -107,13 +119,14 @@ class Feed:
     ) -> Iterator[bytes]:
         """The event stream: what was missed or a snapshot, then every change as it comes."""
         self._enter()
+        listener = _Listener()
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
             end_s = time.monotonic() + lifetime_s
             seen, first = self._start(last_event_id)
             yield first
             while (left_s := end_s - time.monotonic()) > 0:
-                events = self._wait(seen, min(KEEP_ALIVE_S, left_s))
+                events = self._wait(listener, seen, min(KEEP_ALIVE_S, left_s))
                 if not events:
                     yield b": still here\n\n"
                     continue
@@ -138,11 +151,38 @@ class Feed:
                     return self._number, b"".join(missed) or b": nothing missed\n\n"
             return self._number, self._encode("snapshot", {"set": self._everything()})
 
-    def _wait(self, seen: int, timeout_s: float) -> list[Event]:
+    def _wait(self, listener: _Listener, seen: int, timeout_s: float) -> list[Event]:
+        """The events after `seen`; none when nothing came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._number > seen, timeout=timeout_s)
-            fresh = min(self._number - seen, len(self._events))
-            return [self._events[-back] for back in range(fresh, 0, -1)]
+            if self._number > seen:
+                return self._after(seen)
+            listener.seen = seen
+            self._idle.append(listener)
+        try:
+            listener.calls.get(timeout=timeout_s)
+        except Empty:
+            with self._changed:
+                if listener in self._idle:
+                    self._idle.remove(listener)
+                    return []
+            listener.calls.get()  # called in the last moment: it stands in the chain
+        with self._changed:
+            self._call_next()
+            return self._after(seen)
+
+    def _after(self, seen: int) -> list[Event]:
+        fresh = min(self._number - seen, len(self._events))
+        return [self._events[-back] for back in range(fresh, 0, -1)]
+
+    def _call_next(self) -> None:
+        """Calls one of those who wait for the last change; it calls another before it sends.
+
+        Hundreds of threads that wake at once fight for the interpreter and mostly wake in vain;
+        a few at a time pass it on as fast as they can use it.  Only listeners that wait are in the
+        chain, so that a slow connection holds up nobody; whoever waits longest has seen least.
+        """
+        if self._idle and self._idle[0].seen < self._number:
+            self._idle.popleft().calls.put(None)
 
     def _everything(self) -> list[Mapping[str, Any]]:
         return [row for part in self._parts for row in part.state.values()]
@@ -168,13 +208,14 @@ class Feed:
         try:
             while True:
                 time.sleep(part.rest_s)
-                if bell is not None:
-                    bell.wait(UNTOLD_S)
+                told = bell is None or bell.wait(UNTOLD_S)
                 with self._changed:
                     if self._listeners <= 0:
                         part.thread = None
                         return
                 self._refresh_part(part)
+                if not told:  # looked for nothing: the next change is not kept waiting for it
+                    part.rest_s = part.period_s
         finally:
             if bell is not None:
                 bell.close()
@@ -210,7 +251,8 @@ class Feed:
             self._number += 1
             data = self._encode("change", {"set": changed, "gone": gone})
             self._events.append(Event(self._number, data))
-            self._changed.notify_all()
+            for _chain in range(CHAINS):
+                self._call_next()
 
     def _encode(self, name: str, content: Mapping[str, Any]) -> bytes:
         text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)

@@ -87,7 +87,7 @@ def _on_csrf_error(error: CSRFError) -> Any:
     """The typed values again, with a fresh token, when the form is from our own page."""
     if wants_json():
         return problem(400, "the X-CSRFToken header is missing or wrong; or use a bearer token")
-    if request.endpoint == "account.sign_in":
+    if request.endpoint in {"account.sign_in", "account.sign_in_with_key"}:
         return ask_to_sign_in(
             request.form.get("kept", ""),
             _("This page had been open for too long. Enter your login and password again."),

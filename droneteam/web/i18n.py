@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -51,6 +52,11 @@ def choose_language() -> str:
 
 def compiled(po_path: Path) -> Translations:
     """The catalogue of one .po file; fuzzy entries are left out, as msgfmt does."""
+    return _compiled(po_path, po_path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _compiled(po_path: Path, _stamp_ns: int) -> Translations:
     with po_path.open("rb") as file:
         catalogue = read_po(file, domain=DOMAIN)
     buffer = io.BytesIO()

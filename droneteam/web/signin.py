@@ -40,12 +40,14 @@ class Verdict(enum.Enum):
     WELCOME = "welcome"
     WRONG = "wrong"
     LOCKED = "locked"
+    KEY_NEEDED = "key_needed"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A try to sign in and what came of it.
 
+    actor : of a welcome, and of a right password that still needs a key
     tries_left : before the lock; locked_until : its end, None where it is not known.
     """
 
@@ -75,8 +77,8 @@ def try_password(login: str, password: str, code: str = "") -> Attempt:
             return _unknown(login)
         if row.locked_until is not None and row.locked_until > at:
             return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
-        right = right and _code_matches(row, code, at)
-        attempt = _welcome(row) if right else _wrong(row, at)
+        attempt = _judged(row, code, at) if right else wrong(row, at)
+        right = attempt.verdict in {Verdict.WELCOME, Verdict.KEY_NEEDED}
         facts = {"verdict": attempt.verdict.value, "failed_logins": row.failed_logins}
         audit.append(
             session,
@@ -87,6 +89,13 @@ def try_password(login: str, password: str, code: str = "") -> Attempt:
             at=at,
         )
         return attempt
+
+
+def _judged(row: User, code: str, at: datetime) -> Attempt:
+    """What comes of a right password: a code where there is one, else a key where there is one."""
+    if row.passkeys and (row.second_factor is None or not code.strip()):
+        return Attempt(Verdict.KEY_NEEDED, actor=actor_of(row))
+    return welcome(row) if _code_matches(row, code, at) else wrong(row, at)
 
 
 def _code_matches(row: User, code: str, at: datetime) -> bool:
@@ -101,12 +110,14 @@ def _code_matches(row: User, code: str, at: datetime) -> bool:
     return True
 
 
-def _welcome(row: User) -> Attempt:
+def welcome(row: User) -> Attempt:
+    """Everything was right: earlier wrong tries are forgotten."""
     row.failed_logins, row.locked_until = 0, None
     return Attempt(Verdict.WELCOME, actor=actor_of(row))
 
 
-def _wrong(row: User, at: datetime) -> Attempt:
+def wrong(row: User, at: datetime) -> Attempt:
+    """One wrong try more, and a lock after the last."""
     row.failed_logins += 1
     if row.failed_logins < MAX_WRONG_PASSWORDS:
         return Attempt(Verdict.WRONG, tries_left=MAX_WRONG_PASSWORDS - row.failed_logins)

@@ -18,6 +18,7 @@ from flask_babel import lazy_gettext as _l
 from droneteam.accounts import OrganisationView
 from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
+from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.looks import PURPOSES
 from droneteam.web.registry_words import (
     ABSENCES,
@@ -476,6 +477,8 @@ FILTERS = {
     "kept_kind": named(KEPT_KINDS),
     "restriction_name": named(RESTRICTIONS),
     "advice_name": named(ADVICE),
+    "field_kind": named(FIELD_KINDS),
+    "field_item": named(FIELD_CHECKS | FIELD_TIMES),
     "purpose_name": named(dict(PURPOSES)),
     "tone": tone,
 }

@@ -93,8 +93,18 @@ function followProgress(): void {
   window.setInterval(() => void ask().catch(() => undefined), PROGRESS_PERIOD_MS);
 }
 
+/** Packs of missions are for whoever is signed in: they go when that ends; what waits stays. */
+function forgetPacksAtSignOut(): void {
+  const form = document.querySelector<HTMLFormElement>("form[action='/sign-out']");
+  form?.addEventListener("submit", () => {
+    if (!("caches" in window)) return;
+    void caches.keys().then((names) => names.filter((name) => name.startsWith("pack-")).map((name) => caches.delete(name)));
+  });
+}
+
 startClocks();
 followProgress();
+forgetPacksAtSignOut();
 preventDoubleSubmit();
 closeByEscape();
 document.querySelector<HTMLElement>("[role=alert][tabindex]")?.focus();

@@ -22,6 +22,8 @@ PAGES = {
     "missions": ("pilot", "/missions/"),
     "mission-form": ("pilot", "/missions/new/1"),
     "mission": ("pilot", "/missions/1"),
+    "field": ("pilot", "/missions/1/field"),
+    "scene-compare": ("investigator", f"/scenes/{MARKED_SCENE}/compare"),
     "live": ("coordinator", "/live/"),
     "alert": ("pilot", "/alerts/1"),
     "scene": ("investigator", "/scenes/1"),
@@ -58,7 +60,7 @@ PICTURED = frozenset(PAGES) - {
     *("requests", "plan", "missions", "mission-form"),
     *("alert", "error", "account", "scene-form", "photos"),
     *("request-list", "calendars", "registry", "agreement", "figures", "sizes"),
-    *("what-if", "compare"),
+    *("what-if", "compare", "field", "scene-compare"),
     *("drone", "pilot", "payloads", "weather"),
     *("geozones", "organisations", "operations", "webhooks", "record", "flown"),
 }

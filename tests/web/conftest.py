@@ -12,6 +12,7 @@ import pytest
 from apiflask import APIFlask
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Engine
 
 from droneteam import accounts, db, schema, sessions
@@ -27,6 +28,23 @@ PASSWORD = "correct horse battery"
 ZONE = "5339"
 OTHER_ZONE = "5342"
 SECRET = "only for tests " * 3
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates are compiled once for all the tests' applications, not once for each."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
 
 
 @dataclass(slots=True)
@@ -120,6 +138,7 @@ def open_site(seeded: Path, folder: Path) -> Site:
     clock = Clock()
     app = create_app(settings, engine, clock=clock)
     app.config["RATELIMIT_ENABLED"] = False
+    app.jinja_env.bytecode_cache = COMPILED
     return Site(app, engine, settings, clock)
 
 

@@ -66,6 +66,18 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /sign-out": SIGNED_IN,
     "POST /preferences": EVERYONE,
     "GET /account": SIGNED_IN,
+    "GET /sw.js": EVERYONE,
+    "GET /missions/<id:mission_id>/field": MISSIONS,
+    "GET /missions/<id:mission_id>/field/log.json": MISSIONS,
+    "POST /missions/<id:mission_id>/field": PLANNERS,
+    "GET /api/v1/missions/<id:mission_id>/log": MISSIONS,
+    "POST /api/v1/missions/<id:mission_id>/log": PLANNERS,
+    "POST /account/passkeys/options": SIGNED_IN,
+    "POST /account/passkeys/": SIGNED_IN,
+    "POST /account/passkeys/<id:key_id>/name": SIGNED_IN,
+    "POST /account/passkeys/<id:key_id>/remove": SIGNED_IN,
+    "POST /sign-in/passkey": EVERYONE,
+    "POST /sign-in/passkey/options": EVERYONE,
     "POST /account/second-factor": SIGNED_IN,
     "POST /account/second-factor/confirm": SIGNED_IN,
     "POST /account/end-sessions": SIGNED_IN,
@@ -243,6 +255,8 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /alerts/<id:alert_id>/acknowledge": ALERT_ANSWERERS,
     "GET /scenes/": SIGNED_IN,
     "GET /scenes/<id:scene_id>": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/compare": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/compare/<id:other_id>/<name>.png": SIGNED_IN,
     "POST /scenes/<id:scene_id>/build": SCENE_BUILDERS,
     "POST /scenes/<id:scene_id>/cancel": SCENE_BUILDERS,
     "GET /scenes/<id:scene_id>/progress.json": SIGNED_IN,
@@ -424,7 +438,12 @@ DRAFT_BODY = {
 WHOLE_BODIES = {"PUT /api/v1/requests/drafts/<id:request_id>": DRAFT_BODY}
 QUERIES = {"POST /api/v1/requests/<id:request_id>/attachments": "?name=note.txt"}
 
-ASKS_FOR_A_PASSWORD = {"POST /sign-in", "POST /sign-in/go-on", "POST /api/v1/tokens"}
+ASKS_FOR_A_PASSWORD = {
+    "POST /sign-in",
+    "POST /sign-in/go-on",
+    "POST /sign-in/passkey",
+    "POST /api/v1/tokens",
+}
 
 
 def routes(site: Site) -> Iterator[tuple[str, str, str, str]]:

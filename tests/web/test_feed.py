@@ -246,3 +246,58 @@ def test_a_change_holds_what_is_other_and_joins_to_the_whole(world: World, feed:
                 del known[gone]
         assert known == world.state
     stream.close()  # type: ignore[attr-defined]
+
+
+def test_every_one_of_many_listeners_hears_every_change_once(world: World) -> None:
+    """The chain that wakes them loses nobody, whoever comes late, is slow or goes away."""
+    feed = Feed(world.read, period_s=PERIOD_S)
+    world.state = {"a": {"key": "a", "x": 0}}
+    heard: list[list[int]] = [[] for _ in range(40)]
+
+    def listen(index: int) -> None:
+        stream = feed.stream()
+        for block in stream:
+            heard[index] += [data["set"][0]["x"] for _, _, data in parsed(block)]
+            if index % 7 == 3:
+                time.sleep(0.02)  # a slow one
+            if heard[index] and (heard[index][-1] == LAST or index % 10 == 9):
+                break  # some leave after what they got first
+        stream.close()  # type: ignore[attr-defined]
+
+    threads = [threading.Thread(target=listen, args=(n,), daemon=True) for n in range(len(heard))]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: all(heard))
+    watcher = feed.stream()
+    next_events(watcher)
+    for x in range(1, LAST + 1):
+        world.state = {"a": {"key": "a", "x": x}}
+        next_events(watcher)
+    for thread in threads:
+        thread.join(timeout=PATIENCE_S)
+        assert not thread.is_alive()
+    watcher.close()  # type: ignore[attr-defined]
+    stayed = [xs for n, xs in enumerate(heard) if n % 10 != 9]
+    assert all(xs == list(range(LAST + 1)) for xs in stayed)
+    assert feed.listeners == 0
+
+
+LAST = 30
+
+
+def test_listeners_sleep_between_two_changes(world: World, feed: Feed) -> None:
+    """Nothing is sent but what changed, and nobody wakes in vain."""
+    world.state = {"a": {"key": "a", "x": 0}}
+    blocks: list[bytes] = []
+    streams = [feed.stream() for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda s=stream: blocks.extend(s), daemon=True)  # type: ignore[misc]
+        for stream in streams
+    ]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(blocks) == 6)  # the retry line and the snapshot, each
+    world.state = {"a": {"key": "a", "x": 1}}
+    wait_for(lambda: len(blocks) >= 9)
+    time.sleep(10 * PERIOD_S)
+    assert len(blocks) == 9

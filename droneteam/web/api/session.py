@@ -5,23 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from apiflask import APIBlueprint, Schema, fields
+from apiflask import APIBlueprint, Schema, abort, fields
 from apiflask.validators import Length
 from flask import request
 
 from droneteam import sessions
 from droneteam.sessions import SessionView
 from droneteam.web.access import public, signed_in_only
+from droneteam.web.api.door import PROBLEM_CONTENT
 from droneteam.web.api.shapes import page_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.device import device_name
-from droneteam.web.failures import problem
 from droneteam.web.limiter import limiter
 from droneteam.web.signin import Verdict, try_password
 from droneteam.web.timefmt import iso
 
 TOKEN_LIFETIME = timedelta(hours=12)
 """One shift."""
+
+_REFUSED: Any = {401: {"description": "Wrong.", "content": PROBLEM_CONTENT}}
 
 bp = APIBlueprint("api_session", __name__, url_prefix="/api/v1", tag="session")
 
@@ -56,14 +58,19 @@ class Me(Schema):
 @public
 @bp.input(Credentials, arg_name="credentials")
 @bp.output(TokenOut, status_code=201)
-@bp.doc(summary="A bearer token, for a login and its password", responses={401: "Wrong."})
+@bp.doc(
+    summary="A bearer token, for a login and its password",
+    responses=_REFUSED,
+)
 def create_token(credentials: dict[str, str]) -> Any:
     """Lasts one shift; one that lasts longer is made on the account's page."""
     attempt = try_password(credentials["login"], credentials["password"], credentials["code"])
     if attempt.verdict is Verdict.LOCKED:
-        return problem(429, f"this login is locked until {iso(attempt.locked_until)}")
+        abort(429, f"this login is locked until {iso(attempt.locked_until)}")
+    if attempt.verdict is Verdict.KEY_NEEDED:
+        abort(401, "this account takes a code or a key: make a token on its page instead")
     if attempt.verdict is not Verdict.WELCOME or attempt.actor is None:
-        return problem(401, f"wrong login, password or code; {attempt.tries_left} tries are left")
+        abort(401, f"wrong login, password or code; {attempt.tries_left} tries are left")
     with writing() as session:
         name = device_name(request.user_agent.string)
         _view, token = sessions.open_program(session, attempt.actor, name, TOKEN_LIFETIME, now())

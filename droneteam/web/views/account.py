@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -14,7 +16,7 @@ from droneteam import accounts, audit, sessions
 from droneteam.accounts import LANGUAGES
 from droneteam.errors import DroneteamError
 from droneteam.sealing import seal, unseal
-from droneteam.web import second_factor
+from droneteam.web import keyring, second_factor
 from droneteam.web.access import public, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
 from droneteam.web.device import device_name
@@ -22,6 +24,7 @@ from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_COOKIE
 from droneteam.web.kept import KeptForm, opened, own_path
 from droneteam.web.limiter import limiter
+from droneteam.web.passkeys import Purpose
 from droneteam.web.signin import Attempt, Verdict, try_password
 from droneteam.web.timefmt import local
 
@@ -30,6 +33,8 @@ bp = Blueprint("account", __name__)
 SESSION_KEY = "key"
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
+MAX_ANSWER = 20_000
+"""Characters of an authenticator's answer; the largest keys need 4,000."""
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -53,10 +58,45 @@ def sign_in() -> Any:
     kept_text = request.form.get("kept", "")
     code = request.form.get("code", "")[:20]
     attempt = try_password(login, request.form.get("password", "")[:1_000], code)
+    return after(attempt, target, kept_text, login)
+
+
+@bp.post("/sign-in/passkey/options")
+@limiter.limit("30 per minute")
+@public
+def ask_for_key() -> Response:
+    """What the browser asks the visitor's authenticator."""
+    question = keyring.ask_anybody()
+    return jsonify(options=question.options, ticket=question.ticket)
+
+
+@bp.post("/sign-in/passkey")
+@limiter.limit("30 per minute")
+@public
+def sign_in_with_key() -> Any:
+    """Signed in with a key: alone, or after the password."""
+    purpose: Purpose = "second" if request.form.get("way") == "second" else "alone"
+    target = own_path(request.form.get("next"))
+    kept_text = request.form.get("kept", "")
+    try:
+        answer = json.loads(request.form.get("answer", "")[:MAX_ANSWER])
+        attempt = keyring.try_key(purpose, request.form.get("ticket", "")[:2_000], answer)
+    except (ValueError, RecursionError):  # InputError is one: the question is too old, or used
+        attempt = Attempt(Verdict.WRONG)
+    return after(attempt, target, kept_text, "", by_key=True)
+
+
+def after(
+    attempt: Attempt, target: str, kept_text: str, login: str, *, by_key: bool = False
+) -> Any:
+    """The answer to a try: in, one step further, or the form again with the reason."""
+    if attempt.verdict is Verdict.KEY_NEEDED:
+        return _key_page(attempt, target, kept_text)
     if attempt.verdict is not Verdict.WELCOME:
         status = 429 if attempt.verdict is Verdict.LOCKED else 401
+        why = _why_key(attempt) if by_key else _why(attempt)
         page = render_template(
-            "sign_in.html", next=target, kept=kept_text, login=login, problem=_why(attempt)
+            "sign_in.html", next=target, kept=kept_text, login=login, problem=why
         )
         return page, status
     session.clear()
@@ -64,6 +104,34 @@ def sign_in() -> Any:
     session.permanent = True
     kept = opened(kept_text)
     return redirect(target) if kept is None else send_again(kept)
+
+
+def _key_page(attempt: Attempt, target: str, kept_text: str) -> str:
+    assert attempt.actor is not None
+    with reading() as db:
+        question = keyring.ask_after_password(db, attempt.actor.user_id)
+    return render_template(
+        "sign_in_key.html",
+        next=target,
+        kept=kept_text,
+        island_data=passkey_data({"options": question.options, "ticket": question.ticket}),
+    )
+
+
+@bp.app_template_global()
+def passkey_data(question: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the island of keys is given."""
+    return {
+        "question": question,
+        "signInOptions": url_for("account.ask_for_key"),
+        "newOptions": url_for("keys.ask"),
+        "texts": {
+            "unsupported": _("This browser cannot use passkeys, or the page is not secure."),
+            "waiting": _("Follow what your device asks …"),
+            "cancelled": _("Nothing was signed. Try again, or sign in another way."),
+            "known": _("This device holds a key of this account already."),
+        },
+    }
 
 
 @bp.post("/sign-out")
@@ -82,18 +150,22 @@ def sign_out() -> Response:
 @signed_in_only
 def account() -> str:
     """The account's page."""
-    return _account_page()
+    return account_page()
 
 
-def _account_page(token: str = "", problems: dict[str, str] | None = None) -> str:
+def account_page(token: str = "", problems: dict[str, str] | None = None) -> str:
+    """The account's page; token : a program's new one, problems : of its form."""
     with reading() as db:
         row = db.get(accounts.User, actor().user_id)
         protected = row is not None and row.second_factor is not None
         mine = sessions.bearer_of(db, str(session.get(SESSION_KEY, "")), now())
         open_ones = sessions.list_sessions(db, actor(), now())
+        keys = keyring.list_keys(db, actor())
     return render_template(
         "account.html",
         protected=protected,
+        keys=keys,
+        island_data=passkey_data(),
         browsers=[one for one in open_ones if one.kind == "browser"],
         programs=[one for one in open_ones if one.kind == "program"],
         here=None if mine is None else mine.session_id,
@@ -114,10 +186,10 @@ def open_program() -> Any:
     if not roles:
         form.fail("roles", _("Choose at least one role."))
     if form.problems:
-        return _account_page(problems=form.problems), 422
+        return account_page(problems=form.problems), 422
     with writing() as db:
         _view, token = sessions.open_program(db, actor(), name, timedelta(days=days), now(), roles)
-    return _account_page(token)
+    return account_page(token)
 
 
 @bp.post("/account/sessions/<id:session_id>/end")
@@ -232,6 +304,16 @@ def _why(attempt: Attempt) -> str:
         n=attempt.tries_left,
     )
     return wrong
+
+
+def _why_key(attempt: Attempt) -> str:
+    if attempt.verdict is Verdict.LOCKED:
+        return _why(attempt)
+    refused: str = _(
+        "The key was not accepted. Try again, or sign in with your password. "
+        "Questions to a key hold for five minutes."
+    )
+    return refused
 
 
 def _opened(attempt: Attempt) -> str:
