@@ -67,7 +67,7 @@ def add_person(session: Session, actor: Actor, new: NewUser, now: datetime) -> P
     require_role(actor, ADMINISTRATOR)
     code = new.organisation_code
     if code not in {row.code for row in accounts.organisations(session)}:
-        raise InputError(f"no organisation has the code {code}", field="organisation_code")
+        raise InputError(f"there is no organisation {code}", field="organisation_code")
     made = accounts.add_user(session, new)
     facts: dict[str, object] = {"login": new.login.strip().lower(), "roles": sorted(new.roles)}
     _audit(session, actor, "user.add", made.user_id, now, facts)

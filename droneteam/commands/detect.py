@@ -164,13 +164,15 @@ def _listen(
 
 
 def _replay(listener: Listener, paths: list[Path], speed: float | None) -> int:
-    tally = Tally()
     span = _Span()
     for path in paths:
+        tally = Tally()
         replay(listener, span.of(read_file(path, tally)), speed)
+        print(f"{path.name}:")
+        _report(tally)
     listener.close(datetime.now(UTC))
-    tally.refused += listener.watch.refused
-    _report(tally)
+    if listener.watch.refused:
+        print(f"  {listener.watch.refused} could not be used; `detect decode` names why")
     if span.first is not None and span.last is not None:
         moment = span.first.isoformat(timespec="seconds").replace("+00:00", "Z")
         last = span.last.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -222,6 +224,7 @@ def _messages(records: Iterator[Record], tally: Tally) -> Iterator[rid.Message]:
 
 
 def _report(tally: Tally) -> None:
-    print(f"  {tally.received} received, {tally.refused} refused")
-    if tally.refused:
+    frames = f"{tally.packets} frames, " if tally.packets else ""
+    print(f"  {frames}{tally.received} receptions of Remote ID, {tally.refused} refused")
+    if tally.last_problem:
         print(f"  the last refusal: {tally.last_problem}")

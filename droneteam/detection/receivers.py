@@ -34,8 +34,12 @@ _CAPTURES = (".pcap", ".pcapng", ".cap")
 
 @dataclass(slots=True)
 class Tally:
-    """What came in and what was refused, for the receiver's health."""
+    """What came in and what was refused, for the receiver's health.
 
+    packets : frames of a capture, of whatever kind; received : those of them that are Remote ID.
+    """
+
+    packets: int = 0
     received: int = 0
     refused: int = 0
     last_problem: str = ""
@@ -156,6 +160,7 @@ def _read_capture(path: Path, tally: Tally) -> Iterator[Received]:
             except DecodeError as error:
                 tally.refuse(error)
                 return
+            tally.packets += 1
             try:
                 received = of_packet(packet, path.name)
             except DecodeError as error:

@@ -59,7 +59,7 @@ def test_decode_prints_what_a_recording_holds(
     assert "12 Location" in printed
     assert "4 BasicId" in printed
     assert "1581F4BND2280  (4 times)" in printed
-    assert "16 received, 1 refused" in printed
+    assert "16 receptions of Remote ID, 1 refused" in printed
 
 
 def test_replay_raises_the_alert_of_the_recording(installation: str, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_listen_follows_datagrams_until_it_is_stopped(installation: str, tmp_pat
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert "received, 0 refused" in output
+    assert "receptions of Remote ID, 0 refused" in output
 
 
 CONFIGURATION = """

@@ -226,6 +226,7 @@ def test_drones_and_pilots_of_an_over_subscribed_week_break_no_rule() -> None:
     assert set(TERM_NAMES[:14]) <= set(proven)
 
 
+@pytest.mark.slow
 def test_the_same_problem_gives_the_same_plan_again() -> None:
     problem = instance(Size(60, 4), 5)
     assert solved(problem)[1] == solved(problem)[1]

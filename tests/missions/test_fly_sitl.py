@@ -230,6 +230,7 @@ def one_with_log(tmp_path: Path, link: str) -> SortieOrder:
     return SortieOrder(hop, 1, "drone-01", address, tmp_path / "logs", fetch_log=True)
 
 
+@pytest.mark.slow
 def test_a_controller_killed_while_it_fetches_the_log_goes_on_where_it_stopped(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import shapely
 
 from droneteam.missions.camera import SIMULATED
@@ -24,6 +25,7 @@ WALL = area((-6.0, 12.0), (4.0, 12.0))
 """North of the road; the vehicle stays north of it."""
 
 
+@pytest.mark.slow
 def test_a_facade_is_photographed_square_from_every_planned_station(tmp_path: Path) -> None:
     plan = plan_task(WALL, SIMULATED, FacadeParams(gsd_m=0.006, top_m=8.0), PLACE)
     order = flight_order(1, plan.items, PLACE, time_scale=SPEEDUP)

@@ -114,6 +114,7 @@ def simulated(truth: Network, seed: int) -> list[tuple[Measurement, float]]:
     return found
 
 
+@pytest.mark.slow
 def test_intervals_of_95_per_cent_hold_the_truth_in_90_to_98_per_cent() -> None:
     truth = strong()
     measured = [pair for seed in range(12) for pair in simulated(truth, seed)]

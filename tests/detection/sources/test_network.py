@@ -189,6 +189,7 @@ def test_an_answer_that_is_none_is_named(
     assert heard(records) == []
 
 
+@pytest.mark.slow
 def test_known_providers_are_asked_on_while_discovery_is_down(
     utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_discovery_service_that_is_not_there_is_named_and_tried_again(
     assert "/rid/v2/dss/identification_service_areas: 500" in troubles(records)[0]
 
 
+@pytest.mark.slow
 def test_a_provider_whose_service_is_over_is_asked_no_more_and_missed_by_nobody(
     utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
@@ -223,6 +225,7 @@ def test_a_provider_whose_service_is_over_is_asked_no_more_and_missed_by_nobody(
     assert left.receiver == f"utm/{provider.server.url.removeprefix('http://')}"
 
 
+@pytest.mark.slow
 def test_a_provider_that_serves_nothing_here_is_left_alone_until_discovery_changes(
     utm: NetworkRemoteId, provider: Provider, dss: Dss, inbox: Inbox
 ) -> None:
