@@ -24,8 +24,10 @@ SAME_DIRECTION_DISCOUNT = 0.45
 MAX_SAMPLE_POINTS = 2000
 WANTED_PAIRS = 3
 """Pairs of its photo in which a point should be: with fewer, a single mismatch decides."""
-WORTH_SHARE = 0.1
-"""A further pair is worth matching for this share of a photo's points."""
+WORTH_SHARES = (0.3, 0.2, 0.1)
+"""A further pair is worth matching for this share of a photo's points; the best ones first."""
+MOST_PER_PHOTO = 3.0
+"""Pairs for each photo of a scene, beyond which no more are added: matching is what costs."""
 WIDEST_ANGLE_DEG = 50.0
 """Beyond, the two pictures of a rough surface have little in common."""
 
@@ -144,25 +146,40 @@ def add_where_thin(
     for a, b in pairs:
         counts[a][seen.places(a, b)] += 1
         counts[b][seen.places(b, a)] += 1
-    for view in range(len(ranked)):
-        have = sum(view in pair for pair in pairs)
-        pool = {
-            n.view: n
-            for n in ranked[view]
-            if _ordered(view, n.view) not in pairs and n.angle_deg <= WIDEST_ANGLE_DEG
-        }
-        while have < most_per_view and pool:
-            gain = {o: _thin(view, o, counts[view], seen) for o in pool}
-            pool = {o: n for o, n in pool.items() if gain[o] >= WORTH_SHARE * seen.count(view)}
-            if not pool:
-                break
-            best = max(pool, key=lambda o: (gain[o] * pool[o].score / pool[o].common, -o))
-            del pool[best]
-            have += 1
-            pairs.add(_ordered(view, best))
-            counts[view][seen.places(view, best)] += 1
-            counts[best][seen.places(best, view)] += 1
+    for share in WORTH_SHARES:
+        for view in range(len(ranked)):
+            if len(pairs) < MOST_PER_PHOTO * len(ranked):
+                _add_partners(view, share, pairs, counts, ranked[view], seen, most_per_view)
     return sorted(pairs)
+
+
+def _add_partners(
+    view: int,
+    share: float,
+    pairs: set[tuple[int, int]],
+    counts: list[NDArray[np.uint8]],
+    ranked: list[Neighbour],
+    seen: Visibility,
+    most: int,
+) -> None:
+    """Adds pairs of the view, the most useful first, while one brings that share of its points."""
+    have = sum(view in pair for pair in pairs)
+    pool = {
+        n.view: n
+        for n in ranked
+        if _ordered(view, n.view) not in pairs and n.angle_deg <= WIDEST_ANGLE_DEG
+    }
+    while have < most:
+        gain = {o: _thin(view, o, counts[view], seen) for o in pool}
+        pool = {o: n for o, n in pool.items() if gain[o] >= share * seen.count(view)}
+        if not pool:
+            return
+        best = max(pool, key=lambda o: (gain[o] * pool[o].score / pool[o].common, -o))
+        del pool[best]
+        have += 1
+        pairs.add(_ordered(view, best))
+        counts[view][seen.places(view, best)] += 1
+        counts[best][seen.places(best, view)] += 1
 
 
 def _thin(view: int, other: int, count: NDArray[np.uint8], seen: Visibility) -> int:
