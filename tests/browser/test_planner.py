@@ -38,6 +38,10 @@ def test_the_plan_follows_every_edit_and_undo_takes_it_back(
     opened = open_page(assigned, "/missions/new/1", "pilot")
     page = opened.page
     wait_until(page, PHOTOS, "the first plan")
+    colours = page.eval_on_selector_all(
+        "#overlap-legend .key", "keys => keys.map(key => getComputedStyle(key).backgroundColor)"
+    )
+    assert len(set(colours)) == 4, "every step of the overlap has a colour of its own"
     start = places(page)
     button(page, "Next")
     for _ in range(3):
