@@ -223,7 +223,13 @@ def test_no_line_breaks_the_control_port(line: bytes) -> None:
 # --- places -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(PLACES))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (n > 0))
+        for n, name in enumerate(sorted(PLACES))
+    ],
+)
 def test_the_places_are_the_home_points_of_their_worlds(name: str) -> None:
     from sitl.places import place_in
     from sitl.worlds import make_world
