@@ -46,6 +46,9 @@ class AlertRules:
 
     min_fixes: int = 3
     identity_grace_s: float = 10.0
+    identity_grace_fixes: int = 30
+    """Positions without an identity before a radio is held to give none: of recorded beacons two
+    thirds carry none, so that an honest flight stays nameless this long once in 200,000."""
     raise_after_s: float = 2.0
     clear_after_s: float = 15.0
     conflict_distance_m: float = 60.0
@@ -213,6 +216,9 @@ def silent_condition(receiver: str, silent_s: float, rules: AlertRules) -> Condi
 
 
 def _had_time(track: Track, rules: AlertRules) -> bool:
+    """Whether it would have been named by now; what only a camera or radar sees never is."""
+    if track.transmitters and track.n_fixes < rules.identity_grace_fixes:
+        return False
     return (track.last_at - track.started_at).total_seconds() >= rules.identity_grace_s
 
 

@@ -160,7 +160,9 @@ def _people(volumes: Volumes, people: Sequence[tuple[float, float]]) -> Finding:
 def _assemblies(volumes: Volumes, assemblies: Sequence[tuple[float, float]]) -> Finding:
     within = sum(inside(volumes.buffer, assemblies))
     if not within:
-        text = f"none of {len(assemblies)} assemblies of people lies within the buffer"
+        text = "no assembly of people is entered: see that there is none before take-off"
+        if assemblies:
+            text = f"of the assemblies of people entered ({len(assemblies)}), none is in the buffer"
         return Finding("pass", "assembly", ASSEMBLY_CLAUSE, text)
     text = f"{within} assemblies of people lie within the ground-risk buffer: keep away from them"
     return Finding("stop", "assembly", ASSEMBLY_CLAUSE, text, {"within": str(within)})

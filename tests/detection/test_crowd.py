@@ -124,13 +124,13 @@ def check_false_alerts(seed: int) -> None:
     assert said == [], seed
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, 2, 2042, 2111])
 def test_damaged_and_partial_frames_raise_no_false_alert(seed: int) -> None:
     check_false_alerts(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2000, 2150))
+@pytest.mark.parametrize("seed", [*range(2000, 2150), *range(4000, 4150)])
 def test_damaged_and_partial_frames_raise_no_false_alert_in_hundreds_of_skies(seed: int) -> None:
     check_false_alerts(seed)
 

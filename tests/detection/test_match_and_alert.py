@@ -120,9 +120,10 @@ def test_own_and_registered_flights_raise_nothing() -> None:
     assert changes == []
 
 
-def test_a_partial_identity_raises_nothing_while_it_may_still_come() -> None:
+@pytest.mark.parametrize("identity_from_s", [8.0, 20.0, 28.0])
+def test_a_partial_identity_raises_nothing_while_it_may_still_come(identity_from_s: float) -> None:
     flight = replace(FLIGHT, uas_ids=frozenset({SERIAL}))
-    late = Aircraft(identity_from_s=8.0)
+    late = Aircraft(identity_from_s=identity_from_s)
     changes, _ = watch(fly(late), Known((), (flight,)))
     assert changes == []
 
@@ -134,7 +135,7 @@ def test_a_drone_that_never_says_who_it_is_raises_one_alert() -> None:
 
 
 def test_a_late_identity_updates_the_alert_and_raises_no_second() -> None:
-    changes, _ = watch(fly(Aircraft(identity_from_s=25.0)), Known())
+    changes, _ = watch(fly(Aircraft(identity_from_s=40.0)), Known())
     assert [change.change for change in changes] == ["raised", "updated"]
 
 
