@@ -22,6 +22,7 @@ COMMANDS = {
     "detect": "decode and follow Remote ID",
     "evidence": "export and verify sealed evidence bags",
     "geozones": "load and list geographical zones",
+    "addresses": "load an address file, look an address up",
     "fleet": "registry in and out, yearly report, fleet sizes",
     "user": "add users",
     "backup": "make, check and restore snapshots of the installation",

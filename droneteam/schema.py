@@ -20,6 +20,7 @@ import droneteam.fleet.models
 import droneteam.jobs
 import droneteam.missions.models
 import droneteam.photogrammetry.models
+import droneteam.places.models
 import droneteam.sessions
 import droneteam.versions
 import droneteam.webhooks  # noqa: F401

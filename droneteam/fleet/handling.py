@@ -100,6 +100,7 @@ def draft_of(row: models.Request) -> RequestDraft:
         sensitive=row.sensitive,
         low_noise=row.low_noise,
         notes=row.notes,
+        address=row.address,
     )
 
 

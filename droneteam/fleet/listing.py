@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -25,15 +25,19 @@ from droneteam.fleet.hours import parse_wall
 from droneteam.fleet.requests import by_key, check_submittable, draft_columns, submitted_row
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.views import RequestDraft
+from droneteam.places import service as places
 
 MAX_LINES = 500
 MAX_CHARACTERS = 1_000_000
-REQUIRED = ("title", "kind", "priority", "start", "end", "lat", "lon", "legal_basis", "contact")
-OPTIONAL = ("payload", "sensitive", "low_noise", "notes")
+REQUIRED = ("title", "kind", "priority", "start", "end", "legal_basis", "contact")
+PLACE = ("lat", "lon")
+"""Needed unless there is an address to find them by."""
+OPTIONAL = ("address", "payload", "sensitive", "low_noise", "notes")
 _YES = {"1", "yes", "true", "x", "oui", "ja"}
 _NO = {"", "0", "no", "false", "non", "nee"}
 
 Verdict = Literal["new", "known", "wrong"]
+Locate = Callable[[str], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,10 @@ class ListImport:
         }
 
 
-def read_list(text: str, now: datetime) -> tuple[Line, ...]:
-    """The list's lines, each a draft or what is wrong with it (pure).
+def read_list(text: str, now: datetime, locate: Locate) -> tuple[Line, ...]:
+    """The list's lines, each a draft or what is wrong with it.
+
+    locate : an address without coordinates → where it is.
 
     Raises
     ------
@@ -84,7 +90,7 @@ def read_list(text: str, now: datetime) -> tuple[Line, ...]:
         raise InputError("the list has no line below its header", field="file")
     if len(rows) > MAX_LINES:
         raise InputError(f"the list has {len(rows)} lines; {MAX_LINES} are allowed", field="file")
-    return tuple(_line(number, row, now) for number, row in rows)
+    return tuple(_line(number, row, now, locate) for number, row in rows)
 
 
 def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -111,21 +117,22 @@ def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _columns(cells: list[str]) -> list[str]:
     columns = [cell.strip().lower() for cell in cells]
-    missing = [name for name in REQUIRED if name not in columns]
+    needed = REQUIRED if "address" in columns else (*REQUIRED, *PLACE)
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(f"the header lacks {', '.join(missing)}", field="file")
-    unknown = [name for name in columns if name not in (*REQUIRED, *OPTIONAL)]
+    unknown = [name for name in columns if name not in (*REQUIRED, *PLACE, *OPTIONAL)]
     if unknown or len(set(columns)) < len(columns):
         raise InputError(f"the header has {unknown or 'a column twice'}", field="file")
     return columns
 
 
-def _line(number: int, row: Mapping[str, str], now: datetime) -> Line:
+def _line(number: int, row: Mapping[str, str], now: datetime, locate: Locate) -> Line:
     title = row["title"][:200]
     try:
         if "_extra" in row:
             raise InputError(f"the line has {row['_extra']} cells, more than the header")
-        draft = _draft(row)
+        draft = _draft(row, locate)
         check_submittable(draft, now)
     except InputError as error:
         return Line(
@@ -134,15 +141,16 @@ def _line(number: int, row: Mapping[str, str], now: datetime) -> Line:
     return Line(number, title, draft, key=_key(draft))
 
 
-def _draft(row: Mapping[str, str]) -> RequestDraft:
+def _draft(row: Mapping[str, str], locate: Locate) -> RequestDraft:
+    lat_deg, lon_deg = _place(row, locate)
     return RequestDraft(
         kind=_kind(row["kind"]),
         title=row["title"],
         priority=row["priority"].upper(),
         start_at=parse_wall(row["start"], "start"),
         end_at=parse_wall(row["end"], "end"),
-        lat_deg=_degrees(row["lat"], "lat"),
-        lon_deg=_degrees(row["lon"], "lon"),
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
         polygon=(),
         legal_basis=row["legal_basis"],
         contact=row["contact"],
@@ -150,7 +158,16 @@ def _draft(row: Mapping[str, str]) -> RequestDraft:
         sensitive=_flag(row, "sensitive"),
         low_noise=_flag(row, "low_noise"),
         notes=row.get("notes", ""),
+        address=row.get("address", ""),
     )
+
+
+def _place(row: Mapping[str, str], locate: Locate) -> tuple[float, float]:
+    """(lat_deg, lon_deg) as stated, or of the address where nothing is stated."""
+    lat, lon, address = (row.get(name, "") for name in (*PLACE, "address"))
+    if address and not lat and not lon:
+        return locate(address)
+    return _degrees(lat, "lat"), _degrees(lon, "lon")
 
 
 def _kind(text: str) -> RequestKind:
@@ -179,8 +196,11 @@ def _flag(row: Mapping[str, str], name: str) -> bool:
 
 
 def _key(draft: RequestDraft) -> str:
-    """Names the line by its content."""
-    canonical = json.dumps(draft_columns(draft), sort_keys=True, default=str)
+    """Names the line by its content; without an address as before there were any."""
+    columns = draft_columns(draft)
+    if not columns["address"]:
+        del columns["address"]
+    canonical = json.dumps(columns, sort_keys=True, default=str)
     return f"list-{hashlib.sha256(canonical.encode()).hexdigest()[:40]}"
 
 
@@ -199,7 +219,8 @@ def import_list(
     keeps the whole list out
     """
     require_role(actor, "requester", "coordinator")
-    lines = tuple(_known(session, actor, line) for line in _once(read_list(text, now)))
+    judged = read_list(text, now, lambda address: places.locate(session, address))
+    lines = tuple(_known(session, actor, line) for line in _once(judged))
     if not store or (not partial and any(line.verdict == "wrong" for line in lines)):
         return ListImport(lines, stored=False)
     return ListImport(tuple(_stored(session, actor, line, now) for line in lines), stored=True)

@@ -216,6 +216,7 @@ class Request(Base):
     end_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lat_deg: Mapped[float]
     lon_deg: Mapped[float]
+    address: Mapped[str] = mapped_column(String(200), default="", server_default="")
     polygon: Mapped[list[list[float]]] = mapped_column(JSON)
     legal_basis: Mapped[str] = mapped_column(String(200))
     contact: Mapped[str] = mapped_column(String(200))

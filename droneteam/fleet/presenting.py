@@ -158,6 +158,7 @@ def _request_view(row: models.Request, **derived: Any) -> RequestView:
         explanation=derived["explanation"],
         series=row.series,
         close_code=row.close_code,
+        address=row.address,
     )
 
 

@@ -126,6 +126,7 @@ def draft_columns(draft: RequestDraft) -> dict[str, Any]:
         "end_at": draft.end_at,
         "lat_deg": draft.lat_deg,
         "lon_deg": draft.lon_deg,
+        "address": draft.address.strip(),
         "polygon": [list(corner) for corner in draft.polygon],
         "legal_basis": draft.legal_basis.strip(),
         "contact": draft.contact.strip(),

@@ -33,6 +33,7 @@ class RequestDraft:
     """What a requester fills in; checked once, here.
 
     polygon : (lat_deg, lon_deg) of the scene's outline; empty for a point
+    address : the place in words, for people; lat_deg and lon_deg decide
     payload : rgb, thermal, zoom or None where the kind's own camera will do
     unfinished : kept to go on with later; its legal basis and contact may still be missing
     """
@@ -52,6 +53,7 @@ class RequestDraft:
     low_noise: bool = False
     notes: str = ""
     unfinished: bool = False
+    address: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _kind(self.kind))
@@ -66,6 +68,7 @@ class RequestDraft:
         _check_polygon(self.polygon)
         for name in ("title", *LEGAL_ITEMS):
             _check_text(name, getattr(self, name), required=name == "title" or not self.unfinished)
+        _check_text("address", self.address, required=False)
         if len(self.notes) > MAX_TEXT:
             raise InputError(f"the notes are longer than {MAX_TEXT} characters", field="notes")
         requirement(
@@ -170,6 +173,7 @@ class RequestView:
     explanation: Explanation | None
     series: str | None = None
     close_code: str | None = None
+    address: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:

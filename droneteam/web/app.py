@@ -26,6 +26,7 @@ from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
 from droneteam.web.api import missions as api_missions
+from droneteam.web.api import places as api_places
 from droneteam.web.api import planning as api_planning
 from droneteam.web.api import records as api_records
 from droneteam.web.api import registry as api_registry
@@ -170,6 +171,7 @@ API = (
     api_figures.bp,
     api_missions.bp,
     api_geozones.bp,
+    api_places.bp,
     api_field.bp,
     api_sorties.bp,
     api_live.bp,

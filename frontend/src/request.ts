@@ -2,15 +2,17 @@
 
 import Draw from "ol/interaction/Draw.js";
 import type Polygon from "ol/geom/Polygon.js";
-import { toLonLat } from "ol/proj.js";
+import { fromLonLat, toLonLat } from "ol/proj.js";
 
 import { areaM2, parseCorners, type LatLon } from "./lib/geodesy";
 import { areaFeature, dot, makeMap, pointFeature, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
+import { findPlaces, type PlaceTexts } from "./lib/places";
 
 interface RequestData {
   readonly answerUrl: string;
-  readonly texts: MapTexts & {
+  readonly placesUrl: string;
+  readonly texts: MapTexts & PlaceTexts & {
     readonly area: string;
     readonly checking: string;
     readonly offline: string;
@@ -24,6 +26,8 @@ interface Answer {
 }
 
 const PAUSE_BEFORE_ASKING_MS = 400;
+/** A place known no better than this only moves the map: the exact one must be tapped. */
+const NEAR_ENOUGH_M = 150;
 const GRAND_PLACE: LatLon = { latDeg: 50.8467, lonDeg: 4.3525 };
 
 const data = pageData<RequestData>("request-data");
@@ -90,6 +94,20 @@ map.on("singleclick", (event) => {
   lon.value = lonDeg.toFixed(6);
   changed();
 });
+
+// The place by its name: the map goes there, as near as the name tells.
+byId("request-form").querySelector("[data-find]")?.remove();
+findPlaces(
+  byId<HTMLInputElement>("address"), byId("places"), byId("place-note"), data.placesUrl, data.texts,
+  (found) => {
+    const near = found.radius_m <= NEAR_ENOUGH_M;
+    lat.value = near ? found.lat_deg.toFixed(6) : "";
+    lon.value = near ? found.lon_deg.toFixed(6) : "";
+    map.getView().setCenter(fromLonLat([found.lon_deg, found.lat_deg]));
+    map.getView().setZoom(Math.max(12, Math.min(18, 18 - Math.log2(Math.max(found.radius_m, 30) / 30))));
+    changed();
+  },
+);
 
 const buttons = [...document.querySelectorAll<HTMLButtonElement>("[data-mode]")];
 function setMode(mode: string): void {

@@ -6,14 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from droneteam import db
+from droneteam.accounts import SYSTEM
 from droneteam.missions import service as missions
+from droneteam.places import service as places
 from tests.browser.conftest import OpenPage, Server, live_state
+from tests.places.streets import write
 from tests.web import scene_world, worlds
 from tests.web.conftest import NOW, PASSWORD
 
@@ -60,6 +64,32 @@ def test_a_zone_asks_on_a_phone_by_tapping_the_place_and_gets_an_answer_first(
     page.get_by_role("button", name="Envoyer la demande").tap()
     page.wait_for_url("**/requests/1")
     assert "Collision of two cars" in page.locator("h1").inner_text()
+    opened.check()
+
+
+def test_a_place_is_found_by_its_address_with_the_keyboard_alone(
+    fresh: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    with db.session_scope(fresh.site.engine) as session:
+        register = write(tmp_path / "addresses.csv")
+        places.load_addresses(session, SYSTEM, register, "register, May 2026", NOW)
+    opened = open_page(fresh, "/requests/new", "requester", size="phone", language="nl")
+    page = opened.page
+    page.locator("#map canvas").first.wait_for()
+    page.locator("#address").press_sequentially("kroonlaan 227")
+    wait_until(page, "document.querySelectorAll('#places [role=option]').length", "the list")
+    page.keyboard.press("ArrowDown")
+    field, marked = page.locator("#address"), page.locator("#places [aria-selected=true]")
+    assert marked.inner_text() == "Kroonlaan 227, 1050 Elsene"
+    assert marked.get_attribute("id") == field.get_attribute("aria-activedescendant")
+    page.keyboard.press("Enter")
+    assert page.input_value("#address") == "Kroonlaan 227, 1050 Elsene"
+    assert page.input_value("#lat_deg") == "50.818650"
+    page.fill("#address", "ter kameren")
+    wait_until(page, "document.querySelectorAll('#places [role=option]').length", "the list")
+    page.locator("#places [role=option]").first.tap()
+    assert page.input_value("#lat_deg") == ""  # a wood is no place yet: the map only goes there
+    assert "tik op de juiste plaats" in page.locator("#place-note").inner_text()
     opened.check()
 
 

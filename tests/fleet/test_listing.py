@@ -28,8 +28,12 @@ def count(session: Session) -> int:
     return session.query(models.Request).count()
 
 
+def nowhere(address: str) -> tuple[float, float]:
+    raise InputError(f"{address} is not known", field="address")
+
+
 def test_lines_become_requests_at_their_local_times() -> None:
-    one, other = read_list("\ufeff" + text(MATCH, "", MARCH), NOW)
+    one, other = read_list("\ufeff" + text(MATCH, "", MARCH), NOW, nowhere)
     assert one.draft is not None
     assert other.draft is not None
     assert one.draft.start_at == datetime(2026, 5, 9, 18, 0, tzinfo=UTC)
@@ -99,7 +103,7 @@ def test_one_wrong_line_keeps_the_list_out_unless_a_part_is_asked_for(
     ],
 )
 def test_each_line_says_what_is_wrong_with_it(change: tuple[str, str], field: str) -> None:
-    (line,) = read_list(text(MATCH.replace(*change)), NOW)
+    (line,) = read_list(text(MATCH.replace(*change)), NOW, nowhere)
     assert line.verdict == "wrong"
     assert line.problem
     if field != "lat_deg":
@@ -108,11 +112,11 @@ def test_each_line_says_what_is_wrong_with_it(change: tuple[str, str], field: st
 
 def test_a_time_that_spring_skips_is_wrong_and_one_that_autumn_repeats_is_its_first_pass() -> None:
     spring = MATCH.replace("2026-05-09 20:00", "2027-03-28 02:30").replace("05-09 23", "05-09 23")
-    (line,) = read_list(text(spring.replace("2026-05-09 23:00", "2027-03-28 05:00")), NOW)
+    (line,) = read_list(text(spring.replace("2026-05-09 23:00", "2027-03-28 05:00")), NOW, nowhere)
     assert (line.verdict, line.field) == ("wrong", "start")
     assert "skip it in spring" in line.problem
     autumn = MATCH.replace("2026-05-09 20:00", "2026-10-25 02:30")
-    (line,) = read_list(text(autumn.replace("2026-05-09 23:00", "2026-10-25 05:00")), NOW)
+    (line,) = read_list(text(autumn.replace("2026-05-09 23:00", "2026-10-25 05:00")), NOW, nowhere)
     assert line.draft is not None
     assert line.draft.start_at == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
@@ -141,13 +145,13 @@ def test_a_repeated_line_is_wrong_and_names_the_first(session: Session, actors: 
 )
 def test_what_is_no_such_list_says_so(bad: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_list(bad, NOW)
+        read_list(bad, NOW, nowhere)
 
 
 @given(st.text(max_size=400))
 def test_any_text_is_a_list_or_an_input_error(noise: str) -> None:
     for candidate in (noise, text(noise), HEAD + "\n" + noise):
         try:
-            read_list(candidate, NOW)
+            read_list(candidate, NOW, nowhere)
         except InputError:
             continue

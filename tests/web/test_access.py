@@ -313,6 +313,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /geozones/": ZONES_KEEP,
     "POST /geozones/<id:zone_id>/withdraw": ZONES_KEEP,
     "GET /api/v1/geozones": ZONES_READ,
+    "GET /api/v1/places": SIGNED_IN,
     "PUT /api/v1/geozones": ZONES_KEEP,
     "DELETE /api/v1/geozones/<id:zone_id>": ZONES_KEEP,
     "GET /records/<kind>/<path:record>": AUDIT,

@@ -45,6 +45,11 @@ class DraftIn(Schema):
     sensitive = fields.Boolean(load_default=False)
     low_noise = fields.Boolean(load_default=False)
     notes = fields.String(load_default="", validate=Length(max=4000))
+    address = fields.String(
+        load_default="",
+        validate=Length(max=200),
+        metadata={"description": "The place in words, for people; lat_deg and lon_deg decide."},
+    )
 
 
 class SubmitHeaders(Schema):

@@ -14,6 +14,7 @@ from droneteam import audit, backup, jobs, schema, webhooks
 from droneteam.detection import reception
 from droneteam.detection.reception import ReceiverView
 from droneteam.jobs import JobView
+from droneteam.places.service import AddressSetView, current_addresses
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, software_version
 
@@ -50,6 +51,7 @@ class Health:
     jobs: tuple[JobView, ...]
     receivers: tuple[ReceiverView, ...]
     webhooks_failing: int
+    addresses: AddressSetView | None
     checked_at: datetime
 
     @property
@@ -112,6 +114,7 @@ def look() -> Health:
             jobs=tuple(jobs.overview(session, at - FAILED_WITHIN)),
             receivers=tuple(reception.list_receivers(session, actor(), at)),
             webhooks_failing=hooks,
+            addresses=current_addresses(session),
             checked_at=at,
         )
 

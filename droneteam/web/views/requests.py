@@ -7,7 +7,7 @@ so that both give the same answer.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +21,14 @@ from droneteam.fleet import explain, service
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestView
+from droneteam.places.gazetteer import Match
+from droneteam.places.service import find_places
 from droneteam.web import registry_words, words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language, sentences
+from droneteam.web.places import places_of_the_map
 from droneteam.web.sent import NOTHING, Sent
 from droneteam.web.timefmt import for_input, local
 
@@ -37,6 +40,8 @@ PAYLOADS = ("rgb", "thermal", "zoom")
 _NOT_ASKED_YET = ("title", "legal_basis", "contact")
 """What the honest answer does not depend on."""
 REPEATS = ("DAILY", "WEEKLY", "MONTHLY")
+EXACT_M = 30.0
+"""A place that is known no better than this wants a look at the map."""
 _DEFAULT_DURATION = timedelta(hours=1)
 OPEN_STATES = frozenset(RequestState) - FINAL
 
@@ -80,6 +85,8 @@ def new() -> str:
 @allow(*ASKERS)
 def submit() -> Any:
     """The new request's page, or the form again with what is wrong; nothing typed is lost."""
+    if request.form.get("how") == "find" or "choose" in request.form:
+        return _looked_up(request.form)
     keep = request.form.get("how") == "draft"
     draft, problems = read_draft(request.form, unfinished=keep)
     if draft is None:
@@ -100,6 +107,28 @@ def submit() -> Any:
         return _form(request.form, {error.field or "title": str(error)}), 422
     flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
     return redirect(url_for("requests.show", request_id=made.id))
+
+
+def _looked_up(fields: Mapping[str, str]) -> str:
+    """The form with the places that its address may mean, or with the one that was chosen."""
+    if "choose" in fields:
+        lat_deg, _space, rest = fields["choose"].partition(" ")
+        lon_deg, _space, address = rest.partition(" ")
+        chosen = {"lat_deg": lat_deg, "lon_deg": lon_deg, "address": address}
+        return _form({**fields, **chosen}, {})
+    with reading() as session:
+        found = find_places(session, fields.get("address", ""), language(), places_of_the_map())
+    return _form(fields, {}, found)
+
+
+def place_note(match: Match) -> str:
+    """What somebody must know before taking the place for the one that was meant."""
+    parts = []
+    if match.note:
+        parts.append(_("Number %(n)s is not known; this is the nearest.", n=match.note))
+    if match.radius_m > EXACT_M:
+        parts.append(_("within %(m)s m: tap the exact place", m=round(match.radius_m)))
+    return " ".join(parts)
 
 
 def _keep_draft(draft: RequestDraft) -> Response:
@@ -264,6 +293,7 @@ def read_draft(
     _check_window(form, start_at, end_at, None if unfinished else at)
     lat_deg = form.number("lat_deg", -90.0, 90.0)
     lon_deg = form.number("lon_deg", -180.0, 180.0)
+    address = form.text("address", max_length=200)
     polygon = form.polygon("polygon")
     legal_basis = form.text("legal_basis", required=not unfinished, max_length=200)
     contact = form.text("contact", required=not unfinished, max_length=200)
@@ -288,6 +318,7 @@ def read_draft(
             low_noise=form.flag("low_noise"),
             notes=notes,
             unfinished=unfinished,
+            address=address,
         )
     except InputError as error:  # what only the whole shows: an area whose corners lie on a line
         return None, {error.field or "title": str(error)}
@@ -315,6 +346,7 @@ def field_names() -> dict[str, str]:
         "priority": _("Priority"),
         "start_at": _("Start"),
         "end_at": _("End"),
+        "address": _("Address or crossing"),
         "lat_deg": _("Latitude"),
         "lon_deg": _("Longitude"),
         "polygon": _("Area"),
@@ -335,9 +367,15 @@ def cancel_codes() -> list[str]:
 cancel_reason = words.named(words.CANCEL_REASONS)
 
 
-def _form(values: Mapping[str, Any], problems: dict[str, str]) -> str:
+def _form(
+    values: Mapping[str, Any],
+    problems: dict[str, str],
+    places: Sequence[Match] | None = None,
+) -> str:
     return render_template(
         "request_form.html",
+        places=places,
+        place_note=place_note,
         values=values,
         problems=problems,
         labels=field_names(),
@@ -365,6 +403,7 @@ def _values_of(past: RequestView, *, moved: bool = True) -> dict[str, Any]:
         "end_at": for_input(start_at + (past.end_at - past.start_at)),
         "lat_deg": past.lat_deg,
         "lon_deg": past.lon_deg,
+        "address": past.address,
         "polygon": polygon_text(past.polygon),
         "legal_basis": past.legal_basis,
         "contact": past.contact,

@@ -1,0 +1,1 @@
+"""Where a text says that something is: addresses, crossings, place names and coordinates."""
