@@ -12,7 +12,7 @@ import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from droneteam.missions.airwatch import Advice, AirWatch
+from droneteam.missions.airwatch import Advice, AirWatch, shared_of
 from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
 from droneteam.missions.journal import Journal, was_arming
@@ -20,6 +20,7 @@ from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
 from droneteam.missions.preflight import FlightOrder
 from droneteam.missions.runner import Clocks, Runner, SortieOrder, SortieResult
+from droneteam.missions.sharedair import SharedCraft
 from droneteam.missions.signing import Signer
 from droneteam.missions.timesync import ClockWatch
 from droneteam.missions.tlog import TlogWriter
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.25
 """Time between samples for the live map."""
+SHARE_S = 0.5
+"""Time between two tellings of other controllers where our drones are and go."""
 
 
 def open_link(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
@@ -49,7 +52,8 @@ class FlightDeck:
     block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
     `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
     its link.  on_advice : told once of each pair of drones that may come too close, and of the
-    end of it; must not block.
+    end of it; must not block.  on_air : given the drones in the air every SHARE_S, for other
+    controllers; must not block.  neighbours : what those share of theirs; never waits.
     """
 
     sorties: Sequence[SortieOrder]
@@ -60,10 +64,13 @@ class FlightDeck:
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple
     connect: Callable[[SortieOrder, TlogWriter], VehicleLink] = open_link
     on_advice: Callable[[Advice], None] | None = None
+    on_air: Callable[[Sequence[SharedCraft]], None] | None = None
+    neighbours: Callable[[], Sequence[SharedCraft]] = tuple
     _air: AirWatch = field(default_factory=AirWatch)
     _runners: list[Runner] = field(default_factory=list)
     _next_tick_s: float = 0.0
     _next_sample_s: float = 0.0
+    _next_share_s: float = 0.0
 
     def fly(self) -> tuple[SortieResult, ...]:
         """The results, in the order of the sorties."""
@@ -105,6 +112,9 @@ class FlightDeck:
         if now_s >= self._next_sample_s:
             self._next_sample_s = now_s + SAMPLE_S
             self._sample(active)
+        if now_s >= self._next_share_s:
+            self._next_share_s = now_s + SHARE_S
+            self._share(active, now_s)
 
     @property
     def tick_s(self) -> float:
@@ -160,12 +170,24 @@ class FlightDeck:
     def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:
         """Tell the pilots of drones that may come too close; the pilots decide."""
         flights = {runner.sortie.drone_name: runner.flight for runner in active}
-        for advice in self._air.look(flights, now_s):
+        others, at = self.neighbours(), self.clocks.utc_now()
+        for advice in self._air.look(flights, now_s, others, at):
             for runner in active:
                 if runner.sortie.drone_name in advice.drones:
                     runner.note("separation", advice.text)
             if self.on_advice is not None:
                 self.on_advice(advice)
+
+    def _share(self, active: Sequence[Runner], now_s: float) -> None:
+        """Tell other controllers; those that landed are told by being left out."""
+        if self.on_air is None:
+            return
+        at = self.clocks.utc_now()
+        shared = (
+            shared_of(one.sortie.drone_name, one.sortie.drone_id, one.flight, now_s, at)
+            for one in active
+        )
+        self.on_air([one for one in shared if one is not None])
 
     def _sample(self, active: Sequence[Runner]) -> None:
         if self.on_state is None:
