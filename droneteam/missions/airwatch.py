@@ -32,6 +32,8 @@ SAME_MEETING_S = 10.0
 """A meeting forecast for another time than before by more than this is another meeting."""
 LOOK_S = 2.0
 """Time between two forecasts."""
+REST_S = 0.02
+"""Between two parts of a look: the links of a large fleet are served in between."""
 _SILENT = (
     f"{{name}} has not been heard of for {STALE_S:.0f} s by the controller that flies it: "
     "whether it keeps clear is no longer known"
@@ -54,10 +56,10 @@ class AirWatch:
     """Remembers what was told, so that each conflict is told once and its end once.
 
     Looking at all pairs of a large fleet takes longer than the flight loop may stand still, so a
-    look goes on over as many turns as it needs: ``PAIRS_AT_ONCE`` in each, and the search for one
-    proposal at most.  What was told of a pair is how likely its meeting is, and when, on the
-    link's clock.  Drones that other controllers fly are looked at against the own ones; their
-    controllers look for themselves.
+    look goes on over as many turns as it needs, ``REST_S`` apart: ``PAIRS_AT_ONCE`` in each, and
+    the search for one proposal at most.  What was told of a pair is how likely its meeting is,
+    and when, on the link's clock.  Drones that other controllers fly are looked at against the
+    own ones; their controllers look for themselves.
     """
 
     _told: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class AirWatch:
     _pairs: Iterator[tuple[int, int]] | None = None
     _found: dict[tuple[str, str], Conflict] = field(default_factory=dict)
     _silent: frozenset[str] = frozenset()
+    _part_at_s: float = -math.inf
 
     def look(
         self,
@@ -84,7 +87,10 @@ class AirWatch:
                 return []
             self._looked_at_s = now_s
             advice = self._begin(flights, others, at)
+        elif now_s - self._part_at_s < REST_S:
+            return []
         assert self._pairs is not None
+        self._part_at_s = now_s
         self._some_pairs(self._pairs)
         following = next(self._pairs, None)
         if following is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from droneteam.missions.airwatch import Advice, AirWatch, shared_of
@@ -50,7 +50,7 @@ class FlightDeck:
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
     block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
-    `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
+    `flight_pilot.WISHES`) that the pilots put in; taken every tick.  connect : gives a sortie
     its link.  on_advice : told once of each pair of drones that may come too close, and of the
     end of it; must not block.  on_air : given the drones in the air every SHARE_S, for other
     controllers; must not block.  neighbours : what those share of theirs; never waits.
@@ -94,16 +94,22 @@ class FlightDeck:
         """Whether a sortie goes on, or a log is on its way."""
         return any(runner.busy for runner in self._runners)
 
-    def turn(self) -> None:
-        """Take what has come in, and do what is due; never waits."""
+    def turn(self, ready: Collection[int] | None = None) -> None:
+        """Take what has come in, and do what is due; never waits.
+
+        ready : descriptors of the links that have something, None to look at every one.  At each
+        tick all are looked at: spare links and ground stations are not waited for.
+        """
         now_s = self.clocks.monotonic_s()
         active = [runner for runner in self._runners if runner.busy]
+        ticking = now_s >= self._next_tick_s
         for runner in active:
-            for message in runner.link.receive():
-                runner.handle(Heard(message, now_s))
-        self._take_asks(active, now_s)
-        if now_s >= self._next_tick_s:
+            if ready is None or ticking or runner.registered in ready:
+                for message in runner.link.receive():
+                    runner.handle(Heard(message, now_s))
+        if ticking:
             self._next_tick_s = now_s + self.tick_s
+            self._take_asks(active, now_s)
             for runner in active:
                 runner.handle(Tick(now_s))
         self._watch_the_air(active, now_s)
@@ -158,8 +164,8 @@ class FlightDeck:
         """Turn after turn, waiting for a link or a tick in between."""
         while self.busy:
             _register(selector, self._runners)
-            selector.select(max(0.0, self._next_tick_s - self.clocks.monotonic_s()))
-            self.turn()
+            wait_s = max(0.0, self._next_tick_s - self.clocks.monotonic_s())
+            self.turn({key.fd for key, _ in selector.select(wait_s)})
 
     def _take_asks(self, active: Sequence[Runner], now_s: float) -> None:
         for drone_id, what in self.asks():
