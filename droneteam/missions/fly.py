@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from droneteam.missions.airwatch import Advice, AirWatch, shared_of
 from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
+from droneteam.missions.intruders import Intruder, IntruderBook
 from droneteam.missions.journal import Journal, was_arming
 from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
@@ -54,6 +55,7 @@ class FlightDeck:
     its link.  on_advice : told once of each pair of drones that may come too close, and of the
     end of it; must not block.  on_air : given the drones in the air every SHARE_S, for other
     controllers; must not block.  neighbours : what those share of theirs; never waits.
+    intruders : aircraft of others that detection sees near our drones; never waits.
     """
 
     sorties: Sequence[SortieOrder]
@@ -66,7 +68,9 @@ class FlightDeck:
     on_advice: Callable[[Advice], None] | None = None
     on_air: Callable[[Sequence[SharedCraft]], None] | None = None
     neighbours: Callable[[], Sequence[SharedCraft]] = tuple
+    intruders: Callable[[], Sequence[Intruder]] = tuple
     _air: AirWatch = field(default_factory=AirWatch)
+    _intruders: IntruderBook = field(default_factory=IntruderBook)
     _runners: list[Runner] = field(default_factory=list)
     _next_tick_s: float = 0.0
     _next_sample_s: float = 0.0
@@ -110,6 +114,7 @@ class FlightDeck:
         if ticking:
             self._next_tick_s = now_s + self.tick_s
             self._take_asks(active, now_s)
+            self._tell(active, "intruder", self._intruders.news(self.intruders()))
             for runner in active:
                 runner.handle(Tick(now_s))
         self._watch_the_air(active, now_s)
@@ -177,11 +182,15 @@ class FlightDeck:
         """Tell the pilots of drones that may come too close; the pilots decide."""
         flights = {runner.sortie.drone_name: runner.flight for runner in active}
         others, at = self.neighbours(), self.clocks.utc_now()
-        for advice in self._air.look(flights, now_s, others, at):
-            for runner in active:
-                if runner.sortie.drone_name in advice.drones:
-                    runner.note("separation", advice.text)
-            if self.on_advice is not None:
+        self._tell(active, "separation", self._air.look(flights, now_s, others, at))
+
+    def _tell(self, active: Sequence[Runner], kind: str, news: Sequence[Advice]) -> None:
+        """Write what is new into the records of the drones that it is about, and pass it on."""
+        for advice in news:
+            about = [one for one in active if one.sortie.drone_name in advice.drones]
+            for runner in about:
+                runner.note(kind, advice.text)
+            if about and self.on_advice is not None:
                 self.on_advice(advice)
 
     def _share(self, active: Sequence[Runner], now_s: float) -> None:

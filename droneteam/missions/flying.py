@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
@@ -22,6 +23,7 @@ from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
 from droneteam.missions.asks import AskBox, asks_path
 from droneteam.missions.fly import FlightDeck
+from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
 from droneteam.missions.neighbours import air_of_others, share_air
 from droneteam.missions.preflight import flight_order
@@ -90,8 +92,12 @@ def fly_missions(
     time_scale: float = 1.0,
     on_state: Callable[[LiveState], None] | None = None,
     on_advice: Callable[[Advice], None] | None = None,
+    intruders: Callable[[Session], Sequence[Intruder]] | None = None,
 ) -> tuple[SortieView, ...]:
     """Fly approved missions together, one drone each, and return their sorties.
+
+    intruders : reads from the database what detection sees near drones; asked twice a second, in
+    a thread of its own.
 
     Raises
     ------
@@ -112,7 +118,7 @@ def fly_missions(
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     drone_ids = frozenset(view.drone_id for view in views)
-    with _Publisher(engine, drone_ids, on_state) as publisher:
+    with _Publisher(engine, drone_ids, on_state, intruders) as publisher:
         results = FlightDeck(
             orders,
             time_scale=time_scale,
@@ -121,6 +127,7 @@ def fly_missions(
             asks=lambda: [ask for box in boxes for ask in box.take()],
             on_air=publisher.share,
             neighbours=lambda: publisher.others,
+            intruders=lambda: publisher.intruders,
         ).fly()
     with session_scope(engine) as session:
         now = datetime.now(UTC)
@@ -190,13 +197,16 @@ class _Publisher:
         engine: Engine,
         drone_ids: frozenset[int],
         on_state: Callable[[LiveState], None] | None,
+        read_intruders: Callable[[Session], Sequence[Intruder]] | None = None,
     ) -> None:
         self._engine = engine
         self._drone_ids = drone_ids
         self._on_state = on_state
+        self._read_intruders = read_intruders
         self._latest: dict[int, LiveState] = {}
         self._aloft: tuple[SharedCraft, ...] = ()
         self.others: tuple[SharedCraft, ...] = ()
+        self.intruders: tuple[Intruder, ...] = ()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live states", daemon=True)
@@ -236,7 +246,8 @@ class _Publisher:
                 update_live_states(session, states)
                 share_air(session, self._drone_ids, aloft)
                 others = air_of_others(session, self._drone_ids, datetime.now(UTC))
+                near = () if self._read_intruders is None else self._read_intruders(session)
         except SQLAlchemyError as error:
             log.warning("live states of %d drones not stored: %s", len(states), error)
         else:
-            self.others = others
+            self.others, self.intruders = others, tuple(near)
