@@ -158,14 +158,14 @@ def drone_ids(engine: Engine, office: Office) -> list[int]:
 
 
 def test_rows_come_and_go_with_the_drones_and_each_controller_sees_the_others(
-    office: Office,
+    any_office: Office,
 ) -> None:
-    (mine, *_) = drone_ids(office.engine, office)
+    (mine, *_) = drone_ids(any_office.engine, any_office)
     one = shared(flying(CopterMode.AUTO), mine)
-    with session_scope(office.engine) as session:
+    with session_scope(any_office.engine) as session:
         share_air(session, {mine}, [one])
     later = replace(one, at=NOW + timedelta(seconds=1))
-    with session_scope(office.engine) as session:
+    with session_scope(any_office.engine) as session:
         share_air(session, {mine}, [later])
         assert air_of_others(session, {mine}, NOW) == ()
         assert air_of_others(session, {mine + 1}, NOW) == (later,)
