@@ -6,7 +6,8 @@
 Every drone has a sortie of its own: streams, fence, parameters, mission, checks, take-off, a short
 line, way home.  Attitude and position come ten times a second.  The simulator is another process;
 only the controller's CPU time counts.  A round trip is from the first sending of a command to its
-acknowledgement as the flight loop hears it.
+acknowledgement as the flight loop hears it.  On a machine that is busy with other work, round
+trips are this work's; ``chrt -r 1 python benchmarks/fleet.py`` measures the controller's own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tests.missions.simulator import Simulator, simulator
 
 FULL_HZ = {30: 10.0, 33: 10.0}
 LINE_M = 40.0
+ASKED_MS = 200.0
 
 
 @dataclass
@@ -73,14 +75,13 @@ class Timed:
         self.link.close()
 
 
-def order_of(number: int, link: str, folder: Path) -> SortieOrder:
+def order_of(number: int, link: str, folder: Path, home: HomePoint) -> SortieOrder:
     """Up to 12 m and more, a line northwards, and home; each on a way home of its own height."""
-    home = HomePoint(PLACE.lat_deg, PLACE.lon_deg, PLACE.alt_amsl_m)
     up_m = 12.0 + number % 10
     north = MissionItem(
         MissionCommand.WAYPOINT,
-        lat_deg=PLACE.lat_deg + LINE_M / 111_200.0,
-        lon_deg=PLACE.lon_deg,
+        lat_deg=home.lat_deg + LINE_M / 111_200.0,
+        lon_deg=home.lon_deg,
         alt_home_m=up_m,
     )
     takeoff = MissionItem(MissionCommand.TAKEOFF, lat_deg=0.0, lon_deg=0.0, alt_home_m=up_m)
@@ -109,7 +110,12 @@ def measure(sim: Simulator, folder: Path) -> None:
     def connect(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
         return Timed(open_link(sortie, tlog), trips_s)
 
-    orders = [order_of(n, link, folder) for n, link in enumerate(sim.links, start=1)]
+    standing = sim.tell(cmd="status")["drones"]
+    homes = [HomePoint(one["lat_deg"], one["lon_deg"], PLACE.alt_amsl_m) for one in standing]
+    orders = [
+        order_of(n, link, folder, home)
+        for n, (link, home) in enumerate(zip(sim.links, homes, strict=True), start=1)
+    ]
     cpu_s, wall_s = time.process_time(), time.monotonic()
     results = FlightDeck(orders, connect=connect).fly()
     cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
@@ -124,8 +130,10 @@ def measure(sim: Simulator, folder: Path) -> None:
     print(f"controller: {cpu_s:.1f} CPU s, {100.0 * cpu_s / wall_s:.1f} % of one core")
     print(
         f"{len(trips_ms)} commands, round trip median {np.median(trips_ms):.0f} ms, "
+        f"quartiles {np.quantile(trips_ms, 0.25):.0f} to {np.quantile(trips_ms, 0.75):.0f} ms, "
         f"p99 {np.quantile(trips_ms, 0.99):.0f} ms, worst {trips_ms.max():.0f} ms"
     )
+    print(f"asked: p99 <= {ASKED_MS:.0f} ms with 100 drones, and every one held to its end")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from droneteam import accounts, db, schema
+from droneteam.commands.intruders import intruders_near
 from droneteam.errors import InputError
 from droneteam.missions import service as missions
 from droneteam.missions.service import LiveState, MissionLink
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
         links,
         time_scale=args.time_scale,
         on_state=_Progress(),
-        on_advice=lambda advice: print(f"separation: {advice.text}", flush=True),
+        on_advice=lambda advice: print(f"for the pilot: {advice.text}", flush=True),
+        intruders=intruders_near,
     )
     for sortie in sorties:
         print(

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import logging
 import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from droneteam.missions.airwatch import Advice, AirWatch
+from droneteam.missions.airwatch import Advice, AirWatch, shared_of
 from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
+from droneteam.missions.intruders import Intruder, IntruderBook
 from droneteam.missions.journal import Journal, was_arming
 from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState, live_state
 from droneteam.missions.preflight import FlightOrder
 from droneteam.missions.runner import Clocks, Runner, SortieOrder, SortieResult
+from droneteam.missions.sharedair import SharedCraft
 from droneteam.missions.signing import Signer
 from droneteam.missions.timesync import ClockWatch
 from droneteam.missions.tlog import TlogWriter
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.25
 """Time between samples for the live map."""
+SHARE_S = 0.5
+"""Time between two tellings of other controllers where our drones are and go."""
 
 
 def open_link(sortie: SortieOrder, tlog: TlogWriter) -> VehicleLink:
@@ -47,9 +51,11 @@ class FlightDeck:
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
     block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
-    `flight_pilot.WISHES`) that the pilots put in; taken every turn.  connect : gives a sortie
+    `flight_pilot.WISHES`) that the pilots put in; taken every tick.  connect : gives a sortie
     its link.  on_advice : told once of each pair of drones that may come too close, and of the
-    end of it; must not block.
+    end of it; must not block.  on_air : given the drones in the air every SHARE_S, for other
+    controllers; must not block.  neighbours : what those share of theirs; never waits.
+    intruders : aircraft of others that detection sees near our drones; never waits.
     """
 
     sorties: Sequence[SortieOrder]
@@ -60,10 +66,15 @@ class FlightDeck:
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple
     connect: Callable[[SortieOrder, TlogWriter], VehicleLink] = open_link
     on_advice: Callable[[Advice], None] | None = None
+    on_air: Callable[[Sequence[SharedCraft]], None] | None = None
+    neighbours: Callable[[], Sequence[SharedCraft]] = tuple
+    intruders: Callable[[], Sequence[Intruder]] = tuple
     _air: AirWatch = field(default_factory=AirWatch)
+    _intruders: IntruderBook = field(default_factory=IntruderBook)
     _runners: list[Runner] = field(default_factory=list)
     _next_tick_s: float = 0.0
     _next_sample_s: float = 0.0
+    _next_share_s: float = 0.0
 
     def fly(self) -> tuple[SortieResult, ...]:
         """The results, in the order of the sorties."""
@@ -87,16 +98,23 @@ class FlightDeck:
         """Whether a sortie goes on, or a log is on its way."""
         return any(runner.busy for runner in self._runners)
 
-    def turn(self) -> None:
-        """Take what has come in, and do what is due; never waits."""
+    def turn(self, ready: Collection[int] | None = None) -> None:
+        """Take what has come in, and do what is due; never waits.
+
+        ready : descriptors of the links that have something, None to look at every one.  At each
+        tick all are looked at: spare links and ground stations are not waited for.
+        """
         now_s = self.clocks.monotonic_s()
         active = [runner for runner in self._runners if runner.busy]
+        ticking = now_s >= self._next_tick_s
         for runner in active:
-            for message in runner.link.receive():
-                runner.handle(Heard(message, now_s))
-        self._take_asks(active, now_s)
-        if now_s >= self._next_tick_s:
+            if ready is None or ticking or runner.registered in ready:
+                for message in runner.link.receive():
+                    runner.handle(Heard(message, now_s))
+        if ticking:
             self._next_tick_s = now_s + self.tick_s
+            self._take_asks(active, now_s)
+            self._tell(active, "intruder", self._intruders.news(self.intruders()))
             for runner in active:
                 runner.handle(Tick(now_s))
         self._watch_the_air(active, now_s)
@@ -105,6 +123,9 @@ class FlightDeck:
         if now_s >= self._next_sample_s:
             self._next_sample_s = now_s + SAMPLE_S
             self._sample(active)
+        if now_s >= self._next_share_s:
+            self._next_share_s = now_s + SHARE_S
+            self._share(active, now_s)
 
     @property
     def tick_s(self) -> float:
@@ -148,8 +169,8 @@ class FlightDeck:
         """Turn after turn, waiting for a link or a tick in between."""
         while self.busy:
             _register(selector, self._runners)
-            selector.select(max(0.0, self._next_tick_s - self.clocks.monotonic_s()))
-            self.turn()
+            wait_s = max(0.0, self._next_tick_s - self.clocks.monotonic_s())
+            self.turn({key.fd for key, _ in selector.select(wait_s)})
 
     def _take_asks(self, active: Sequence[Runner], now_s: float) -> None:
         for drone_id, what in self.asks():
@@ -160,12 +181,28 @@ class FlightDeck:
     def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:
         """Tell the pilots of drones that may come too close; the pilots decide."""
         flights = {runner.sortie.drone_name: runner.flight for runner in active}
-        for advice in self._air.look(flights, now_s):
-            for runner in active:
-                if runner.sortie.drone_name in advice.drones:
-                    runner.note("separation", advice.text)
-            if self.on_advice is not None:
+        others, at = self.neighbours(), self.clocks.utc_now()
+        self._tell(active, "separation", self._air.look(flights, now_s, others, at))
+
+    def _tell(self, active: Sequence[Runner], kind: str, news: Sequence[Advice]) -> None:
+        """Write what is new into the records of the drones that it is about, and pass it on."""
+        for advice in news:
+            about = [one for one in active if one.sortie.drone_name in advice.drones]
+            for runner in about:
+                runner.note(kind, advice.text)
+            if about and self.on_advice is not None:
                 self.on_advice(advice)
+
+    def _share(self, active: Sequence[Runner], now_s: float) -> None:
+        """Tell other controllers; those that landed are told by being left out."""
+        if self.on_air is None:
+            return
+        at = self.clocks.utc_now()
+        shared = (
+            shared_of(one.sortie.drone_name, one.sortie.drone_id, one.flight, now_s, at)
+            for one in active
+        )
+        self.on_air([one for one in shared if one is not None])
 
     def _sample(self, active: Sequence[Runner]) -> None:
         if self.on_state is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
@@ -22,9 +23,12 @@ from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
 from droneteam.missions.asks import AskBox, asks_path
 from droneteam.missions.fly import FlightDeck
+from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
+from droneteam.missions.neighbours import air_of_others, share_air
 from droneteam.missions.preflight import flight_order
 from droneteam.missions.runner import SortieOrder
+from droneteam.missions.sharedair import SharedCraft
 from droneteam.missions.signing import key_from_text
 from droneteam.missions.sorties import record_sortie, update_live_states
 from droneteam.missions.transports import LinkAddress
@@ -34,7 +38,7 @@ from droneteam.settings import Settings
 log = logging.getLogger(__name__)
 
 PUBLISH_S = 0.5
-"""Time between two writes of the live states."""
+"""Time between two writes of the live states, and of what controllers share of the air."""
 RTL_STEP_M = 3.0
 """Height between the ways home of drones that fly together."""
 
@@ -88,8 +92,12 @@ def fly_missions(
     time_scale: float = 1.0,
     on_state: Callable[[LiveState], None] | None = None,
     on_advice: Callable[[Advice], None] | None = None,
+    intruders: Callable[[Session], Sequence[Intruder]] | None = None,
 ) -> tuple[SortieView, ...]:
     """Fly approved missions together, one drone each, and return their sorties.
+
+    intruders : reads from the database what detection sees near drones; asked twice a second, in
+    a thread of its own.
 
     Raises
     ------
@@ -109,13 +117,17 @@ def fly_missions(
         for index, (view, way, may_arm) in enumerate(zip(views, ways, cleared, strict=True))
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
-    with _Publisher(engine, on_state) as publisher:
+    drone_ids = frozenset(view.drone_id for view in views)
+    with _Publisher(engine, drone_ids, on_state, intruders) as publisher:
         results = FlightDeck(
             orders,
             time_scale=time_scale,
             on_state=publisher.offer,
             on_advice=on_advice,
             asks=lambda: [ask for box in boxes for ask in box.take()],
+            on_air=publisher.share,
+            neighbours=lambda: publisher.others,
+            intruders=lambda: publisher.intruders,
         ).fly()
     with session_scope(engine) as session:
         now = datetime.now(UTC)
@@ -173,12 +185,28 @@ class _Way:
 
 
 class _Publisher:
-    """Stores the latest state of each drone from a thread of its own."""
+    """Stores from a thread of its own what the loop must not wait for.
 
-    def __init__(self, engine: Engine, on_state: Callable[[LiveState], None] | None) -> None:
+    The latest state of each drone, and which of them are in the air; what other controllers
+    share of theirs is read there too.  others : as it was read last; while the database cannot be
+    reached it grows old, which the pilots are told.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        drone_ids: frozenset[int],
+        on_state: Callable[[LiveState], None] | None,
+        read_intruders: Callable[[Session], Sequence[Intruder]] | None = None,
+    ) -> None:
         self._engine = engine
+        self._drone_ids = drone_ids
         self._on_state = on_state
+        self._read_intruders = read_intruders
         self._latest: dict[int, LiveState] = {}
+        self._aloft: tuple[SharedCraft, ...] = ()
+        self.others: tuple[SharedCraft, ...] = ()
+        self.intruders: tuple[Intruder, ...] = ()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live states", daemon=True)
@@ -198,18 +226,28 @@ class _Publisher:
         if self._on_state is not None:
             self._on_state(state)
 
+    def share(self, aloft: Sequence[SharedCraft]) -> None:
+        """Take what is in the air; never waits for the database."""
+        with self._lock:
+            self._aloft = tuple(aloft)
+
     def _run(self) -> None:
         while not self._stop.wait(PUBLISH_S):
             self._store()
+        self.share(())
         self._store()
 
     def _store(self) -> None:
         with self._lock:
             states, self._latest = list(self._latest.values()), {}
-        if not states:
-            return
+            aloft = self._aloft
         try:
             with session_scope(self._engine) as session:
                 update_live_states(session, states)
+                share_air(session, self._drone_ids, aloft)
+                others = air_of_others(session, self._drone_ids, datetime.now(UTC))
+                near = () if self._read_intruders is None else self._read_intruders(session)
         except SQLAlchemyError as error:
             log.warning("live states of %d drones not stored: %s", len(states), error)
+        else:
+            self.others, self.intruders = others, tuple(near)

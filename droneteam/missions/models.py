@@ -1,5 +1,5 @@
 """TABLES mission, arming_signature, sortie, onboard_log, checklist_run, field_entry, geozone,
-terrain, vehicle_state and registered_flight."""
+terrain, vehicle_state, shared_air and registered_flight."""
 
 from __future__ import annotations
 
@@ -164,6 +164,16 @@ class VehicleState(Base):
     mission_id: Mapped[int | None] = mapped_column(ForeignKey("mission.id"))
     phase: Mapped[str] = mapped_column(String(20), default="")
     progress: Mapped[float] = mapped_column(default=0.0)
+
+
+class SharedAir(Base):
+    """A drone in the air as its controller shares it with the others (`sharedair.py`)."""
+
+    __tablename__ = "shared_air"
+
+    drone_id: Mapped[int] = mapped_column(ForeignKey("drone.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    craft: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class RegisteredFlightRow(Base):

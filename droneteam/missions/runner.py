@@ -35,7 +35,7 @@ from droneteam.missions.transports import LinkAddress
 
 log = logging.getLogger(__name__)
 
-_FOR_THE_PILOT = frozenset({"alarm", "adopted", "handed over", "separation"})
+_FOR_THE_PILOT = frozenset({"alarm", "adopted", "handed over", "separation", "intruder"})
 """Lines of the journal that a pilot must see now."""
 
 

@@ -76,7 +76,8 @@ class Craft:
 
     place_m : (east, north, up) in the common frame, up above the geoid; home_m : where it lands;
     return_up_m : height of its way home in the same frame; ahead : what is left of its mission;
-    returning : whether it is on its way home already; holding : whether it stands still.
+    returning : whether it is on its way home already; holding : whether it stands still; age_s :
+    how long ago all this was so, for a drone that has not been heard since.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Craft:
     ahead: tuple[Waypoint, ...] = ()
     returning: bool = False
     holding: bool = False
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,11 @@ class Forecast:
 
 
 def forecast_of(craft: Craft, horizon_s: float = HORIZON_S) -> Forecast:
-    """The forecast of one drone."""
-    tracks = futures(craft, horizon_s)
+    """The forecast of one drone; what it did since it was heard last is forecast too."""
+    tracks = [
+        replace(track, times_s=track.times_s - craft.age_s)
+        for track in futures(craft, horizon_s + craft.age_s)
+    ]
     top_mps = max([HOME_SPEED_MPS, *(waypoint.speed_mps for waypoint in craft.ahead)])
     seconds = np.arange(0.0, horizon_s + SAMPLE_S, SAMPLE_S)
     samples_m = np.stack([track.at(seconds) for track in tracks])

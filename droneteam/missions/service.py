@@ -19,6 +19,7 @@ from droneteam.missions.fieldlog import (
 )
 from droneteam.missions.flight_pilot import WISHES
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
+from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
 from droneteam.missions.plan import MissionPlan, SurveyParams
@@ -66,6 +67,7 @@ __all__ = [
     "FieldKind",
     "FieldLog",
     "Finding",
+    "Intruder",
     "LiveState",
     "MissionLink",
     "MissionPlan",

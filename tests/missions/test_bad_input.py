@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.errors import InputError
 from droneteam.missions import protocol
+from droneteam.missions.camera import SIMULATED
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.handshake import Done, Failed, Timing
 from droneteam.missions.items import MissionCommand, MissionItem, WireItem, wire_mission
 from droneteam.missions.journal import read_journal
+from droneteam.missions.live import LiveState
 from droneteam.missions.messages import Position
+from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.signing import Signer, key_from_text
+from droneteam.missions.signing import Signer, key_from_text, steps
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.twins import TwinWatch
 from sitl.faults import FaultSpec
-from tests.missions.conftest import PLACE
+from tests.missions.conftest import PLACE, SCENE
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse
 from tests.missions.test_flight import mission_items
-from tests.missions.virtual import Air, Ether, Spell, fly_in, in_folder
+from tests.missions.virtual import BOOT_AT, Air, Ether, Spell, fly_in, in_folder
+
+TINY = SurveyParams(
+    gsd_m=0.010, crosshatch=False, orbit=False, forward_overlap=0.7, side_overlap=0.6
+)
 
 # Missions that no vehicle can hold
 
@@ -232,21 +242,161 @@ def test_a_flood_of_noise_between_the_packets_costs_nothing_but_itself(tmp_path:
     assert read_sortie(result.tlog_path).complete
 
 
-def test_an_item_that_the_vehicle_rejects_bars_auto_and_nothing_is_armed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rejected", "waypoints"), [(2, 1), (37, 45)])
+def test_an_item_that_the_vehicle_rejects_bars_auto_and_nothing_is_armed(
+    tmp_path: Path, rejected: int, waypoints: int
+) -> None:
     air = Air()
     store = air.vehicles[0].mission_items
     plain = store.write
 
     def picky(seq: int, item: object) -> object:
-        return type(plain(seq, item))(3) if seq == 2 else plain(seq, item)  # type: ignore[arg-type]
+        return type(plain(seq, item))(3) if seq == rejected else plain(seq, item)  # type: ignore[arg-type]
 
     store.write = picky  # type: ignore[assignment, method-assign]
-    order: FlightOrder = flight_order(1, short_items(), PLACE)
+    takeoff, north, home = short_items()
+    order: FlightOrder = flight_order(1, (takeoff, *(north,) * waypoints, home), PLACE)
     (result,) = fly_in(air, [in_folder(order, 1, tmp_path)]).results
     assert result.ending is Ending.REFUSED
-    assert "item 2 (command 16)" in result.reason
+    assert f"item {rejected} (command 16)" in result.reason
     assert "AUTO is barred" in result.reason
     assert air.vehicles[0].armings == 0
+
+
+# Numbers that are none
+
+
+class Nan(Ether):
+    """After each packet of the vehicle comes the same again with NaN in every number of it."""
+
+    kinds = ("ATTITUDE", "GIMBAL_DEVICE_ATTITUDE_STATUS", "CAMERA_FEEDBACK", "EKF_STATUS_REPORT")
+
+    def read(self) -> bytes:
+        reader = dialect.MAVLink(None)
+        reader.robust_parsing = True
+        data = super().read()
+        return data + b"".join(map(with_nan, reader.parse_buffer(data) or ()))
+
+
+def with_nan(message: dialect.MAVLink_message) -> bytes:
+    """The packet with NaN for every float; empty for kinds that are left alone."""
+    if message.get_type() not in Nan.kinds:
+        return b""
+    values = [
+        [math.nan] * len(value)
+        if isinstance(value, list) and kind == "float"
+        else math.nan
+        if kind == "float"
+        else value
+        for value, kind in (
+            (getattr(message, name), message.fieldtypes[message.fieldnames.index(name)])
+            for name in message.fieldnames
+        )
+    ]
+    writer = dialect.MAVLink(None, srcSystem=message.get_srcSystem(), srcComponent=1)
+    return bytes(type(message)(*values).pack(writer))
+
+
+def test_numbers_that_are_none_end_no_sortie_and_reach_no_record(tmp_path: Path) -> None:
+    air = Air()
+
+    def nowhere(order: object, tlog: TlogWriter) -> object:
+        link = air.connect(1, tlog)
+        air.ethers[-1].__class__ = Nan
+        return link
+
+    seen: list[LiveState] = []
+    order = flight_order(1, plan_survey(SCENE, SIMULATED, TINY, PLACE).items, PLACE)
+    sortie = in_folder(order, 1, tmp_path)
+    (result,) = fly_in(air, [sortie], connect=nowhere, on_state=seen.append).results  # type: ignore[arg-type]
+    assert result.ending is Ending.COMPLETED
+    log = read_sortie(result.tlog_path)
+    assert log.complete
+    assert log.triggers
+    numbers = [
+        value
+        for one in (*seen, *log.triggers)
+        for value in dataclasses.asdict(one).values()
+        if isinstance(value, float)
+    ]
+    assert len(numbers) > 100
+    assert all(map(math.isfinite, numbers))
+
+
+# Signatures, made and checked by pymavlink
+
+
+class Signed(Ether):
+    """A vehicle that signs with pymavlink and obeys nothing that is not signed with its key."""
+
+    key = key_from_text("a passphrase of the team")
+
+    def begin(self) -> Signed:
+        """pymavlink's own signing on both directions."""
+        self.obeyed, self.refused = 0, 0
+        self.writer, self.reader = dialect.MAVLink(None, 1, 1), dialect.MAVLink(None)
+        for one in (self.writer, self.reader):
+            one.robust_parsing = True
+            one.signing.secret_key = self.key
+            one.signing.timestamp = steps(BOOT_AT.timestamp())
+            one.signing.allow_unsigned_callback = None
+        self.writer.signing.sign_outgoing = True
+        self.plain = dialect.MAVLink(None)
+        return self
+
+    def read(self) -> bytes:
+        self.writer.signing.timestamp = max(
+            self.writer.signing.timestamp, steps(BOOT_AT.timestamp() + self._clock())
+        )
+        data = b""
+        for message in self.plain.parse_buffer(super().read()) or ():
+            self.writer.seq = message.get_seq()
+            self.writer.srcComponent = message.get_srcComponent()
+            data += message.pack(self.writer)
+        return data + self.strangers() if data else b""
+
+    def strangers(self) -> bytes:
+        """Who says that the vehicle is disarmed and in another mode: unsigned, or with a guess."""
+        said = b""
+        for key in (None, bytes(32)):
+            stranger = dialect.MAVLink(None, 1, 1)
+            if key is not None:
+                stranger.signing.secret_key, stranger.signing.sign_outgoing = key, True
+                stranger.signing.timestamp = self.writer.signing.timestamp + 1000
+            loiter = dialect.MAVLink_heartbeat_message(2, 3, 81, 5, 4, 3)
+            said += loiter.pack(stranger)
+        return said
+
+    def write(self, data: bytes) -> None:
+        for message in self.reader.parse_buffer(data) or ():
+            if message.get_type() == "BAD_DATA":
+                self.refused += 1
+            else:
+                self.obeyed += 1
+                super().write(bytes(message.get_msgbuf()))
+
+
+def test_a_signed_sortie_is_flown_through_strangers_who_claim_to_be_the_vehicle(
+    tmp_path: Path,
+) -> None:
+    air, ethers, links = Air(), [], []
+
+    def signed(order: object, tlog: TlogWriter) -> object:
+        link = air.connect(1, tlog, signer=Signer(Signed.key))
+        air.ethers[-1].__class__ = Signed
+        ethers.append(air.ethers[-1].begin())  # type: ignore[attr-defined]
+        links.append(link)
+        return link
+
+    order = in_folder(flight_order(1, short_items(), PLACE), 1, tmp_path)
+    (result,) = fly_in(air, [order], connect=signed).results  # type: ignore[arg-type]
+    assert result.ending is Ending.COMPLETED
+    (ether,), (link,) = ethers, links
+    assert ether.obeyed > 50
+    assert ether.refused == 0  # pymavlink's check agrees with every signature of ours
+    assert link.unsigned > 1000
+    kinds = [entry.kind for entry in read_journal(result.journal_path)]
+    assert "handed over" not in kinds
 
 
 def test_the_oracles_of_this_file_are_what_they_seem() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from droneteam.missions.airwatch import Advice
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.handshake import Timing
+from droneteam.missions.intruders import Intruder
 from droneteam.missions.link import MavlinkLink, VehicleLink
 from droneteam.missions.live import LiveState
 from droneteam.missions.runner import Clocks, SortieOrder, SortieResult
@@ -185,6 +186,7 @@ def fly_in(
     on_state: Callable[[LiveState], None] | None = None,
     on_advice: Callable[[Advice], None] | None = None,
     asks: Callable[[], Sequence[tuple[int, str]]] = tuple,
+    intruders: Callable[[], Sequence[Intruder]] = tuple,
     timing: Timing = EXACT_TIMES,
     until: Callable[[], bool] = lambda: False,
     connect: Callable[[SortieOrder, TlogWriter], VehicleLink] | None = None,
@@ -204,6 +206,7 @@ def fly_in(
         timing=timing,
         asks=asks,
         on_advice=on_advice,
+        intruders=intruders,
         connect=connect or over_ether,
     )
     began_s, due_s = air.now_s, 0.0
