@@ -8,7 +8,7 @@ from alembic import op
 import droneteam.db
 
 revision = "e3c4f43b23cb"
-down_revision = "091b3a7c84a2"
+down_revision = "f554317eb0e2"
 branch_labels = None
 depends_on = None
 
