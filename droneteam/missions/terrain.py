@@ -7,7 +7,7 @@ and so is everything outside the grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -115,6 +115,28 @@ class Terrain:
             mean,
             self.top_m,
             self.geoid_separation_m,
+        )
+
+    def coarser(self, cells: int) -> Terrain:
+        """The same in blocks of so many cells a side, each with its mean and its highest value."""
+        if cells <= 1:
+            return self
+        rows, columns = (-(-side // cells) * cells for side in self.mean_m.shape)
+        padding = ((0, rows - self.mean_m.shape[0]), (0, columns - self.mean_m.shape[1]))
+        split = (rows // cells, cells, columns // cells, cells)
+        blocks = [
+            np.pad(layer, padding, constant_values=np.nan).reshape(split)
+            for layer in (self.mean_m, self.top_m)
+        ]
+        known = np.isfinite(blocks[0])
+        with np.errstate(invalid="ignore"):
+            mean = np.where(known, blocks[0], 0.0).sum(axis=(1, 3)) / known.sum(axis=(1, 3))
+        top = np.fmax.reduce(np.fmax.reduce(blocks[1], axis=3), axis=1)
+        return replace(
+            self,
+            cell=(self.cell[0] * cells, self.cell[1] * cells),
+            mean_m=mean.astype(np.float32),
+            top_m=top.astype(np.float32),
         )
 
     def _cells(self, lat_lon: FloatArray) -> tuple[FloatArray, FloatArray]:
