@@ -36,6 +36,7 @@ from droneteam.missions.wayhome import Obstacle, path_m, places_of, reach_of, re
 MAX_CORNERS = 60
 """Fewer than the 84 that the smallest of ArduCopter's boards have held."""
 _QUAD_SEGMENTS = 4
+_STEP_M = 1.0
 _OUTSIDE_M = 0.05
 """A place that lies farther out than the rounding of corners to 1e-7 degree."""
 
@@ -149,8 +150,9 @@ def _outside(items: Sequence[MissionItem], home: HomePoint, fence: Fence) -> lis
 
 
 def _beyond_m(shape: shapely.Geometry, area: shapely.Polygon) -> float:
-    """How far the farthest place of a shape lies outside an area."""
-    corners = shapely.points(shapely.get_coordinates(shape.difference(area)))
+    """How far the farthest place of a shape's outline lies outside an area."""
+    outline = shapely.segmentize(shape.difference(area), _STEP_M)
+    corners = shapely.points(shapely.get_coordinates(outline))
     return float(np.max(shapely.distance(corners, area), initial=0.0))
 
 
