@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
 
 import shapely
 
@@ -20,16 +19,12 @@ from droneteam.missions import schedule
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.plan import MissionPlan
 from droneteam.missions.profile import highest_agl_m
+from droneteam.missions.rules import Finding, finding
 from droneteam.missions.schedule import DailyPeriod
 
 PATH_MARGIN_M = 10.0
 """Flight geography around the path: navigation error, wind, braking (SORA annex A, A.5.1)."""
 MAX_HEIGHT_M = 120.0
-GEOZONE_CLAUSE = "Regulation (EU) 2019/947, article 15"
-HEIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.010(2)"
-VOLUME_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.SPEC.050(1)(d)"
-
-Severity = Literal["pass", "warn", "stop"]
 
 
 class Restriction(StrEnum):
@@ -112,17 +107,6 @@ class Geozone:
         return (min(lats) + max(lats)) / 2.0, (min(lons) + max(lons)) / 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one rule says about a plan."""
-
-    severity: Severity
-    rule: str
-    clause: str
-    text: str
-    params: dict[str, str] = field(default_factory=dict)
-
-
 def check(
     plan: MissionPlan,
     geozones: Sequence[Geozone],
@@ -141,11 +125,9 @@ def check(
     touched = [zone for zone in geozones if zone.applies(at, end) and _touches(plan, zone)]
     findings += [_zone_finding(zone) for zone in touched]
     if not geozones:
-        text = "no geographical zones are loaded; consult the authority's map before flying"
-        findings.append(Finding("warn", "geozone.unknown", GEOZONE_CLAUSE, text))
+        findings.append(finding("geozone.unknown"))
     elif not touched:
-        text = f"none of {len(geozones)} known geographical zones is touched"
-        findings.append(Finding("pass", "geozone", GEOZONE_CLAUSE, text))
+        findings.append(finding("geozone", known=str(len(geozones))))
     if volume:
         findings.append(_inclusion(plan, volume))
     return tuple(findings)
@@ -154,42 +136,39 @@ def check(
 def _height(plan: MissionPlan) -> Finding:
     """The ceiling counts from the nearest ground: the terrain's, or the take-off point's."""
     top_m = highest_agl_m(plan.items, plan.profile)
-    above = "the ground" if plan.profile else "take-off"
-    params = {"height_m": f"{top_m:.0f}", "limit_m": f"{MAX_HEIGHT_M:.0f}"}
-    if top_m <= MAX_HEIGHT_M:
-        text = f"highest point {top_m:.0f} m above {above}"
-        return Finding("pass", "height", HEIGHT_CLAUSE, text, params)
-    text = f"highest point {top_m:.0f} m above {above}; the ceiling is {MAX_HEIGHT_M:.0f} m"
-    return Finding("stop", "height", HEIGHT_CLAUSE, text, params)
+    above = "height.ground" if plan.profile else "height.takeoff"
+    held = top_m <= MAX_HEIGHT_M
+    return finding(
+        above if held else f"{above}.exceeded",
+        height_m=f"{top_m:.0f}" if held else f"{math.ceil(top_m)}",
+        limit_m=f"{MAX_HEIGHT_M:.0f}",
+    )
 
 
 def _zone_finding(zone: Geozone) -> Finding:
-    params = {"zone": zone.name, "identifier": zone.identifier, "authority": zone.authority}
     asks = ", ".join(part for part in (zone.authority, zone.contact) if part)
-    note = f" ({zone.message})" if zone.message else ""
+    facts = {
+        "zone": zone.name,
+        "identifier": zone.identifier,
+        "authority": asks,
+        "message": zone.message,
+    }
     match zone.restriction:
         case Restriction.PROHIBITED:
-            remedy = f"or obtain an exemption from {asks}" if asks else "or obtain an exemption"
-            text = f"the flight enters the forbidden zone {zone.name}{note}: move it out {remedy}"
-            return Finding("stop", "geozone.prohibited", GEOZONE_CLAUSE, text, params)
+            sentence = "geozone.prohibited.asks" if asks else "geozone.prohibited"
         case Restriction.AUTHORISATION:
-            text = f"zone {zone.name} needs an authorisation{f' from {asks}' if asks else ''}{note}"
-            return Finding("warn", "geozone.authorisation", GEOZONE_CLAUSE, text, params)
+            sentence = "geozone.authorisation.asks" if asks else "geozone.authorisation"
         case Restriction.CONDITIONAL:
-            text = f"zone {zone.name} sets conditions{note}: fulfil them before flying"
-            return Finding("warn", "geozone.conditional", GEOZONE_CLAUSE, text, params)
+            sentence = "geozone.conditional"
         case Restriction.NONE:
-            text = f"zone {zone.name} has no restriction{note}"
-            return Finding("pass", "geozone.information", GEOZONE_CLAUSE, text, params)
+            sentence = "geozone.information"
+    return finding(sentence, **facts)
 
 
 def _inclusion(plan: MissionPlan, volume: tuple[tuple[float, float], ...]) -> Finding:
     scale = _Scale(plan.home)
     outside = scale.path(plan).difference(scale.polygon(volume))
-    if outside.is_empty:
-        return Finding("pass", "volume", VOLUME_CLAUSE, "the path stays in the agreed volume")
-    text = "the path leaves the agreed volume: shrink the area or have the volume enlarged"
-    return Finding("stop", "volume", VOLUME_CLAUSE, text)
+    return finding("volume" if outside.is_empty else "volume.left")
 
 
 def _touches(plan: MissionPlan, zone: Geozone) -> bool:

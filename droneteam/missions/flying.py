@@ -145,6 +145,7 @@ def _order(
         view.plan.items,
         view.plan.home,
         duration_s=view.duration_s,
+        fence=view.fence,
         rtl_extra_m=RTL_STEP_M * index,
         time_scale=time_scale,
     )

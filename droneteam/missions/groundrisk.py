@@ -6,7 +6,6 @@ ceilings and the agreed volume.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,27 +14,18 @@ from droneteam.fleet.daylight import dark_from
 from droneteam.fleet.problem import Place
 from droneteam.fleet.terms import Window
 from droneteam.geo import great_circle_distance_m
-from droneteam.missions.airspace import Finding
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import MIN_HEIGHT_M, MissionPlan
+from droneteam.missions.rules import Finding, finding
 from droneteam.missions.sharing import SAFE_M, Separation, Share, nearest_approach
 from droneteam.missions.volumes import Volumes, inside
 
-BUFFER_CLAUSE = "Regulation (EU) 2019/947, article 11; AMC1 (SORA), annex B, M1, criterion 3"
-PEOPLE_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.SPEC.060"
-ASSEMBLY_CLAUSE = "Regulation (EU) 2019/947, article 4(1)(c)"
-NIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.060(2)(g)"
-SIGHT_CLAUSE = "Regulation (EU) 2019/947, annex, UAS.OPEN.060(2)(b)"
-WEATHER_CLAUSE = "maker's limits; Regulation (EU) 2019/947, annex, UAS.SPEC.060"
-SEPARATION_CLAUSE = "team's rule: own drones keep 15 m apart"
-CLEARANCE_CLAUSE = "team's rule: 5 m over everything that the terrain knows"
-TERRAIN_CLAUSE = "team's rule: heights come from a terrain or from a look at the place"
 SIGHT_M = 500.0
 """How far an unaided eye keeps a small multirotor's attitude in sight."""
 MIN_FACADE_CLEARANCE_M = 1.5
 MAX_HOME_ERROR_M = 10.0
-NEVER_OVERRIDDEN = frozenset({"clearance"})
-"""Stops that no authority lifts: the drone would hit something."""
+NEVER_OVERRIDDEN = frozenset({"clearance", "return.clearance", "fence.left", "fence.height"})
+"""Stops that no authority lifts: the drone would hit something, or not obey its own fence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +75,28 @@ def _clearance(plan: MissionPlan) -> list[Finding]:
     """Over a terrain: whether every leg keeps off it; over level ground: that nobody looked."""
     least_m = plan.min_clearance_m
     if least_m is None:
-        text = "planned over level ground: look for trees, masts and slopes at the place"
-        return [Finding("pass", "clearance.unknown", TERRAIN_CLAUSE, text)]
+        return [finding("clearance.unknown")]
     lowest = min(plan.profile, key=lambda point: point.clearance_m)
-    wanted = MIN_FACADE_CLEARANCE_M if plan.pattern == "facade" else MIN_HEIGHT_M
-    where = f"on leg {lowest.leg} at {lowest.lat_deg:.6f}, {lowest.lon_deg:.6f}"
-    params = {"clearance_m": f"{least_m:.1f}", "limit_m": f"{wanted:g}", "leg": str(lowest.leg)}
-    text = f"the flight keeps {least_m:.1f} m over {plan.terrain}, least {where}"
-    found = [Finding("pass", "clearance", CLEARANCE_CLAUSE, text, params)]
-    if least_m < wanted:
-        text = (
-            f"the flight comes within {least_m:.1f} m of {plan.terrain} {where}; {wanted:g} m are "
-            "needed: fly higher, move the area or the take-off"
+    wanted_m = wanted_clearance_m(plan)
+    found = [
+        finding(
+            "clearance" if least_m >= wanted_m else "clearance.short",
+            clearance_m=f"{least_m:.1f}",
+            limit_m=f"{wanted_m:g}",
+            leg=str(lowest.leg),
+            lat_deg=f"{lowest.lat_deg:.6f}",
+            lon_deg=f"{lowest.lon_deg:.6f}",
+            terrain=plan.terrain or "",
         )
-        found = [Finding("stop", "clearance", CLEARANCE_CLAUSE, text, params)]
+    ]
     if "(DTM" in (plan.terrain or ""):
-        text = "the terrain is bare ground: trees, masts and buildings are not in it"
-        found.append(Finding("warn", "clearance.bare", TERRAIN_CLAUSE, text))
+        found.append(finding("clearance.bare"))
     return found
+
+
+def wanted_clearance_m(plan: MissionPlan) -> float:
+    """What a flight keeps over everything that the terrain knows."""
+    return MIN_FACADE_CLEARANCE_M if plan.pattern == "facade" else MIN_HEIGHT_M
 
 
 def _home_height(plan: MissionPlan, around: Surroundings) -> list[Finding]:
@@ -110,62 +104,38 @@ def _home_height(plan: MissionPlan, around: Surroundings) -> list[Finding]:
     known = around.home_amsl_m
     if known is None or abs(known - plan.home.alt_amsl_m) <= MAX_HOME_ERROR_M:
         return []
-    text = (
-        f"the take-off point is given {plan.home.alt_amsl_m:.0f} m above sea level, the terrain "
-        f"says {known:.0f} m: limits above sea level are compared with the first"
-    )
-    return [Finding("warn", "home.height", TERRAIN_CLAUSE, text)]
+    given_m = f"{plan.home.alt_amsl_m:.0f}"
+    return [finding("home.height", given_m=given_m, known_m=f"{known:.0f}")]
 
 
 def _buffer(volumes: Volumes) -> Finding:
-    params = {
-        "contingency_m": f"{volumes.contingency_m:.0f}",
-        "buffer_m": f"{volumes.buffer_m:.0f}",
-        "ballistic_m": f"{volumes.ballistic_m:.0f}",
-    }
-    text = (
-        f"keep the ground free {volumes.buffer_m:.0f} m beyond the contingency volume, which "
-        f"reaches {volumes.contingency_m:.0f} m beside the flight and "
-        f"{volumes.contingency_top_m:.0f} m above the ground"
+    short = volumes.ballistic_m > volumes.buffer_m
+    return finding(
+        "buffer.short" if short else "buffer",
+        contingency_m=f"{volumes.contingency_m:.0f}",
+        top_m=f"{volumes.contingency_top_m:.0f}",
+        buffer_m=f"{volumes.buffer_m:.0f}",
+        ballistic_m=f"{volumes.ballistic_m:.0f}",
     )
-    if volumes.ballistic_m > volumes.buffer_m:
-        text += f"; in this wind a falling drone reaches {volumes.ballistic_m:.0f} m: widen it"
-        return Finding("warn", "buffer.short", BUFFER_CLAUSE, text, params)
-    return Finding("pass", "buffer", BUFFER_CLAUSE, text, params)
 
 
 def _people(volumes: Volumes, people: Sequence[tuple[float, float]]) -> Finding:
     if not people:
-        text = "no uninvolved person is entered: see that the buffer is free before take-off"
-        return Finding("pass", "people", PEOPLE_CLAUSE, text)
+        return finding("people.unknown")
     below = sum(inside(volumes.contingency, people))
     beside = sum(inside(volumes.buffer, people)) - below
-    params = {"below": str(below), "beside": str(beside)}
+    facts = {"below": str(below), "beside": str(beside), "entered": str(len(people))}
     if below:
-        text = (
-            f"{below} places of uninvolved persons lie within the contingency volume: clear the "
-            "ground or move the flight"
-        )
-        return Finding("stop", "people.below", PEOPLE_CLAUSE, text, params)
-    if beside:
-        text = (
-            f"{beside} places of uninvolved persons lie within the ground-risk buffer: have them "
-            "leave, or shelter them, while the drone is up"
-        )
-        return Finding("warn", "people.beside", PEOPLE_CLAUSE, text, params)
-    text = f"all {len(people)} places of uninvolved persons lie outside the buffer"
-    return Finding("pass", "people", PEOPLE_CLAUSE, text, params)
+        return finding("people.below", **facts)
+    return finding("people.beside" if beside else "people", **facts)
 
 
 def _assemblies(volumes: Volumes, assemblies: Sequence[tuple[float, float]]) -> Finding:
+    if not assemblies:
+        return finding("assembly.unknown")
     within = sum(inside(volumes.buffer, assemblies))
-    if not within:
-        text = "no assembly of people is entered: see that there is none before take-off"
-        if assemblies:
-            text = f"of the assemblies of people entered ({len(assemblies)}), none is in the buffer"
-        return Finding("pass", "assembly", ASSEMBLY_CLAUSE, text)
-    text = f"{within} assemblies of people lie within the ground-risk buffer: keep away from them"
-    return Finding("stop", "assembly", ASSEMBLY_CLAUSE, text, {"within": str(within)})
+    facts = {"within": str(within), "entered": str(len(assemblies))}
+    return finding("assembly.within" if within else "assembly", **facts)
 
 
 def _daylight(plan: MissionPlan, around: Surroundings) -> Finding:
@@ -173,12 +143,8 @@ def _daylight(plan: MissionPlan, around: Surroundings) -> Finding:
     place = Place(plan.home.lat_deg, plan.home.lon_deg)
     dark = dark_from(Window(around.start, max(end, around.start + timedelta(seconds=1))), place)
     if dark is None:
-        return Finding("pass", "daylight", NIGHT_CLAUSE, "the whole time lies in daylight")
-    text = (
-        f"night from {dark:%H:%M} UTC: green flashing light on, and a pilot who flies by night; "
-        "photos need light"
-    )
-    return Finding("warn", "daylight.night", NIGHT_CLAUSE, text, {"from": dark.isoformat()})
+        return finding("daylight")
+    return finding("daylight.night", **{"from": dark.isoformat()})
 
 
 def _sight(plan: MissionPlan) -> Finding:
@@ -192,45 +158,32 @@ def _sight(plan: MissionPlan) -> Finding:
         ),
         default=0.0,
     )
-    params = {"distance_m": f"{away_m:.0f}", "limit_m": f"{SIGHT_M:.0f}"}
-    if away_m <= SIGHT_M:
-        text = f"farthest point {away_m:.0f} m from the take-off, within sight"
-        return Finding("pass", "sight", SIGHT_CLAUSE, text, params)
-    text = (
-        f"farthest point {away_m:.0f} m from the take-off, out of sight beyond {SIGHT_M:.0f} m: "
-        "post an observer or stand nearer"
+    return finding(
+        "sight" if away_m <= SIGHT_M else "sight.beyond",
+        distance_m=f"{away_m:.0f}",
+        limit_m=f"{SIGHT_M:.0f}",
     )
-    return Finding("warn", "sight.beyond", SIGHT_CLAUSE, text, params)
 
 
 def _weather(plan: MissionPlan, weather: Weather) -> list[Finding]:
     if weather.gust_mps is None or weather.rain_mm_h is None:
-        text = "no forecast covers the flight: look at the sky and the anemometer"
-        return [Finding("pass", "weather.unknown", WEATHER_CLAUSE, text)]
+        return [finding("weather.unknown")]
     found = [
-        _limit("gust", weather.gust_mps, weather.max_gust_mps, "m/s"),
-        _limit("rain", weather.rain_mm_h, weather.max_rain_mm_h, "mm/h"),
+        _limit("weather.gust", weather.gust_mps, weather.max_gust_mps),
+        _limit("weather.rain", weather.rain_mm_h, weather.max_rain_mm_h),
     ]
     if weather.gust_mps > plan.wind.speed_mps:
-        text = (
-            f"gusts of {weather.gust_mps:g} m/s are expected, time and packs are reckoned with a "
-            f"wind of {plan.wind.speed_mps:g} m/s"
-        )
-        found.append(Finding("warn", "weather.estimate", WEATHER_CLAUSE, text))
+        expected, planned = f"{weather.gust_mps:g}", f"{plan.wind.speed_mps:g}"
+        found.append(finding("weather.estimate", expected=expected, planned=planned))
     return found
 
 
-def _limit(what: str, expected: float, limit: float | None, unit: str) -> Finding:
-    rule = f"weather.{what}"
+def _limit(rule: str, expected: float, limit: float | None) -> Finding:
+    """A forecast against the drone's limit; not checked where its model has none."""
     if limit is None:
-        text = f"{what} {expected:g} {unit} expected; no limit of this drone is on record"
-        return Finding("pass", rule, WEATHER_CLAUSE, text)
-    params = {"expected": f"{expected:g}", "limit": f"{limit:g}"}
-    if expected > limit:
-        text = f"{what} {expected:g} {unit} expected, the drone flies up to {limit:g}: wait"
-        return Finding("stop", rule, WEATHER_CLAUSE, text, params)
-    text = f"{what} {expected:g} {unit} expected, the drone flies up to {limit:g}"
-    return Finding("pass", rule, WEATHER_CLAUSE, text, params)
+        return finding(f"{rule}.unlimited", expected=f"{expected:g}")
+    sentence = f"{rule}.exceeded" if expected > limit else rule
+    return finding(sentence, expected=f"{expected:g}", limit=f"{limit:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +204,14 @@ def separation_findings(
 def _apart(plan: MissionPlan, neighbour: Neighbour, share: Share | None) -> Finding:
     name = neighbour.drone_name
     if share is not None and share.separation is Separation.TIME:
-        text = f"take off only when {name} has landed, or the other way round: kept apart by time"
-        return Finding("warn", "separation.time", SEPARATION_CLAUSE, text, {"drone": name})
+        return finding("separation.time", drone=name)
     other = neighbour.plan
     found = nearest_approach((plan.items, plan.home, 0.0), (other.items, other.home, 0.0))
-    near_m = math.inf if found is None else found.distance_m
-    params = {"drone": name, "distance_m": f"{near_m:.0f}", "limit_m": f"{SAFE_M:.0f}"}
-    if near_m >= SAFE_M:
-        text = f"{name}, taking off at the same time, keeps {near_m:.0f} m away"
-        return Finding("pass", "separation", SEPARATION_CLAUSE, text, params)
-    text = (
-        f"{name}, taking off at the same time, comes within {near_m:.0f} m; {SAFE_M:.0f} m are "
-        "needed: part the take-off points, or fly one after the other"
+    if found is None:
+        return finding("separation.alone", drone=name)
+    return finding(
+        "separation" if found.distance_m >= SAFE_M else "separation.near",
+        drone=name,
+        distance_m=f"{found.distance_m:.0f}",
+        limit_m=f"{SAFE_M:.0f}",
     )
-    return Finding("warn", "separation.near", SEPARATION_CLAUSE, text, params)

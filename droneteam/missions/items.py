@@ -148,7 +148,7 @@ class MissionItem:
     extra: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if any(not math.isfinite(value) for value in (*self.params, *self.extra)):
+        if not all(map(math.isfinite, (*self.params, *self.extra))):
             raise InputError(f"{self.command.name}: a parameter is not a finite number")
         if (self.lat_deg is None) != (self.lon_deg is None):
             raise InputError(f"{self.command.name}: latitude and longitude come together")

@@ -103,6 +103,8 @@ def effort_of(items: Sequence[MissionItem], home: HomePoint, wind: Wind = CALM) 
 def _hops(items: Sequence[MissionItem], home: HomePoint, wind: Wind) -> list[_Hop]:
     """The ways between waypoints, from the take-off point on."""
     frame = EnuFrame(GeoPoint(home.lat_deg, home.lon_deg))
+    geodetic = np.array([(i.lat_deg or 0.0, i.lon_deg or 0.0, 0.0) for i in items])
+    places = frame.enu_from_geodetic(geodetic.reshape(-1, 3))
     speed_mps, here = _DEFAULT_MPS, np.array([0.0, 0.0, _first_height(items)])
     hops: list[_Hop] = []
     for index, item in enumerate(items):
@@ -112,8 +114,7 @@ def _hops(items: Sequence[MissionItem], home: HomePoint, wind: Wind) -> list[_Ho
             hops[-1] = _longer(hops[-1], max(0.0, item.params[0]))
         if item.command not in _PLACES or item.lat_deg is None or item.lon_deg is None:
             continue
-        geodetic = np.array([item.lat_deg, item.lon_deg, 0.0])
-        there = frame.enu_from_geodetic(geodetic)
+        there = places[index].copy()
         there[2] = item.alt_home_m or 0.0
         stand_s = max(0.0, item.params[0])
         hops.append(_hop(index, here, there, speed_mps, stand_s, wind))

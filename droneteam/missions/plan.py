@@ -34,7 +34,7 @@ from droneteam.missions.patterns.survey import (
     survey_lines,
 )
 from droneteam.missions.profile import ProfilePoint, flight_profile
-from droneteam.missions.relief import FollowedPath, Relief, followed, relief_of
+from droneteam.missions.relief import FollowedPath, Relief, followed_all, relief_of
 from droneteam.missions.route import Ground, LatLon, LookAt, Run, mission_items
 from droneteam.missions.terrain import Terrain
 
@@ -321,9 +321,8 @@ def _laid_out(
 ) -> _Layout:
     """The lines over the ground, the orbit, and where every photo is then taken."""
     height_m = camera.height_for_gsd(params.gsd_m)
-    flown = tuple(
-        followed(_flown_line(line, spacing.along_m), height_m, site.relief) for line in lines
-    )
+    flown_lines = [_flown_line(line, spacing.along_m) for line in lines]
+    flown = followed_all(flown_lines, height_m, site.relief)
     orbit = _orbit(site, params, lines[-1, 1])
     alts = _orbit_alts(site, orbit)
     photos, angles = _predicted(site, lines, flown, spacing, orbit, alts)

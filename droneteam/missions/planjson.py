@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from droneteam.missions.airspace import Finding
 from droneteam.missions.estimate import Wind
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.packs import PackPart
 from droneteam.missions.plan import MissionPlan, PhotoPosition
 from droneteam.missions.profile import ProfilePoint
+from droneteam.missions.rules import Finding
+
+BESIDE = frozenset({"volumes", "fence"})
+"""What is stored beside a plan's own fields."""
 
 
 def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
 
 def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     """The plan of `plan_to_json`."""
-    fields = {name: value for name, value in document.items() if name != "volumes"}
+    fields = {name: value for name, value in document.items() if name not in BESIDE}
     fields["home"] = HomePoint(**document["home"])
     fields["items"] = tuple(_item_from_json(item) for item in document["items"])
     fields["photo_positions"] = tuple(PhotoPosition(*row) for row in document["photo_positions"])

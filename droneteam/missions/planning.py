@@ -17,6 +17,14 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
+from droneteam.missions.fence import (
+    Fence,
+    fence_findings,
+    fence_from_json,
+    fence_of,
+    fence_to_json,
+    return_findings,
+)
 from droneteam.missions.groundrisk import (
     NEVER_OVERRIDDEN,
     Neighbour,
@@ -26,26 +34,32 @@ from droneteam.missions.groundrisk import (
     separation_findings,
 )
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
-from droneteam.missions.plan import Conditions
+from droneteam.missions.plan import Conditions, MissionPlan
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
     plan_from_json,
     plan_to_json,
 )
+from droneteam.missions.rules import Finding, RulesUnmet, finding
 from droneteam.missions.sharing import share_of
 from droneteam.missions.task_params import SearchParams
 from droneteam.missions.tasks import plan_task
 from droneteam.missions.terrain import Terrain, ground_amsl
 from droneteam.missions.terrainfile import read_terrain
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
-from droneteam.missions.volumes import volumes_from_json, volumes_of, volumes_to_json
+from droneteam.missions.volumes import (
+    lowest_ground_m,
+    volumes_from_json,
+    volumes_of,
+    volumes_to_json,
+)
+from droneteam.missions.wayhome import Obstacle, highest_below
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
 OVERRIDERS = ("coordinator",)
 """Who may lift a stop."""
-OVERRIDE_CLAUSE = "Regulation (EU) 2018/1139, article 2(3)(a): police flights; team's rule on who"
 
 
 def plan_mission(
@@ -76,7 +90,11 @@ def plan_mission(
         end_at=assignment.end_at,
         camera=spec.camera,
         params={"pattern": plan.pattern, **asdict(spec.params)},
-        plan={**plan_to_json(plan), "volumes": volumes_to_json(made.volumes)},
+        plan={
+            **plan_to_json(plan),
+            "volumes": volumes_to_json(made.volumes),
+            "fence": fence_to_json(made.fence),
+        },
         findings=findings_to_json(findings),
         mission_hash=mission_hash(wire_mission(plan.items, plan.home)),
         software_version=metadata.version("droneteam"),
@@ -140,7 +158,9 @@ def _planned(
     if spec.share is not None:
         places, params = share_of(places, camera, params, spec.share)
     plan = plan_task(places, camera, params, home, conditions)
-    volumes = volumes_of(plan, spec.risk)
+    obstacle = None if terrain is None else highest_below(plan.items, home, terrain)
+    fence = fence_of(plan.items, home, spec.risk, obstacle)
+    volumes = volumes_of(plan, spec.risk, fence.return_home_m)
     zones = stored_geozones(session)
     start, until = assignment.start_at, assignment.end_at
     findings = airspace.check(plan, zones, start, until=until)
@@ -154,10 +174,20 @@ def _planned(
     )
     found = (
         *findings,
+        *_fence_findings(plan, fence, obstacle),
         *ground_findings(plan, volumes, surroundings),
         *separation_findings(plan, _neighbours(session, assignment), spec.share),
     )
-    return MissionPreview(plan, found, volumes, terrain)
+    return MissionPreview(plan, found, volumes, fence, terrain)
+
+
+def _fence_findings(
+    plan: MissionPlan, fence: Fence, obstacle: Obstacle | None
+) -> tuple[Finding, ...]:
+    return (
+        *fence_findings(plan.items, plan.home, fence, lowest_ground_m(plan)),
+        *return_findings(fence, obstacle, plan.terrain),
+    )
 
 
 def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]:
@@ -197,13 +227,13 @@ def _home_amsl_m(home: HomePoint, terrain: Terrain | None) -> float | None:
 
 
 def _weighed(
-    actor: Actor, findings: tuple[airspace.Finding, ...], reason: str | None
-) -> tuple[airspace.Finding, ...]:
+    actor: Actor, findings: tuple[Finding, ...], reason: str | None
+) -> tuple[Finding, ...]:
     """The findings, when no stop stands or all that stand are lifted with role and reason.
 
     Raises
     ------
-    InputError
+    RulesUnmet
         A stop stands, or one that nobody may lift.
     NotAllowed
         The actor may not lift a stop.
@@ -211,37 +241,50 @@ def _weighed(
     stops = [one for one in findings if one.severity == "stop"]
     hard = [one for one in stops if one.rule in NEVER_OVERRIDDEN]
     if hard or (stops and not (reason or "").strip()):
-        raise InputError("; ".join(one.text for one in hard or stops), field="polygon")
+        raise RulesUnmet("", hard or stops, field="polygon")
     if stops:
         require_role(actor, *OVERRIDERS)
-        text = f"lifted: {', '.join(one.rule for one in stops)}; reason: {reason}"
-        return (*findings, airspace.Finding("warn", "override", OVERRIDE_CLAUSE, text))
+        rules = ", ".join(one.rule for one in stops)
+        return (*findings, finding("override", rules=rules, reason=(reason or "").strip()))
     return findings
 
 
 def approve_mission(
-    session: Session, actor: Actor, mission_id: int, now: datetime, *, reason: str | None = None
+    session: Session,
+    actor: Actor,
+    mission_id: int,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    acknowledged: bool = False,
 ) -> MissionView:
     """The mission, approved for flight; the approval is bound to its hash.
 
     reason : why it may be flown in spite of warnings; needed when there are any.
+    acknowledged : what no rule could check is looked at before take-off; needed once per plan
+    where there is such a thing, unless a reason in words was given for all of it.  Neither asks
+    for a role beyond planning: nothing that is known speaks against the flight.
 
     Raises
     ------
     Conflict
         It is not a draft any more.
-    InputError
-        There are warnings and no reason was given.
+    RulesUnmet
+        There are warnings without a reason, or unchecked rules that nobody has acknowledged.
     """
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
     if row.state != MissionState.DRAFT:
         raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
-    warnings = [one.text for one in findings_from_json(row.findings) if one.severity == "warn"]
-    if warnings and not (reason or "").strip():
-        raise InputError(
-            f"say why it may be flown in spite of: {'; '.join(warnings)}", field="reason"
-        )
+    findings = findings_from_json(row.findings)
+    warnings = [one for one in findings if one.severity == "warn"]
+    unchecked = [one for one in findings if one.severity == "unchecked"]
+    reasoned = bool((reason or "").strip())
+    if warnings and not reasoned:
+        raise RulesUnmet("say why it may be flown in spite of", warnings, field="reason")
+    if unchecked and not (acknowledged or reasoned):
+        what = "acknowledge what no rule could check"
+        raise RulesUnmet(what, unchecked, field="acknowledged")
     row.state = MissionState.APPROVED.value
     row.approved_at = now
     row.approved_by = actor.user_id or None
@@ -251,7 +294,11 @@ def approve_mission(
         action="mission.approve",
         subject=f"mission:{row.id}",
         reason=reason,
-        facts={"hash": row.mission_hash, "warnings": warnings},
+        facts={
+            "hash": row.mission_hash,
+            "warnings": [one.text for one in warnings],
+            "unchecked": [one.text for one in unchecked],
+        },
         at=now,
     )
     return mission_view(row)
@@ -349,6 +396,7 @@ def mission_view(row: models.Mission) -> MissionView:
         approved_at=row.approved_at,
         approved_by=row.approved_by,
         volumes=volumes_from_json(row.plan["volumes"]) if "volumes" in row.plan else None,
+        fence=fence_from_json(row.plan["fence"]) if "fence" in row.plan else None,
     )
 
 

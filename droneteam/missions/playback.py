@@ -82,7 +82,7 @@ def sortie_report(
     """The sortie's report as a PDF."""
     sortie = get_sortie(session, actor, sortie_id, data_dir)
     mission = get_mission(session, actor, sortie.mission_id)
-    order = flight_order(mission.id, mission.plan.items, mission.plan.home)
+    order = flight_order(mission.id, mission.plan.items, mission.plan.home, fence=mission.fence)
     log = sortie_log(sortie)
     events = replay(log, read_journal(journal_path(sortie)), samples=2, more=more).events
     facts = SortieFacts(

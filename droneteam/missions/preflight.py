@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import shapely
 
 from droneteam.geo import great_circle_distance_m
+from droneteam.missions.fence import Fence, fence_of
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -21,13 +22,9 @@ from droneteam.missions.items import (
 from droneteam.missions.messages import CopterMode, HomePosition, Position
 from droneteam.missions.parameters import WantedParam
 from droneteam.missions.reserve import RESERVE_PCT, USUAL_DRAIN_PCT_S
+from droneteam.missions.volumes import RiskParams
+from droneteam.missions.wayhome import MIN_RETURN_M
 
-FENCE_MARGIN_M = 40.0
-"""Room around the planned path: ArduCopter turns back at the fence, with wind and braking."""
-FENCE_HEADROOM_M = 15.0
-RTL_CLEARANCE_M = 5.0
-"""The way home is flown that much above the highest waypoint."""
-MIN_RTL_ALT_M = 15.0
 MAX_HOME_OFFSET_M = 150.0
 """A vehicle that stands farther from the planned take-off point is the wrong one or displaced."""
 MIN_BATTERY_PCT = 40.0
@@ -59,7 +56,7 @@ class FlightOrder:
     takeoff_alt_home_m: float
     profile: tuple[WantedParam, ...]
     may_arm: bool = True
-    rtl_alt_m: float = MIN_RTL_ALT_M
+    rtl_alt_m: float = MIN_RETURN_M
     min_battery_pct: float = MIN_BATTERY_PCT
     rtl_battery_pct: float = RTL_BATTERY_PCT
 
@@ -95,30 +92,32 @@ def flight_order(
     duration_s: float = 0.0,
     rtl_extra_m: float = 0.0,
     time_scale: float = 1.0,
+    fence: Fence | None = None,
 ) -> FlightOrder:
-    """The order for a mission: wire items, a fence around them and the enforced parameters.
+    """The order for a mission: wire items, the fence around them and the enforced parameters.
 
     duration_s : what the flight is expected to take: decides the charge to start with;
-    rtl_extra_m : height added to the way home, so that drones of one team do not share it.
+    rtl_extra_m : height added to the way home, so that drones of one team do not share it;
+    fence : as it was planned and approved, derived from the items where it is not given.
     """
     wire = wire_mission(items, home)
-    heights = [item.alt_home_m for item in items if item.alt_home_m is not None]
+    planned = fence_of(items, home, RiskParams()) if fence is None else fence
+    kept = planned.raised(rtl_extra_m)
     takeoffs = [
         item.alt_home_m
         for item in items
         if item.command is MissionCommand.TAKEOFF and item.alt_home_m is not None
     ]
-    top_m = max(heights, default=MIN_RTL_ALT_M)
-    rtl_alt_m = max(MIN_RTL_ALT_M, top_m + RTL_CLEARANCE_M) + rtl_extra_m
+    heights = [item.alt_home_m for item in items if item.alt_home_m is not None]
     return FlightOrder(
         mission_id=mission_id,
         items=wire,
         expected_hash=mission_hash(wire),
-        fence=wire_fence(fence_around(items, home)),
+        fence=wire_fence(kept.corners),
         home=home,
-        takeoff_alt_home_m=takeoffs[0] if takeoffs else top_m,
-        profile=parameter_profile(rtl_alt_m, time_scale),
-        rtl_alt_m=rtl_alt_m,
+        takeoff_alt_home_m=takeoffs[0] if takeoffs else max(heights, default=MIN_RETURN_M),
+        profile=parameter_profile(kept, time_scale),
+        rtl_alt_m=kept.return_home_m,
         min_battery_pct=_start_pct(duration_s),
     )
 
@@ -129,7 +128,7 @@ def _start_pct(duration_s: float) -> float:
     return min(FULL_PACK_PCT, max(MIN_BATTERY_PCT, needed))
 
 
-def parameter_profile(rtl_alt_m: float, time_scale: float) -> tuple[WantedParam, ...]:
+def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...]:
     """The parameters that a vehicle must hold before it flies for the team.
 
     ArduCopter ships with the ground-station failsafe and the fence off; a killed controller
@@ -141,30 +140,13 @@ def parameter_profile(rtl_alt_m: float, time_scale: float) -> tuple[WantedParam,
         WantedParam("FS_GCS_ENABLE", 1.0),
         WantedParam("FS_GCS_TIMEOUT", gcs_timeout_s, required=False),
         WantedParam("FENCE_TYPE", 5.0),  # height (1) and polygon (4); no circle
-        WantedParam("FENCE_ALT_MAX", math.ceil(rtl_alt_m + FENCE_HEADROOM_M)),
+        WantedParam("FENCE_ALT_MAX", math.ceil(fence.ceiling_home_m)),
         WantedParam("FENCE_ACTION", 1.0),  # return, or land where that fails
         WantedParam("FENCE_ENABLE", 1.0),
         WantedParam("BATT_FS_LOW_ACT", 2.0),  # return
         WantedParam("BATT_FS_CRT_ACT", 1.0),  # land
-        WantedParam("RTL_ALT", round(rtl_alt_m * 100.0)),
+        WantedParam("RTL_ALT", round(fence.return_home_m * 100.0)),
     )
-
-
-def fence_around(items: Sequence[MissionItem], home: HomePoint) -> tuple[tuple[float, float], ...]:
-    """Corners (lat_deg, lon_deg) of the path's hull, take-off included, with a margin."""
-    places = [(home.lon_deg, home.lat_deg)] + [
-        (item.lon_deg, item.lat_deg)
-        for item in items
-        if item.lat_deg is not None
-        and item.lon_deg is not None
-        and item.command is not MissionCommand.TAKEOFF
-    ]
-    east_m = math.cos(math.radians(home.lat_deg)) * 111_320.0  # metres per degree
-    north_m = 110_574.0 + 1.117e3 * math.sin(math.radians(home.lat_deg)) ** 2
-    scaled = shapely.MultiPoint([(lon * east_m, lat * north_m) for lon, lat in places])
-    hull = scaled.convex_hull.buffer(FENCE_MARGIN_M, quad_segs=2)
-    corners = shapely.get_coordinates(hull.exterior)[:-1]
-    return tuple((round(float(y) / north_m, 7), round(float(x) / east_m, 7)) for x, y in corners)
 
 
 def checks(order: FlightOrder, readings: Readings) -> tuple[Check, ...]:

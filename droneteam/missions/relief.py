@@ -7,6 +7,7 @@ heights of one raster, so that its vertical datum cancels out.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -155,18 +156,29 @@ class FollowedPath:
 
 
 def followed(path_m: FloatArray, height_m: float, relief: Relief) -> FollowedPath:
-    """The path at a height above the ground, with as few further corners as that takes.
+    """The path at a height above the ground, with as few further corners as that takes."""
+    return followed_all([path_m], height_m, relief)[0]
+
+
+def followed_all(
+    paths_m: Sequence[FloatArray], height_m: float, relief: Relief
+) -> tuple[FollowedPath, ...]:
+    """Paths at a height above the ground, the ground read once for all of them.
 
     Corners are added where a straight leg would leave the wished height by more than FOLLOW_SHARE
     of it (Douglas-Peucker on height over distance).
     """
     if relief.level:
-        alts = relief.ground_home_m(path_m) + height_m
-        return FollowedPath(path_m, alts)
-    stations, lengths, corner = _stations(path_m, max(1.0, _STEP_SHARE * height_m))
-    wished = relief.followed_home_m(stations, height_m) + height_m
-    kept = corner | _needed(lengths, wished, corner, FOLLOW_SHARE * height_m)
-    return FollowedPath(stations[kept], wished[kept])
+        return tuple(FollowedPath(path, relief.ground_home_m(path) + height_m) for path in paths_m)
+    cut = [_stations(path, max(1.0, _STEP_SHARE * height_m)) for path in paths_m]
+    ground = relief.followed_home_m(np.vstack([stations for stations, _, _ in cut]), height_m)
+    found, first = [], 0
+    for stations, lengths, corner in cut:
+        wished = ground[first : first + len(stations)] + height_m
+        first += len(stations)
+        kept = corner | _needed(lengths, wished, corner, FOLLOW_SHARE * height_m)
+        found.append(FollowedPath(stations[kept], wished[kept]))
+    return tuple(found)
 
 
 def _stations(path_m: FloatArray, step_m: float) -> tuple[FloatArray, FloatArray, Flags]:

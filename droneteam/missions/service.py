@@ -6,7 +6,6 @@ that proves the rule: it opens its own short transactions, because a flight outl
 
 from __future__ import annotations
 
-from droneteam.missions.airspace import Finding
 from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.asks import ask_flight
 from droneteam.missions.fieldlog import (
@@ -35,6 +34,7 @@ from droneteam.missions.planning import (
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.replay import Replay, ReplayEvent
+from droneteam.missions.rules import Finding
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
     get_sortie,

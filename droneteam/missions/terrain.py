@@ -7,7 +7,8 @@ and so is everything outside the grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,10 @@ from droneteam.missions.items import HomePoint
 TerrainKind = Literal["dsm", "dtm"]
 MIN_CELL_M = 0.05
 MAX_CELL_M = 100.0
+
+
+_CELLS_PER_SIGMA = 2.5
+"""Cells that a smoothed surface needs: it is read between them by straight lines."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,23 +104,30 @@ class Terrain:
         return float(step * 111_195.0 / max(1e-12, np.hypot(x[1] - x[0], y[1] - y[0])))
 
     def smoothed(self, sigma_cells: float) -> Terrain:
-        """The same with its mean layer smoothed (Gaussian); cells without a value stay so."""
-        known = np.isfinite(self.mean_m)
-        weight = ndimage.gaussian_filter(known.astype(np.float32), sigma_cells)
-        blurred = ndimage.gaussian_filter(np.where(known, self.mean_m, 0.0), sigma_cells)
+        """Its mean layer smoothed (Gaussian), alone; cells without a value stay so.
+
+        Fine cells are joined first: a smooth surface needs few cells for each deviation.
+        """
+        joined = max(1, int(sigma_cells / _CELLS_PER_SIGMA))
+        mean = _mean_of(self.mean_m, joined)
+        known = np.isfinite(mean)
+        weight = ndimage.gaussian_filter(known.astype(np.float32), sigma_cells / joined)
+        blurred = ndimage.gaussian_filter(np.where(known, mean, 0.0), sigma_cells / joined)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(known, blurred / weight, np.nan).astype(np.float32)
-        return Terrain(
-            self.name,
-            self.kind,
-            self.datum,
-            self.crs,
-            self.origin,
-            self.cell,
-            mean,
-            self.top_m,
-            self.geoid_separation_m,
-        )
+            smooth = np.where(known, blurred / weight, np.nan).astype(np.float32)
+        return self._blocks(joined, smooth, smooth)
+
+    def coarser(self, cells: int) -> Terrain:
+        """The same in blocks of so many cells a side, each with its mean and its highest value."""
+        if cells <= 1:
+            return self
+        return self._blocks(cells, _mean_of(self.mean_m, cells), _top_of(self.top_m, cells))
+
+    def _blocks(
+        self, cells: int, mean_m: NDArray[np.float32], top_m: NDArray[np.float32]
+    ) -> Terrain:
+        size = (self.cell[0] * cells, self.cell[1] * cells)
+        return replace(self, cell=size, mean_m=mean_m, top_m=top_m)
 
     def _cells(self, lat_lon: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Columns and rows, counted from the first cell's middle."""
@@ -188,6 +200,30 @@ def required(terrain: Terrain, lat_lon: FloatArray) -> FloatArray:
             field="terrain",
         )
     return heights_m
+
+
+def _mean_of(layer: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """The mean of the known values of each block of cells; NaN where there is none."""
+    if cells == 1:
+        return layer
+    parts = _parts(layer, cells)
+    known = [np.isfinite(part) for part in parts]
+    total = sum(np.where(has, part, 0.0) for has, part in zip(known, parts, strict=True))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / sum(has.astype(np.float32) for has in known), dtype=np.float32)
+
+
+def _top_of(layer: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """The highest known value of each block of cells; NaN where there is none."""
+    return functools.reduce(np.fmax, _parts(layer, cells))
+
+
+def _parts(layer: NDArray[np.float32], cells: int) -> list[NDArray[np.float32]]:
+    """The grid's cells by their place within a block, each a grid of the blocks."""
+    spare = [(0, -side % cells) for side in layer.shape]
+    if any(after for _, after in spare):
+        layer = np.pad(layer, spare, constant_values=np.nan)
+    return [layer[row::cells, column::cells] for row in range(cells) for column in range(cells)]
 
 
 def _bilinear(grid: NDArray[np.float32], x: FloatArray, y: FloatArray) -> FloatArray:

@@ -7,12 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from droneteam.missions.airspace import Finding
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.estimate import CALM, Wind
+from droneteam.missions.fence import Fence
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
 from droneteam.missions.route import LatLon
+from droneteam.missions.rules import Finding
 from droneteam.missions.sharing import Share
 from droneteam.missions.sortie import Trigger
 from droneteam.missions.task_params import TaskParams
@@ -65,6 +66,7 @@ class MissionPreview:
     plan: MissionPlan
     findings: tuple[Finding, ...]
     volumes: Volumes
+    fence: Fence
     terrain: Terrain | None = None
 
 
@@ -90,6 +92,7 @@ class MissionView:
     approved_at: datetime | None
     approved_by: int | None
     volumes: Volumes | None = None
+    fence: Fence | None = None
 
     @property
     def polygon(self) -> GeoPolygon:

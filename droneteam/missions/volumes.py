@@ -19,10 +19,11 @@ import numpy as np
 import shapely
 
 from droneteam.errors import InputError
-from droneteam.missions.items import MissionCommand
+from droneteam.missions.items import MissionCommand, MissionItem
 from droneteam.missions.plan import GeoPolygon, MissionPlan
 from droneteam.missions.profile import highest_agl_m
 from droneteam.missions.route import Ground
+from droneteam.missions.wayhome import path_m, reach_of, return_height_m
 
 GRAVITY_MPS2 = 9.80665
 GPS_ERROR_M = 3.0
@@ -31,8 +32,9 @@ MAP_ERROR_M = 1.0
 BARO_ERROR_M = 1.0
 REACTION_S = 1.0
 """Before the pilot acts (LBA guidance); the link's delay comes on top."""
+OWN_SPEED_MPS = 10.0
+"""ArduCopter's WPNAV_SPEED: what a mission without a speed of its own is flown at."""
 _QUAD_SEGMENTS = 6
-_PLACES = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME)
 
 
 class BufferRule(StrEnum):
@@ -105,21 +107,33 @@ class Volumes:
         )
 
 
-def volumes_of(plan: MissionPlan, params: RiskParams) -> Volumes:
-    """The volumes of a plan, from its path, its highest point and its fastest leg."""
-    speed_mps = fastest_mps(plan)
+def volumes_of(
+    plan: MissionPlan, params: RiskParams, return_home_m: float | None = None
+) -> Volumes:
+    """The volumes of a plan, from its path, its highest point and its fastest leg.
+
+    return_home_m : how high above take-off an early way home is flown, from the plan's highest
+    point where it is not given.  Coming home early is a contingency procedure: its straight ways
+    belong to the contingency volume, and so does its height.
+    """
+    speed_mps = fastest_mps(plan.items)
     top_m = highest_agl_m(plan.items, plan.profile)
+    back_m = return_height_m(plan.items) if return_home_m is None else return_home_m
     aside_m = contingency_m(speed_mps, params)
-    ceiling_m = top_m + contingency_height_m(speed_mps, params)
+    ceiling_m = max(
+        top_m + contingency_height_m(speed_mps, params),
+        back_m - lowest_ground_m(plan) + BARO_ERROR_M,
+    )
     fall_m = ballistic_m(speed_mps, ceiling_m, params)
     width_m = buffer_m(ceiling_m, fall_m, params)
     ground = Ground.around([(plan.home.lat_deg, plan.home.lon_deg)], plan.home)
-    path = shapely.LineString(_path_m(plan, ground))
+    path = path_m(plan.items, plan.home, ground)
+    reach = reach_of(path)
     inner, middle = params.margin_m, params.margin_m + aside_m
     return Volumes(
-        geography=_ring(path, inner, ground),
-        contingency=_ring(path, middle, ground),
-        buffer=_ring(path, middle + width_m, ground),
+        geography=_ring(shapely.LineString(path), inner, ground),
+        contingency=_ring(reach, middle, ground),
+        buffer=_ring(reach, middle + width_m, ground),
         geography_top_m=top_m,
         contingency_top_m=ceiling_m,
         contingency_m=round(aside_m, 2),
@@ -129,15 +143,25 @@ def volumes_of(plan: MissionPlan, params: RiskParams) -> Volumes:
     )
 
 
-def fastest_mps(plan: MissionPlan) -> float:
-    """The largest speed that the items ask for."""
-    speeds = [i.params[1] for i in plan.items if i.command is MissionCommand.DO_CHANGE_SPEED]
-    return max(speeds, default=5.0)
+def fastest_mps(items: Sequence[MissionItem]) -> float:
+    """The largest speed that the items ask for; the vehicle's own where they ask for none."""
+    speeds = [i.params[1] for i in items if i.command is MissionCommand.DO_CHANGE_SPEED]
+    return max(speeds, default=OWN_SPEED_MPS)
+
+
+def lowest_ground_m(plan: MissionPlan) -> float:
+    """The lowest ground below a plan, above take-off; level ground lies at its height."""
+    return min((point.ground_home_m for point in plan.profile), default=0.0)
+
+
+def reaction_m(speed_mps: float, params: RiskParams) -> float:
+    """What is flown until the pilot acts and the link has carried it."""
+    return speed_mps * (REACTION_S + params.latency_s)
 
 
 def contingency_m(speed_mps: float, params: RiskParams) -> float:
     """How far beside its geography a flight gets before it stands: errors, reaction, braking."""
-    reaction = speed_mps * (REACTION_S + params.latency_s)
+    reaction = reaction_m(speed_mps, params)
     braking = speed_mps**2 / (2.0 * GRAVITY_MPS2 * math.tan(math.radians(params.bank_deg)))
     return GPS_ERROR_M + HOLD_ERROR_M + MAP_ERROR_M + reaction + braking
 
@@ -172,17 +196,8 @@ def inside(ring: GeoPolygon, places: Sequence[tuple[float, float]]) -> list[bool
     return [bool(shape.intersects(shapely.Point(lon, lat))) for lat, lon in places]
 
 
-def _path_m(plan: MissionPlan, ground: Ground) -> list[tuple[float, float]]:
-    places = [(plan.home.lat_deg, plan.home.lon_deg)]
-    for item in plan.items:
-        if item.command in _PLACES and item.lat_deg is not None and item.lon_deg is not None:
-            places.append((item.lat_deg, item.lon_deg))
-    places.append(places[0])
-    return [(east, north) for east, north in ground.metres(places).tolist()]
-
-
-def _ring(path: shapely.LineString, distance_m: float, ground: Ground) -> GeoPolygon:
-    """The outer edge of everything within a distance of the path.
+def _ring(path: shapely.Geometry, distance_m: float, ground: Ground) -> GeoPolygon:
+    """The outer edge of everything within a distance of a path and its ways home.
 
     Round corners are drawn outside their circles, so that nothing is left out; what the path
     encloses belongs to it, because nobody may stand there either.

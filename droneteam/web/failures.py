@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
@@ -28,7 +29,9 @@ from droneteam.errors import (
     SceneError,
     SetupError,
 )
+from droneteam.missions.rules import RulesUnmet
 from droneteam.web.i18n import language
+from droneteam.web.rule_words import in_words, unmet
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +61,17 @@ def wants_json() -> bool:
 
 
 def problem(
-    status: int, detail: str, *, field: str | None = None, errors: dict[str, Any] | None = None
+    status: int,
+    detail: str,
+    *,
+    field: str | None = None,
+    errors: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> tuple[Response, int]:
     """A problem document (RFC 9457).
 
-    field : the member of the body that was wrong; errors : what was, by member, when several.
+    field : the member of the body that was wrong; errors : what was, by member, when several;
+    more : further members.
     """
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -74,6 +83,7 @@ def problem(
         errors = {field: [detail]}
     if errors:
         body["errors"] = errors
+    body |= more or {}
     response = jsonify(body)
     response.mimetype = "application/problem+json"
     return response, status
@@ -109,8 +119,19 @@ def init_failures(app: Flask) -> None:
 
 
 def _on_domain_error(error: DroneteamError) -> tuple[Response | str, int]:
+    if isinstance(error, RulesUnmet):
+        return _on_rules_unmet(error)
     field = error.field if isinstance(error, InputError) else None
     return answer(status_of(error), str(error), field=field, detail_language="en")
+
+
+def _on_rules_unmet(error: RulesUnmet) -> tuple[Response | str, int]:
+    """What stands against a plan, in the visitor's language; a program gets the rules as well."""
+    detail, status = unmet(error), status_of(error)
+    if not wants_json():
+        return answer(status, detail, field=error.field)
+    findings = [asdict(in_words(one)) for one in error.findings]
+    return problem(status, detail, field=error.field, more={"findings": findings})
 
 
 def _on_http_error(error: HTTPException) -> Any:

@@ -40,7 +40,14 @@ def sentences(reasons: Iterable[Reason]) -> list[str]:
 
 
 def choose_language() -> str:
-    """The visitor's choice, else the account's language, else the browser's, else French."""
+    """The visitor's choice, else the account's language, else the browser's, else French.
+
+    A program asks for a language with each request; only where it does not, its account's counts.
+    """
+    if request.path.startswith("/api/"):
+        asked = request.accept_languages.best_match(LANGUAGES)
+        if asked is not None:
+            return asked
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in LANGUAGES:
         return chosen

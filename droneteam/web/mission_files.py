@@ -96,4 +96,5 @@ PACK_WRITERS = {"plan": as_plan, "waypoints": as_waypoints}
 
 
 def _file(mission: MissionView) -> MissionFile:
-    return MissionFile(home=mission.plan.home, items=mission.plan.items)
+    corners = () if mission.fence is None else mission.fence.corners
+    return MissionFile(home=mission.plan.home, items=mission.plan.items, fence=corners)

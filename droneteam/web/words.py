@@ -173,7 +173,12 @@ VOLUMES: _Words = {
     "ground_risk_buffer": _l("ground-risk buffer"),
 }
 
-SEVERITIES: _Words = {"pass": _l("go"), "warn": _l("with care"), "stop": _l("no go")}
+SEVERITIES: _Words = {
+    "pass": _l("go"),
+    "unchecked": _l("not checked"),
+    "warn": _l("with care"),
+    "stop": _l("no go"),
+}
 
 READINESS: _Words = {
     "ready": _l("ready"),
@@ -341,6 +346,7 @@ TONES = {
             "waitlisted",
             "displaced",
             "partly",
+            "unchecked",
             "warn",
             "asked",
             "needed",

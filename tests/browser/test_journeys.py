@@ -160,6 +160,7 @@ def test_the_pilot_reads_the_map_by_tapping_and_approves(
         page, "document.querySelector('#map-result').textContent", "the map's answer"
     )
     page.fill("#reason", "the authority's map was consulted")
+    page.get_by_label("What is marked as not checked").tap()
     page.get_by_role("button", name="Approve this plan").tap()
     page.get_by_text("Approved: exactly this plan may be flown.").wait_for()
     opened.check()

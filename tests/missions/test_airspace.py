@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from droneteam.errors import DecodeError
 from droneteam.missions.airspace import (
     PATH_MARGIN_M,
-    Finding,
     Geozone,
     HeightReference,
     Restriction,
@@ -23,6 +22,7 @@ from droneteam.missions.airspace import (
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.geozones import read_geozones
 from droneteam.missions.plan import SurveyParams, plan_survey
+from droneteam.missions.rules import RANKS, Finding
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -39,8 +39,7 @@ def zone(restriction: Restriction = Restriction.PROHIBITED, **volume: object) ->
 
 
 def worst(*zones: Geozone, at: datetime = AT) -> Finding:
-    order = {"pass": 0, "warn": 1, "stop": 2}
-    return max(check(PLAN, zones, at), key=lambda finding: order[finding.severity])
+    return max(check(PLAN, zones, at), key=lambda finding: RANKS.index(finding.severity))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pymavlink import mavwp
 
 from droneteam.errors import DecodeError
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.fence import fence_of
 from droneteam.missions.formats import geojson, kml
 from droneteam.missions.formats.missionfile import MissionFile
 from droneteam.missions.formats.qgc import read_plan, write_plan
@@ -20,11 +21,11 @@ from droneteam.missions.formats.waypoints import read_waypoints, write_waypoints
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.planjson import plan_from_json, plan_to_json
-from droneteam.missions.preflight import fence_around
+from droneteam.missions.volumes import RiskParams
 from tests.missions.conftest import PLACE, SCENE
 
 PLAN = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)
-FENCE = fence_around(PLAN.items, PLACE)
+FENCE = fence_of(PLAN.items, PLACE, RiskParams()).corners
 MISSION = MissionFile(PLACE, PLAN.items, FENCE, ((50.8197, 4.3908, 30.0),))
 
 places = st.tuples(st.floats(-89.0, 89.0), st.floats(-179.0, 179.0), st.floats(-100.0, 400.0))

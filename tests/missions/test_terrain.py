@@ -12,6 +12,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import Affine
+from scipy import ndimage
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.camera import SIMULATED
@@ -349,3 +350,41 @@ def test_a_hill_takes_few_more_waypoints_than_level_ground(tmp_path: Path) -> No
     level = plan_survey(HILLSIDE, SIMULATED, PARAMS, PLACE)
     assert len(level.items) < len(plan.items) < 3 * len(level.items)
     assert 0.0 < FOLLOW_SHARE < 0.05
+
+
+def test_a_smoothed_surface_of_joined_cells_is_that_of_every_cell(tmp_path: Path) -> None:
+    """Joining before smoothing is a short cut: what it costs is told against scipy on all cells."""
+    fine = terrain(tmp_path, lambda e, n: hill(e, n) + np.sin(e / 3.0) * np.cos(n / 2.0))
+    sigma = 8.0
+    rows, columns = fine.mean_m.shape
+    whole = ndimage.gaussian_filter(fine.mean_m.astype(float), sigma)
+    row, column = np.mgrid[rows // 4 : 3 * rows // 4 : 7, columns // 4 : 3 * columns // 4 : 7]
+    left, top = fine.origin
+    x, y = left + (column + 0.5) * fine.cell[0], top - (row + 0.5) * fine.cell[1]
+    lon, lat = TO_UTM.transform(x.ravel(), y.ravel(), direction="INVERSE")
+    short = fine.smoothed(sigma).ground_m(np.column_stack([lat, lon]))
+    off = np.abs(short - whole[row, column].ravel())
+    assert np.isfinite(short).all()
+    assert off.max() < 0.15
+    assert off.mean() < 0.05
+
+
+@pytest.mark.parametrize("cells", [1, 2, 3, 7])
+def test_joined_cells_keep_their_mean_and_their_highest_value(tmp_path: Path, cells: int) -> None:
+    fine = terrain(tmp_path, hill)
+    holes = fine.mean_m.copy()
+    holes[3:9, 5:40] = np.nan
+    fine = replace(fine, mean_m=holes, top_m=holes + 0.5)
+    joined = fine.coarser(cells)
+    rows, columns = joined.mean_m.shape
+    assert rows == -(-holes.shape[0] // cells)
+    for row in range(0, rows, max(1, rows // 9)):
+        for column in range(0, columns, max(1, columns // 9)):
+            block = holes[row * cells : (row + 1) * cells, column * cells : (column + 1) * cells]
+            known = block[np.isfinite(block)]
+            if not len(known):
+                assert np.isnan(joined.mean_m[row, column])
+                assert np.isnan(joined.top_m[row, column])
+                continue
+            assert joined.mean_m[row, column] == pytest.approx(known.mean(), abs=1e-3)
+            assert joined.top_m[row, column] == pytest.approx(known.max() + 0.5, abs=1e-4)

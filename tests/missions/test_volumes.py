@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions.airspace import Finding, check
+from droneteam.missions.airspace import check
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.estimate import Wind
 from droneteam.missions.formats.ed318 import volumes_to_ed318
@@ -22,6 +22,7 @@ from droneteam.missions.geozones import read_geozones
 from droneteam.missions.groundrisk import Surroundings, Weather, ground_findings
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import Conditions, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.rules import Finding
 from droneteam.missions.task_params import FreeParams
 from droneteam.missions.tasks import plan_task
 from droneteam.missions.volumes import (
@@ -169,9 +170,9 @@ def test_persons_and_assemblies_count_by_the_volume_they_stand_in() -> None:
     volumes = volumes_of(PLAN, RiskParams())
     edge = 10.0 + volumes.contingency_m
     near, beside, away = at(edge - 2.0), at(edge + 5.0), at(edge + volumes.buffer_m + 5.0)
-    for places, severity in ((near, "stop"), (beside, "warn"), (away, "pass"), ((), "pass")):
+    for places, severity in ((near, "stop"), (beside, "warn"), (away, "pass"), ((), "unchecked")):
         assert found("people", around=replace(AROUND, people=places)).severity == severity
-    for places, severity in ((near, "stop"), (beside, "stop"), (away, "pass"), ((), "pass")):
+    for places, severity in ((near, "stop"), (beside, "stop"), (away, "pass"), ((), "unchecked")):
         assert found("assembly", around=replace(AROUND, assemblies=places)).severity == severity
     assert inside(volumes.buffer, [*beside, *away]) == [True, False]
 
@@ -187,11 +188,12 @@ def test_night_is_a_warning_that_names_its_beginning() -> None:
 @pytest.mark.parametrize(
     ("weather", "rule", "severity"),
     [
-        (Weather(), "weather.unknown", "pass"),
+        (Weather(), "weather.unknown", "unchecked"),
         (Weather(9.0, 0.0, 12.0, 1.0), "weather.gust", "pass"),
         (Weather(13.0, 0.0, 12.0, 1.0), "weather.gust", "stop"),
         (Weather(3.0, 2.0, 12.0, 1.0), "weather.rain", "stop"),
-        (Weather(3.0, 2.0, 12.0, None), "weather.rain", "pass"),
+        (Weather(3.0, 2.0, 12.0, None), "weather.rain", "unchecked"),
+        (Weather(3.0, 2.0, None, 1.0), "weather.gust", "unchecked"),
         (Weather(3.0, 0.0, 12.0, 1.0), "weather.estimate", "warn"),
     ],
 )

@@ -29,6 +29,7 @@ from droneteam.missions.transports import LinkAddress
 from sitl.channel import Channel
 from sitl.faults import PERFECT, FaultSpec, FaultyLine
 from sitl.places import place_named
+from sitl.shot import Shot
 from sitl.simulation import FleetSpec, Simulation, build_fleet
 from sitl.station import Station
 
@@ -106,19 +107,22 @@ class Ether:
 class Air:
     """A simulated fleet, the ethers to it, and the time that both sides share.
 
-    meddle : called every step with the time; the hand of the world or of the pilot.
+    meddle : called every step with the time; the hand of the world or of the pilot; on_shot :
+    called with the true pose of every photo.
     """
 
     drones: int = 1
     seed: int = 1
     params: tuple[tuple[str, float], ...] = ()
     meddle: Callable[[float], None] = lambda _now_s: None
+    on_shot: Callable[[Shot], None] | None = None
     now_s: float = 0.0
     ethers: list[Ether] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         place = place_named("accident")
-        fleet = build_fleet(FleetSpec(self.drones, place, BOOT_AT, self.seed, params=self.params))
+        spec = FleetSpec(self.drones, place, BOOT_AT, self.seed, params=self.params)
+        fleet = build_fleet(spec, self.on_shot)
         self.sim = Simulation(fleet)
         self.vehicles = fleet
 

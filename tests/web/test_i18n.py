@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
+import droneteam.missions
 import droneteam.web
 from tests.web.conftest import Site
 
 WEB = Path(droneteam.web.__file__).parent
+MISSIONS = Path(droneteam.missions.__file__).parent
+RULES = ("rules.py", "clauses.py")
+"""What a plan's rules say is marked where it stands, below the web."""
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
 OPTIONS = {"templates/**.html": {"trimmed": "true"}}
@@ -23,7 +27,11 @@ OPTIONS = {"templates/**.html": {"trimmed": "true"}}
 def source_messages() -> dict[str | tuple[str, ...], str]:
     """Every text in the sources → where it stands."""
     found = extract_from_dir(WEB, METHODS, OPTIONS, keywords=KEYWORDS)
-    return {message: f"{name}:{line}" for name, line, message, _, _ in found}
+    texts = {message: f"{name}:{line}" for name, line, message, _, _ in found}
+    for name in RULES:
+        marked = extract_from_file("python", MISSIONS / name, keywords={"marked": None})
+        texts |= {message: f"missions/{name}:{line}" for line, message, _, _ in marked}
+    return texts
 
 
 def catalogue(code: str) -> Catalog:

@@ -93,14 +93,19 @@ def test_the_tables_hold_every_waypoint_and_photo_of_the_map(
 
 def load_prison(site: Site) -> None:
     """A zone over the request's area in which nobody may fly."""
-    ring = [[lon, lat] for lat, lon in (*worlds.AREA, worlds.AREA[0])]
+    load_zone(site, "Prison")
+
+
+def load_zone(site: Site, name: str, north_deg: float = 0.0) -> None:
+    """A zone that is forbidden to all, that far north of the request's area."""
+    ring = [[lon, lat + north_deg] for lat, lon in (*worlds.AREA, worlds.AREA[0])]
     document = {
         "title": "zones for a test",
         "features": [
             {
                 "identifier": "EBP999",
                 "country": "BEL",
-                "name": "Prison",
+                "name": name,
                 "type": "COMMON",
                 "restriction": "PROHIBITED",
                 "applicability": [{"permanent": "YES"}],

@@ -125,7 +125,7 @@ def test_a_stop_is_lifted_by_a_coordinator_with_a_reason_and_nobody_else(assigne
     answer = client.post("/missions/new/1", data=data)
     assert answer.status_code == 302
     page = client.get(answer.headers["Location"]).get_data(as_text=True)
-    assert "lifted: geozone.prohibited; reason: agreed by the tower" in page
+    assert "lifted: Geographical zones; reason: agreed by the tower" in page
     with db.session_scope(assigned.engine) as session:
         kept = [row for row in audit.entries(session) if row.action == "mission.override"]
     assert [row.reason for row in kept] == ["agreed by the tower"]

@@ -15,8 +15,9 @@ from droneteam.fleet.airspace import AirspaceState
 from droneteam.fleet.requirements import PAYLOADS, requirement
 from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
-from droneteam.missions.airspace import Restriction, Severity
+from droneteam.missions.airspace import Restriction
 from droneteam.missions.flight_state import Ending
+from droneteam.missions.rules import Severity
 from droneteam.missions.views import MissionState
 from droneteam.photogrammetry import targets
 from droneteam.photogrammetry.marks import Role

@@ -37,6 +37,7 @@ from droneteam.web.access import allow, takes_files
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.mission_files import WRITERS
+from droneteam.web.rule_words import told
 from droneteam.web.terrains import terrain_of
 from droneteam.web.views.missions import PLANNERS, READERS
 
@@ -243,9 +244,14 @@ class TerrainQuery(Schema):
 
 
 class ApproveIn(Schema):
-    """Why the mission may be flown in spite of warnings; needed when there are any."""
+    """What the rules ask for before a mission is flown.
+
+    reason: why it may be flown in spite of warnings, needed when there are any; acknowledged: what
+    no rule could check is looked at before take-off, needed once when there is such a thing.
+    """
 
     reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
+    acknowledged = fields.Boolean(load_default=False)
 
 
 _FILES: Any = {
@@ -273,7 +279,7 @@ class FileQuery(Schema):
 def list_missions() -> Any:
     """Newest first."""
     with reading() as session:
-        return {"items": service.list_missions(session, actor())}
+        return {"items": [told(one) for one in service.list_missions(session, actor())]}
 
 
 @bp.post("/assignments/<id:assignment_id>/missions")
@@ -286,7 +292,7 @@ def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
     with writing() as session:
         terrain = terrain_of(session, actor(), body["terrain"], context().settings)
         spec = replace(_mission_spec(body), terrain=terrain)
-        return service.plan_mission(session, actor(), assignment_id, spec, now())
+        return told(service.plan_mission(session, actor(), assignment_id, spec, now()))
 
 
 @bp.post("/assignments/<id:assignment_id>/accuracy")
@@ -397,9 +403,9 @@ def _params(body: dict[str, Any]) -> TaskParams:
 @bp.output(schema_of(MissionView))
 @bp.doc(summary="One mission with its plan and findings")
 def get_mission(mission_id: int) -> Any:
-    """Heights are above the take-off point."""
+    """Heights are above the take-off point; findings are in the language that was asked for."""
     with reading() as session:
-        return service.get_mission(session, actor(), mission_id)
+        return told(service.get_mission(session, actor(), mission_id))
 
 
 @bp.post("/missions/<id:mission_id>/approve")
@@ -407,10 +413,10 @@ def get_mission(mission_id: int) -> Any:
 @bp.input(ApproveIn, arg_name="body")
 @bp.output(schema_of(MissionView))
 @bp.doc(summary="Approve a mission for flight")
-def approve(mission_id: int, body: dict[str, str | None]) -> Any:
+def approve(mission_id: int, body: dict[str, Any]) -> Any:
     """The approval is bound to the plan's hash."""
     with writing() as session:
-        return service.approve_mission(session, actor(), mission_id, now(), reason=body["reason"])
+        return told(service.approve_mission(session, actor(), mission_id, now(), **body))
 
 
 @bp.post("/missions/<id:mission_id>/sign")
@@ -430,7 +436,7 @@ def sign(mission_id: int) -> Any:
 def cancel(mission_id: int) -> Any:
     """Before it flew."""
     with writing() as session:
-        return service.cancel_mission(session, actor(), mission_id, now())
+        return told(service.cancel_mission(session, actor(), mission_id, now()))
 
 
 @bp.get("/missions/<id:mission_id>/file")

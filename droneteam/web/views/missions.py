@@ -11,12 +11,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from droneteam.errors import InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
+from droneteam.missions.rules import RulesUnmet, worst
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack
 from droneteam.web.mission_map import map_data, waypoints
 from droneteam.web.profile_chart import profile_chart
+from droneteam.web.rule_words import said, unmet
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
@@ -55,11 +57,21 @@ def show(mission_id: int) -> str:
 @bp.post("/<id:mission_id>/approve")
 @allow(*PLANNERS)
 def approve(mission_id: int) -> Any:
-    """Approved for flight; with a reason where a finding warns."""
-    reason = FormReader(request.form).text("reason", max_length=500)
+    """Approved for flight; with a reason where a rule warns, acknowledged where none could look."""
+    form = FormReader(request.form)
+    reason = form.text("reason", max_length=500)
     try:
         with writing() as session:
-            service.approve_mission(session, actor(), mission_id, now(), reason=reason or None)
+            service.approve_mission(
+                session,
+                actor(),
+                mission_id,
+                now(),
+                reason=reason or None,
+                acknowledged=form.flag("acknowledged"),
+            )
+    except RulesUnmet as error:
+        return _page(mission_id, {error.field or "reason": unmet(error)}), 422
     except InputError as error:
         return _page(mission_id, {error.field or "reason": str(error)}), 422
     flash(_("Approved: exactly this plan may be flown."), "done")
@@ -138,12 +150,13 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         cleared = service.clearance(session, me, mission_id, now())
         flown = [row for row in service.list_sorties(session, me) if row.mission_id == mission_id]
         zones = service.stored_geozones(session)
-    worst = max((one.severity for one in mission.findings), key=_rank, default="pass")
     return render_template(
         "mission.html",
         mission=mission,
         asked=asked,
-        worst=worst,
+        findings=[said(one) for one in mission.findings],
+        worst=worst(mission.findings),
+        severities={one.severity for one in mission.findings},
         cleared=cleared,
         sorties=flown,
         waypoints=waypoints(mission.plan),
@@ -153,7 +166,3 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         problems=problems,
         may_plan=me.has_role(*PLANNERS),
     )
-
-
-def _rank(severity: str) -> int:
-    return ("pass", "warn", "stop").index(severity)

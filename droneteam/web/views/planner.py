@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
@@ -21,6 +21,7 @@ from droneteam.missions.overlap import overlap_grid
 from droneteam.missions.packs import elapsed_s
 from droneteam.missions.plan import SurveyParams
 from droneteam.missions.planning import OVERRIDERS
+from droneteam.missions.rules import RulesUnmet
 from droneteam.missions.views import MissionPreview, MissionSpec
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files
@@ -36,6 +37,7 @@ from droneteam.web.planner_ground import (
     ground_field_names,
     read_ground,
 )
+from droneteam.web.rule_words import said, unmet
 from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
 from droneteam.web.terrains import options, terrain_of
 from droneteam.web.timefmt import duration
@@ -104,6 +106,8 @@ def plan(assignment_id: int) -> Any:
     try:
         with writing() as session:
             made = service.plan_mission(session, actor(), assignment_id, spec, now())
+    except RulesUnmet as error:
+        return _form(assignment, asked, request.form, {"polygon": unmet(error)}), 422
     except (InputError, DecodeError) as error:
         problems = {_field_of(error): str(error)}
         return _form(assignment, asked, request.form, problems), 422
@@ -176,15 +180,7 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
         "overlap": [] if seen is None else seen.round(7).tolist(),
         "gsdM": plan.gsd_m,
         "facts": _facts(made),
-        "findings": [
-            {
-                "severity": one.severity,
-                "name": words.named(words.SEVERITIES)(one.severity),
-                "text": one.text,
-                "clause": one.clause,
-            }
-            for one in made.findings
-        ],
+        "findings": [asdict(said(one)) for one in made.findings],
     }
 
 

@@ -26,11 +26,18 @@ export interface Plan {
     readonly name: string;
     readonly text: string;
     readonly clause: string;
+    readonly title: string;
+    readonly lang: string | null;
   }[];
 }
 
 interface Problems {
   readonly problems: Readonly<Record<string, string>>;
+}
+
+/** The language of a text that is not in the page's. */
+function tongue(lang: string | null): Record<string, string> {
+  return lang === null ? {} : { lang };
 }
 
 export interface PreviewTexts {
@@ -94,10 +101,10 @@ export class PlanPreview {
           "li",
           { class: `severity-${one.severity}` },
           element("strong", {}, one.name),
-          ": ",
-          element("span", { lang: "en" }, one.text),
+          one.title === "" ? ": " : ` · ${one.title}: `,
+          element("span", tongue(one.lang), one.text),
           element("br"),
-          element("span", { class: "faint", lang: "en" }, one.clause),
+          element("span", { class: "faint", ...tongue(one.lang) }, one.clause),
         ),
       ),
     );
