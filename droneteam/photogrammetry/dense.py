@@ -42,7 +42,7 @@ PAIR_BYTES_PER_PIXEL = 80
 """What matching a pair takes at most, per pixel of the larger photo: 41 measured for each pixel of
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
-"""Of depth maps in memory at once during fusion: with the photos' neighbours, 30 of 4 megapixels."""
+"""Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
 FORMAT = 3
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
