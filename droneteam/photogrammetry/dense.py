@@ -43,7 +43,7 @@ PAIR_BYTES_PER_PIXEL = 80
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
 """Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
-FORMAT = 3
+FORMAT = 4
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -369,7 +369,7 @@ def _load(path: Path, limits: tuple[float, float]) -> _Stored | None:
 def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
     grid = tuple(_pinhole(view) for view in job.views)
     registered = sum(1 for row in job.partners if row)
-    maps = _MappedDepths(job)
+    maps = _MappedDepths(job.depth_path)
     return fuse.fuse(
         grid,
         maps.of,
@@ -384,8 +384,8 @@ def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
 class _MappedDepths:
     """The depth maps used last, mapped from disk; others are let go, and their memory with them."""
 
-    def __init__(self, job: _Job) -> None:
-        self._job = job
+    def __init__(self, path_of: Callable[[int], Path]) -> None:
+        self._path_of = path_of
         self._held: OrderedDict[int, DepthMap] = OrderedDict()
         self._bytes = 0
 
@@ -394,7 +394,7 @@ class _MappedDepths:
         if view in self._held:
             self._held.move_to_end(view)
             return self._held[view]
-        depth = load_depth_map(self._job.depth_path(view))
+        depth = load_depth_map(self._path_of(view))
         self._held[view] = depth
         self._bytes += _map_bytes(depth)
         while self._bytes > MAPPED_BYTES and len(self._held) > 1:
