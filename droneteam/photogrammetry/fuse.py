@@ -26,7 +26,7 @@ STRONG_SUPPORT = 0.75
 """Points with this share go before all others."""
 MIN_FACING_COS = 0.1
 """Surfaces seen more grazing than this (84 degrees) are left to other photos."""
-PAIR_SIGMA_GSD = 1.0
+PAIR_SIGMA_GSD = 0.78
 PAIR_FACING_COS = 0.35
 PAIR_ANGLES_DEG = (5.0, 50.0)
 PAIR_ONLOOKERS = 5
@@ -36,9 +36,13 @@ Where ten look and two agree the two are wrong three times out of four; where fo
 fifteen (rendered scenes)."""
 PAIR_INFLATION = 1.5
 """Two opinions cannot show that they are both off: by so much their 1-sigma is larger."""
-CORRELATION_INFLATION = 1.6
-"""Neighbouring photos share pairs and calibration: their errors are not independent.  Calibrated
-on synthetic scenes, where it brings the normalised error's spread to about one."""
+CORRELATION_INFLATION = 1.25
+"""Neighbouring photos share pairs and calibration: their errors are not independent."""
+SCATTER_INFLATION = 1.2
+"""Photos that share windows and mirrored things are off together, beyond what they disagree by."""
+CONFLICT_GSD = 2.0
+"""How far a point is off, in ground sampling distances, if the photos that see through it are
+right.  These three were calibrated on a rendered scene and are checked on others (surface.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,11 +207,7 @@ def _judge(block: _Block, view: int, asked: _Asked) -> _Judged:
     enough = (said.agreeing >= asked.min_views) & (said.conflicting < said.agreeing)
     keep = (enough | _sound_pairs(block, view, asked, said)) & (support >= LEAST_SUPPORT)
     mean = said.shift / said.weight
-    variance = np.maximum(said.square / said.weight - mean * mean, 0.0) / said.agreeing
-    # The share of photos that doubt, times how far off the point is if they are right.
-    wrong = said.miss / (said.agreeing.astype(np.float64) + said.doubting)
-    sigma = np.sqrt(CORRELATION_INFLATION**2 * (1.0 / said.weight + variance) + wrong)
-    sigma[said.agreeing == 2] *= PAIR_INFLATION
+    sigma = _stated_sigma(said, mean, block.gsd)
     cloud = DenseCloud(
         points_enu_m=(block.points + mean[:, None] * block.normals)[keep],
         normals=block.normals[keep].astype(np.float32),
@@ -216,6 +216,26 @@ def _judge(block: _Block, view: int, asked: _Asked) -> _Judged:
         n_views=said.agreeing[keep],
     )
     return _Judged(cloud, block.gsd[keep], block.pixel[keep], support[keep] >= STRONG_SUPPORT)
+
+
+def _stated_sigma(said: _Said, mean: FloatArray, gsd: FloatArray) -> FloatArray:
+    """1-sigma of the points along their normals, metres: noise, and what speaks against them.
+
+    Noise averages out over the photos, but what they disagree about does not: windows round off an
+    edge, and paint mirrors something, in all of them alike.  So their scatter counts whole, and
+    with it how far they moved the point off its own photo's opinion.
+    """
+    agreeing = said.agreeing.astype(np.float64)
+    scatter = np.maximum(said.square / said.weight - mean * mean, 0.0)
+    scatter *= agreeing / np.maximum(agreeing - 1.0, 1.0)
+    # The share of photos that doubt, times how far off the point is if they are right.
+    wrong = said.miss / (agreeing + said.doubting)
+    asked = agreeing + said.doubting + said.silent + said.conflicting
+    wrong += (CONFLICT_GSD * gsd) ** 2 * said.conflicting / asked
+    shared = SCATTER_INFLATION**2 * scatter + mean * mean
+    sigma = np.sqrt(CORRELATION_INFLATION**2 / said.weight + shared + wrong)
+    sigma[said.agreeing == 2] *= PAIR_INFLATION
+    return np.asarray(sigma)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

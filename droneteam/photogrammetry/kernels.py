@@ -41,9 +41,11 @@ def compiled(function: Function) -> Function:
 
 @compiled
 def distorted_map(
-    width: int, height: int, directions: F64, focal: F64, principal: F64, lens: F64, radius: float
-) -> tuple[F32, F32]:
-    """Array indices in a photo of every pixel of a virtual pinhole image.
+    width: int, top: int, height: int, directions: F64, focal: F64, principal: F64, lens: F64,
+    radius: float,
+) -> tuple[F32, F32]:  # fmt: skip
+    """Array indices in a photo of the pixels of `height` rows, from `top` on, of a virtual pinhole
+    image.
 
     directions : (3, 3), takes (x, y, 1) of a pixel's position to a ray in the photo's camera axes
     lens : (8,) distortion; radius : normalised radius beyond which the lens model folds back.
@@ -55,7 +57,7 @@ def distorted_map(
     limit = radius * radius
     for row in range(height):
         for column in range(width):
-            u, v = column + 0.5, row + 0.5
+            u, v = column + 0.5, top + row + 0.5
             z = directions[2, 0] * u + directions[2, 1] * v + directions[2, 2]
             map_x[row, column] = np.nan
             map_y[row, column] = np.nan

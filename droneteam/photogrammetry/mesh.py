@@ -26,6 +26,9 @@ Progress = Callable[[str, float, str], None]
 
 STAGE = "surface"
 MAX_INPUT_POINTS = 1_500_000
+SLAB_POINTS = 1_000_000
+"""Points of the cloud that are thinned at once, about."""
+MOST_SLABS = 1000
 DEEPEST = 10
 SHALLOWEST = 5
 UNSUPPORTED_VOXELS = 3.0
@@ -135,7 +138,8 @@ def _surface(
             f"a mesh needs at least 100 points, the cloud has {len(cloud.points_enu_m)}",
             help="Take more overlapping photos",
         )
-    offset = np.median(cloud.points_enu_m, axis=0)
+    step = max(1, len(cloud.points_enu_m) // MAX_INPUT_POINTS)
+    offset = np.median(cloud.points_enu_m[::step], axis=0)
     points, voxel_m = _thinned(o3d, cloud, offset, params.voxel_m)
     low, high = np.quantile(np.asarray(points.points), (0.001, 0.999), axis=0)
     extent = float(np.max(high - low))
@@ -165,15 +169,53 @@ def _surface(
 
 def _thinned(o3d: Any, cloud: DenseCloud, offset: FloatArray, voxel_m: float) -> tuple[Any, float]:
     """The cloud about its middle, thinned to a voxel that leaves a bounded number of points."""
-    points = o3d.geometry.PointCloud()
-    points.points = o3d.utility.Vector3dVector(cloud.points_enu_m - offset)
-    points.normals = o3d.utility.Vector3dVector(cloud.normals.astype(np.float64))
-    thin = points.voxel_down_sample(voxel_m)
-    while len(thin.points) > MAX_INPUT_POINTS:
-        voxel_m *= math.sqrt(1.1 * len(thin.points) / MAX_INPUT_POINTS)
-        thin = points.voxel_down_sample(voxel_m)
+    positions, normals = voxel_means(cloud, offset, voxel_m)
+    while len(positions) > MAX_INPUT_POINTS:
+        voxel_m *= math.sqrt(1.1 * len(positions) / MAX_INPUT_POINTS)
+        positions, normals = voxel_means(cloud, offset, voxel_m)
+    thin = o3d.geometry.PointCloud()
+    thin.points = o3d.utility.Vector3dVector(positions)
+    thin.normals = o3d.utility.Vector3dVector(normals)
     thin.normalize_normals()
     return thin, voxel_m
+
+
+def voxel_means(
+    cloud: DenseCloud, offset: FloatArray, voxel_m: float
+) -> tuple[FloatArray, FloatArray]:
+    """(k, 3) mean position, taken off `offset`, and (k, 3) mean normal of each voxel's points.
+
+    Slabs of whole voxels one after the other: beside the cloud itself, which may be most of the
+    memory, only one slab's points are held.
+    """
+    low = cloud.points_enu_m.min(axis=0) - 0.5 * voxel_m
+    high = cloud.points_enu_m.max(axis=0)
+    count = np.floor((high - low) / voxel_m).astype(np.int64) + 1
+    slabs = int(min(count[0], max(1, len(cloud.points_enu_m) // SLAB_POINTS), MOST_SLABS))
+    wide = -(-int(count[0]) // slabs)
+    slab = np.empty(len(cloud.points_enu_m), np.uint16)
+    for start in range(0, len(slab), SLAB_POINTS):
+        east = cloud.points_enu_m[start : start + SLAB_POINTS, 0]
+        slab[start : start + SLAB_POINTS] = ((east - low[0]) / voxel_m).astype(np.int64) // wide
+    parts = []
+    for number in range(slabs):
+        members = np.flatnonzero(slab == number)
+        points = cloud.points_enu_m[members]
+        index = np.floor((points - low) / voxel_m).astype(np.int64)
+        flat = (index[:, 0] * count[1] + index[:, 1]) * count[2] + index[:, 2]
+        parts.append(_means(flat, np.hstack([points - offset, cloud.normals[members]])))
+    means = np.concatenate(parts)
+    return np.ascontiguousarray(means[:, :3]), np.ascontiguousarray(means[:, 3:])
+
+
+def _means(groups: NDArray[np.int64], values: FloatArray) -> FloatArray:
+    """(k, c) mean of the (n, c) values of each group, in the groups' order."""
+    if not len(groups):
+        return np.zeros((0, values.shape[1]))
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(groups[order]) != 0])
+    totals = np.add.reduceat(values[order], starts, axis=0)
+    return np.asarray(totals / np.diff(np.r_[starts, len(groups)])[:, None])
 
 
 def _nearest_colours(cloud: DenseCloud, vertices: FloatArray) -> NDArray[np.uint8]:

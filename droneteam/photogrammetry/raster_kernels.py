@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from droneteam.photogrammetry.kernels import F32, F64, U8, compiled
 
 I16 = NDArray[np.int16]
+I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 BLOCK = 16
@@ -18,22 +19,25 @@ UNDERCUT_STEPS = 2.5
 
 @compiled
 def upper_surface(
-    cell: I64, z: F64, sigma: F32, n_cells: int, quantile: float, band: float
+    cell: I32, z: F64, sigma: F32, n_cells: int, quantile: float, band: float
 ) -> tuple[F32, F32]:
     """Height and 1-sigma per cell of the points within `band` of the cell's height quantile.
 
-    cell : (n,) index of each point's cell; z, sigma : (n,) metres; NaN where a cell is empty.
+    cell : (n,) index of each point's cell, negative for points that lie in none; z, sigma : (n,)
+    metres; NaN comes back where a cell is empty.
     """
     start = np.zeros(n_cells + 1, np.int64)
     for p in range(cell.shape[0]):
-        start[cell[p] + 1] += 1
+        if cell[p] >= 0:
+            start[cell[p] + 1] += 1
     for c in range(n_cells):
         start[c + 1] += start[c]
-    order = np.empty(cell.shape[0], np.int64)
+    order = np.empty(start[n_cells], np.uint32)
     cursor = start[:-1].copy()
     for p in range(cell.shape[0]):
-        order[cursor[cell[p]]] = p
-        cursor[cell[p]] += 1
+        if cell[p] >= 0:
+            order[cursor[cell[p]]] = p
+            cursor[cell[p]] += 1
     height = np.full(n_cells, np.nan, np.float32)
     spread = np.full(n_cells, np.nan, np.float32)
     for c in range(n_cells):

@@ -133,13 +133,15 @@ def search_range(residual: FloatArray) -> tuple[int, int]:
 
 
 def photo_map(
-    view: View, rays: FloatArray, size_px: tuple[int, int]
+    view: View, rays: FloatArray, width_px: int, rows: range
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where in the photo each canvas pixel lies, for cv2.remap; NaN where it cannot be seen."""
+    """Where in the photo each pixel of a canvas's rows lies, for cv2.remap; NaN where it cannot
+    be seen."""
     camera = view.camera
     return kernels.distorted_map(
-        size_px[0],
-        size_px[1],
+        width_px,
+        rows.start,
+        len(rows),
         np.ascontiguousarray(rays),
         np.array(camera.focal_px),
         np.array(camera.principal_px),

@@ -34,6 +34,8 @@ COARSE_SPECKLE_PX = 50
 COARSE_TAIL = 0.002
 """Share of a tile's coarse disparities that is ignored at each end."""
 SPECKLE_STEP_PX = 1
+STRIP_ROWS = 512
+"""Rows that are normalised at once."""
 TILE_PX = 256
 OVERLAP_PX = 24
 """Seen on every side of a tile, so that its smoothness terms know what goes on beyond."""
@@ -108,6 +110,17 @@ def normalise(image: Float32, window_px: int) -> Bytes:
     The contrast is only divided by as far as it exceeds the noise, so that a plain surface does
     not turn into amplified noise.
     """
+    height = len(image)
+    out = np.empty(image.shape, np.uint8)
+    for top in range(0, height, STRIP_ROWS):
+        bottom = min(height, top + STRIP_ROWS)
+        first = max(0, top - window_px)
+        strip = _normalised(image[first : min(height, bottom + window_px)], window_px)
+        out[top:bottom] = strip[top - first : bottom - first]
+    return out
+
+
+def _normalised(image: Float32, window_px: int) -> Bytes:
     window = (window_px, window_px)
     mean = np.asarray(cv2.boxFilter(image, cv2.CV_32F, window), dtype=np.float32)
     square = np.asarray(cv2.sqrBoxFilter(image, cv2.CV_32F, window), dtype=np.float32)

@@ -22,6 +22,8 @@ NO_DATA, MEASURED, FILLED = 0, 1, 2
 """Values of a raster's mask."""
 ISLAND_M = 1.2
 """What lies within objects no farther than this apart is taken for one of them."""
+CHUNK = 1_000_000
+"""Points that are sorted into cells at once."""
 MAX_CELLS = 200_000_000
 """Largest raster: 800 MB of heights; a coarser cell or a smaller area is the user's choice."""
 
@@ -166,19 +168,28 @@ def _upper_surface(
     cloud: DenseCloud, grid: Grid, percentile: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Height and 1-sigma of each cell's upper surface; NaN in empty cells."""
-    column, row = grid.cell_of(cloud.points_enu_m[:, 0], cloud.points_enu_m[:, 1])
-    inside = (column >= 0) & (column < grid.width) & (row >= 0) & (row < grid.height)
-    cell = row[inside].astype(np.int64) * grid.width + column[inside].astype(np.int64)
     height, sigma = raster_kernels.upper_surface(
-        cell,
-        np.ascontiguousarray(cloud.points_enu_m[inside, 2]),
-        np.ascontiguousarray(cloud.sigma_m[inside]),
+        _cells(cloud.points_enu_m, grid),
+        cloud.points_enu_m[:, 2],
+        cloud.sigma_m,
         grid.width * grid.height,
         percentile / 100.0,
         2.0 * grid.gsd_m,
     )
     shape = (grid.height, grid.width)
     return height.reshape(shape), sigma.reshape(shape)
+
+
+def _cells(points_enu_m: FloatArray, grid: Grid) -> NDArray[np.int32]:
+    """(n,) index of each point's cell in the grid, row by row; -1 beyond it."""
+    cells = np.full(len(points_enu_m), -1, np.int32)
+    for start in range(0, len(cells), CHUNK):
+        part = slice(start, start + CHUNK)
+        column, row = grid.cell_of(points_enu_m[part, 0], points_enu_m[part, 1])
+        inside = (column >= 0) & (column < grid.width) & (row >= 0) & (row < grid.height)
+        index = row[inside].astype(np.int32) * grid.width + column[inside].astype(np.int32)
+        cells[part][inside] = index
+    return cells
 
 
 def terrain(dsm: Raster, largest_object_m: float = 8.0, max_slope: float = 0.3) -> Raster:

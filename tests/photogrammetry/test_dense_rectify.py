@@ -114,7 +114,7 @@ def plane_depth(view: View, height: float) -> np.ndarray:
 def test_the_photo_map_undoes_the_lens_at_half_pixel_centres() -> None:
     view = views_of("nadir")[0]
     pair = geometry_of("nadir")
-    map_x, map_y = rectify.photo_map(view, pair.left_rays, pair.size_px)
+    map_x, map_y = rectify.photo_map(view, pair.left_rays, pair.size_px[0], range(pair.size_px[1]))
     points = np.array([[0.1, 0.2, 0.0], [-0.7, 0.4, 0.0]])
     pixels, _ = optics.project(points, view)
     for point, pixel in zip(points, pixels, strict=True):
@@ -133,7 +133,9 @@ def test_resolution_is_kept() -> None:
     """One canvas pixel is about one photo pixel: nothing is lost and nothing blown up."""
     for name in PAIRS:
         pair, view = geometry_of(name), views_of(name)[0]
-        map_x, map_y = rectify.photo_map(view, pair.left_rays, pair.size_px)
+        map_x, map_y = rectify.photo_map(
+            view, pair.left_rays, pair.size_px[0], range(pair.size_px[1])
+        )
         inside = (map_x > 0) & (map_x < 479) & (map_y > 0) & (map_y < 359)
         area = np.gradient(map_x, axis=1) * np.gradient(map_y, axis=0)
         area -= np.gradient(map_x, axis=0) * np.gradient(map_y, axis=1)

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.export import geojson, glb, las, ply
+from droneteam.photogrammetry.export import geojson, glb, las, octree, ply
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.mesh import Mesh, vertex_normals
 from droneteam.photogrammetry.scene import (
@@ -76,7 +76,7 @@ def test_copc_is_an_octree_that_a_viewer_can_walk(cloud, tmp_path: Path) -> None
 def test_octree_nodes_partition_the_points_and_have_parents() -> None:
     rng = np.random.default_rng(15)
     points = rng.normal(0, 0.02, (60_000, 3)) + rng.choice([-1.0, 1.0], (60_000, 1))
-    nodes = dict(las.octree(points, np.full(3, -2.0), 4.0))
+    nodes = dict(octree.octree(points, np.full(3, -2.0), 4.0))
     members = np.concatenate(list(nodes.values()))
     assert np.array_equal(np.sort(members), np.arange(len(points)))
     for (depth, *index), inside in nodes.items():
@@ -84,6 +84,51 @@ def test_octree_nodes_partition_the_points_and_have_parents() -> None:
         assert np.all((points[inside] >= low) & (points[inside] <= low + 4.0 / 2**depth))
         if depth:
             assert (depth - 1, *(i // 2 for i in index)) in nodes
+
+
+def test_a_crowded_node_keeps_one_point_of_each_cell_and_not_always_the_same_corner() -> None:
+    rng = np.random.default_rng(16)
+    points = rng.uniform(0.0, 1.0, (60_000, 3)) * [1.0, 1.0, 0.01]
+    root = points[dict(octree.octree(points, np.zeros(3), 1.0))[(0, 0, 0, 0)]]
+    cells = np.floor(root * 128).astype(int)
+    assert len(np.unique(cells, axis=0)) == len(root)
+    occupied = np.unique(np.floor(points * 128).astype(int), axis=0)
+    assert len(root) == len(occupied)
+    assert np.allclose((root[:, :2] * 128 - cells[:, :2]).mean(axis=0), 0.5, atol=0.02)
+
+
+def test_the_places_along_the_curve_take_the_bits_of_the_axes_in_turns() -> None:
+    rng = np.random.default_rng(17)
+    index = rng.integers(0, 2**octree.CODE_BITS, (200, 3))
+    found = octree.morton_codes(index + 0.5, np.zeros(3), float(2**octree.CODE_BITS))
+    for place, code in zip(index, found, strict=True):
+        bits = (f"{axis:0{octree.CODE_BITS}b}" for axis in place)
+        assert int("".join("".join(three) for three in zip(*bits, strict=True)), 2) == int(code)
+
+
+def _positions(records: laspy.ScaleAwarePointRecord) -> np.ndarray:
+    return np.column_stack([records.x, records.y, records.z])
+
+
+def test_copc_nodes_lie_within_their_cubes_in_the_files_own_coordinates(tmp_path: Path) -> None:
+    """Readers fetch nodes by their bounds: a point beyond its node's cube would never be seen."""
+    rng = np.random.default_rng(18)
+    n = 50_000
+    points = rng.uniform([-30, -20, 0], [30, 20, 3], (n, 3))
+    crowded = DenseCloud(
+        points, np.tile(np.float32([0, 0, 1]), (n, 1)), np.zeros((n, 3), np.uint8),
+        np.full(n, 0.01, np.float32), np.full(n, 3, np.uint8),
+    )  # fmt: skip
+    place = Placement(FRAME, 3812)
+    las.write_copc(crowded, place, tmp_path / "c.copc.laz")
+    truth = place.from_enu(points)
+    with laspy.CopcReader.open(tmp_path / "c.copc.laz") as reader:
+        everything = _positions(reader.query())
+        low, high = truth.mean(axis=0) - [5, 5, 9], truth.mean(axis=0) + [5, 5, 9]
+        window = _positions(reader.query(laspy.copc.Bounds(low, high)))
+    assert cKDTree(everything).query(truth)[0].max() < 2e-4
+    inside = np.all((truth > low + 1e-3) & (truth < high - 1e-3), axis=1).sum()
+    assert 0 < inside <= len(window) <= inside + 20
 
 
 def test_a_local_cloud_has_no_reference_system(cloud, tmp_path: Path) -> None:

@@ -69,6 +69,28 @@ def test_three_that_agree_lose_against_six_that_have_the_surface_elsewhere() -> 
     assert np.abs(heights).max() < 0.05
 
 
+def test_what_photos_disagree_about_does_not_average_out() -> None:
+    """Heights spread by 0.02 m, within what still agrees: twice as many photos are no surer."""
+    spread = [0.02, -0.02]
+    few, many = ([level(spread[k % 2]) for k in range(n)] for n in (4, 8))
+    a, b = (np.median(c.sigma_m[inner(c)]) for c in (fused(few), fused(many)))
+    assert 0.02 < b < 0.06
+    assert 0.8 < b / a < 1.25
+    assert b > 5.0 * np.median(fused([level()] * 8).sigma_m)
+
+
+def test_photos_that_see_through_a_point_make_it_less_sure() -> None:
+    """One of seven sees ground two metres below what the others agree on."""
+    sure = fused([level()] * 7)
+    pierced = fused([*[level()] * 6, level(-2.0)])
+    high = inner(pierced) & (np.abs(pierced.points_enu_m[:, 2]) < 0.1)
+    assert high.sum() > 100
+    share = np.sqrt(1.0 / 7.0) * fuse.CONFLICT_GSD * GSD_M
+    found = np.median(pierced.sigma_m[high])
+    assert 0.9 * share < found < 1.3 * share
+    assert found > 3.0 * np.median(sure.sigma_m[inner(sure)])
+
+
 def test_a_doubted_point_says_so_in_its_sigma() -> None:
     sure, doubted = fused([level()] * 6), fused([level()] * 6 + [level(-0.5)] * 2)
     sigma = np.median(doubted.sigma_m[inner(doubted)])

@@ -133,10 +133,10 @@ def test_a_tilted_plane_has_its_normal_everywhere(normals_of) -> None:
 def test_the_upper_surface_is_the_upper_cluster() -> None:
     rng = np.random.default_rng(7)
     roof, road = 1.5 + rng.normal(0, 0.004, 20), rng.normal(0, 0.004, 30)
-    z = np.concatenate([roof, road, [0.3]])
-    cell = np.concatenate([np.zeros(50, np.int64), [2]])
+    z = np.concatenate([roof, road, [0.3, 9.0]])
+    cell = np.concatenate([np.zeros(50), [2, -1]]).astype(np.int32)  # the last lies in no cell
     height, sigma = raster_kernels.upper_surface(
-        cell, z, np.full(51, 0.004, np.float32), 4, 0.85, 0.02
+        cell, z, np.full(52, 0.004, np.float32), 4, 0.85, 0.02
     )
     assert height[0] == pytest.approx(1.5, abs=0.004)
     assert height[2] == pytest.approx(0.3)

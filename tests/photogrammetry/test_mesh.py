@@ -11,6 +11,7 @@ from scipy import sparse
 from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import fuse, mesh, texture
 from droneteam.photogrammetry.mesh import Mesh, MeshParams, textured_mesh
+from droneteam.photogrammetry.scene import DenseCloud
 from tests.photogrammetry.box_world import box_scene
 
 
@@ -138,3 +139,25 @@ def test_adjacent_triangles_share_an_edge() -> None:
     triangles = np.array([[0, 1, 2], [2, 1, 3], [3, 4, 5]], np.int32)
     adjacency = texture.triangle_adjacency(triangles).toarray()
     assert adjacency.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_each_voxel_is_the_mean_of_its_points_whatever_the_slabs(monkeypatch) -> None:
+    """Against a dictionary of lists; slabs of a few points and the cloud in one piece agree."""
+    rng = np.random.default_rng(21)
+    n = 3000
+    points = rng.uniform([100.0, 40.0, -1.0], [103.0, 41.0, 0.5], (n, 3))
+    normals = rng.normal(size=(n, 3)).astype(np.float32)
+    cloud = DenseCloud(
+        points, normals, np.zeros((n, 3), np.uint8), np.ones(n, np.float32), np.ones(n, np.uint8)
+    )
+    offset, voxel_m = np.array([100.0, 40.0, 0.0]), 0.25
+    low = points.min(axis=0) - 0.5 * voxel_m
+    boxes: dict[tuple[int, ...], list[int]] = {}
+    for number, place in enumerate(np.floor((points - low) / voxel_m).astype(int)):
+        boxes.setdefault(tuple(place), []).append(number)
+    expected = [boxes[key] for key in sorted(boxes)]
+    for slab_points in (mesh.SLAB_POINTS, 400):
+        monkeypatch.setattr(mesh, "SLAB_POINTS", slab_points)
+        positions, means = mesh.voxel_means(cloud, offset, voxel_m)
+        assert np.allclose(positions, [points[m].mean(axis=0) - offset for m in expected])
+        assert np.allclose(means, [normals[m].mean(axis=0) for m in expected], atol=1e-6)

@@ -7,7 +7,6 @@ chunks, coarse nodes holding an even sample of the cloud, so that a viewer strea
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,17 @@ import numpy as np
 from laspy.vlrs.known import WktCoordinateSystemVlr
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry.export.octree import NODE_BITS, octree
 from droneteam.photogrammetry.export.placement import Placement
-from droneteam.photogrammetry.scene import DenseCloud, FloatArray
+from droneteam.photogrammetry.scene import DenseCloud
+
+StoredPlaces = NDArray[np.int32]
 
 SCALE_M = 1e-4
 GEOGRAPHIC_SCALE = 1e-9
 CREATION_DATE_AT = 90
 """Day and year of a LAS header (LAS 1.4 R15, table 3), two bytes each; zero is "not stated"."""
 CHUNK = 1_000_000
-NODE_GRID = 128
-"""Cells per side of a COPC node, of which each keeps one point (as untwine and PDAL do)."""
-LEAF_POINTS = 20_000
-"""A node with no more points has no children; thousands of tiny chunks would cost minutes."""
-MAX_DEPTH = 10
 POINT_FORMAT = 7
 UNCLASSIFIED = 1
 OWN_USER_ID, OWN_RECORD_ID = "droneteam", 1
@@ -63,22 +60,26 @@ def write_copc(cloud: DenseCloud, placement: Placement, path: Path) -> None:
     import copclib
 
     header = _header(cloud, placement)
-    coordinates = placement.from_enu(cloud.points_enu_m)
+    places = _stored(cloud, placement, header)
+    scales, offsets = np.array(header.scales), np.array(header.offsets)
     with tempfile.TemporaryDirectory() as folder:
         config = _copc_config(copclib, header, _wkt(placement), Path(folder) / "template.laz")
-    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    low = places.min(axis=0) * scales + offsets
+    high = places.max(axis=0) * scales + offsets
     half = max(float(np.max(high - low)) / 2.0, 100.0 * SCALE_M) * 1.0001
     centre = (low + high) / 2.0
     config.las_header.generating_software = software_field(placement)
     info = config.copc_info
     info.center_x, info.center_y, info.center_z = (float(c) for c in centre)
-    info.halfsize, info.spacing = half, 2.0 * half / NODE_GRID
+    info.halfsize, info.spacing = half, 2.0 * half / 2**NODE_BITS
     config.las_header.min = copclib.Vector3(*map(float, low))
     config.las_header.max = copclib.Vector3(*map(float, high))
     partial = path.with_name(path.name + ".part")
     writer = copclib.FileWriter(str(partial), config)
-    for key, members in octree(coordinates, centre - half, 2.0 * half):
-        records = _records(cloud, placement, header, members)
+    corner = (centre - half - offsets) / scales
+    for key, members in octree(places, corner, 2.0 * half / scales):
+        records = _described(cloud, header, members)
+        records.X, records.Y, records.Z = places[members].T
         raw = np.frombuffer(records.array.tobytes(), dtype=np.int8)
         writer.AddNode(copclib.VoxelKey(*key), copclib.VectorChar(raw))
     writer.Close()
@@ -91,52 +92,14 @@ def software_field(placement: Placement) -> str:
     return text.encode("ascii", "replace")[:SOFTWARE_BYTES].decode()
 
 
-def octree(
-    points: FloatArray, corner: FloatArray, side: float
-) -> Iterator[tuple[tuple[int, int, int, int], NDArray[np.int64]]]:
-    """Nodes (depth, x, y, z) of an octree and the indices of the points they hold.
-
-    A crowded node keeps one point per cell of its grid; the rest go to its children.  Every point
-    is in exactly one node, and a node's parent exists.
-    """
-    # An even sample needs points in no spatial order; the seed makes files reproducible.
-    remaining = np.random.default_rng(0).permutation(len(points)).astype(np.int64)
-    depth = 0
-    while remaining.size:
-        nodes = 2**depth
-        position = (points[remaining] - corner) / side
-        node = np.clip((position * nodes).astype(np.int64), 0, nodes - 1)
-        kept = _kept(position, _flat(node, nodes), nodes, last=depth == MAX_DEPTH)
-        number = _flat(node[kept], nodes)
-        order = np.argsort(number, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(number[order]) > 0])
-        for first, last in zip(starts, np.r_[starts[1:], len(order)], strict=True):
-            chosen = kept[order[first:last]]
-            x, y, z = (int(v) for v in node[chosen[0]])
-            yield (depth, x, y, z), remaining[chosen]
-        mask = np.ones(len(remaining), dtype=bool)
-        mask[kept] = False
-        remaining = remaining[mask]
-        depth += 1
-
-
-def _kept(
-    position: FloatArray, number: NDArray[np.int64], nodes: int, *, last: bool
-) -> NDArray[np.int64]:
-    """Which points stay in their node: all of a small or last one, else one per grid cell."""
-    if last:
-        return np.arange(len(number))
-    _, inverse, count = np.unique(number, return_inverse=True, return_counts=True)
-    stays = count[inverse] <= LEAF_POINTS
-    crowded = np.flatnonzero(~stays)
-    cells = nodes * NODE_GRID
-    cell = np.clip((position[crowded] * cells).astype(np.int64), 0, cells - 1)
-    stays[crowded[np.unique(_flat(cell, cells), return_index=True)[1]]] = True
-    return np.flatnonzero(stays)
-
-
-def _flat(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    return np.asarray((index[:, 0] * size + index[:, 1]) * size + index[:, 2])
+def _stored(cloud: DenseCloud, placement: Placement, header: laspy.LasHeader) -> StoredPlaces:
+    """(n, 3) positions in the whole steps of the header's scales in which the file holds them."""
+    places = np.empty((len(cloud.points_enu_m), 3), np.int32)
+    for start in range(0, len(places), CHUNK):
+        part = slice(start, start + CHUNK)
+        records = _records(cloud, placement, header, part)
+        places[part] = np.column_stack([records.X, records.Y, records.Z])
+    return places
 
 
 def _header(cloud: DenseCloud, placement: Placement) -> laspy.LasHeader:
@@ -144,7 +107,8 @@ def _header(cloud: DenseCloud, placement: Placement) -> laspy.LasHeader:
     geographic = placement.crs is not None and placement.crs.is_geographic
     plane = GEOGRAPHIC_SCALE if geographic else SCALE_M
     header.scales = np.array([plane, plane, SCALE_M])
-    middle = np.median(cloud.points_enu_m, axis=0) if len(cloud.points_enu_m) else np.zeros(3)
+    sample = cloud.points_enu_m[:: max(1, len(cloud.points_enu_m) // CHUNK)]
+    middle = np.median(sample, axis=0) if len(sample) else np.zeros(3)
     offset = placement.from_enu(middle[None])[0]
     header.offsets = np.round(offset, 5 if geographic else 0)
     header.global_encoding.wkt = True
@@ -168,21 +132,26 @@ def _wkt(placement: Placement) -> str:
 
 
 def _records(
-    cloud: DenseCloud,
-    placement: Placement,
-    header: laspy.LasHeader,
-    members: slice | NDArray[np.int64],
+    cloud: DenseCloud, placement: Placement, header: laspy.LasHeader, members: slice
 ) -> laspy.ScaleAwarePointRecord:
-    points = placement.from_enu(cloud.points_enu_m[members])
-    records = laspy.ScaleAwarePointRecord.zeros(len(points), header=header)
-    records.x, records.y, records.z = points[:, 0], points[:, 1], points[:, 2]
+    """The points' records, whole."""
+    records = _described(cloud, header, members)
+    records.x, records.y, records.z = placement.from_enu(cloud.points_enu_m[members]).T
+    return records
+
+
+def _described(
+    cloud: DenseCloud, header: laspy.LasHeader, members: slice | NDArray[np.uint32]
+) -> laspy.ScaleAwarePointRecord:
+    """The points' records but for where they are."""
     colours = cloud.colors[members].astype(np.uint16) * 257
+    records = laspy.ScaleAwarePointRecord.zeros(len(colours), header=header)
     records.red, records.green, records.blue = colours[:, 0], colours[:, 1], colours[:, 2]
     records.sigma_m = cloud.sigma_m[members]
     records.n_views = cloud.n_views[members]
-    records.return_number = np.ones(len(points), np.uint8)
-    records.number_of_returns = np.ones(len(points), np.uint8)
-    records.classification = np.full(len(points), UNCLASSIFIED, np.uint8)
+    records.return_number = np.ones(len(colours), np.uint8)
+    records.number_of_returns = np.ones(len(colours), np.uint8)
+    records.classification = np.full(len(colours), UNCLASSIFIED, np.uint8)
     return records
 
 
