@@ -148,7 +148,8 @@ def sampled(octree: Path, budget: int, centre: tuple[float, float, float]) -> ND
     parts: list[NDArray[np.void]] = []
     left, level = budget, 0
     try:
-        with laspy.CopcReader.open(octree) as reader:
+        with octree.open("rb") as file:
+            reader = laspy.CopcReader(file)
             while left > 0 and len(records := reader.query(level=level)):
                 stride = -(-len(records) // left)
                 parts.append(_points(records, 0, stride, np.asarray(centre)))

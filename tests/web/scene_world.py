@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import laspy
 import numpy as np
 import pyproj
 
 from droneteam import db
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import pipeline, service, surface_files, uploads
+from droneteam.photogrammetry.export.las import write_copc
+from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.runner import StageContext
-from droneteam.photogrammetry.scene import Camera, View
+from droneteam.photogrammetry.scene import Camera, DenseCloud, Frame, View
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
 from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
@@ -129,6 +132,28 @@ def save_products(context: StageContext) -> None:
     east, north = to_utm.transform(ORIGIN.lon_deg, ORIGIN.lat_deg)
     worlds.write_ortho(context.folder / "orthophoto.tif", east - 7.0, north + 4.5)
     worlds.write_cloud(context.folder / "cloud.laz")
+
+
+def add_octree(site: Site, scene_id: int) -> int:
+    """The scene's cloud as COPC too; how many points it has."""
+    with db.session_scope(site.engine) as session:
+        row = session.get_one(SceneRow, scene_id)
+        summary = dict(row.summary or {})
+        plain = next(made for made in summary["products"] if made["kind"] == "cloud")
+        folder = (site.settings.data_dir / row.folder / plain["path"]).parent
+        las = laspy.read(folder / "cloud.laz")
+        count = len(las.points)
+        colors = np.column_stack([las.red, las.green, las.blue]) >> 8
+        cloud = DenseCloud(
+            np.asarray(las.xyz), np.zeros((count, 3), np.float32), colors.astype(np.uint8),
+            np.full(count, 0.004, np.float32), np.full(count, 4, np.uint8),
+        )  # fmt: skip
+        path = folder / "cloud.copc.laz"
+        write_copc(cloud, Placement(Frame("local", None, "none", metric=True), None), path)
+        name = f"{Path(plain['path']).parent.as_posix()}/{path.name}"
+        added = {**plain, "kind": "cloud_copc", "path": name}
+        row.summary = {**summary, "products": [*summary["products"], added]}
+    return count
 
 
 def painted(truth: Network, view: int) -> np.ndarray:
