@@ -385,6 +385,23 @@ def test_a_length_on_the_surface_is_that_of_the_sloping_ground(site: Site, on: s
     assert level["value"] == pytest.approx(0.6, abs=0.02)
 
 
+def test_the_height_of_a_wall_is_measured_between_points_of_the_cloud(site: Site) -> None:
+    """The wall stands on the ground, 0.2 m up, and is 2 m high; the middle is 0.75 m up."""
+    middle_up = (2.2 - 0.7) / 2.0
+    places = [[2.0, 0.0, 0.25 - middle_up], [2.0, 0.0, 2.15 - middle_up]]
+    body = {"kind": "height", "on": "cloud", "places": places, "name": "wall"}
+    made = post(site, "/surface/measurements", body).get_json()["measurement"]
+    assert made["value"] == pytest.approx(1.9, abs=0.15)
+    assert made["ci95_low"] < made["value"] < made["ci95_high"]
+    mixed = post(site, "/surface/measure", {**body, "places": [places[0], places[1][:2]]})
+    assert mixed.status_code == 200  # without all heights they are places of the surface
+    assert abs(mixed.get_json()["value"]) < 0.1
+    volume = {**body, "kind": "volume", "places": [[0, 0, 0], [1, 0, 0], [1, 1, 0]]}
+    assert post(site, "/surface/measure", volume).status_code == 200
+    flat = post(site, "/surface/measure", {**body, "on": "orthophoto"})
+    assert flat.status_code == 422
+
+
 def test_places_that_no_surface_has_are_not_measured(site: Site) -> None:
     for places in ([[1e7, 1e7], [2e7, 2e7]], [[-9000.0, 5.0], [5.0, 5.0]]):
         answer = post(

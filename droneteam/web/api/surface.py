@@ -11,6 +11,7 @@ from marshmallow.validate import Length, OneOf
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import service, viewing
+from droneteam.photogrammetry.cloud_points import NOT_BETWEEN_POINTS
 from droneteam.photogrammetry.measuring import SURFACE_KINDS, SurfaceRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.viewing import PhotoOfPlace, SceneCameras
@@ -32,7 +33,8 @@ class SurfaceIn(Schema):
     """What to measure.
 
     `places` are latitude and longitude, columns and rows of the orthophoto, or metres from the
-    middle of the cloud, as `on` says; those in the cloud may state their height too.
+    middle of the cloud, as `on` says.  Those in the cloud may all state their height too: then
+    they are points of the cloud, also on walls, except for what is of a whole surface.
     """
 
     kind = fields.String(required=True, validate=OneOf(list(SURFACE_KINDS)))
@@ -106,9 +108,13 @@ def photos(scene_id: int, body: dict[str, Any]) -> Any:
 
 
 def _request(scene_id: int, body: dict[str, Any]) -> SurfaceRequest:
-    places, geographic, _ = _places(scene_id, body["on"], body["places"])
+    places, geographic, heights = _places(scene_id, body["on"], body["places"])
     return SurfaceRequest(
-        body["kind"], places=places, geographic=geographic, name=body["name"].strip()
+        body["kind"],
+        places=places,
+        geographic=geographic,
+        heights_m=() if body["kind"] in NOT_BETWEEN_POINTS else heights,
+        name=body["name"].strip(),
     )
 
 
