@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from droneteam.errors import DroneteamError
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import camera_places, phototiles, points, tiles
+from droneteam.web import camera_places, overlays, phototiles, points, tiles
 from droneteam.web.context import actor
 from droneteam.web.scene_files import is_metric, product_path
 from droneteam.web.words import PHOTO_VERDICTS, named
@@ -36,6 +36,10 @@ def ortho(scene: SceneView) -> dict[str, Any] | None:
         "tilePx": tiles.TILE_PX,
         "levels": info.levels,
         "metric": is_metric(scene),
+        "overlays": {
+            name: url.replace("/0/0/0.png", "/{z}/{x}/{y}.png") + f"?v={stamp}"
+            for name, url in _overlay_urls(scene).items()
+        },
         "cameras": cameras(scene, path),
         **measuring_urls(scene),
         "texts": {
@@ -46,6 +50,15 @@ def ortho(scene: SceneView) -> dict[str, Any] | None:
             "hint": _("Tap the points; tap the last one twice to end."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
+    }
+
+
+def _overlay_urls(scene: SceneView) -> dict[str, str]:
+    """The first tile of every overlay that the scene has."""
+    return {
+        name: url_for("viewing.overlay", scene_id=scene.id, name=name, level=0, column=0, row=0)
+        for name, kind in overlays.OVERLAYS.items()
+        if kind in scene.products and scene.products[kind].is_file()
     }
 
 

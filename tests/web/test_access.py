@@ -264,6 +264,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /scenes/<id:scene_id>/points.bin": SIGNED_IN,
     "GET /scenes/<id:scene_id>/view/cloud.copc.laz": SIGNED_IN,
     "GET /scenes/<id:scene_id>/view/mesh.glb": SIGNED_IN,
+    "GET /scenes/<id:scene_id>/overlay-<name>/<int:level>/<int:column>/<int:row>.png": SIGNED_IN,
     "GET /scenes/<id:scene_id>/cloud-<view>.png": SIGNED_IN,
     "GET /scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
     "GET /scenes/<id:scene_id>/report-measured.pdf": SIGNED_IN,

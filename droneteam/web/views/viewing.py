@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from droneteam.errors import InputError
+from droneteam.errors import InputError, NotFound
 from droneteam.photogrammetry import looking, viewing
+from droneteam.web import overlays
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response, inside
@@ -35,6 +36,26 @@ def cloud(scene_id: int) -> Response:
 def mesh(scene_id: int) -> Response:
     """The mesh as the viewer draws it: it has no parts, so the whole of it is a look."""
     return _sent(scene_id, "mesh", taken=False)
+
+
+@bp.get("/<id:scene_id>/overlay-<name>/<int:level>/<int:column>/<int:row>.png")
+@allow(*READERS)
+def overlay(scene_id: int, name: str, level: int, column: int, row: int) -> Response:
+    """A piece of what lies over the orthophoto: filled cells or the photos that it is made of."""
+    if name not in overlays.OVERLAYS:
+        raise NotFound("overlay", name)
+    with reading() as session:
+        folder, ortho = viewing.product_file(
+            session, actor(), scene_id, "orthophoto", context().settings
+        )
+        _, over = viewing.product_file(
+            session, actor(), scene_id, overlays.OVERLAYS[name], context().settings
+        )
+    at = (level, column, row)
+    content = overlays.overlay_png(name, inside(folder, over), inside(folder, ortho), at)
+    response = Response(content, mimetype="image/png")
+    response.headers["Cache-Control"] = f"private, max-age={_DAY_S}"
+    return response
 
 
 def _part(scene_id: int, kind: str) -> Response:
