@@ -229,6 +229,8 @@ class Viewer {
       this.cameras = await loadCameras(data.camerasUrl, PYRAMID * reach);
       this.made.set(name, this.cameras.group);
       this.stage.add(this.cameras.group, true);
+      // They stand above the cloud: what was just asked for should be seen.
+      this.stage.look("oblique", this.cameras.box.union(this.cloud.box));
     } else if (name === "mesh" && data.meshUrl !== null) {
       const group = await loadMesh(data.meshUrl, data.camerasUrl);
       this.made.set(name, group);

@@ -24,6 +24,11 @@ export class AimedPhoto {
     this.view = new PhotoView(target, [this.cross.layer], setting.tileUrl, setting.tilePx, setting.texts);
   }
 
+  /** Lets go of the page's element. */
+  close(): void {
+    this.view.map.setTarget(undefined);
+  }
+
   show(photo: string, info: PhotoInfo, at: readonly [number, number] | null): void {
     this.view.show(photo, info, at, AROUND_PX);
     this.cross.source.clear();

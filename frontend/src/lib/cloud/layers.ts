@@ -1,6 +1,7 @@
 /** What lies beside the cloud: the textured mesh, and the cameras as pyramids. */
 
 import {
+  Box3,
   BufferGeometry,
   Group,
   LineBasicMaterial,
@@ -57,6 +58,11 @@ export class CameraLayer {
     for (const end of ends) end.applyMatrix4(matrix);
     const geometry = new BufferGeometry().setFromPoints(ends);
     this.group.add(new LineSegments(geometry, new LineBasicMaterial({ color: INK })));
+  }
+
+  /** Where the cameras stood. */
+  get box(): Box3 {
+    return new Box3().setFromPoints(this.centres.map(({ at }) => at));
   }
 
   /** The photo of the camera nearest to a tapped place, where one is near. */

@@ -35,9 +35,10 @@ export class PhotoPanel {
   private readonly list = byId("cloud-photos");
   private readonly status = byId("cloud-photos-status");
   private asked = 0;
+  private aimed: { close(): void } | null = null;
 
   constructor(private readonly setting: PhotosSetting) {
-    byId<HTMLDialogElement>("cloud-photo").addEventListener("close", () => byId("cloud-photo-view").replaceChildren());
+    byId<HTMLDialogElement>("cloud-photo").addEventListener("close", () => this.aimed?.close());
   }
 
   /** The photos of a place, which the server finds; place : in the page's coordinates. */
@@ -79,6 +80,9 @@ export class PhotoPanel {
     byId("cloud-photo-name").textContent = photo;
     dialog.showModal();
     const { AimedPhoto } = await import("./aimed");
-    new AimedPhoto(byId("cloud-photo-view"), { tileUrl, tilePx, texts }).show(photo, info, at);
+    if (!dialog.open) return; // closed again while it was fetched
+    const aimed = new AimedPhoto(byId("cloud-photo-view"), { tileUrl, tilePx, texts });
+    aimed.show(photo, info, at);
+    this.aimed = aimed;
   }
 }

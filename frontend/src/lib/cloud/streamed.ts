@@ -30,7 +30,7 @@ interface Shown {
 }
 
 /** Points are drawn a little larger than their spacing, so that a surface has no holes. */
-const OVERLAP = 1.3;
+const OVERLAP = 1.6;
 
 export class StreamedCloud {
   readonly group = new Group();
