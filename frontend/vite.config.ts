@@ -4,6 +4,8 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/static/dist/",
   publicDir: false,
+  // copc.js asks for laz-perf as a page would have it: its worker's build is the one we have.
+  resolve: { alias: [{ find: /^laz-perf$/, replacement: "laz-perf/lib/worker/index.js" }] },
   build: {
     outDir: "../droneteam/web/static/dist",
     emptyOutDir: true,

@@ -84,7 +84,7 @@ def measure_in(scene: Scene, request: AnyRequest) -> Measurement:
     if isinstance(request, MeasureRequest):
         return take(network, request)
     cloud = None
-    if request.kind == "section":
+    if request.kind == "section" or request.heights_m:
         from droneteam.photogrammetry.dense import load_cloud  # stereo, for this alone
 
         cloud = load_cloud(_stage(scene, "dense") / CLOUD_NAME)

@@ -15,8 +15,8 @@ import numpy as np
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import EnuFrame, check_lat_lon
+from droneteam.photogrammetry import cloud_points, surface_measure
 from droneteam.photogrammetry import measure as rays
-from droneteam.photogrammetry import surface_measure
 from droneteam.photogrammetry.control import Mark
 from droneteam.photogrammetry.manifest import plain
 from droneteam.photogrammetry.scene import (
@@ -55,8 +55,10 @@ class SurfaceRequest:
 
     places : latitude and longitude in degrees when `geographic`, else east and north in the
     scene's frame in metres: the points of a length, area or slope, the line of a profile or
-    section, the base around a volume.  points, marks : a volume's base as marked points instead.
-    follow : a volume's base goes through its points instead of their mean plane.
+    section, the base around a volume.  heights_m : of the places, above the ellipsoid when
+    `geographic`, else up in the frame; they make points of the cloud of them.
+    points, marks : a volume's base as marked points instead.  follow : a volume's base goes
+    through its points instead of their mean plane.
     step_m : between stations; width_m : of a section's band.
     """
 
@@ -69,6 +71,7 @@ class SurfaceRequest:
     step_m: float | None = None
     width_m: float | None = None
     name: str = ""
+    heights_m: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in SURFACE_KINDS:
@@ -83,6 +86,10 @@ class SurfaceRequest:
             shape_of(self.kind, count)
         if self.points and self.kind != "volume":
             raise InputError("only a volume's base may be marked points", field="points")
+        if self.heights_m and len(self.heights_m) != len(self.places):
+            raise InputError("every place needs its height, or none", field="places")
+        if self.heights_m and self.kind in cloud_points.NOT_BETWEEN_POINTS:
+            raise InputError(f"a {self.kind} takes places without heights", field="places")
         if self.geographic:
             for lat_deg, lon_deg in self.places:
                 check_lat_lon(lat_deg, lon_deg)
@@ -99,9 +106,16 @@ def take(network: CameraNetwork, request: MeasureRequest) -> Measurement:
 def take_on_surface(
     network: CameraNetwork, raster: Raster, cloud: DenseCloud | None, request: SurfaceRequest
 ) -> Measurement:
-    """The measurement on this surface; cloud : needed by sections alone."""
-    places = places_en(network.frame, raster, request)
+    """The measurement on this surface; cloud : needed by sections and places with heights."""
     name = request.name
+    if request.heights_m:
+        if cloud is None:
+            raise InputError("points of the cloud need the scene's cloud", field="places")
+        points, cell_m = points_enu(network.frame, request), raster.grid.gsd_m
+        return cloud_points.from_cloud(
+            network, cloud, request.kind, points, cell_m=cell_m, name=name
+        )
+    places = places_en(network.frame, raster, request)
     match request.kind:
         case "volume":
             return surface_measure.volume(
@@ -150,14 +164,34 @@ def places_en(frame: Frame, raster: Raster, request: SurfaceRequest) -> FloatArr
     return EnuFrame(frame.origin).enu_from_geodetic(np.column_stack([places, height]))[:, :2]
 
 
+def points_enu(frame: Frame, request: SurfaceRequest) -> FloatArray:
+    """(k, 3) of the request's places with heights in the scene's frame.
+
+    Raises
+    ------
+    InputError
+        Latitude and longitude for a scene that has no place on the earth.
+    """
+    points = np.column_stack([np.array(request.places), np.array(request.heights_m)])
+    if not request.geographic:
+        return points
+    if frame.origin is None:
+        raise InputError("the scene has no place on the earth: give east and north in metres")
+    return EnuFrame(frame.origin).enu_from_geodetic(points)
+
+
 def placed(request: SurfaceRequest, frame: Frame, up_m: float = 0.0) -> SurfaceRequest:
     """The same request with its places on the earth, where the frame lies on it."""
     if request.geographic or frame.origin is None or not request.places:
         return request
-    points = np.column_stack([np.array(request.places), np.full(len(request.places), up_m)])
-    geodetic = EnuFrame(frame.origin).geodetic_from_enu(points)
+    up = request.heights_m or np.full(len(request.places), up_m)
+    geodetic = EnuFrame(frame.origin).geodetic_from_enu(
+        np.column_stack([np.array(request.places), np.array(up)])
+    )
     places = tuple((float(lat), float(lon)) for lat, lon, _ in geodetic)
-    return SurfaceRequest(**{**_fields(request), "places": places, "geographic": True})
+    heights = tuple(float(row[2]) for row in geodetic) if request.heights_m else ()
+    changed = {"places": places, "heights_m": heights, "geographic": True}
+    return SurfaceRequest(**{**_fields(request), **changed})
 
 
 def marks_document(request: AnyRequest) -> list[dict[str, Any]]:
@@ -198,6 +232,8 @@ def request_of(document: Mapping[str, Any]) -> AnyRequest:
         content["points"] = tuple(content["points"])
         if "places" in content:
             content["places"] = tuple((float(a), float(b)) for a, b in content["places"])
+        if "heights_m" in content:
+            content["heights_m"] = tuple(float(height) for height in content["heights_m"])
         return kind(**content)
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"not a measurement's request: {error}") from error

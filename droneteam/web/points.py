@@ -33,12 +33,33 @@ _MARGIN = 0.04
 _BACKGROUND = (16, 22, 29)
 
 
-def point_buffer(cloud: Path, cache: Path, budget: int = BUDGET) -> Path:
-    """The file that holds the cloud's buffer, made when it is missing or old."""
+def point_buffer(
+    cloud: Path, cache: Path, budget: int = BUDGET, octree: Path | None = None
+) -> Path:
+    """The file that holds the cloud's buffer, made when it is missing or old.
+
+    octree : the same cloud as COPC, whose upper levels spare reading all of it.
+    """
     path = cache / f"{_stamp(cloud)}-{budget}.points"
     if not path.is_file():
-        _write(path, thinned(cloud, budget).tobytes())
+        made = thinned(cloud, budget) if octree is None else sampled(octree, budget, middle(cloud))
+        _write(path, made.tobytes())
     return path
+
+
+def header_of(cloud: Path) -> laspy.LasHeader:
+    """The header of a LAS or LAZ file.
+
+    Raises
+    ------
+    DecodeError
+        The file is none.
+    """
+    try:
+        with laspy.open(cloud) as reader:
+            return reader.header
+    except (laspy.errors.LaspyException, OSError, ValueError) as error:
+        raise DecodeError(f"{cloud.name} is no readable point cloud: {error}") from error
 
 
 def reference_system(cloud: Path) -> str | None:
@@ -49,18 +70,27 @@ def reference_system(cloud: Path) -> str | None:
     DecodeError
         The file is no LAS or LAZ.
     """
-    try:
-        with laspy.open(cloud) as reader:
-            crs = reader.header.parse_crs()
-    except (laspy.errors.LaspyException, OSError, ValueError) as error:
-        raise DecodeError(f"{cloud.name} is no readable point cloud: {error}") from error
+    crs = header_of(cloud).parse_crs()
     if crs is None:
         return None
     code = crs.to_epsg()
     return str(crs.name) if code is None else f"EPSG:{code}"
 
 
-def picture(cloud: Path, cache: Path, view: str) -> Path:
+def middle(cloud: Path) -> tuple[float, float, float]:
+    """The middle of the cloud's box in its own coordinates: the browser's zero.
+
+    Raises
+    ------
+    DecodeError
+        The file is no LAS or LAZ.
+    """
+    header = header_of(cloud)
+    x, y, z = (np.asarray(header.mins) + np.asarray(header.maxs)) / 2.0
+    return float(x), float(y), float(z)
+
+
+def picture(cloud: Path, cache: Path, view: str, octree: Path | None = None) -> Path:
     """The file that holds the cloud's picture from the top, the south or the east.
 
     Raises
@@ -72,7 +102,7 @@ def picture(cloud: Path, cache: Path, view: str) -> Path:
         raise NotFound("view", view)
     path = cache / f"{_stamp(cloud)}-{view}.png"
     if not path.is_file():
-        buffer = np.fromfile(point_buffer(cloud, cache), dtype=POINT)
+        buffer = np.fromfile(point_buffer(cloud, cache, octree=octree), dtype=POINT)
         image = Image.fromarray(drawn(buffer, view))
         partial = cache / f".{uuid.uuid4().hex}.png"
         image.save(partial)
@@ -102,6 +132,32 @@ def thinned(cloud: Path, budget: int) -> NDArray[np.void]:
                 offset = (offset - len(chunk)) % stride
     except (laspy.errors.LaspyException, OSError, ValueError) as error:
         raise DecodeError(f"{cloud.name} is no readable point cloud: {error}") from error
+    return np.concatenate(parts) if parts else np.empty(0, POINT)
+
+
+def sampled(octree: Path, budget: int, centre: tuple[float, float, float]) -> NDArray[np.void]:
+    """(n,) POINT of a COPC file's upper levels, at most `budget` of them.
+
+    Every level is an even sample of the cloud, so that a cloud of any size takes one second.
+
+    Raises
+    ------
+    DecodeError
+        The file is no COPC.
+    """
+    parts: list[NDArray[np.void]] = []
+    left, level = budget, 0
+    try:
+        with octree.open("rb") as file:
+            reader = laspy.CopcReader(file)
+            while left > 0 and len(records := reader.query(level=level)):
+                stride = -(-len(records) // left)
+                parts.append(_points(records, 0, stride, np.asarray(centre)))
+                left, level = left - len(parts[-1]), level + 1
+                if stride > 1:
+                    break
+    except (laspy.errors.LaspyException, OSError, ValueError) as error:
+        raise DecodeError(f"{octree.name} is no readable COPC file: {error}") from error
     return np.concatenate(parts) if parts else np.empty(0, POINT)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import laspy
-import numpy as np
 import pyproj
 import rasterio
 
 from droneteam.errors import DecodeError
+from droneteam.web import points
 from droneteam.web.tiles import DRIVER
 
 Places = tuple[tuple[float, float], ...]
@@ -37,22 +36,27 @@ def from_ortho(path: Path, pixels: Sequence[tuple[float, float]]) -> tuple[Place
     return _geographic(None if crs is None else pyproj.CRS.from_user_input(crs), places)
 
 
-def from_cloud(path: Path, offsets_m: Sequence[tuple[float, float]]) -> tuple[Places, bool]:
-    """The same of offsets from the middle of the cloud's box, as the browser's buffer has them.
+def from_cloud(path: Path, offsets_m: Sequence[Sequence[float]]) -> tuple[Places, bool]:
+    """The same of offsets from the middle of the cloud's box, as the browser has them.
+
+    offsets_m : of two numbers, or of three with the height, which `heights_in_cloud` gives.
 
     Raises
     ------
     DecodeError
         The file is no LAS or LAZ.
     """
-    try:
-        with laspy.open(path) as reader:
-            header = reader.header
-            crs = header.parse_crs()
-            centre = (np.asarray(header.mins) + np.asarray(header.maxs)) / 2.0
-    except (laspy.errors.LaspyException, OSError, ValueError) as error:
-        raise DecodeError(f"{path.name} is no readable point cloud: {error}") from error
-    return _geographic(crs, [(centre[0] + x, centre[1] + y) for x, y in offsets_m])
+    centre = points.middle(path)
+    places = [(centre[0] + row[0], centre[1] + row[1]) for row in offsets_m]
+    return _geographic(points.header_of(path).parse_crs(), places)
+
+
+def heights_in_cloud(path: Path, offsets_m: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Heights of offsets of three numbers, above what the cloud's are; empty where one has two."""
+    if any(len(row) != 3 for row in offsets_m):
+        return ()
+    middle = points.middle(path)[2]
+    return tuple(middle + row[2] for row in offsets_m)
 
 
 def _geographic(

@@ -1,49 +1,40 @@
-/** The point cloud in three dimensions, within a budget of points that the server keeps.
+/** The point cloud in three dimensions: streamed from the server's octree within a budget of points.
 
-    The buffer: 16 bytes per point, float32 east, north, up (m from the header's centre), then
-    red, green, blue and one spare byte.  Without WebGL the server's pictures stay. */
+    Without WebGL the server's pictures stay. */
 
-import {
-  BufferGeometry,
-  Color,
-  ColorManagement,
-  InterleavedBuffer,
-  InterleavedBufferAttribute,
-  Line,
-  LineBasicMaterial,
-  LinearSRGBColorSpace,
-  PerspectiveCamera,
-  Points,
-  PointsMaterial,
-  Raycaster,
-  Scene,
-  Vector2,
-  Vector3,
-  WebGLRenderer,
-} from "three";
-import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+import { Box3, ColorManagement, Vector2, Vector3 } from "three";
 
-import { Refused, send } from "./lib/api";
-import { byId, fill, pageData } from "./lib/page";
+import { type CameraLayer, loadCameras, loadMesh } from "./lib/cloud/layers";
+import { COLOURS, type Colours, Look } from "./lib/cloud/material";
+import { MeasureTool, type MeasureSetting } from "./lib/cloud/measuring";
+import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
+import { type CloudSource, openBuffer, openCopc } from "./lib/cloud/source";
+import { makeRenderer, Stage } from "./lib/cloud/stage";
+import { StreamedCloud } from "./lib/cloud/streamed";
+import { byId, element, fill, pageData } from "./lib/page";
 
-interface CloudData {
+type Text = "loading" | "shown" | "failed" | "noWebgl" | "nothing" | "heights" | "sigmas" | "layerFailed" | "picture";
+
+interface CloudData extends Omit<MeasureSetting, "texts">, Omit<PhotosSetting, "texts"> {
+  readonly copcUrl: string | null;
   readonly pointsUrl: string;
-  readonly measureUrl: string;
-  readonly recordUrl: string | null;
-  readonly metric: boolean;
-  readonly texts: Readonly<
-    Record<
-      "loading" | "shown" | "failed" | "noWebgl" | "first" | "second" | "nothing" | "notMetric" | "measured" | "asking" | "failed_measure" | "nameFirst",
-      string
-    >
-  >;
+  readonly pictureUrl: string;
+  readonly meshUrl: string | null;
+  readonly camerasUrl: string;
+  /** The zero of the page's coordinates, in the cloud's own. */
+  readonly middle: readonly [number, number, number];
+  readonly texts: Readonly<Record<Text, string>> & MeasureSetting["texts"] & PhotosSetting["texts"];
 }
 
-const BYTES_PER_POINT = 16;
-const FLOATS_PER_POINT = BYTES_PER_POINT / 4;
-const COLOUR_BYTE = 12;
 /** A tap further than this from every point, in CSS pixels, means none. */
 const PICK_RADIUS_PX = 10;
+const BUDGET_KEY = "droneteam.cloud.budget";
+const PHONE_BUDGET = 400_000;
+const DESK_BUDGET = 1_500_000;
+/** Between frames while points come in: drawing must not starve what brings them. */
+const BETWEEN_MS = 120;
+/** A camera's pyramid, as a part of the cloud's reach. */
+const PYRAMID = 0.03;
 
 // The photos' own colours, shown as they are: no lights, hence nothing to compute in linear light.
 ColorManagement.enabled = false;
@@ -51,239 +42,228 @@ ColorManagement.enabled = false;
 const data = pageData<CloudData>("cloud-data");
 const holder = byId("cloud-view");
 const result = byId("cloud-result");
+const lang = document.documentElement.lang;
 
-function makeRenderer(): WebGLRenderer | null {
-  try {
-    const renderer = new WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
-    renderer.outputColorSpace = LinearSRGBColorSpace;
-    return renderer;
-  } catch {
-    return null;
-  }
+function chosenBudget(): number {
+  const kept = Number(localStorage.getItem(BUDGET_KEY));
+  if (Number.isFinite(kept) && kept >= 100_000) return kept;
+  return matchMedia("(max-width: 700px), (pointer: coarse)").matches ? PHONE_BUDGET : DESK_BUDGET;
 }
-
-/** Points as one interleaved buffer: the bytes go to the graphics card as they came. */
-function cloudOf(buffer: ArrayBuffer): Points {
-  const geometry = new BufferGeometry();
-  const floats = new InterleavedBuffer(new Float32Array(buffer), FLOATS_PER_POINT);
-  const bytes = new InterleavedBuffer(new Uint8Array(buffer), BYTES_PER_POINT);
-  geometry.setAttribute("position", new InterleavedBufferAttribute(floats, 3, 0));
-  geometry.setAttribute("color", new InterleavedBufferAttribute(bytes, 3, COLOUR_BYTE, true));
-  geometry.computeBoundingSphere();
-  const radius = geometry.boundingSphere?.radius ?? 1;
-  const size = (2.2 * radius) / Math.sqrt(buffer.byteLength / BYTES_PER_POINT);
-  return new Points(geometry, new PointsMaterial({ size, vertexColors: true, sizeAttenuation: true }));
-}
-
-interface Measured {
-  readonly value: number | null;
-  readonly unit: string;
-  readonly ci95_low: number | null;
-  readonly ci95_high: number | null;
-  readonly note: string;
-}
-
-const keep = document.getElementById("cloud-keep") as HTMLFormElement | null;
-let asked: object | null = null;
-
-/** The number and its interval are the server's, on the surface at the places that were tapped. */
-async function measured(ends: readonly Vector3[]): Promise<void> {
-  const places = ends.map((end) => [end.x, end.y]);
-  asked = { kind: byId<HTMLSelectElement>("cloud-kind").value, on: "cloud", places };
-  result.textContent = data.texts.asking;
-  try {
-    const found = await send<Measured>(data.measureUrl, asked);
-    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => v?.toFixed(3) ?? "–");
-    result.textContent = found.value === null
-      ? found.note
-      : fill(data.texts.measured, { value: value ?? "", unit: found.unit, low: low ?? "", high: high ?? "" });
-    if (keep !== null) keep.hidden = data.recordUrl === null;
-  } catch (error) {
-    if (!(error instanceof Refused || error instanceof TypeError)) throw error;
-    result.textContent = fill(data.texts.failed_measure, { why: error.message });
-  }
-}
-
-keep?.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const name = byId<HTMLInputElement>("cloud-name").value.trim();
-  if (name === "" || asked === null || data.recordUrl === null) {
-    result.textContent = data.texts.nameFirst;
-    return;
-  }
-  send(data.recordUrl, { ...asked, name })
-    .then(() => {
-      location.hash = "measurements";
-      location.reload();
-    })
-    .catch((error: unknown) => {
-      result.textContent = fill(data.texts.failed_measure, { why: error instanceof Error ? error.message : "" });
-    });
-});
 
 class Viewer {
-  private readonly scene = new Scene();
-  private readonly camera = new PerspectiveCamera(50, 1, 0.01, 1e5);
-  private readonly controls: OrbitControls;
-  private readonly picked: Vector3[] = [];
-  private line: Line | null = null;
-  private measuring = false;
-  private wanted = false;
-  private downAt: [number, number] = [0, 0];
+  private readonly look = new Look();
+  private readonly stage: Stage;
+  private readonly cloud: StreamedCloud;
+  private readonly measuring: MeasureTool;
+  private readonly panel = new PhotoPanel(data);
+  private cameras: CameraLayer | null = null;
+  private timer = 0;
 
   constructor(
-    private readonly renderer: WebGLRenderer,
-    private readonly cloud: Points,
+    renderer: NonNullable<ReturnType<typeof makeRenderer>>,
+    private readonly source: CloudSource,
   ) {
-    // East, north, up: up is z, as in every product of the scene.
-    this.camera.up.set(0, 0, 1);
-    this.scene.background = new Color("#10161d");
-    this.scene.add(cloud);
-    this.controls = new OrbitControls(this.camera, renderer.domElement);
-    this.controls.addEventListener("change", () => this.redraw());
-    this.look("oblique");
-    new ResizeObserver(() => this.resize()).observe(holder);
-    renderer.domElement.addEventListener("pointerdown", (event) => {
-      this.downAt = [event.clientX, event.clientY];
+    this.stage = new Stage(renderer, holder, {
+      looked: (camera, heightPx) => this.cloud.update(camera, heightPx),
+      drawn: () => this.report(),
+      tapped: (at) => this.tapped(at),
     });
-    renderer.domElement.addEventListener("pointerup", (event) => this.tapped(event));
-    this.resize();
+    this.cloud = new StreamedCloud(source, this.look, chosenBudget(), () => this.came(), (why) => console.error("cloud:", why));
+    this.measuring = new MeasureTool(this.stage, data);
+    this.stage.add(this.cloud.group);
+    this.stage.look("oblique", this.cloud.box);
+    const { min, max } = this.cloud.box;
+    this.look.shared.heights.value.set(min.z, max.z);
+    this.tools();
+    this.clipping();
+    this.layers();
+    holder.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** From above, from the south, from the east or from an oblique angle, everything in view. */
-  look(view: string): void {
-    const sphere = this.cloud.geometry.boundingSphere;
-    if (sphere === null) return;
-    const directions: Readonly<Record<string, [number, number, number]>> = {
-      top: [0, -0.001, 1],
-      south: [0, -1, 0.05],
-      east: [1, 0, 0.05],
-      oblique: [0.5, -0.8, 0.7],
+  /** New points: what else is wanted is asked for at once, the picture follows a little later. */
+  private came(): void {
+    this.cloud.update(this.stage.camera, this.stage.heightPx);
+    if (this.timer !== 0) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      this.stage.redraw();
+    }, holder.dataset["ready"] === undefined ? 0 : BETWEEN_MS);
+  }
+
+  private report(): void {
+    const shown = this.cloud.pointsShown;
+    if (shown > 0 && holder.dataset["ready"] === undefined) {
+      holder.dataset["ready"] = "yes";
+      performance.mark("cloud-first-view");
+    }
+    holder.dataset["points"] = String(shown);
+    holder.dataset["held"] = String(this.cloud.pointsHeld);
+    const settled = this.cloud.isSettled ? "yes" : "no";
+    if (holder.dataset["settled"] === settled) return;
+    holder.dataset["settled"] = settled;
+    if (settled === "no" || this.measuring.on) return;
+    performance.mark("cloud-settled");
+    const [count, all] = [shown, this.source.count].map((n) => n.toLocaleString(lang));
+    result.textContent = fill(data.texts.shown, { count: count ?? "", all: all ?? "" });
+  }
+
+  private tapped(at: Vector2): void {
+    if (!this.measuring.on) {
+      const photo = this.cameras?.group.visible ? this.cameras.under(at, this.stage) : null;
+      if (photo !== null) {
+        void this.panel.open(photo, null);
+        return;
+      }
+    }
+    const started = performance.now();
+    const found = this.cloud.pick(this.stage.ray(at), this.stage.tan(PICK_RADIUS_PX));
+    holder.dataset["pickMs"] = (performance.now() - started).toFixed(1);
+    if (found === null) result.textContent = data.texts.nothing;
+    else if (this.measuring.on) this.measuring.add(found.at);
+    else void this.panel.show(found.at.toArray());
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.target instanceof HTMLElement && event.target.closest("dialog") !== null) return;
+    if (event.key === "Enter") this.tapped(new Vector2(0, 0));
+    else if (event.key === "Backspace") this.measuring.takeBack();
+    else if (event.key === "Escape" && this.measuring.on) this.measuring.start(false);
+    else if (!this.stage.key(event.key, event.shiftKey)) return;
+    event.preventDefault();
+  }
+
+  private tools(): void {
+    byId("cloud-tools").hidden = false;
+    byId("cloud-more").hidden = false;
+    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-look]")) {
+      button.addEventListener("click", () => this.stage.look(button.dataset["look"] ?? "oblique", this.cloud.box));
+    }
+    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-size]")) {
+      button.addEventListener("click", () => {
+        this.look.shared.factor.value *= Number(button.dataset["size"]);
+        this.stage.redraw();
+      });
+    }
+    const colours = byId<HTMLSelectElement>("cloud-colours");
+    colours.addEventListener("change", () => this.colour(COLOURS.find((one) => one === colours.value) ?? "photo"));
+    const edges = byId<HTMLInputElement>("cloud-edges");
+    edges.addEventListener("change", () => {
+      this.stage.edges = edges.checked;
+    });
+    this.budget(byId<HTMLSelectElement>("cloud-budget"));
+  }
+
+  private budget(choice: HTMLSelectElement): void {
+    const options = [...choice.options].map((option) => Number(option.value));
+    const nearest = options.reduce((a, b) => (Math.abs(b - this.cloud.budget) < Math.abs(a - this.cloud.budget) ? b : a));
+    choice.value = String(nearest);
+    this.cloud.budget = nearest;
+    choice.addEventListener("change", () => {
+      this.cloud.budget = Number(choice.value);
+      localStorage.setItem(BUDGET_KEY, choice.value);
+      this.stage.redraw();
+    });
+  }
+
+  /** What the colours mean stands beside them. */
+  private colour(which: Colours): void {
+    this.look.colours = which;
+    const legend = byId("cloud-legend");
+    const { heights, sigmas } = this.look.shared;
+    const range = which === "sigma" ? sigmas.value : heights.value;
+    const digits = which === "sigma" ? 3 : 1;
+    const zero = which === "sigma" ? 0 : data.middle[2];
+    const values = { low: (range.x + zero).toFixed(digits), high: (range.y + zero).toFixed(digits) };
+    legend.hidden = which === "photo" || which === "class";
+    byId("cloud-legend-text").textContent = fill(which === "sigma" ? data.texts.sigmas : data.texts.heights, values);
+    this.stage.redraw();
+  }
+
+  /** Six sliders cut the cloud; outside of them nothing is drawn and nothing is picked. */
+  private clipping(): void {
+    const sliders = [...document.querySelectorAll<HTMLInputElement>("[data-clip]")];
+    const { min, max } = this.cloud.box;
+    const cut = (): void => {
+      const box = new Box3(min.clone(), max.clone());
+      for (const slider of sliders) {
+        const [side, axis] = (slider.dataset["clip"] ?? "").split(" ") as ["min" | "max", "x" | "y" | "z"];
+        const value = min[axis] + (Number(slider.value) / 100) * (max[axis] - min[axis]);
+        box[side][axis] = value;
+        slider.setAttribute("aria-valuetext", `${(value - min[axis]).toFixed(1)} m`);
+      }
+      this.look.clip = box.expandByScalar(1e-3);
+      this.stage.redraw();
     };
-    const direction = new Vector3(...(directions[view] ?? [0.5, -0.8, 0.7])).normalize();
-    const distance = (0.9 * sphere.radius) / Math.sin((this.camera.fov / 2) * (Math.PI / 180));
-    this.controls.target.copy(sphere.center);
-    this.camera.position.copy(sphere.center).addScaledVector(direction, distance);
-    this.camera.near = distance / 500;
-    this.camera.far = distance * 10;
-    this.camera.updateProjectionMatrix();
-    this.controls.update();
-    this.redraw();
-  }
-
-  size(factor: number): void {
-    (this.cloud.material as PointsMaterial).size *= factor;
-    this.redraw();
-  }
-
-  measure(on: boolean): void {
-    this.measuring = on;
-    this.picked.length = 0;
-    if (this.line !== null) this.scene.remove(this.line);
-    this.line = null;
-    result.textContent = on ? data.texts.first : "";
-    this.redraw();
-  }
-
-  private tapped(event: PointerEvent): void {
-    const moved = Math.hypot(event.clientX - this.downAt[0], event.clientY - this.downAt[1]);
-    if (!this.measuring || moved > 5) return;
-    const point = this.pick(event);
-    if (point === null) {
-      result.textContent = data.texts.nothing;
-      return;
-    }
-    if (this.picked.length === 2) this.measure(true);
-    this.picked.push(point);
-    this.showMeasurement();
-  }
-
-  private showMeasurement(): void {
-    const [first, second] = this.picked;
-    if (first === undefined || second === undefined) {
-      result.textContent = data.texts.second;
-      return;
-    }
-    const geometry = new BufferGeometry().setFromPoints([first, second]);
-    this.line = new Line(geometry, new LineBasicMaterial({ color: "#ffc233", depthTest: false }));
-    this.scene.add(this.line);
-    this.redraw();
-    if (data.metric) void measured([first, second]);
-    else result.textContent = data.texts.notMetric;
-  }
-
-  private pick(event: PointerEvent): Vector3 | null {
-    const box = this.renderer.domElement.getBoundingClientRect();
-    const pointer = new Vector2(
-      ((event.clientX - box.left) / box.width) * 2 - 1,
-      -((event.clientY - box.top) / box.height) * 2 + 1,
-    );
-    const caster = new Raycaster();
-    const distance = this.camera.position.distanceTo(this.controls.target);
-    const perPixel = (2 * distance * Math.tan((this.camera.fov / 2) * (Math.PI / 180))) / box.height;
-    caster.params.Points.threshold = PICK_RADIUS_PX * perPixel;
-    caster.setFromCamera(pointer, this.camera);
-    const hits = caster.intersectObject(this.cloud);
-    // Of the points near the ray the one nearest to it, among those not hidden behind others.
-    const front = hits[0]?.distance ?? 0;
-    const near = hits.filter((hit) => hit.distance < front + 4 * caster.params.Points.threshold);
-    near.sort((a, b) => (a.distanceToRay ?? 0) - (b.distanceToRay ?? 0));
-    const best = near[0];
-    if (best === undefined || best.index === undefined) return null;
-    return new Vector3().fromBufferAttribute(this.cloud.geometry.getAttribute("position"), best.index);
-  }
-
-  private resize(): void {
-    const { clientWidth: width, clientHeight: height } = holder;
-    if (width === 0 || height === 0) return;
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
-    this.renderer.setSize(width, height);
-    this.camera.aspect = width / height;
-    this.camera.updateProjectionMatrix();
-    this.redraw();
-  }
-
-  /** One frame, when something changed; an idle view costs nothing. */
-  private redraw(): void {
-    if (this.wanted) return;
-    this.wanted = true;
-    requestAnimationFrame(() => {
-      this.wanted = false;
-      this.renderer.render(this.scene, this.camera);
+    for (const slider of sliders) slider.addEventListener("input", cut);
+    byId("cloud-clip-all").addEventListener("click", () => {
+      for (const slider of sliders) slider.value = slider.dataset["clip"]?.startsWith("max") ? "100" : "0";
+      cut();
     });
   }
+
+  private layers(): void {
+    const boxes = document.querySelectorAll<HTMLInputElement>("[data-layer]");
+    for (const box of boxes) {
+      box.addEventListener("change", () => {
+        this.layer(box.dataset["layer"] ?? "", box).catch((error: unknown) => {
+          box.checked = false;
+          result.textContent = fill(data.texts.layerFailed, { why: error instanceof Error ? error.message : "" });
+        });
+      });
+    }
+  }
+
+  private readonly made = new Map<string, { visible: boolean }>();
+
+  private async layer(name: string, box: HTMLInputElement): Promise<void> {
+    if (name === "cloud") this.made.set(name, this.cloud.group);
+    if (!this.made.has(name) && box.checked) await this.make(name);
+    const one = this.made.get(name);
+    if (one !== undefined) one.visible = box.checked;
+    this.stage.redraw();
+  }
+
+  private async make(name: string): Promise<void> {
+    if (name === "cameras") {
+      const reach = this.cloud.box.getSize(new Vector3()).length();
+      this.cameras = await loadCameras(data.camerasUrl, PYRAMID * reach);
+      this.made.set(name, this.cameras.group);
+      this.stage.add(this.cameras.group, true);
+      // They stand above the cloud: what was just asked for should be seen.
+      this.stage.look("oblique", this.cameras.box.union(this.cloud.box));
+    } else if (name === "mesh" && data.meshUrl !== null) {
+      const group = await loadMesh(data.meshUrl, data.camerasUrl);
+      this.made.set(name, group);
+      this.stage.add(group);
+    }
+  }
+}
+
+/** The server's picture, for browsers that cannot draw points; others never ask for it. */
+function showPicture(): void {
+  if (holder.querySelector("img") !== null) return;
+  holder.replaceChildren(element("img", { class: "picture", src: data.pictureUrl, alt: data.texts.picture }));
 }
 
 async function start(): Promise<void> {
+  // The file is opened while the browser makes the drawing surface ready.
+  const opening = data.copcUrl === null ? null : openCopc(new URL(data.copcUrl, location.href).href, data.middle);
+  opening?.catch(() => undefined); // said below
   const renderer = makeRenderer();
   if (renderer === null) {
+    showPicture();
     result.textContent = data.texts.noWebgl;
     return;
   }
   result.textContent = data.texts.loading;
-  const response = await fetch(data.pointsUrl);
-  if (!response.ok) throw new Error(String(response.status));
-  const buffer = await response.arrayBuffer();
-  const viewer = new Viewer(renderer, cloudOf(buffer));
+  const source = await (opening ?? openBuffer(data.pointsUrl));
   holder.replaceChildren(renderer.domElement);
-  holder.dataset["ready"] = "yes";
-  const count = Math.round(buffer.byteLength / BYTES_PER_POINT).toLocaleString(document.documentElement.lang);
-  result.textContent = fill(data.texts.shown, { count });
-  byId("cloud-tools").hidden = false;
-  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-look]")) {
-    button.addEventListener("click", () => viewer.look(button.dataset["look"] ?? "oblique"));
-  }
-  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-size]")) {
-    button.addEventListener("click", () => viewer.size(Number(button.dataset["size"])));
-  }
-  const measure = byId<HTMLButtonElement>("cloud-measure");
-  measure.addEventListener("click", () => {
-    const on = measure.getAttribute("aria-pressed") !== "true";
-    measure.setAttribute("aria-pressed", String(on));
-    viewer.measure(on);
-  });
+  holder.tabIndex = 0;
+  new Viewer(renderer, source);
 }
 
-start().catch(() => {
+start().catch((error: unknown) => {
+  console.warn("cloud:", error);
+  showPicture();
   result.textContent = data.texts.failed;
 });

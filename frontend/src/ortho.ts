@@ -29,6 +29,8 @@ interface OrthoData {
   readonly measureUrl: string;
   readonly recordUrl: string | null;
   readonly tileUrl: string;
+  /** What may lie over the orthophoto, tile for tile. */
+  readonly overlays: Readonly<Record<string, string>>;
   readonly widthPx: number;
   readonly heightPx: number;
   readonly mPerPx: number;
@@ -60,14 +62,12 @@ const tileGrid = new TileGrid({
   tileSize: data.tilePx,
   resolutions: Array.from({ length: data.levels }, (_, z) => data.mPerPx * 2 ** (data.levels - 1 - z)),
 });
-const picture = new TileLayer({
-  source: new TileImage({
-    projection,
-    tileGrid,
-    tileUrlFunction: ([z, x, y]) => fill(data.tileUrl, { z: z ?? 0, x: x ?? 0, y: y ?? 0 }),
-    interpolate: true,
-  }),
-});
+function tiles(url: string, interpolate: boolean): TileImage {
+  const tileUrlFunction = ([z, x, y]: number[]): string => fill(url, { z: z ?? 0, x: x ?? 0, y: y ?? 0 });
+  return new TileImage({ projection, tileGrid, tileUrlFunction, interpolate });
+}
+
+const picture = new TileLayer({ source: tiles(data.tileUrl, true) });
 
 const marks = vectorLayer((feature) => {
   const text = String(feature.get("text") ?? "");
@@ -222,5 +222,20 @@ function startCameras(): void {
   });
 }
 
+/** Filled cells and source photos; each is fetched when it is first asked for. */
+function startOverlays(): void {
+  for (const box of document.querySelectorAll<HTMLInputElement>("[data-overlay]")) {
+    const url = data.overlays[box.dataset["overlay"] ?? ""];
+    if (url === undefined) continue;
+    const layer = new TileLayer({ visible: false, zIndex: 1 });
+    map.addLayer(layer);
+    box.addEventListener("change", () => {
+      if (layer.getSource() === null) layer.setSource(tiles(url, false));
+      layer.setVisible(box.checked);
+    });
+  }
+}
+
+startOverlays();
 startCameras();
 byId("ortho-tools").hidden = false;

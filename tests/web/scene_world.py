@@ -12,9 +12,13 @@ import pyproj
 from droneteam import db
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import pipeline, service, surface_files, uploads
+from droneteam.photogrammetry.dense import save_cloud
+from droneteam.photogrammetry.export.las import write_copc, write_laz
+from droneteam.photogrammetry.export.placement import Placement
+from droneteam.photogrammetry.measurement_file import CLOUD_NAME
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.runner import StageContext
-from droneteam.photogrammetry.scene import Camera, View
+from droneteam.photogrammetry.scene import Camera, DenseCloud, Frame, View
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
 from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
@@ -32,6 +36,8 @@ FINE = 5
 REACH_M, CELL_M, RISE = 15.0, 0.05, 0.1
 """The ground: a square plane that rises by a tenth towards the east."""
 HALF_BOARD_PX = 9
+LOCAL = Placement(Frame("local", None, "none", metric=True), None)
+"""A cloud about the scene's origin, without a reference system."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,9 @@ def rebuild(site: Site, scene_id: int, truth: Network, *, shift_m: float = 0.0) 
             views.append(View(view.name, path, view.camera, pose))
         save_network(replace(cameras_of(truth), views=tuple(views)), context.folder)
 
-    runs = {"adjust": save_truth, "surface": save_slope, "export": save_products}
+    runs = {
+        "adjust": save_truth, "dense": save_dense, "surface": save_slope, "export": save_products
+    }  # fmt: skip
     table = tuple(
         replace(stage, run=runs[stage.name], decides=lambda params: {"shift": shift_m})
         if stage.name in runs
@@ -109,6 +117,26 @@ def rebuild(site: Site, scene_id: int, truth: Network, *, shift_m: float = 0.0) 
     built = pipeline.build_scene(photos, out, params, stages=table)
     with db.session_scope(site.engine) as session:
         service._store_built(session, scene_id, built, photos)
+
+
+def ground_and_wall() -> DenseCloud:
+    """That ground as points, and a wall of 2 m that stands on it across, 2 m to the east."""
+    rng = np.random.default_rng(4)
+    ground = rng.uniform([-7.0, -4.5, 0.0], [7.0, 4.5, 0.0], (60_000, 3))
+    ground[:, 2] = RISE * ground[:, 0]
+    wall = rng.uniform([2.0, -4.5, 0.2], [2.0, 4.5, 2.2], (20_000, 3))
+    points = np.vstack([ground, wall])
+    count = len(points)
+    colors = np.repeat(np.array([[95, 95, 95], [170, 60, 50]], np.uint8), [60_000, 20_000], axis=0)
+    return DenseCloud(
+        points, np.zeros((count, 3), np.float32), colors,
+        np.full(count, 0.004, np.float32), np.full(count, 4, np.uint8),
+    )  # fmt: skip
+
+
+def save_dense(context: StageContext) -> None:
+    """The cloud as measurements read it."""
+    save_cloud(ground_and_wall(), context.folder / CLOUD_NAME)
 
 
 def save_slope(context: StageContext) -> None:
@@ -128,7 +156,22 @@ def save_products(context: StageContext) -> None:
     to_utm = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
     east, north = to_utm.transform(ORIGIN.lon_deg, ORIGIN.lat_deg)
     worlds.write_ortho(context.folder / "orthophoto.tif", east - 7.0, north + 4.5)
-    worlds.write_cloud(context.folder / "cloud.laz")
+    write_laz(ground_and_wall(), LOCAL, context.folder / "cloud.laz")
+
+
+def add_octree(site: Site, scene_id: int) -> int:
+    """The scene's cloud as COPC too; how many points it has."""
+    with db.session_scope(site.engine) as session:
+        row = session.get_one(SceneRow, scene_id)
+        summary = dict(row.summary or {})
+        plain = next(made for made in summary["products"] if made["kind"] == "cloud")
+        folder = (site.settings.data_dir / row.folder / plain["path"]).parent
+        path = folder / "cloud.copc.laz"
+        write_copc(ground_and_wall(), LOCAL, path)
+        name = f"{Path(plain['path']).parent.as_posix()}/{path.name}"
+        added = {**plain, "kind": "cloud_copc", "path": name}
+        row.summary = {**summary, "products": [*summary["products"], added]}
+    return len(ground_and_wall().points_enu_m)
 
 
 def painted(truth: Network, view: int) -> np.ndarray:

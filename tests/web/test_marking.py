@@ -385,6 +385,23 @@ def test_a_length_on_the_surface_is_that_of_the_sloping_ground(site: Site, on: s
     assert level["value"] == pytest.approx(0.6, abs=0.02)
 
 
+def test_the_height_of_a_wall_is_measured_between_points_of_the_cloud(site: Site) -> None:
+    """The wall stands on the ground, 0.2 m up, and is 2 m high; the middle is 0.75 m up."""
+    middle_up = (2.2 - 0.7) / 2.0
+    places = [[2.0, 0.0, 0.25 - middle_up], [2.0, 0.0, 2.15 - middle_up]]
+    body = {"kind": "height", "on": "cloud", "places": places, "name": "wall"}
+    made = post(site, "/surface/measurements", body).get_json()["measurement"]
+    assert made["value"] == pytest.approx(1.9, abs=0.15)
+    assert made["ci95_low"] < made["value"] < made["ci95_high"]
+    mixed = post(site, "/surface/measure", {**body, "places": [places[0], places[1][:2]]})
+    assert mixed.status_code == 200  # without all heights they are places of the surface
+    assert abs(mixed.get_json()["value"]) < 0.1
+    volume = {**body, "kind": "volume", "places": [[0, 0, 0], [1, 0, 0], [1, 1, 0]]}
+    assert post(site, "/surface/measure", volume).status_code == 200
+    flat = post(site, "/surface/measure", {**body, "on": "orthophoto"})
+    assert flat.status_code == 422
+
+
 def test_places_that_no_surface_has_are_not_measured(site: Site) -> None:
     for places in ([[1e7, 1e7], [2e7, 2e7]], [[-9000.0, 5.0], [5.0, 5.0]]):
         answer = post(
@@ -421,3 +438,43 @@ def test_another_zones_scene_does_not_exist(site: Site, path: str) -> None:
 def test_another_zone_measures_nothing(site: Site) -> None:
     body = {"kind": "distance", "points": ["gcp_1", "cp_1"]}
     assert post(site, "/measure", body, "neighbour").status_code == 404
+
+
+# --- the viewer -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on", ["wgs84", "cloud"])
+def test_a_tapped_place_is_shown_in_the_photos_where_they_truly_have_it(
+    site: Site, world: World, on: str
+) -> None:
+    east, north = 1.0, 2.0
+    up = scene_world.RISE * east
+    lat, lon, _ = EnuFrame(ORIGIN).geodetic_from_enu(np.array([[east, north, up]]))[0]
+    place = {"wgs84": [lat, lon], "cloud": [east, north]}[on]
+    answer = post(site, "/surface/photos", {"on": on, "place": place}, "requester")
+    rows = {row["photo"]: row for row in answer.get_json()["items"]}
+    assert len(rows) >= 3
+    for view in world.truth.views:
+        at = view.cam_from_enu @ [east, north, up, 1.0]
+        x, y = 700.0 * at[:2] / at[2] + [400.0, 300.0]  # a pinhole camera, by hand
+        if at[2] > 0 and 1 < x < 799 and 1 < y < 599:
+            row = rows[view.name]
+            # The cloud's middle lies some centimetres off the origin.
+            assert np.hypot(row["x_px"] - x, row["y_px"] - y) < (0.1 if on == "wgs84" else 3.0)
+            assert row["hidden"] is False
+    assert post(site, "/surface/photos", {"on": on, "place": place}, "neighbour").status_code == 404
+
+
+def test_a_place_that_is_none_is_refused(site: Site) -> None:
+    for body in ({"on": "wgs84", "place": [50.0, 4.0, 7.0]}, {"on": "cloud", "place": [1.0]}, {}):
+        assert post(site, "/surface/photos", body).status_code == 422
+
+
+def test_the_cameras_stand_where_they_truly_stood(site: Site, world: World) -> None:
+    answer = site.client("requester").get("/api/v1/scenes/1/cameras").get_json()
+    found = {row["photo"]: row["centre_enu_m"] for row in answer["cameras"]}
+    assert set(found) == {view.name for view in world.truth.views}
+    for view in world.truth.views:
+        assert np.allclose(found[view.name], view.centre_enu_m, atol=1e-6)
+    assert np.allclose(np.array(answer["cloud_from_enu"])[:, :3], np.eye(3))
+    assert site.client("neighbour").get("/api/v1/scenes/1/cameras").status_code == 404

@@ -20,7 +20,8 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.forms import FormReader
-from droneteam.web.views.scenes import READERS, get_scene, is_metric
+from droneteam.web.scene_files import is_metric
+from droneteam.web.views.scenes import READERS, get_scene
 from droneteam.web.words import MEASURE_KINDS, named
 
 bp = Blueprint("marking", __name__, url_prefix="/scenes")

@@ -12,16 +12,16 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from droneteam import jobs
 from droneteam.accounts import TEAM_ROLES
-from droneteam.errors import DecodeError, DroneteamError, NotFound
-from droneteam.photogrammetry import looking, service
+from droneteam.errors import Conflict, DecodeError
+from droneteam.photogrammetry import looking, marks, service
 from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
 from droneteam.photogrammetry.scene_params import STAGES
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import camera_places, points, progress_estimate, tiles
+from droneteam.web import points, progress_estimate, scene_islands, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.files import file_response, inside
-from droneteam.web.words import PHOTO_VERDICTS, named
+from droneteam.web.files import file_response
+from droneteam.web.scene_files import is_metric, product_path
 
 bp = Blueprint("scenes", __name__, url_prefix="/scenes")
 
@@ -65,8 +65,8 @@ def show(scene_id: int) -> str:
         summary=scene.summary or {},
         stages=stage_rows(scene),
         products=product_rows(scene),
-        ortho=_ortho_data(scene),
-        cloud=_cloud_data(scene),
+        ortho=scene_islands.ortho(scene),
+        cloud=scene_islands.cloud(scene, _photo_sizes(scene)),
         metric=is_metric(scene),
         may_build=actor().has_role(*service.BUILDERS),
         may_measure=actor().has_role(*service.MEASURERS),
@@ -119,8 +119,9 @@ def tile(scene_id: int, level: int, column: int, row: int) -> Response:
 @allow(*READERS)
 def cloud_points(scene_id: int) -> Response:
     """The cloud within the browser's budget."""
-    cloud = product_path(get_scene(scene_id), "cloud")
-    path = points.point_buffer(cloud, _cache(scene_id))
+    scene = get_scene(scene_id)
+    cloud = product_path(scene, "cloud")
+    path = points.point_buffer(cloud, _cache(scene_id), octree=_octree(scene))
     keep_s = _DAY_S if "v" in request.args else 0
     return file_response(path, media_type="application/octet-stream", keep_s=keep_s)
 
@@ -129,8 +130,10 @@ def cloud_points(scene_id: int) -> Response:
 @allow(*READERS)
 def cloud_picture(scene_id: int, view: str) -> Response:
     """The cloud as a picture, for browsers without WebGL and for print."""
-    cloud = product_path(get_scene(scene_id), "cloud")
-    return file_response(points.picture(cloud, _cache(scene_id), view), media_type="image/png")
+    scene = get_scene(scene_id)
+    cloud = product_path(scene, "cloud")
+    path = points.picture(cloud, _cache(scene_id), view, octree=_octree(scene))
+    return file_response(path, media_type="image/png")
 
 
 @bp.get("/<id:scene_id>/products/<kind>")
@@ -166,14 +169,6 @@ def get_scene(scene_id: int) -> SceneView:
         return service.get_scene(session, actor(), scene_id, context().settings)
 
 
-def product_path(scene: SceneView, kind: str) -> Path:
-    """Where the product lies; NotFound when the scene has none of that kind."""
-    path = scene.products.get(kind)
-    if path is None:
-        raise NotFound("product", kind)
-    return inside(scene.folder, path.relative_to(scene.folder).as_posix())
-
-
 def stop_build(scene_id: int) -> bool:
     """Whether there was a build to stop."""
     job = get_scene(scene_id).job
@@ -182,11 +177,6 @@ def stop_build(scene_id: int) -> bool:
     with writing() as session:
         jobs.cancel(session, job.id, at=now())
     return True
-
-
-def is_metric(scene: SceneView) -> bool:
-    """Whether lengths in the scene are metres."""
-    return bool((scene.summary or {}).get("frame", {}).get("metric", False))
 
 
 def stage_rows(scene: SceneView) -> list[dict[str, Any]]:
@@ -244,106 +234,27 @@ def placed(path: Path, kind: str, datum: str | None) -> dict[str, str | None]:
     return {"crs": crs, "heights": datum if with_heights else None}
 
 
+def _photo_sizes(scene: SceneView) -> Mapping[str, tuple[int, int]]:
+    """Sizes of the photos that have a place; none before the scene was built."""
+    try:
+        with reading() as session:
+            return marks.photo_sizes(session, actor(), scene.id, context().settings)
+    except Conflict:
+        return {}
+
+
 def _adjust_digest(scene: SceneView) -> str | None:
     """The camera network of the last build."""
     return next((row["digest"] for row in scene.stages if row["name"] == "adjust"), None)
+
+
+def _octree(scene: SceneView) -> Path | None:
+    """The cloud as COPC; None in scenes built before there was one."""
+    path = scene.products.get("cloud_copc")
+    return path if path is not None and path.is_file() else None
 
 
 def _cache(scene_id: int) -> Path:
     folder = context().settings.blob_dir("cache") / f"scene-{scene_id}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _ortho_data(scene: SceneView) -> dict[str, Any] | None:
-    """What the orthophoto's island needs, or None without an orthophoto."""
-    try:
-        path = product_path(scene, "orthophoto")
-        info = tiles.raster_info(path)
-    except DroneteamError:
-        return None
-    base = url_for("scenes.tile", scene_id=scene.id, level=0, column=0, row=0)
-    stamp = f"{path.stat().st_mtime_ns:x}"
-    return {
-        "tileUrl": base.replace("/0/0/0.png", "/{z}/{x}/{y}.png") + f"?v={stamp}",
-        "whole": f"{base}?v={stamp}",
-        "widthPx": info.width_px,
-        "heightPx": info.height_px,
-        "mPerPx": info.m_per_px,
-        "tilePx": tiles.TILE_PX,
-        "levels": info.levels,
-        "metric": is_metric(scene),
-        "cameras": _cameras(scene, path),
-        **_measuring_urls(scene),
-        "texts": {
-            "camera": _("{photo}: {state}"),
-            **_measuring_texts(),
-            "zoomIn": _("Zoom in"),
-            "zoomOut": _("Zoom out"),
-            "hint": _("Tap the points; tap the last one twice to end."),
-            "notMetric": _("The scene has no scale, so nothing can be measured."),
-        },
-    }
-
-
-def _measuring_urls(scene: SceneView) -> dict[str, Any]:
-    """Where the islands ask for numbers; recording only for those who may."""
-    base = f"/api/v1/scenes/{scene.id}/surface"
-    may_record = actor().has_role(*service.MEASURERS)
-    return {
-        "measureUrl": f"{base}/measure",
-        "recordUrl": f"{base}/measurements" if may_record else None,
-    }
-
-
-def _measuring_texts() -> dict[str, str]:
-    return {
-        "measured": _("{value} {unit}, 95 % interval {low} to {high} {unit}"),
-        "asking": _("The server measures …"),
-        "failed_measure": _("Not measured: {why}"),
-        "nameFirst": _("Give it a name first."),
-    }
-
-
-def _cameras(scene: SceneView, ortho: Path) -> list[dict[str, Any]]:
-    """Where the cameras stood, in pixels of the orthophoto, with the photo's verdict."""
-    product = scene.products.get("cameras")
-    if product is None or not product.is_file():
-        return []
-    words = named(PHOTO_VERDICTS)
-    verdicts = {photo.name: photo.verdict for photo in scene.photos}
-    return [
-        {
-            "photo": name,
-            "x": x_px,
-            "y": y_px,
-            "state": words(verdicts.get(name, "use")),
-            "thumb": url_for("marking.thumb", scene_id=scene.id, photo=name),
-        }
-        for name, x_px, y_px in camera_places.in_raster(product, ortho)
-    ]
-
-
-def _cloud_data(scene: SceneView) -> dict[str, Any] | None:
-    """What the cloud's island needs, or None without a cloud."""
-    try:
-        path = product_path(scene, "cloud")
-    except DroneteamError:
-        return None
-    stamp = f"{path.stat().st_mtime_ns:x}"
-    return {
-        "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=stamp),
-        **_measuring_urls(scene),
-        "metric": is_metric(scene),
-        "texts": {
-            "loading": _("Loading the points …"),
-            "shown": _("{count} points are shown."),
-            "failed": _("The points could not be loaded; the pictures stay."),
-            "noWebgl": _("This browser has no WebGL; the pictures stay."),
-            "first": _("Tap the first point."),
-            "second": _("Tap the second point."),
-            **_measuring_texts(),
-            "nothing": _("There is no point at that place."),
-            "notMetric": _("The scene has no scale, so nothing can be measured."),
-        },
-    }

@@ -1,0 +1,92 @@
+"""Points of the cloud itself, with the cameras' errors and their own: also on walls and overhangs.
+
+The surface model knows one height for each place.  What was tapped on a wall, a pole or under a
+canopy is a point of the cloud: the nearest one to the place, as far as a few of its cells go.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from droneteam.errors import InputError
+from droneteam.photogrammetry.locate import Located, covariance_of, joined
+from droneteam.photogrammetry.measure import evaluate
+from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray, Measurement
+from droneteam.photogrammetry.shapes import shape_of
+from droneteam.photogrammetry.surface_points import PICK_CELLS, sensitivities
+
+REACH_CELLS = 4.0
+"""So far from a place its point may lie: after another build the points are others."""
+NOT_BETWEEN_POINTS = ("volume", "profile", "section")
+"""Kinds that are about a surface and not about some points of it."""
+
+
+def from_cloud(
+    network: CameraNetwork,
+    cloud: DenseCloud,
+    kind: str,
+    points_enu_m: FloatArray,
+    *,
+    cell_m: float,
+    name: str = "",
+) -> Measurement:
+    """A length, area, angle or slope between points of the cloud.
+
+    points_enu_m : (k, 3) as tapped; cell_m : of the surface model, which says how finely the
+    scene is known.
+
+    Raises
+    ------
+    InputError
+        The kind takes another number of points, or is one of a whole surface.
+    """
+    if kind in NOT_BETWEEN_POINTS:
+        raise InputError(f"a {kind} is measured on the surface, without heights", field="kind")
+    shape = shape_of(kind, len(points_enu_m))
+    return evaluate(
+        network,
+        lambda: located_in_cloud(network, cloud, points_enu_m, cell_m),
+        shape,
+        name or kind,
+        "surface",
+    )
+
+
+def located_in_cloud(
+    network: CameraNetwork, cloud: DenseCloud, points_enu_m: FloatArray, cell_m: float
+) -> Located | str:
+    """The cloud's points nearest to places, with their joint covariance, or why there are none.
+
+    A point's own deviation is stated along its view and taken in every direction; half a cell is
+    added for the choice of the point.
+    """
+    places = np.asarray(points_enu_m, dtype=np.float64)
+    if places.ndim != 2 or places.shape[1] != 3 or not np.isfinite(places).all():
+        raise InputError("points of the cloud are east, north, up in metres", field="points")
+    reach_m = REACH_CELLS * cell_m
+    nearest = []
+    for place in places:
+        index = _nearest(cloud.points_enu_m, place, reach_m)
+        if index is None:
+            east, north, up = place
+            return (
+                f"the cloud has no point within {reach_m:.2f} m of {east:.2f} m east, "
+                f"{north:.2f} m north, {up:.2f} m up"
+            )
+        nearest.append(index)
+    points = cloud.points_enu_m[nearest]
+    moved = sensitivities(network, points)
+    if isinstance(moved, str):
+        return moved
+    own = cloud.sigma_m[nearest].astype(np.float64) ** 2 + (PICK_CELLS * cell_m) ** 2
+    noises = [variance * np.eye(3) for variance in own]
+    return joined(covariance_of(network), points, moved[0], noises, photos=moved[1])
+
+
+def _nearest(points: FloatArray, place: FloatArray, reach_m: float) -> int | None:
+    """The index of the nearest point within reach; one pass, for a tree would cost more."""
+    near = np.flatnonzero(np.abs(points[:, 0] - place[0]) <= reach_m)
+    off = np.linalg.norm(points[near] - place, axis=1)
+    if not off.size or float(off.min()) > reach_m:
+        return None
+    return int(near[int(np.argmin(off))])

@@ -1,0 +1,164 @@
+/** Measuring between tapped points: the line is drawn here, the number and its interval are the server's. */
+
+import { BufferGeometry, Line, LineBasicMaterial, Points, PointsMaterial, Vector3 } from "three";
+
+import { Refused, send } from "../api";
+import { byId, fill } from "../page";
+import type { Stage } from "./stage";
+
+export type MeasureText =
+  | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric";
+
+export interface MeasureSetting {
+  readonly measureUrl: string;
+  readonly recordUrl: string | null;
+  readonly metric: boolean;
+  readonly texts: Readonly<Record<MeasureText, string>>;
+}
+
+interface Measured {
+  readonly value: number | null;
+  readonly unit: string;
+  readonly ci95_low: number | null;
+  readonly ci95_high: number | null;
+  readonly note: string;
+}
+
+/** How many points a kind takes: at least, and at most where there is a most. */
+const TAKES: Readonly<Record<string, readonly [number, number]>> = {
+  distance: [2, 2], horizontal: [2, 2], height: [2, 2], section: [2, 2], angle: [3, 3],
+  area: [3, 200], plan_area: [3, 200], volume: [3, 200],
+};
+const CLOSED: readonly string[] = ["area", "plan_area", "volume"];
+const INK = "#ffc233";
+
+export class MeasureTool {
+  private readonly picked: Vector3[] = [];
+  private readonly result = byId("cloud-result");
+  private readonly kind = byId<HTMLSelectElement>("cloud-kind");
+  private readonly toggle = byId<HTMLButtonElement>("cloud-measure");
+  private readonly keep = document.getElementById("cloud-keep") as HTMLFormElement | null;
+  private drawn: readonly (Line | Points)[] = [];
+  private asked: object | null = null;
+  on = false;
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly setting: MeasureSetting,
+  ) {
+    this.toggle.addEventListener("click", () => this.start(!this.on));
+    this.kind.addEventListener("change", () => {
+      if (this.on) this.start(true);
+    });
+    byId("cloud-undo").addEventListener("click", () => this.takeBack());
+    byId("cloud-done").addEventListener("click", () => this.finish());
+    this.keep?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.record();
+    });
+  }
+
+  start(on: boolean): void {
+    this.on = on;
+    this.toggle.setAttribute("aria-pressed", String(on));
+    this.picked.length = 0;
+    this.asked = null;
+    if (this.keep !== null) this.keep.hidden = true;
+    this.say(on ? this.setting.texts.first : "");
+    this.show();
+  }
+
+  /** A tapped point; one more than the kind takes begins anew. */
+  add(point: Vector3): void {
+    const [, most] = this.takes;
+    if (this.picked.length >= most || this.asked !== null) this.start(true);
+    this.picked.push(point);
+    this.show();
+    if (this.picked.length >= most) this.finish();
+    else this.say(fill(this.setting.texts[this.picked.length < this.takes[0] ? "next" : "enough"], { n: this.picked.length }));
+  }
+
+  takeBack(): void {
+    if (this.picked.pop() === undefined) return;
+    this.asked = null;
+    if (this.keep !== null) this.keep.hidden = true;
+    this.say(this.picked.length === 0 ? this.setting.texts.first : fill(this.setting.texts.next, { n: this.picked.length }));
+    this.show();
+  }
+
+  finish(): void {
+    if (this.picked.length < this.takes[0]) return;
+    if (!this.setting.metric) this.say(this.setting.texts.notMetric);
+    else void this.measure();
+  }
+
+  private get takes(): readonly [number, number] {
+    return TAKES[this.kind.value] ?? [2, 200];
+  }
+
+  private async measure(): Promise<void> {
+    const places = this.picked.map((point) => [point.x, point.y, point.z]);
+    const asked = { kind: this.kind.value, on: "cloud", places };
+    this.asked = asked;
+    this.say(this.setting.texts.asking);
+    await this.attempt(async () => {
+      const found = await send<Measured>(this.setting.measureUrl, asked);
+      if (this.asked !== asked) return; // something else was asked meanwhile
+      this.say(found.value === null ? found.note : this.sentence(found));
+      if (this.keep !== null) this.keep.hidden = this.setting.recordUrl === null;
+    });
+  }
+
+  private sentence(found: Measured): string {
+    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => v?.toFixed(3) ?? "–");
+    const values = { value: value ?? "–", unit: found.unit, low: low ?? "–", high: high ?? "–" };
+    return fill(this.setting.texts.measured, values);
+  }
+
+  private async record(): Promise<void> {
+    const name = byId<HTMLInputElement>("cloud-name").value.trim();
+    const url = this.setting.recordUrl;
+    if (name === "" || this.asked === null || url === null) {
+      this.say(this.setting.texts.nameFirst);
+      return;
+    }
+    await this.attempt(async () => {
+      await send(url, { ...this.asked, name });
+      location.hash = "measurements";
+      location.reload();
+    });
+  }
+
+  private async attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof TypeError)) throw error;
+      this.say(fill(this.setting.texts.failed_measure, { why: error.message }));
+    }
+  }
+
+  private show(): void {
+    for (const one of this.drawn) {
+      this.stage.remove(one);
+      one.geometry.dispose();
+    }
+    const line = [...this.picked];
+    if (line.length > 2 && CLOSED.includes(this.kind.value)) line.push(line[0] as Vector3);
+    this.drawn = [
+      new Line(new BufferGeometry().setFromPoints(line), new LineBasicMaterial({ color: INK, depthTest: false })),
+      new Points(
+        new BufferGeometry().setFromPoints(this.picked),
+        new PointsMaterial({ color: INK, size: 9 * Math.min(window.devicePixelRatio, 2), sizeAttenuation: false, depthTest: false }),
+      ),
+    ];
+    for (const one of this.drawn) {
+      one.frustumCulled = false;
+      this.stage.add(one, true);
+    }
+  }
+
+  private say(words: string): void {
+    this.result.textContent = words;
+  }
+}

@@ -1,0 +1,88 @@
+/** The photos that show a place, each with the place in it; and one photo, enlarged. */
+
+import { Refused, send } from "../api";
+import { byId, element, fill } from "../page";
+
+export interface PhotoInfo {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly levels: number;
+}
+
+export type PhotoText = "seenIn" | "seenInNone" | "finest" | "hidden" | "photosFailed" | "zoomIn" | "zoomOut";
+
+export interface PhotosSetting {
+  readonly photosUrl: string;
+  readonly cutUrl: string;
+  readonly tileUrl: string;
+  readonly tilePx: number;
+  readonly photos: Readonly<Record<string, PhotoInfo>>;
+  readonly texts: Readonly<Record<PhotoText, string>>;
+}
+
+interface PhotoOfPlace {
+  readonly photo: string;
+  readonly x_px: number;
+  readonly y_px: number;
+  readonly pixel_m: number;
+  readonly hidden: boolean;
+}
+
+const CUT_PX = 128;
+const SHOWN = 12;
+
+export class PhotoPanel {
+  private readonly list = byId("cloud-photos");
+  private readonly status = byId("cloud-photos-status");
+  private asked = 0;
+  private aimed: { close(): void } | null = null;
+
+  constructor(private readonly setting: PhotosSetting) {
+    byId<HTMLDialogElement>("cloud-photo").addEventListener("close", () => this.aimed?.close());
+  }
+
+  /** The photos of a place, which the server finds; place : in the page's coordinates. */
+  async show(place: readonly number[]): Promise<void> {
+    const turn = ++this.asked;
+    try {
+      const found = await send<{ items: PhotoOfPlace[] }>(this.setting.photosUrl, { on: "cloud", place });
+      if (turn === this.asked) this.fill(found.items);
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof TypeError)) throw error;
+      this.status.textContent = fill(this.setting.texts.photosFailed, { why: error.message });
+    }
+  }
+
+  private fill(rows: readonly PhotoOfPlace[]): void {
+    const seeing = rows.filter((row) => !row.hidden).length;
+    const { texts } = this.setting;
+    this.status.textContent = rows.length === 0 ? texts.seenInNone : fill(texts.seenIn, { n: seeing, all: rows.length });
+    this.list.replaceChildren(...rows.slice(0, SHOWN).map((row) => this.item(row)));
+  }
+
+  private item(row: PhotoOfPlace): HTMLElement {
+    const url = this.setting.cutUrl.replace("PHOTO", encodeURIComponent(row.photo));
+    const [x, y] = [Math.round(row.x_px - CUT_PX / 2), Math.round(row.y_px - CUT_PX / 2)];
+    const picture = element("img", { src: `${url}?x=${x}&y=${y}&side=${CUT_PX}`, alt: "", loading: "lazy", width: "96", height: "96" });
+    const words = fill(row.hidden ? this.setting.texts.hidden : this.setting.texts.finest, { mm: (1000 * row.pixel_m).toFixed(1) });
+    const facts = element("span", { class: "facts" }, element("strong", {}, row.photo), element("span", { class: "faint" }, words));
+    const button = element("button", { type: "button", "data-photo": row.photo }, element("span", { class: "aimed" }, picture), facts);
+    button.addEventListener("click", () => void this.open(row.photo, [row.x_px, row.y_px]));
+    return element("li", {}, button);
+  }
+
+  /** The photo in tiles, at a place of it or as a whole. */
+  async open(photo: string, at: readonly [number, number] | null): Promise<void> {
+    const info = this.setting.photos[photo];
+    if (info === undefined) return;
+    const { texts, tileUrl, tilePx } = this.setting;
+    const dialog = byId<HTMLDialogElement>("cloud-photo");
+    byId("cloud-photo-name").textContent = photo;
+    dialog.showModal();
+    const { AimedPhoto } = await import("./aimed");
+    if (!dialog.open) return; // closed again while it was fetched
+    const aimed = new AimedPhoto(byId("cloud-photo-view"), { tileUrl, tilePx, texts });
+    aimed.show(photo, info, at);
+    this.aimed = aimed;
+  }
+}
