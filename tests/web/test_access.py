@@ -398,6 +398,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/scenes/<id:scene_id>/products/<kind>": SIGNED_IN,
     "GET /api/v1/scenes/<id:scene_id>/uploads": SCENE_BUILDERS,
     "POST /api/v1/scenes/<id:scene_id>/uploads": SCENE_BUILDERS,
+    "POST /api/v1/scenes/<id:scene_id>/uploads/room": SCENE_BUILDERS,
     "PUT /api/v1/scenes/<id:scene_id>/uploads/<id:upload_id>": SCENE_BUILDERS,
     "GET /api/v1/scenes/<id:scene_id>/points": SIGNED_IN,
     "GET /api/v1/scenes/<id:scene_id>/sheet": SIGNED_IN,
