@@ -17,7 +17,7 @@ import resource
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,9 @@ def operations(site: Site) -> list[Any]:
     return [found.ok() for found in schema.exclude(path=STREAM).get_all_operations()]
 
 
-def fuzz(site: Site, login: str, every: Sequence[Any], total: int, number: int) -> Found:
-    """What about `total` made-up requests of that login to all operations are answered."""
+def fuzz(site: Site, login: str, every: Sequence[Any], examples: int, number: int) -> Found:
+    """What that login's made-up requests are answered: `examples` of each operation open to it."""
     found, chance = Found(), random.Random(f"{number}:{login}")
-    open_to = sum(may_call(operation, login) for operation in every)
-    examples = max(2, round((total - (len(every) - open_to)) / open_to))
     for operation in every:
         count = examples if may_call(operation, login) else 1
         send_shares(operation, count, authorization(site, login), chance, found)
@@ -150,7 +148,9 @@ def judge(case: schemathesis.Case, headers: dict[str, str], found: Found) -> Non
     except FailureGroup as failures:
         for failure in failures.exceptions:
             key = f"{name}: {failure.title} ({response.status_code})"
-            found.findings.setdefault(key, f"{failure.message}\n{case.as_curl_command(headers)}")
+            if key not in found.findings:
+                found.findings[key] = f"{failure.message}\n{case.as_curl_command(headers)}"
+                print(f"\n{key}\n{found.findings[key]}", flush=True)
 
 
 def bend_ids(case: schemathesis.Case, chance: random.Random) -> None:
@@ -189,7 +189,10 @@ def report(login: str, found: Found, count: int) -> None:
         classes[f"{status // 100}xx"] += times
     numbers = "".join(f"{classes[name]:7d}" for name in ("2xx", "3xx", "4xx", "5xx"))
     done = f"{len(found.succeeded)} of {count}"
-    print(f"{login:14s}{found.statuses.total():9d}{numbers}{done:>13s}{len(found.findings):10d}")
+    print(
+        f"{login:14s}{found.statuses.total():9d}{numbers}{done:>13s}{len(found.findings):10d}",
+        flush=True,
+    )
 
 
 def main() -> int:
@@ -203,32 +206,27 @@ def main() -> int:
     with empty_site() as site, tempfile.TemporaryDirectory() as folder:
         tell(site, Path(folder))
         every_operation = operations(site)
-        share, count = asked.requests // len(logins), len(every_operation)
-        print(f"{count} operations, seed {asked.seed}")
+        count = len(every_operation)
+        doors = sum(may_call(one, login) for one in every_operation for login in logins)
+        examples = max(2, round((asked.requests - count * len(logins)) / doors))
+        print(f"{count} operations, {examples} requests through each open door, seed {asked.seed}")
         print(
             f"{'role':14s}{'requests':>9s}    2xx    3xx    4xx    5xx{'succeeded':>13s}  findings"
         )
         for login in logins:
-            every[login] = fuzz(site, login, every_operation, share, asked.seed)
+            every[login] = fuzz(site, login, every_operation, examples, asked.seed)
             report(login, every[login], count)
     return summary(every)
 
 
 def summary(every: dict[str, Found]) -> int:
-    """Prints the totals and each finding once; the exit status."""
+    """Prints the totals; the exit status."""
     sent = sum(found.statuses.total() for found in every.values())
     cpu_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    findings = dict(findings_of(every))
+    findings = sorted({key for found in every.values() for key in found.findings})
     print(f"{sent} requests, {len(findings)} findings, {cpu_s:.0f} CPU s")
-    for key, told in findings.items():
-        print(f"\n{key}\n{told}")
+    print("\n".join(findings))
     return 1 if findings else 0
-
-
-def findings_of(every: dict[str, Found]) -> Iterator[tuple[str, str]]:
-    for login, found in every.items():
-        for key, told in found.findings.items():
-            yield key, f"as {login}: {told}"
 
 
 if __name__ == "__main__":
