@@ -45,6 +45,20 @@ def test_every_answer_is_one_that_the_description_names(populated: Site) -> None
     assert found.statuses[404] < found.statuses.total() / 2, "most ids are of no record"
 
 
+def test_every_error_is_described_as_a_problem_document(site: Site) -> None:
+    described = site.client().get("/api/openapi.json").get_json()
+    told = 0
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            for code, answer in operation["responses"].items():
+                if code >= "400":
+                    told += 1
+                    assert list(answer["content"]) == ["application/problem+json"], (method, path)
+                    assert answer["description"], (method, path, code)
+            assert {"400", "405", "429", "503"} <= set(operation["responses"]), (method, path)
+    assert told > 900
+
+
 def test_the_judge_sees_what_the_description_does_not_name(site: Site) -> None:
     """The fuzzer's own judge must be able to fail: a bug, a status and a body of another shape."""
     site.app.register_blueprint(liars())

@@ -183,7 +183,7 @@ def test_a_file_that_is_not_what_the_form_takes_is_refused_and_not_kept(
     token = csrf_token(client)
     kept = files_below(site.settings.data_dir)
     for what, content in FILES.items():
-        for name in ("x.zip", "x.jpg", "x.tif", "x.json"):
+        for name in ("x.zip", "x.tif"):
             field = "photos" if path.endswith("photos") else "file"
             sent = {field: (io.BytesIO(content), name), "csrf_token": token, **fields}
             answer = client.post(path, data=sent, content_type="multipart/form-data")

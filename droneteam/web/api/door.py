@@ -141,6 +141,9 @@ def _complete_operation(
         codes |= {"422"}
     for code in sorted(codes):
         operation["responses"].setdefault(code, _problem_response(code))
+    for code, response in operation["responses"].items():
+        if code >= "400":
+            response["content"] = PROBLEM_CONTENT
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path" and parameter["name"].endswith("_id"):
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
