@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import ServiceUnavailable
 
 from benchmarks import booking
-from droneteam import db
+from droneteam import db, schema
 from droneteam.accounts import SYSTEM
 from droneteam.fleet import models
 from droneteam.fleet import service as fleet
@@ -21,8 +21,11 @@ from tests.web.conftest import Site, csrf_token
 PATIENCE_S = 120.0
 
 
-def address(engine: Engine) -> str:
-    """The address of the database for a server of its own."""
+def empty_url(engine: Engine) -> str:
+    """The address of a database without tables: the server makes its own."""
+    with engine.begin() as connection:
+        schema.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
     return engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
 
 
@@ -33,14 +36,14 @@ def check(found: booking.Result, bookings: int) -> None:
 
 def test_of_a_crowd_over_http_exactly_one_wins(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    check(booking.measure(address(engine), 25, tmp_path), 25)
+    check(booking.measure(empty_url(engine), 25, tmp_path), 25)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_of_a_thousand_over_http_exactly_one_wins(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    check(booking.measure(address(engine), 1000, tmp_path), 1000)
+    check(booking.measure(empty_url(engine), 1000, tmp_path), 1000)
 
 
 def test_the_judge_sees_a_double_booking(tmp_path: Path) -> None:
