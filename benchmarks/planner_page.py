@@ -10,24 +10,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from droneteam import accounts, db, schema
-from droneteam.accounts import ROLES
-from droneteam.fleet import service as fleet
+from benchmarks.web_site import empty_site
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.settings import Settings
-from droneteam.web.app import create_app
 from tests.browser.conftest import CHROMIUM, FLAGS, cookies, serve
 from tests.web import worlds
-from tests.web.conftest import NOW, SECRET, ZONE, Clock, Site
 
 CORNERS = 200
 PATIENCE_S = 60.0
@@ -48,29 +40,6 @@ def ring(reach_m: float) -> str:
     enu = np.column_stack([radius_m * np.sin(turn), radius_m * np.cos(turn), 0.0 * turn])
     places = EnuFrame(GeoPoint(50.8197, 4.3908)).geodetic_from_enu(enu)
     return "\n".join(f"{lat:.7f}, {lon:.7f}" for lat, lon, _ in places)
-
-
-@contextmanager
-def site_with_assignment() -> Iterator[Site]:
-    """An application of its own with one assignment to plan for."""
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/web.db"
-        settings = Settings(data_dir=Path(folder) / "data", database_url=url, secret_key=SECRET)
-        engine = db.make_engine(url)
-        schema.create_all(engine)
-        with db.session_scope(engine) as session:
-            fleet.seed_reference(session, NOW)
-            for role in ROLES:
-                code = ZONE if role == "requester" else "DRONE"
-                accounts.add_user(
-                    session, accounts.NewUser(role, role, code, (role,), "only for this benchmark")
-                )
-        clock = Clock()
-        site = Site(create_app(settings, engine, clock=clock), engine, settings, clock)
-        worlds.ask(site)
-        worlds.publish(site)
-        yield site
-        engine.dispose()
 
 
 def measured(page: Page, repeats: int) -> dict[str, list[float]]:
@@ -99,7 +68,9 @@ def main() -> None:
     parser.add_argument("--reach-m", type=float, default=68.0)
     parser.add_argument("--repeats", type=int, default=10)
     asked = parser.parse_args()
-    with site_with_assignment() as site, sync_playwright() as playwright:
+    with empty_site() as site, sync_playwright() as playwright:
+        worlds.ask(site)
+        worlds.publish(site)
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         for server in serve(site):
             context = browser.new_context(viewport={"width": 1280, "height": 800})

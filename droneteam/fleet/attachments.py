@@ -130,8 +130,12 @@ def _keep(store: Path, digest: str, content: bytes) -> None:
     if path.exists():
         return
     part = store / f"{digest}.part"
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # a full disk must not keep what nobody will look for
+        raise
 
 
 def list_attachments(session: Session, actor: Actor, request_id: int) -> list[AttachmentView]:

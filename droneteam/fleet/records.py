@@ -24,6 +24,8 @@ from droneteam.errors import InputError
 
 FORMAT = "droneteam-registry-1"
 MAX_RECORDS = 100_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet run a cell instead of showing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +338,19 @@ def _cell(value: object) -> str:
         case date():
             return value.isoformat()
         case str():
-            return json.dumps(value) if value == "" else value
+            return json.dumps(value) if value == "" else _quoted(value)
     return str(value)
+
+
+def _quoted(text: str) -> str:
+    """The text with an apostrophe before what a spreadsheet would run as a formula."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def _unquoted(cell: str) -> str:
+    """The text that `_quoted` was given."""
+    quoted = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
+    return cell[1:] if quoted else cell
 
 
 def from_csv(text: str, kind: type[R]) -> tuple[R, ...]:
@@ -377,7 +390,7 @@ def _uncell(cell: str, hint: Any, where: str) -> Any:
     if cell == "":
         return None
     if str in kinds:
-        return "" if cell == '""' else cell
+        return "" if cell == '""' else _unquoted(cell)
     if date in kinds or datetime in kinds:
         return cell
     try:

@@ -76,7 +76,11 @@ def require_room(folder: Path, needed_bytes: int) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + SPARE_BYTES:
-        raise _disk_full(f"needs {needed_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free")
+        usable = max(0, free - SPARE_BYTES)
+        raise _disk_full(
+            f"has no room: {needed_bytes / 1e6:.0f} MB are to come and {usable / 1e6:.0f} MB can "
+            "be taken"
+        )
 
 
 def append(part: Path, offset: int, chunk: bytes, total_bytes: int) -> int:

@@ -128,6 +128,23 @@ def start(
     return view
 
 
+def require_room(
+    session: Session, actor: Actor, scene_id: int, size_bytes: int, settings: Settings
+) -> None:
+    """Nothing, when the disk has room for all that somebody is about to send to the scene.
+
+    Raises
+    ------
+    Conflict
+        A build is under way, or the scene takes no photos.
+    SceneError
+        States what is needed and what is free.
+    """
+    require_role(actor, *SENDERS)
+    _open_for_photos(session, actor, scene_id, settings)
+    upload_files.require_room(settings.data_dir, size_bytes)
+
+
 def get_upload(
     session: Session, actor: Actor, scene_id: int, upload_id: int, settings: Settings
 ) -> UploadView:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from droneteam.fleet.yearly import ClockFigures, YearFigures
 
 LANGUAGES = ("nl", "fr", "en")
 _FILES = ("yearly.typ", "yearly.json")
+_SIGNED_NUMBER = re.compile(r"[-+]\d[\d.,]*( ?[%\w]*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,8 @@ def yearly_csv(figures: YearFigures, parts: Sequence[Section], language: str) ->
 
 def _harmless(cell: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell[:1] in "=+@\t\r" and cell else cell
+    signed = cell[:1] in ("-", "+") and not _SIGNED_NUMBER.match(cell)
+    return f"'{cell}" if signed or cell[:1] in ("=", "@", "\t", "\r") else cell
 
 
 def yearly_pdf(

@@ -60,6 +60,7 @@ from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
 from droneteam.web.routing import init_routing
+from droneteam.web.strict import init_strict
 from droneteam.web.views import (
     account,
     agreement,
@@ -209,13 +210,14 @@ def create_app(
     init_routing(app)
     init_headers(app, settings)
     init_i18n(app)
-    init_failures(app)
     limiter.init_app(app)
     init_single_signon(app, settings)
     init_gate(app)
+    init_strict(app)
     init_words(app)
     _init_templates(app)
     door.init_api(app)
+    init_failures(app)  # after the API's door, which would answer pages as it answers programs
     for blueprint in (*PAGES, *API):
         app.register_blueprint(blueprint)
     return app

@@ -6,6 +6,7 @@ A page gets a page that says what is wrong and what to do; the API gets a proble
 
 from __future__ import annotations
 
+import errno
 import logging
 import uuid
 from dataclasses import asdict
@@ -34,6 +35,10 @@ from droneteam.web.i18n import language
 from droneteam.web.rule_words import in_words, unmet
 
 log = logging.getLogger(__name__)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DATABASE_FULL = ("database or disk is full", "No space left on device")
+"""As SQLite and PostgreSQL put it."""
 
 STATUS_OF_ERROR: tuple[tuple[type[DroneteamError], int], ...] = (
     (NotFound, 404),
@@ -115,6 +120,7 @@ def init_failures(app: Flask) -> None:
     app.register_error_handler(DroneteamError, _on_domain_error)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(OperationalError, _on_database_error)
+    app.register_error_handler(OSError, _on_system_error)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -147,8 +153,24 @@ def _on_http_error(error: HTTPException) -> Any:
 
 
 def _on_database_error(error: OperationalError) -> Any:
+    if any(words in str(error.orig) for words in _DATABASE_FULL):
+        return _on_full_disk(error)
     reference = _note(error)
     return answer(503, _("The database did not answer in time (reference %(ref)s).", ref=reference))
+
+
+def _on_system_error(error: OSError) -> Any:
+    return _on_full_disk(error) if error.errno in _FULL else _on_bug(error)
+
+
+def _on_full_disk(error: Exception) -> Any:
+    reference = _note(error)
+    detail = _(
+        "The server's disk is full, and nothing of this was kept. Tell the administrator "
+        "(reference %(ref)s).",
+        ref=reference,
+    )
+    return answer(503, detail)
 
 
 def _on_bug(error: Exception) -> Any:

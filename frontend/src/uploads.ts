@@ -157,6 +157,16 @@ class Sending {
   }
 }
 
+/** Refused before the first byte when the server's disk cannot take them all; a line that is down
+    now is no refusal: every file tries again by itself. */
+async function askForRoom(bytes: number): Promise<void> {
+  try {
+    await send(`${data.uploadsUrl}/room`, { size_bytes: bytes });
+  } catch (error) {
+    if (error instanceof Refused && ![429, 502, 503, 504].includes(error.status)) throw error;
+  }
+}
+
 /** All files of one choice, one after the other, with the time left at the pace so far. */
 async function sendAll(files: readonly File[]): Promise<void> {
   const hasher = new Hasher();
@@ -177,6 +187,7 @@ async function sendAll(files: readonly File[]): Promise<void> {
   byId("sends").replaceChildren(...sendings.map((row) => row.line));
   byId("sending").hidden = false;
   changed();
+  await askForRoom(Math.max(all, 1));
   for (const row of sendings) await row.run();
   const failed = sendings.filter((row) => row.state === "failed").length;
   const values = { count: files.length, done: files.length - failed, failed };

@@ -19,12 +19,15 @@ from werkzeug.serving import make_server
 
 from droneteam import db
 from droneteam.detection.models import AlertRow, Sighting, TrackRow
+from droneteam.fleet import service as fleet
+from droneteam.fleet.models import Request
+from droneteam.fleet.terms import Window
 from droneteam.missions import service as missions
 from droneteam.missions.live import LiveState
 from droneteam.web.assets import DIST
 from droneteam.web.views.account import SESSION_KEY
 from tests.web import scene_world, worlds
-from tests.web.conftest import Site, open_site, seeded
+from tests.web.conftest import Site, csrf_token, open_site, seeded
 
 __all__ = ["seeded"]
 
@@ -41,6 +44,7 @@ FLAGS = (
     "--disable-quic",
     "--disable-dev-shm-usage",
 )
+SERIES = "0123456789abcdef0123456789abcdef"
 MARKED_SCENE = 2
 """The story's scene with photos to mark in."""
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
@@ -170,8 +174,28 @@ def tell(site: Site, folder: Path) -> None:
     worlds.built_scene(site)
     assert scene_world.marked_scene(site).scene_id == MARKED_SCENE
     worlds.case_with_item(site, folder)
+    post(site, "investigator", "/cases/1/export", reason="for the court")
+    ask_weekly(site)
     with db.session_scope(site.engine) as session:
         put_in_the_sky(session, site)
+
+
+def post(site: Site, login: str, path: str, **fields: str) -> None:
+    """Sends a form as somebody who has just read a page."""
+    client = site.client(login)
+    answer = client.post(path, data={"csrf_token": csrf_token(client), **fields})
+    assert answer.status_code == 302, answer.get_data(as_text=True)
+
+
+def ask_weekly(site: Site) -> None:
+    """A series of three requests, which bears the number SERIES."""
+    asked, now = worlds.draft(site.clock(), title="Market, weekly"), site.clock()
+    start_at, end_at = now + timedelta(days=7), now + timedelta(days=7, hours=2)
+    weeks = [timedelta(weeks=n) for n in range(3)]
+    slots = [Window(start_at + week, end_at + week) for week in weeks]
+    with db.session_scope(site.engine) as session:
+        for made in fleet.submit_series(session, site.actor("requester"), asked, slots, now):
+            session.get_one(Request, made.id).series = SERIES
 
 
 def put_in_the_sky(session: Session, site: Site) -> None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from droneteam.web.assets import DIST
-from tests.browser.conftest import MARKED_SCENE, OpenPage, Server, Watched, keep_picture
+from tests.browser.conftest import (
+    MARKED_SCENE,
+    SERIES,
+    SIZES,
+    OpenPage,
+    Server,
+    Watched,
+    keep_picture,
+)
+from tests.web.conftest import Site, site
+from tests.web.test_access import routes
+
+__all__ = ["site"]
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
@@ -53,9 +66,44 @@ PAGES = {
     "record": ("auditor", "/records/request/1"),
     "flown": ("manager", "/statistics/2026/map"),
 }
+BROAD = {
+    "drones": ("coordinator", "/registry/drones"),
+    "batteries": ("coordinator", "/registry/batteries"),
+    "battery": ("coordinator", "/registry/batteries/1"),
+    "pilots": ("coordinator", "/registry/pilots"),
+    "travel": ("manager", "/registry/travel"),
+    "year": ("manager", "/statistics/2026"),
+    "terrains": ("pilot", "/missions/terrains/"),
+    "flight": ("pilot", "/missions/1/live"),
+    "history": ("investigator", "/live/history/"),
+    "coverage": ("manager", "/live/coverage/"),
+    "privacy": ("administrator", "/privacy/"),
+    "alerts": ("pilot", "/alerts/"),
+    "scenes": ("investigator", "/scenes/"),
+    "cases": ("investigator", "/cases/"),
+    "case-form": ("investigator", "/cases/new"),
+    "bag": ("investigator", "/cases/exports/1"),
+    "people": ("administrator", "/people/"),
+    "person": ("administrator", "/people/1"),
+    "audit-check": ("auditor", "/audit/check"),
+    "series": ("requester", f"/requests/series/{SERIES}"),
+}
+"""The other pages: lists and single records that share their parts with those above."""
+ELSEWHERE = {
+    "/": "goes on to the first page of the menu",
+    "/health": "is for programs",
+    "/requests/attachments/<id:attachment_id>": "is a file",
+    "/sign-in/directory": "goes on to the directory",
+    "/sign-in/directory/back": "goes on to where somebody came from",
+    "/sorties/<id:sortie_id>": "test_sorties.py",
+}
+FILES = re.compile(
+    r"\.\w+$|<kind>$|<path:filename>$|/events$|/products/|^/api/|\.<kind>$|^/calendars/<token>"
+)
 LOOKS = [("desktop", "en", "light"), ("desktop", "fr", "dark"), ("phone", "nl", "light")]
 TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
 """Each page in one look; the slow test shows every page in every look."""
+EVERY = {**PAGES, **BROAD}
 PICTURED = frozenset(PAGES) - {
     *("requests", "plan", "missions", "mission-form"),
     *("alert", "error", "account", "scene-form", "photos"),
@@ -77,17 +125,40 @@ def test_a_page_is_accessible_silent_self_contained_and_small(
     assert script_bytes(opened) <= (BUDGET_3D_BYTES if name == "scene" else BUDGET_BYTES)
 
 
+def test_no_page_is_forgotten(site: Site) -> None:
+    """Every address that answers a person is looked at in the browser, or it is said why not."""
+    answers = {rule for method, rule, *_ in routes(site) if method == "GET"}
+    pages = {rule for rule in answers if not FILES.search(rule)}
+    shown = {rule for rule in pages if any(fits(rule, path) for _, path in EVERY.values())}
+    assert sorted(pages - shown - set(ELSEWHERE)) == []
+    assert sorted(set(ELSEWHERE) - pages) == [], "these are gone"
+
+
+def fits(rule: str, path: str) -> bool:
+    """Whether the path is one of the rule."""
+    return re.fullmatch(re.sub(r"<[^>]+>", "[^?]+", rule), path.split("?")[0]) is not None
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_every_page_is_well_in_every_look(
-    story: Server, open_page: OpenPage, name: str, look: tuple[str, str, str]
+@pytest.mark.parametrize("language", ["en", "fr", "nl"])
+@pytest.mark.parametrize("name", EVERY)
+def test_every_page_is_well_in_every_language_theme_and_size(
+    story: Server, open_page: OpenPage, name: str, language: str
 ) -> None:
-    opened = check_page(story, open_page, name, look)
-    if look == LOOKS[0] and name in PICTURED:
+    opened = check_page(story, open_page, name, ("desktop", language, "light"))
+    assert script_bytes(opened) <= (BUDGET_3D_BYTES if name == "scene" else BUDGET_BYTES)
+    if language == "en" and name in PICTURED:
         keep_picture(opened.page, name)
-    if look == LOOKS[2] and name == "request-form":
+    opened.page.emulate_media(color_scheme="dark")
+    assert violations(opened) == [], "dark"
+    width, height = SIZES["phone"]
+    opened.page.set_viewport_size({"width": width, "height": height})
+    opened.page.wait_for_timeout(200)
+    assert too_wide(opened) <= 0, "the page scrolls sideways on a phone"
+    if language == "nl" and name == "request-form":
         keep_picture(opened.page, f"{name}-phone")
+    assert violations(opened) == [], "on a phone"
+    opened.check()
 
 
 def test_the_menu_of_administration_opens_and_closes_by_keyboard(
@@ -110,7 +181,7 @@ def check_page(
     story: Server, open_page: OpenPage, name: str, look: tuple[str, str, str]
 ) -> Watched:
     """The page, opened and found well: axe, width, console, outside requests."""
-    login, path = PAGES[name]
+    login, path = EVERY[name]
     size, language, theme = look
     opened = open_page(story, path, login, size=size, language=language, theme=theme)
     settle(opened)

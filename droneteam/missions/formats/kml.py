@@ -6,13 +6,12 @@ file to gigabytes.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from xml.etree import ElementTree
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.formats.geojson import outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.unpacking import member, names_in, xml_root
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import GeoPolygon, MissionPlan
 from droneteam.missions.volumes import Volumes
@@ -86,13 +85,7 @@ def read_area(data: bytes) -> GeoPolygon:
         data = _document_of_kmz(data)
     if len(data) > MAX_FILE_BYTES:
         raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise DecodeError("a KML with a document type declaration is refused")
-    try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
-        raise DecodeError(f"not XML: {error}") from error
-    for element in root.iter():
+    for element in xml_root(data).iter():
         if element.tag.rpartition("}")[2] == "Polygon":
             return _outline(element)
     raise DecodeError("no Polygon in this KML")
@@ -113,13 +106,7 @@ def _outline(polygon: ElementTree.Element) -> GeoPolygon:
 
 
 def _document_of_kmz(data: bytes) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [info for info in archive.infolist() if info.filename.lower().endswith(".kml")]
-            if not names:
-                raise DecodeError("no .kml in this KMZ")
-            if names[0].file_size > MAX_FILE_BYTES:
-                raise DecodeError(f"the KML inside is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-            return archive.read(names[0])
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise DecodeError(f"not a KMZ: {error}") from error
+    names = [name for name in names_in(data) if name.lower().endswith(".kml")]
+    if not names:
+        raise DecodeError("no .kml in this KMZ")
+    return member(data, names[0], MAX_FILE_BYTES)

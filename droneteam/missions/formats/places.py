@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Mapping
 
 from droneteam.errors import DecodeError
 from droneteam.missions.formats import geojson, kml, litchi, qgc, waypoints, wpml
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES, MissionFile
 from droneteam.missions.formats.photostops import PhotoStop
+from droneteam.missions.formats.unpacking import names_in
 from droneteam.missions.items import POSITIONED
 from droneteam.missions.route import LatLon
 
@@ -45,11 +44,7 @@ def _text(data: bytes) -> str:
 
 
 def _of_kmz(data: bytes) -> tuple[LatLon, ...]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            is_wayline = any(one.startswith("wpmz/") for one in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        raise DecodeError(f"not a KMZ: {error}") from error
+    is_wayline = any(one.startswith("wpmz/") for one in names_in(data))
     return _of_stops(wpml.read_wpml(data)) if is_wayline else kml.read_area(data)
 
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
+from droneteam.missions.formats.unpacking import member, xml_root
 
 KML = "http://www.opengis.net/kml/2.2"
 DEFAULT_VERSION = "1.0.2"
@@ -199,22 +200,7 @@ def read_wpml(data: bytes) -> tuple[PhotoStop, ...]:
 
 
 def _root(data: bytes) -> ElementTree.Element:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            info = archive.getinfo(_WAYLINES)
-            if info.file_size > MAX_FILE_BYTES:
-                raise DecodeError(f"the waylines are larger than {MAX_FILE_BYTES // 1_000_000} MB")
-            content = archive.read(info)
-    except KeyError:
-        raise DecodeError(f"no {_WAYLINES} in this KMZ") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise DecodeError(f"not a KMZ: {error}") from error
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise DecodeError("waylines with a document type declaration are refused")
-    try:
-        return ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise DecodeError(f"the waylines are not XML: {error}") from error
+    return xml_root(member(data, _WAYLINES, MAX_FILE_BYTES))
 
 
 def _read_placemark(number: int, mark: ElementTree.Element, usual_speed: str) -> PhotoStop:

@@ -43,7 +43,7 @@ _DESCRIPTIONS = {
     "503": "A part of the system is not ready.",
 }
 PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_WRITES = ("400", "409", "413", "415", "422")
+_WRITES = ("409", "413", "415", "422")
 
 bp = Blueprint("openapi_document", __name__, url_prefix="/api")
 
@@ -127,7 +127,7 @@ def _views_by_path() -> dict[tuple[str, str], Any]:
 def _complete_operation(
     path: str, method: str, operation: dict[str, Any], access: Access | None
 ) -> None:
-    codes = {"405", "429", "503"} | ({"404"} if "{" in path else set())
+    codes = {"400", "405", "429", "503"} | ({"404"} if "{" in path else set())
     if access is None or not access.public:
         codes |= {"401", "403"}
         operation["security"] = [{"bearer": []}, {"session": []}]
@@ -141,6 +141,9 @@ def _complete_operation(
         codes |= {"422"}
     for code in sorted(codes):
         operation["responses"].setdefault(code, _problem_response(code))
+    for code, response in operation["responses"].items():
+        if code >= "400":
+            response["content"] = PROBLEM_CONTENT
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path" and parameter["name"].endswith("_id"):
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_ID}

@@ -18,6 +18,7 @@ from droneteam.web.context import actor, context, now, reading, writing
 
 bp = APIBlueprint("api_uploads", __name__, url_prefix="/api/v1/scenes", tag="scenes")
 
+MAX_TOTAL_BYTES = uploads.MAX_PHOTOS * MAX_FILE_BYTES
 _CHUNK: Any = {
     "required": True,
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -30,6 +31,12 @@ class UploadIn(Schema):
     name = fields.String(required=True, validate=Length(1, 255))
     size_bytes = fields.Integer(required=True, strict=True, validate=Range(1, MAX_FILE_BYTES))
     sha256 = fields.String(required=True, validate=Regexp(r"^[0-9a-f]{64}$"))
+
+
+class RoomIn(Schema):
+    """All that is about to be sent, together."""
+
+    size_bytes = fields.Integer(required=True, strict=True, validate=Range(1, MAX_TOTAL_BYTES))
 
 
 class ChunkQuery(Schema):
@@ -58,6 +65,19 @@ def start(scene_id: int, body: dict[str, Any]) -> Any:
     with writing() as session:
         new = NewUpload(**body)
         return uploads.start(session, actor(), scene_id, new, context().settings, now())
+
+
+@bp.post("/<id:scene_id>/uploads/room")
+@allow(*uploads.SENDERS)
+@bp.input(RoomIn, arg_name="body")
+@bp.output({}, status_code=204)
+@bp.doc(summary="Ask whether the disk has room for all photos, before the first is sent")
+def ask_for_room(scene_id: int, body: dict[str, int]) -> str:
+    """422 states how much is needed and how much is free."""
+    with reading() as session:
+        size_bytes = body["size_bytes"]
+        uploads.require_room(session, actor(), scene_id, size_bytes, context().settings)
+    return ""
 
 
 @bp.put("/<id:scene_id>/uploads/<id:upload_id>")

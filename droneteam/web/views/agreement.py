@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from werkzeug.exceptions import BadRequest
 
 from droneteam import accounts
 from droneteam.accounts import ROLES
@@ -15,6 +16,7 @@ from droneteam.fleet import service
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.strict import strict_json
 
 bp = Blueprint("agreement", __name__, url_prefix="/agreement")
 
@@ -58,9 +60,10 @@ def add() -> Any:
     form = FormReader(request.form)
     typed = form.raw("document")
     try:
-        document = json.loads(typed)
-    except ValueError as error:
-        return _page(typed, {"document": _("This is no JSON: %(error)s", error=error)}), 422
+        document = strict_json(typed.encode())
+    except BadRequest as error:
+        problem = _("This is no JSON: %(error)s", error=error.description or "")
+        return _page(typed, {"document": problem}), 422
     if not isinstance(document, dict):
         return _page(typed, {"document": _("This is no agreement.")}), 422
     edited = int(form.number("number", 1, 10_000, fallback=0))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from codecs import BOM_UTF8
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from werkzeug.exceptions import BadRequest
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service, zonestore
@@ -15,6 +16,7 @@ from droneteam.missions.zonestore import StoredZone
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.mission_map import map_texts
+from droneteam.web.strict import strict_json
 
 bp = Blueprint("geozones", __name__, url_prefix="/geozones")
 
@@ -68,9 +70,9 @@ def document_of(content: bytes) -> object:
         It is no JSON in UTF-8.
     """
     try:
-        return json.loads(content.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DecodeError(f"the file is no JSON in UTF-8: {error}") from error
+        return strict_json(content.removeprefix(BOM_UTF8))
+    except BadRequest as error:
+        raise DecodeError(f"no JSON in UTF-8 that can be used: {error.description}") from error
 
 
 def _page(problems: dict[str, str], values: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -187,5 +188,5 @@ def _unpacked(content: bytes) -> dict[str, str]:
                     raise InputError(f"{name} is larger than {MAX_FILE_BYTES} bytes", field="file")
                 files[name] = data.decode("utf-8-sig")
             return files
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise InputError(f"the archive cannot be read: {error}", field="file") from error
