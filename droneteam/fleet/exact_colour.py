@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator, no-any-return"
-"""Compiled colouring of requests by named pilots, or by named drones with their packs.
+"""Compiled colouring of requests by named drones with their packs.
 
 Forward checking with conflict-directed backjumping (Prosser, "Hybrid algorithms for the constraint
 satisfaction problem", 1993), the least open domain first; colours that are alike and unused are
@@ -100,11 +100,11 @@ def _loss_ahead(dom: Ints, pref: Ints, paid: Ints, todo: int) -> int:
 
 
 @inner
-def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
+def cliques_of(items: int, adj: Ints) -> Ints:
     """Sets of items that all need different colours of any group, none twice."""
     found = np.zeros(len(adj[0]), np.int64)
     count = 0
-    seeds = items if asked else 0
+    seeds = items
     while seeds:
         seed = lowest(seeds)
         seeds &= seeds - 1
@@ -136,7 +136,7 @@ def _cliques(items: int, adj: Ints, asked: bool) -> Ints:
 
 @numba.njit(cache=True)
 def colour(
-    items: int, adj: Ints, group: Ints, dom0: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
+    items: int, adj: Ints, group: Ints, dom0: Ints, pref: Ints, paid: Ints, budget: int,
     most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
     charging: Ints, out: Ints,
 ) -> tuple[int, int, int]:  # fmt: skip
@@ -144,7 +144,7 @@ def colour(
 
     items : mask; adj : (G, n) who may not have the same colour of a group; group : (P,)
     dom0, pref : (n,) colours allowed and preferred; paid : (n,) the price of any other
-    budget : the most that may be paid; cap : the most items of a colour
+    budget : the most that may be paid
     kinds, begin, end, … : packs by kind of colour; without kinds of pack nothing is counted
     """
     n = len(dom0)
@@ -166,7 +166,7 @@ def colour(
     of_kind = kind_masks(kinds, len(owned))
     at_base = kind_masks(group, len(begin))
     moments, covers = covering(items if any_use else 0, dom0, kinds, group, begin, end, charge)
-    cliques = _cliques(items, adj, most_steps > QUICK_STEPS * popcount(items))
+    cliques = cliques_of(items if most_steps > QUICK_STEPS * popcount(items) else 0, adj)
     if seats_short(
         moments, covers, todo, todo, dom0, users, out, of_kind, group,
         begin, end, needs, owned, charge, charging,
@@ -182,7 +182,7 @@ def colour(
             item = _next_item(dom[level], adj, todo)
             unit[level] = item
             left[level] = dom[level, item]
-            conf[level] = done if cap < n else _blame(adj, item, done, users, uses)
+            conf[level] = _blame(adj, item, done, users, uses)
             todo &= ~(1 << item)
             descend = False
         item = unit[level]
@@ -234,7 +234,7 @@ def colour(
             dom[level + 1, other] &= ~(1 << chosen)
             if dom[level + 1, other] == 0:
                 wiped = True
-                conf[level] |= done if cap < n else _blame(adj, other, done, users, uses)
+                conf[level] |= _blame(adj, other, done, users, uses)
         if scarce and not wiped:
             out[item] = chosen
             until = end[base, item] + charge[kind]
@@ -258,7 +258,7 @@ def colour(
                         dom[level + 1, other] &= ~own
                 if dom[level + 1, other] == 0:
                     wiped = True
-                    conf[level] |= done if cap < n else _blame(adj, other, done, users, uses)
+                    conf[level] |= _blame(adj, other, done, users, uses)
         for index in range(len(cliques)):
             members = cliques[index] & todo
             if wiped or members & adj[base, item] == 0:
@@ -272,17 +272,6 @@ def colour(
                 while members:
                     conf[level] |= _blame(adj, lowest(members), done, users, uses)
                     members &= members - 1
-                if cap < n:
-                    conf[level] = done
-        if not wiped and load[chosen] + 1 == cap:
-            hit = todo
-            while hit:
-                other = lowest(hit)
-                hit &= hit - 1
-                dom[level + 1, other] &= ~(1 << chosen)
-                if dom[level + 1, other] == 0:
-                    wiped = True
-                    conf[level] = done
         if not wiped and len(covers):
             out[item] = chosen
             users[kind] |= 1 << item
@@ -295,13 +284,6 @@ def colour(
             while members:
                 conf[level] |= _blame(adj, lowest(members), done, users, uses)
                 members &= members - 1
-        if not wiped and cap < n:
-            room = 0
-            for colour_ in range(len(load)):
-                room += cap - load[colour_]
-            if room - 1 < popcount(todo):
-                wiped = True
-                conf[level] = done
         if not wiped and bounded:
             ahead = _loss_ahead(dom[level + 1], pref, paid, todo)
             if paying + ahead > budget:

@@ -18,6 +18,7 @@ class Node(NamedTuple):
 
     alive : (L, W); able_pilots, able_drones : (L, J); clash : (L, J) and drone_clash : (L, B, J)
     masks of requests; begin, end : (L, B, J) in which a visit from the base is surely out
+    low : (L, 2) changes of pilots, and of drones, that are proven to be needed here
     """
 
     alive: Ints
@@ -27,6 +28,7 @@ class Node(NamedTuple):
     drone_clash: Ints
     begin: Ints
     end: Ints
+    low: Ints
 
 
 @inner
@@ -153,6 +155,7 @@ def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, In
         np.zeros((1, bases, n), np.int64),
         np.zeros((1, bases, n), np.int64),
         np.zeros((1, bases, n), np.int64),
+        np.zeros((1, 2), np.int64),
     )
     node.alive[0] = alive
     refresh(t, node, 0, wanted, wanted)
@@ -174,6 +177,7 @@ def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
         np.zeros((1, bases, n), np.int64),
         np.zeros((1, bases, n), np.int64),
         np.zeros((1, bases, n), np.int64),
+        np.zeros((1, 2), np.int64),
     )
     node.alive[0] = alive
     refresh(t, node, 0, wanted, wanted)

@@ -389,10 +389,10 @@ class Search:
             tuple(unserved), tuple(late), worst, changes, moved, travel, max(load, default=0)
         )
 
-    def hold(self, limits: Limits) -> None:
-        """The limits hold from here on; what they rule out for good falls away."""
+    def hold(self, limits: Limits, best: Found) -> None:
+        """The limits, which the plan keeps, hold from here on; what they rule out falls away."""
         self.limits = limits
-        self.feasible = set()
+        self.feasible = {best.served}
         alive = self._payable(limits)
         if np.array_equal(alive, self.alive):
             return
