@@ -1,12 +1,13 @@
 # mypy: disable-error-code="untyped-decorator, no-any-return"
 """Compiled colouring of crew places by pilots that remembers what failed.
 
-The places are taken in one order, by time, from the first on or from the last.  Whether those that are left can be given pilots then
-depends on nothing but the left ones that each pilot may still take, those among them that he has
-in the published plan, and how many more he may take: pilots of whom these agree may be exchanged.
-A state is that collection, and one that failed is known again whoever stands in it (dynamic
-programming over the sweep, forwards and lazily).  In time order few places are open at once, so
-that the states are few where a search over names goes through all exchanges of alike pilots.
+The places are taken in one order, by time, from the first on or from the last.  Whether those that
+are left can be given pilots then depends on nothing but the left ones that each pilot may still
+take, those among them that are the pilot's in the published plan, and how many more the pilot may
+take: pilots of whom these agree may be exchanged.  A state is that collection, and one that failed
+is known again whoever stands in it (dynamic programming over the sweep, forwards and lazily).  In
+time order few places are open at once, so that the states are few where a search over names goes
+through all exchanges of alike pilots.
 """
 
 from __future__ import annotations
@@ -315,14 +316,14 @@ def _cheapest(
 @numba.njit(cache=True)
 def crew(
     order: Ints, adj: Ints, dom: Ints, pref: Ints, paid: Ints, pilots: int, low: int, budget: int,
-    cap: int, most_steps: int, out: Ints,
+    cap: int, most_steps: int, way: Ints, out: Ints,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Whether the places can be given pilots, the least cost, and the steps taken; fills out.
 
     order : (m,) the places by time; adj : (n,) masks of those with another pilot
     dom, pref : (n,) masks of the pilots able and published; paid : (n,) 1 where another costs
     low : what is known to be paid at least; budget : the most that may be, FREE: nothing costs
-    cap : the most places of a pilot
+    cap : the most places of a pilot; way : (1,) 1 to begin at the end, kept for the next time
     Where steps run out the cost is a lower bound.
     """
     items, published = 0, 0
@@ -336,8 +337,9 @@ def crew(
     limit, cliques = _ROUND_STEPS * len(order), np.zeros(0, np.int64)
     # what cannot be at the end of the days is soon seen from there only, and the other way round
     while True:
+        along = order if way[0] == 0 else order[::-1].copy()
         answer, price, more = _cheapest(
-            s, failed, order, adj, cliques, published, price, budget,
+            s, failed, along, adj, cliques, published, price, budget,
             min(limit, most_steps - steps), out,
         )  # fmt: skip
         steps += more
@@ -347,5 +349,5 @@ def crew(
             if crowd(items, adj, dom):
                 return NO, price, steps
             cliques = cliques_of(items, adj.reshape(1, -1))
-        order = order[::-1].copy()
+        way[0] = 1 - way[0]
         limit *= 3

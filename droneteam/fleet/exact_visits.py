@@ -27,7 +27,8 @@ from droneteam.fleet.exact_kernels import (
     lowest,
     popcount,
 )
-from droneteam.fleet.exact_nodes import Node, filter_visits, refresh
+from droneteam.fleet.exact_nodes import Node, filter_visits, nodes_of, refresh
+from droneteam.fleet.exact_packs import Fleet, fleet_of
 from droneteam.fleet.exact_roster import crew
 
 _SPLIT_US = 20 * 60_000_000
@@ -109,9 +110,8 @@ def _holds(
 
 @inner
 def _least(
-    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, low: int, budget: int,
-    most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
-    charging: Ints, out: Ints,
+    f: Fleet, items: int, adj: Ints, dom: Ints, pref: Ints, paid: Ints, low: int, budget: int,
+    most_steps: int, out: Ints,
 ) -> tuple[int, int, int]:  # fmt: skip
     """A colouring within the budget at the least cost, its cost and the steps.
 
@@ -121,10 +121,7 @@ def _least(
     price = low if budget < FREE else FREE
     limit, steps = min(QUICK_STEPS * popcount(items), most_steps), 0
     while price <= budget:
-        answer, cost, more = colour(
-            items, adj, group, dom, pref, paid, price, limit,
-            kinds, begin, end, needs, owned, charge, charging, out,
-        )  # fmt: skip
+        answer, cost, more = colour(f, items, adj, dom, pref, paid, price, limit, out)
         steps += more
         if answer == UNKNOWN and limit < most_steps:
             limit = most_steps
@@ -182,7 +179,7 @@ def _by_time(t: Tables, alive: Ints, jobs: Ints, count: int) -> Ints:
 @inner
 def _crewed(
     t: Tables, node: Node, depth: int, jobs: Ints, count: int, left: int, kept: int, cap: int,
-    most_steps: int, crews: Ints, tables: tuple[Ints, Ints, Ints, Ints],
+    most_steps: int, way: Ints, crews: Ints, tables: tuple[Ints, Ints, Ints, Ints],
 ) -> tuple[int, int, int]:  # fmt: skip
     """Whether pilots can be given within what is left to change, what it costs, and the steps."""
     low = node.low[depth, 0]
@@ -191,7 +188,7 @@ def _crewed(
     adj, dom, pref, paid = tables
     order = _by_time(t, node.alive[depth], jobs, count)
     return crew(
-        order, adj[0], dom, pref, paid, t.pilot_count[0], low, left, cap, most_steps, crews
+        order, adj[0], dom, pref, paid, t.pilot_count[0], low, left, cap, most_steps, way, crews
     )
 
 
@@ -204,17 +201,20 @@ def _equipped(
     low = node.low[depth, 1]
     if kept >= 0 and (left >= FREE or low == kept <= left):
         return YES, kept, 0
+    f = fleet_of(
+        t.drone_base, t.drone_kind, node.begin[depth], node.end[depth], t.needs, t.owned, t.charge,
+        t.charging,
+    )  # fmt: skip
     return _least(
-        wanted, node.drone_clash[depth], t.drone_base, node.able_drones[depth], t.kept_drone,
-        t.published, low, left, most_steps, t.drone_kind, node.begin[depth], node.end[depth], t.needs,
-        t.owned, t.charge, t.charging, fleet,
+        f, wanted, node.drone_clash[depth], node.able_drones[depth], t.kept_drone, t.published,
+        low, left, most_steps, fleet,
     )  # fmt: skip
 
 
 @inner
 def _staffed(
     t: Tables, node: Node, depth: int, wanted: int, jobs: Ints, count: int, changes: int,
-    cap: int, most_steps: int, crews: Ints, fleet: Ints,
+    cap: int, most_steps: int, way: Ints, crews: Ints, fleet: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Whether pilots and drones can be given to the certain clashes, and the steps taken."""
     left = changes
@@ -230,7 +230,7 @@ def _staffed(
     low = node.low[depth]
     crewed, cost, steps = _crewed(
         t, node, depth, jobs, count, left if left >= FREE else left - low[1], of_crews, cap,
-        most_steps, crews, tables,
+        most_steps, way, crews, tables,
     )  # fmt: skip
     if crewed == NO:
         return NO, steps
@@ -364,23 +364,13 @@ def place(
     published plan, at most; cap : sorties of a pilot, at most
     visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
     """
-    n, bases = len(t.crew), len(t.at_base)
+    n = len(t.crew)
     depths = 8 * n + 2
-    node = Node(
-        np.zeros((depths, len(alive)), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-        np.zeros((depths, 2), np.int64),
-    )
+    node = nodes_of(t, alive, depths)
     jobs, count = _places(t, wanted)
-    node.alive[0] = alive
     picked = np.zeros(depths, np.int64)
-    half = np.zeros((depths, np.max(np.diff(t.word))), np.int64)
-    weight = np.zeros(n, np.int64)
+    half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
+    weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
     crews[:] = -1
     fleet[:] = -1
     steps, depth, changed, doubt = 0, 0, wanted, False
@@ -391,7 +381,7 @@ def place(
             job = _choose_job(t, node.alive[depth], wanted, weight)
             limit = LEAF_STEPS if job < 0 else NODE_STEPS
             answer, more = _staffed(
-                t, node, depth, wanted, jobs, count, changes, cap, limit, crews, fleet
+                t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
             )
             steps += more
         steps += 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 

@@ -12,6 +12,7 @@ from ortools.sat.python import cp_model
 
 from droneteam.fleet.exact_colour import colour, crowd
 from droneteam.fleet.exact_kernels import FREE, NO, UNKNOWN, YES, popcount
+from droneteam.fleet.exact_packs import Fleet
 from droneteam.fleet.exact_roster import crew
 
 LONG = 150
@@ -32,10 +33,13 @@ def coloured(
     nothing, flat = np.zeros(n, np.int64), np.zeros((1, 1), np.int64)
     none, groups = np.zeros(0, np.int64), np.array(group)
     pref, paid = (nothing, nothing) if kept is None else (np.array(kept), nothing + 1)
+    at_base = np.array(
+        [sum(1 << colour for colour, own in enumerate(group) if own == base) for base in set(group)]
+    )
+    f = Fleet(groups, groups * 0, flat, flat, flat, none, none, flat, none, at_base)
     answer, _, steps = colour(
-        (1 << n) - 1, np.array(adj), groups, np.array(dom), pref, paid,
-        budget, 10**6, groups * 0, flat, flat, flat, none, none, flat, out,
-    )  # fmt: skip
+        f, (1 << n) - 1, np.array(adj), np.array(dom), pref, paid, budget, 10**6, out
+    )
     return answer, out.tolist(), steps
 
 
@@ -50,6 +54,7 @@ def crewed(
     cap: int = FREE,
     low: int = 0,
     most_steps: int = 10**6,
+    way: int = 0,
 ) -> tuple[int, int, list[int], int]:
     """The pilots' kernel: answer, cost, who takes which, and the steps."""
     n = len(dom)
@@ -58,7 +63,8 @@ def crewed(
     pref, paid = (nothing, nothing) if kept is None else (np.array(kept), nothing + 1)
     answer, cost, steps = crew(
         np.array(order if order is not None else range(n), np.int64), np.array(adj, np.int64),
-        np.array(dom, np.int64), pref, paid, pilots, low, budget, cap, most_steps, out,
+        np.array(dom, np.int64), pref, paid, pilots, low, budget, cap, most_steps,
+        np.array([way]), out,
     )  # fmt: skip
     return answer, cost, out.tolist(), steps
 
@@ -164,15 +170,15 @@ def test_pilots_are_found_exactly_where_there_are_some(cap: int) -> None:
         adj, dom = random_graph(rng, 6, 3)
         kept = [rng.randrange(8) for _ in range(6)]
         order = rng.sample(range(6), 6)
-        able = [
-            given for given in product(range(3), repeat=6) if fits(adj, dom, given, cap)
-        ]
+        able = [given for given in product(range(3), repeat=6) if fits(adj, dom, given, cap)]
         least = min((beside(kept, list(given)) for given in able), default=None)
         answer, _, out, _ = crewed(adj, dom, 3, cap=cap, order=order)
         assert answer == (YES if able else NO)
         assert answer == NO or tuple(out) in able
         for budget in range(5):
-            answer, cost, out, _ = crewed(adj, dom, 3, cap=cap, order=order, kept=kept, budget=budget)
+            answer, cost, out, _ = crewed(
+                adj, dom, 3, cap=cap, order=order, kept=kept, budget=budget, way=budget % 2
+            )
             assert answer == (YES if least is not None and least <= budget else NO)
             if answer == YES:
                 assert tuple(out) in able
@@ -215,7 +221,9 @@ def test_pilots_of_two_days_cost_what_the_solver_proves(cap: int) -> None:
         assert answer == NO or fits(adj, dom, tuple(out), cap)
         if expected is None:
             continue
-        answer, cost, out, more = crewed(adj, dom, 7, cap=cap, kept=kept, budget=n, low=expected - 1)
+        answer, cost, out, more = crewed(
+            adj, dom, 7, cap=cap, kept=kept, budget=n, low=max(0, expected - 1)
+        )
         assert (answer, cost) == (YES, expected)
         assert beside(kept, out) == expected
         long += max(steps, more) > LONG
@@ -234,7 +242,7 @@ def test_where_steps_run_out_what_is_paid_at_least_is_known() -> None:
         if answer == NO:
             continue
         for most_steps in (5, 20, 80, 320, 1280):
-            part, low, _, steps = crewed(adj, dom, 7, kept=kept, budget=18, most_steps=most_steps)
+            part, low, _, _ = crewed(adj, dom, 7, kept=kept, budget=18, most_steps=most_steps)
             assert part in (UNKNOWN, YES)
             assert low <= least
             assert low == least or part == UNKNOWN
@@ -250,7 +258,7 @@ def test_what_fails_on_the_last_day_is_seen_from_there() -> None:
     for one, other in combinations(range(first, first + last), 2):
         adj[one] |= 1 << other
         adj[other] |= 1 << one
-    for one in range(0, first - 1):
+    for one in range(first - 1):
         adj[one] |= 1 << one + 1
         adj[one + 1] |= 1 << one
     answer, _, _, steps = crewed(adj, [0b1111111] * (first + last), 7)
