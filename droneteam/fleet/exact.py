@@ -99,7 +99,7 @@ class Stages:
                 if found is not None:
                     break
             assert found is not None
-            self.search.hold(probe)
+            self.search.hold(probe, found)
             best = self._least_late(scope, level, found)
         return best
 
@@ -111,7 +111,7 @@ class Stages:
             if found is None:
                 break
             best, late = found, self.search.values(found).late_min[level]
-        self.search.hold(_by_class(self.search.limits, "late_min", level, late))
+        self.search.hold(_by_class(self.search.limits, "late_min", level, late), best)
         return best
 
     def _low(self, name: str, best: Found) -> int:
@@ -132,7 +132,7 @@ class Stages:
             if found is not None:
                 best, value = found, most
                 break
-        self.search.hold(_limited(self.search.limits, name, value))
+        self.search.hold(_limited(self.search.limits, name, value), best)
         return best
 
     def _bring_down(self, name: str, best: Found, low: int) -> Found:
@@ -146,7 +146,7 @@ class Stages:
                 step *= 2
             else:
                 low, step = most + 1, 1
-        self.search.hold(_limited(self.search.limits, name, value))
+        self.search.hold(_limited(self.search.limits, name, value), best)
         return best
 
     def assigned(self, found: Found) -> tuple[Assigned, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from droneteam.fleet.choices import Ints
 from droneteam.fleet.exact_kernels import COSTS, FREE, Tables, inner, lowest, popcount
-from droneteam.fleet.exact_packs import covering, kind_masks, seats
+from droneteam.fleet.exact_packs import covering, fleet_of, seats
 
 
 class Node(NamedTuple):
@@ -18,6 +18,7 @@ class Node(NamedTuple):
 
     alive : (L, W); able_pilots, able_drones : (L, J); clash : (L, J) and drone_clash : (L, B, J)
     masks of requests; begin, end : (L, B, J) in which a visit from the base is surely out
+    low : (L, 2) changes of pilots, and of drones, that are proven to be needed here
     """
 
     alive: Ints
@@ -27,6 +28,32 @@ class Node(NamedTuple):
     drone_clash: Ints
     begin: Ints
     end: Ints
+    low: Ints
+
+
+@inner
+def nodes_of(t: Tables, alive: Ints, depths: int) -> Node:
+    """Room for so many depths, of which the first knows the visits and nothing else yet."""
+    n, bases, words = len(t.crew), len(t.at_base), len(alive)
+    node = Node(
+        np.empty((depths, words), np.int64),
+        np.empty((depths, n), np.int64),
+        np.empty((depths, n), np.int64),
+        np.empty((depths, n), np.int64),
+        np.empty((depths, bases, n), np.int64),
+        np.empty((depths, bases, n), np.int64),
+        np.empty((depths, bases, n), np.int64),
+        np.empty((depths, 2), np.int64),
+    )
+    node.alive[0] = alive
+    node.able_pilots[0] = 0
+    node.able_drones[0] = 0
+    node.clash[0] = 0
+    node.drone_clash[0] = 0
+    node.begin[0] = 0
+    node.end[0] = 0
+    node.low[0] = 0
+    return node
 
 
 @inner
@@ -144,20 +171,10 @@ def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> boo
 @numba.njit(cache=True)
 def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
     """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
-    n, bases = len(t.crew), len(t.at_base)
-    node = Node(
-        np.zeros((1, len(alive)), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-    )
-    node.alive[0] = alive
+    node = nodes_of(t, alive, 1)
     refresh(t, node, 0, wanted, wanted)
     any_drone = node.drone_clash[0, 0].copy()
-    for base in range(1, bases):
+    for base in range(1, len(t.at_base)):
         any_drone &= node.drone_clash[0, base]
     return node.clash[0], any_drone, node.able_pilots[0], node.able_drones[0]
 
@@ -165,26 +182,16 @@ def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, In
 @numba.njit(cache=True)
 def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
     """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
-    n, bases = len(t.crew), len(t.at_base)
-    node = Node(
-        np.zeros((1, len(alive)), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-        np.zeros((1, bases, n), np.int64),
-    )
-    node.alive[0] = alive
+    node = nodes_of(t, alive, 1)
     refresh(t, node, 0, wanted, wanted)
-    able, begin, end = node.able_drones[0], node.begin[0], node.end[0]
-    moments, covers = covering(wanted, able, t.drone_kind, t.drone_base, begin, end, t.charge)
+    able = node.able_drones[0]
+    f = fleet_of(
+        t.drone_base, t.drone_kind, node.begin[0], node.end[0], t.needs, t.owned, t.charge,
+        t.charging,
+    )  # fmt: skip
+    moments, covers = covering(f, wanted, able)
     nobody = np.zeros(len(t.owned), np.int64)
-    of_kind = kind_masks(t.drone_kind, len(t.owned))
     most = np.empty(len(moments), np.int64)
     for index in range(len(moments)):
-        most[index] = seats(
-            covers[index], moments[index], able, nobody, able, of_kind, t.drone_base,
-            begin, end, t.needs, t.owned, t.charge, t.charging,
-        )  # fmt: skip
+        most[index] = seats(f, covers[index], moments[index], able, nobody, able)
     return covers, most

@@ -7,22 +7,51 @@ where the end is not after the beginning, nothing is sure.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from droneteam.fleet.choices import Ints
 from droneteam.fleet.exact_kernels import inner, lowest, popcount
 
 
+class Fleet(NamedTuple):
+    """The drones as colours, and their packs; P drones, K kinds of pack, B bases, J requests.
+
+    group, kinds : (P,) base and kind of pack; without kinds of pack nothing is counted
+    begin, end : (B, J) stays; needs : (J, K); owned, charge : (K,); charging : (K, M)
+    of_kind, at_base : (K,) and (B,) masks of the drones
+    """
+
+    group: Ints
+    kinds: Ints
+    begin: Ints
+    end: Ints
+    needs: Ints
+    owned: Ints
+    charge: Ints
+    charging: Ints
+    of_kind: Ints
+    at_base: Ints
+
+
 @inner
-def packs_fit(
-    item: int, at: int, kind: int, taken_by: int, out: Ints, kinds: Ints, group: Ints,
-    begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
-) -> bool:  # fmt: skip
+def fleet_of(
+    group: Ints, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
+    charging: Ints,
+) -> Fleet:  # fmt: skip
+    """The drones with their masks."""
+    of_kind, at_base = _masks(kinds, len(owned)), _masks(group, len(begin))
+    return Fleet(group, kinds, begin, end, needs, owned, charge, charging, of_kind, at_base)
+
+
+@inner
+def packs_fit(f: Fleet, item: int, at: int, kind: int, taken_by: int, out: Ints) -> bool:
     """True where the item's packs are charged beside those of the others in the set."""
-    own_begin, own_end = begin[at, item], end[at, item]
+    own_begin, own_end = f.begin[at, item], f.end[at, item]
     if own_begin >= own_end:
         return True
-    own_end += charge[kind]
+    own_end += f.charge[kind]
     moments = taken_by | (1 << item)
     while moments:
         moment_of = lowest(moments)
@@ -30,40 +59,34 @@ def packs_fit(
         if moment_of == item:
             moment = own_begin
         else:
-            if kinds[out[moment_of]] != kind:
+            if f.kinds[out[moment_of]] != kind:
                 continue
-            moment = begin[group[out[moment_of]], moment_of]
+            moment = f.begin[f.group[out[moment_of]], moment_of]
             if moment < own_begin or moment >= own_end:
                 continue
-        used = needs[item, kind]
-        for index in range(charging.shape[1]):
-            used += charging[kind, index] > moment
+        used = f.needs[item, kind]
+        for index in range(f.charging.shape[1]):
+            used += f.charging[kind, index] > moment
         rest = taken_by
         while rest:
             other = lowest(rest)
             rest &= rest - 1
             colour = out[other]
-            if kinds[colour] == kind:
-                since, until = begin[group[colour], other], end[group[colour], other]
-                if since < until and since <= moment and moment < until + charge[kind]:
-                    used += needs[other, kind]
-        if used > owned[kind]:
+            if f.kinds[colour] == kind:
+                since, until = f.begin[f.group[colour], other], f.end[f.group[colour], other]
+                if since < until and since <= moment and moment < until + f.charge[kind]:
+                    used += f.needs[other, kind]
+        if used > f.owned[kind]:
             return False
     return True
 
 
 @inner
-def scarce_uses(
-    items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints,
-    owned: Ints, charge: Ints, charging: Ints,
-) -> Ints:  # fmt: skip
+def scarce_uses(f: Fleet, items: int, dom: Ints) -> Ints:
     """By item the kinds of pack, as a mask, that it may use and that could run out."""
     uses = np.zeros(len(dom), np.int64)
-    for kind in range(len(owned)):
-        own = 0
-        for colour in range(len(kinds)):
-            if kinds[colour] == kind:
-                own |= 1 << colour
+    for kind in range(len(f.owned)):
+        own = f.of_kind[kind]
         users, needed = 0, 0
         rest = items
         while rest:
@@ -71,30 +94,30 @@ def scarce_uses(
             rest &= rest - 1
             if dom[item] & own:
                 users |= 1 << item
-                needed += needs[item, kind]
-        if needed + charging.shape[1] <= owned[kind]:
+                needed += f.needs[item, kind]
+        if needed + f.charging.shape[1] <= f.owned[kind]:
             continue
         scarce = False
         moments = users
         while moments and not scarce:
             one = lowest(moments)
             moments &= moments - 1
-            for base in range(len(begin)):
-                moment, needed = begin[base, one], 0
-                if moment >= end[base, one]:
+            for base in range(len(f.begin)):
+                moment, needed = f.begin[base, one], 0
+                if moment >= f.end[base, one]:
                     continue
-                for index in range(charging.shape[1]):
-                    needed += charging[kind, index] > moment
+                for index in range(f.charging.shape[1]):
+                    needed += f.charging[kind, index] > moment
                 rest = users
                 while rest:
                     item = lowest(rest)
                     rest &= rest - 1
-                    for at in range(len(begin)):
-                        until = end[at, item] + charge[kind]
-                        if begin[at, item] <= moment and moment < until:
-                            needed += needs[item, kind]
+                    for at in range(len(f.begin)):
+                        until = f.end[at, item] + f.charge[kind]
+                        if f.begin[at, item] <= moment and moment < until:
+                            needed += f.needs[item, kind]
                             break
-                scarce = scarce or needed > owned[kind]
+                scarce = scarce or needed > f.owned[kind]
         rest = users if scarce else 0
         while rest:
             uses[lowest(rest)] |= 1 << kind
@@ -103,7 +126,7 @@ def scarce_uses(
 
 
 @inner
-def kind_masks(kinds: Ints, count: int) -> Ints:
+def _masks(kinds: Ints, count: int) -> Ints:
     """The colours of each kind, as masks."""
     found = np.zeros(count, np.int64)
     if count:
@@ -113,23 +136,21 @@ def kind_masks(kinds: Ints, count: int) -> Ints:
 
 
 @inner
-def covering(
-    items: int, dom: Ints, kinds: Ints, group: Ints, begin: Ints, end: Ints, charge: Ints
-) -> tuple[Ints, Ints]:
+def covering(f: Fleet, items: int, dom: Ints) -> tuple[Ints, Ints]:
     """Moments, and who is then surely out or has packs that surely charge; the largest sets."""
     moments = np.empty(len(dom), np.int64)
     covers = np.zeros(len(dom), np.int64)
     count = 0
-    rest = items if len(charge) else 0
+    rest = items if len(f.charge) else 0
     while rest:
         one = lowest(rest)
         rest &= rest - 1
         moment = -(2**61)
         able = dom[one]
         while able:
-            base = group[lowest(able)]
+            base = f.group[lowest(able)]
             able &= able - 1
-            moment = max(moment, begin[base, one])
+            moment = max(moment, f.begin[base, one])
         cover, others = 0, items
         while others:
             item = lowest(others)
@@ -138,10 +159,10 @@ def covering(
             while able and sure:
                 colour = lowest(able)
                 able &= able - 1
-                base = group[colour]
-                until = end[base, item] + charge[kinds[colour]]
-                sure = begin[base, item] < end[base, item]
-                sure = sure and begin[base, item] <= moment and moment < until
+                base = f.group[colour]
+                until = f.end[base, item] + f.charge[f.kinds[colour]]
+                sure = f.begin[base, item] < f.end[base, item]
+                sure = sure and f.begin[base, item] <= moment and moment < until
             if sure:
                 cover |= 1 << item
         known = popcount(cover) < 3
@@ -154,42 +175,39 @@ def covering(
 
 
 @inner
-def seats(
-    members: int, moment: int, dom: Ints, users: Ints, out: Ints, of_kind: Ints, group: Ints,
-    begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints, charging: Ints,
-) -> int:  # fmt: skip
+def seats(f: Fleet, members: int, moment: int, dom: Ints, users: Ints, out: Ints) -> int:
     """How many of the members, all out at the moment, drones and packs suffice for at most."""
     found = 0
     counts = np.empty(17, np.int64)
-    for kind in range(len(owned)):
+    for kind in range(len(f.owned)):
         able, landed, rest = 0, 0, members
         counts[:] = 0
         while rest:
             item = lowest(rest)
             rest &= rest - 1
-            own = dom[item] & of_kind[kind]
+            own = dom[item] & f.of_kind[kind]
             if own:
                 able |= own
-                counts[min(needs[item, kind], len(counts) - 1)] += 1
+                counts[min(f.needs[item, kind], len(counts) - 1)] += 1
                 # packs that charge hold no drone any more
                 home = False
                 while own:
-                    home = home or end[group[lowest(own)], item] <= moment
+                    home = home or f.end[f.group[lowest(own)], item] <= moment
                     own &= own - 1
                 landed += home
         if able == 0:
             continue
-        left = owned[kind]
-        for pack in range(charging.shape[1]):
-            left -= charging[kind, pack] > moment
+        left = f.owned[kind]
+        for pack in range(f.charging.shape[1]):
+            left -= f.charging[kind, pack] > moment
         rest = users[kind]
         while rest:
             item = lowest(rest)
             rest &= rest - 1
-            base = group[out[item]]
-            since, until = begin[base, item], end[base, item]
-            if since < until and since <= moment and moment < until + charge[kind]:
-                left -= needs[item, kind]
+            base = f.group[out[item]]
+            since, until = f.begin[base, item], f.end[base, item]
+            if since < until and since <= moment and moment < until + f.charge[kind]:
+                left -= f.needs[item, kind]
         fit = counts[0]
         for need in range(1, len(counts)):
             more = min(counts[need], max(left, 0) // need)
@@ -201,16 +219,14 @@ def seats(
 
 @inner
 def seats_short(
-    moments: Ints, covers: Ints, todo: int, touched: int, dom: Ints, users: Ints, out: Ints,
-    of_kind: Ints, group: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
-    charging: Ints,
+    f: Fleet, moments: Ints, covers: Ints, todo: int, touched: int, dom: Ints, users: Ints,
+    out: Ints,
 ) -> int:  # fmt: skip
     """Items for which drones and packs together are too few at a moment; 0 where none are."""
     for index in range(len(moments)):
         members = covers[index] & todo
-        if covers[index] & touched and members and popcount(members) > seats(
-            members, moments[index], dom, users, out, of_kind, group,
-            begin, end, needs, owned, charge, charging,
-        ):  # fmt: skip
+        if covers[index] & touched == 0 or members == 0:
+            continue
+        if popcount(members) > seats(f, members, moments[index], dom, users, out):
             return members
     return 0

@@ -31,14 +31,14 @@ from droneteam.fleet.terms import PRIORITIES
 
 MOST_STEPS = 2_000_000
 """Some seconds; a problem that needs more is left to the solver."""
-_PROOF_STEPS = 300
+_PROOF_STEPS = 600
 """Steps to find out whether fewer limits refute a set as well, at least …"""
 _MOST_PROOF_STEPS = 20_000
 """… and at most; between them as many as the proof took that it cannot be served."""
 _CORE_SHARE = 20
 """Each trial to do without a request has this part of them: most sets that cannot be served are
 refuted in fewer steps than it takes to find out which of their requests are to blame."""
-_CORE_STEPS = 30
+_CORE_STEPS = 60
 """Of each trial, at least."""
 
 
@@ -389,10 +389,10 @@ class Search:
             tuple(unserved), tuple(late), worst, changes, moved, travel, max(load, default=0)
         )
 
-    def hold(self, limits: Limits) -> None:
-        """The limits hold from here on; what they rule out for good falls away."""
+    def hold(self, limits: Limits, best: Found) -> None:
+        """The limits, which the plan keeps, hold from here on; what they rule out falls away."""
         self.limits = limits
-        self.feasible = set()
+        self.feasible = {best.served}
         alive = self._payable(limits)
         if np.array_equal(alive, self.alive):
             return

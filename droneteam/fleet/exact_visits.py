@@ -27,7 +27,9 @@ from droneteam.fleet.exact_kernels import (
     lowest,
     popcount,
 )
-from droneteam.fleet.exact_nodes import Node, filter_visits, refresh
+from droneteam.fleet.exact_nodes import Node, filter_visits, nodes_of, refresh
+from droneteam.fleet.exact_packs import Fleet, fleet_of
+from droneteam.fleet.exact_roster import crew
 
 _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
@@ -80,9 +82,10 @@ def _crew_tables(
 
 @inner
 def _holds(
-    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, cap: int, out: Ints
+    items: int, tables: tuple[Ints, Ints, Ints, Ints], group: Ints, cap: int, out: Ints
 ) -> int:
     """What the colouring costs; -1 where it is none any more."""
+    adj, dom, pref, paid = tables
     colours = len(group)
     members = np.zeros(colours, np.int64)
     load = np.zeros(colours, np.int64)
@@ -107,21 +110,18 @@ def _holds(
 
 @inner
 def _least(
-    items: int, adj: Ints, group: Ints, dom: Ints, pref: Ints, paid: Ints, budget: int, cap: int,
-    most_steps: int, kinds: Ints, begin: Ints, end: Ints, needs: Ints, owned: Ints, charge: Ints,
-    charging: Ints, out: Ints,
+    f: Fleet, items: int, adj: Ints, dom: Ints, pref: Ints, paid: Ints, low: int, budget: int,
+    most_steps: int, out: Ints,
 ) -> tuple[int, int, int]:  # fmt: skip
     """A colouring within the budget at the least cost, its cost and the steps.
 
-    With a free budget any colouring will do.  Where steps run out, the cost is a lower bound.
+    low : what it is known to cost at least.  With a free budget any colouring will do.  Where
+    steps run out, the cost is a lower bound.
     """
-    price = 0 if budget < FREE else FREE
+    price = low if budget < FREE else FREE
     limit, steps = min(QUICK_STEPS * popcount(items), most_steps), 0
     while price <= budget:
-        answer, cost, more = colour(
-            items, adj, group, dom, pref, paid, price, cap, limit,
-            kinds, begin, end, needs, owned, charge, charging, out,
-        )  # fmt: skip
+        answer, cost, more = colour(f, items, adj, dom, pref, paid, price, limit, out)
         steps += more
         if answer == UNKNOWN and limit < most_steps:
             limit = most_steps
@@ -159,61 +159,98 @@ def _start_loss(t: Tables, alive: Ints, wanted: int) -> int:
 
 
 @inner
+def _by_time(t: Tables, alive: Ints, jobs: Ints, count: int) -> Ints:
+    """The crew places by the first moment at which they may be taken."""
+    since = np.empty(count, np.int64)
+    order = np.empty(count, np.int64)
+    for place in range(count):
+        job, soonest = jobs[place], 2**62
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                soonest = min(soonest, t.taken[visit])
+        at = place
+        while at and since[at - 1] > soonest:
+            since[at], order[at] = since[at - 1], order[at - 1]
+            at -= 1
+        since[at], order[at] = soonest, place
+    return order
+
+
+@inner
+def _crewed(
+    t: Tables, node: Node, depth: int, jobs: Ints, count: int, left: int, kept: int, cap: int,
+    most_steps: int, way: Ints, crews: Ints, tables: tuple[Ints, Ints, Ints, Ints],
+) -> tuple[int, int, int]:  # fmt: skip
+    """Whether pilots can be given within what is left to change, what it costs, and the steps."""
+    low = node.low[depth, 0]
+    if kept >= 0 and (left >= FREE or low == kept <= left):
+        return YES, kept, 0
+    adj, dom, pref, paid = tables
+    order = _by_time(t, node.alive[depth], jobs, count)
+    return crew(
+        order, adj[0], dom, pref, paid, t.pilot_count[0], low, left, cap, most_steps, way, crews
+    )
+
+
+@inner
+def _equipped(
+    t: Tables, node: Node, depth: int, wanted: int, left: int, kept: int, most_steps: int,
+    fleet: Ints,
+) -> tuple[int, int, int]:  # fmt: skip
+    """The same for the drones with their packs."""
+    low = node.low[depth, 1]
+    if kept >= 0 and (left >= FREE or low == kept <= left):
+        return YES, kept, 0
+    f = fleet_of(
+        t.drone_base, t.drone_kind, node.begin[depth], node.end[depth], t.needs, t.owned, t.charge,
+        t.charging,
+    )  # fmt: skip
+    return _least(
+        f, wanted, node.drone_clash[depth], node.able_drones[depth], t.kept_drone, t.published,
+        low, left, most_steps, fleet,
+    )  # fmt: skip
+
+
+@inner
 def _staffed(
     t: Tables, node: Node, depth: int, wanted: int, jobs: Ints, count: int, changes: int,
-    cap: int, most_steps: int, crews: Ints, fleet: Ints,
+    cap: int, most_steps: int, way: Ints, crews: Ints, fleet: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Whether pilots and drones can be given to the certain clashes, and the steps taken."""
-    alive = node.alive[depth]
     left = changes
     if changes < FREE:
-        left -= _start_loss(t, alive, wanted)
+        left -= _start_loss(t, node.alive[depth], wanted)
         if left < 0:
             return NO, 0
-    none, flat = np.zeros(0, np.int64), np.zeros((1, 1), np.int64)
-    adj, dom, pref, paid = _crew_tables(t, node, depth, jobs, count)
-    items, group = (1 << count) - 1, np.zeros(t.pilot_count[0], np.int64)
-    begin, end, needs, owned, charge, charging, out = flat, flat, flat, none, none, flat, crews
-    kinds = group
-    costs = (
-        _holds(items, adj, group, dom, pref, paid, cap, crews),
-        _fleet_cost(t, node, depth, wanted, fleet),
-    )
-    if min(costs) >= 0 and costs[0] + costs[1] <= left:
+    tables = _crew_tables(t, node, depth, jobs, count)
+    of_crews = _holds((1 << count) - 1, tables, np.zeros(t.pilot_count[0], np.int64), cap, crews)
+    of_fleet = _fleet_cost(t, node, depth, wanted, fleet)
+    if min(of_crews, of_fleet) >= 0 and of_crews + of_fleet <= left:
         return YES, 0
-    steps, doubt = 0, False
-    for side in range(2):
-        if side == 1:
-            items, cap, out = wanted, FREE, fleet
-            adj, group, dom = node.drone_clash[depth], t.drone_base, node.able_drones[depth]
-            pref, paid, kinds = t.kept_drone, t.published, t.drone_kind
-            begin, end, needs = node.begin[depth], node.end[depth], t.needs
-            owned, charge, charging = t.owned, t.charge, t.charging
-        kept = costs[side]
-        if kept == 0 or (kept > 0 and left >= FREE):
-            continue
-        answer, cost, more = _least(
-            items, adj, group, dom, pref, paid, left, cap, most_steps,
-            kinds, begin, end, needs, owned, charge, charging, out,
-        )  # fmt: skip
-        steps += more
-        if answer == NO:
-            return NO, steps
-        doubt = doubt or answer == UNKNOWN
-        if left < FREE:
-            left -= cost
-            if left < 0:
-                return NO, steps
-    return (UNKNOWN if doubt else YES), steps
+    low = node.low[depth]
+    crewed, cost, steps = _crewed(
+        t, node, depth, jobs, count, left if left >= FREE else left - low[1], of_crews, cap,
+        most_steps, way, crews, tables,
+    )  # fmt: skip
+    if crewed == NO:
+        return NO, steps
+    if left < FREE:
+        low[0] = max(low[0], cost)
+        left -= cost
+    equipped, cost, more = _equipped(t, node, depth, wanted, left, of_fleet, most_steps, fleet)
+    steps += more
+    if equipped == NO:
+        return NO, steps
+    if left < FREE:
+        low[1] = max(low[1], cost)
+    return (UNKNOWN if UNKNOWN in (crewed, equipped) else YES), steps
 
 
 @inner
 def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
     """What the drones named so far cost; -1 where they will not do any more."""
-    cost = _holds(
-        wanted, node.drone_clash[depth], t.drone_base, node.able_drones[depth], t.kept_drone,
-        t.published, FREE, fleet,
-    )  # fmt: skip
+    tables = node.drone_clash[depth], node.able_drones[depth], t.kept_drone, t.published
+    cost = _holds(wanted, tables, t.drone_base, FREE, fleet)
     if cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
         return -1
     return cost
@@ -313,6 +350,7 @@ def _descend(node: Node, depth: int) -> None:
     node.drone_clash[depth + 1] = node.drone_clash[depth]
     node.begin[depth + 1] = node.begin[depth]
     node.end[depth + 1] = node.end[depth]
+    node.low[depth + 1] = node.low[depth]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -326,22 +364,13 @@ def place(
     published plan, at most; cap : sorties of a pilot, at most
     visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
     """
-    n, bases = len(t.crew), len(t.at_base)
+    n = len(t.crew)
     depths = 8 * n + 2
-    node = Node(
-        np.zeros((depths, len(alive)), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-        np.zeros((depths, bases, n), np.int64),
-    )
+    node = nodes_of(t, alive, depths)
     jobs, count = _places(t, wanted)
-    node.alive[0] = alive
     picked = np.zeros(depths, np.int64)
-    half = np.zeros((depths, np.max(np.diff(t.word))), np.int64)
-    weight = np.zeros(n, np.int64)
+    half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
+    weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
     crews[:] = -1
     fleet[:] = -1
     steps, depth, changed, doubt = 0, 0, wanted, False
@@ -352,7 +381,7 @@ def place(
             job = _choose_job(t, node.alive[depth], wanted, weight)
             limit = LEAF_STEPS if job < 0 else NODE_STEPS
             answer, more = _staffed(
-                t, node, depth, wanted, jobs, count, changes, cap, limit, crews, fleet
+                t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
             )
             steps += more
         steps += 1

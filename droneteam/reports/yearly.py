@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -25,6 +25,7 @@ from droneteam.errors import InputError
 from droneteam.fleet.hours import to_local
 from droneteam.fleet.statistics import SMALL_N, Percentile, Share
 from droneteam.fleet.yearly import ClockFigures, YearFigures
+from droneteam.reports.charts import Bar, Chart, counted, rated
 
 LANGUAGES = ("nl", "fr", "en")
 _FILES = ("yearly.typ", "yearly.json")
@@ -36,6 +37,7 @@ class Section:
     """A table of the report.
 
     key : names the section in every language; words : how many of its columns are no numbers
+    chart : shows some of the table, and nothing that it does not say
     """
 
     key: str
@@ -44,6 +46,7 @@ class Section:
     rows: tuple[tuple[str, ...], ...]
     words: int = 1
     note: str = ""
+    chart: Chart | None = None
 
 
 def words(language: str) -> dict[str, str]:
@@ -91,20 +94,33 @@ def _kinds(figures: YearFigures, t: Mapping[str, str]) -> Section:
         (t[kind.value], str(figures.requests_by_kind[kind]), str(missions))
         for kind, missions in figures.missions_by_kind.items()
     )
-    return Section("kinds", t["kinds"], (t["kind"], t["requests"], t["missions"]), rows)
+    chart = counted(
+        "rows",
+        t["missions"],
+        [(t[kind.value], count) for kind, count in figures.missions_by_kind.items()],
+    )
+    columns = (t["kind"], t["requests"], t["missions"])
+    return Section("kinds", t["kinds"], columns, rows, chart=chart)
 
 
 def _months(figures: YearFigures, t: Mapping[str, str]) -> Section:
     rows = tuple(
         (f"{month:02d}", str(count)) for month, count in enumerate(figures.missions_by_month, 1)
     )
-    return Section("months", t["months"], (t["month"], t["missions"]), rows)
+    by_month = [(f"{month:02d}", n) for month, n in enumerate(figures.missions_by_month, 1)]
+    chart = counted("columns", t["missions"], by_month)
+    return Section("months", t["months"], (t["month"], t["missions"]), rows, chart=chart)
 
 
 def _clocks(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
     columns = (t["priority"], t["clock"], "n", "P50", "P90", "P95", t["kept"])
     rows = tuple(_clock_row(row, t, language) for row in figures.clocks if row.kept.n)
-    return Section("clocks", t["clocks"], columns, rows, words=2, note=t["clocks_note"])
+    kept = [
+        (f"{row.priority} {t[row.clock]}", row.kept, _rate(row.kept, language))
+        for row in figures.clocks
+    ]
+    chart = rated(t["kept"], percent(1.0, language), kept)
+    return Section("clocks", t["clocks"], columns, rows, 2, t["clocks_note"], chart)
 
 
 def _clock_row(row: ClockFigures, t: Mapping[str, str], language: str) -> tuple[str, ...]:
@@ -159,7 +175,16 @@ def _zones(
         )
         for row in figures.zones
     )
-    return Section("zones", t["zones"], columns, rows, note=t["displaced_note"])
+    adjusted = [
+        (
+            names.get(row.organisation_id, str(row.organisation_id)),
+            row.fulfilment.adjusted,
+            _rate(row.fulfilment.adjusted, language),
+        )
+        for row in figures.zones
+    ]
+    chart = rated(f"{t['fulfilment']}, {t['adjusted']}", percent(1.0, language), adjusted)
+    return Section("zones", t["zones"], columns, rows, note=t["displaced_note"], chart=chart)
 
 
 def _drones(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
@@ -174,7 +199,12 @@ def _drones(figures: YearFigures, t: Mapping[str, str], language: str) -> Sectio
         )
         for row in figures.drones
     )
-    return Section("drones", t["drones"], columns, rows)
+    bars = tuple(
+        Bar(row.name, row.availability, percent(row.availability, language))
+        for row in figures.drones
+    )
+    chart = Chart("rows", t["availability"], percent(1.0, language), bars) if bars else None
+    return Section("drones", t["drones"], columns, rows, chart=chart)
 
 
 def _forecast(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
@@ -226,6 +256,12 @@ def share_text(share: Share, language: str) -> str:
         return "–"
     low, high = (percent(end, language) for end in share.interval)
     return f"{percent(share.value, language)} ({low} – {high}; {share.hits}/{share.n})"
+
+
+def _rate(share: Share, language: str) -> str:
+    """A share alone, as it stands at a bar's end; a star where few cases carry it."""
+    mark = "*" if share.n < SMALL_N else ""
+    return "" if share.value is None else f"{percent(share.value, language)}{mark}"
 
 
 def length_text(seconds: float, language: str) -> str:
@@ -300,6 +336,7 @@ def _data(
                 "rows": [list(row) for row in part.rows],
                 "words": part.words,
                 "note": part.note,
+                "chart": None if part.chart is None else asdict(part.chart),
             }
             for part in parts
         ],

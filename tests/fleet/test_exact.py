@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from itertools import combinations, product
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ortools.sat.python import cp_model
 
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
 from droneteam.fleet import exact
 from droneteam.fleet.allocation import _plan, search, solve
 from droneteam.fleet.choices import choices
-from droneteam.fleet.exact_colour import colour, crowd
-from droneteam.fleet.exact_kernels import FREE, NO, YES, lowest, popcount
+from droneteam.fleet.exact_kernels import lowest, popcount
 from droneteam.fleet.greedy import give_out
 from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem, Slot
 from droneteam.fleet.scoring import glance, values_of
@@ -29,8 +23,6 @@ from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
 
 PATIENCE_S = 600.0
-LONG = 150
-"""Steps of a colouring that is not settled by looking at it."""
 
 
 def proven(problem: Problem) -> tuple[Assigned, ...] | None:
@@ -170,128 +162,6 @@ def test_without_time_nothing_is_proven() -> None:
 def test_the_same_problem_gives_the_same_plan() -> None:
     problem = crowded(4)
     assert proven(problem) == proven(problem)
-
-
-def coloured(
-    adj: list[list[int]],
-    dom: list[int],
-    group: list[int],
-    *,
-    cap: int = FREE,
-    kept: list[int] | None = None,
-    budget: int = FREE,
-) -> tuple[int, list[int], int]:
-    """The kernel on plain graphs, one for each group of colours, without packs; and its steps."""
-    n = len(dom)
-    out = np.full(n, -1)
-    nothing, flat = np.zeros(n, np.int64), np.zeros((1, 1), np.int64)
-    none, groups = np.zeros(0, np.int64), np.array(group)
-    pref, paid = (nothing, nothing) if kept is None else (np.array(kept), nothing + 1)
-    answer, _, steps = colour(
-        (1 << n) - 1, np.array(adj), groups, np.array(dom), pref, paid,
-        budget, cap, 10**6, groups * 0, flat, flat, flat, none, none, flat, out,
-    )  # fmt: skip
-    return answer, out.tolist(), steps
-
-
-def random_graph(rng: random.Random, n: int, colours: int) -> tuple[list[int], list[int]]:
-    adj = [0] * n
-    for one, other in combinations(range(n), 2):
-        if rng.random() < 0.55:
-            adj[one] |= 1 << other
-            adj[other] |= 1 << one
-    dom = [rng.randrange(1, 1 << colours) | 1 << rng.randrange(colours) for _ in range(n)]
-    return adj, dom
-
-
-def fits(adj: list[int], dom: list[int], given: tuple[int, ...], cap: int) -> bool:
-    apart = all(
-        given[one] != given[other]
-        for one, other in combinations(range(len(adj)), 2)
-        if adj[one] >> other & 1
-    )
-    able = all(dom[item] >> chosen & 1 for item, chosen in enumerate(given))
-    return apart and able and max(Counter(given).values()) <= cap
-
-
-@pytest.mark.parametrize("cap", [2, 3, FREE])
-def test_a_colouring_is_found_exactly_where_one_exists(cap: int) -> None:
-    rng = random.Random(cap)
-    answers = Counter[int]()
-    for _ in range(120):
-        adj, dom = random_graph(rng, 6, 3)
-        answer, out, _ = coloured([adj], dom, [0, 0, 0], cap=cap)
-        exists = any(fits(adj, dom, given, cap) for given in product(range(3), repeat=6))
-        assert answer == (YES if exists else NO)
-        assert answer == NO or fits(adj, dom, tuple(out), cap)
-        answers[answer] += 1
-    assert min(answers.values()) > 10
-
-
-def least_paid(
-    adj: list[list[int]], dom: list[int], group: list[int], kept: list[int], cap: int
-) -> int | None:
-    """The fewest items beside their preferred colours, by CP-SAT; None where nothing fits."""
-    model = cp_model.CpModel()
-    given = [[model.new_bool_var("") for _ in group] for _ in dom]
-    for item, able in enumerate(dom):
-        model.add_exactly_one(given[item])
-        for chosen, literal in enumerate(given[item]):
-            if not able >> chosen & 1:
-                model.add(literal == 0)
-    for one, other in combinations(range(len(dom)), 2):
-        for chosen, base in enumerate(group):
-            if adj[base][one] >> other & 1:
-                model.add_at_most_one(given[one][chosen], given[other][chosen])
-    for chosen in range(len(group)):
-        model.add(sum(row[chosen] for row in given) <= min(cap, len(dom)))
-    model.minimize(
-        sum(
-            literal
-            for row, liked in zip(given, kept, strict=True)
-            for chosen, literal in enumerate(row)
-            if not liked >> chosen & 1
-        )
-    )
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    if solver.solve(model) == cp_model.INFEASIBLE:
-        return None
-    return round(solver.objective_value)
-
-
-@pytest.mark.parametrize("cap", [5, FREE])
-def test_a_colouring_costs_what_the_solver_proves(cap: int) -> None:
-    """Two groups with clashes of their own, so that colours alike in what is left may differ."""
-    rng = random.Random(cap)
-    group, long, answers = [0, 0, 1, 1], 0, Counter[bool]()
-    for _ in range(24):
-        graphs = [random_graph(rng, 18, 4) for _ in range(2)]
-        dom = [graphs[0][1][item] | graphs[1][1][item] for item in range(18)]
-        shared = random_graph(rng, 18, 4)[0]
-        adj = [
-            [own & other for own, other in zip(graph, shared, strict=True)] for graph, _ in graphs
-        ]
-        kept = [1 << rng.randrange(4) for _ in range(18)]
-        expected = least_paid(adj, dom, group, kept, cap)
-        answers[expected is None] += 1
-        for budget in (FREE,) if expected is None else (FREE, expected - 1, expected):
-            answer, out, steps = coloured(adj, dom, group, cap=cap, kept=kept, budget=budget)
-            long += steps > LONG
-            assert answer == (YES if expected is not None and budget >= expected else NO)
-            if answer == YES and budget < FREE:
-                assert (
-                    sum(not own >> chosen & 1 for own, chosen in zip(kept, out, strict=True))
-                    == expected
-                )
-    assert min(answers[False], long) > 3
-
-
-def test_a_crowd_is_one_item_more_than_there_are_colours() -> None:
-    everybody = [0b1111 & ~(1 << item) for item in range(4)]
-    dom = np.array([0b111] * 4)
-    assert popcount(crowd(0b1111, np.array(everybody), dom)) == 4
-    assert crowd(0b1110, np.array(everybody), dom) == 0
 
 
 @settings(deadline=None)
