@@ -97,9 +97,7 @@ class Broadcast:
     feed: Feed
     last_event_id: str = ""
     looks: Looks | None = None
-    lifetime_s: float = field(
-        default_factory=lambda: STREAM_LIFETIME_S * random.uniform(0.75, 1.0)  # noqa: S311
-    )
+    lifetime_s: float = field(default_factory=lambda: STREAM_LIFETIME_S * random.uniform(0.75, 1.0))
 
     def __iter__(self) -> Iterator[bytes]:
         blocks = self.feed.stream(self.last_event_id, lifetime_s=self.lifetime_s)

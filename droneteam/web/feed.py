@@ -1,4 +1,4 @@
-"""The live feed: read the state once, make what changed into bytes once, for any number of listeners.
+"""The live feed: read the state once, make what changed into bytes once, for all listeners.
 
 While somebody listens, each part of the state is read by a thread of its own, when the database
 has changed and at the part's own pace: what is small and urgent does not wait for what is large.

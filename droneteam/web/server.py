@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 THREADS = 32
 """How many views run at a time; on a few cores more of them only make all of them late."""
 READ_BEFORE_BYTES = 5_000_000
-"""Bodies up to here are read before a view gets a thread: the largest piece of an upload is 4 MiB."""
+"""Bodies up to here are read before a view gets a thread; a piece of an upload has 4 MiB."""
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 _UNNAMED = ("content-type", "content-length")
 
@@ -108,7 +108,9 @@ class Answer:
     @property
     def span(self) -> tuple[int, int]:
         """The bytes of the file that were asked for, from one up to the other."""
-        first, _, last = self.header("content-range").partition(" ")[2].partition("/")[0].partition("-")
+        first, _, last = (
+            self.header("content-range").partition(" ")[2].partition("/")[0].partition("-")
+        )
         return int(first), int(last) + 1
 
 
@@ -158,7 +160,11 @@ class Server:
             answer.stream = blocks
             return answer
         try:
-            named = files[0].file.name if files and isinstance(files[0].file, io.BufferedReader) else None
+            named = (
+                files[0].file.name
+                if files and isinstance(files[0].file, io.BufferedReader)
+                else None
+            )
             if named and answer.status in (200, 206) and environ["REQUEST_METHOD"] != "HEAD":
                 answer.file = str(named)
             else:
@@ -172,7 +178,7 @@ class Server:
 async def _send_stream(
     stream: Broadcast, transport: Transport, run: Callable[..., Awaitable[Any]]
 ) -> None:
-    from granian.rsgi import ProtocolClosed
+    from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # as it documents
 
     try:
         await stream.send(transport.send_bytes, run)

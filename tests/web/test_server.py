@@ -7,7 +7,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,8 @@ def test_a_file_is_left_to_the_server(site: Flask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "got"), [("5-9", range(5, 10)), ("190-", range(190, 200)), ("-3", range(197, 200))]
+    ("asked_for", "got"),
+    [("5-9", range(5, 10)), ("190-", range(190, 200)), ("-3", range(197, 200))],
 )
 def test_a_part_of_a_file_is_that_part(site: Flask, asked_for: str, got: range) -> None:
     scope = Scope(path="/file", pairs=(("range", f"bytes={asked_for}"),))
@@ -276,7 +277,10 @@ def test_every_listener_on_the_loop_hears_every_change_once(world: World, feed: 
 def test_a_listener_that_comes_back_gets_what_it_missed(world: World, feed: Feed) -> None:
     async def all_of_it() -> list[int]:
         first, watcher, again = Exchange(), Exchange(), Exchange()
-        tasks = [asyncio.create_task(Broadcast(feed).send(one.send_bytes, run)) for one in (first, watcher)]
+        tasks = [
+            asyncio.create_task(Broadcast(feed).send(one.send_bytes, run))
+            for one in (first, watcher)
+        ]
         await holds(lambda: bool(values(first) and values(watcher)))
         tasks[0].cancel()
         last = b"".join(first.sent).rpartition(b"id: ")[2].partition(b"\n")[0].decode()
@@ -354,12 +358,3 @@ def test_no_operator_is_shown_before_the_look_is_noted(world: World, feed: Feed)
     with pytest.raises(ConnectionResetError):
         asyncio.run(Broadcast(feed, looks=looks).send(send, run))
     assert order == ["head", "noted [7]", "sent"]
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    yield
-    end_s = time.monotonic() + PATIENCE_S
-    while any(one.name == "live-feed" for one in threading.enumerate()):
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
