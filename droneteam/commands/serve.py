@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 CONNECTIONS = 4096
 """Served at a time; an open event stream is one of them, and costs some kilobytes."""
 BACKLOG = 1024
+END_S = 5
+"""After this, event streams no longer keep a server that was told to end; browsers come again."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         workers=1,
         backpressure=CONNECTIONS,
+        workers_kill_timeout=END_S,
         websockets=False,
         backlog=BACKLOG,
         http1_settings=HTTP1Settings(keep_alive=True),
