@@ -43,6 +43,8 @@ SECRET = "for the benchmark only, " * 2
 PATIENCE_S = 60.0
 WARM_UP_S = 3.0
 ASK_EVERY_S = 0.2
+QUIET = 0.1
+"""CPU seconds in a second of a server that does nothing."""
 _STAMP = re.compile(rb'"label":"at (\d+\.\d+)"')
 
 
@@ -162,19 +164,30 @@ def ask(port: int, path: str, token: str) -> float:
     return time.perf_counter() - began_s
 
 
+def wait_until_quiet(pid: int) -> None:
+    """Returns once the server has loaded what it loads after its start."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    before_s = cpu_of(pid)
+    while time.monotonic() < deadline_s:
+        time.sleep(1.0)
+        used_s, before_s = cpu_of(pid) - before_s, cpu_of(pid)
+        if used_s < QUIET:
+            return
+    raise SystemExit("the server does not come to rest")
+
+
 class Listeners:
     """Many streams in one thread; each event's lateness, by its stamp."""
 
     def __init__(self, port: int, token: str, count: int) -> None:
         self._selector = selectors.DefaultSelector()
-        self._tails: dict[socket.socket, bytes] = {}
-        self.late_s: dict[float, list[float]] = {}
+        self._pieces: dict[socket.socket, list[tuple[float, bytes]]] = {}
         for _ in range(count):
             stream = socket.create_connection(("127.0.0.1", port))
             head = f"GET /api/v1/live/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}"
             stream.sendall(f"{head}\r\n\r\n".encode())
             stream.setblocking(False)
-            self._tails[stream] = b""
+            self._pieces[stream] = []
             self._selector.register(stream, selectors.EVENT_READ)
 
     def listen(self, until_s: float) -> None:
@@ -185,22 +198,37 @@ class Listeners:
 
     def _read(self, stream: socket.socket) -> None:
         data = stream.recv(1 << 20)
-        now_s = time.time()
         if not data:
             raise SystemExit("a stream ended")
-        text = self._tails[stream] + data
-        # A change's stamp is the same on all its rows: the last one tells that it is whole.
-        end = text.rfind(b"\n\n")
-        if end >= 0:
-            stamps = set(_STAMP.findall(text[:end]))
-            for stamp in stamps:
-                self.late_s.setdefault(float(stamp), []).append(now_s - float(stamp))
-            text = text[end:]
-        self._tails[stream] = text
+        self._pieces[stream].append((time.time(), data))
+
+    def late_s(self) -> dict[float, list[float]]:
+        """By stamp, how late the end of its event came at each listener.
+
+        Taken apart afterwards: 300 listeners share one thread here, and each would else count
+        what it takes to read the others' events.
+        """
+        found: dict[float, list[float]] = {}
+        for pieces in self._pieces.values():
+            text = b""
+            for at_s, data in pieces:
+                text += data
+                # A change's stamp is the same on all its rows: the last one tells that it is whole.
+                end = text.rfind(b"\n\n")
+                if end >= 0:
+                    for stamp in set(_STAMP.findall(text[:end])):
+                        found.setdefault(float(stamp), []).append(at_s - float(stamp))
+                    text = text[end:]
+        return found
+
+    def forget(self) -> None:
+        """What has come so far does not count."""
+        for pieces in self._pieces.values():
+            pieces.clear()
 
     def close(self) -> None:
         """End every stream."""
-        for stream in self._tails:
+        for stream in self._pieces:
             stream.close()
 
 
@@ -221,10 +249,11 @@ def measure(load: Load) -> dict[str, float]:
         tempfile.TemporaryDirectory() as folder,
         served(Path(folder), load.objects) as (settings, server, token),
     ):
+        wait_until_quiet(server.pid)
         listeners = Listeners(settings.port, token, load.clients)
         answers: multiprocessing.Queue[float] = multiprocessing.Queue()
         listeners.listen(time.monotonic() + WARM_UP_S)
-        listeners.late_s.clear()
+        listeners.forget()
         writer = multiprocessing.Process(target=write, args=(settings.database_url, load))
         asker = multiprocessing.Process(
             target=ask_often, args=(settings.port, token, load.seconds, answers)
@@ -238,7 +267,7 @@ def measure(load: Load) -> dict[str, float]:
         writer.join()
         asker.join()
         listeners.close()
-    whole = {at: late for at, late in listeners.late_s.items() if len(late) >= load.clients}
+    whole = {at: late for at, late in listeners.late_s().items() if len(late) >= load.clients}
     late_ms = 1000.0 * np.array([one for late in whole.values() for one in late])
     spread_ms = 1000.0 * np.array([max(late) - min(late) for late in whole.values()])
     asked_ms = 1000.0 * np.array(asked)

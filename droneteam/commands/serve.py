@@ -1,7 +1,7 @@
-"""`droneteam serve`: the web server, granian with one thread per open event stream.
+"""`droneteam serve`: the web server, granian with one process and one event loop.
 
-An event stream occupies a thread for as long as a browser listens.  Threads that wait cost
-little, so the pool is wide; a single process keeps one feed and one rate limit for all.
+A single process keeps one feed and one rate limit for all; `web/server.py` says what runs on the
+loop and what in threads.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from droneteam.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-THREADS = 640
-"""300 event streams, and as many more requests that wait on the database."""
-THREAD_IDLE_S = 30
+CONNECTIONS = 4096
+"""Served at a time; an open event stream is one of them, and costs some kilobytes."""
 BACKLOG = 1024
+END_S = 5
+"""After this, event streams no longer keep a server that was told to end; browsers come again."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,15 +54,15 @@ def serve(settings: Settings) -> None:
 
     schema.require_current(db.make_engine(settings.database_url))
     Granian(
-        "droneteam.web.wsgi:application",
+        "droneteam.web.wsgi:server",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         address=settings.host,
         port=settings.port,
         workers=1,
-        blocking_threads=THREADS,
-        blocking_threads_idle_timeout=THREAD_IDLE_S,
-        backpressure=THREADS,
+        backpressure=CONNECTIONS,
+        workers_kill_timeout=END_S,
+        websockets=False,
         backlog=BACKLOG,
         http1_settings=HTTP1Settings(keep_alive=True),
         log_level=LogLevels(settings.log_level.lower()),

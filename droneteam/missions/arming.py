@@ -92,7 +92,7 @@ def clearance(session: Session, actor: Actor, mission_id: int, now: datetime) ->
     latest = {
         one.user_id: one.at for one in session.scalars(query.order_by(models.ArmingSignature.at))
     }
-    pilot = _pilot_user(session, row.pilot_id)
+    pilot = pilot_user(session, row.pilot_id)
     return _clearance(latest, pilot)
 
 
@@ -149,7 +149,7 @@ def _clearance(latest: dict[int, datetime], pilot: int | None) -> Clearance:
     )
 
 
-def _pilot_user(session: Session, pilot_id: int) -> int | None:
+def pilot_user(session: Session, pilot_id: int) -> int | None:
     """The user who is the assigned pilot; None while nobody signs in as that pilot."""
     pilots = fleet.list_pilots(session, SYSTEM)
     return next((one.user_id for one in pilots if one.id == pilot_id), None)

@@ -11,6 +11,8 @@ AIRSPEED_HOME_MPS = 10.0
 """ArduCopter's default WPNAV_SPEED, which RTL flies with when RTL_SPEED is 0."""
 HEADWIND_MPS = 6.0
 """Taken against the way home when nobody measures the wind: a fresh breeze at flying height."""
+SPEED_HOME_MPS = AIRSPEED_HOME_MPS - HEADWIND_MPS
+"""Over ground, against that wind."""
 RESERVE_PCT = 15.0
 """What is left after landing: a pack sags and ages, and a landing may have to wait."""
 USUAL_DRAIN_PCT_S = 100.0 / estimate.PACK_ENDURANCE_S
@@ -24,7 +26,7 @@ def way_home_s(position: Position, home: HomePoint, rtl_alt_m: float) -> float:
     climb_m = max(0.0, rtl_alt_m - position.alt_home_m)
     return (
         estimate.takeoff_duration_s(climb_m)
-        + away_m / (AIRSPEED_HOME_MPS - HEADWIND_MPS)
+        + away_m / SPEED_HOME_MPS
         + estimate.landing_duration_s(max(rtl_alt_m, position.alt_home_m))
     )
 

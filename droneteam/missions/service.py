@@ -7,7 +7,7 @@ that proves the rule: it opens its own short transactions, because a flight outl
 from __future__ import annotations
 
 from droneteam.missions.arming import Clearance, clearance, sign_arming
-from droneteam.missions.asks import ask_flight
+from droneteam.missions.asks import ask_flight, flight_asks, may_ask
 from droneteam.missions.fieldlog import (
     FieldEntry,
     FieldKind,
@@ -21,6 +21,7 @@ from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
+from droneteam.missions.outcomes import FlightRecord
 from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
     approve_mission,
@@ -34,6 +35,7 @@ from droneteam.missions.planning import (
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.replay import Replay, ReplayEvent
+from droneteam.missions.reserve import SPEED_HOME_MPS
 from droneteam.missions.rules import Finding
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
@@ -60,6 +62,7 @@ from droneteam.missions.views import (
 from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
 
 __all__ = [
+    "SPEED_HOME_MPS",
     "WISHES",
     "ChecklistItem",
     "Clearance",
@@ -67,6 +70,7 @@ __all__ = [
     "FieldKind",
     "FieldLog",
     "Finding",
+    "FlightRecord",
     "Intruder",
     "LiveState",
     "MissionLink",
@@ -93,6 +97,7 @@ __all__ = [
     "clearance",
     "fetch_onboard_log",
     "field_log",
+    "flight_asks",
     "fly_mission",
     "fly_missions",
     "get_mission",
@@ -104,6 +109,7 @@ __all__ = [
     "list_zones",
     "live_states",
     "load_geozones",
+    "may_ask",
     "own_uas_ids",
     "plan_mission",
     "preview_mission",

@@ -21,6 +21,7 @@ from droneteam.web.api import conditions as api_conditions
 from droneteam.web.api import door
 from droneteam.web.api import field as api_field
 from droneteam.web.api import figures as api_figures
+from droneteam.web.api import flights as api_flights
 from droneteam.web.api import geozones as api_geozones
 from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
@@ -176,6 +177,7 @@ API = (
     api_geozones.bp,
     api_places.bp,
     api_field.bp,
+    api_flights.bp,
     api_sorties.bp,
     api_live.bp,
     api_scenes.bp,

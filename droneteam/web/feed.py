@@ -1,10 +1,10 @@
-"""The live feed: read the state once, send what changed to any number of listeners.
+"""The live feed: read the state once, make what changed into bytes once, for all listeners.
 
 While somebody listens, each part of the state is read by a thread of its own, when the database
 has changed and at the part's own pace: what is small and urgent does not wait for what is large.
 Every change gets a number and is kept for a while, so that a browser that lost its connection gets
-exactly what it missed (Last-Event-ID) and otherwise a whole snapshot.  The bytes of an event are
-made once, not once per listener.
+exactly what it missed (Last-Event-ID) and otherwise a whole snapshot.  Sending is not done here:
+`broadcast.py` waits on an event loop for all listeners together, `stream` in a thread for one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
@@ -31,13 +30,14 @@ REST = 4.0
 UNTOLD_S = 0.5
 """How often a part is read although nothing was told: some of it changes with time alone."""
 KEPT_EVENTS = 600
-CHAINS = 4
-"""How many listeners are woken at a time; twice the cores of a small server."""
 KEEP_ALIVE_S = 15.0
 """Shorter than the 30 to 60 s after which proxies drop a silent connection."""
 STREAM_LIFETIME_S = 600.0
 """Then the browser connects again and is checked again: a lost role ends here at the latest."""
-RETRY_MS = 2000
+RETRY = b"retry: 2000\n\n"
+RETRY_AT_ONCE = b"retry: 50\n\n"
+"""For a stream that ends on purpose: nothing is wrong, and the map should not stand still."""
+STILL_HERE = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,6 @@ class _Part:
         self.thread: threading.Thread | None = None
 
 
-class _Listener:
-    """A stream that waits: its thread sleeps on a lock of its own until it is called."""
-
-    def __init__(self) -> None:
-        self.calls: SimpleQueue[None] = SimpleQueue()
-        self.seen = 0
-
-
 class Feed:
     """Reads the state while there are listeners and hands out what changed.
 
@@ -95,8 +87,9 @@ class Feed:
     ) -> None:
         self._parts = [_Part(read, period_s) for read in reads]
         self._new_bell = new_bell
-        self._changed = threading.Lock()
-        self._idle: deque[_Listener] = deque()
+        self._changed = threading.Condition()
+        self._callers: tuple[Callable[[], None], ...] = ()
+        self._snapshot: Event | None = None
         self._events: deque[Event] = deque(maxlen=kept)
         self._number = 0
         self._listeners = 0
@@ -114,75 +107,76 @@ class Feed:
         with self._changed:
             return self._id(self._number), self._everything()
 
+    def call(self, caller: Callable[[], None]) -> None:
+        """From now on `caller` is called after every change, in the thread that found it."""
+        with self._changed:
+            self._callers += (caller,)
+
+    def begin(self, last_event_id: str = "") -> Event:
+        """A listener comes: the number that it has then seen, and what was missed or a snapshot.
+
+        Reads the state when nobody else listens; `leave` must follow.
+        """
+        self._enter()
+        epoch, _, text = last_event_id.partition("-")
+        with self._changed:
+            if epoch == self._epoch and text.isdecimal() and self._keeps(int(text)):
+                missed = self._after(int(text))
+                return Event(self._number, missed or b": nothing missed\n\n")
+            return self._whole()
+
+    def since(self, seen: int) -> Event:
+        """What comes after `seen`: no bytes when nothing does, a snapshot for who was too slow."""
+        with self._changed:
+            if self._keeps(seen):
+                return Event(self._number, self._after(seen))
+            return self._whole()
+
+    def leave(self) -> None:
+        """A listener goes; its parts are no longer read when it was the last one."""
+        with self._changed:
+            self._listeners -= 1
+
     def stream(
         self, last_event_id: str = "", *, lifetime_s: float = STREAM_LIFETIME_S
     ) -> Iterator[bytes]:
-        """The event stream: what was missed or a snapshot, then every change as it comes."""
-        self._enter()
-        listener = _Listener()
+        """The event stream in a thread: what was missed or a snapshot, then every change."""
+        end_s = time.monotonic() + lifetime_s
+        event = self.begin(last_event_id)
         try:
-            yield f"retry: {RETRY_MS}\n\n".encode()
-            end_s = time.monotonic() + lifetime_s
-            seen, first = self._start(last_event_id)
-            yield first
-            while (left_s := end_s - time.monotonic()) > 0:
-                events = self._wait(listener, seen, min(KEEP_ALIVE_S, left_s))
-                if not events:
-                    yield b": still here\n\n"
-                    continue
-                if events[0].number != seen + 1:  # too slow: some changes are no longer kept
-                    seen, first = self._start("")
-                    yield first
-                    continue
-                yield b"".join(event.data for event in events)
-                seen = events[-1].number
+            yield RETRY
+            while True:
+                yield event.data or STILL_HERE
+                left_s = end_s - time.monotonic()
+                if left_s <= 0.0:
+                    yield RETRY_AT_ONCE
+                    return
+                event = self._wait(event.number, min(KEEP_ALIVE_S, left_s))
         finally:
-            self._leave()
+            self.leave()
 
-    def _start(self, last_event_id: str) -> tuple[int, bytes]:
-        """Where a listener begins: after the last event it saw, or with a snapshot."""
-        epoch, _, text = last_event_id.partition("-")
+    def _wait(self, seen: int, timeout_s: float) -> Event:
         with self._changed:
-            if epoch == self._epoch and text.isdecimal():
-                seen = int(text)
-                oldest = self._events[0].number if self._events else self._number + 1
-                if oldest - 1 <= seen <= self._number:
-                    missed = [event.data for event in self._events if event.number > seen]
-                    return self._number, b"".join(missed) or b": nothing missed\n\n"
-            return self._number, self._encode("snapshot", {"set": self._everything()})
+            self._changed.wait_for(lambda: self._number > seen, timeout_s)
+            return self.since(seen)
 
-    def _wait(self, listener: _Listener, seen: int, timeout_s: float) -> list[Event]:
-        """The events after `seen`; none when nothing came in time."""
-        with self._changed:
-            if self._number > seen:
-                return self._after(seen)
-            listener.seen = seen
-            self._idle.append(listener)
-        try:
-            listener.calls.get(timeout=timeout_s)
-        except Empty:
-            with self._changed:
-                if listener in self._idle:
-                    self._idle.remove(listener)
-                    return []
-            listener.calls.get()  # called in the last moment: it stands in the chain
-        with self._changed:
-            self._call_next()
-            return self._after(seen)
+    def _keeps(self, seen: int) -> bool:
+        """Whether everything after `seen` is kept."""
+        oldest = self._events[0].number if self._events else self._number + 1
+        return oldest - 1 <= seen <= self._number
 
-    def _after(self, seen: int) -> list[Event]:
-        fresh = min(self._number - seen, len(self._events))
-        return [self._events[-back] for back in range(fresh, 0, -1)]
+    def _after(self, seen: int) -> bytes:
+        fresh = self._number - seen
+        if fresh == 1:  # what nearly everybody waits for: the same bytes for all
+            return self._events[-1].data
+        return b"".join(self._events[-back].data for back in range(fresh, 0, -1))
 
-    def _call_next(self) -> None:
-        """Calls one of those who wait for the last change; it calls another before it sends.
-
-        Hundreds of threads that wake at once fight for the interpreter and mostly wake in vain;
-        a few at a time pass it on as fast as they can use it.  Only listeners that wait are in the
-        chain, so that a slow connection holds up nobody; whoever waits longest has seen least.
-        """
-        if self._idle and self._idle[0].seen < self._number:
-            self._idle.popleft().calls.put(None)
+    def _whole(self) -> Event:
+        """The snapshot; made once for all who come between two changes."""
+        if self._snapshot is None or self._snapshot.number != self._number:
+            data = self._block("snapshot", _json({"set": self._everything()}))
+            self._snapshot = Event(self._number, data)
+        return self._snapshot
 
     def _everything(self) -> list[Mapping[str, Any]]:
         return [row for part in self._parts for row in part.state.values()]
@@ -197,10 +191,6 @@ class Feed:
                         target=self._run, args=(part,), name="live-feed", daemon=True
                     )
                     part.thread.start()
-
-    def _leave(self) -> None:
-        with self._changed:
-            self._listeners -= 1
 
     def _run(self, part: _Part) -> None:
         """Reads a part until nobody listens any more."""
@@ -239,27 +229,36 @@ class Feed:
         except Exception:  # a thread's edge: the database may be away for a moment
             log.exception("the live state could not be read; trying again")
             return
+        self._tell(part, state)
+
+    def _tell(self, part: _Part, state: State) -> None:
+        """Number and keep what is other than before, and wake who waits for it."""
+        before = part.state  # only this part's reader writes it
+        changed = [
+            _other(before.get(key), row) for key, row in state.items() if before.get(key) != row
+        ]
+        gone = [key for key in before if key not in state]
+        if not changed and not gone:
+            return
+        text = _json({"set": changed, "gone": gone})
         with self._changed:
-            before = part.state
-            changed = [
-                _other(before.get(key), row) for key, row in state.items() if before.get(key) != row
-            ]
-            gone = [key for key in before if key not in state]
-            if not changed and not gone:
-                return
             part.state = state
             self._number += 1
-            data = self._encode("change", {"set": changed, "gone": gone})
-            self._events.append(Event(self._number, data))
-            for _chain in range(CHAINS):
-                self._call_next()
+            self._events.append(Event(self._number, self._block("change", text)))
+            self._changed.notify_all()
+            callers = self._callers
+        for caller in callers:
+            caller()
 
-    def _encode(self, name: str, content: Mapping[str, Any]) -> bytes:
-        text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    def _block(self, name: str, text: str) -> bytes:
         return f"id: {self._id(self._number)}\nevent: {name}\ndata: {text}\n\n".encode()
 
     def _id(self, number: int) -> str:
         return f"{self._epoch}-{number}"
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def _other(before: Mapping[str, Any] | None, row: Mapping[str, Any]) -> Mapping[str, Any]:

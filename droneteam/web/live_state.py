@@ -102,6 +102,8 @@ def drone_row(row: LiveState) -> Mapping[str, Any]:
         "speed_mps": round(row.speed_mps, 1),
         "battery_pct": row.battery_pct,
         "mode": row.mode,
+        "phase": row.phase,
+        "progress": round(row.progress, 2),
         "armed": row.armed,
         "mission_id": row.mission_id,
     }

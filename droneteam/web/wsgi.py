@@ -1,4 +1,4 @@
-"""What a WSGI server loads: the application with the environment's settings."""
+"""What a server loads: the application with the environment's settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flask import Flask
 from droneteam import db
 from droneteam.settings import Settings
 from droneteam.web.app import create_app
+from droneteam.web.server import Server
 
 
 def application() -> Flask:
@@ -16,6 +17,11 @@ def application() -> Flask:
     settings = Settings.from_env()
     Thread(target=_prepare, daemon=True).start()
     return create_app(settings, db.make_engine(settings.database_url))
+
+
+def server() -> Server:
+    """The same behind the door that `droneteam serve` uses."""
+    return Server(application())
 
 
 def _prepare() -> None:

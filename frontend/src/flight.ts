@@ -4,22 +4,25 @@ import Feature from "ol/Feature.js";
 import LineString from "ol/geom/LineString.js";
 
 import { send } from "./lib/api";
+import { Asks, type AskData, type AskTexts } from "./lib/asks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
+import { distanceM } from "./lib/geodesy";
 import { project, style, vectorLayer } from "./lib/map";
 import { byId, element, fill, pageData } from "./lib/page";
 import { SkyMap, type SkyData } from "./lib/skymap";
 import { clock, written, type Column, type TableWords } from "./lib/skytable";
 
-interface FlightData extends SkyData, Source, Omit<TableWords, "texts"> {
+interface FlightData extends SkyData, Source, AskData, Omit<TableWords, "texts"> {
   readonly drone: string;
   readonly droneName: string;
   readonly path: readonly (readonly [number, number])[];
   readonly columns: readonly Column[];
   readonly mayAcknowledge: boolean;
   readonly acknowledgeUrl: string;
-  readonly texts: Readonly<
-    Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show", string>
-  >;
+  readonly home: readonly [number, number];
+  readonly homeMps: number;
+  readonly texts: AskTexts &
+    Readonly<Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show" | "wayHome", string>>;
 }
 
 type Facts = Readonly<Record<string, string | number>>;
@@ -29,7 +32,8 @@ const status = byId("live-status");
 const warnings = byId("warnings");
 const path = vectorLayer(() => style("#0b4f94", 2.5), 2);
 path.source.addFeature(new Feature(new LineString(data.path.map(([latDeg, lonDeg]) => project({ latDeg, lonDeg })))));
-const sky = new SkyMap(data, [path.layer]);
+const wayHome = vectorLayer(() => style("#b26a00", 3, undefined, [10, 8]), 3);
+const sky = new SkyMap(data, [path.layer, wayHome.layer]);
 const at = clock(data.timeZone);
 
 let sound: AudioContext | null = null;
@@ -104,11 +108,25 @@ function showState(row: LiveObject): void {
   }
 }
 
+/** The straight line home, how far it is, and how long it takes against the wind that is assumed. */
+function showWayHome(row: LiveObject): void {
+  const { lat_deg: latDeg, lon_deg: lonDeg } = row;
+  if (typeof latDeg !== "number" || typeof lonDeg !== "number") return;
+  const home = { latDeg: data.home[0], lonDeg: data.home[1] };
+  const m = distanceM({ latDeg, lonDeg }, home);
+  wayHome.source.clear();
+  wayHome.source.addFeature(new Feature(new LineString([project({ latDeg, lonDeg }), project(home)])));
+  byId("way-home").textContent = fill(data.texts.wayHome, { m: m.toFixed(0), s: (m / data.homeMps).toFixed(0) });
+}
+
 const feed: Feed = new Feed(data, {
   changed(set, gone) {
     for (const row of set) {
       if (row.kind === "drone" || row.kind === "track") sky.show(row);
-      if (row.key === data.drone) showState(row);
+      if (row.key === data.drone) {
+        showState(row);
+        showWayHome(row);
+      }
     }
     gone.forEach((key) => sky.remove(key));
     if ([...set].some((row) => row.kind === "alert") || gone.some((key) => key.startsWith("alert:"))) showConflicts();
@@ -136,4 +154,5 @@ soundButton.addEventListener("click", () => {
   soundButton.setAttribute("aria-pressed", String(sound !== null));
   beep();
 });
+new Asks(data, data.texts, (text) => at.format(new Date(text)), beep).start();
 feed.start();

@@ -3,6 +3,7 @@
 import { Blocks, BLOCK_S, momentOf } from "./lib/blocks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
 import { byId, fill, pageData } from "./lib/page";
+import { Sheet } from "./lib/sheet";
 import { alertedKeys, readChoice, shows } from "./lib/skyfilter";
 import { SkyMap, type SkyData } from "./lib/skymap";
 import { SkyTables, type Column, type TableWords } from "./lib/skytable";
@@ -116,4 +117,5 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   filter();
 });
+new Sheet(byId("stage"), byId("panel"), byId<HTMLButtonElement>("panel-button"), byId<HTMLButtonElement>("panel-close"));
 feed.start();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -10,13 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from droneteam import db, schema
+from droneteam import accounts, db, schema, web
+from droneteam.accounts import NewUser, OrganisationKind
 
 START_S = 60.0
+PASSWORD = "a long password"
 
 
 def free_port() -> int:
@@ -63,25 +67,61 @@ def wait_for(process: subprocess.Popen[str], port: int) -> None:
     raise AssertionError(f"no answer within {START_S:.0f} s")
 
 
-def get(port: int, path: str) -> tuple[int, bytes]:
+def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
 
 
+@contextmanager
+def listening(data: Path, port: int) -> Iterator[socket.socket]:
+    """An open event stream of a coordinator."""
+    engine = db.make_engine(f"sqlite:///{data / 'droneteam.db'}")
+    with db.session_scope(engine) as session:
+        kind = OrganisationKind.DRONE_TEAM
+        accounts.add_organisation(session, code="TEAM", kind=kind, names=("t", "t", "t"))
+        accounts.add_user(session, NewUser("c", "coordinator", "TEAM", ("coordinator",), PASSWORD))
+    engine.dispose()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    said = json.dumps({"login": "c", "password": PASSWORD})
+    connection.request("POST", "/api/v1/tokens", said, {"Content-Type": "application/json"})
+    token = json.loads(connection.getresponse().read())["token"]
+    connection.close()
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as stream:
+        head = f"GET /api/v1/live/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}"
+        stream.sendall(f"{head}\r\n\r\n".encode())
+        yield stream
+
+
+def read_until(stream: socket.socket, end: bytes) -> bytes:
+    found = b""
+    while end not in found:
+        data = stream.recv(65_536)
+        assert data, found
+        found += data
+    return found
+
+
 def test_the_server_answers_and_ends_when_told_to(
-    served: tuple[subprocess.Popen[str], int],
+    served: tuple[subprocess.Popen[str], int], tmp_path: Path
 ) -> None:
     process, port = served
     assert get(port, "/health") == (200, b'{"status":"ok"}\n')
     status, page = get(port, "/sign-in")
     assert status == 200
     assert b"<!doctype html>" in page
-    process.send_signal(signal.SIGTERM)
+    # What the door adds to WSGI, over the wire: a part of a file, and a stream on the loop.
+    sheet = (Path(web.__file__).parent / "static" / "droneteam.css").read_bytes()
+    part = get(port, "/static/droneteam.css", {"Range": "bytes=100-299"})
+    assert part == (206, sheet[100:300])
+    with listening(tmp_path / "data", port) as stream:
+        assert b"event: snapshot" in read_until(stream, b"event: snapshot")
+        process.send_signal(signal.SIGTERM)  # a listener does not keep the server
+        process.wait(timeout=120)
     output, _ = process.communicate(timeout=120)
     assert f"http://127.0.0.1:{port}/" in output
 

@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from droneteam.detection.service import SEES_OPERATORS, VIEWERS
 from droneteam.web import looks, sky
 from droneteam.web.access import allow
+from droneteam.web.broadcast import Broadcast, Looks
 from droneteam.web.context import actor, context, now, reading
 from droneteam.web.feed import Feed
 from droneteam.web.forms import FormReader
@@ -92,11 +93,12 @@ def say_purpose() -> BaseResponse:
 def events() -> Response:
     """The event stream; Last-Event-ID brings what was missed."""
     last = request.headers.get("Last-Event-ID", "") or request.args.get("last", "")
-    blocks = feed().stream(last[:60])
+    seen = None
     if looks.sees(actor()):
         shown = feeds()
-        blocks = looks.noted_stream(blocks, lambda: shown.operators, noter("stream"))
-    response = Response(blocks, mimetype="text/event-stream")
+        seen = Looks(lambda: shown.operators, noter("stream"))
+    stream = Broadcast(feed(), last[:60], seen)
+    response = Response(stream, mimetype="text/event-stream", direct_passthrough=True)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

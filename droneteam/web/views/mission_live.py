@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
-from flask import Blueprint, render_template
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
 
 from droneteam.detection import service as detection
 from droneteam.missions import service as missions
 from droneteam.missions.views import MissionView
 from droneteam.web import sky
 from droneteam.web.access import allow
-from droneteam.web.context import actor, now, reading
+from droneteam.web.api import flights
+from droneteam.web.context import actor, context, now, reading
+from droneteam.web.flight_words import HINTS, NOTICES, OUTCOMES, PHASES, WISHES
+from droneteam.web.forms import FormReader
 from droneteam.web.live_state import drone_row
 from droneteam.web.mission_map import waypoints
 from droneteam.web.views.alerts import ACKNOWLEDGERS
 from droneteam.web.views.live import columns, stream_data
+from droneteam.web.views.missions import PLANNERS
 
 bp = Blueprint("mission_live", __name__, url_prefix="/missions")
 
@@ -30,6 +37,9 @@ def show(mission_id: int) -> str:
     me = actor()
     with reading() as session:
         mission = missions.get_mission(session, me, mission_id)
+        may_ask = me.has_role(*PLANNERS) and missions.may_ask(session, me, mission_id)
+        folder = context().settings.blob_dir("logs")
+        record = missions.flight_asks(session, me, mission_id, folder, now())
         states = missions.live_states(session)
         alerts = detection.list_alerts(session, me, open_only=True)
         zones = sky.all_zones(session)
@@ -45,8 +55,29 @@ def show(mission_id: int) -> str:
         state=None if state is None else drone_row(state),
         conflicts=conflicts,
         may_acknowledge=me.has_role(*ACKNOWLEDGERS),
+        may_ask=may_ask and mission.state == "flying",
+        record=record,
+        key=uuid4().hex,
+        wishes=WISHES,
+        hints=HINTS,
+        outcome_words=OUTCOMES,
+        notice_words=NOTICES,
         island_data=_island_data(mission, sky.zone_outlines(zones, now())),
     )
+
+
+@bp.post("/<id:mission_id>/ask")
+@allow(*PLANNERS)
+def ask(mission_id: int) -> BaseResponse:
+    """What the pilot wants, put to the controller; the page then says what came of it."""
+    form = FormReader(request.form)
+    what = form.choice("what", WISHES, fallback="")
+    key = form.text("key", max_length=flights.MAX_KEY)
+    if form.problems:
+        flash(next(iter(form.problems.values())), "wrong")
+    else:
+        flights.put(mission_id, what, key)
+    return redirect(url_for("mission_live.show", mission_id=mission_id))
 
 
 def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str, Any]:
@@ -61,7 +92,14 @@ def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str,
         "droneName": mission.drone_name,
         "path": [home, *path, home],
         "zones": zones,
-        "columns": columns()["drone"],
+        "columns": flight_columns(),
+        "asksUrl": url_for("api_flights.show", mission_id=mission.id),
+        "home": home,
+        "homeMps": missions.SPEED_HOME_MPS,
+        "wishes": _texts(WISHES),
+        "outcomes": _texts(OUTCOMES),
+        "notices": _texts(NOTICES),
+        "words": {**sky.island_words(), **_texts(PHASES)},
         "mayAcknowledge": actor().has_role(*ACKNOWLEDGERS),
         "acknowledgeUrl": "/api/v1/alerts/",
         "texts": {
@@ -72,5 +110,23 @@ def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str,
             "seen": _("Seen"),
             "seenBy": _("seen by {who}"),
             "replay": _("replay"),
+            "again": _("Tap again: {what}"),
+            "controller": _("The controller is there."),
+            "noController": _("The controller is not there: fly by transmitter."),
+            "handedOver": _("We no longer command: {why}"),
+            "wayHome": _("{m} m from home, {s} s against the wind"),
+            "noAsk": _("nothing was asked"),
+            "noNotice": _("No warning."),
+            "failed": _("It was not sent: {why}"),
         },
     }
+
+
+def flight_columns() -> list[dict[str, Any]]:
+    """What the page says of its drone: as the live map's table, and what the controller does."""
+    own = {"name": "phase", "title": _("Controller"), "format": "word"}
+    return [own, *(one for one in columns()["drone"] if one["name"] != "label")]
+
+
+def _texts(words: Mapping[str, object]) -> dict[str, str]:
+    return {code: str(text) for code, text in words.items()}

@@ -1,0 +1,262 @@
+"""The door of the server process: WSGI answers in threads, event streams and files without.
+
+granian speaks RSGI to us: one coroutine for each request, on one event loop.  A request's body is
+read and its answer is sent on the loop, so that a slow network holds no thread; only the view runs
+in one of a few.  Files are sent by granian itself.  granian keeps what a slow client has not read
+yet, without a bound: streams are therefore bounded (`broadcast.STREAM_BYTES`), and every other
+answer is one that a view has made whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from droneteam.web.broadcast import Broadcast
+
+logger = logging.getLogger(__name__)
+
+THREADS = 32
+"""How many views run at a time; on a few cores more of them only make all of them late."""
+READ_BEFORE_BYTES = 5_000_000
+"""Bodies up to here are read before a view gets a thread; a piece of an upload has 4 MiB."""
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
+_UNNAMED = ("content-type", "content-length")
+
+Headers = list[tuple[str, str]]
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Transport(Protocol):
+    """Sends an answer in pieces."""
+
+    def send_bytes(self, data: bytes) -> Awaitable[None]:
+        """Take a piece; fails when the client has gone."""
+
+
+class Exchange(Protocol):
+    """A request's body and the ways to answer, as granian gives them."""
+
+    def __call__(self) -> Awaitable[bytes]:
+        """The whole body."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer at once."""
+
+    def response_file(self, status: int, headers: Headers, file: str) -> None:
+        """Answer with a whole file."""
+
+    def response_file_range(
+        self, status: int, headers: Headers, file: str, start: int, end: int
+    ) -> None:
+        """Answer with the bytes of a file from `start` up to `end`."""
+
+    def response_stream(self, status: int, headers: Headers) -> Transport:
+        """Answer in pieces."""
+
+
+@dataclass(slots=True)
+class OnDisk:
+    """A file that a view answers with (`wsgi.file_wrapper`); who does not know it reads it."""
+
+    file: io.BufferedReader
+    block_bytes: int = 65_536
+
+    def __iter__(self) -> OnDisk:
+        return self
+
+    def __next__(self) -> bytes:
+        data = self.file.read(self.block_bytes)
+        if not data:
+            raise StopIteration
+        return data
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        self.file.close()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a view said: a status, headers, and one of a whole body, a file or a stream."""
+
+    status: int = 500
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+    file: str | None = None
+    stream: Broadcast | None = None
+
+    def start(self, status: str, headers: Headers, exc_info: object = None) -> None:
+        """WSGI's start_response."""
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = [pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP]
+
+    def header(self, name: str) -> str:
+        """A header's value, empty without one."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The bytes of the file that were asked for, from one up to the other."""
+        first, _, last = (
+            self.header("content-range").partition(" ")[2].partition("/")[0].partition("-")
+        )
+        return int(first), int(last) + 1
+
+
+class Server:
+    """A WSGI application behind RSGI."""
+
+    def __init__(self, app: WsgiApp, threads: int = THREADS) -> None:
+        self._app = app
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="view")
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The process ends: what has not begun is not begun any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def __rsgi__(self, scope: Any, exchange: Exchange) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            raise ValueError(f"protocol {scope.proto!r} is not served")
+        body = await _body(scope, exchange)
+        answer = await self._run(self._view, environ_of(scope, body))
+        if answer.stream is not None:
+            transport = exchange.response_stream(answer.status, answer.headers)
+            await _send_stream(answer.stream, transport, self._run)
+        elif answer.file is None:
+            exchange.response_bytes(answer.status, answer.headers, answer.body)
+        elif answer.status == 206:
+            exchange.response_file_range(206, answer.headers, answer.file, *answer.span)
+        else:
+            exchange.response_file(answer.status, answer.headers, answer.file)
+
+    async def _run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(call, *arguments))
+
+    def _view(self, environ: dict[str, Any]) -> Answer:
+        """The application's answer, complete but for a stream."""
+        answer = Answer()
+        files: list[OnDisk] = []
+
+        def wrap(file: io.BufferedReader, block_bytes: int = 65_536) -> OnDisk:
+            files.append(OnDisk(file, block_bytes))
+            return files[-1]
+
+        environ["wsgi.file_wrapper"] = wrap
+        blocks = self._app(environ, answer.start)
+        if isinstance(blocks, Broadcast):
+            answer.stream = blocks
+            return answer
+        try:
+            named = (
+                files[0].file.name
+                if files and isinstance(files[0].file, io.BufferedReader)
+                else None
+            )
+            if named and answer.status in (200, 206) and environ["REQUEST_METHOD"] != "HEAD":
+                answer.file = str(named)
+            else:
+                answer.body = b"".join(blocks)
+        finally:
+            if (close := getattr(blocks, "close", None)) is not None:
+                close()
+        return answer
+
+
+async def _send_stream(
+    stream: Broadcast, transport: Transport, run: Callable[..., Awaitable[Any]]
+) -> None:
+    from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # as it documents
+
+    try:
+        await stream.send(transport.send_bytes, run)
+    except ProtocolClosed:
+        logger.debug("a listener has gone")
+
+
+def environ_of(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
+    """The request as PEP 3333 has it.
+
+    A header whose name holds an underscore is left out: it would pass for the one with a hyphen.
+    """
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if scope.authority:  # HTTP/2 has no Host header
+        environ["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        key = key if name in _UNNAMED else f"HTTP_{key}"
+        joint = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    return environ
+
+
+async def _body(scope: Any, exchange: Exchange) -> io.BufferedIOBase:
+    """The request's body: read where it is small, else read by the view while it comes."""
+    said = scope.headers.get("content-length")
+    chunked = scope.headers.get("transfer-encoding") is not None
+    if not chunked and (said is None or said == "0"):
+        return io.BytesIO()
+    if not chunked and said.isdecimal() and int(said) <= READ_BEFORE_BYTES:
+        return io.BytesIO(await exchange())
+    loop = asyncio.get_running_loop()
+    return io.BufferedReader(_Pieces(exchange, loop), 65_536)
+
+
+class _Pieces(io.RawIOBase):
+    """A body that a view reads in its thread while the loop receives it."""
+
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        self._pieces = aiter(exchange)
+        self._loop = loop
+        self._left = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and not self._ended:
+            self._left = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+        count = min(len(self._left), len(buffer))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    async def _next(self) -> bytes:
+        try:
+            return bytes(await anext(self._pieces))
+        except StopAsyncIteration:
+            self._ended = True
+            return b""
