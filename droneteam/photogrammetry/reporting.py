@@ -34,6 +34,7 @@ from droneteam.photogrammetry.surface import ground_sampling_m
 from droneteam.photogrammetry.surface_files import Surface, load_surface
 
 REPORT_NAME = "report.pdf"
+IN_ANOTHER_GROUP = "does not overlap with the rest and was reconstructed apart"
 STAGES = ("photos", "sfm", "adjust", "dense", "surface")
 """What the products are made from; their manifests name the software."""
 
@@ -206,7 +207,8 @@ def named_measurements(folder: Path) -> tuple[Named, ...]:
 
 def _photo_facts(parts: Parts) -> tuple[PhotoFact, ...]:
     placed = {view.name for view in parts.network.views}
-    reasons = dict(parts.network.unregistered)
+    apart = {name: IN_ANOTHER_GROUP for names in parts.network.groups for name in names}
+    reasons = {**apart, **dict(parts.network.unregistered)}
     rows = []
     for photo in parts.photos.photos:
         found = "; ".join(finding.message for finding in photo.findings)

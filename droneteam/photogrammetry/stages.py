@@ -29,6 +29,7 @@ from droneteam.photogrammetry.photo_files import (
     working_paths,
     write_working_copy,
 )
+from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS, told
 from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
@@ -81,7 +82,7 @@ def run_sfm(context: StageContext) -> None:
         context.executor,
     )
     if not result.groups:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in result.unregistered)
+        reasons = BETWEEN_FAULTS.join(told(result.unregistered))
         raise SceneError(
             "sfm",
             f"no three photos could be oriented ({reasons})",
