@@ -239,8 +239,8 @@ def _rms(solution: Solution) -> float:
 def _prior_cost(problem: Problem, state: State) -> float:
     """Cost of marks and priors, without the focal length's own prior (it is held).
 
-    The rest of the lens counts: a ring of photos around flat ground can trade the focal length for a
-    principal point a tenth of the photo away, which no lens has.
+    The rest of the lens counts: a ring of photos around flat ground can trade the focal length for
+    a principal point a tenth of the photo away, which no lens has.
     """
     intrinsics_sigma = problem.priors.intrinsics_sigma.copy()
     intrinsics_sigma[:, F] = np.inf

@@ -1,6 +1,6 @@
 """What is said of photos, told once where many of them have the same fault.
 
-A card of 300 photos without a fix would otherwise fill a page with one sentence and hide the others.
+A card of 300 photos without a fix would otherwise fill a page with one sentence and hide the rest.
 """
 
 from __future__ import annotations

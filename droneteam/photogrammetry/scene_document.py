@@ -134,8 +134,8 @@ def scene_warnings(photos: PhotoSet, network: CameraNetwork | None) -> tuple[str
 def _group_warning(names: Sequence[str]) -> str:
     return (
         f"{len(names)} photos show another place or do not overlap with the rest and were "
-        f"reconstructed apart: {shortened(names)}. Build them as a scene of their own, or add photos "
-        "that link the two"
+        f"reconstructed apart: {shortened(names)}. Build them as a scene of their own, or add "
+        "photos that link the two"
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from droneteam.errors import SceneError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import sfm
-from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.adjusting import adjusted_network
 from droneteam.photogrammetry.area import corners_enu, crop
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
@@ -98,11 +98,12 @@ def run_adjust(context: StageContext) -> None:
     heights = choose_heights([p.position for p in photos.photos if p.position is not None])
     inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
     result = load_sfm(context.earlier["sfm"], working)
-    network = adjust(
+    network = adjusted_network(
         result,
         inputs,
         read_scene_control(context.params),
-        AdjustParams(vertical_datum=heights.datum, datum_note=heights.note),
+        heights,
+        photos.photos,
         lambda _, part, text: context.progress(part, text),
     )
     save_network(network, context.folder)
@@ -275,7 +276,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "sfm"),
         decides=lambda params: {},
         outside=_control_hashes,
-        module="droneteam.photogrammetry.adjust",
+        module="droneteam.photogrammetry.adjusting",
         libraries=("numpy", "scipy", "numba"),
     ),
     Stage(

@@ -22,8 +22,8 @@ LONGEST = 4
 """No sentence holds more semicolons than three."""
 NUMBER, WORDS, SENTENCE = r"[-+−]?\d[\d.,e+–-]*(?: [^\s;]+)?", "[^;]+?", ".+"
 FILE = r"[^;:]+?\.[A-Za-z]{3,4}"
-"""What a part of a sentence may be: `n_…` a number with its unit or a range, `text…` a sentence of its
-own, `file…` a file's name."""
+"""What a part of a sentence may be: `n_…` a number with its unit or a range, `text…` a sentence of
+its own, `file…` a file's name."""
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _NAMED = re.compile(r"\{(\w+)\}")
 
