@@ -27,7 +27,7 @@ from droneteam.photogrammetry.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import product_epsg
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
 from droneteam.photogrammetry.surface import ground_sampling_m
@@ -177,7 +177,15 @@ def diagram_of(
         outline=diagram.outline_of(parts.surface.dsm),
         ortho=parts.surface.ortho if with_ortho else None,
         scale=scale,
+        caveats=_caveats(parts.network),
     )
+
+
+def _caveats(network: CameraNetwork) -> tuple[str, ...]:
+    """That the depth is open, where it is: whoever reads a length off the sheet must know it."""
+    if network.accuracy.vertical_scale_determined is not False:
+        return ()
+    return (scale_statement(network.accuracy, network.frame),)
 
 
 def write_scene_diagram(drawn: Diagram, path: Path) -> None:
