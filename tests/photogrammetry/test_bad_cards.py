@@ -179,7 +179,7 @@ def test_one_wrong_control_point_among_eight_is_named_and_left_out(tmp_path: Pat
     document = built(tmp_path, "--gcp", str(tmp_path / "control.csv"))
     rows = {row["name"]: row for row in document["accuracy"]["rows"]}
     assert [name for name, row in rows.items() if row["rejected"]] == ["nail 6"]
-    assert rows["nail 6"]["residual_enu_m"][1] == pytest.approx(-0.15, abs=0.02)
+    assert rows["nail 6"]["residual_enu_m"][1] == pytest.approx(0.15, abs=0.01)
     (said,) = [w for w in document["warnings"] if "nail 6" in w]
     assert "not used" in said
     assert camera_errors_m(tmp_path, truth).max() < 0.02
