@@ -237,8 +237,13 @@ def _rms(solution: Solution) -> float:
 
 
 def _prior_cost(problem: Problem, state: State) -> float:
-    """Cost of marks and priors, without the focal length's own prior (it is held)."""
-    intrinsics_sigma = np.full(problem.priors.intrinsics_sigma.shape, np.inf)
+    """Cost of marks and priors, without the focal length's own prior (it is held).
+
+    The rest of the lens counts: a ring of photos around flat ground can trade the focal length for
+    a principal point a tenth of the photo away, which no lens has.
+    """
+    intrinsics_sigma = problem.priors.intrinsics_sigma.copy()
+    intrinsics_sigma[:, F] = np.inf
     without = replace(problem, priors=replace(problem.priors, intrinsics_sigma=intrinsics_sigma))
     rows = linearised(without, bundle.layout(without), state)
     return 0.0 if rows is None else float((normalised_blocks(rows) ** 2).sum())

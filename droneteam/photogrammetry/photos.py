@@ -21,6 +21,7 @@ from droneteam.photogrammetry.exif import Clock
 from droneteam.photogrammetry.imagefile import Header
 from droneteam.photogrammetry.lens import LensGuess, guess_lens
 from droneteam.photogrammetry.mrk import MrkFile, match_record, mrk_paths, read_mrk
+from droneteam.photogrammetry.photo_words import told
 from droneteam.photogrammetry.quality import Finding, Quality
 from droneteam.photogrammetry.shutter import movement_findings
 from droneteam.photogrammetry.xmp import Attitude, RtkFix, XmpFields
@@ -170,9 +171,9 @@ def require_enough(photos: PhotoSet) -> None:
     if count >= MIN_PHOTOS:
         return
     reasons = [problem.message for problem in photos.problems]
-    for photo in photos.photos:
-        if photo.verdict == "skip":
-            reasons += [f"{photo.name} {finding.message}" for finding in photo.findings]
+    skipped = [photo for photo in photos.photos if photo.verdict == "skip"]
+    found = [(photo.name, finding.message) for photo in skipped for finding in photo.findings]
+    reasons += told(found, "{name} {what}")
     listing = "".join(f"\n  - {reason}" for reason in reasons)
     raise InputError(
         f"{count} usable photo{'' if count == 1 else 's'}, and a scene needs at least {MIN_PHOTOS} "

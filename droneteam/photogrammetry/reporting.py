@@ -27,13 +27,14 @@ from droneteam.photogrammetry.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import product_epsg
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
-from droneteam.photogrammetry.scene_document import Scene
+from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
 from droneteam.photogrammetry.surface import ground_sampling_m
 from droneteam.photogrammetry.surface_files import Surface, load_surface
 
 REPORT_NAME = "report.pdf"
+IN_ANOTHER_GROUP = "does not overlap with the rest and was reconstructed apart"
 STAGES = ("photos", "sfm", "adjust", "dense", "surface")
 """What the products are made from; their manifests name the software."""
 
@@ -176,7 +177,15 @@ def diagram_of(
         outline=diagram.outline_of(parts.surface.dsm),
         ortho=parts.surface.ortho if with_ortho else None,
         scale=scale,
+        caveats=_caveats(parts.network),
     )
+
+
+def _caveats(network: CameraNetwork) -> tuple[str, ...]:
+    """That the depth is open, where it is: whoever reads a length off the sheet must know it."""
+    if network.accuracy.vertical_scale_determined is not False:
+        return ()
+    return (scale_statement(network.accuracy, network.frame),)
 
 
 def write_scene_diagram(drawn: Diagram, path: Path) -> None:
@@ -206,7 +215,8 @@ def named_measurements(folder: Path) -> tuple[Named, ...]:
 
 def _photo_facts(parts: Parts) -> tuple[PhotoFact, ...]:
     placed = {view.name for view in parts.network.views}
-    reasons = dict(parts.network.unregistered)
+    apart = {name: IN_ANOTHER_GROUP for names in parts.network.groups for name in names}
+    reasons = {**apart, **dict(parts.network.unregistered)}
     rows = []
     for photo in parts.photos.photos:
         found = "; ".join(finding.message for finding in photo.findings)

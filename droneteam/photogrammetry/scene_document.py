@@ -11,6 +11,7 @@ import numpy as np
 
 from droneteam.photogrammetry.manifest import plain
 from droneteam.photogrammetry.overlap import Advice, Coverage, advise, few_words
+from droneteam.photogrammetry.photo_words import MANY_LOST, ONE_LOST, shortened, told
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import PRODUCTS_FOLDER, Product
 from droneteam.photogrammetry.runner import StageRecord
@@ -24,6 +25,10 @@ SCALE_WARNING = "vertical scale not determined"
 SCALE_REMEDIES = (
     "a ground control point or a scale bar in the scene, or an oblique ring of photos around it"
 )
+NO_SCALE_REMEDIES = (
+    "a scale bar in the scene, three ground control points, or photos with usable positions"
+)
+"""Of a scene without metres: no photo, however oblique, tells how large what it shows is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def ground_sampling_distance_m(network: CameraNetwork) -> float | None:
 def scale_statement(accuracy: Accuracy, frame: Frame) -> str:
     """What may be said about heights, and what would help where little may be said."""
     if not frame.metric:
-        return f"The scene has no scale: lengths are not in metres. Helps: {SCALE_REMEDIES}."
+        return f"The scene has no scale: lengths are not in metres. Helps: {NO_SCALE_REMEDIES}."
     match accuracy.vertical_scale_determined:
         case True:
             return "The vertical scale is determined by the photos and control."
@@ -119,17 +124,19 @@ def scene_warnings(photos: PhotoSet, network: CameraNetwork | None) -> tuple[str
         if not network.frame.metric or (open_scale and not warnings):
             warnings.append(scale_statement(network.accuracy, network.frame))
         warnings += [text for text in found if text not in warnings]
-        for names in network.groups:
-            warnings.append(
-                f"{len(names)} photos show another place or do not overlap with the rest and were "
-                f"reconstructed apart: {', '.join(names)}. Build them as a scene of their own, or "
-                "add photos that link the two"
-            )
-        warnings += [f"{name} has no place: {reason}" for name, reason in network.unregistered]
+        warnings += [_group_warning(names) for names in network.groups]
+        warnings += told(network.unregistered, ONE_LOST, MANY_LOST)
     warnings += [problem.message for problem in photos.problems]
-    for photo in photos.photos:
-        warnings += [f"{photo.name} {finding.message}" for finding in photo.findings]
+    warnings += told((p.name, finding.message) for p in photos.photos for finding in p.findings)
     return tuple(warnings)
+
+
+def _group_warning(names: Sequence[str]) -> str:
+    return (
+        f"{len(names)} photos show another place or do not overlap with the rest and were "
+        f"reconstructed apart: {shortened(names)}. Build them as a scene of their own, or add "
+        "photos that link the two"
+    )
 
 
 def scene_document(scene: Scene) -> dict[str, Any]:

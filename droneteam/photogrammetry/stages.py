@@ -13,7 +13,7 @@ import numpy as np
 from droneteam.errors import SceneError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import sfm
-from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.adjusting import adjusted_network
 from droneteam.photogrammetry.area import corners_enu, crop
 from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
@@ -29,6 +29,7 @@ from droneteam.photogrammetry.photo_files import (
     working_paths,
     write_working_copy,
 )
+from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS, told
 from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
@@ -81,7 +82,7 @@ def run_sfm(context: StageContext) -> None:
         context.executor,
     )
     if not result.groups:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in result.unregistered)
+        reasons = BETWEEN_FAULTS.join(told(result.unregistered))
         raise SceneError(
             "sfm",
             f"no three photos could be oriented ({reasons})",
@@ -97,11 +98,12 @@ def run_adjust(context: StageContext) -> None:
     heights = choose_heights([p.position for p in photos.photos if p.position is not None])
     inputs = sfm_inputs(photos.photos, working, context.params.camera, heights)
     result = load_sfm(context.earlier["sfm"], working)
-    network = adjust(
+    network = adjusted_network(
         result,
         inputs,
         read_scene_control(context.params),
-        AdjustParams(vertical_datum=heights.datum, datum_note=heights.note),
+        heights,
+        photos.photos,
         lambda _, part, text: context.progress(part, text),
     )
     save_network(network, context.folder)
@@ -274,7 +276,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "sfm"),
         decides=lambda params: {},
         outside=_control_hashes,
-        module="droneteam.photogrammetry.adjust",
+        module="droneteam.photogrammetry.adjusting",
         libraries=("numpy", "scipy", "numba"),
     ),
     Stage(

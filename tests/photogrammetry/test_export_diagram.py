@@ -17,7 +17,8 @@ from droneteam.errors import InputError
 from droneteam.photogrammetry.export import diagram, dxf, numbers
 from droneteam.photogrammetry.export.diagram import Diagram, DiagramPoint
 from droneteam.photogrammetry.export.numbers import value_text
-from droneteam.photogrammetry.scene import Frame, Measurement
+from droneteam.photogrammetry.scene import Accuracy, Frame, Measurement
+from droneteam.photogrammetry.scene_document import scale_statement
 from droneteam.photogrammetry.surface import MEASURED, NO_DATA, Grid, Raster
 from tests.photogrammetry.networks import ORIGIN
 from tests.photogrammetry.test_export_report import text_of
@@ -234,3 +235,31 @@ def test_the_outline_runs_around_the_known_cells() -> None:
 def test_every_word_of_the_diagram_exists_in_every_language() -> None:
     keys = {language: set(diagram.words(language)) for language in ("nl", "fr", "en")}  # type: ignore[arg-type]
     assert keys["nl"] == keys["fr"] == keys["en"]
+
+
+def test_an_open_depth_stands_on_the_sheet_in_the_drawing_and_in_its_properties(
+    tmp_path: Path,
+) -> None:
+    said = scale_statement(Accuracy(0.5, "gnss", False), FRAME)
+    drawn = make(language="nl", scale=100, caveats=(said,))
+    diagram.write_diagram(drawn, tmp_path / "d.pdf")
+    dxf.write_dxf(drawn, tmp_path / "d.dxf")
+    pages = " ".join(text_of(tmp_path / "d.pdf").split())
+    assert pages.count("De verticale schaal is NIET bepaald") == 2  # on the sheet and by the list
+    drawing = ezdxf.readfile(tmp_path / "d.dxf")
+    assert "NIET bepaald" in dict(drawing.header.custom_vars.properties)["CAVEATS"]
+    texts = [row.dxf.text for row in drawing.modelspace().query("TEXT")]
+    assert any("NIET bepaald" in text for text in texts)
+
+
+def test_texts_of_one_place_do_not_hide_each_other_and_places_have_their_cross(
+    tmp_path: Path,
+) -> None:
+    drawn = make(measurements=(MEASURED_VALUES[3], replace(MEASURED_VALUES[3], name="again")))
+    sheet = diagram.sheet_of(drawn)
+    first, second = diagram.diagram_data(drawn, sheet, tmp_path)["shapes"]
+    assert abs(first["at"][1] - second["at"][1]) > 3.0
+    assert first["crosses"] == first["points"]
+    profile = replace(drawn, measurements=(replace(MEASURED_VALUES[0], kind="profile"),))
+    (shape,) = diagram.diagram_data(profile, sheet, tmp_path)["shapes"]
+    assert shape["crosses"] == []

@@ -33,6 +33,7 @@ class Flight:
     sigma_m: Sigma | None = GNSS
     known: bool = False
     control: str = "none"
+    focal_prior_px: float | None = 1400.0
 
 
 def nadir() -> tuple[FloatArray, ...]:
@@ -47,6 +48,15 @@ def with_ring() -> tuple[FloatArray, ...]:
     return (*networks.block_poses(), *networks.orbit_poses())
 
 
+def few_with_ring() -> tuple[FloatArray, ...]:
+    """Six photos from above, alternately turned, and six from around, as of one small object."""
+    above = [
+        networks.looking(np.array([e, n, 30.0]), 40.0 * i, -90.0)
+        for i, (e, n) in enumerate((e, n) for n in (-4.0, 4.0) for e in (-7.5, 0.0, 7.5))
+    ]
+    return (*above, *networks.orbit_poses(n=6))
+
+
 OPEN = {
     "flat ground straight from above": Flight(nadir()),
     "the same without any position": Flight(nadir(), sigma_m=None),
@@ -59,6 +69,9 @@ OPEN = {
 DETERMINED = {
     "a ring of oblique photos": Flight(with_ring(), relief_m=1.0),
     "a ring and no position": Flight(with_ring(), relief_m=1.0, sigma_m=None),
+    "a ring around flat ground and an unknown lens": Flight(
+        few_with_ring(), sigma_m=None, focal_prior_px=None
+    ),
     "RTK at two heights": Flight(two_heights(), sigma_m=RTK),
     "RTK and control in one datum": Flight(nadir(), sigma_m=RTK, control="plane"),
     "control at different heights": Flight(nadir(), relief_m=4.0, sigma_m=None, control="heights"),
@@ -72,7 +85,13 @@ def built(flight: Flight, seed: int = 1) -> tuple[CameraNetwork, Network]:
         list(flight.poses), n_points=130, relief_m=flight.relief_m, seed=5 + seed
     )
     truth, control = _control(truth, flight.control)
-    photos = photo_inputs(truth, sigma_m=flight.sigma_m, seed=2 + seed, known=flight.known)
+    photos = photo_inputs(
+        truth,
+        sigma_m=flight.sigma_m,
+        seed=2 + seed,
+        known=flight.known,
+        focal_prior_px=flight.focal_prior_px,
+    )
     return adjust(sfm_result(truth, noise_px=0.4, seed=seed), photos, control), truth
 
 
@@ -111,6 +130,7 @@ QUICK = (
     "RTK straight from above",
     "control in one plane",
     "a ring of oblique photos",
+    "a ring around flat ground and an unknown lens",
     "RTK at two heights",
     "control at different heights",
 )

@@ -24,6 +24,7 @@ import typst
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
+from droneteam.photogrammetry.export.labels import spread
 from droneteam.photogrammetry.export.numbers import (
     DIAGRAM_SCALES,
     Language,
@@ -56,6 +57,8 @@ AROUND_M = 1.0
 MAX_PICTURE_PX = 3500
 LENGTHS = ("distance", "horizontal", "height", "slope")
 AREAS = ("area", "plan_area", "volume")
+SAMPLED = ("profile", "section")
+"""Kinds whose points are stations along a line, not places that someone chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Diagram:
 
     outline : (k, 2) rings around what the photos show; ortho : drawn beneath when given.
     scale : denominator, None for the largest that fits A3.
+    caveats : English sentences that every reader of a length must know, such as an open depth.
     """
 
     title: str
@@ -83,6 +87,7 @@ class Diagram:
     outline: tuple[FloatArray, ...] = ()
     ortho: Ortho | None = None
     scale: int | None = None
+    caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_language(self.language)
@@ -243,9 +248,8 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
             {"name": p.name, "at": sheet.mm(np.array(p.enu_m[:2]))[0].round(3).tolist()}
             for p in diagram.points
         ],
-        "shapes": [
-            shape for m in diagram.measurements if (shape := _shape(m, sheet, language)) is not None
-        ],
+        "shapes": _shapes(diagram, sheet),
+        "caveats": caveat_words(diagram),
         "point_list": [
             [p.name, *(number(v, 3, language) for v in p.enu_m)] for p in diagram.points
         ],
@@ -255,6 +259,11 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
             for m in diagram.measurements
         ],
     }  # fmt: skip
+
+
+def caveat_words(diagram: Diagram) -> list[str]:
+    """The caveats in the reader's language."""
+    return [translated(caveat, diagram.language) for caveat in diagram.caveats]
 
 
 def frame_words(frame: Frame, language: Language) -> str:
@@ -299,6 +308,18 @@ def _grid(sheet: Sheet, language: Language) -> dict[str, Any]:
     }
 
 
+def _shapes(diagram: Diagram, sheet: Sheet) -> list[dict[str, Any]]:
+    """The measurements as they are drawn, with their texts beside each other."""
+    drawn = [_shape(measured, sheet, diagram.language) for measured in diagram.measurements]
+    shapes = [shape for shape in drawn if shape is not None]
+    places = spread(
+        [shape["at"] for shape in shapes],
+        [shape["text"] for shape in shapes],
+        [shape["turn_deg"] for shape in shapes],
+    )
+    return [{**row, "at": at} for row, at in zip(shapes, places.round(3).tolist(), strict=True)]
+
+
 def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str, Any] | None:
     """A measurement as it is drawn; None for one without points or value."""
     if not (measured.determined and measured.points_enu_m):
@@ -313,6 +334,7 @@ def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str,
     return {
         "kind": kind,
         "points": at.tolist(),
+        "crosses": [] if measured.kind in SAMPLED else at.tolist(),
         "text": label,
         "at": _label_place(measured, at).tolist(),
         "turn_deg": (turn + 90.0) % 180.0 - 90.0 if kind == "length" else 0.0,

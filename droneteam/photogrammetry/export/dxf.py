@@ -20,7 +20,14 @@ from ezdxf.enums import TextEntityAlignment
 from ezdxf.filemanagement import new
 from ezdxf.layouts.layout import Modelspace
 
-from droneteam.photogrammetry.export.diagram import AREAS, Diagram, Sheet, sheet_of, words
+from droneteam.photogrammetry.export.diagram import (
+    AREAS,
+    Diagram,
+    Sheet,
+    caveat_words,
+    sheet_of,
+    words,
+)
 from droneteam.photogrammetry.export.numbers import value_text
 from droneteam.photogrammetry.measure import frame_statement
 from droneteam.photogrammetry.scene import Measurement
@@ -75,6 +82,7 @@ def _document(diagram: Diagram, sheet: Sheet, text_m: float) -> Drawing:
         "COORDINATE_SYSTEM": frame_statement(diagram.frame),
         "VERTICAL_DATUM": diagram.frame.vertical_datum,
         "SCALE": f"1:{sheet.scale}",
+        "CAVEATS": " ".join(caveat_words(diagram)),
         "STATE_OF": "" if diagram.made_at is None else diagram.made_at.isoformat(),
     }
     for name, value in properties.items():
@@ -142,6 +150,7 @@ def _statements(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float
         f"{text['scale']} 1:{sheet.scale}; {text['made']} {made}",
         frame_statement(diagram.frame),
         text["interval_note"],
+        *caveat_words(diagram),
     ]
     below = sheet.north_m - sheet.height_m
     for row, line in enumerate(lines):

@@ -231,7 +231,8 @@ def _determined(value: bool | None, text: dict[str, str]) -> str:
 
 def _warnings(report: SceneReport, text: dict[str, str]) -> list[str]:
     accuracy = report.network.accuracy
-    found = [translated(warning, report.language) for warning in accuracy.warnings]
+    ordered = sorted(accuracy.warnings, key=lambda warning: not warning.startswith(SCALE_WARNING))
+    found = [translated(warning, report.language) for warning in ordered]
     said = any(warning.startswith(SCALE_WARNING) for warning in accuracy.warnings)
     if accuracy.vertical_scale_determined is False and not said:
         found.append(text["warn_vertical_scale"])

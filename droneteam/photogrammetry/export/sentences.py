@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from importlib import resources
 
 from droneteam.photogrammetry.export.numbers import Language
+from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS
 
 UNTRANSLATED = "[en] "
 LONGEST = 4
 """No sentence holds more semicolons than three."""
-NUMBER, WORDS, SENTENCE = r"[-+−]?\d[\d.,e+-]*(?: [^\s;]+)?", "[^;]+?", ".+"
-"""What a part of a sentence may be: `n_…` a number with its unit, `text…` a sentence of its own."""
+NUMBER, WORDS, SENTENCE = r"[-+−]?\d[\d.,e+–-]*(?: [^\s;]+)?", "[^;]+?", ".+"
+FILE = r"[^;:]+?\.[A-Za-z]{3,4}"
+"""What a part of a sentence may be: `n_…` a number with its unit or a range, `text…` a sentence of
+its own, `file…` a file's name."""
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _NAMED = re.compile(r"\{(\w+)\}")
 
@@ -37,6 +40,8 @@ def translated(text: str, language: Language) -> str:
     """One sentence, or several joined by "; ", in the language."""
     if language == "en" or not text:
         return text
+    if BETWEEN_FAULTS in text:
+        return _list(text, language)
     pieces = text.split("; ")
     found, at = [], 0
     while at < len(pieces):
@@ -44,6 +49,14 @@ def translated(text: str, language: Language) -> str:
         found.append(form)
         at += length
     return "; ".join(found)
+
+
+def _list(text: str, language: Language) -> str:
+    """A list of faults, or a sentence that holds one."""
+    rows = [translated(row, language) for row in text.split(BETWEEN_FAULTS)]
+    if any(UNTRANSLATED in row for row in rows):
+        return _one(text, language) or UNTRANSLATED + text
+    return BETWEEN_FAULTS.join(rows)
 
 
 def _longest(pieces: list[str], language: Language) -> tuple[int, str]:
@@ -102,4 +115,6 @@ def _pattern(english: str) -> re.Pattern[str]:
 def _part(name: str) -> str:
     if name.startswith("text"):
         return SENTENCE
+    if name.startswith("file"):
+        return FILE
     return NUMBER if name.startswith("n_") else WORDS
