@@ -22,7 +22,7 @@ serve: setup
 
 test: setup check
 	@tools/system-packages $(TEST_PACKAGES)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(TESTS)
 
 test-all: setup check
 	@tools/system-packages $(TEST_PACKAGES)

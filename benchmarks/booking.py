@@ -67,7 +67,8 @@ def prepare(url: str, bookings: int) -> list[int]:
         for drone in able[1:]:
             fleet.report_defect(session, SYSTEM, drone.id, "kept out of the benchmark", now)
         asker = Actor(0, zone, frozenset({"requester"}), "benchmark", "en")
-        start_at = now + timedelta(days=1)
+        noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+        start_at = noon + timedelta(days=1)  # in daylight at whatever hour this runs
         draft = RequestDraft(
             kind=fleet.RequestKind.PHOTOGRAMMETRY,
             title="Accident",

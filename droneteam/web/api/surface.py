@@ -84,7 +84,10 @@ def record(scene_id: int, body: dict[str, Any]) -> Any:
 @bp.get("/<id:scene_id>/cameras")
 @allow(*READERS)
 @bp.output(schema_of(SceneCameras))
-@bp.doc(summary="Where the cameras stood and what they held")
+@bp.doc(
+    summary="Where the cameras stood and what they held",
+    responses={409: "The scene has no cameras yet."},
+)
 def cameras(scene_id: int) -> Any:
     """East, north, up in the scene's frame, and how that lies in the cloud's coordinates."""
     with reading() as session:

@@ -106,7 +106,7 @@ export function findPlaces(
     if (text.length < SHORTEST) return close();
     try {
       const response = await fetch(`${url}?${new URLSearchParams({ q: text })}`, {
-        headers: { Accept: "application/json" },
+        headers: { Accept: "application/json", "Accept-Language": document.documentElement.lang },
         signal: asked.signal,
       });
       if (response.ok) show(((await response.json()) as { items: Place[] }).items);
