@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from threading import Thread
 
 from flask import Flask
@@ -25,7 +26,13 @@ def server() -> Server:
 
 
 def _prepare() -> None:
-    """Load what the first plan would otherwise wait for."""
+    """Load what the first plan would otherwise wait for.
+
+    What is loaded then stays for good: the collector need not look through millions of objects
+    again and again, each time half a second in which no event leaves (measured).
+    """
     from droneteam.fleet.exact import warm_up  # numba takes its time to load
 
     warm_up()
+    gc.collect()
+    gc.freeze()
