@@ -185,7 +185,7 @@ def _beside(
 def _told(plan: MissionPlan, camera: str) -> dict[str, str]:
     """A plan in what tells it from another of the same assignment, by label."""
     home = f"{plan.home.lat_deg:.6f}, {plan.home.lon_deg:.6f}"
-    first = {_("Pattern"): words.PATTERNS[plan.pattern], _("Camera"): camera}
+    first = {_("Pattern"): str(words.PATTERNS[plan.pattern]), _("Camera"): camera}
     area = "; ".join(f"{lat:.6f}, {lon:.6f}" for lat, lon in plan.area[:_CORNERS_TOLD])
     return {**first, **dict(_plan_facts(plan)), _("Take-off"): home, _("Area"): area}
 
