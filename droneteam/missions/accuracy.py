@@ -75,7 +75,8 @@ class PredictedAccuracy:
     """What the network promises, per ground point.
 
     points_m : (n, 3) east, north and height; horizontal_m, vertical_m : (n,) standard deviations
-    (horizontal: of the larger axis' root mean, sqrt((var_e + var_n) / 2)); views : (n,); gsd_m.
+    (horizontal: of the larger axis' root mean, sqrt((var_e + var_n) / 2)); views : (n,); gsd_m;
+    bound : whether they are upper bounds, from parts of the photos.
     """
 
     points_m: FloatArray
@@ -83,6 +84,7 @@ class PredictedAccuracy:
     vertical_m: FloatArray
     views: NDArray[np.int64]
     gsd_m: float
+    bound: bool = False
 
     @property
     def median_horizontal_m(self) -> float:
@@ -166,6 +168,14 @@ def predict(network: Network, noise: NetworkNoise, gsd_m: float) -> PredictedAcc
     used = views >= 2
     rows = np.nonzero(used)[0]
     rows = rows[:: math.ceil(len(rows) / MAX_EVALUATED)]
+    return accuracy_at(network, rays, noise, rows, gsd_m)
+
+
+def accuracy_at(
+    network: Network, rays: Rays, noise: NetworkNoise, rows: NDArray[np.int64], gsd_m: float
+) -> PredictedAccuracy:
+    """The standard deviations of some of the network's ground points, each seen by two photos."""
+    views = np.bincount(rays.point, minlength=len(network.points_m))
     covariance = point_covariance(network, rays, noise, rows)
     horizontal = np.sqrt(0.5 * (covariance[:, 0, 0] + covariance[:, 1, 1]))
     vertical = np.sqrt(covariance[:, 2, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from importlib import metadata
@@ -41,6 +42,7 @@ from droneteam.missions.planjson import (
     plan_from_json,
     plan_to_json,
 )
+from droneteam.missions.rivals import approved_so, hold_assignment, live_missions, sent_before
 from droneteam.missions.rules import Finding, RulesUnmet, finding
 from droneteam.missions.sharing import share_of
 from droneteam.missions.task_params import SearchParams
@@ -63,44 +65,39 @@ OVERRIDERS = ("coordinator",)
 
 
 def plan_mission(
-    session: Session, actor: Actor, assignment_id: int, spec: MissionSpec, now: datetime
+    session: Session,
+    actor: Actor,
+    assignment_id: int,
+    spec: MissionSpec,
+    now: datetime,
+    *,
+    known: Collection[int] | None = None,
 ) -> MissionView:
     """A new mission in draft for an assignment, planned and checked against the airspace.
+
+    known : the assignment's missions that the planner has seen; the draft that the same form
+    made before is given back then instead of a second one.  None asks for neither.
 
     Raises
     ------
     InputError
         The request has no area, the survey cannot be planned, or a rule of the airspace says
         stop: the message names the zone and says what to do.
+    PlannedMeanwhile
+        Missions stand for the assignment that are not among the known.
     """
     require_role(actor, *PLANNERS)
     assignment = fleet.get_assignment(session, actor, assignment_id)
     request = fleet.get_request(session, actor, assignment.request_id)
     made = _planned(session, actor, assignment, request, spec)
     plan, findings = made.plan, _weighed(actor, made.findings, spec.override_reason)
-    row = models.Mission(
-        organisation_id=request.organisation_id,
-        request_id=request.id,
-        assignment_id=assignment.id,
-        drone_id=assignment.drone_id,
-        drone_name=assignment.drone_name,
-        pilot_id=assignment.pilot_id,
-        state=MissionState.DRAFT.value,
-        start_at=assignment.start_at,
-        end_at=assignment.end_at,
-        camera=spec.camera,
-        params={"pattern": plan.pattern, **asdict(spec.params)},
-        plan={
-            **plan_to_json(plan),
-            "volumes": volumes_to_json(made.volumes),
-            "fence": fence_to_json(made.fence),
-        },
-        findings=findings_to_json(findings),
-        mission_hash=mission_hash(wire_mission(plan.items, plan.home)),
-        software_version=metadata.version("droneteam"),
-        created_at=now,
-        created_by=actor.user_id or None,
-    )
+    row = _draft(actor, assignment, made, spec, now, request.organisation_id)
+    row.findings = findings_to_json(findings)
+    if known is not None:
+        hold_assignment(session, assignment_id)
+        before = sent_before(live_missions(session, assignment_id), row, known)
+        if before is not None:
+            return mission_view(before)
     session.add(row)
     session.flush()
     facts = {"assignment": assignment.id, "photos": plan.n_photos, "hash": row.mission_hash}
@@ -119,6 +116,40 @@ def plan_mission(
             at=now,
         )
     return mission_view(row)
+
+
+def _draft(
+    actor: Actor,
+    assignment: AssignmentView,
+    made: MissionPreview,
+    spec: MissionSpec,
+    now: datetime,
+    organisation_id: int,
+) -> models.Mission:
+    """The row of a planned mission, in draft and without its findings."""
+    plan = made.plan
+    return models.Mission(
+        organisation_id=organisation_id,
+        request_id=assignment.request_id,
+        assignment_id=assignment.id,
+        drone_id=assignment.drone_id,
+        drone_name=assignment.drone_name,
+        pilot_id=assignment.pilot_id,
+        state=MissionState.DRAFT.value,
+        start_at=assignment.start_at,
+        end_at=assignment.end_at,
+        camera=spec.camera,
+        params={"pattern": plan.pattern, **asdict(spec.params)},
+        plan={
+            **plan_to_json(plan),
+            "volumes": volumes_to_json(made.volumes),
+            "fence": fence_to_json(made.fence),
+        },
+        mission_hash=mission_hash(wire_mission(plan.items, plan.home)),
+        software_version=metadata.version("droneteam"),
+        created_at=now,
+        created_by=actor.user_id or None,
+    )
 
 
 def preview_mission(
@@ -274,6 +305,7 @@ def approve_mission(
     """
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
+    session.refresh(row, with_for_update=True)
     if row.state != MissionState.DRAFT:
         raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
     findings = findings_from_json(row.findings)
@@ -308,11 +340,28 @@ def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetim
     """The mission, withdrawn before it flew."""
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
+    session.refresh(row, with_for_update=True)
     if row.state not in (MissionState.DRAFT, MissionState.APPROVED):
         raise Conflict(f"mission {mission_id} is {row.state} and cannot be withdrawn")
     row.state = MissionState.CANCELLED.value
     audit.append(session, actor, action="mission.cancel", subject=f"mission:{row.id}", at=now)
     return mission_view(row)
+
+
+def approved_by_this_form(
+    session: Session, actor: Actor, mission_id: int, reason: str | None
+) -> bool:
+    """Whether the actor has approved the mission with the same reason: a form sent twice."""
+    require_role(actor, *PLANNERS)
+    row = mission_row(session, actor, mission_id)
+    return row.state == MissionState.APPROVED and approved_so(session, actor, row.id, reason)
+
+
+def planned_for(session: Session, actor: Actor, assignment_id: int) -> list[MissionView]:
+    """What is planned for an assignment and neither flown nor withdrawn, the oldest first."""
+    require_role(actor, *PLANNERS)
+    fleet.get_assignment(session, actor, assignment_id)
+    return [mission_view(row) for row in live_missions(session, assignment_id)]
 
 
 def list_missions(session: Session, actor: Actor) -> list[MissionView]:

@@ -25,17 +25,20 @@ from droneteam.missions.outcomes import FlightRecord
 from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
     approve_mission,
+    approved_by_this_form,
     cancel_mission,
     get_mission,
     list_missions,
     load_geozones,
     plan_mission,
+    planned_for,
     preview_mission,
     stored_geozones,
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.replay import Replay, ReplayEvent
 from droneteam.missions.reserve import SPEED_HOME_MPS
+from droneteam.missions.rivals import PlannedMeanwhile
 from droneteam.missions.rules import Finding
 from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
@@ -81,6 +84,7 @@ __all__ = [
     "MissionView",
     "NewEntry",
     "OnboardLogView",
+    "PlannedMeanwhile",
     "RegisteredFlight",
     "Replay",
     "ReplayEvent",
@@ -92,6 +96,7 @@ __all__ = [
     "Trigger",
     "add_terrain",
     "approve_mission",
+    "approved_by_this_form",
     "ask_flight",
     "cancel_mission",
     "clearance",
@@ -112,6 +117,7 @@ __all__ = [
     "may_ask",
     "own_uas_ids",
     "plan_mission",
+    "planned_for",
     "preview_mission",
     "publish_zones",
     "read_sortie",

@@ -10,12 +10,14 @@ import numpy as np
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
 from droneteam.missions.accuracy import (
+    MAX_PHOTOS,
     Network,
     NetworkNoise,
     PredictedAccuracy,
     predict,
     spread_points,
 )
+from droneteam.missions.accuracyblocks import BLOCK_PHOTOS, predict_in_blocks
 from droneteam.missions.camera import CameraSpec
 from droneteam.missions.plan import MissionPlan
 from droneteam.missions.relief import relief_of
@@ -38,15 +40,17 @@ def accuracy_of(
     *,
     control: Sequence[LatLon] = (),
     terrain: Terrain | None = None,
+    most_photos: int = MAX_PHOTOS,
 ) -> SurveyAccuracy:
     """What the plan's photos promise for the ground of its area.
 
-    control : places of control points; terrain : the one that the plan was made over.
+    control : places of control points; terrain : the one that the plan was made over;
+    most_photos : above them the answer is an upper bound, from blocks of the photos.
 
     Raises
     ------
     InputError
-        The plan takes too few photos, or so many that the network is too large to predict.
+        The plan takes too few photos, or no two of them share ground.
     """
     if len(plan.photo_positions) < 2:
         raise InputError("accuracy is predicted of missions with photos", field="pattern")
@@ -61,5 +65,9 @@ def accuracy_of(
     points = np.column_stack([points, relief.ground_home_m(points)])
     centres = np.column_stack([places, heights])
     network = Network(camera, centres, angles, points, is_control)
-    found = predict(network, noise, plan.gsd_m)
+    if len(photos) > most_photos:
+        size = min(BLOCK_PHOTOS, most_photos)
+        found = predict_in_blocks(network, noise, plan.gsd_m, photos=size)
+    else:
+        found = predict(network, noise, plan.gsd_m)
     return SurveyAccuracy(found, ground.lat_lon(found.points_m[:, :2]))

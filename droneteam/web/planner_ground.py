@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.errors import InputError
-from droneteam.missions.accuracy import RECEIVERS, in_gsd
+from droneteam.missions.accuracy import RECEIVERS, PredictedAccuracy, in_gsd
 from droneteam.missions.camera import camera_named
 from droneteam.missions.estimate import Wind
 from droneteam.missions.route import LatLon
@@ -144,14 +144,19 @@ def drawn_accuracy(made: MissionPreview, spec: MissionSpec, form: FormReader) ->
         "accuracyFacts": [
             [
                 _("Predicted accuracy, horizontal"),
-                _sigma(one.median_horizontal_m, one.worst_horizontal_m, one.gsd_m),
+                _bounded(one, _sigma(one.median_horizontal_m, one.worst_horizontal_m, one.gsd_m)),
             ],
             [
                 _("Predicted accuracy, height"),
-                _sigma(one.median_vertical_m, one.worst_vertical_m, one.gsd_m),
+                _bounded(one, _sigma(one.median_vertical_m, one.worst_vertical_m, one.gsd_m)),
             ],
         ],
     }
+
+
+def _bounded(accuracy: PredictedAccuracy, text: str) -> str:
+    """The figures, said to be upper bounds where they come from parts of the photos."""
+    return _("at most %(sigma)s", sigma=text) if accuracy.bound else text
 
 
 def _sigma(typical_m: float, worst_m: float, gsd_m: float) -> str:

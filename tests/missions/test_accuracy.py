@@ -20,6 +20,7 @@ from droneteam.missions.accuracy import (
     predict,
     spread_points,
 )
+from droneteam.missions.accuracyblocks import predict_in_blocks
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.surveyaccuracy import accuracy_of
@@ -221,3 +222,24 @@ def test_a_survey_with_corrections_is_predicted_near_a_centimetre_and_control_he
     held = accuracy_of(plan, SIMULATED, GPS, control=corners).accuracy
     assert held.median_vertical_m < 0.02
     assert held.median_horizontal_m < 0.01
+
+
+def test_fewer_photos_never_make_a_point_surer_so_that_blocks_are_upper_bounds() -> None:
+    network = grid((12, 12), points=500, oblique=False)
+    whole = point_covariance(network, observe(network), NOISE, np.arange(500))
+    blocks = predict_in_blocks(network, NOISE, 0.01, blocks=4, photos=60)
+    assert blocks.bound
+    assert 150 <= len(blocks.points_m) <= 4 * 80
+    place = {tuple(point): row for row, point in enumerate(network.points_m.tolist())}
+    rows = [place[tuple(point)] for point in blocks.points_m.tolist()]
+    ratio = blocks.vertical_m / np.sqrt(whole[rows, 2, 2])
+    assert ratio.min() >= 1.0 - 1e-9
+
+
+def test_a_survey_of_more_photos_than_one_adjustment_holds_is_bounded_and_not_refused() -> None:
+    plan = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)
+    whole = accuracy_of(plan, SIMULATED, RTK).accuracy
+    parts = accuracy_of(plan, SIMULATED, RTK, most_photos=30).accuracy
+    assert (whole.bound, parts.bound) == (False, True)
+    assert whole.median_vertical_m <= parts.median_vertical_m < 1.5 * whole.median_vertical_m
+    assert whole.median_horizontal_m <= parts.median_horizontal_m < 1.5 * whole.median_horizontal_m

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from droneteam.errors import DecodeError
 from droneteam.missions.camera import SIMULATED
 from droneteam.missions.fence import fence_of
 from droneteam.missions.formats import geojson, kml
-from droneteam.missions.formats.missionfile import MissionFile
+from droneteam.missions.formats.missionfile import FenceCircle, MissionFile
 from droneteam.missions.formats.qgc import read_plan, write_plan
 from droneteam.missions.formats.waypoints import read_waypoints, write_waypoints
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
@@ -68,6 +70,21 @@ def test_a_whole_survey_with_fence_and_rally_survives_a_plan_file() -> None:
     assert read_plan(write_plan(MISSION)) == MISSION
 
 
+def test_what_must_not_be_flown_over_survives_a_plan_file_too() -> None:
+    """Areas and circles to stay out of, which a reader that knows only one fence would lose."""
+    pond = ((50.8196, 4.3905), (50.8197, 4.3905), (50.8197, 4.3907))
+    circles = (
+        FenceCircle(50.8198, 4.3909, 12.5, inclusion=False),
+        FenceCircle(50.8197, 4.3908, 300.0, inclusion=True),
+    )
+    mission = replace(MISSION, exclusions=(pond, pond[::-1]), circles=circles)
+    assert read_plan(write_plan(mission)) == mission
+    assert read_plan(write_plan(replace(mission, fence=()))).fence == ()
+    fence = json.loads(write_plan(mission))["geoFence"]
+    assert [one["inclusion"] for one in fence["polygons"]] == [True, False, False]
+    assert fence["circles"][0]["circle"] == {"center": [50.8198, 4.3909], "radius": 12.5}
+
+
 def test_pymavlink_reads_our_waypoint_file_as_we_wrote_it(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "mission.waypoints"
     path.write_text(write_waypoints(MISSION))
@@ -111,6 +128,10 @@ def test_a_survey_made_in_the_ground_station_is_read_by_its_items() -> None:
     assert read_plan(json.dumps(document)).items == MISSION.items
 
 
+def circle(radius_m: float) -> dict[str, object]:
+    return {"circle": {"center": [50.8, 4.4], "radius": radius_m}, "inclusion": True}
+
+
 def changed(path: tuple[object, ...], value: object) -> str:
     document = json.loads(write_plan(MISSION))
     node = document
@@ -134,6 +155,11 @@ def changed(path: tuple[object, ...], value: object) -> str:
         (changed(("mission", "items", 3, "params"), [1, 2]), "item 4: 2 parameters"),
         (changed(("mission", "items", 3, "type"), "Odd"), "Odd holds no items"),
         (changed(("mission", "plannedHomePosition"), [1]), "plan"),
+        (changed(("geoFence", "polygons", 0, "polygon", 1), [math.nan, 4.0]), "lat_deg"),
+        (changed(("geoFence", "circles"), [circle(math.nan)]), "radius_m nan"),
+        (changed(("geoFence", "circles"), [circle(-1.0)]), "radius_m"),
+        (changed(("rallyPoints", "points", 0, 2), math.nan), "rally point 1"),
+        (changed(("rallyPoints", "points", 0, 2), 5000.0), "rally point 1: alt_home_m 5000"),
     ],
 )
 def test_a_bad_plan_file_is_refused_by_name(text: str, message: str) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from droneteam.errors import DecodeError, InputError
+from droneteam.geo import check_lat_lon
 from droneteam.missions.items import (
+    MAX_ALT_HOME_M,
     MAX_ITEMS,
+    MIN_ALT_HOME_M,
     POSITIONED,
     Frame,
     HomePoint,
@@ -15,22 +19,49 @@ from droneteam.missions.items import (
 )
 
 MAX_FILE_BYTES = 20_000_000
+MAX_FENCE_RADIUS_M = 20_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class FenceCircle:
+    """A circle to stay in, or out of."""
+
+    lat_deg: float
+    lon_deg: float
+    radius_m: float
+    inclusion: bool
+
+    def __post_init__(self) -> None:
+        check_lat_lon(self.lat_deg, self.lon_deg)
+        if not 0.0 < self.radius_m <= MAX_FENCE_RADIUS_M:  # also rejects NaN
+            raise InputError(
+                f"fence radius_m {self.radius_m} outside (0, {MAX_FENCE_RADIUS_M:.0f}]"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class MissionFile:
-    """A mission, its fence and its rally points; the last two may be empty.
+    """A mission, its fence and its rally points; all but the first may be empty.
 
-    fence : corners (lat_deg, lon_deg) of the area to stay in; rally : lat_deg, lon_deg and
-    height above the take-off point in metres.
+    fence : corners (lat_deg, lon_deg) of the area to stay in; exclusions : the same of areas to
+    stay out of; circles : of either kind; rally : lat_deg, lon_deg and height above the take-off
+    point in metres.
     """
 
     home: HomePoint
     items: tuple[MissionItem, ...]
     fence: tuple[tuple[float, float], ...] = ()
     rally: tuple[tuple[float, float, float], ...] = ()
+    exclusions: tuple[tuple[tuple[float, float], ...], ...] = ()
+    circles: tuple[FenceCircle, ...] = ()
 
     def __post_init__(self) -> None:
+        for lat_deg, lon_deg in chain(self.fence, *self.exclusions):
+            check_lat_lon(lat_deg, lon_deg)
+        for number, (lat_deg, lon_deg, alt_m) in enumerate(self.rally, start=1):
+            check_lat_lon(lat_deg, lon_deg)
+            if not MIN_ALT_HOME_M <= alt_m <= MAX_ALT_HOME_M:  # also rejects NaN
+                raise InputError(f"rally point {number}: alt_home_m {alt_m} cannot be flown at")
         if len(self.items) >= MAX_ITEMS:
             raise InputError(f"{len(self.items)} items; {MAX_ITEMS - 1} are allowed")
 

@@ -13,6 +13,7 @@ from typing import Any
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.formats.missionfile import (
     MAX_FILE_BYTES,
+    FenceCircle,
     MissionFile,
     item_from_numbers,
     numbers_of,
@@ -27,7 +28,6 @@ _MAX_DEPTH = 4
 def write_plan(mission: MissionFile) -> str:
     """The file's text."""
     home = mission.home
-    fences = [{"inclusion": True, "polygon": [list(c) for c in mission.fence], "version": 1}]
     document = {
         "fileType": "Plan",
         "version": 1,
@@ -42,10 +42,28 @@ def write_plan(mission: MissionFile) -> str:
             "plannedHomePosition": [home.lat_deg, home.lon_deg, home.alt_amsl_m],
             "items": [_simple_item(n, item) for n, item in enumerate(mission.items, start=1)],
         },
-        "geoFence": {"version": 2, "circles": [], "polygons": fences if mission.fence else []},
+        "geoFence": _geofence(mission),
         "rallyPoints": {"version": 2, "points": [list(point) for point in mission.rally]},
     }
     return json.dumps(document, indent=4) + "\n"
+
+
+def _geofence(mission: MissionFile) -> dict[str, Any]:
+    rings = [(mission.fence, True)] if mission.fence else []
+    rings += [(ring, False) for ring in mission.exclusions]
+    polygons = [
+        {"inclusion": inside, "polygon": [list(corner) for corner in ring], "version": 1}
+        for ring, inside in rings
+    ]
+    circles = [
+        {
+            "circle": {"center": [one.lat_deg, one.lon_deg], "radius": one.radius_m},
+            "inclusion": one.inclusion,
+            "version": 1,
+        }
+        for one in mission.circles
+    ]
+    return {"version": 2, "circles": circles, "polygons": polygons}
 
 
 def _simple_item(number: int, item: MissionItem) -> dict[str, Any]:
@@ -101,19 +119,33 @@ def _mission_file(document: Mapping[str, Any]) -> MissionFile:
             items.append(_item(entry, home))
         except (DecodeError, InputError, KeyError, TypeError) as error:
             raise DecodeError(f"item {index}: {error}") from error
-    polygons = [
-        polygon
-        for polygon in (document.get("geoFence") or {}).get("polygons", ())
-        if polygon.get("inclusion")
-    ]
-    if len(polygons) > 1:
-        raise DecodeError(f"{len(polygons)} inclusion fences; one is supported")
-    fence = (
-        tuple((float(lat), float(lon)) for lat, lon in polygons[0]["polygon"]) if polygons else ()
-    )
+    fence, exclusions, circles = _fences(document.get("geoFence") or {})
     points = (document.get("rallyPoints") or {}).get("points", ())
     rally = tuple((float(lat), float(lon), float(alt)) for lat, lon, alt in points)
-    return MissionFile(home, tuple(items), fence, rally)
+    return MissionFile(home, tuple(items), fence, rally, exclusions, circles)
+
+
+_Ring = tuple[tuple[float, float], ...]
+
+
+def _fences(
+    document: Mapping[str, Any],
+) -> tuple[_Ring, tuple[_Ring, ...], tuple[FenceCircle, ...]]:
+    """The area to stay in, the areas to stay out of, and the circles of either kind."""
+    rings: dict[bool, list[_Ring]] = {True: [], False: []}
+    for polygon in document.get("polygons", ()):
+        ring = tuple((float(lat), float(lon)) for lat, lon in polygon["polygon"])
+        rings[bool(polygon.get("inclusion"))].append(ring)
+    if len(rings[True]) > 1:
+        raise DecodeError(f"{len(rings[True])} inclusion fences; one is supported")
+    circles = tuple(_circle(entry) for entry in document.get("circles", ()))
+    return (rings[True] or [()])[0], tuple(rings[False]), circles
+
+
+def _circle(entry: Mapping[str, Any]) -> FenceCircle:
+    lat_deg, lon_deg = entry["circle"]["center"]
+    radius_m = float(entry["circle"]["radius"])
+    return FenceCircle(float(lat_deg), float(lon_deg), radius_m, bool(entry.get("inclusion")))
 
 
 def _simple_items(entries: Any, depth: int) -> Iterator[Mapping[str, Any]]:

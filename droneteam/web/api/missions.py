@@ -224,9 +224,13 @@ class AccuracyIn(SpecIn):
 
 
 class AccuracyOut(Schema):
-    """Standard deviations in metres; points are lat_deg, lon_deg, horizontal, vertical, photos."""
+    """Standard deviations in metres; points are lat_deg, lon_deg, horizontal, vertical, photos.
+
+    upper_bound: a survey too large for one adjustment was reckoned in parts; it is no worse.
+    """
 
     gsd_m = fields.Float()
+    upper_bound = fields.Boolean()
     median_horizontal_m = fields.Float()
     median_vertical_m = fields.Float()
     worst_horizontal_m = fields.Float()
@@ -317,6 +321,7 @@ def predict_accuracy(assignment_id: int, body: dict[str, Any]) -> Any:
     rows = np.column_stack([found.lat_lon, one.horizontal_m, one.vertical_m, one.views])
     return {
         "gsd_m": one.gsd_m,
+        "upper_bound": one.bound,
         "median_horizontal_m": one.median_horizontal_m,
         "median_vertical_m": one.median_vertical_m,
         "worst_horizontal_m": one.worst_horizontal_m,

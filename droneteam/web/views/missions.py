@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from droneteam.errors import InputError, NotFound
+from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
 from droneteam.missions.rules import RulesUnmet, worst
@@ -74,6 +74,10 @@ def approve(mission_id: int) -> Any:
         return _page(mission_id, {error.field or "reason": unmet(error)}), 422
     except InputError as error:
         return _page(mission_id, {error.field or "reason": str(error)}), 422
+    except Conflict:
+        with reading() as session:
+            if not service.approved_by_this_form(session, actor(), mission_id, reason or None):
+                raise
     flash(_("Approved: exactly this plan may be flown."), "done")
     return redirect(url_for("missions.show", mission_id=mission_id))
 

@@ -19,10 +19,10 @@ from droneteam.missions.formats.places import read_places
 from droneteam.missions.items import HomePoint
 from droneteam.missions.overlap import overlap_grid
 from droneteam.missions.packs import elapsed_s
-from droneteam.missions.plan import SurveyParams
+from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import OVERRIDERS
 from droneteam.missions.rules import RulesUnmet
-from droneteam.missions.views import MissionPreview, MissionSpec
+from droneteam.missions.views import MissionPreview, MissionSpec, MissionView
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, context, now, reading, writing
@@ -83,6 +83,8 @@ USED_BY = {
 }
 """Which patterns read a field; the others hide it."""
 _GROUND_SURVEYS = frozenset({SURVEY, "parallel_track"})
+_CORNERS_TOLD = 12
+"""Corners of an area that a comparison of two plans lists."""
 _MAX_DRAWN = 6_000
 """Photos whose places and footprints go to the browser."""
 
@@ -105,7 +107,11 @@ def plan(assignment_id: int) -> Any:
         return _form(assignment, asked, request.form, problems), 422
     try:
         with writing() as session:
-            made = service.plan_mission(session, actor(), assignment_id, spec, now())
+            made = service.plan_mission(
+                session, actor(), assignment_id, spec, now(), known=_known(request.form)
+            )
+    except service.PlannedMeanwhile as error:
+        return _beside(assignment, asked, spec, error), 409
     except RulesUnmet as error:
         return _form(assignment, asked, request.form, {"polygon": unmet(error)}), 422
     except (InputError, DecodeError) as error:
@@ -152,6 +158,38 @@ def preview(assignment_id: int) -> Response:
     return jsonify(drawn)
 
 
+def _known(fields: Mapping[str, str]) -> frozenset[int] | None:
+    """The assignment's missions that the form was opened with; None where it does not say."""
+    if "known" not in fields:
+        return None
+    parts = fields["known"].split(",")
+    return frozenset(int(part) for part in parts if part.isascii() and part.isdigit())
+
+
+def _beside(
+    assignment: AssignmentView,
+    asked: RequestView,
+    spec: MissionSpec,
+    error: service.PlannedMeanwhile,
+) -> str:
+    """The form as it was typed, under what it and the missions that came meanwhile make."""
+    with reading() as session:
+        mine = service.preview_mission(session, actor(), assignment.id, spec)
+        others = [service.get_mission(session, actor(), number) for number in error.ids]
+    columns = [_told(mine.plan, spec.camera), *(_told(one.plan, one.camera) for one in others)]
+    labels = list(dict.fromkeys(label for column in columns for label in column))
+    rows = [(label, [column.get(label, "–") for column in columns]) for label in labels]
+    return _form(assignment, asked, request.form, {}, (others, rows))
+
+
+def _told(plan: MissionPlan, camera: str) -> dict[str, str]:
+    """A plan in what tells it from another of the same assignment, by label."""
+    home = f"{plan.home.lat_deg:.6f}, {plan.home.lon_deg:.6f}"
+    first = {_("Pattern"): str(words.PATTERNS[plan.pattern]), _("Camera"): camera}
+    area = "; ".join(f"{lat:.6f}, {lon:.6f}" for lat, lon in plan.area[:_CORNERS_TOLD])
+    return {**first, **dict(_plan_facts(plan)), _("Take-off"): home, _("Area"): area}
+
+
 def _spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
     """What the form asks for, with the terrain that it names; None and what is wrong."""
     spec, problems = read_spec(fields)
@@ -185,8 +223,13 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
 
 
 def _facts(made: MissionPreview) -> list[list[str]]:
-    """What the plan comes to, each with its label."""
-    plan = made.plan
+    """What the preview comes to, each with its label."""
+    buffer = [_("Ground-risk buffer"), f"{made.volumes.buffer_m:.0f} m"]
+    return [*_plan_facts(made.plan), buffer]
+
+
+def _plan_facts(plan: MissionPlan) -> list[list[str]]:
+    """What a plan comes to, each with its label."""
     facts = [
         [_("Photos"), str(plan.n_photos)],
         [_("Length and time"), f"{plan.length_m:.0f} m, {duration(plan.duration_s)}"],
@@ -196,7 +239,6 @@ def _facts(made: MissionPreview) -> list[list[str]]:
         facts.append([_("With battery swaps"), duration(elapsed_s(plan.duration_s, plan.packs))])
     if plan.min_clearance_m is not None:
         facts.append([_("Least height over the terrain"), f"{plan.min_clearance_m:.1f} m"])
-    facts.append([_("Ground-risk buffer"), f"{made.volumes.buffer_m:.0f} m"])
     if plan.gsd_m:
         facts.append([_("Ground sampling distance"), f"{plan.gsd_m * 1000:.1f} mm"])
     if plan.forward_overlap:
@@ -283,13 +325,21 @@ def _initial(asked: RequestView) -> dict[str, Any]:
 
 
 def _form(
-    assignment: AssignmentView, asked: RequestView, values: Mapping[str, Any], problems: Any
+    assignment: AssignmentView,
+    asked: RequestView,
+    values: Mapping[str, Any],
+    problems: Any,
+    meanwhile: tuple[list[MissionView], list[tuple[str, list[str]]]] = ([], []),
 ) -> str:
+    """The form; meanwhile : missions that the planner had not seen, and a table of differences."""
     return render_template(
         "mission_form.html",
         assignment=assignment,
         asked=asked,
         values=values,
+        known=_seen(assignment, values, bool(meanwhile[0])),
+        rivals=meanwhile[0],
+        differences=meanwhile[1],
         problems=problems,
         labels=field_names(),
         cameras=[(name, name) for name in sorted(CAMERAS)],
@@ -304,6 +354,18 @@ def _form(
         may_lift=actor().has_role(*OVERRIDERS),
         island_data=_island_data(assignment, asked),
     )
+
+
+def _seen(assignment: AssignmentView, values: Mapping[str, Any], shown: bool) -> str:
+    """What the form says of the assignment's missions: those that its reader has been shown.
+
+    A form that comes back with a problem keeps what it was opened with.
+    """
+    if "known" in values and not shown:
+        return str(values["known"])
+    with reading() as session:
+        live = service.planned_for(session, actor(), assignment.id)
+    return ",".join(str(one.id) for one in live)
 
 
 def _terrains() -> list[tuple[str, str]]:
