@@ -24,6 +24,7 @@ from droneteam.missions.messages import (
     CommandId,
     CommandLong,
     Inbound,
+    MissionClear,
     MissionCount,
     Outbound,
     ParamSet,
@@ -224,6 +225,6 @@ def _intent_kind(message: Outbound) -> str | None:
             return ARMING
         case CommandLong(command=CommandId.SET_MESSAGE_INTERVAL):
             return None
-        case CommandLong() | MissionCount() | ParamSet():
+        case CommandLong() | MissionClear() | MissionCount() | ParamSet():
             return "intent"
     return None

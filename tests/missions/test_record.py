@@ -221,6 +221,16 @@ def test_messages_go_out_as_pymavlink_understands_them(
         assert (read.target_system, read.target_component) == (7, 1)
 
 
+@pytest.mark.parametrize(("status", "healthy"), [(0, True), (1, False), (7, False)])
+def test_a_remote_id_transmitters_word_is_read_from_its_own_component(
+    status: int, healthy: bool
+) -> None:
+    transmitter = dialect.MAVLink(None, srcSystem=1, srcComponent=236)
+    message = dialect.MAVLink_open_drone_id_arm_status_message(status, b"no UAS ID set")
+    (frame,) = Framer().feed(bytes(message.pack(transmitter)))
+    assert codec.decode(frame) == m.RemoteIdStatus(healthy, "no UAS ID set")
+
+
 ITEMS = [
     WireItem(3, Frame.GLOBAL_RELATIVE, MissionCommand.WAYPOINT, (1, 0, 0, 0), 50.8, -4.39, 13.9),
     WireItem(
