@@ -90,6 +90,10 @@ TWINS = (
     "two vehicles answer under one system id on this link, and a command would reach both: "
     "give each its own id (MAV_SYSID)"
 )
+NO_LEAVE = (
+    "this sortie was armed before the restart, or its signatures have run out: "
+    "it needs a new approval to fly again"
+)
 _FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
 
@@ -382,11 +386,7 @@ def _listened(flight: Flight, now_s: float) -> Step:
     """Decide what the first contact means, then ask for telemetry."""
     note = Note("contact", f"{mode_name(flight.readings.mode or 0)}, armed {flight.armed}")
     if not flight.armed and not flight.order.may_arm:
-        reason = (
-            "this sortie was armed before the restart, or its signatures have run out: "
-            "it needs a new approval to fly again"
-        )
-        flight, commands = refuse(flight, reason)
+        flight, commands = refuse(flight, NO_LEAVE)
         return flight, [note, *commands]
     flight, commands = _next_stream(enter(flight, Phase.STREAMING), now_s)
     return flight, [note, *commands]
@@ -439,6 +439,8 @@ def _uploaded(flight: Flight, found_hash: str, now_s: float) -> Step:
 
 
 def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
+    if not flight.order.may_arm:
+        return refuse(flight, NO_LEAVE)
     found = checks(flight.order, flight.readings)
     missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
     if missing and waited_s >= READY_LIMIT_S:

@@ -31,7 +31,7 @@ from droneteam.missions.messages import (
     Inbound,
     Outbound,
 )
-from droneteam.missions.signing import Signer
+from droneteam.missions.signing import RADIO_STATUS, Signer
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.transports import LinkAddress, Transport, open_transport
 
@@ -137,7 +137,8 @@ class MavlinkLink:
             while data := way.transport.read():
                 for frame in way.framer.feed(data):
                     if self._admits(frame):
-                        way.hear(frame, now_s)
+                        if frame.message_id != RADIO_STATUS:
+                            way.hear(frame, now_s)
                         message = self._decoded(frame)
                         if message is not None:
                             heard.append(message)

@@ -126,7 +126,7 @@ def test_what_would_spoil_the_checked_way_home_is_gone_before_arming() -> None:
     copter.params |= {name: before for name, (before, _) in SPOILS_THE_WAY_HOME.items()}
     elsewhere = MissionItem(MissionCommand.WAYPOINT, lat_deg=50.83, lon_deg=4.4, alt_home_m=20.0)
     copter.lists[MissionType.RALLY] = list(wire_mission((elsewhere,), HOME))
-    seen = []
+    seen: list[bool] = []
 
     def watch(copter: FakeCopter, flight: Flight) -> None:
         if copter.armed:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from droneteam.errors import Conflict
 from droneteam.missions.flight_state import Ending
+from droneteam.missions.fly import FlightDeck
 from droneteam.missions.preflight import flight_order
 from droneteam.missions.sortie import read_sortie
 from droneteam.missions.tlog import TlogReader, TlogWriter
@@ -46,6 +50,34 @@ def test_a_way_home_begun_close_to_home_keeps_its_height_and_ends_at_home(tmp_pa
     assert 1.0 < asked[0] < 10.0
     assert abs(max(heights_m) - ORDER.rtl_alt_m) < 1.0
     assert math.hypot(ap.body.east_m, ap.body.north_m) < 2.0
+
+
+def test_signatures_that_run_out_before_arming_bar_it_and_later_change_nothing(
+    tmp_path: Path,
+) -> None:
+    air = Air()
+    late = in_folder(ORDER, 1, tmp_path / "1", arm_until=air.utc() + timedelta(seconds=20.0))
+    (result,) = fly_in(air, [late]).results
+    assert result.ending is Ending.REFUSED
+    assert "its signatures have run out" in result.reason
+    assert air.vehicles[0].armings == 0
+
+    in_time = in_folder(ORDER, 1, tmp_path / "2", arm_until=air.utc() + timedelta(minutes=1.0))
+    (result,) = fly_in(air, [in_time]).results
+    assert result.ending is Ending.COMPLETED
+    assert result.ended_at > in_time.arm_until
+
+
+def test_a_second_controller_of_one_sortie_is_refused_by_name(tmp_path: Path) -> None:
+    air, order = Air(), in_folder(ORDER, 1, tmp_path)
+    deck = FlightDeck([order], connect=lambda sortie, tlog: air.connect(1, tlog))
+    deck.begin()
+    with pytest.raises(Conflict, match="another controller is flying this sortie"):
+        FlightDeck([order], connect=lambda sortie, tlog: air.connect(1, tlog)).begin()
+    deck.close()
+    again = FlightDeck([order], connect=lambda sortie, tlog: air.connect(1, tlog))
+    again.begin()
+    again.close()
 
 
 def test_telemetry_goes_on_over_the_spare_link(tmp_path: Path) -> None:
