@@ -192,8 +192,8 @@ def checks(order: FlightOrder, readings: Readings) -> tuple[Check, ...]:
 def _remote_id_check(status: RemoteIdStatus | None) -> Check:
     """What the Remote ID transmitter says of itself.
 
-    One that is not wired to the autopilot says nothing there: whether it transmits is then for
-    the crew's checklist and the team's own receivers.
+    One that is not wired to the autopilot says nothing there and bars nothing: whether it
+    transmits is then for the team's own receivers to tell.
     """
     if status is None:
         return Check("Remote ID", True, "no transmitter reports to the autopilot")
