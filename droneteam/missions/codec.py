@@ -24,6 +24,7 @@ _ARMED_BIT = 128  # MAV_MODE_FLAG_SAFETY_ARMED
 _YAW_IN_VEHICLE_FRAME = 32  # GIMBAL_DEVICE_FLAGS_YAW_IN_VEHICLE_FRAME
 _YAW_LOCK = 16
 _YAW_IN_EARTH_FRAME = 64
+_REMOTE_ID_GOOD = 0  # MAV_ODID_ARM_STATUS_GOOD_TO_ARM
 _GCS = 6  # MAV_TYPE_GCS
 _NO_AUTOPILOT = 8  # MAV_AUTOPILOT_INVALID
 _REAL32 = 9  # MAV_PARAM_TYPE_REAL32
@@ -266,6 +267,7 @@ _READERS: dict[int, Callable[[Any], m.Inbound]] = {
     263: _image_captured,
     253: lambda x: m.StatusText(x.severity, x.text),
     285: _gimbal,
+    12918: lambda x: m.RemoteIdStatus(x.status == _REMOTE_ID_GOOD, x.error),
 }
 
 

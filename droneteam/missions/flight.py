@@ -57,7 +57,7 @@ from droneteam.missions.flight_steps import (
     refuse,
 )
 from droneteam.missions.handshake import Done, Failed, Sends
-from droneteam.missions.items import mission_hash
+from droneteam.missions.items import MissionType, mission_hash
 from droneteam.missions.messages import (
     CommandId,
     CommandLong,
@@ -72,13 +72,14 @@ from droneteam.missions.messages import (
     ItemReached,
     MissionCurrent,
     Position,
+    RemoteIdStatus,
     StatusText,
     SystemStatus,
     mode_name,
 )
 from droneteam.missions.parameters import Profile, profile_step, start_profile
 from droneteam.missions.preflight import checks
-from droneteam.missions.protocol import Download, Upload
+from droneteam.missions.protocol import Clear, Download, Upload
 
 LISTEN_HEARTBEATS = 3
 """Heard, at one per second, before anything but our own heartbeats is sent."""
@@ -88,6 +89,10 @@ CLIMB_LIMIT_S = 90.0
 TWINS = (
     "two vehicles answer under one system id on this link, and a command would reach both: "
     "give each its own id (MAV_SYSID)"
+)
+NO_LEAVE = (
+    "this sortie was armed before the restart, or its signatures have run out: "
+    "it needs a new approval to fly again"
 )
 _FAILSAFE_WORDS = ("failsafe", "breached", "ekf variance")
 
@@ -139,6 +144,8 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
         case GpsFix(fix_type=fix, satellites=count):
             readings = replace(readings, fix_type=fix, satellites=count)
             return replace(flight, readings=readings), []
+        case RemoteIdStatus():
+            return replace(flight, readings=replace(readings, remote_id=message)), []
         case HomePosition():
             return replace(flight, readings=replace(readings, home=message)), []
         case MissionCurrent(seq=seq):
@@ -303,6 +310,8 @@ def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Tas
             return protocol.upload_step(task, message, now_s)
         case Download():
             return protocol.download_step(task, message, now_s)
+        case Clear():
+            return protocol.clear_step(task, message, now_s)
         case Profile():
             return profile_step(task, message, now_s)
         case Call():
@@ -321,6 +330,8 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return adopting_ended(flight, task, found, now_s)
         case ((Phase.FLYING | Phase.PAUSED), (Done() | Failed()) as found):
             return pause_ended(flight, task, found)
+        case Phase.FENCING, Done() if isinstance(task, Clear):
+            return _fence(flight, now_s)
         case Phase.FENCING, Done():
             return _profile(flight, now_s)
         case Phase.PROFILING, Done():
@@ -375,11 +386,7 @@ def _listened(flight: Flight, now_s: float) -> Step:
     """Decide what the first contact means, then ask for telemetry."""
     note = Note("contact", f"{mode_name(flight.readings.mode or 0)}, armed {flight.armed}")
     if not flight.armed and not flight.order.may_arm:
-        reason = (
-            "this sortie was armed before the restart, or its signatures have run out: "
-            "it needs a new approval to fly again"
-        )
-        flight, commands = refuse(flight, reason)
+        flight, commands = refuse(flight, NO_LEAVE)
         return flight, [note, *commands]
     flight, commands = _next_stream(enter(flight, Phase.STREAMING), now_s)
     return flight, [note, *commands]
@@ -387,15 +394,21 @@ def _listened(flight: Flight, now_s: float) -> Step:
 
 def _next_stream(flight: Flight, now_s: float) -> Step:
     if not flight.streams_left:
-        return adopt(flight, now_s) if flight.armed else _fence(flight, now_s)
+        return adopt(flight, now_s) if flight.armed else _no_rally(flight, now_s)
     (message_id, rate_hz), *rest = flight.streams_left
     interval_us = 1e6 / rate_hz
     command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
     return call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
 
 
+def _no_rally(flight: Flight, now_s: float) -> Step:
+    """Empty the list of rally points: RTL would fly to one of an earlier flight instead of home."""
+    clear, sends = protocol.start_clear(MissionType.RALLY, flight.timing, now_s)
+    flight = replace(enter(flight, Phase.FENCING), task=clear)
+    return flight, [Send(send, "the way home leads to the take-off point") for send in sends]
+
+
 def _fence(flight: Flight, now_s: float) -> Step:
-    flight = enter(flight, Phase.FENCING)
     if not flight.order.fence:
         return _profile(flight, now_s)
     upload, sends = protocol.start_upload(flight.order.fence, flight.timing, now_s)
@@ -426,6 +439,8 @@ def _uploaded(flight: Flight, found_hash: str, now_s: float) -> Step:
 
 
 def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
+    if not flight.order.may_arm:
+        return refuse(flight, NO_LEAVE)
     found = checks(flight.order, flight.readings)
     missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
     if missing and waited_s >= READY_LIMIT_S:

@@ -11,7 +11,7 @@ from droneteam.missions.handshake import Timing
 from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
 from droneteam.missions.preflight import FlightOrder, Readings
-from droneteam.missions.protocol import Download, Upload
+from droneteam.missions.protocol import Clear, Download, Upload
 from droneteam.missions.twins import TwinWatch
 
 RATES_HZ = (
@@ -106,7 +106,7 @@ class Note:
 
 
 Command = Send | Note
-Task = Upload | Download | Profile | Call
+Task = Upload | Download | Clear | Profile | Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,16 @@ class FlightDeck:
             self.close()
 
     def begin(self) -> None:
-        """Open every link and record; from here on `turn` flies."""
+        """Open every link and record; from here on `turn` flies.
+
+        Raises
+        ------
+        Conflict
+            Another controller flies one of the sorties.
+        """
         timing = self.timing or Timing.scaled(self.time_scale)
-        self._runners = [self._runner(sortie, timing) for sortie in self.sorties]
+        for sortie in self.sorties:
+            self._runners.append(self._runner(sortie, timing))
         self._next_tick_s = self._next_sample_s = self.clocks.monotonic_s()
 
     @property
@@ -144,13 +151,14 @@ class FlightDeck:
 
     def _runner(self, sortie: SortieOrder, timing: Timing) -> Runner:
         sortie.log_dir.mkdir(parents=True, exist_ok=True)
+        journal = Journal(sortie.journal_path)  # first: it says whether another controller flies
         tlog = TlogWriter(sortie.tlog_path)
         return Runner(
             sortie=sortie,
             flight=Flight(_after_restart(sortie), timing),
             link=self.connect(sortie, tlog),
             tlog=tlog,
-            journal=Journal(sortie.journal_path),
+            journal=journal,
             clocks=self.clocks,
             started_at=self.clocks.utc_now(),
             clock=ClockWatch(scale=self.time_scale),

@@ -111,10 +111,10 @@ def fly_missions(
     with session_scope(engine) as session:
         now = datetime.now(UTC)
         views = [begin_flight(session, actor, one.mission_id, now) for one in missions]
-        cleared = [clearance(session, actor, view.id, now).complete for view in views]
+        cleared = [clearance(session, actor, view.id, now).until for view in views]
     orders = [
-        _order(view, way, log_dir, index, time_scale, may_arm=may_arm)
-        for index, (view, way, may_arm) in enumerate(zip(views, ways, cleared, strict=True))
+        _order(view, way, log_dir, index, time_scale, until)
+        for index, (view, way, until) in enumerate(zip(views, ways, cleared, strict=True))
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     drone_ids = frozenset(view.drone_id for view in views)
@@ -137,9 +137,17 @@ def fly_missions(
 
 
 def _order(
-    view: MissionView, way: _Way, log_dir: Path, index: int, time_scale: float, *, may_arm: bool
+    view: MissionView,
+    way: _Way,
+    log_dir: Path,
+    index: int,
+    time_scale: float,
+    arm_until: datetime | None,
 ) -> SortieOrder:
-    """The order; a flight taken up again after its signatures ran out is watched, not armed."""
+    """The order; a flight taken up again after its signatures ran out is watched, not armed.
+
+    arm_until : when the signatures run out, None when there are none that count.
+    """
     order = flight_order(
         view.id,
         view.plan.items,
@@ -151,7 +159,7 @@ def _order(
     )
     first, *spare = way.addresses
     return SortieOrder(
-        replace(order, may_arm=may_arm),
+        replace(order, may_arm=arm_until is not None),
         view.drone_id,
         view.drone_name,
         first,
@@ -160,6 +168,7 @@ def _order(
         tuple(spare),
         way.forward,
         way.signing_key,
+        arm_until,
         fetch_log=way.fetch_log,
     )
 

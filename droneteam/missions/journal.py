@@ -6,11 +6,14 @@ mid-flight knows on restart how far it had gone.  A last line that was cut is le
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from droneteam.errors import Conflict
 
 ARMING = "arming"
 """The kind of intent after which a sortie is never armed again without a new approval."""
@@ -26,11 +29,34 @@ class Entry:
 
 
 class Journal:
-    """Appends entries to a file."""
+    """Appends entries to a file that one process at a time may hold.
+
+    A second controller of the same sortie would arm, upload and obey its pilot beside the first.
+
+    Raises
+    ------
+    Conflict
+        Another process holds the journal; a killed one does not hold it any more.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise Conflict(
+                f"another controller is flying this sortie: it holds {path.name}; "
+                "ask it through the flight's page, or end it first"
+            ) from error
+        self._end_last_line()
+
+    def _end_last_line(self) -> None:
+        """A line that was cut by a power failure must not swallow the next one."""
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")
 
     def write(self, entry: Entry, *, durable: bool = False) -> None:
         """Append; with ``durable`` only return when it would outlive a power cut."""

@@ -2,8 +2,13 @@
 
 Every packet that comes in, wanted or not, and every packet that goes out is in the log before
 it is acted upon.  A vehicle may be reached over several transports: what any of them brings is
-heard, and we answer over the first one that is alive.  A ground station may listen and speak
-through the link, so that pilots keep their tools; its packets are in the log too.
+heard, our heartbeats go over all of them, and everything else over the first one that is alive.
+Alive is what brings the vehicle's own packets: a radio goes on talking of itself when the
+vehicle is out of its reach.  A ground station may listen and speak through the link, so that
+pilots keep their tools; its packets are in the log too.
+
+A vehicle streams to each of its ports only what was asked for there, and forgets it when it
+restarts.  So what it streamed once and does not stream over the way in use is asked for again.
 """
 
 from __future__ import annotations
@@ -19,15 +24,23 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from droneteam.errors import DecodeError
 from droneteam.missions import codec
 from droneteam.missions.framing import Frame, Framer
-from droneteam.missions.messages import Inbound, Outbound
-from droneteam.missions.signing import Signer
+from droneteam.missions.messages import (
+    CommandId,
+    CommandLong,
+    GroundHeartbeat,
+    Inbound,
+    Outbound,
+)
+from droneteam.missions.signing import RADIO_STATUS, Signer
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.transports import LinkAddress, Transport, open_transport
 
 log = logging.getLogger(__name__)
 
 ALIVE_S = 2.0
-"""A transport that brought nothing for so long is not preferred any more."""
+"""A transport that brought nothing of the vehicle for so long is not preferred any more."""
+RENEW_S = 1.0
+"""Between two times that a way which streams too little is asked again."""
 
 
 class VehicleLink(Protocol):
@@ -51,12 +64,27 @@ class VehicleLink(Protocol):
 
 @dataclass(slots=True)
 class _Way:
-    """One transport with what it needs to be read as packets."""
+    """One transport with what it needs to be read as packets.
+
+    heard_at_s : when it last brought a packet of the vehicle; streamed_at_s : the same by
+    message id; renewed_at_s : when its streams were last asked for again.
+    """
 
     address: LinkAddress
     transport: Transport
     framer: Framer = field(default_factory=Framer)
     heard_at_s: float | None = None
+    streamed_at_s: dict[int, float] = field(default_factory=dict)
+    renewed_at_s: float = float("-inf")
+
+    def hear(self, frame: Frame, now_s: float) -> None:
+        """Note that this way brought a packet of the vehicle."""
+        self.heard_at_s = self.streamed_at_s[frame.message_id] = now_s
+        self.transport.answer()
+
+    def alive(self, now_s: float) -> bool:
+        """Whether the vehicle was heard over it just now."""
+        return self.heard_at_s is not None and now_s - self.heard_at_s <= ALIVE_S
 
 
 class MavlinkLink:
@@ -90,6 +118,7 @@ class MavlinkLink:
         self._packer = dialect.MAVLink(
             None, srcSystem=codec.GROUND_SYSTEM_ID, srcComponent=codec.GROUND_COMPONENT_ID
         )
+        self._rates: dict[int, CommandLong] = {}
         self.system_id = system_id
         self.strangers: set[int] = set()
         self.undecodable = 0
@@ -102,30 +131,37 @@ class MavlinkLink:
     def receive(self) -> list[Inbound]:
         """Messages of the vehicle since the last call; never waits."""
         self._hear_station()
+        now_s = self._monotonic_s()
         heard: list[Inbound] = []
         for way in self._ways:
             while data := way.transport.read():
-                way.heard_at_s = self._monotonic_s()
                 for frame in way.framer.feed(data):
-                    message = self._take(frame)
-                    if message is not None:
-                        heard.append(message)
+                    if self._admits(frame):
+                        if frame.message_id != RADIO_STATUS:
+                            way.hear(frame, now_s)
+                        message = self._decoded(frame)
+                        if message is not None:
+                            heard.append(message)
         return heard
 
-    def _take(self, frame: Frame) -> Inbound | None:
-        """Log and forward a packet; the message in it, when it is the vehicle's own."""
+    def _admits(self, frame: Frame) -> bool:
+        """Log and forward a packet; whether it is the vehicle's own."""
         unix_s = self._unix_s()
         self._tlog.write(frame.raw, int(unix_s * 1e6))
         if self._signer is not None and not self._signer.accepts(frame, unix_s):
             self._note_unsigned(frame)
-            return None
+            return False
         if self._station is not None:
             self._station.transport.write(frame.raw)
         if self.system_id is None and codec.heartbeat_of_autopilot(frame):
             self.system_id = frame.system_id
         if frame.system_id != self.system_id:
             self._note_stranger(frame.system_id)
-            return None
+            return False
+        return True
+
+    def _decoded(self, frame: Frame) -> Inbound | None:
+        """The message in a packet of the vehicle; None for one that nothing here asks for."""
         if frame.message_id == 0 and not codec.heartbeat_of_autopilot(frame):
             return None  # a camera's or gimbal's heartbeat says nothing about the mode
         try:
@@ -136,24 +172,50 @@ class MavlinkLink:
             return None
 
     def send(self, message: Outbound) -> None:
-        """Log the packet, then send it; before a vehicle was heard, to everybody (id 0)."""
+        """Log the packet, then send it; before a vehicle was heard, to everybody (id 0).
+
+        Heartbeats go over every way: a way that waits to be spoken to would else never be alive.
+        """
+        if isinstance(message, GroundHeartbeat):
+            for way in self._ways:
+                self._send_over(way, message)
+            self._renew_streams()
+            return
+        if isinstance(message, CommandLong) and message.command == CommandId.SET_MESSAGE_INTERVAL:
+            self._rates[int(message.params[0])] = message
+        self._send_over(self._active(), message)
+
+    def _send_over(self, way: _Way, message: Outbound) -> None:
         packet = codec.encode(message, self.system_id or 0)
         raw = bytes(packet.pack(self._packer))
         self._packer.seq = (self._packer.seq + 1) % 256
         unix_s = self._unix_s()
         if self._signer is not None:
             raw = self._signer.sign(raw, unix_s)
-        self._write(raw, unix_s)
+        self._write(way, raw, unix_s)
 
-    def _write(self, raw: bytes, unix_s: float) -> None:
+    def _write(self, way: _Way, raw: bytes, unix_s: float) -> None:
         self._tlog.write(raw, int(unix_s * 1e6))
-        self._active().transport.write(raw)
+        way.transport.write(raw)
+
+    def _renew_streams(self) -> None:
+        """Ask again, over the way in use, for what streamed once and does not stream there."""
+        way, now_s = self._active(), self._monotonic_s()
+        if not way.alive(now_s) or now_s - way.renewed_at_s < RENEW_S:
+            return
+        for message_id, command in self._rates.items():
+            patience_s = max(ALIVE_S, 3.0 * command.params[1] / 1e6)
+            last_s = [one.streamed_at_s.get(message_id) for one in self._ways]
+            here_s = way.streamed_at_s.get(message_id, float("-inf"))
+            if any(at_s is not None for at_s in last_s) and now_s - here_s > patience_s:
+                way.renewed_at_s = now_s
+                self._send_over(way, command)
 
     def _active(self) -> _Way:
         """The first transport that is alive; while none is, the one that was heard last."""
         now_s = self._monotonic_s()
         for way in self._ways:
-            if way.heard_at_s is not None and now_s - way.heard_at_s <= ALIVE_S:
+            if way.alive(now_s):
                 return way
         return max(self._ways, key=lambda way: way.heard_at_s or float("-inf"))
 
@@ -163,7 +225,8 @@ class MavlinkLink:
             return
         while data := self._station.transport.read():
             for frame in self._station.framer.feed(data):
-                self._write(frame.raw, self._unix_s())
+                self._station.transport.answer()
+                self._write(self._active(), frame.raw, self._unix_s())
 
     def flush(self, now_s: float) -> None:
         """Make sure that what was logged outlives this process."""

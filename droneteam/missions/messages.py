@@ -134,6 +134,14 @@ class EkfStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteIdStatus:
+    """OPEN_DRONE_ID_ARM_STATUS of the Remote ID transmitter on board; error is its own word."""
+
+    healthy: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GpsFix:
     """GPS_RAW_INT; fix_type 3 and more is a position in three dimensions."""
 
@@ -405,6 +413,7 @@ Telemetry = (
     | Attitude
     | EkfStatus
     | GpsFix
+    | RemoteIdStatus
     | SystemTime
     | MissionCurrent
     | ItemReached

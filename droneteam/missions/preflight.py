@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import shapely
 
 from droneteam.geo import great_circle_distance_m
+from droneteam.missions.codec import GROUND_SYSTEM_ID
 from droneteam.missions.fence import Fence, fence_of
 from droneteam.missions.items import (
     HomePoint,
@@ -19,7 +20,7 @@ from droneteam.missions.items import (
     wire_fence,
     wire_mission,
 )
-from droneteam.missions.messages import CopterMode, HomePosition, Position
+from droneteam.missions.messages import CopterMode, HomePosition, Position, RemoteIdStatus
 from droneteam.missions.parameters import WantedParam
 from droneteam.missions.reserve import RESERVE_PCT, USUAL_DRAIN_PCT_S
 from droneteam.missions.volumes import RiskParams
@@ -35,6 +36,8 @@ MIN_SATELLITES = 6
 FIX_3D = 3
 DEFAULT_GCS_TIMEOUT_S = 5.0
 """ArduCopter's own FS_GCS_TIMEOUT."""
+ONLY_THE_PILOT_FLIES_ON = 16.0
+"""FS_OPTIONS: a lost ground station does not take a pilot's own mode away; AUTO returns."""
 MIN_PAUSE_S = 1.5
 """A pause of this machine, in its own seconds, that must not end a sortie."""
 
@@ -77,6 +80,7 @@ class Readings:
     mode: int | None = None
     prearm_ok: bool = False
     absolute_position: bool = False
+    remote_id: RemoteIdStatus | None = None
     battery_pct: float | None = None
     fix_type: int = 0
     satellites: int = 0
@@ -132,13 +136,19 @@ def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...
     """The parameters that a vehicle must hold before it flies for the team.
 
     ArduCopter ships with the ground-station failsafe and the fence off; a killed controller
-    then lets AUTO fly on.  A vehicle whose clock runs faster than ours sees our pauses longer,
+    then lets AUTO fly on.  Only heartbeats of MAV_GCS_SYSID hold that failsafe off, and some bits
+    of FS_OPTIONS let AUTO fly on in spite of it.  The way home was checked as flown at RTL_ALT
+    above take-off: no cone may lower it near home, no terrain raise it, and no final height end
+    it above the ground.  A vehicle whose clock runs faster than ours sees our pauses longer,
     so its ground-station timeout grows with ``time_scale`` where the vehicle has that parameter.
     """
     gcs_timeout_s = min(120.0, max(DEFAULT_GCS_TIMEOUT_S, MIN_PAUSE_S * time_scale))
     return (
         WantedParam("FS_GCS_ENABLE", 1.0),
         WantedParam("FS_GCS_TIMEOUT", gcs_timeout_s, required=False),
+        WantedParam("MAV_GCS_SYSID", float(GROUND_SYSTEM_ID), required=False),
+        WantedParam("FS_OPTIONS", ONLY_THE_PILOT_FLIES_ON),
+        WantedParam("FS_EKF_ACTION", 1.0),  # land where the position is lost
         WantedParam("FENCE_TYPE", 5.0),  # height (1) and polygon (4); no circle
         WantedParam("FENCE_ALT_MAX", math.ceil(fence.ceiling_home_m)),
         WantedParam("FENCE_ACTION", 1.0),  # return, or land where that fails
@@ -146,6 +156,9 @@ def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...
         WantedParam("BATT_FS_LOW_ACT", 2.0),  # return
         WantedParam("BATT_FS_CRT_ACT", 1.0),  # land
         WantedParam("RTL_ALT", round(fence.return_home_m * 100.0)),
+        WantedParam("RTL_ALT_TYPE", 0.0),  # above take-off, not above terrain
+        WantedParam("RTL_ALT_FINAL", 0.0),  # land
+        WantedParam("RTL_CONE_SLOPE", 0.0),
     )
 
 
@@ -172,7 +185,20 @@ def checks(order: FlightOrder, readings: Readings) -> tuple[Check, ...]:
             f"needs {order.min_battery_pct:.0f} %",
         ),
         _place_check(order, readings.position),
+        _remote_id_check(readings.remote_id),
     )
+
+
+def _remote_id_check(status: RemoteIdStatus | None) -> Check:
+    """What the Remote ID transmitter says of itself.
+
+    One that is not wired to the autopilot says nothing there and bars nothing: whether it
+    transmits is then for the team's own receivers to tell.
+    """
+    if status is None:
+        return Check("Remote ID", True, "no transmitter reports to the autopilot")
+    word = "the transmitter is ready" if status.healthy else "the transmitter is not ready"
+    return Check("Remote ID", status.healthy, status.error or word)
 
 
 def _place_check(order: FlightOrder, position: Position | None) -> Check:

@@ -24,6 +24,7 @@ from droneteam.missions.messages import (
     CommandId,
     CommandLong,
     Inbound,
+    MissionClear,
     MissionCount,
     Outbound,
     ParamSet,
@@ -44,8 +45,9 @@ class SortieOrder:
     """One drone's part of a call to `fly`: what, which drone, and over which link.
 
     spare_links : used while the first one is silent; forward : a ground station that listens
-    and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign; fetch_log :
-    whether its onboard log is fetched after landing.
+    and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign; arm_until :
+    when the signatures for take-off run out, None for never; fetch_log : whether its onboard log
+    is fetched after landing.
     """
 
     order: FlightOrder
@@ -57,6 +59,7 @@ class SortieOrder:
     spare_links: tuple[LinkAddress, ...] = ()
     forward: LinkAddress | None = None
     signing_key: bytes | None = None
+    arm_until: datetime | None = None
     fetch_log: bool = False
 
     @property
@@ -134,6 +137,8 @@ class Runner:
                 self._watch_clock(None, now_s)
                 if self.result is not None:
                     self._transfer().tick(now_s)
+                else:
+                    self._watch_signatures()
         if self.result is None:
             self._advance(event)
 
@@ -154,6 +159,15 @@ class Runner:
         level = logging.WARNING if kind in _FOR_THE_PILOT else logging.INFO
         log.log(level, "%s: %s: %s", self.sortie.drone_name, kind, detail)
         self.journal.write(Entry(self.clocks.utc_now(), kind, detail))
+
+    def _watch_signatures(self) -> None:
+        """Take back the leave to arm when the signatures run out before it came to arming."""
+        until, order = self.sortie.arm_until, self.flight.order
+        if until is None or not order.may_arm or self.flight.armed:
+            return
+        if self.clocks.utc_now() >= until:
+            self.note("clearance", f"the signatures for take-off ran out at {until:%H:%M:%S} UTC")
+            self.flight = replace(self.flight, order=replace(order, may_arm=False))
 
     def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
         """Compare the clocks once the vehicle was heard; before, we only listen."""
@@ -224,6 +238,6 @@ def _intent_kind(message: Outbound) -> str | None:
             return ARMING
         case CommandLong(command=CommandId.SET_MESSAGE_INTERVAL):
             return None
-        case CommandLong() | MissionCount() | ParamSet():
+        case CommandLong() | MissionClear() | MissionCount() | ParamSet():
             return "intent"
     return None

@@ -47,8 +47,8 @@ VERTICAL_MPS2 = 1.0
 """ArduCopter's WPNAV_ACCEL_Z."""
 HOME_SPEED_MPS = 10.0
 """ArduCopter's WPNAV_SPEED, which RTL flies with when RTL_SPEED is 0."""
-CONE_SLOPE = 3.0
-"""ArduCopter's RTL_CONE_SLOPE: near home the way home lies lower."""
+ABOVE_HOME_M = 1.5
+"""A drone on its way home that is so near to it, seen from above, has its climb behind it."""
 HOVER_HOME_S = 5.0
 """ArduCopter's RTL_LOIT_TIME."""
 SAMPLE_S = 1.0
@@ -306,9 +306,9 @@ def _home_from(craft: Craft, times_s: FloatArray, places_m: FloatArray, what: st
     places = [(float(e), float(n), float(u)) for e, n, u in places_m]
     east, north, up = places[-1]
     home_east, home_north, home_up = craft.home_m
-    across_m = math.hypot(home_east - east, home_north - north)
-    cone_up = home_up + CONE_SLOPE * across_m
-    return_up = max(up, min(craft.return_up_m, cone_up))
+    away_m = math.hypot(home_east - east, home_north - north)
+    coming_down = craft.returning and away_m <= ABOVE_HOME_M
+    return_up = up if coming_down else max(up, craft.return_up_m)
     _fly_to(times, places, (east, north, return_up), HOME_SPEED_MPS)
     _fly_to(times, places, (home_east, home_north, return_up), HOME_SPEED_MPS)
     times.append(times[-1] + HOVER_HOME_S)

@@ -24,7 +24,7 @@ _MAX_LATE_STEPS = 60 * _STEPS_PER_S
 """A stream heard for the first time may lag behind our clock by one minute."""
 _SIGNED = 0x01
 _TRAILER = 13
-_RADIO_STATUS = 109
+RADIO_STATUS = 109
 """Sent by telemetry radios themselves, which hold no key; tells nothing about the vehicle."""
 
 
@@ -82,7 +82,7 @@ class Signer:
     def accepts(self, frame: Frame, unix_s: float) -> bool:
         """Whether the packet is signed with the key, now and not before."""
         raw = frame.raw
-        if frame.message_id == _RADIO_STATUS:
+        if frame.message_id == RADIO_STATUS:
             return True
         if raw[0] != 0xFD or not raw[2] & _SIGNED or len(raw) < 12 + _TRAILER:
             return False

@@ -2,7 +2,7 @@
 
 An address is written ``tcp:HOST:PORT`` (we connect; ArduPilot's simulator and telemetry
 bridges), ``udpout:HOST:PORT`` (we send first), ``udpin:HOST:PORT`` and ``udp:HOST:PORT`` (we
-listen, and answer whoever spoke last) or ``serial:DEVICE:BAUD`` (a telemetry radio).
+listen, and answer where the vehicle spoke last) or ``serial:DEVICE:BAUD`` (a telemetry radio).
 
 A connection that breaks is silence, not an error: it is opened again every half second.
 """
@@ -36,6 +36,9 @@ class Transport(Protocol):
 
     def read(self) -> bytes:
         """What has come in; empty when nothing has."""
+
+    def answer(self) -> None:
+        """What was read last was the vehicle's: where there is a choice, write to its sender."""
 
     def write(self, data: bytes) -> None:
         """Send, or lose the bytes as any link may."""
@@ -111,6 +114,9 @@ class _Tcp:
             self._drop("closed by the other side")
         return data
 
+    def answer(self) -> None:
+        """Nothing to choose: a connection has one other end."""
+
     def write(self, data: bytes) -> None:
         if self._socket is None:
             return
@@ -152,12 +158,16 @@ class _Tcp:
 
 
 class _Udp:
-    """Datagrams, to a fixed peer or to whoever spoke last."""
+    """Datagrams, to a named peer at first, then to whoever was last found to be the vehicle.
+
+    Anybody may send to our port; who does so is not answered for that alone.
+    """
 
     def __init__(self, address: LinkAddress) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._peer: tuple[str, int] | None = None
+        self._sender: tuple[str, int] | None = None
         if address.kind == "udpout":
             self._peer = (address.host, address.port)
         else:
@@ -168,11 +178,14 @@ class _Udp:
 
     def read(self) -> bytes:
         try:
-            data, peer = self._socket.recvfrom(_READ_BYTES)
+            data, sender = self._socket.recvfrom(_READ_BYTES)
         except OSError:
             return b""
-        self._peer = (peer[0], peer[1])
+        self._sender = (sender[0], sender[1])
         return data
+
+    def answer(self) -> None:
+        self._peer = self._sender
 
     def write(self, data: bytes) -> None:
         if self._peer is None:
@@ -207,6 +220,9 @@ class _Serial:
         except (OSError, serial.SerialException) as error:
             self._drop(str(error))
             return b""
+
+    def answer(self) -> None:
+        """Nothing to choose: a cable has one other end."""
 
     def write(self, data: bytes) -> None:
         if self._port is None:

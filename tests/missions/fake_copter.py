@@ -27,6 +27,7 @@ from droneteam.missions.messages import (
     ItemReached,
     MissionCurrent,
     Position,
+    RemoteIdStatus,
     StatusText,
     SystemStatus,
 )
@@ -48,6 +49,12 @@ def default_params() -> dict[str, float]:
         "BATT_FS_LOW_ACT": 0.0,
         "BATT_FS_CRT_ACT": 0.0,
         "RTL_ALT": 1500.0,
+        "RTL_ALT_TYPE": 0.0,
+        "RTL_ALT_FINAL": 0.0,
+        "RTL_CONE_SLOPE": 3.0,
+        "FS_OPTIONS": 16.0,
+        "FS_EKF_ACTION": 1.0,
+        "MAV_GCS_SYSID": 255.0,
     }
 
 
@@ -70,6 +77,7 @@ class FakeCopter(FakeVehicle):
     battery_pct: float = 95.0
     drain_pct_per_s: float = 0.02
     ekf_ready_s: float = EKF_READY_S
+    remote_id: RemoteIdStatus | None = None
     ground_heard_s: float = 0.0
     failsafe_on: bool = False
     takeoffs: int = 0
@@ -146,6 +154,8 @@ class FakeCopter(FakeVehicle):
                     GpsFix(3 if ready else 1, 10),
                     MissionCurrent(self.seq),
                 ]
+                if self.remote_id is not None:
+                    messages.append(self.remote_id)
         if self.streaming and beat % 2 == 0:
             messages.append(self._position())
         return messages

@@ -36,6 +36,7 @@ from droneteam.missions.messages import (
     MissionCount,
     ParamSet,
     Position,
+    RemoteIdStatus,
     StatusText,
     SystemStatus,
 )
@@ -108,6 +109,53 @@ def test_the_safety_profile_is_on_the_vehicle_before_it_is_armed() -> None:
             assert len(copter.lists[MissionType.FENCE]) >= 4
 
     assert fly_fake(a_flight(), FakeCopter(), watch=watch).flight.ending is Ending.COMPLETED
+
+
+SPOILS_THE_WAY_HOME = {
+    "FS_OPTIONS": (18.0, 16.0),  # AUTO flies on without a ground station
+    "FS_EKF_ACTION": (0.0, 1.0),
+    "MAV_GCS_SYSID": (250.0, 255.0),  # our heartbeats would not count
+    "RTL_ALT_TYPE": (1.0, 0.0),
+    "RTL_ALT_FINAL": (1000.0, 0.0),  # it would hover for ever
+    "RTL_CONE_SLOPE": (3.0, 0.0),
+}
+
+
+def test_what_would_spoil_the_checked_way_home_is_gone_before_arming() -> None:
+    copter = FakeCopter()
+    copter.params |= {name: before for name, (before, _) in SPOILS_THE_WAY_HOME.items()}
+    elsewhere = MissionItem(MissionCommand.WAYPOINT, lat_deg=50.83, lon_deg=4.4, alt_home_m=20.0)
+    copter.lists[MissionType.RALLY] = list(wire_mission((elsewhere,), HOME))
+    seen: list[bool] = []
+
+    def watch(copter: FakeCopter, flight: Flight) -> None:
+        if copter.armed:
+            seen.append(copter.lists[MissionType.RALLY] == [])
+            assert all(
+                copter.params[name] == after for name, (_, after) in SPOILS_THE_WAY_HOME.items()
+            )
+
+    assert fly_fake(a_flight(), copter, watch=watch).flight.ending is Ending.COMPLETED
+    assert seen
+    assert all(seen)
+
+
+@pytest.mark.parametrize("status", [None, RemoteIdStatus(True)])
+def test_a_remote_id_transmitter_that_is_well_or_not_wired_bars_nothing(
+    status: RemoteIdStatus | None,
+) -> None:
+    outcome = fly_fake(a_flight(), FakeCopter(remote_id=status))
+    assert outcome.flight.ending is Ending.COMPLETED
+    told = [note for note in notes(outcome, "check") if note.startswith("Remote ID")]
+    assert len(told) == 1
+    assert (told == ["Remote ID: no transmitter reports to the autopilot"]) == (status is None)
+
+
+def test_a_remote_id_transmitter_that_is_not_ready_bars_arming_with_its_own_word() -> None:
+    outcome = fly_fake(a_flight(), FakeCopter(remote_id=RemoteIdStatus(False, "no UAS ID set")))
+    assert outcome.flight.ending is Ending.REFUSED
+    assert "Remote ID (no UAS ID set)" in outcome.flight.reason
+    assert 400 not in commands(outcome)
 
 
 def test_arming_waits_for_the_position_estimate_although_the_pre_arm_bit_of_stabilize_is_set() -> (

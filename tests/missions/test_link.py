@@ -17,8 +17,14 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.errors import InputError
 from droneteam.missions.framing import Framer
-from droneteam.missions.link import ALIVE_S, MavlinkLink
-from droneteam.missions.messages import GroundHeartbeat, Heartbeat
+from droneteam.missions.link import ALIVE_S, RENEW_S, MavlinkLink
+from droneteam.missions.messages import (
+    CommandId,
+    CommandLong,
+    GroundHeartbeat,
+    Heartbeat,
+    ParamRead,
+)
 from droneteam.missions.signing import Signer, key_from_text, steps
 from droneteam.missions.tlog import TlogWriter
 from droneteam.missions.transports import LinkAddress
@@ -146,6 +152,29 @@ def test_only_signed_packets_are_heard_and_all_are_in_the_log(tmp_path: Path) ->
     assert len(Framer().feed((tmp_path / "a.tlog").read_bytes())) == 3
 
 
+def heard_by(own: socket.socket, message_id: int) -> bytes:
+    """The next packet of that kind that comes in; heartbeats and others are passed over."""
+    while (raw := own.recv(1000))[7] != message_id:
+        pass
+    return raw
+
+
+def is_quiet(own: socket.socket, message_id: int) -> bool:
+    """Whether nothing of that kind waits to be read."""
+    own.setblocking(False)
+    try:
+        while True:
+            if own.recv(1000)[7] == message_id:
+                return False
+    except BlockingIOError:
+        return True
+    finally:
+        own.settimeout(30.0)
+
+
+PARAM_REQUEST_READ = 20
+
+
 def test_a_silent_link_gives_way_to_the_spare_one_and_takes_over_again(tmp_path: Path) -> None:
     clock = [100.0]
     with udp() as first, udp() as spare:
@@ -156,30 +185,148 @@ def test_a_silent_link_gives_way_to_the_spare_one_and_takes_over_again(tmp_path:
         )
         link.send(GroundHeartbeat())
         peer = first.recvfrom(1000)[1]
-        spare_peer = ("127.0.0.1", _port_of(link, 1))
-        assert spare.recv(1000) == b"\0"
-        first.sendto(Peer().heartbeat(), peer)
-        until(link.receive)  # type: ignore[arg-type]
+        said, spare_peer = spare.recvfrom(1000)  # a spare way is spoken to before it is needed
+        assert frame(said).message_id == 0
+
+        def vehicle_says(own: socket.socket, to_whom: tuple[str, int]) -> None:
+            own.sendto(Peer().heartbeat(), to_whom)
+            until(link.receive)  # type: ignore[arg-type]
+            link.send(ParamRead("RTL_ALT"))
+
+        vehicle_says(first, peer)
+        assert heard_by(first, PARAM_REQUEST_READ)
+        assert is_quiet(spare, PARAM_REQUEST_READ)
         clock[0] += 2 * ALIVE_S
-        spare.sendto(Peer().heartbeat(), spare_peer)
-        until(link.receive)  # type: ignore[arg-type]
-        link.send(GroundHeartbeat())
-        assert frame(spare.recv(1000)).system_id == 255
-        first.sendto(Peer().heartbeat(), peer)
-        until(link.receive)  # type: ignore[arg-type]
-        link.send(GroundHeartbeat())
-        assert frame(first.recv(1000)).system_id == 255
+        vehicle_says(spare, spare_peer)
+        assert heard_by(spare, PARAM_REQUEST_READ)
+        assert is_quiet(first, PARAM_REQUEST_READ)
+        vehicle_says(first, peer)
+        assert heard_by(first, PARAM_REQUEST_READ)
+        assert is_quiet(spare, PARAM_REQUEST_READ)
         link.close()
 
 
-def _port_of(link: MavlinkLink, way: int) -> int:
-    """The port that the link sends from on one of its ways: a datagram tells it."""
-    transport = link._ways[way].transport
-    transport.write(b"\0")
-    own = socket.socket(fileno=os.dup(transport.fileno()))
-    with own:
-        port: int = own.getsockname()[1]
-    return port
+class Line:
+    """A way that brings what is put in, and keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.coming: list[bytes] = []
+        self.sent: list[bytes] = []
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> bytes:
+        return self.coming.pop(0) if self.coming else b""
+
+    def answer(self) -> None:
+        pass
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def close(self) -> None:
+        pass
+
+    def took(self, message_id: int) -> list[bytes]:
+        """What was sent of a kind since the last look."""
+        found = [raw for raw in self.sent if raw[7] == message_id]
+        self.sent.clear()
+        return found
+
+
+def two_lines(folder: Path, clock: list[float]) -> tuple[MavlinkLink, Line, Line]:
+    lines = (Line(), Line())
+    link = MavlinkLink(
+        [LinkAddress("tcp", "line", number) for number in range(2)],
+        TlogWriter(folder / "a.tlog"),
+        monotonic_s=lambda: clock[0],
+        open_way=lambda address: lines[address.port],
+    )
+    return link, *lines
+
+
+def test_a_radio_that_talks_of_itself_is_not_the_vehicle(tmp_path: Path) -> None:
+    """A telemetry radio sends RADIO_STATUS although the vehicle is out of its reach."""
+    clock = [100.0]
+    link, first, spare = two_lines(tmp_path, clock)
+    radio = dialect.MAVLink(None, srcSystem=51, srcComponent=68)
+    first.coming.append(Peer().heartbeat())
+    link.receive()
+    for _ in range(5):
+        clock[0] += ALIVE_S / 2
+        status = dialect.MAVLink_radio_status_message(0, 0, 100, 30, 0, 0, 0)
+        first.coming.append(bytes(status.pack(radio)))
+        spare.coming.append(Peer().heartbeat())
+        link.receive()
+    first.sent.clear()
+    link.send(ParamRead("RTL_ALT"))
+    assert spare.took(PARAM_REQUEST_READ)
+    assert not first.took(PARAM_REQUEST_READ)
+    link.close()
+
+
+def position(boot_ms: int) -> bytes:
+    message = dialect.MAVLink_global_position_int_message(boot_ms, 0, 0, 0, 0, 0, 0, 0, 0)
+    return bytes(message.pack(Peer().mav))
+
+
+def test_what_streamed_over_one_way_is_asked_for_over_the_next(tmp_path: Path) -> None:
+    clock = [100.0]
+    link, first, spare = two_lines(tmp_path, clock)
+    first.coming.append(Peer().heartbeat())
+    link.receive()
+    for message_id in (33, 259):  # the vehicle has no camera: 259 never comes
+        link.send(CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), 2e5)))
+    first.coming.append(position(1))
+    link.receive()
+    link.send(GroundHeartbeat())
+    assert len(first.took(76)) == 2  # what comes is not asked for again
+    clock[0] += 2 * ALIVE_S
+    spare.coming.append(Peer().heartbeat())
+    link.receive()
+    for _ in range(3):  # within one RENEW_S
+        link.send(GroundHeartbeat())
+    (asked,) = spare.took(76)
+    again = dialect.MAVLink(None).decode(bytearray(asked))
+    assert (again.command, again.param1, again.param2) == (511, 33.0, 2e5)
+    assert not first.took(76)
+    clock[0] += RENEW_S + 0.01  # that one was lost
+    link.send(GroundHeartbeat())
+    assert len(spare.took(76)) == 1
+    spare.coming.append(position(2))
+    link.receive()
+    clock[0] += RENEW_S + 0.01
+    link.send(GroundHeartbeat())
+    assert not spare.took(76)
+    link.close()
+
+
+def test_who_is_not_the_vehicle_is_not_answered(tmp_path: Path) -> None:
+    """On a port that listens, a stranger's datagram must not draw the link away."""
+    with udp() as free:
+        port = free.getsockname()[1]
+    link = MavlinkLink(
+        LinkAddress("udpin", "127.0.0.1", port),
+        TlogWriter(tmp_path / "a.tlog"),
+        signer=Signer(KEY),
+        unix_s=lambda: NOW_S,
+    )
+    peer = Peer(KEY)
+    with udp() as vehicle, udp() as stranger:
+        vehicle.sendto(peer.heartbeat(), ("127.0.0.1", port))
+        until(link.receive)  # type: ignore[arg-type]
+        stranger.sendto(Peer().heartbeat(), ("127.0.0.1", port))
+        until(lambda: [] if link.receive() or not link.unsigned else [link.unsigned])
+        link.send(ParamRead("RTL_ALT"))
+        assert heard_by(vehicle, PARAM_REQUEST_READ)
+        assert is_quiet(stranger, PARAM_REQUEST_READ)
+        with udp() as moved:  # the vehicle's own network may give it another port
+            moved.sendto(peer.heartbeat(), ("127.0.0.1", port))
+            until(link.receive)  # type: ignore[arg-type]
+            link.send(ParamRead("RTL_ALT"))
+            assert heard_by(moved, PARAM_REQUEST_READ)
+        link.close()
 
 
 def test_a_ground_station_hears_the_vehicle_and_its_words_reach_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.missions import codec
 from droneteam.missions import messages as m
 from droneteam.missions.framing import Framer
@@ -221,6 +221,16 @@ def test_messages_go_out_as_pymavlink_understands_them(
         assert (read.target_system, read.target_component) == (7, 1)
 
 
+@pytest.mark.parametrize(("status", "healthy"), [(0, True), (1, False), (7, False)])
+def test_a_remote_id_transmitters_word_is_read_from_its_own_component(
+    status: int, healthy: bool
+) -> None:
+    transmitter = dialect.MAVLink(None, srcSystem=1, srcComponent=236)
+    message = dialect.MAVLink_open_drone_id_arm_status_message(status, b"no UAS ID set")
+    (frame,) = Framer().feed(bytes(message.pack(transmitter)))
+    assert codec.decode(frame) == m.RemoteIdStatus(healthy, "no UAS ID set")
+
+
 ITEMS = [
     WireItem(3, Frame.GLOBAL_RELATIVE, MissionCommand.WAYPOINT, (1, 0, 0, 0), 50.8, -4.39, 13.9),
     WireItem(
@@ -342,6 +352,24 @@ def test_a_killed_process_loses_at_most_a_tenth_of_a_second_of_its_log(tmp_path:
         killed_at = time.time()
     last = [record.at for record in TlogReader(path.read_bytes()).records()][-1]
     assert killed_at - last.timestamp() < 0.1 + 0.05  # the signal's own delivery
+
+
+def test_a_journal_has_one_writer_at_a_time_and_a_cut_line_costs_only_itself(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j.jsonl"
+    first = Journal(path)
+    first.write(Entry(START, "intent", "mode"))
+    with pytest.raises(Conflict, match=r"another controller is flying.*j\.jsonl"):
+        Journal(path)
+    first.close()
+    with path.open("ab") as file:
+        file.write(b'{"at": "2026-03-')  # the power went
+    second = Journal(path)
+    second.write(Entry(START, ARMING, "yes"))
+    second.close()
+    assert read_journal(path) == [Entry(START, "intent", "mode"), Entry(START, ARMING, "yes")]
+    assert was_arming(path)
 
 
 def test_a_journal_is_read_back_and_a_cut_line_left_out(tmp_path: Path) -> None:

@@ -163,6 +163,18 @@ def test_pads_four_metres_apart_may_be_landed_on_together() -> None:
     assert len(conflicts(near)) == 4
 
 
+def test_a_way_home_is_climbed_to_its_full_height_from_anywhere_but_above_home() -> None:
+    """The enforced profile has no cone; what comes down above its home does not climb again."""
+    near = Craft("a", (4.0, 0.0, 60.0), (0.0, 0.0, 50.0), 80.0, holding=True)
+    assert max(futures(near)[1].places_m[:, 2]) == 80.0
+    climbing = replace(near, holding=False, returning=True)
+    assert max(futures(climbing)[0].places_m[:, 2]) == 80.0
+    landing = replace(climbing, place_m=(0.5, 0.0, 60.0))
+    heights_m = futures(landing)[0].places_m[:, 2]
+    assert max(heights_m) == 60.0
+    assert heights_m[-1] == 50.0
+
+
 def test_one_drone_alone_and_drones_far_apart_are_left_in_peace() -> None:
     assert conflicts([craft("a", 0.0, 1.0)]) == ()
     assert conflicts([craft("a", 0.0, -1.0), craft("b", 2000.0, 1.0)]) == ()

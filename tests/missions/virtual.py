@@ -95,6 +95,9 @@ class Ether:
             frames.append(heapq.heappop(self._falling)[2])
         return b"".join(frames)
 
+    def answer(self) -> None:
+        """An ether has one other end."""
+
     def write(self, data: bytes) -> None:
         for arrival_s in self._up.arrivals(self._clock()):
             heapq.heappush(self._rising, (arrival_s, next(self._order), data))
