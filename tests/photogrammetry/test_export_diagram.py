@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,6 +166,20 @@ def test_the_same_diagram_gives_the_same_bytes(tmp_path: Path) -> None:
         dxf.write_dxf(make(), tmp_path / f"{name}.dxf")
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert (tmp_path / "a.dxf").read_bytes() == (tmp_path / "b.dxf").read_bytes()
+
+
+def test_the_dxf_does_not_depend_on_the_order_of_a_set(tmp_path: Path) -> None:
+    """Strings hash differently in every process; the two seeds once gave two files."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from tests.photogrammetry.test_export_diagram import dxf, make\n"
+        "dxf.write_dxf(make(), Path(sys.argv[1]))"
+    )
+    for seed in ("0", "12345"):
+        path = tmp_path / f"{seed}.dxf"
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=True)
+    assert (tmp_path / "0.dxf").read_bytes() == (tmp_path / "12345.dxf").read_bytes()
 
 
 @pytest.fixture

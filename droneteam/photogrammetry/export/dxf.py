@@ -62,6 +62,8 @@ def write_dxf(diagram: Diagram, path: Path) -> None:
         _measurement(space, diagram, measured, text_m)
     _statements(space, diagram, sheet, text_m)
     partial = path.with_name(path.name + ".part")
+    for name in sorted(document.entitydb.dxf_types_in_use()):
+        document.classes.add_class(name)  # ezdxf would add them in the order of a set of strings
     with _repeatable():
         document.saveas(partial)
     partial.replace(path)
