@@ -18,7 +18,15 @@ from droneteam.errors import Conflict, NotAllowed
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
 from droneteam.missions.items import mission_hash, wire_mission
-from droneteam.missions.planning import PLANNERS, mission_row, mission_view
+from droneteam.missions.planjson import findings_from_json, findings_to_json
+from droneteam.missions.planning import (
+    PLAN_AGAIN,
+    PLANNERS,
+    found_since,
+    mission_row,
+    mission_view,
+)
+from droneteam.missions.rules import RulesUnmet
 from droneteam.missions.views import MissionState, MissionView
 
 VALID_FOR = timedelta(minutes=15)
@@ -117,6 +125,8 @@ def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime)
     ------
     NotAllowed
         It was not approved or signed for, or its plan is not the approved one.
+    RulesUnmet
+        A zone or a forecast that came since it was approved says stop.
     """
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
@@ -127,10 +137,20 @@ def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime)
         raise NotAllowed(f"the plan of mission {mission_id} is not the one that was approved")
     if row.state == MissionState.APPROVED:
         require_clearance(session, actor, mission_id, now)
+        _require_same_world(session, actor, row, now)
         row.state = MissionState.FLYING.value
         fleet.mark_request_state(session, actor, row.request_id, "in_progress", now)
     audit.append(session, actor, action="mission.fly", subject=f"mission:{row.id}", at=now)
     return mission_view(row)
+
+
+def _require_same_world(session: Session, actor: Actor, row: models.Mission, now: datetime) -> None:
+    """Zones and forecasts are looked at once more, for the hour in which it really flies."""
+    since = found_since(session, actor, row, now, now)
+    bars = [one for one in since if one.severity == "stop"]
+    if bars:
+        raise RulesUnmet(PLAN_AGAIN, bars, field="plan")
+    row.findings = findings_to_json((*findings_from_json(row.findings), *since))
 
 
 def _clearance(latest: dict[int, datetime], pilot: int | None) -> Clearance:

@@ -67,7 +67,7 @@ def ground_findings(
         _assemblies(volumes, around.assemblies),
         _daylight(plan, around),
         _sight(plan),
-        *_weather(plan, around.weather),
+        *weather_findings(plan, around.weather),
     )
 
 
@@ -165,7 +165,8 @@ def _sight(plan: MissionPlan) -> Finding:
     )
 
 
-def _weather(plan: MissionPlan, weather: Weather) -> list[Finding]:
+def weather_findings(plan: MissionPlan, weather: Weather) -> list[Finding]:
+    """What is forecast against the drone's limits and against the wind that was reckoned with."""
     if weather.gust_mps is None or weather.rain_mm_h is None:
         return [finding("weather.unknown")]
     found = [

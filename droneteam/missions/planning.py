@@ -42,6 +42,7 @@ from droneteam.missions.planjson import (
     plan_from_json,
     plan_to_json,
 )
+from droneteam.missions.recheck import came_since
 from droneteam.missions.rivals import approved_so, hold_assignment, live_missions, sent_before
 from droneteam.missions.rules import Finding, RulesUnmet, finding
 from droneteam.missions.sharing import share_of
@@ -60,6 +61,7 @@ from droneteam.missions.wayhome import Obstacle, highest_below
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000
+PLAN_AGAIN = "this has come since it was planned; plan the mission again"
 OVERRIDERS = ("coordinator",)
 """Who may lift a stop."""
 
@@ -200,7 +202,9 @@ def _planned(
         until,
         spec.people,
         spec.assemblies,
-        _weather(session, actor, assignment, until + timedelta(seconds=plan.duration_s)),
+        forecast(
+            session, actor, assignment.drone_id, start, until + timedelta(seconds=plan.duration_s)
+        ),
         _home_amsl_m(home, terrain),
     )
     found = (
@@ -236,12 +240,12 @@ def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]
     return [Neighbour(row.drone_name, plan_from_json(row.plan)) for row in rows]
 
 
-def _weather(
-    session: Session, actor: Actor, assignment: AssignmentView, until: datetime
+def forecast(
+    session: Session, actor: Actor, drone_id: int, start: datetime, until: datetime
 ) -> Weather:
     """The worst that is forecast while the flight may be in the air, and the drone's limits."""
-    expected = fleet.expected_weather(session, actor, assignment.start_at, until)
-    model = fleet.drone_detail(session, actor, assignment.drone_id, assignment.start_at).model
+    expected = fleet.expected_weather(session, actor, start, until)
+    model = fleet.drone_detail(session, actor, drone_id, start).model
     return Weather(
         max((one.gust_mps for one in expected), default=None),
         max((one.rain_mm_h for one in expected), default=None),
@@ -301,14 +305,20 @@ def approve_mission(
     Conflict
         It is not a draft any more.
     RulesUnmet
-        There are warnings without a reason, or unchecked rules that nobody has acknowledged.
+        There are warnings without a reason, unchecked rules that nobody has acknowledged, or a stop
+        that came since it was planned: a zone that was published, a forecast.
     """
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
     session.refresh(row, with_for_update=True)
     if row.state != MissionState.DRAFT:
         raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
-    findings = findings_from_json(row.findings)
+    since = found_since(session, actor, row, row.start_at, row.end_at)
+    bars = [one for one in since if one.severity == "stop"]
+    if bars:
+        raise RulesUnmet(PLAN_AGAIN, bars, field="plan")
+    findings = (*findings_from_json(row.findings), *since)
+    row.findings = findings_to_json(findings)
     warnings = [one for one in findings if one.severity == "warn"]
     unchecked = [one for one in findings if one.severity == "unchecked"]
     reasoned = bool((reason or "").strip())
@@ -334,6 +344,20 @@ def approve_mission(
         at=now,
     )
     return mission_view(row)
+
+
+def found_since(
+    session: Session, actor: Actor, row: models.Mission, start: datetime, until: datetime
+) -> tuple[Finding, ...]:
+    """Warnings and stops of today's zones and forecasts that the mission's findings do not hold.
+
+    start, until : when the flight may begin.
+    """
+    plan = plan_from_json(row.plan)
+    landed = until + timedelta(seconds=plan.duration_s)
+    weather = forecast(session, actor, row.drone_id, start, landed)
+    stored = findings_from_json(row.findings)
+    return came_since(plan, stored, stored_geozones(session), weather, start, until)
 
 
 def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:

@@ -70,6 +70,7 @@ def unmet(error: RulesUnmet) -> str:
     asks = {
         "reason": gettext("Say why it may be flown in spite of:"),
         "acknowledged": gettext("Acknowledge what no rule could check:"),
+        "plan": gettext("This has come since it was planned; plan the mission again:"),
     }.get(error.field or "", "")
     sentences = "; ".join(said(one).text for one in error.findings)
     return f"{asks} {sentences}".strip()
