@@ -103,7 +103,8 @@ def _control(truth: Network, kind: str) -> tuple[Network, Control]:
         return truth, control_of(truth, most_seen[:6], seed=3)
     if kind == "heights":
         by_height = sorted(most_seen[:40], key=lambda i: truth.points[i, 2])
-        return truth, control_of(truth, [*by_height[:3], *by_height[-3:]], seed=3)
+        chosen = [*_apart(truth, by_height[:10]), *_apart(truth, by_height[-10:])]
+        return truth, control_of(truth, chosen, seed=3)
     foot = truth.points[most_seen[0]]
     head = foot + ([0.0, 0.0, 2.0] if kind == "upright bar" else [2.0, 0.0, 0.0])
     truth = _with_point(truth, head)
@@ -113,6 +114,20 @@ def _control(truth: Network, kind: str) -> tuple[Network, Control]:
         m for i, name in zip(ends, "ab", strict=True) for m in marks_of(truth, i, name, rng, 0.3)
     ]
     return truth, Control(bars=(ScaleBar("bar", "a", "b", 2.0),), marks=tuple(marks))
+
+
+def _apart(truth: Network, candidates: list[int]) -> list[int]:
+    """Three of the points that lie far from each other, as a surveyor would choose them.
+
+    Points that happen to lie together leave it to a tilt of the whole block to explain a height.
+    """
+    chosen = candidates[:1]
+    for _ in range(2):
+        gaps = np.linalg.norm(
+            truth.points[candidates][:, None, :2] - truth.points[chosen][None, :, :2], axis=2
+        ).min(axis=1)
+        chosen.append(candidates[int(np.argmax(gaps))])
+    return chosen
 
 
 def _with_point(truth: Network, point: FloatArray) -> Network:
