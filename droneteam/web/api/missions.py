@@ -260,11 +260,14 @@ class ApproveIn(Schema):
 
 _FILES: Any = {
     200: {
-        "description": "QGroundControl .plan, KML or GeoJSON.",
+        "description": "QGroundControl .plan, waypoints, KML, GeoJSON, Litchi CSV or DJI KMZ.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
             "application/geo+json": {"schema": {"type": "object"}},
             "application/vnd.google-earth.kml+xml": {"schema": {"type": "string"}},
+            "application/vnd.google-earth.kmz": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
         },
     }
 }

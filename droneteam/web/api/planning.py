@@ -17,7 +17,7 @@ from droneteam.fleet.terms import PRIORITIES, RequestKind
 from droneteam.fleet.views import PlanView, ReasonView
 from droneteam.fleet.whatif import MAX_LISTED, MAX_REASON, MAX_SUPPOSITIONS
 from droneteam.web.access import allow
-from droneteam.web.api.door import PROBLEM_CONTENT
+from droneteam.web.api.door import PROBLEM_CONTENT, missing
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.i18n import language, sentences
@@ -124,7 +124,10 @@ class ExplanationText:
 @bp.output(schema_of(WhatIf), status_code=201)
 @bp.doc(
     summary="A draft plan under suppositions",
-    responses={200: "No draft: a placed request cannot be there; the reasons say why."},
+    responses={
+        200: "No draft: a placed request cannot be there; the reasons say why.",
+        **missing("What is supposed names no request, drone or pilot."),
+    },
 )
 def what_if(body: dict[str, Any]) -> Any:
     """Changes no record; publishing the draft is an override with its own reason."""
