@@ -36,7 +36,7 @@ FOUND_WITHIN = (0.25, 0.50, 0.75, 0.95)
 _POINTS_AN_AREA = 4_000
 _FINE_CELLS = 16_000
 _STEP = 0.19
-"""Cells in strips: coarser ones, or a whole number to a strip, see the lines at few offsets only."""
+"""Cells in strips: coarser ones, or a whole number to a strip, see lines at few offsets only."""
 _BANDS = (0.25, 0.50, 0.75, 1.0)
 
 

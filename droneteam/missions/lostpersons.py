@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from droneteam.missions.clauses import marked
-
 MILE_M = 1609.344
 
 
@@ -21,7 +19,6 @@ MILE_M = 1609.344
 class Category:
     """Distances of one category of lost persons; compared : in two transcriptions, not in one."""
 
-    name: str
     within_miles: tuple[float, float, float, float]
     compared: bool = False
 
@@ -32,17 +29,15 @@ class Category:
 
 
 CATEGORIES: dict[str, Category] = {
-    "dementia_town": Category(marked("Dementia, in town"), (0.2, 0.7, 2.0, 7.8), compared=True),
-    "dementia_flat": Category(
-        marked("Dementia, flat country"), (0.2, 0.6, 1.5, 7.9), compared=True
-    ),
-    "despondent_town": Category(marked("Despondent, in town"), (0.06, 0.3, 0.9, 8.1)),
-    "despondent_flat": Category(marked("Despondent, flat country"), (0.2, 0.5, 1.4, 10.7)),
-    "child_1_3_town": Category(marked("Child of 1 to 3, in town"), (0.1, 0.3, 0.5, 0.7)),
-    "child_1_3_flat": Category(marked("Child of 1 to 3, flat country"), (0.1, 0.2, 0.6, 2.0)),
-    "child_4_6_town": Category(marked("Child of 4 to 6, in town"), (0.06, 0.3, 0.6, 2.1)),
-    "child_4_6_flat": Category(marked("Child of 4 to 6, flat country"), (0.1, 0.4, 0.9, 4.1)),
-    "child_7_9_town": Category(marked("Child of 7 to 9, in town"), (0.1, 0.3, 0.9, 3.2)),
-    "child_7_9_flat": Category(marked("Child of 7 to 9, flat country"), (0.1, 0.5, 1.3, 5.0)),
-    "hiker_flat": Category(marked("Hiker, flat country"), (0.4, 1.1, 2.0, 6.1)),
+    "dementia_town": Category((0.2, 0.7, 2.0, 7.8), compared=True),
+    "dementia_flat": Category((0.2, 0.6, 1.5, 7.9), compared=True),
+    "despondent_town": Category((0.06, 0.3, 0.9, 8.1)),
+    "despondent_flat": Category((0.2, 0.5, 1.4, 10.7)),
+    "child_1_3_town": Category((0.1, 0.3, 0.5, 0.7)),
+    "child_1_3_flat": Category((0.1, 0.2, 0.6, 2.0)),
+    "child_4_6_town": Category((0.06, 0.3, 0.6, 2.1)),
+    "child_4_6_flat": Category((0.1, 0.4, 0.9, 4.1)),
+    "child_7_9_town": Category((0.1, 0.3, 0.9, 3.2)),
+    "child_7_9_flat": Category((0.1, 0.5, 1.3, 5.0)),
+    "hiker_flat": Category((0.4, 1.1, 2.0, 6.1)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import math
@@ -268,7 +269,11 @@ ONE = PLACES[0]
 def ask_api(site: Site, body: dict[str, Any]) -> Any:
     client = site.client("pilot")
     headers = {"X-CSRFToken": csrf_token(client)}
-    return client.post("/api/v1/assignments/1/missions", json=body, headers=headers)
+    return client.post(
+        "/api/v1/assignments/1/missions",
+        json=body,
+        headers={**headers, "If-Match": '"missions:"'},
+    )
 
 
 @pytest.mark.parametrize(
@@ -443,3 +448,121 @@ def test_a_file_without_places_is_refused_beside_its_field(
     assert 'id="file-problem"' in text
     assert says in text
     assert "50.81985, 4.39055" in text
+
+
+WOOD = [[50.8199, 4.3906], [50.8199, 4.3912], [50.8203, 4.3912], [50.8203, 4.3906]]
+WEIGHTED = {"source": "judged", "areas": [{"name": "wood", "chance": 0.6, "outline": WOOD}]}
+
+
+def geojson_map(**properties: object) -> str:
+    ring = [[lon, lat] for lat, lon in (*WOOD, WOOD[0])]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": properties,
+    }
+    return json.dumps({"type": "FeatureCollection", "features": [feature]})
+
+
+def test_the_api_reads_a_map_and_plans_a_search_with_it(assigned: Site) -> None:
+    client = assigned.client("pilot")
+    headers = {"X-CSRFToken": csrf_token(client), "Content-Type": "application/octet-stream"}
+    path = "/api/v1/chance-maps?name=wood"
+    read = client.post(path, data=geojson_map(poa=0.6, name="wood"), headers=headers)
+    assert read.status_code == 200, read.get_data(as_text=True)
+    body = {
+        "search": {"pattern": "parallel_track", "chances": read.get_json(), "max_minutes": 10},
+        "polygon": PLACES,
+    }
+    answer = ask_api(assigned, body)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    search = answer.get_json()["plan"]["search"]
+    assert search["chances"]["areas"][0]["name"] == "wood"
+    assert search["over_time"][-1][1] == pytest.approx(
+        answer.get_json()["plan"]["chance_of_finding"], abs=1e-4
+    )
+    assert 0.0 < search["regions"][0]["found"] < 0.6
+    page = client.get(f"/missions/{answer.get_json()['id']}").get_data(as_text=True)
+    assert "Where the person may be" in page
+    assert '<th scope="row">wood</th>' in page
+    assert "60.0 %" in page
+    broken = client.post(path, data=geojson_map(name="wood"), headers=headers)
+    assert broken.status_code == 422
+    assert "feature 1: no weight" in broken.get_json()["detail"]
+
+
+SEARCH = {"pattern": "parallel_track", "gsd_mm": "30"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"chances": geojson_map(poa=0.6, name="wood")}, "wood"),
+        ({"chance_category": "dementia_town", "last_known": "50.82, 4.391"}, "0 – 320 m"),
+        ({"chance_within_m": "50 90 200 900", "last_known": "50.82, 4.391"}, "0 – 50 m"),
+        (
+            {"pattern": "expanding_square", "polygon": "50.82, 4.391", "radius_m": "40",
+             "chance_category": "hiker_flat"},
+            "0 – 640 m",
+        ),
+    ],
+)  # fmt: skip
+def test_the_form_plans_with_what_is_known_of_the_person(
+    assigned: Site, fields: dict[str, str], says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, **fields}
+    shown = client.post("/missions/new/1/preview", data=data).get_json()
+    assert shown.get("problems") is None, shown
+    assert shown["chanceRows"][0][0] == says
+    assert {shape["step"] for shape in shown["chances"]} <= {0, 1, 2, 3}
+    assert shown["chances"][0]["step"] == 0
+    status, _, location = post_plan(assigned, **{**SEARCH, **fields})
+    assert status == 302
+    assert says in client.get(location).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"chances": "{"}, "chances", "not JSON"),
+        ({"chances": geojson_map(poa=-2)}, "chances", "weight -2.0"),
+        ({"chance_category": "dementia_town"}, "last_known", "one place"),
+        ({"chance_within_m": "5, 4", "last_known": "50.82, 4.391"}, "chance_within_m", "four"),
+        (
+            {"chance_within_m": "9 8 7 6", "last_known": "50.82, 4.391"},
+            "chance_within_m",
+            "must grow",
+        ),
+        ({"max_minutes": "0"}, "max_minutes", "Between 1 and 600"),
+    ],
+)
+def test_what_is_wrong_with_a_map_is_said_beside_its_field(
+    assigned: Site, fields: dict[str, str], field: str, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, **fields}
+    problems = client.post("/missions/new/1/preview", data=data).get_json()["problems"]
+    assert says in problems[field]
+
+
+def test_a_map_from_a_file_comes_into_the_form_and_a_bad_one_leaves_it_alone(
+    assigned: Site,
+) -> None:
+    client = assigned.client("pilot")
+
+    def upload(content: bytes) -> tuple[int, str]:
+        data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, "gsd_mm": "31",
+                "chance_file": (io.BytesIO(content), "poa.geojson")}  # fmt: skip
+        answer = client.post("/missions/new/1/chances", data=data)
+        return answer.status_code, answer.get_data(as_text=True)
+
+    status, text = upload(geojson_map(poa=0.6, name="wood").encode())
+    assert status == 200
+    block = re.search(r'name="chances"[^>]*>(.*?)</textarea>', text, re.S)
+    assert block is not None
+    assert json.loads(html.unescape(block[1]))["source"] == "poa.geojson"
+    status, text = upload(b"\xff\xfe")
+    assert status == 422
+    assert 'id="chance_file-problem"' in text
+    assert 'value="31"' in text
