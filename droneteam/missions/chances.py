@@ -264,7 +264,7 @@ def cells_near(
 def _finest_m(chances: ChanceMap) -> float:
     """A quarter of the smallest thing that the map tells apart."""
     if chances.rings is not None:
-        return 0.25 * min(np.diff((0.0, *chances.rings.within_m)).tolist())
+        return 0.25 * float(np.diff((0.0, *chances.rings.within_m)).min())
     assert chances.grid is not None
     return 0.5 * math.sqrt(_cell_m2(chances.grid, chances.grid.south_deg))
 

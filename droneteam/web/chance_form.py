@@ -91,7 +91,9 @@ def _distances(form: FormReader, typed: str) -> tuple[float, ...] | None:
     except ValueError:
         found = ()
     if len(found) != 4:
-        form.fail("chance_within_m", _("Write four distances in metres, such as 300, 1000, 2400."))
+        form.fail(
+            "chance_within_m", _("Write four distances in metres, such as 300, 1000, 2400, 12800.")
+        )
         return None
     return found
 
@@ -111,10 +113,10 @@ def chance_rows(regions: Sequence[RegionOutlook]) -> list[tuple[str, str, str, s
     return [
         (
             one.name,
-            f"{one.chance * 100:.1f} %",
-            f"{one.area_m2 / 1e4:.1f} ha",
-            f"{one.found * 100:.1f} %",
-            f"{one.found / one.chance * 100:.0f} %",
+            f"{one.chance * 100:.1f}\u00a0%",
+            f"{one.area_m2 / 1e4:.1f}\u00a0ha",
+            f"{one.found * 100:.1f}\u00a0%",
+            f"{one.found / one.chance * 100:.0f}\u00a0%",
         )
         for one in regions
     ]

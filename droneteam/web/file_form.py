@@ -32,7 +32,7 @@ def taken(found: FilePlaces, values: Mapping[str, Any]) -> tuple[dict[str, Any],
         return dict(values), {"file": text}
     filled = {**values, "polygon": polygon_text(found.places)}
     for code in found.left_out:
-        flash(words.LEFT_OUT[code], "note")
+        flash(str(words.LEFT_OUT[code]), "note")
     if found.shape == "area":
         return filled, {}
     if filled.get("pattern", SURVEY) in _AREAS:

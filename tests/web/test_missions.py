@@ -8,6 +8,7 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from droneteam import db
 from droneteam.missions import service as missions
 from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.formats.wpml import version_of
 from droneteam.missions.plan import PhotoPosition
 from droneteam.missions.views import MissionView
 from droneteam.web.footprints import footprints
@@ -485,7 +487,7 @@ def test_the_api_reads_a_map_and_plans_a_search_with_it(assigned: Site) -> None:
     page = client.get(f"/missions/{answer.get_json()['id']}").get_data(as_text=True)
     assert "Where the person may be" in page
     assert '<th scope="row">wood</th>' in page
-    assert "60.0 %" in page
+    assert "60.0\u00a0%" in page
     broken = client.post(path, data=geojson_map(name="wood"), headers=headers)
     assert broken.status_code == 422
     assert "feature 1: no weight" in broken.get_json()["detail"]
@@ -562,7 +564,94 @@ def test_a_map_from_a_file_comes_into_the_form_and_a_bad_one_leaves_it_alone(
     block = re.search(r'name="chances"[^>]*>(.*?)</textarea>', text, re.S)
     assert block is not None
     assert json.loads(html.unescape(block[1]))["source"] == "poa.geojson"
+    assert 'action="/missions/new/1"' in text, "the form plans, wherever it was rendered"
     status, text = upload(b"\xff\xfe")
     assert status == 422
     assert 'id="chance_file-problem"' in text
     assert 'value="31"' in text
+
+
+def with_file(site: Site, name: str, content: bytes, **changed: str) -> tuple[int, str]:
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **changed,
+            "file": (io.BytesIO(content), name)}  # fmt: skip
+    answer = client.post("/missions/new/1/places", data=data)
+    return answer.status_code, html.unescape(answer.get_data(as_text=True))
+
+
+def line_of(mode: str) -> bytes:
+    return (
+        '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><LineString>'
+        f"<altitudeMode>{mode}</altitudeMode><coordinates>4.3906,50.8199,30 4.3912,50.8201,41"
+        "</coordinates></LineString></Placemark></kml>"
+    ).encode()
+
+
+def test_a_line_of_a_kml_becomes_free_waypoints_at_the_heights_it_means(assigned: Site) -> None:
+    status, text = with_file(assigned, "path.kml", line_of("absolute"))
+    assert status == 200
+    assert re.search(r'<option value="free" selected', text)
+    assert re.search(r'<option value="amsl" selected', text)
+    assert re.search(r'name="alt_home_m"[^>]*value="30 41"', text)
+    assert "planned as free waypoints" in text
+    heights = {"pattern": "free", "polygon": "50.8199, 4.3906\n50.8201, 4.3912",
+               "height_kind": "home", "alt_home_m": "30 41,5", "photo": "1"}  # fmt: skip
+    status, _, location = post_plan(assigned, **heights)
+    assert status == 302
+    shown = assigned.client("pilot").get(location).get_data(as_text=True)
+    assert "30.0 m" in shown
+    assert "41.5 m" in shown
+
+
+def test_a_line_clamped_to_the_ground_asks_for_a_height(assigned: Site) -> None:
+    status, text = with_file(assigned, "path.kml", line_of("clampToGround"))
+    assert status == 200
+    problem = re.search(r'id="alt_home_m-problem"[^>]*>(.*?)<', text, re.S)
+    assert problem is not None
+    assert "write one" in problem[1]
+
+
+@pytest.mark.parametrize(
+    ("heights", "says"),
+    [
+        ("30 500", "2: Between 5 and 120"),
+        ("0", "Between 5 and 120"),
+        ("30 nan", "2: Between 5 and 120"),
+        ("30 40 50", "2 places but 3 heights"),
+    ],
+)
+def test_a_height_that_cannot_be_flown_is_named_by_its_place(
+    assigned: Site, heights: str, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, "pattern": "free",
+            "polygon": "50.8199, 4.3906\n50.8201, 4.3912", "alt_home_m": heights}  # fmt: skip
+    problems = client.post("/missions/new/1/preview", data=data).get_json()["problems"]
+    assert says in problems["alt_home_m"]
+
+
+def test_ten_thousand_places_of_a_file_are_refused_by_their_number(assigned: Site) -> None:
+    places = " ".join(f"4.{390000 + n},50.82,30" for n in range(3000))
+    data = line_of("absolute").replace(b"4.3906,50.8199,30 4.3912,50.8201,41", places.encode())
+    _, text = with_file(assigned, "path.kml", data)
+    assert "The file has 3000 places; 500 are planned at once" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "version", "drone"),
+    [("", "1.0.2", 77), ("?version=1.0.6&aircraft=m30t", "1.0.6", 67)],
+)
+def test_djis_file_is_of_the_version_and_aircraft_that_were_asked_for(
+    assigned: Site, mission: MissionView, query: str, version: str, drone: int
+) -> None:
+    client = assigned.client("pilot")
+    for path in (f"/missions/{mission.id}/mission.kmz{query}",
+                 f"/api/v1/missions/{mission.id}/file?format=kmz&{query[1:]}"):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert version_of(answer.data) == version
+        text = zipfile.ZipFile(io.BytesIO(answer.data)).read("wpmz/waylines.wpml").decode()
+        assert f"droneEnumValue>{drone}<" in text
+    refused = client.get(f"/missions/{mission.id}/mission.kmz?version=9")
+    assert refused.status_code == 422
+    assert "none of 1.0.0" in refused.get_data(as_text=True)

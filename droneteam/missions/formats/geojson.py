@@ -146,7 +146,7 @@ def _features(node: Any) -> Iterator[Mapping[str, Any]]:
 
 def _is_stop(feature: Mapping[str, Any]) -> bool:
     role = (feature.get("properties") or {}).get("role", "photo")
-    return feature["geometry"]["type"] == "Point" and role == "photo"
+    return bool(feature["geometry"]["type"] == "Point" and role == "photo")
 
 
 def _path(lines: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> FilePlaces:

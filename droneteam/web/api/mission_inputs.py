@@ -306,7 +306,7 @@ def _params(body: dict[str, Any]) -> TaskParams:
         )
     if not asked:
         return SurveyParams(**{"max_photos": 60, **body["params"]})
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in body[asked[0]].items()
     }

@@ -98,12 +98,13 @@ def plan_mission(assignment_id: int, match: dict[str, Any], body: dict[str, Any]
 def _without_tag(assignment_id: int) -> Response:
     with reading() as session:
         found = service.planned_for(session, actor(), assignment_id)
-    answer, answer.status_code = problem(
+    answer, status = problem(
         428,
         "send If-Match with the ETag of GET on this address, so that no plan is stored beside "
         "one that you have not seen",
         field="If-Match",
     )
+    answer.status_code = status
     answer.headers["ETag"] = tag_of(found)
     return answer
 
@@ -124,7 +125,8 @@ def _meanwhile(assignment_id: int, spec: MissionSpec, error: service.PlannedMean
         for one in others
     ]
     more = {"missions": told_missions}
-    answer, answer.status_code = problem(412, str(error), field="If-Match", more=more)
+    answer, status = problem(412, str(error), field="If-Match", more=more)
+    answer.status_code = status
     answer.headers["ETag"] = tag_of(found)
     return answer
 
