@@ -54,8 +54,8 @@ CLAUSES: dict[str, Clause] = {
             "within the limits of the authorisation"
         ),
         "summary",
-        "letters (a) to (d) as retained in United Kingdom law were read, the one on the limits of the "
-        "authorisation in a summary of the operator's duties only",
+        "letters (a) to (d) as retained in United Kingdom law were read; the one on the limits of "
+        "the authorisation in a summary of the operator's duties only",
     ),
     "containment": Clause(
         marked(
@@ -94,8 +94,8 @@ CLAUSES: dict[str, Clause] = {
             "green flashing light at night"
         ),
         "summary",
-        "the letter as the United Kingdom's authority cites it for the same regulation; the wording "
-        "itself was not at hand",
+        "the letter as the United Kingdom's authority cites it for the same regulation; its "
+        "wording was not at hand",
     ),
     "sight": Clause(
         marked("Implementing Regulation (EU) 2019/947, article 4(1)(d): in visual line of sight"),
