@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from droneteam.fleet.choices import Ints
-from droneteam.fleet.exact_kernels import COSTS, FREE, Tables, inner, lowest, popcount
+from droneteam.fleet.exact_kernels import COSTS, FREE, ZERO, Tables, inner, lowest, popcount
 from droneteam.fleet.exact_packs import covering, fleet_of, seats
 
 
@@ -134,7 +134,7 @@ def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> boo
     while rest:
         job = lowest(rest)
         rest &= rest - 1
-        pilots, drones = 0, 0
+        pilots, drones = ZERO, ZERO
         node.begin[depth, :, job] = -(2**61)
         node.end[depth, :, job] = 2**61
         for visit in range(t.first[job], t.first[job + 1]):
@@ -171,8 +171,8 @@ def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> boo
 @numba.njit(cache=True)
 def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
     """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
-    node = nodes_of(t, alive, 1)
-    refresh(t, node, 0, wanted, wanted)
+    node = nodes_of(t, alive, np.int64(1))
+    refresh(t, node, ZERO, wanted, wanted)
     any_drone = node.drone_clash[0, 0].copy()
     for base in range(1, len(t.at_base)):
         any_drone &= node.drone_clash[0, base]
@@ -182,8 +182,8 @@ def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, In
 @numba.njit(cache=True)
 def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
     """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
-    node = nodes_of(t, alive, 1)
-    refresh(t, node, 0, wanted, wanted)
+    node = nodes_of(t, alive, np.int64(1))
+    refresh(t, node, ZERO, wanted, wanted)
     able = node.able_drones[0]
     f = fleet_of(
         t.drone_base, t.drone_kind, node.begin[0], node.end[0], t.needs, t.owned, t.charge,

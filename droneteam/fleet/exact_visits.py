@@ -22,6 +22,7 @@ from droneteam.fleet.exact_kernels import (
     START,
     UNKNOWN,
     YES,
+    ZERO,
     Tables,
     inner,
     lowest,
@@ -250,7 +251,7 @@ def _staffed(
 def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
     """What the drones named so far cost; -1 where they will not do any more."""
     tables = node.drone_clash[depth], node.able_drones[depth], t.kept_drone, t.published
-    cost = _holds(wanted, tables, t.drone_base, FREE, fleet)
+    cost = _holds(wanted, tables, t.drone_base, np.int64(FREE), fleet)
     if cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
         return -1
     return cost
@@ -373,13 +374,13 @@ def place(
     weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
     crews[:] = -1
     fleet[:] = -1
-    steps, depth, changed, doubt = 0, 0, wanted, False
+    steps, depth, changed, doubt = ZERO, ZERO, wanted, False
     while True:
         answer = NO
         changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
         if changed >= 0 and refresh(t, node, depth, wanted, changed):
             job = _choose_job(t, node.alive[depth], wanted, weight)
-            limit = LEAF_STEPS if job < 0 else NODE_STEPS
+            limit = np.int64(LEAF_STEPS if job < 0 else NODE_STEPS)
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
             )
@@ -391,7 +392,7 @@ def place(
                 while rest:
                     one = lowest(rest)
                     rest &= rest - 1
-                    visits[one] = _choose_visit(t, node.alive[depth], one, -1)
+                    visits[one] = _choose_visit(t, node.alive[depth], one, np.int64(-1))
                 return YES, steps
             doubt = True
             answer = NO
@@ -428,12 +429,12 @@ def core(
     order : the requests by time; neighbours are left out together first, then fewer and fewer
     most_steps : of each trial; ten times as many in all
     """
-    steps = 0
+    steps = ZERO
     size = max(1, popcount(wanted) // 2)
     while True:
         first = 0
         while first < len(order) and steps < 10 * most_steps:
-            part, past = 0, first
+            part, past = ZERO, first
             while past < len(order) and popcount(part) < size:
                 part |= (1 << order[past]) & wanted
                 past += 1
