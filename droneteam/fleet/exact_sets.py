@@ -85,6 +85,10 @@ class Search:
         self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
         self.job_of_word = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.word))
         self.feasible: set[int] = set()
+        self.refuted: set[tuple[int, int, int, bytes]] = set()
+        """What was asked and impossible; visits only ever fall away, so that it stays so."""
+        self.unlearned: tuple[int, int, int] | None = None
+        """The last set that cannot be served, what was left out for it, and the steps it took."""
         self.crew = self.t.crew.tolist()
         self.of_class = [
             sum(1 << job for job, own in enumerate(self.asked.level) if own == level)
@@ -120,6 +124,7 @@ class Search:
     def find(self, scope: int, limits: Limits) -> Found | None:
         """A plan for the requests in scope within the limits; None where there is none."""
         self.probe = []
+        self.unlearned = None
         return self._branch(0, 0, scope, limits)
 
     def _branch(self, kept: int, out: int, open_: int, limits: Limits) -> Found | None:
@@ -133,6 +138,9 @@ class Search:
             row = self._violated(served, open_, out, limits)
             if row is None:
                 return None
+            if row.mask == 0 and self.unlearned is not None:
+                self._learn(*self.unlearned, limits)
+                continue
             if row.mask == 0:
                 answer = self._place(served, out, limits)
                 if answer is not None:
@@ -140,7 +148,7 @@ class Search:
                     return answer
                 if open_ == 0 and out == 0:
                     return None
-                self._learn(served, out, limits)
+                self._refuse(served, out, limits)
                 continue
             job = self._leave_out(row.mask & open_, served, out)
             one = 1 << job
@@ -275,19 +283,31 @@ class Search:
         budgets = self._budgets(out, limits)
         if changes < 0 or budgets.min() < 0:
             return NO
-        self.calls += 1
         budgets[START_ACCOUNT] = changes
+        asked_for = (served, changes, limits.busiest, budgets.tobytes())
+        if asked_for in self.refuted:
+            return NO
+        self.calls += 1
         answer, steps = place(
             self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
             self._visits, self._crews, self._fleet,
         )  # fmt: skip
         self._spend(steps)
         self.proof = max(_PROOF_STEPS, min(steps, _MOST_PROOF_STEPS))
+        if answer == NO:
+            self.refuted.add(asked_for)
         return int(answer)
 
-    def _learn(self, served: int, out: int, limits: Limits) -> None:
+    def _refuse(self, served: int, out: int, limits: Limits) -> None:
+        """Rules out this one set; what is to be learned of it waits until there is another one."""
+        self.unlearned = served, out, self.proof
+        self.probe.append(Crowd(served, 0, served.bit_count() - 1, self._matters(out, limits)))
+
+    def _learn(self, served: int, out: int, proof: int, limits: Limits) -> None:
         """A crowd from the set that cannot be served, as lasting and as general as it can be."""
         self.cores += 1
+        self.proof = proof
+        self.unlearned = None
         if (
             self.limits != limits
             and served not in self.feasible

@@ -36,8 +36,8 @@ _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
 
 
-_MOST_VAIN = 5
-"""So many requests in a row that a core cannot do without, and the others are not tried."""
+_KEPT_FIRST = 16.0
+"""How much sooner it is asked whether a start stays than which one it is; measured."""
 
 
 @inner
@@ -290,35 +290,49 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
 
 
 @inner
-def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
+def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints, keeping: bool) -> int:
     """The open request whose start is least certain, for the failures it had; -1: none is open.
 
     A base is chosen last: it hardly moves the time, and the drones' colouring mostly knows it.
+    keeping : what may change is limited; whether a start stays is asked before which other it is
     """
     best, best_key = -1, 0.0
     rest = wanted
     while rest:
         job = lowest(rest)
         rest &= rest - 1
-        count, soonest, latest = 0, 2**62, -(2**62)
+        count, kept, soonest, latest = 0, 0, 2**62, -(2**62)
         for visit in range(t.first[job], t.first[job + 1]):
             if alive[t.cell[visit]] & t.bit[visit]:
                 count += 1
+                kept += t.cost[START, visit] == 0
                 soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
         if count > 1:
             key = (1.0 + latest - soonest) * (4.0 + weight[job])
+            if keeping and 0 < kept < count:
+                key *= _KEPT_FIRST
             if key > best_key:
                 best, best_key = job, key
     return best
 
 
 @inner
-def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
-    """The part of the request's visits to be tried first: the half about the visit, or it alone."""
-    soonest, latest = 2**62, -(2**62)
+def _branch(t: Tables, alive: Ints, job: int, visit: int, keeping: bool, into: Ints) -> None:
+    """The part of the request's visits to be tried first.
+
+    The published start where another would be a change, the half about the visit, or it alone.
+    """
+    soonest, latest, kept, count = 2**62, -(2**62), 0, 0
+    into[:] = 0
     for other in range(t.first[job], t.first[job + 1]):
         if alive[t.cell[other]] & t.bit[other]:
             soonest, latest = min(soonest, t.taken[other]), max(latest, t.taken[other])
+            count += 1
+            if t.cost[START, other] == 0:
+                kept += 1
+                into[t.cell[other] - t.word[job]] |= t.bit[other]
+    if keeping and 0 < kept < count:
+        return
     into[:] = 0
     if latest - soonest < _SPLIT_US:
         into[t.cell[visit] - t.word[job]] = t.bit[visit]
@@ -372,6 +386,7 @@ def place(
     picked = np.zeros(depths, np.int64)
     half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
     weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
+    keeping = changes < FREE
     crews[:] = -1
     fleet[:] = -1
     steps, depth, changed, doubt = ZERO, ZERO, wanted, False
@@ -379,7 +394,7 @@ def place(
         answer = NO
         changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
         if changed >= 0 and refresh(t, node, depth, wanted, changed):
-            job = _choose_job(t, node.alive[depth], wanted, weight)
+            job = _choose_job(t, node.alive[depth], wanted, weight, keeping)
             limit = np.int64(LEAF_STEPS if job < 0 else NODE_STEPS)
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
@@ -402,7 +417,7 @@ def place(
             base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
             visit = _choose_visit(t, node.alive[depth], job, base)
             picked[depth] = job
-            _branch(t, node.alive[depth], job, visit, half[depth])
+            _branch(t, node.alive[depth], job, visit, keeping, half[depth])
             _descend(node, depth)
             depth += 1
             for word in range(t.word[job], t.word[job + 1]):
