@@ -57,8 +57,13 @@ def nodes_of(t: Tables, alive: Ints, depths: int) -> Node:
 
 
 @inner
-def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
-    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
+def filter_visits(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int, bound: Ints
+) -> int:
+    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible.
+
+    bound : by account, set to 1 where it did not pay for something
+    """
     jobs = len(t.crew)
     least = np.zeros(jobs, np.int64)
     again = True
@@ -66,7 +71,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
         again = False
         for column in range(COSTS):
             slack = budgets.copy()
-            bound = False
+            limited = False
             rest = wanted
             while rest:
                 job = lowest(rest)
@@ -74,7 +79,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 account = t.group[column, job]
                 if budgets[account] >= FREE:
                     continue
-                bound = True
+                limited = True
                 low = FREE
                 for visit in range(t.first[job], t.first[job + 1]):
                     if alive[t.cell[visit]] & t.bit[visit] and t.cost[column, visit] < low:
@@ -84,8 +89,9 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 least[job] = low
                 slack[account] -= low
                 if slack[account] < 0:
+                    bound[account] = 1
                     return -1
-            if not bound:
+            if not limited:
                 continue
             rest = wanted
             while rest:
@@ -98,6 +104,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 for visit in range(t.first[job], t.first[job + 1]):
                     if t.cost[column, visit] > most and alive[t.cell[visit]] & t.bit[visit]:
                         alive[t.cell[visit]] &= ~t.bit[visit]
+                        bound[account] = 1
                         changed |= 1 << job
                         again = True
     return changed

@@ -72,6 +72,26 @@ class Found:
     fleet: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Refuted:
+    """A set that cannot be served within the budgets; visits only ever fall away, so it stays so.
+
+    budgets : by account, FREE where it had no part in the proof
+    """
+
+    served: int
+    budgets: Ints
+    busiest: int
+
+    def implies(self, served: int, budgets: Ints, busiest: int) -> bool:
+        """True where what is asked for cannot be either: no less to serve, and no more to pay."""
+        return (
+            self.served & ~served == 0
+            and busiest <= self.busiest
+            and bool((budgets <= self.budgets).all())
+        )
+
+
 class Search:
     """One problem's search, with what it has learned."""
 
@@ -85,8 +105,7 @@ class Search:
         self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
         self.job_of_word = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.word))
         self.feasible: set[int] = set()
-        self.refuted: set[tuple[int, int, int, bytes]] = set()
-        """What was asked and impossible; visits only ever fall away, so that it stays so."""
+        self.refuted: list[_Refuted] = []
         self.unlearned: tuple[int, int, int] | None = None
         """The last set that cannot be served, what was left out for it, and the steps it took."""
         self.crew = self.t.crew.tolist()
@@ -112,6 +131,7 @@ class Search:
         self._visits = np.zeros(n, np.int64)
         self._crews = np.zeros(64, np.int64)
         self._fleet = np.zeros(n, np.int64)
+        self._bound = np.zeros(FIRST_ZONE + len(self.asked.claims), np.int64)
         self.order = np.argsort(self.t.taken[self.t.first[:-1]], kind="stable")
         self.proof = 0
         self.rows = known_crowds(self.t, self.alive, self.everyone)
@@ -284,18 +304,22 @@ class Search:
         if changes < 0 or budgets.min() < 0:
             return NO
         budgets[START_ACCOUNT] = changes
-        asked_for = (served, changes, limits.busiest, budgets.tobytes())
-        if asked_for in self.refuted:
+        if any(one.implies(served, budgets, limits.busiest) for one in self.refuted):
             return NO
         self.calls += 1
         answer, steps = place(
             self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
-            self._visits, self._crews, self._fleet,
+            self._visits, self._crews, self._fleet, self._bound,
         )  # fmt: skip
         self._spend(steps)
         self.proof = max(_PROOF_STEPS, min(steps, _MOST_PROOF_STEPS))
         if answer == NO:
-            self.refuted.add(asked_for)
+            # how far changes were to blame is not looked at
+            matters = self._bound.astype(np.bool_)
+            matters[START_ACCOUNT] = True
+            self.refuted.append(
+                _Refuted(served, np.where(matters, budgets, FREE), limits.busiest)
+            )
         return int(answer)
 
     def _refuse(self, served: int, out: int, limits: Limits) -> None:
@@ -368,7 +392,7 @@ class Search:
             most_steps = max(_CORE_STEPS, self.proof // _CORE_SHARE)
             mask, steps = core(
                 self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
-                self.order, self._visits, self._crews, self._fleet,
+                self.order, self._visits, self._crews, self._fleet, self._bound,
             )  # fmt: skip
             self._spend(steps)
             served = int(mask)

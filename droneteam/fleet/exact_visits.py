@@ -371,13 +371,15 @@ def _descend(node: Node, depth: int) -> None:
 @numba.njit(cache=True, nogil=True)
 def place(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
-    visits: Ints, crews: Ints, fleet: Ints,
+    visits: Ints, crews: Ints, fleet: Ints, bound: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Whether each wanted request can get a visit, a drone and a crew, and the steps taken.
 
     alive : (W,) the visits allowed; wanted : mask; budgets : by group; changes : of the
     published plan, at most; cap : sorties of a pilot, at most
     visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
+    bound : by account, 1 where the budget ruled something out; where it is 0 the answer no
+        holds for any budget of the account
     """
     n = len(t.crew)
     depths = 8 * n + 2
@@ -387,15 +389,16 @@ def place(
     half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
     weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
     keeping = changes < FREE
+    bound[:] = 0
     crews[:] = -1
     fleet[:] = -1
     steps, depth, changed, doubt = ZERO, ZERO, wanted, False
     while True:
         answer = NO
-        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
+        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed, bound)
         if changed >= 0 and refresh(t, node, depth, wanted, changed):
             job = _choose_job(t, node.alive[depth], wanted, weight, keeping)
-            limit = np.int64(LEAF_STEPS if job < 0 else NODE_STEPS)
+            limit = min(LEAF_STEPS if job < 0 else NODE_STEPS, most_steps - steps + 1)
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
             )
@@ -437,7 +440,7 @@ def place(
 @numba.njit(cache=True, nogil=True)
 def core(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
-    order: Ints, visits: Ints, crews: Ints, fleet: Ints,
+    order: Ints, visits: Ints, crews: Ints, fleet: Ints, bound: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
@@ -457,8 +460,9 @@ def core(
             if part == 0 or part == wanted:
                 continue
             answer, more = place(
-                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet
-            )
+                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet,
+                bound,
+            )  # fmt: skip
             steps += more
             if answer == NO:
                 wanted &= ~part
