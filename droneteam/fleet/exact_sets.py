@@ -317,9 +317,7 @@ class Search:
             # how far changes were to blame is not looked at
             matters = self._bound.astype(np.bool_)
             matters[START_ACCOUNT] = True
-            self.refuted.append(
-                _Refuted(served, np.where(matters, budgets, FREE), limits.busiest)
-            )
+            self.refuted.append(_Refuted(served, np.where(matters, budgets, FREE), limits.busiest))
         return int(answer)
 
     def _refuse(self, served: int, out: int, limits: Limits) -> None:
