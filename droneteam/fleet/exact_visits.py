@@ -368,6 +368,56 @@ def _descend(node: Node, depth: int) -> None:
     node.low[depth + 1] = node.low[depth]
 
 
+@inner
+def _depths(t: Tables, alive: Ints, wanted: int) -> int:
+    """Room for the deepest search: whether each start stays, its halvings, and one visit alone."""
+    found = ZERO + 2
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        soonest, latest = 2**62, -(2**62)
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
+        span = latest - soonest
+        while span >= _SPLIT_US:
+            span //= 2
+            found += 1
+        found += 3
+    return found
+
+
+@inner
+def _go_down(
+    t: Tables, node: Node, depth: int, job: int, fleet: Ints, keeping: bool, into: Ints
+) -> None:
+    """Decides something about the request; the next depth holds what is tried first."""
+    base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
+    visit = _choose_visit(t, node.alive[depth], job, base)
+    _branch(t, node.alive[depth], job, visit, keeping, into)
+    _descend(node, depth)
+    for word in range(t.word[job], t.word[job + 1]):
+        node.alive[depth + 1, word] = into[word - t.word[job]]
+
+
+@inner
+def _go_back(t: Tables, node: Node, depth: int, job: int, tried: Ints) -> None:
+    """Leaves the request what has not been tried."""
+    for word in range(t.word[job], t.word[job + 1]):
+        node.alive[depth, word] &= ~tried[word - t.word[job]]
+
+
+@inner
+def _settle(t: Tables, alive: Ints, wanted: int, visits: Ints) -> None:
+    """Writes down the visit that is left to each."""
+    rest = wanted
+    while rest:
+        one = lowest(rest)
+        rest &= rest - 1
+        visits[one] = _choose_visit(t, alive, one, np.int64(-1))
+
+
 @numba.njit(cache=True, nogil=True)
 def place(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
@@ -381,17 +431,13 @@ def place(
     bound : by account, 1 where the budget ruled something out; where it is 0 the answer no
         holds for any budget of the account
     """
-    n = len(t.crew)
-    depths = 8 * n + 2
-    node = nodes_of(t, alive, depths)
-    jobs, count = _places(t, wanted)
-    picked = np.zeros(depths, np.int64)
-    half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
-    weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
+    node, (jobs, count) = nodes_of(t, alive, _depths(t, alive, wanted)), _places(t, wanted)
+    picked = np.zeros(len(node.alive), np.int64)
+    half = np.empty((len(picked), np.max(np.diff(t.word))), np.int64)
+    weight, way = np.zeros(len(t.crew), np.int64), np.zeros(1, np.int64)
     keeping = changes < FREE
     bound[:] = 0
-    crews[:] = -1
-    fleet[:] = -1
+    crews[:], fleet[:] = -1, -1
     steps, depth, changed, doubt = ZERO, ZERO, wanted, False
     while True:
         answer = NO
@@ -406,25 +452,16 @@ def place(
         steps += 1
         if answer != NO and job < 0:
             if answer == YES:
-                rest = wanted
-                while rest:
-                    one = lowest(rest)
-                    rest &= rest - 1
-                    visits[one] = _choose_visit(t, node.alive[depth], one, np.int64(-1))
+                _settle(t, node.alive[depth], wanted, visits)
                 return YES, steps
             doubt = True
             answer = NO
         if steps > most_steps:
             return UNKNOWN, steps
         if answer != NO:
-            base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
-            visit = _choose_visit(t, node.alive[depth], job, base)
             picked[depth] = job
-            _branch(t, node.alive[depth], job, visit, keeping, half[depth])
-            _descend(node, depth)
+            _go_down(t, node, depth, job, fleet, keeping, half[depth])
             depth += 1
-            for word in range(t.word[job], t.word[job + 1]):
-                node.alive[depth, word] = half[depth - 1, word - t.word[job]]
             changed = 1 << job
             continue
         depth -= 1
@@ -432,8 +469,7 @@ def place(
             return (UNKNOWN if doubt else NO), steps
         job = picked[depth]
         weight[job] += 1
-        for word in range(t.word[job], t.word[job + 1]):
-            node.alive[depth, word] &= ~half[depth, word - t.word[job]]
+        _go_back(t, node, depth, job, half[depth])
         changed = 1 << job
 
 
