@@ -237,7 +237,7 @@ def test_a_few_requests_that_compete_need_no_plan_made_by_hand(
         raise AssertionError("a first plan was made by hand")
 
     monkeypatch.setattr(allocation, "_first_plan", refuse)
-    plan = solve(replanned(Size(12, 1), 3), seed=3, time_limit_s=PATIENCE_S)
+    plan = solve(replanned(Size(20, 1), 7), seed=7, time_limit_s=PATIENCE_S)
     assert plan.status == "optimal"
     assert plan.unserved
 
