@@ -481,12 +481,12 @@ def core(
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
     order : the requests by time; neighbours are left out together first, then fewer and fewer,
-        as long as some can be done without: most sets can do without none, which half of them
-        and a sixth of them tell nearly always
+        as long as some can be done without: most sets can do without none, which their halves
+        tell nearly always
     most_steps : of each trial; ten times as many in all
     """
     steps = ZERO
-    size, vain = max(1, popcount(wanted) // 2), 0
+    size = max(1, popcount(wanted) // 2)
     while True:
         first = 0
         before = wanted
@@ -505,7 +505,6 @@ def core(
             steps += more
             if answer == NO:
                 wanted &= ~part
-        vain = vain + 1 if wanted == before else 0
-        if size == 1 or vain == 2:
+        if size == 1 or wanted == before:
             return wanted, steps
         size = max(1, size // 3)
