@@ -86,7 +86,8 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         return _plan(problem, first, values, seen.lows, seed)
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
-        until_s += _loading_programs_s()
+        if len(seen.scope.members) <= SHIFTS_UP_TO:
+            until_s += _loading_programs_s()
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
         first, values, lows = _pooled(found, seen, first, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
