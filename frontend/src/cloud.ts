@@ -2,9 +2,9 @@
 
     Without WebGL the server's pictures stay. */
 
-import { Box3, ColorManagement, Vector2, Vector3 } from "three";
+import { Box3, ColorManagement, type Group, type Ray, Vector2, Vector3 } from "three";
 
-import { type CameraLayer, loadCameras, loadMesh } from "./lib/cloud/layers";
+import { type CameraLayer, loadCameras, loadMesh, meets } from "./lib/cloud/layers";
 import { COLOURS, type Colours, Look } from "./lib/cloud/material";
 import { MeasureTool, type MeasureSetting } from "./lib/cloud/measuring";
 import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
@@ -57,6 +57,7 @@ class Viewer {
   private readonly measuring: MeasureTool;
   private readonly panel = new PhotoPanel(data);
   private cameras: CameraLayer | null = null;
+  private mesh: Group | null = null;
   private timer = 0;
 
   constructor(
@@ -116,11 +117,21 @@ class Viewer {
       }
     }
     const started = performance.now();
-    const found = this.cloud.pick(this.stage.ray(at), this.stage.tan(PICK_RADIUS_PX));
+    const found = this.pick(this.stage.ray(at));
     holder.dataset["pickMs"] = (performance.now() - started).toFixed(1);
     if (found === null) result.textContent = data.texts.nothing;
-    else if (this.measuring.on) this.measuring.add(found.at);
-    else void this.panel.show(found.at.toArray());
+    else if (this.measuring.on) this.measuring.add(found);
+    else void this.panel.show(found.toArray());
+  }
+
+  /** What lies in front under a finger, of the points and of the mesh that are shown. */
+  private pick(ray: Ray): Vector3 | null {
+    const point = this.cloud.group.visible ? this.cloud.pick(ray, this.stage.tan(PICK_RADIUS_PX)) : null;
+    const face = this.mesh?.visible ? meets(this.mesh, ray, this.look.clip) : null;
+    if (point === null || face === null) return point?.at ?? face;
+    // A point is measured, a face lies between points: only a face clearly in front counts.
+    const behind = ray.origin.distanceTo(point.at) - ray.origin.distanceTo(face);
+    return behind > 4 * this.stage.tan(PICK_RADIUS_PX) * ray.origin.distanceTo(face) ? face : point.at;
   }
 
   private key(event: KeyboardEvent): void {
@@ -232,7 +243,8 @@ class Viewer {
       // They stand above the cloud: what was just asked for should be seen.
       this.stage.look("oblique", this.cameras.box.union(this.cloud.box));
     } else if (name === "mesh" && data.meshUrl !== null) {
-      const group = await loadMesh(data.meshUrl, data.camerasUrl);
+      const group = await loadMesh(data.meshUrl, data.camerasUrl, this.look.planes);
+      this.mesh = group;
       this.made.set(name, group);
       this.stage.add(group);
     }
