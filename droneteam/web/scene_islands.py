@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from droneteam.errors import DroneteamError
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import camera_places, overlays, phototiles, points, tiles
+from droneteam.web import camera_places, cloud_opening, overlays, phototiles, points, tiles
 from droneteam.web.context import actor
 from droneteam.web.scene_files import is_metric, product_path
 from droneteam.web.words import PHOTO_VERDICTS, named
@@ -78,6 +78,7 @@ def cloud(scene: SceneView, sizes: Mapping[str, tuple[int, int]]) -> dict[str, A
         "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=_stamp(path)),
         "pictureUrl": url_for("scenes.cloud_picture", scene_id=scene.id, view="top"),
         "copcUrl": _kept_url(scene, "cloud_copc", "viewing.cloud"),
+        "opened": _opened(scene, middle),
         "meshUrl": _kept_url(scene, "mesh", "viewing.mesh"),
         "camerasUrl": f"{base}/cameras",
         "photosUrl": f"{base}/surface/photos",
@@ -102,6 +103,14 @@ def _kept_url(scene: SceneView, kind: str, endpoint: str) -> str | None:
     except DroneteamError:
         return None
     return url_for(endpoint, scene_id=scene.id, v=_stamp(path))
+
+
+def _opened(scene: SceneView, middle: tuple[float, float, float]) -> Mapping[str, Any] | None:
+    """What the viewer must know of the cloud's octree; None where the scene has none."""
+    try:
+        return cloud_opening.opening(product_path(scene, "cloud_copc"), middle)
+    except DroneteamError:
+        return None
 
 
 def _stamp(path: Path) -> str:

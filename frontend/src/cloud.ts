@@ -6,6 +6,7 @@ import { Box3, ColorManagement, type Group, type Ray, Vector2, Vector3 } from "t
 
 import { type CameraLayer, loadCameras, loadMesh, meets } from "./lib/cloud/layers";
 import { COLOURS, type Colours, Look } from "./lib/cloud/material";
+import type { Opened } from "./lib/cloud/messages";
 import { MeasureTool, type MeasureSetting } from "./lib/cloud/measuring";
 import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
 import { type CloudSource, openBuffer, openCopc } from "./lib/cloud/source";
@@ -17,6 +18,7 @@ type Text = "loading" | "shown" | "failed" | "noWebgl" | "nothing" | "heights" |
 
 interface CloudData extends Omit<MeasureSetting, "texts">, Omit<PhotosSetting, "texts"> {
   readonly copcUrl: string | null;
+  readonly opened: Opened | null;
   readonly pointsUrl: string;
   readonly pictureUrl: string;
   readonly meshUrl: string | null;
@@ -258,9 +260,9 @@ function showPicture(): void {
 }
 
 async function start(): Promise<void> {
-  // The file is opened while the browser makes the drawing surface ready.
-  const opening = data.copcUrl === null ? null : openCopc(new URL(data.copcUrl, location.href).href, data.middle);
-  opening?.catch(() => undefined); // said below
+  // The workers start while the browser makes the drawing surface ready.
+  const { copcUrl, opened } = data;
+  const streamed = copcUrl === null || opened === null ? null : openCopc(new URL(copcUrl, location.href).href, opened);
   const renderer = makeRenderer();
   if (renderer === null) {
     showPicture();
@@ -268,7 +270,7 @@ async function start(): Promise<void> {
     return;
   }
   result.textContent = data.texts.loading;
-  const source = await (opening ?? openBuffer(data.pointsUrl));
+  const source = streamed ?? (await openBuffer(data.pointsUrl));
   holder.replaceChildren(renderer.domElement);
   holder.tabIndex = 0;
   new Viewer(renderer, source);
