@@ -4,6 +4,7 @@
 
 import { Box3, ColorManagement, type Group, type Ray, Vector2, Vector3 } from "three";
 
+import { type Kept, keptLayer } from "./lib/cloud/kept";
 import { type CameraLayer, loadCameras, loadMesh, meets } from "./lib/cloud/layers";
 import { COLOURS, type Colours, Look } from "./lib/cloud/material";
 import type { Opened } from "./lib/cloud/messages";
@@ -23,6 +24,7 @@ interface CloudData extends Omit<MeasureSetting, "texts">, Omit<PhotosSetting, "
   readonly pictureUrl: string;
   readonly meshUrl: string | null;
   readonly camerasUrl: string;
+  readonly kept: readonly Kept[];
   /** The zero of the page's coordinates, in the cloud's own. */
   readonly middle: readonly [number, number, number];
   readonly texts: Readonly<Record<Text, string>> & MeasureSetting["texts"] & PhotosSetting["texts"];
@@ -80,6 +82,7 @@ class Viewer {
     this.tools();
     this.clipping();
     this.layers();
+    this.showKept();
     holder.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -214,6 +217,8 @@ class Viewer {
     });
   }
 
+  private readonly made = new Map<string, { visible: boolean }>();
+
   private layers(): void {
     const boxes = document.querySelectorAll<HTMLInputElement>("[data-layer]");
     for (const box of boxes) {
@@ -226,14 +231,19 @@ class Viewer {
     }
   }
 
-  private readonly made = new Map<string, { visible: boolean }>();
-
   private async layer(name: string, box: HTMLInputElement): Promise<void> {
     if (name === "cloud") this.made.set(name, this.cloud.group);
     if (!this.made.has(name) && box.checked) await this.make(name);
     const one = this.made.get(name);
     if (one !== undefined) one.visible = box.checked;
     this.stage.redraw();
+  }
+
+  private showKept(): void {
+    if (data.kept.length === 0) return;
+    const group = keptLayer(data.kept);
+    this.made.set("kept", group);
+    this.stage.add(group, true);
   }
 
   private async make(name: string): Promise<void> {

@@ -132,7 +132,7 @@ def test_an_area_is_measured_with_a_finger_and_a_point_taken_back(
     page.get_by_role("button", name="From above").click()
     page.select_option("#cloud-kind", "plan_area")
     page.locator("#cloud-measure").click()
-    for n, (x, y) in enumerate([(0.4, 0.45), (0.6, 0.45), (0.5, 0.3)], start=1):
+    for n, (x, y) in enumerate([(0.4, 0.45), (0.6, 0.45), (0.5, 0.4)], start=1):
         tap(page, x, y, touch=True)
         wait_until(page, f"{RESULT}.includes('{n} so far')", f"point {n}")
     page.get_by_role("button", name="Take the last point back").click()
