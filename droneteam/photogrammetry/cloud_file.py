@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def blocks(points: FloatArray, count: int = BLOCK_POINTS) -> Iterator[tuple[int,
         yield start, np.asarray(points[start : start + count])
 
 
-def _mapped(file: Any, entry: zipfile.ZipInfo) -> NDArray[Any]:
+def _mapped(file: BinaryIO, entry: zipfile.ZipInfo) -> NDArray[Any]:
     """An uncompressed array of the archive, as it lies in the file."""
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{entry.filename} is compressed")
@@ -72,5 +72,7 @@ def _mapped(file: Any, entry: zipfile.ZipInfo) -> NDArray[Any]:
         shape, columns_first, dtype = np.lib.format.read_array_header_2_0(file)
     if 0 in shape:
         return np.empty(shape, dtype)  # a map of nothing is refused
-    order = "F" if columns_first else "C"
-    return np.memmap(file, dtype, "r", file.tell(), shape, order)
+    if columns_first:
+        raise ValueError(f"{entry.filename} lies column by column")
+    mapped: NDArray[Any] = np.memmap(file, dtype=dtype, mode="r", offset=file.tell(), shape=shape)
+    return mapped

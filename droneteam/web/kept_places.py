@@ -57,7 +57,8 @@ def grid_of(path: Path) -> RasterGrid:
     try:
         with rasterio.open(path, driver=DRIVER) as raster:
             crs = None if raster.crs is None else raster.crs.to_wkt()
-            return RasterGrid(crs, tuple(float(v) for v in tuple(raster.transform)[:6]))
+            grid = raster.transform
+            return RasterGrid(crs, (grid.a, grid.b, grid.c, grid.d, grid.e, grid.f))
     except rasterio.errors.RasterioIOError as error:
         raise DecodeError(f"{path.name} is no readable GeoTIFF: {error}") from error
 
@@ -78,7 +79,8 @@ def in_cloud(scene: SceneView, path: Path) -> list[dict[str, Any]]:
     middle = np.array(points.middle(path))
 
     def offsets(corners: Places) -> Places:
-        return _in_crs(scene, None if crs is None else crs.to_wkt(), corners) - middle
+        found: Places = _in_crs(scene, None if crs is None else crs.to_wkt(), corners) - middle
+        return found
 
     return _drawn(scene, offsets, digits=4)
 

@@ -63,6 +63,8 @@ class Viewer {
   private cameras: CameraLayer | null = null;
   private mesh: Group | null = null;
   private timer = 0;
+  /** The first view is fitted to the points themselves as soon as there are some. */
+  private fitted = false;
 
   constructor(
     renderer: NonNullable<ReturnType<typeof makeRenderer>>,
@@ -88,6 +90,10 @@ class Viewer {
 
   /** New points: what else is wanted is asked for at once, the picture follows a little later. */
   private came(): void {
+    if (!this.fitted && this.cloud.sample.length > 0) {
+      this.fitted = true;
+      this.stage.look("oblique", this.cloud.box, this.cloud.sample);
+    }
     this.cloud.update(this.stage.camera, this.stage.heightPx);
     if (this.timer !== 0) return;
     this.timer = window.setTimeout(() => {
@@ -152,7 +158,7 @@ class Viewer {
     byId("cloud-tools").hidden = false;
     byId("cloud-more").hidden = false;
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-look]")) {
-      button.addEventListener("click", () => this.stage.look(button.dataset["look"] ?? "oblique", this.cloud.box));
+      button.addEventListener("click", () => this.stage.look(button.dataset["look"] ?? "oblique", this.cloud.box, this.cloud.sample));
     }
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-size]")) {
       button.addEventListener("click", () => {

@@ -256,6 +256,7 @@ function startKept(): void {
     feature.set("text", `${one.name}: ${one.text}`);
     kept.source.addFeature(feature);
   }
+  kept.layer.setDeclutter(true); // of names that would cover one another the first is shown
   map.addLayer(kept.layer);
   box.addEventListener("change", () => kept.layer.setVisible(box.checked));
 }

@@ -15,7 +15,7 @@ const GROUND = "rgba(16, 22, 29, 0.82)";
 const FONT_PX = 26;
 const PAD_PX = 10;
 /** A label's height, in parts of the view's. */
-const LABEL = 0.034;
+const LABEL = 0.026;
 
 export function keptLayer(rows: readonly Kept[]): Group {
   const group = new Group();

@@ -19,7 +19,7 @@ import {
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
-import { fittingDistance } from "./fit";
+import { cornersOf, fittingDistance } from "./fit";
 import { EdgeShading } from "./shading";
 
 export const VIEWS: Readonly<Record<string, readonly [number, number, number]>> = {
@@ -109,12 +109,12 @@ export class Stage {
     this.redraw();
   }
 
-  /** Everything in the box in view, from a named direction. */
-  look(view: string, box: Box3): void {
+  /** Everything in view, from a named direction; places : what is seen of the box, else its corners. */
+  look(view: string, box: Box3, places: readonly Vector3[] = []): void {
     box.getBoundingSphere(this.reach);
     const direction = new Vector3(...(VIEWS[view] ?? OBLIQUE)).normalize();
     const tan = Math.tan((this.camera.fov / 2) * (Math.PI / 180));
-    const distance = MARGIN * fittingDistance(box, direction, tan, this.camera.aspect);
+    const distance = MARGIN * fittingDistance(places.length > 0 ? places : cornersOf(box), this.reach.center, direction, tan, this.camera.aspect);
     this.controls.target.copy(this.reach.center);
     this.camera.position.copy(this.reach.center).addScaledVector(direction, Math.max(distance, 1e-3));
     this.controls.update();
