@@ -18,7 +18,7 @@ from droneteam.photogrammetry import looking, marks, service
 from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
 from droneteam.photogrammetry.scene_params import STAGES
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import points, progress_estimate, scene_islands, tiles
+from droneteam.web import overlay_legend, points, progress_estimate, scene_islands, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
@@ -68,6 +68,7 @@ def show(scene_id: int) -> str:
         products=product_rows(scene),
         ortho=scene_islands.ortho(scene),
         cloud=scene_islands.cloud(scene, _photo_sizes(scene)),
+        legend=overlay_legend.legend(scene.products),
         metric=is_metric(scene),
         may_build=actor().has_role(*service.BUILDERS),
         may_measure=actor().has_role(*service.MEASURERS),
