@@ -58,7 +58,8 @@ def source_colours(codes: Codes) -> NDArray[np.uint8]:
     turn = (codes * 0.618_033_988_75) % 1.0  # the golden section spreads any count evenly
     shifts = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])
     wave = 0.5 + 0.5 * np.cos(2.0 * np.pi * (turn[:, None] + shifts))
-    return (60.0 + 180.0 * wave).astype(np.uint8)
+    colours: NDArray[np.uint8] = (60.0 + 180.0 * wave).astype(np.uint8)
+    return colours
 
 
 def _coverage(codes: Codes) -> NDArray[np.uint8]:
