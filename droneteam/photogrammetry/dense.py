@@ -27,9 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import fuse, pairs, rectify, stereo
+from droneteam.photogrammetry import facades, fuse, pairs, rectify, stereo
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
+from droneteam.photogrammetry.facades import Facade
 from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.rectify import PairGeometry
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
 from droneteam.photogrammetry.semiglobal import MatchParams
 from droneteam.photogrammetry.stereo import Hypothesis
@@ -43,7 +45,7 @@ PAIR_BYTES_PER_PIXEL = 80
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
 """Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
-FORMAT = 4
+FORMAT = 5
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -67,6 +69,7 @@ class DenseParams:
     partners: int = 4
     checkers: int = 10
     min_views: int = 3
+    walls: int = 1
     workers: int = 2
     match: MatchParams = field(default_factory=MatchParams)
 
@@ -161,12 +164,27 @@ class _Progressed:
             partial.write_text(json.dumps(asdict(self)))
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Match:
+    """A unit of matching: two photos, along the plane that they mostly see (wall = -1) or a wall."""
+
+    left: int
+    right: int
+    wall: int = -1
+
+    @property
+    def views(self) -> tuple[int, int]:
+        """Both photos."""
+        return self.left, self.right
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """Everything that is settled before the first pair is matched."""
 
     views: tuple[View, ...]
-    chosen: list[tuple[int, int]]
+    chosen: list[Match]
+    walls: list[Facade]
     partners: list[list[int]]
     seen: pairs.Visibility
     inverse_range: list[tuple[float, float]]
@@ -177,8 +195,9 @@ class _Job:
     def depth_path(self, view: int) -> Path:
         return self.workdir / "depth" / f"{view:04d}.npy"
 
-    def hypothesis_path(self, view: int, pair: tuple[int, int]) -> Path:
-        return self.workdir / "pairs" / f"{view:04d}_{pair[0]:04d}_{pair[1]:04d}.npz"
+    def hypothesis_path(self, view: int, match: Match) -> Path:
+        name = f"{view:04d}_{match.left:04d}_{match.right:04d}_{match.wall + 1:04d}.npz"
+        return self.workdir / "pairs" / name
 
 
 def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
@@ -193,12 +212,17 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
             "no two photos see the same surface under a usable angle",
             help="Take photos that overlap by two thirds from different places",
         )
+    walls = facades.find_facades(seen.points_enu_m, _gsd_m(seen, views)) if params.walls else []
+    matches = [Match(*pair) for pair in chosen]
+    for number, wall in enumerate(walls):
+        matches += [Match(*pair, number) for pair in facades.facade_pairs(network, seen, wall)]
     for folder in (workdir / "depth", workdir / "pairs"):
         folder.mkdir(parents=True, exist_ok=True)
-    key = _key(views, chosen, params)
+    key = _key(views, matches, params)
     return _Job(
         views=views,
-        chosen=chosen,
+        chosen=matches,
+        walls=walls,
         partners=[[n.view for n in row] for row in ranked],
         seen=seen,
         inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
@@ -212,7 +236,18 @@ def _scale(view: View, max_pixels: int) -> float:
     return min(1.0, math.sqrt(max_pixels / (view.camera.width_px * view.camera.height_px)))
 
 
-def _key(views: tuple[View, ...], chosen: list[tuple[int, int]], params: DenseParams) -> str:
+def _gsd_m(seen: pairs.Visibility, views: tuple[View, ...]) -> float:
+    """What a pixel covers, metres: the median over photos of that at their points."""
+    sampling = []
+    for index, view in enumerate(views):
+        points = seen.points_of(index)
+        if len(points):
+            depth = points @ view.cam_from_enu[2, :3] + view.cam_from_enu[2, 3]
+            sampling.append(float(np.median(depth)) / view.camera.focal_px[0])
+    return float(np.median(sampling))
+
+
+def _key(views: tuple[View, ...], chosen: list[Match], params: DenseParams) -> str:
     """Digest of all that the depth maps depend on; worker count is not among it."""
     digest = hashlib.sha256(f"dense {FORMAT} {params.match} {params.checkers}".encode())
     digest.update(f"{params.min_views} {chosen}".encode())
@@ -249,20 +284,20 @@ def _inverse_range(points_enu_m: NDArray[np.float64], view: View) -> tuple[float
 
 def _match_all(job: _Job, progress: Progress, executor: Executor) -> None:
     """Matches every pair that is not done yet and merges photos as they become complete."""
-    waiting = {v: {p for p in job.chosen if v in p} for v in range(len(job.views))}
+    waiting = {v: {m for m in job.chosen if v in m.views} for v in range(len(job.views))}
     merged = set(job.progressed.merged)
-    todo = [p for p in job.chosen if not _pair_done(job, p, merged)]
-    for pair in set(job.chosen) - set(todo):
-        for view in pair:
-            waiting[view].discard(pair)
+    todo = [match for match in job.chosen if not _match_done(job, match, merged)]
+    for match in set(job.chosen) - set(todo):
+        for view in match.views:
+            waiting[view].discard(match)
     task = _Task(job, _PhotoCache(job.views, 2 * job.params.workers + 2), frozenset(merged))
     total = max(1, len(todo))
     _merge_ready(job, waiting, merged)
     largest = max(view.camera.width_px * view.camera.height_px for view in job.views)
     matched = executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES_PER_PIXEL * largest)
-    for done, pair in enumerate(matched, start=1):
-        for view in pair:
-            waiting[view].discard(pair)
+    for done, match in enumerate(matched, start=1):
+        for view in match.views:
+            waiting[view].discard(match)
         _merge_ready(job, waiting, merged)
         progress(STAGE, MATCH_SHARE * done / total, f"stereo pair {done} of {total}")
 
@@ -276,29 +311,43 @@ class _Task:
     merged: frozenset[int]
 
 
-def _match_one(task: _Task, pair: tuple[int, int]) -> tuple[int, int]:
+def _match_one(task: _Task, match: Match) -> Match:
     """Matches one pair and stores what it says about each of its photos."""
     job, photos = task.job, task.photos
-    views = (job.views[pair[0]], job.views[pair[1]])
-    geometry = rectify.rectify_pair(*pair, views, job.seen.points_of(*pair))
-    found: tuple[Hypothesis | None, Hypothesis | None] = (None, None)
+    geometry = _rectified(job, match)
+    said: dict[int, Hypothesis] = {}
     if geometry is not None:
-        grays = (photos.gray(pair[0]), photos.gray(pair[1]))
+        order = (geometry.left, geometry.right)
+        views = (job.views[order[0]], job.views[order[1]])
+        grays = (photos.gray(order[0]), photos.gray(order[1]))
         found = stereo.match_pair(geometry, views, grays, job.params.match)
-    for view, hypothesis in zip(pair, found, strict=True):
+        said = dict(zip(order, found, strict=True))
+    for view in match.views:
         if view not in task.merged:
-            _store(job.hypothesis_path(view, pair), hypothesis, job.inverse_range[view])
-    return pair
+            _store(job.hypothesis_path(view, match), said.get(view), job.inverse_range[view])
+    return match
 
 
-def _pair_done(job: _Job, pair: tuple[int, int], merged: set[int]) -> bool:
-    return all(v in merged or job.hypothesis_path(v, pair).exists() for v in pair)
+def _rectified(job: _Job, match: Match) -> PairGeometry | None:
+    """How the pair is rectified; along a wall the photo that sees it larger is the left one."""
+    if match.wall < 0:
+        views = (job.views[match.left], job.views[match.right])
+        return rectify.rectify_pair(*match.views, views, job.seen.points_of(*match.views))
+    points = facades.members_seen_by(job.walls[match.wall], job.seen, *match.views)
+    left, right = match.views
+    if not rectify.seen_larger((job.views[left], job.views[right]), points):
+        left, right = right, left
+    return rectify.rectify_facade(left, right, (job.views[left], job.views[right]), points)
 
 
-def _merge_ready(job: _Job, waiting: dict[int, set[tuple[int, int]]], merged: set[int]) -> None:
+def _match_done(job: _Job, match: Match, merged: set[int]) -> bool:
+    return all(v in merged or job.hypothesis_path(v, match).exists() for v in match.views)
+
+
+def _merge_ready(job: _Job, waiting: dict[int, set[Match]], merged: set[int]) -> None:
     """Merges each photo whose pairs are all matched, and drops its hypotheses."""
     for view in [v for v, left in waiting.items() if not left and v not in merged]:
-        paths = [job.hypothesis_path(view, p) for p in job.chosen if view in p]
+        paths = [job.hypothesis_path(view, m) for m in job.chosen if view in m.views]
         depth = _merged(job, view, paths)
         with _replacing(job.depth_path(view)) as partial, partial.open("wb") as file:
             np.save(file, np.stack([depth.inverse_depth, depth.sigma]))
