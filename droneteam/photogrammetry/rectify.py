@@ -40,7 +40,7 @@ MARGIN_FRACTION = 0.2
 WALL_SHEAR_LIMITS = (0.2, 1.6)
 """Stretch allowed along a wall: a photo that sees it five times shorter than the other still says
 where its courses of bricks are; the left one is always the one that sees it larger."""
-WALL_MARGIN_PX = 16.0
+WALL_MARGIN_PX = 8.0
 """How far beyond a wall's outermost points it is matched."""
 
 
@@ -111,6 +111,15 @@ def rectify_facade(
     pair = _geometry(left, right, views, found, range_px, cut)
     corners = np.stack([found.u_px, found.v_px], axis=1) - low
     return replace(pair, outline_px=corners[ConvexHull(corners).vertices])
+
+
+def main_plane(
+    views: tuple[View, View], points_enu_m: FloatArray
+) -> tuple[float, float, float] | None:
+    """a, b, c of the disparities d = a u + b v + c of a pair's points, by the pair's rectified u, v;
+    None where they do not tell."""
+    found = _plane_disparities(views, points_enu_m)
+    return None if found is None else found.plane
 
 
 def outline_mask(pair: PairGeometry) -> NDArray[np.bool_]:
