@@ -10,7 +10,8 @@ the walls that the depth maps of the first round show (`facades`).
 
 Files in the working directory: `dense.json` (key and what is finished), `first/NNNN.npy` and
 `depth/NNNN.npy` (a photo's depth map after the first and the second round, (2, h, w) float32:
-inverse depth and its 1-sigma, 1/m, NaN where unknown), `walls.npz` and `cloud.npz`.  Matching holds a few photos in memory, fusion maps the depth files from disk.
+inverse depth and its 1-sigma, 1/m, NaN where unknown), `walls.npz` and `cloud.npz`.  Matching
+holds a few photos in memory, fusion maps the depth files from disk.
 """
 
 from __future__ import annotations
@@ -20,20 +21,29 @@ import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import facades, first_pass, fuse, pairs, rectify, stereo
+from droneteam.photogrammetry import (
+    facades,
+    first_pass,
+    fuse,
+    hypothesis_file,
+    pairs,
+    rectify,
+    stereo,
+)
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.facades import Facade
 from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.hypothesis_file import replacing
+from droneteam.photogrammetry.photo_cache import PhotoCache
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
 from droneteam.photogrammetry.semiglobal import MatchParams
 from droneteam.photogrammetry.stereo import Hypothesis
@@ -56,9 +66,6 @@ WALL_SHARE = 0.1
 INVERSE_DEPTH_MARGIN = 2.0
 """How far beyond its sparse points' depths, as a factor, a photo's surface is looked for."""
 _FOLDERS = ("first", "depth", "pairs")
-_CODES = 65534
-_SILENT = 65535
-_MAX_SIGMA_STEPS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ def load_depth_map(path: Path) -> DepthMap:
 
 def save_cloud(cloud: DenseCloud, path: Path) -> None:
     """Writes a cloud as npz, all or nothing."""
-    with _replacing(path) as partial, partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.savez(
             file,
             points_enu_m=cloud.points_enu_m,
@@ -168,13 +175,13 @@ class _Progressed:
     fused: bool = False
 
     def save(self, workdir: Path) -> None:
-        with _replacing(workdir / "dense.json") as partial:
+        with replacing(workdir / "dense.json") as partial:
             partial.write_text(json.dumps(asdict(self)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Match:
-    """A unit of matching: two photos, along the plane that they mostly see (wall = -1) or a wall."""
+    """Two photos to match, along the plane that they mostly see (wall = -1) or along a wall."""
 
     left: int
     right: int
@@ -312,7 +319,7 @@ def _match_round(job: _Job, which: _Round, progress: Progress, executor: Executo
     for match in set(which.matches) - set(todo):
         for view in match.views:
             waiting[view].discard(match)
-    task = _Task(job, which.walls, _PhotoCache(job.views, 2 * job.params.workers + 2), finished)
+    task = _Task(job, which.walls, PhotoCache(job.views, 2 * job.params.workers + 2), finished)
     _merge_ready(job, which, waiting)
     largest = max(view.camera.width_px * view.camera.height_px for view in job.views)
     matched = executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES_PER_PIXEL * largest)
@@ -331,7 +338,7 @@ class _Task:
 
     job: _Job
     walls: list[Facade]
-    photos: _PhotoCache
+    photos: PhotoCache
     finished: frozenset[int]
 
 
@@ -350,7 +357,9 @@ def _match_one(task: _Task, match: Match) -> Match:
         found = stereo.match_pair(geometry, views, grays, job.params.match)
     for view, hypothesis in zip(match.views, found, strict=True):
         if view not in task.finished:
-            _store(job.hypothesis_path(view, match), hypothesis, job.inverse_range[view])
+            hypothesis_file.save(
+                job.hypothesis_path(view, match), hypothesis, job.inverse_range[view]
+            )
     return match
 
 
@@ -368,8 +377,10 @@ def _walls(job: _Job) -> list[Facade]:
         maps = _MappedDepths(job.first_path)
         grid = tuple(_pinhole(view) for view in job.views)
         sample = first_pass.surface_sample(grid, maps.of, job.partners, job.params.checkers)
-        found = facades.find_facades(first_pass.joined(job.seen, sample), _gsd_m(job))
-        with _replacing(path) as partial, partial.open("wb") as file:
+        found = facades.find_facades(
+            first_pass.joined(job.seen, sample), first_pass.sampling_m(job.seen, job.views)
+        )
+        with replacing(path) as partial, partial.open("wb") as file:
             facades.save(found, file)
     return facades.load(path)
 
@@ -385,17 +396,6 @@ def _wall_matches(job: _Job, walls: list[Facade]) -> list[Match]:
     return matches[: len(job.chosen)]
 
 
-def _gsd_m(job: _Job) -> float:
-    """What a pixel covers, metres: the median over photos of that at their points."""
-    sampling = []
-    for index, view in enumerate(job.views):
-        points = job.seen.points_of(index)
-        if len(points):
-            depth = points @ view.cam_from_enu[2, :3] + view.cam_from_enu[2, 3]
-            sampling.append(float(np.median(depth)) / view.camera.focal_px[0])
-    return float(np.median(sampling))
-
-
 def _merge_ready(job: _Job, which: _Round, waiting: dict[int, set[Match]]) -> None:
     """Merges each photo whose pairs are all matched, and drops its hypotheses.
 
@@ -407,7 +407,7 @@ def _merge_ready(job: _Job, which: _Round, waiting: dict[int, set[Match]]) -> No
         first = job.first_path(view)
         depth = _merged(job, view, paths, None if first_round else load_depth_map(first))
         target = first if first_round else job.depth_path(view)
-        with _replacing(target) as partial, partial.open("wb") as file:
+        with replacing(target) as partial, partial.open("wb") as file:
             np.save(file, np.stack([depth.inverse_depth, depth.sigma]))
         which.finished.append(view)
         which.finished.sort()
@@ -421,7 +421,11 @@ def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) ->
 
     before : what an earlier round made of it, which counts as one opinion.
     """
-    stored = [s for path in paths if (s := _load(path, job.inverse_range[view])) is not None]
+    stored = [
+        s
+        for path in paths
+        if (s := hypothesis_file.load(path, job.inverse_range[view])) is not None
+    ]
     if before is not None and not stored:
         return before
     camera = job.views[view].camera
@@ -437,47 +441,6 @@ def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) ->
         merged, _ = fuse.merge(inverse, sigma, job.views[view])
         depth.inverse_depth[strip], depth.sigma[strip] = merged.inverse_depth, merged.sigma
     return depth
-
-
-def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float]) -> None:
-    """Writes a hypothesis in 4 bytes a pixel: 16 bits of inverse depth and half-float sigma.
-
-    A step is 1/65534 of the photo's range of inverse depths: a few thousandths of a pixel.
-    """
-    codes, sigma = np.zeros((0, 0), np.uint16), np.zeros((0, 0), np.float16)
-    low, high = limits
-    if hypothesis is not None and high > low:
-        scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
-        inside = (scaled >= 0.0) & (scaled <= _CODES)
-        codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        steps = np.where(inside, hypothesis.sigma, 0.0) * (_CODES / (high - low))
-        sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
-    with _replacing(path) as partial, partial.open("wb") as file:
-        np.savez(file, codes=codes, sigma=sigma)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stored:
-    """A hypothesis as `_store` wrote it: codes, (h, w) uint16, of inverse depths from `low` on."""
-
-    codes: NDArray[np.uint16]
-    sigma: NDArray[np.float16]
-    low: float
-    high: float
-
-    def rows(self, which: slice) -> Hypothesis:
-        """What it says about some of the photo's rows."""
-        codes = self.codes[which]
-        step = np.float32((self.high - self.low) / _CODES)
-        inverse = np.float32(self.low) + codes.astype(np.float32) * step
-        inverse[codes == _SILENT] = np.nan
-        return Hypothesis(inverse, self.sigma[which].astype(np.float32) * step)
-
-
-def _load(path: Path, limits: tuple[float, float]) -> _Stored | None:
-    with np.load(path, allow_pickle=False) as data:
-        codes, sigma = data["codes"], data["sigma"]
-    return _Stored(codes, sigma, *limits) if codes.size else None
 
 
 def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
@@ -531,37 +494,3 @@ def _pinhole(view: View) -> View:
 
 def _grid_colours(view: View) -> NDArray[np.uint8]:
     return stereo.undistorted_colour(view)
-
-
-class _PhotoCache:
-    """The most recently used photos, as brightness; safe between threads."""
-
-    def __init__(self, views: tuple[View, ...], capacity: int) -> None:
-        self._views = views
-        self._capacity = capacity
-        self._held: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
-        self._lock = Lock()
-
-    def __reduce__(self) -> tuple[type[_PhotoCache], tuple[tuple[View, ...], int]]:
-        return _PhotoCache, (self._views, self._capacity)
-
-    def gray(self, view: int) -> NDArray[np.float32]:
-        """The photo's brightness at matching scale."""
-        with self._lock:
-            if view in self._held:
-                self._held.move_to_end(view)
-                return self._held[view]
-        image = stereo.read_gray(self._views[view])
-        with self._lock:
-            self._held[view] = image
-            while len(self._held) > self._capacity:
-                self._held.popitem(last=False)
-        return image
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path to write to that takes `path`'s place at the end; a kill leaves the old file."""
-    partial = path.with_name(path.name + ".part")
-    yield partial
-    partial.replace(path)

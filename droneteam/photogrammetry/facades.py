@@ -49,8 +49,8 @@ WIDEST_ANGLE_DEG = 60.0
 """Beyond, windows and reliefs hide from one photo what the other shows."""
 LEAST_FACING_COS = 0.15
 LEAST_LEAN = 0.25
-"""Change of disparity per pixel on the wall, against the plane that the pair mostly sees: windows of
-a pair that is already rectified along the wall see it as it is."""
+"""Change of disparity per pixel on the wall, against the plane that the pair mostly sees; below,
+the pair's own rectification shows the wall well enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

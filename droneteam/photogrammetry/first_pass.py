@@ -61,6 +61,17 @@ def joined(first: Visibility, second: Visibility) -> Visibility:
     )
 
 
+def sampling_m(seen: Visibility, views: tuple[View, ...]) -> float:
+    """What a pixel covers, metres: the median over photos of that at their points."""
+    sampling = []
+    for index, view in enumerate(views):
+        points = seen.points_of(index)
+        if len(points):
+            depth = points @ view.cam_from_enu[2, :3] + view.cam_from_enu[2, 3]
+            sampling.append(float(np.median(depth)) / view.camera.focal_px[0])
+    return float(np.median(sampling))
+
+
 def _lifted(depth: DepthMap, view: View, stride: int) -> FloatArray:
     """(n, 3) points of every stride-th pixel of every stride-th row."""
     inverse = np.asarray(depth.inverse_depth[stride // 2 :: stride, stride // 2 :: stride])

@@ -96,19 +96,14 @@ def rectify_facade(
         return None
     if not WALL_SHEAR_LIMITS[0] <= 1.0 - found.plane[0] <= WALL_SHEAR_LIMITS[1]:
         return None
-    range_px = search_range(found.residual_px)
-    canvas = _canvas(views, found, range_px)
-    if canvas is None:
-        return None
-    (u0, v0), size = canvas
     low = np.floor([found.u_px.min(), found.v_px.min()]) - WALL_MARGIN_PX
     high = np.ceil([found.u_px.max(), found.v_px.max()]) + WALL_MARGIN_PX
-    low = np.maximum(low, (u0, v0))
-    high = np.minimum(high, np.add((u0, v0), size))
-    if np.any(high - low < 2 * WALL_MARGIN_PX):
+    width, height = (int(side) for side in high - low)
+    camera = views[0].camera
+    if width * height > MAX_GROWTH * camera.width_px * camera.height_px:
         return None
-    cut = (float(low[0]), float(low[1])), (int(high[0] - low[0]), int(high[1] - low[1]))
-    pair = _geometry(left, right, views, found, range_px, cut)
+    canvas = (float(low[0]), float(low[1])), (width, height)
+    pair = _geometry(left, right, views, found, search_range(found.residual_px), canvas)
     corners = np.stack([found.u_px, found.v_px], axis=1) - low
     return replace(pair, outline_px=corners[ConvexHull(corners).vertices])
 
@@ -116,8 +111,8 @@ def rectify_facade(
 def main_plane(
     views: tuple[View, View], points_enu_m: FloatArray
 ) -> tuple[float, float, float] | None:
-    """a, b, c of the disparities d = a u + b v + c of a pair's points, by the pair's rectified u, v;
-    None where they do not tell."""
+    """a, b, c of the disparities d = a u + b v + c of a pair's points in its rectified pixels, or
+    None."""
     found = _plane_disparities(views, points_enu_m)
     return None if found is None else found.plane
 
