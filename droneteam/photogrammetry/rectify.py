@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
 from droneteam.photogrammetry import kernels, optics
 from droneteam.photogrammetry.scene import Camera, FloatArray, View
@@ -105,7 +104,8 @@ def rectify_facade(
     canvas = (float(low[0]), float(low[1])), (width, height)
     pair = _geometry(left, right, views, found, search_range(found.residual_px), canvas)
     corners = np.stack([found.u_px, found.v_px], axis=1) - low
-    return replace(pair, outline_px=corners[ConvexHull(corners).vertices])
+    outline = np.asarray(cv2.convexHull(corners.astype(np.float32)), dtype=np.float64)
+    return replace(pair, outline_px=outline.reshape(-1, 2))
 
 
 def main_plane(

@@ -158,6 +158,14 @@ def test_no_more_than_the_wall_is_matched() -> None:
     assert not mask[row[ok], column[ok]].any()
 
 
+def test_points_in_one_line_of_a_photo_still_give_an_outline() -> None:
+    """A strip of a wall: nothing about it is an error, whatever comes out of matching it."""
+    points = standing_wall()
+    strip = points[np.abs(points[:, 2] - 0.75) < 1e-9]
+    pair = rectify.rectify_facade(0, 1, (EAST, ABOVE), strip)
+    assert pair is None or 0 < rectify.outline_mask(pair).mean() <= 1.0
+
+
 def test_a_wall_that_one_photo_sees_edge_on_is_refused() -> None:
     edge_on = View("a", Path("a"), small_camera(), nadir((0.51, 0.0, 6)))
     assert rectify.rectify_facade(0, 1, (EAST, edge_on), standing_wall()) is None
@@ -213,7 +221,9 @@ def test_the_first_round_shows_the_wall_where_no_corner_was_found(side, whole: P
     assert np.abs(facade.points_enu_m[:, 0] - WALL_X_M).max() < 8 * SMALL_GSD_M
 
 
-def test_matching_along_the_wall_completes_it_and_costs_no_exactness(side, whole: Path, tmp_path) -> None:
+def test_matching_along_the_wall_completes_it_and_costs_no_exactness(
+    side, whole: Path, tmp_path
+) -> None:
     world, network = side
     without = dense_cloud(network, tmp_path, replace(SMALL, wall_partners=0), lambda *_: None)
     walled = dense_cloud(network, whole, SMALL, lambda *_: None)
