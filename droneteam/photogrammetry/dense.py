@@ -434,12 +434,16 @@ def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) ->
     for rows in stereo.strips(camera.height_px) if stored else ():
         strip = slice(rows.start, rows.stop)
         said = [s.rows(strip) for s in stored]
+        silent = np.all([np.isnan(h.inverse_depth) for h in said], axis=0)
         if before is not None:
             said.append(Hypothesis(before.inverse_depth[strip], before.sigma[strip]))
         inverse = np.stack([h.inverse_depth for h in said])
         sigma = np.stack([h.sigma for h in said])
         merged, _ = fuse.merge(inverse, sigma, job.views[view])
         depth.inverse_depth[strip], depth.sigma[strip] = merged.inverse_depth, merged.sigma
+        if before is not None:  # an opinion alone, merged anew, would only grow less sure
+            depth.inverse_depth[strip][silent] = before.inverse_depth[strip][silent]
+            depth.sigma[strip][silent] = before.sigma[strip][silent]
     return depth
 
 
