@@ -238,16 +238,16 @@ def test_matching_along_the_wall_completes_it_and_costs_no_exactness(
     distance = world.distance(walled.points_enu_m) / SMALL_GSD_M
     assert 0.001 < np.median(distance) < 0.15
     assert np.mean(distance < 1.7) > 0.98
-    for index in (3, 4):  # from above: most of their pixels show the ground and the roof
-        before, after = (
-            load_depth_map(folder / "depth" / f"{index:04d}.npy") for folder in (tmp_path, whole)
-        )
-        for one, other in (
-            (before.inverse_depth, after.inverse_depth),
-            (before.sigma, after.sigma),
-        ):
-            same = (one == other) | (np.isnan(one) & np.isnan(other))
-            assert 0.6 < same.mean() < 1.0, "pixels of which no wall speaks stay as they were"
+    kept = [
+        np.mean(np.isclose(_maps(tmp_path, index), _maps(whole, index), 0.0, 0.0, equal_nan=True))
+        for index in range(len(SIDE_POSES))
+    ]
+    assert 0.3 < min(kept) < 1.0, "pixels of which no wall speaks stay as they were"
+
+
+def _maps(folder: Path, index: int) -> np.ndarray:
+    """(2, h, w) inverse depth and its sigma of a finished run."""
+    return np.asarray(np.load(folder / "depth" / f"{index:04d}.npy"))
 
 
 class Killed(Exception):
