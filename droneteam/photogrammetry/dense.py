@@ -5,9 +5,13 @@ merged to a depth map that is kept on disk; the depth maps are checked against e
 fused (`fuse`).  Everything that was finished before a kill is found again by the next run; a
 changed photo, camera or parameter changes the key and starts afresh.
 
-Files in the working directory: `dense.json` (key and what is finished), `depth/NNNN.npy` (one
-per photo, (2, h, w) float32: inverse depth and its 1-sigma, 1/m, NaN where unknown) and
-`cloud.npz`.  Matching holds a few photos in memory, fusion maps the depth files from disk.
+Matching has two rounds: pairs along the plane that they mostly see, the ground; then pairs along
+the walls that the depth maps of the first round show (`facades`).
+
+Files in the working directory: `dense.json` (key and what is finished), `first/NNNN.npy` and
+`depth/NNNN.npy` (a photo's depth map after the first and the second round, (2, h, w) float32:
+inverse depth and its 1-sigma, 1/m, NaN where unknown), `walls.npz` and `cloud.npz`.  Matching
+holds a few photos in memory, fusion maps the depth files from disk.
 """
 
 from __future__ import annotations
@@ -17,19 +21,29 @@ import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import fuse, pairs, rectify, stereo
+from droneteam.photogrammetry import (
+    facades,
+    first_pass,
+    fuse,
+    hypothesis_file,
+    pairs,
+    rectify,
+    stereo,
+)
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
+from droneteam.photogrammetry.facades import Facade
 from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.hypothesis_file import replacing
+from droneteam.photogrammetry.photo_cache import PhotoCache
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, View
 from droneteam.photogrammetry.semiglobal import MatchParams
 from droneteam.photogrammetry.stereo import Hypothesis
@@ -43,15 +57,15 @@ PAIR_BYTES_PER_PIXEL = 80
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
 """Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
-FORMAT = 4
+FORMAT = 5
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
+WALL_SHARE = 0.1
+"""Share of the stage's time that matching along walls takes."""
 INVERSE_DEPTH_MARGIN = 2.0
 """How far beyond its sparse points' depths, as a factor, a photo's surface is looked for."""
-_CODES = 65534
-_SILENT = 65535
-_MAX_SIGMA_STEPS = 60_000.0
+_FOLDERS = ("first", "depth", "pairs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +74,21 @@ class DenseParams:
 
     max_pixels : photos larger than this are reduced to it; partners : stereo partners per photo;
     checkers : photos asked to confirm each photo's points; min_views : photos that must agree
-    (lowered to what a small set can give, at least 2); workers : threads.
+    (lowered to what a small set can give, at least 2); wall_partners : stereo partners per photo
+    along each wall that it sees, 0 for none; workers : threads.
     """
 
     max_pixels: int = 4_000_000
     partners: int = 4
     checkers: int = 10
     min_views: int = 3
+    wall_partners: int = 2
     workers: int = 2
     match: MatchParams = field(default_factory=MatchParams)
 
     def __post_init__(self) -> None:
         limits = {"max_pixels": 10_000, "partners": 1, "checkers": 1, "min_views": 2, "workers": 1}
+        limits["wall_partners"] = 0
         for name, lowest in limits.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} must be at least {lowest}", field=name)
@@ -81,7 +98,7 @@ class DenseParams:
         """The named preset: preview within seconds, normal, or full resolution."""
         match name:
             case "preview":
-                return DenseParams(max_pixels=400_000, partners=3, checkers=6)
+                return DenseParams(max_pixels=400_000, partners=3, checkers=6, wall_partners=0)
             case "normal":
                 return DenseParams()
             case "full":
@@ -125,7 +142,7 @@ def load_depth_map(path: Path) -> DepthMap:
 
 def save_cloud(cloud: DenseCloud, path: Path) -> None:
     """Writes a cloud as npz, all or nothing."""
-    with _replacing(path) as partial, partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.savez(
             file,
             points_enu_m=cloud.points_enu_m,
@@ -154,11 +171,26 @@ class _Progressed:
 
     key: str
     merged: list[int] = field(default_factory=list)
+    walled: list[int] = field(default_factory=list)
     fused: bool = False
 
     def save(self, workdir: Path) -> None:
-        with _replacing(workdir / "dense.json") as partial:
+        with replacing(workdir / "dense.json") as partial:
             partial.write_text(json.dumps(asdict(self)))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Match:
+    """Two photos to match, along the plane that they mostly see (wall = -1) or along a wall."""
+
+    left: int
+    right: int
+    wall: int = -1
+
+    @property
+    def views(self) -> tuple[int, int]:
+        """Both photos."""
+        return self.left, self.right
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +198,7 @@ class _Job:
     """Everything that is settled before the first pair is matched."""
 
     views: tuple[View, ...]
-    chosen: list[tuple[int, int]]
+    chosen: list[Match]
     partners: list[list[int]]
     seen: pairs.Visibility
     inverse_range: list[tuple[float, float]]
@@ -174,11 +206,15 @@ class _Job:
     params: DenseParams
     progressed: _Progressed
 
+    def first_path(self, view: int) -> Path:
+        return self.workdir / "first" / f"{view:04d}.npy"
+
     def depth_path(self, view: int) -> Path:
         return self.workdir / "depth" / f"{view:04d}.npy"
 
-    def hypothesis_path(self, view: int, pair: tuple[int, int]) -> Path:
-        return self.workdir / "pairs" / f"{view:04d}_{pair[0]:04d}_{pair[1]:04d}.npz"
+    def hypothesis_path(self, view: int, match: Match) -> Path:
+        name = f"{view:04d}_{match.left:04d}_{match.right:04d}_{match.wall + 1:04d}.npz"
+        return self.workdir / "pairs" / name
 
 
 def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
@@ -193,12 +229,13 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
             "no two photos see the same surface under a usable angle",
             help="Take photos that overlap by two thirds from different places",
         )
-    for folder in (workdir / "depth", workdir / "pairs"):
-        folder.mkdir(parents=True, exist_ok=True)
-    key = _key(views, chosen, params)
+    matches = [Match(*pair) for pair in chosen]
+    for folder in _FOLDERS:
+        (workdir / folder).mkdir(parents=True, exist_ok=True)
+    key = _key(views, matches, params)
     return _Job(
         views=views,
-        chosen=chosen,
+        chosen=matches,
         partners=[[n.view for n in row] for row in ranked],
         seen=seen,
         inverse_range=[_inverse_range(seen.points_of(i), v) for i, v in enumerate(views)],
@@ -212,9 +249,10 @@ def _scale(view: View, max_pixels: int) -> float:
     return min(1.0, math.sqrt(max_pixels / (view.camera.width_px * view.camera.height_px)))
 
 
-def _key(views: tuple[View, ...], chosen: list[tuple[int, int]], params: DenseParams) -> str:
+def _key(views: tuple[View, ...], chosen: list[Match], params: DenseParams) -> str:
     """Digest of all that the depth maps depend on; worker count is not among it."""
     digest = hashlib.sha256(f"dense {FORMAT} {params.match} {params.checkers}".encode())
+    digest.update(f"{params.wall_partners} ".encode())
     digest.update(f"{params.min_views} {chosen}".encode())
     for view in views:
         size = view.path.stat().st_size if view.path.exists() else -1
@@ -229,9 +267,11 @@ def _resume(workdir: Path, key: str) -> _Progressed:
         found = _Progressed(**json.loads((workdir / "dense.json").read_text()))
         if found.key == key:
             return found
-    for stale in (*(workdir / "depth").glob("*"), *(workdir / "pairs").glob("*")):
-        stale.unlink()
-    (workdir / "cloud.npz").unlink(missing_ok=True)
+    for folder in _FOLDERS:
+        for stale in (workdir / folder).glob("*"):
+            stale.unlink()
+    for name in ("walls.npz", "cloud.npz"):
+        (workdir / name).unlink(missing_ok=True)
     fresh = _Progressed(key)
     fresh.save(workdir)
     return fresh
@@ -247,123 +287,164 @@ def _inverse_range(points_enu_m: NDArray[np.float64], view: View) -> tuple[float
     return float(1.0 / (far * INVERSE_DEPTH_MARGIN)), float(INVERSE_DEPTH_MARGIN / near)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Round:
+    """Matches of one kind; finished : photos that have all of them merged into their depth maps;
+    walls : what the matches' wall numbers mean; shares : of the stage, where it begins and ends."""
+
+    matches: list[Match]
+    finished: list[int]
+    walls: list[Facade]
+    shares: tuple[float, float]
+
+
 def _match_all(job: _Job, progress: Progress, executor: Executor) -> None:
+    """Both rounds of matching; every photo has its depth map afterwards."""
+    walled = job.params.wall_partners > 0
+    first_end = MATCH_SHARE - (WALL_SHARE if walled else 0.0)
+    first = _Round(job.chosen, job.progressed.merged, [], (0.0, first_end))
+    _match_round(job, first, progress, executor)
+    walls = _walls(job) if walled else []
+    second = _Round(
+        _wall_matches(job, walls), job.progressed.walled, walls, (first_end, MATCH_SHARE)
+    )
+    _match_round(job, second, progress, executor)
+
+
+def _match_round(job: _Job, which: _Round, progress: Progress, executor: Executor) -> None:
     """Matches every pair that is not done yet and merges photos as they become complete."""
-    waiting = {v: {p for p in job.chosen if v in p} for v in range(len(job.views))}
-    merged = set(job.progressed.merged)
-    todo = [p for p in job.chosen if not _pair_done(job, p, merged)]
-    for pair in set(job.chosen) - set(todo):
-        for view in pair:
-            waiting[view].discard(pair)
-    task = _Task(job, _PhotoCache(job.views, 2 * job.params.workers + 2), frozenset(merged))
-    total = max(1, len(todo))
-    _merge_ready(job, waiting, merged)
+    finished = frozenset(which.finished)
+    waiting = {v: {m for m in which.matches if v in m.views} for v in range(len(job.views))}
+    todo = [match for match in which.matches if not _match_done(job, match, finished)]
+    for match in set(which.matches) - set(todo):
+        for view in match.views:
+            waiting[view].discard(match)
+    task = _Task(job, which.walls, PhotoCache(job.views, 2 * job.params.workers + 2), finished)
+    _merge_ready(job, which, waiting)
     largest = max(view.camera.width_px * view.camera.height_px for view in job.views)
     matched = executor.map(_match_one, task, todo, unit_bytes=PAIR_BYTES_PER_PIXEL * largest)
-    for done, pair in enumerate(matched, start=1):
-        for view in pair:
-            waiting[view].discard(pair)
-        _merge_ready(job, waiting, merged)
-        progress(STAGE, MATCH_SHARE * done / total, f"stereo pair {done} of {total}")
+    start, end = which.shares
+    for done, match in enumerate(matched, start=1):
+        for view in match.views:
+            waiting[view].discard(match)
+        _merge_ready(job, which, waiting)
+        share = start + (end - start) * done / len(todo)
+        progress(STAGE, share, f"stereo pair {done} of {len(todo)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    """What all pairs share; merged : photos that an earlier run finished."""
+    """What all pairs share; finished : photos that an earlier run is done with."""
 
     job: _Job
-    photos: _PhotoCache
-    merged: frozenset[int]
+    walls: list[Facade]
+    photos: PhotoCache
+    finished: frozenset[int]
 
 
-def _match_one(task: _Task, pair: tuple[int, int]) -> tuple[int, int]:
+def _match_one(task: _Task, match: Match) -> Match:
     """Matches one pair and stores what it says about each of its photos."""
     job, photos = task.job, task.photos
-    views = (job.views[pair[0]], job.views[pair[1]])
-    geometry = rectify.rectify_pair(*pair, views, job.seen.points_of(*pair))
+    views = (job.views[match.left], job.views[match.right])
+    if match.wall < 0:
+        geometry = rectify.rectify_pair(*match.views, views, job.seen.points_of(*match.views))
+    else:
+        points = task.walls[match.wall].points_of(*match.views)
+        geometry = rectify.rectify_facade(*match.views, views, points)
     found: tuple[Hypothesis | None, Hypothesis | None] = (None, None)
     if geometry is not None:
-        grays = (photos.gray(pair[0]), photos.gray(pair[1]))
+        grays = (photos.gray(match.left), photos.gray(match.right))
         found = stereo.match_pair(geometry, views, grays, job.params.match)
-    for view, hypothesis in zip(pair, found, strict=True):
-        if view not in task.merged:
-            _store(job.hypothesis_path(view, pair), hypothesis, job.inverse_range[view])
-    return pair
+    for view, hypothesis in zip(match.views, found, strict=True):
+        if view not in task.finished:
+            hypothesis_file.save(
+                job.hypothesis_path(view, match), hypothesis, job.inverse_range[view]
+            )
+    return match
 
 
-def _pair_done(job: _Job, pair: tuple[int, int], merged: set[int]) -> bool:
-    return all(v in merged or job.hypothesis_path(v, pair).exists() for v in pair)
+def _match_done(job: _Job, match: Match, finished: frozenset[int]) -> bool:
+    return all(v in finished or job.hypothesis_path(v, match).exists() for v in match.views)
 
 
-def _merge_ready(job: _Job, waiting: dict[int, set[tuple[int, int]]], merged: set[int]) -> None:
-    """Merges each photo whose pairs are all matched, and drops its hypotheses."""
-    for view in [v for v, left in waiting.items() if not left and v not in merged]:
-        paths = [job.hypothesis_path(view, p) for p in job.chosen if view in p]
-        depth = _merged(job, view, paths)
-        with _replacing(job.depth_path(view)) as partial, partial.open("wb") as file:
+def _walls(job: _Job) -> list[Facade]:
+    """The walls that the first round shows, and structure from motion's points.
+
+    They are written down before any depth map changes, so that a resumed run finds the same.
+    """
+    path = job.workdir / "walls.npz"
+    if not path.exists():
+        maps = _MappedDepths(job.first_path)
+        grid = tuple(_pinhole(view) for view in job.views)
+        sample = first_pass.surface_sample(grid, maps.of, job.partners, job.params.checkers)
+        found = facades.find_facades(
+            first_pass.joined(job.seen, sample), first_pass.sampling_m(job.seen, job.views)
+        )
+        with replacing(path) as partial, partial.open("wb") as file:
+            facades.save(found, file)
+    return facades.load(path)
+
+
+def _wall_matches(job: _Job, walls: list[Facade]) -> list[Match]:
+    """Pairs along the walls, the largest walls first, at most as many as along the ground."""
+    partners = job.params.wall_partners
+    matches = [
+        Match(*pair, number)
+        for number, wall in enumerate(walls)
+        for pair in facades.facade_pairs(job.views, job.seen, wall, partners)
+    ]
+    return matches[: len(job.chosen)]
+
+
+def _merge_ready(job: _Job, which: _Round, waiting: dict[int, set[Match]]) -> None:
+    """Merges each photo whose pairs are all matched, and drops its hypotheses.
+
+    What a file is made of goes only after it is written and noted: a kill loses nothing.
+    """
+    first_round = which.finished is job.progressed.merged
+    for view in [v for v, left in waiting.items() if not left and v not in which.finished]:
+        paths = [job.hypothesis_path(view, m) for m in which.matches if view in m.views]
+        first = job.first_path(view)
+        depth = _merged(job, view, paths, None if first_round else load_depth_map(first))
+        target = first if first_round else job.depth_path(view)
+        with replacing(target) as partial, partial.open("wb") as file:
             np.save(file, np.stack([depth.inverse_depth, depth.sigma]))
-        merged.add(view)
-        job.progressed.merged = sorted(merged)
+        which.finished.append(view)
+        which.finished.sort()
         job.progressed.save(job.workdir)
-        for path in paths:
+        for path in (*paths, *(() if first_round else (first,))):
             path.unlink(missing_ok=True)
 
 
-def _merged(job: _Job, view: int, paths: list[Path]) -> DepthMap:
-    """The photo's consensus depth map; all unknown where no pair said anything."""
+def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) -> DepthMap:
+    """The photo's consensus depth map; all unknown where no pair said anything.
+
+    before : what an earlier round made of it, which counts as one opinion.
+    """
+    stored = [
+        s
+        for path in paths
+        if (s := hypothesis_file.load(path, job.inverse_range[view])) is not None
+    ]
+    if before is not None and not stored:
+        return before
     camera = job.views[view].camera
     shape = (camera.height_px, camera.width_px)
     depth = DepthMap(np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32))
-    stored = [s for path in paths if (s := _load(path, job.inverse_range[view])) is not None]
     for rows in stereo.strips(camera.height_px) if stored else ():
         strip = slice(rows.start, rows.stop)
         said = [s.rows(strip) for s in stored]
+        silent = np.all([np.isnan(h.inverse_depth) for h in said], axis=0)
+        if before is not None:
+            said.append(Hypothesis(before.inverse_depth[strip], before.sigma[strip]))
         inverse = np.stack([h.inverse_depth for h in said])
         sigma = np.stack([h.sigma for h in said])
         merged, _ = fuse.merge(inverse, sigma, job.views[view])
         depth.inverse_depth[strip], depth.sigma[strip] = merged.inverse_depth, merged.sigma
+        if before is not None:  # an opinion alone, merged anew, would only grow less sure
+            depth.inverse_depth[strip][silent] = before.inverse_depth[strip][silent]
+            depth.sigma[strip][silent] = before.sigma[strip][silent]
     return depth
-
-
-def _store(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float]) -> None:
-    """Writes a hypothesis in 4 bytes a pixel: 16 bits of inverse depth and half-float sigma.
-
-    A step is 1/65534 of the photo's range of inverse depths: a few thousandths of a pixel.
-    """
-    codes, sigma = np.zeros((0, 0), np.uint16), np.zeros((0, 0), np.float16)
-    low, high = limits
-    if hypothesis is not None and high > low:
-        scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
-        inside = (scaled >= 0.0) & (scaled <= _CODES)
-        codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        steps = np.where(inside, hypothesis.sigma, 0.0) * (_CODES / (high - low))
-        sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
-    with _replacing(path) as partial, partial.open("wb") as file:
-        np.savez(file, codes=codes, sigma=sigma)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stored:
-    """A hypothesis as `_store` wrote it: codes, (h, w) uint16, of inverse depths from `low` on."""
-
-    codes: NDArray[np.uint16]
-    sigma: NDArray[np.float16]
-    low: float
-    high: float
-
-    def rows(self, which: slice) -> Hypothesis:
-        """What it says about some of the photo's rows."""
-        codes = self.codes[which]
-        step = np.float32((self.high - self.low) / _CODES)
-        inverse = np.float32(self.low) + codes.astype(np.float32) * step
-        inverse[codes == _SILENT] = np.nan
-        return Hypothesis(inverse, self.sigma[which].astype(np.float32) * step)
-
-
-def _load(path: Path, limits: tuple[float, float]) -> _Stored | None:
-    with np.load(path, allow_pickle=False) as data:
-        codes, sigma = data["codes"], data["sigma"]
-    return _Stored(codes, sigma, *limits) if codes.size else None
 
 
 def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
@@ -417,37 +498,3 @@ def _pinhole(view: View) -> View:
 
 def _grid_colours(view: View) -> NDArray[np.uint8]:
     return stereo.undistorted_colour(view)
-
-
-class _PhotoCache:
-    """The most recently used photos, as brightness; safe between threads."""
-
-    def __init__(self, views: tuple[View, ...], capacity: int) -> None:
-        self._views = views
-        self._capacity = capacity
-        self._held: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
-        self._lock = Lock()
-
-    def __reduce__(self) -> tuple[type[_PhotoCache], tuple[tuple[View, ...], int]]:
-        return _PhotoCache, (self._views, self._capacity)
-
-    def gray(self, view: int) -> NDArray[np.float32]:
-        """The photo's brightness at matching scale."""
-        with self._lock:
-            if view in self._held:
-                self._held.move_to_end(view)
-                return self._held[view]
-        image = stereo.read_gray(self._views[view])
-        with self._lock:
-            self._held[view] = image
-            while len(self._held) > self._capacity:
-                self._held.popitem(last=False)
-        return image
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path to write to that takes `path`'s place at the end; a kill leaves the old file."""
-    partial = path.with_name(path.name + ".part")
-    yield partial
-    partial.replace(path)

@@ -14,8 +14,9 @@ searched shrink to what stands on the road.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,11 @@ RANGE_QUANTILES = (0.005, 0.995)
 MARGIN_PX = 6.0
 MARGIN_FRACTION = 0.2
 """How far beyond the sparse points' disparities to search: sparse points miss thin tops."""
+WALL_SHEAR_LIMITS = (0.2, 1.6)
+"""Stretch allowed along a wall: a photo that sees it five times shorter than the other still says
+where its courses of bricks are; the left one is always the one that sees it larger."""
+WALL_MARGIN_PX = 8.0
+"""How far beyond a wall's outermost points it is matched."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +49,8 @@ class PairGeometry:
 
     rect_from_enu : (3, 3) rotation of the common rectified axes; plane : a, b, c;
     left_rays, right_rays : (3, 3), take (column, row, 1) + 0.5 of the canvas to camera axes;
-    range_px : lowest and highest residual disparity e to search.
+    range_px : lowest and highest residual disparity e to search; outline_px : (k, 2) corners on
+    the canvas of the convex shape within which it is matched, None where everywhere.
     """
 
     left: int
@@ -57,6 +64,7 @@ class PairGeometry:
     range_px: tuple[int, int]
     left_rays: FloatArray
     right_rays: FloatArray
+    outline_px: FloatArray | None = None
 
 
 def rectify_pair(
@@ -66,6 +74,87 @@ def rectify_pair(
 
     views : at the scale to be matched; points_enu_m : (n, 3) seen by both.
     """
+    found = _plane_disparities(views, points_enu_m)
+    if found is None or not SHEAR_LIMITS[0] <= 1.0 - found.plane[0] <= SHEAR_LIMITS[1]:
+        return None
+    range_px = search_range(found.residual_px)
+    canvas = _canvas(views, found, range_px)
+    return None if canvas is None else _geometry(left, right, views, found, range_px, canvas)
+
+
+def rectify_facade(
+    left: int, right: int, views: tuple[View, View], wall_enu_m: FloatArray
+) -> PairGeometry | None:
+    """The geometry of a pair along a wall and of no more than the wall, or None.
+
+    views : of which the left one sees the wall larger; wall_enu_m : (n, 3) points of it that both
+    see.
+    """
+    found = _plane_disparities(views, wall_enu_m)
+    if found is None:
+        return None
+    if not WALL_SHEAR_LIMITS[0] <= 1.0 - found.plane[0] <= WALL_SHEAR_LIMITS[1]:
+        return None
+    low = np.floor([found.u_px.min(), found.v_px.min()]) - WALL_MARGIN_PX
+    high = np.ceil([found.u_px.max(), found.v_px.max()]) + WALL_MARGIN_PX
+    width, height = (int(side) for side in high - low)
+    camera = views[0].camera
+    if width * height > MAX_GROWTH * camera.width_px * camera.height_px:
+        return None
+    canvas = (float(low[0]), float(low[1])), (width, height)
+    pair = _geometry(left, right, views, found, search_range(found.residual_px), canvas)
+    corners = np.stack([found.u_px, found.v_px], axis=1) - low
+    outline = np.asarray(cv2.convexHull(corners.astype(np.float32)), dtype=np.float64)
+    return replace(pair, outline_px=outline.reshape(-1, 2))
+
+
+def main_plane(
+    views: tuple[View, View], points_enu_m: FloatArray
+) -> tuple[float, float, float] | None:
+    """a, b, c of the disparities d = a u + b v + c of a pair's points in its rectified pixels, or
+    None."""
+    found = _plane_disparities(views, points_enu_m)
+    return None if found is None else found.plane
+
+
+def outline_mask(pair: PairGeometry) -> NDArray[np.bool_]:
+    """Which pixels of the canvas (h, w) are to be matched."""
+    width, height = pair.size_px
+    if pair.outline_px is None:
+        return np.ones((height, width), bool)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.rint(pair.outline_px).astype(np.int32), 1)
+    reach = 2 * int(WALL_MARGIN_PX) + 1
+    return np.asarray(cv2.dilate(mask, np.ones((reach, reach), np.uint8)) > 0)
+
+
+def seen_larger(views: tuple[View, View], points_enu_m: FloatArray) -> bool:
+    """Whether the first of two views shows the points over more of its pixels than the second."""
+    spread = []
+    for view in views:
+        pixels, _ = optics.project(points_enu_m, view)
+        spread.append(float(np.linalg.det(np.cov(pixels.T))))
+    return spread[0] >= spread[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlaneDisparities:
+    """Points in a pair's rectified axes: pixels (u, v), the plane of their disparities, and how far
+    each departs from it."""
+
+    rotation: FloatArray
+    focal_px: float
+    baseline_m: float
+    plane: tuple[float, float, float]
+    u_px: FloatArray
+    v_px: FloatArray
+    residual_px: FloatArray
+
+
+def _plane_disparities(
+    views: tuple[View, View], points_enu_m: FloatArray
+) -> _PlaneDisparities | None:
+    """The plane that (n, 3) points of a pair mostly lie on, or None where the pair or they fail."""
     if len(points_enu_m) < MIN_POINTS:
         return None
     rotation = _common_axes(*views)
@@ -79,28 +168,33 @@ def rectify_pair(
     focal = _rectified_focal(views[0], rotation, np.median(local, axis=0))
     u, v = (focal * local[:, :2] / local[:, 2:]).T
     disparity = focal * baseline_m / local[:, 2]
-    plane = fit_plane(u, v, disparity)
-    if not SHEAR_LIMITS[0] <= 1.0 - plane[0] <= SHEAR_LIMITS[1]:
-        return None
-    a, b, c = plane
+    a, b, c = fit_plane(u, v, disparity)
     residual = (disparity - (a * u + b * v + c)) / (1.0 - a)
-    range_px = search_range(residual)
-    canvas = _canvas(views, rotation, focal, plane, range_px)
-    if canvas is None:
-        return None
+    return _PlaneDisparities(rotation, focal, baseline_m, (a, b, c), u, v, residual)
+
+
+def _geometry(
+    left: int,
+    right: int,
+    views: tuple[View, View],
+    found: _PlaneDisparities,
+    range_px: tuple[int, int],
+    canvas: tuple[tuple[float, float], tuple[int, int]],
+) -> PairGeometry:
     origin, size = canvas
+    flat = (0.0, 0.0, 0.0)
     return PairGeometry(
         left=left,
         right=right,
-        focal_px=focal,
-        baseline_m=baseline_m,
-        rect_from_enu=rotation,
-        plane=plane,
+        focal_px=found.focal_px,
+        baseline_m=found.baseline_m,
+        rect_from_enu=found.rotation,
+        plane=found.plane,
         origin_px=origin,
         size_px=size,
         range_px=range_px,
-        left_rays=_rays(views[0], rotation, focal, (0.0, 0.0, 0.0), origin),
-        right_rays=_rays(views[1], rotation, focal, plane, origin),
+        left_rays=_rays(views[0], found.rotation, found.focal_px, flat, origin),
+        right_rays=_rays(views[1], found.rotation, found.focal_px, found.plane, origin),
     )
 
 
@@ -226,14 +320,10 @@ def _outline(camera: Camera) -> FloatArray:
 
 
 def _canvas(
-    views: tuple[View, View],
-    rotation: FloatArray,
-    focal: float,
-    plane: tuple[float, float, float],
-    range_px: tuple[int, int],
+    views: tuple[View, View], found: _PlaneDisparities, range_px: tuple[int, int]
 ) -> tuple[tuple[float, float], tuple[int, int]] | None:
     """Origin and size of the rectified rectangle that both photos share, or None."""
-    a, b, c = plane
+    rotation, focal, (a, b, c) = found.rotation, found.focal_px, found.plane
     boxes = []
     for view, is_left in ((views[0], True), (views[1], False)):
         rays = _outline(view.camera) @ view.cam_from_enu[:, :3] @ rotation.T

@@ -96,6 +96,7 @@ def _canvas_disparities(
     """Disparities of the left image on the pair's canvas and their 1-sigma, in pixels."""
     left, left_seen = _warp(grays[0], views[0], pair.left_rays, pair.size_px)
     right, right_seen = _warp(grays[1], views[1], pair.right_rays, pair.size_px)
+    left_seen &= rectify.outline_mask(pair)
     disparity = semiglobal.disparities(left, right, left_seen, pair.range_px, how)
     disparity[~left_seen] = np.nan
     for rows in strips(len(disparity)):
