@@ -6,13 +6,24 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DDL, Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    DDL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Select,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
 
 from droneteam.errors import InputError, SetupError
@@ -84,6 +95,27 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a list that grows for years: the rows with the largest numbers first.
+
+    before_id : only rows below that number, None from the newest on; limit : None for all.
+    """
+
+    before_id: int | None = None
+    limit: int | None = None
+
+    def of(self, query: Select[Any], number: InstrumentedAttribute[int]) -> Select[Any]:
+        """The piece of a query whose rows bear that number."""
+        cut = query.order_by(number.desc())
+        if self.before_id is not None:
+            cut = cut.where(number < self.before_id)
+        return cut if self.limit is None else cut.limit(self.limit)
+
+
+WHOLE = Piece()
 
 
 def make_engine(url: str) -> Engine:
