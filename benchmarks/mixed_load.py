@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ import numpy as np
 
 from benchmarks.booking import SECRET, serving
 from benchmarks.live_feed import cpu_of, wait_for, wait_until_quiet
-from benchmarks.year_site import MISSIONS, Filled, filled_site
+from benchmarks.year_site import MISSIONS, filled_site
 from droneteam import db
 from droneteam.settings import Settings
 from droneteam.web.app import create_app
@@ -280,17 +281,21 @@ def measure(site: Site, logins: Sequence[str], folder: Path, asked: argparse.Nam
     return 1 if seen.wrong else 0
 
 
-def prepared(folder: Path, clients: int) -> tuple[Site, tuple[str, ...]]:
-    """The year's database in the folder, made where there is none yet."""
-    url, kept = f"sqlite:///{folder / 'year.db'}", folder / "logins.json"
-    if not kept.exists():
-        filled: Filled = filled_site(folder, url, clients)
-        kept.write_text(json.dumps(filled.logins))
-        return filled.site, filled.logins
-    settings = Settings(data_dir=folder / "data", database_url=url, secret_key=SECRET)
-    engine = db.make_engine(url)
-    site = Site(create_app(settings, engine), engine, settings, Clock(datetime.now(UTC)))
-    return site, tuple(json.loads(kept.read_text()))[:clients]
+def prepared(kept: Path | None, folder: Path, clients: int) -> tuple[Site, tuple[str, ...]]:
+    """The year's database in the folder: copied from where it was kept, else made."""
+    url, names = f"sqlite:///{folder / 'year.db'}", folder / "logins.json"
+    if kept is not None and (kept / names.name).exists():
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        settings = Settings(data_dir=folder / "data", database_url=url, secret_key=SECRET)
+        engine = db.make_engine(url)
+        site = Site(create_app(settings, engine), engine, settings, Clock(datetime.now(UTC)))
+        return site, tuple(json.loads(names.read_text()))[:clients]
+    filled = filled_site(folder, url, clients)
+    names.write_text(json.dumps(filled.logins))
+    filled.site.engine.dispose()  # the last connection writes the log back into the one file
+    if kept is not None:
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+    return filled.site, filled.logins
 
 
 def main() -> int:
@@ -302,10 +307,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder that keeps the database for later runs")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = asked.keep or Path(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        site, logins = prepared(folder, asked.clients)
-        return measure(site, logins, folder, asked)
+        site, logins = prepared(asked.keep, Path(name), asked.clients)
+        return measure(site, logins, Path(name), asked)
 
 
 if __name__ == "__main__":

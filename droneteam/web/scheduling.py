@@ -165,9 +165,9 @@ def asked_axis() -> tuple[date, Axis]:
     return day, axis
 
 
-def load_room(session: Session, plan: PlanView | None) -> Room:
-    """The plan's page; None before the first plan."""
-    me, at = actor(), now()
+def load_room(session: Session, plan: PlanView | None, at: datetime) -> Room:
+    """The plan's page at that time; None before the first plan."""
+    me = actor()
     day, axis = asked_axis()
     fleet = Fleet(
         service.list_drones(session, me, at),
