@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ScalarSelect, false, func, select
+from sqlalchemy import ScalarSelect, Select, false, func, select
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, require_role, scoped
@@ -33,7 +34,7 @@ def case_lines(
 ) -> list[CaseLine]:
     """The cases that the actor may see, newest first, as a list shows them."""
     require_role(actor, *READERS, *WRITERS)
-    query = select(
+    query: Select[Any] = select(
         Case.id,
         Case.title,
         Case.organisation_id,

@@ -40,7 +40,7 @@ def index() -> str:
         assigned = plan.assignments if plan else ()
         planned = service.planned_assignments(session, [row.id for row in assigned])
         missions = [*sorted(coming, key=lambda row: (row.start_at, row.id)), *over]
-        asked_for = [row.request_id for row in (*missions, *assigned)]
+        asked_for = {row.request_id for row in missions} | {row.request_id for row in assigned}
         titles = fleet.request_titles(session, me, asked_for)
     open_assignments = [row for row in assigned if row.id not in planned]
     return render_template(
