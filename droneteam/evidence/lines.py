@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, false, func, select
+from sqlalchemy import ScalarSelect, false, func, select
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, require_role, scoped
@@ -34,7 +34,7 @@ def case_lines(
 ) -> list[CaseLine]:
     """The cases that the actor may see, newest first, as a list shows them."""
     require_role(actor, *READERS, *WRITERS)
-    query: Select[Any] = select(
+    columns: tuple[Any, ...] = (
         Case.id,
         Case.title,
         Case.organisation_id,
@@ -43,7 +43,8 @@ def case_lines(
         _count(Export).label("n_exports"),
         Retention.keep_until,
         func.coalesce(Retention.legal_hold, false()).label("legal_hold"),
-    ).outerjoin(Retention, Retention.case_id == Case.id)
+    )
+    query = select(*columns).outerjoin(Retention, Retention.case_id == Case.id)
     if open_only:
         query = query.where(Case.closed_at.is_(None))
     rows = session.execute(piece.of(scoped(query, actor, Case.organisation_id), Case.id))
