@@ -301,7 +301,7 @@ def prepared(kept: Path | None, folder: Path, clients: int) -> tuple[Site, tuple
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--think", type=float, default=2.0, help="seconds between two requests")
+    parser.add_argument("--think", type=float, default=5.0, help="seconds between two requests")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder that keeps the database for later runs")
