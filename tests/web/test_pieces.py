@@ -59,12 +59,12 @@ def every_piece(site: Site, path: str, login: str, limit: int) -> list[list[int]
         before = f"&before_id={answer['next_before_id']}"
 
 
-@pytest.mark.parametrize("limit", [1, 40, COUNT, COUNT + 1, 1000])
-def test_a_program_meets_every_alert_once_the_newest_first(old: Site, limit: int) -> None:
-    found = every_piece(old, "/api/v1/alerts", "coordinator", limit)
-    assert [number for piece in found for number in piece] == list(range(COUNT, 0, -1))
-    assert all(len(piece) == limit for piece in found[:-1])
-    assert 0 < len(found[-1]) <= limit
+def test_a_program_meets_every_alert_once_the_newest_first(old: Site) -> None:
+    for limit in (9, 40, COUNT - 1, COUNT, COUNT + 1, 1000):
+        found = every_piece(old, "/api/v1/alerts", "coordinator", limit)
+        assert [number for piece in found for number in piece] == list(range(COUNT, 0, -1))
+        assert all(len(piece) == limit for piece in found[:-1])
+        assert 0 < len(found[-1]) <= limit
 
 
 def test_a_program_meets_every_request_of_its_own_zone_once(old: Site) -> None:
@@ -73,9 +73,10 @@ def test_a_program_meets_every_request_of_its_own_zone_once(old: Site) -> None:
     assert every_piece(old, "/api/v1/requests/", "neighbour", 30) == [[]]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "before_id=0", "before_id=x"])
-def test_a_piece_that_cannot_be_is_refused(site: Site, query: str) -> None:
-    assert site.client("coordinator").get(f"/api/v1/alerts?{query}").status_code == 422
+def test_a_piece_that_cannot_be_is_refused(site: Site) -> None:
+    client = site.client("coordinator")
+    for query in ("limit=0", "limit=1001", "before_id=0", "before_id=x"):
+        assert client.get(f"/api/v1/alerts?{query}").status_code == 422, query
 
 
 def test_the_page_holds_what_is_open_first_and_leads_to_everything_that_is_over(
@@ -93,10 +94,11 @@ def test_the_page_holds_what_is_open_first_and_leads_to_everything_that_is_over(
     assert pages == 3
 
 
-@pytest.mark.parametrize("before", ["0", "-3", "x", "99999999999999999999"])
-def test_a_page_before_no_number_is_the_first_one(old: Site, before: str) -> None:
-    text = old.client("coordinator").get(f"/alerts/?before={before}").get_data(as_text=True)
-    assert f"drone-{COUNT - 1:03d}" in text
+def test_a_page_before_no_number_is_the_first_one(old: Site) -> None:
+    client = old.client("coordinator")
+    for before in ("0", "-3", "x", "99999999999999999999"):
+        text = client.get(f"/alerts/?before={before}").get_data(as_text=True)
+        assert f"drone-{COUNT - 1:03d}" in text, before
 
 
 def statements(site: Site, login: str, path: str) -> int:
@@ -113,28 +115,23 @@ def statements(site: Site, login: str, path: str) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize(
-    ("login", "path"),
-    [
-        ("requester", "/requests/"),
-        ("coordinator", "/alerts/"),
-        ("coordinator", "/board/"),
-        ("coordinator", "/missions/"),
-        ("investigator", "/cases/"),
-        ("administrator", "/people/"),
-    ],
+PAGES = (
+    ("requester", "/requests/"),
+    ("coordinator", "/alerts/"),
+    ("coordinator", "/board/"),
+    ("coordinator", "/missions/"),
 )
-def test_a_page_asks_the_database_no_more_often_after_a_year(
-    site: Site, old: Site, login: str, path: str
-) -> None:
+
+
+def test_a_page_asks_the_database_no_more_often_for_more_rows(old: Site) -> None:
     """One statement for each row is what makes a page slow that was quick in its first week."""
-    before = statements(old, login, path)
-    worlds.ask(old, title="one more")
+    before = {path: statements(old, login, path) for login, path in PAGES}
+    for number in range(3):
+        worlds.ask(old, title=f"one more {number}")
     with db.session_scope(old.engine) as session:
-        for row in session.query(AlertRow).limit(40):
-            row.escalated_at = old.clock()
         session.add_all(_alert(old, COUNT + number) for number in range(40))
-    assert statements(old, login, path) <= before + 2
+    for login, path in PAGES:
+        assert statements(old, login, path) <= before[path] + 1, path
 
 
 def test_a_list_of_missions_is_what_their_plans_say(site: Site) -> None:
