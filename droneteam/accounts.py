@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column, relationship
 
-from droneteam.db import Base, UtcDateTime
+from droneteam.db import Base, UtcDateTime, once
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
 
 ROLES = (
@@ -209,6 +209,10 @@ def add_organisation(
 
 def organisations(session: Session) -> list[OrganisationView]:
     """Every organisation, by code."""
+    return once(session, "organisations", lambda: _read_organisations(session))
+
+
+def _read_organisations(session: Session) -> list[OrganisationView]:
     rows = session.scalars(select(Organisation).order_by(Organisation.code))
     return [_organisation_view(row) for row in rows]
 

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import DDL, Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    DDL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Select,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
 
 from droneteam.errors import InputError, SetupError
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_READ = "read once"
+"""Where a session for reading keeps what `once` has read."""
 
 SQLITE_MINIMUM = (3, 51, 3)
 """Older versions can corrupt a WAL database that is reset while it is read."""
@@ -84,6 +99,27 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a list that grows for years: the rows with the largest numbers first.
+
+    before_id : only rows below that number, None from the newest on; limit : None for all.
+    """
+
+    before_id: int | None = None
+    limit: int | None = None
+
+    def of(self, query: Select[Any], number: InstrumentedAttribute[int]) -> Select[Any]:
+        """The piece of a query whose rows bear that number."""
+        cut = query.order_by(number.desc())
+        if self.before_id is not None:
+            cut = cut.where(number < self.before_id)
+        return cut if self.limit is None else cut.limit(self.limit)
+
+
+WHOLE = Piece()
 
 
 def make_engine(url: str) -> Engine:
@@ -212,6 +248,21 @@ def read_scope(engine: Engine) -> Iterator[Session]:
     """A session for reading only; on SQLite it never waits for a writer."""
     with engine.connect() as plain:
         connection = plain.execution_options(readonly=True)
-        with Session(connection, expire_on_commit=False) as session:
+        with Session(connection, expire_on_commit=False, info={_READ: {}}) as session:
             yield session
             session.rollback()
+
+
+def once(session: Session, key: Hashable, read: Callable[[], _T]) -> _T:
+    """What `read` gives; in a session for reading only, the same value for the same key again.
+
+    Such a session sees one state of the database all along.  Whoever takes the value leaves it as
+    it is.
+    """
+    known = session.info.get(_READ)
+    if known is None:
+        return read()
+    if key not in known:
+        known[key] = read()
+    found: _T = known[key]
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from droneteam import accounts, audit, sessions
 from droneteam.accounts import (
@@ -44,7 +44,13 @@ class Person:
 def list_people(session: Session, actor: Actor) -> list[Person]:
     """Everyone, by login."""
     require_role(actor, ADMINISTRATOR)
-    query = select(User).join(Organisation).order_by(User.login)
+    query = (
+        select(User)
+        .order_by(User.login)
+        .options(
+            selectinload(User.organisation), selectinload(User.roles), selectinload(User.passkeys)
+        )
+    )
     return [_person(row) for row in session.scalars(query)]
 
 

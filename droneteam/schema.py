@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -84,6 +85,7 @@ def _check_references(connection: Connection) -> None:
         )
 
 
+@cache
 def newest_revision() -> str:
     """The revision that this release needs."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())

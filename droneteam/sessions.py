@@ -149,6 +149,12 @@ def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
     return Bearer(actor, row.id, now - row.seen_at >= SEEN_PERIOD)
 
 
+def owner_of(session: Session, secret: str) -> int | None:
+    """Whose session it is or was, ended ones too; None where it was never given out."""
+    query = select(SignInSession.user_id).where(SignInSession.secret_hash == _hash(secret))
+    return session.scalar(query)
+
+
 def note_seen(session: Session, session_id: int, now: datetime) -> None:
     """Writes down a sign of life."""
     seen = update(SignInSession).where(SignInSession.id == session_id).values(seen_at=now)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role
+from droneteam.db import Piece
 from droneteam.detection.models import AlertRow, RidMessage, Sighting, TrackRow
 from droneteam.errors import NotFound
 
@@ -20,6 +21,8 @@ SEES_OPERATORS = ("pilot", "coordinator", "administrator", "investigator")
 ESCALATE_AFTER = timedelta(seconds=60)
 """An alert that nobody has acknowledged by then is shown above all others."""
 
+NEWEST = Piece(limit=1000)
+"""As many alerts as a list holds unless it is asked for a piece of its own."""
 
 Origin = Literal["live", "replay"]
 """replay : from a recording that was played again; never mistaken for the air of now."""
@@ -146,13 +149,27 @@ def track_way(session: Session, actor: Actor, track_id: int) -> list[tuple[datet
     return [(row.at, row.lat_deg, row.lon_deg) for row in session.scalars(query)]
 
 
-def list_alerts(session: Session, actor: Actor, *, open_only: bool = False) -> list[AlertView]:
+def list_alerts(
+    session: Session, actor: Actor, *, open_only: bool = False, piece: Piece = NEWEST
+) -> list[AlertView]:
     """Alerts, the newest first."""
     require_role(actor, *VIEWERS)
-    query = select(AlertRow).order_by(AlertRow.id.desc()).limit(1000)
+    query = piece.of(select(AlertRow), AlertRow.id)
     if open_only:
         query = query.where(AlertRow.cleared_at.is_(None))
     return [alert_view(row) for row in session.scalars(query)]
+
+
+def alerts_between(
+    session: Session, actor: Actor, start_at: datetime, end_at: datetime
+) -> list[AlertView]:
+    """The alerts that were open at some time of a span, the newest first."""
+    require_role(actor, *VIEWERS)
+    query = select(AlertRow).where(
+        AlertRow.raised_at <= end_at,
+        or_(AlertRow.cleared_at.is_(None), AlertRow.cleared_at >= start_at),
+    )
+    return [alert_view(row) for row in session.scalars(query.order_by(AlertRow.id.desc()))]
 
 
 def doubted_tracks(session: Session) -> frozenset[int]:

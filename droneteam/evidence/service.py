@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
+from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.evidence import bag, manifest
 from droneteam.evidence.models import Case, CustodyEvent, EvidenceItem, Export, Retention
@@ -128,10 +129,10 @@ def open_case(session: Session, actor: Actor, draft: CaseDraft, now: datetime) -
     return _case_view(session, row)
 
 
-def list_cases(session: Session, actor: Actor) -> list[CaseView]:
+def list_cases(session: Session, actor: Actor, piece: Piece = WHOLE) -> list[CaseView]:
     """The cases that the actor may see, newest first."""
     require_role(actor, *READERS, *WRITERS)
-    query = scoped(select(Case), actor, Case.organisation_id).order_by(Case.id.desc())
+    query = piece.of(scoped(select(Case), actor, Case.organisation_id), Case.id)
     return [_case_view(session, row) for row in session.scalars(query)]
 
 

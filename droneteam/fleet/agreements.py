@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
+from droneteam.db import once
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.sla import Document, Sla, digest, parse
@@ -155,4 +156,8 @@ def agreement(row: models.SlaVersion) -> Sla:
 
 def agreements(session: Session) -> dict[int, Sla]:
     """Every version, parsed, by row id."""
+    return once(session, "agreements", lambda: _read_agreements(session))
+
+
+def _read_agreements(session: Session) -> dict[int, Sla]:
     return {row.id: agreement(row) for row in session.scalars(select(models.SlaVersion))}

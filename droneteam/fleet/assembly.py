@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from droneteam.db import once
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, agreements, version_at
 from droneteam.fleet.airspace import clearances
@@ -85,6 +86,13 @@ def load_situation(
 
     only : the one request to be placed; of the others, those alone are read that hold something
     """
+    key = ("situation", now, horizon, only)
+    return once(session, key, lambda: _read_situation(session, now, horizon, only))
+
+
+def _read_situation(
+    session: Session, now: datetime, horizon: timedelta, only: int | None
+) -> Situation:
     base_plan_id, revision = read_head(session)
     current = _current_rows(session, base_plan_id)
     held = _held(session, current, now)

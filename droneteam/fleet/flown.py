@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from droneteam.accounts import Actor, require_role
 from droneteam.fleet import models
@@ -51,6 +51,9 @@ def flown_places(session: Session, actor: Actor, year: int) -> Flown:
         select(models.Flight, models.Request)
         .outerjoin(models.Request, models.Flight.request_id == models.Request.id)
         .where(models.Flight.took_off_at >= start, models.Flight.took_off_at < end)
+        .options(
+            defer(models.Flight.pilot), defer(models.Flight.packs), defer(models.Request.polygon)
+        )
         .order_by(models.Flight.took_off_at, models.Flight.id)
     )
     asked: dict[int, models.Request] = {}

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
+from droneteam.db import once
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.head import touch_head
@@ -114,6 +115,10 @@ def release_defect(session: Session, actor: Actor, defect_id: int, now: datetime
 
 def drone_records(session: Session) -> dict[int, DroneRecord]:
     """Every drone as the readiness rules see it, by id."""
+    return once(session, "drone records", lambda: _read_drones(session))
+
+
+def _read_drones(session: Session) -> dict[int, DroneRecord]:
     kept = _grouped(session.scalars(select(models.Maintenance)), "drone_id")
     return {
         row.id: _drone_record(row, kept[row.id]) for row in session.scalars(select(models.Drone))
@@ -144,6 +149,10 @@ def _defect(row: models.Maintenance) -> Defect:
 
 def capabilities(session: Session) -> dict[int, frozenset[str]]:
     """What each drone can do with the payload that it carries now, by id."""
+    return once(session, "capabilities", lambda: _read_capabilities(session))
+
+
+def _read_capabilities(session: Session) -> dict[int, frozenset[str]]:
     mounted = _grouped(session.scalars(select(models.Payload)), "drone_id")
     able = {}
     for row in session.scalars(select(models.Drone)):
@@ -158,6 +167,10 @@ def capabilities(session: Session) -> dict[int, frozenset[str]]:
 
 def pilot_records(session: Session, now: datetime) -> dict[int, PilotRecord]:
     """Every pilot as the readiness rules see it, by id."""
+    return once(session, ("pilot records", now), lambda: _read_pilots(session, now))
+
+
+def _read_pilots(session: Session, now: datetime) -> dict[int, PilotRecord]:
     held = _grouped(session.scalars(select(models.Credential)), "pilot_id")
     recent = select(models.Absence).where(models.Absence.end_at > now - timedelta(days=1))
     away = _grouped(session.scalars(recent), "pilot_id")
@@ -191,6 +204,10 @@ def last_day(row: models.Credential) -> date:
 
 def pack_records(session: Session) -> dict[int, PackRecord]:
     """Every battery pack as the readiness rules see it, by id."""
+    return once(session, "pack records", lambda: _read_packs(session))
+
+
+def _read_packs(session: Session) -> dict[int, PackRecord]:
     query = select(models.Battery, models.BatteryType).join(
         models.BatteryType, models.Battery.type == models.BatteryType.name
     )

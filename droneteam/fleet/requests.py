@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
+from droneteam.db import Piece
 from droneteam.errors import InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.agreements import agreement, version_at
@@ -17,7 +19,7 @@ from droneteam.fleet.entitlement import debit_min
 from droneteam.fleet.head import read_head, touch_head
 from droneteam.fleet.history import move, record
 from droneteam.fleet.hours import to_local
-from droneteam.fleet.lifecycle import PLANNABLE
+from droneteam.fleet.lifecycle import FINAL, PLANNABLE
 from droneteam.fleet.presenting import request_views
 from droneteam.fleet.sla import CLOCKS, ClockStop, check_stop
 from droneteam.fleet.terms import RequestState, minutes_between
@@ -162,15 +164,49 @@ def get_request(
     return request_views(session, actor, [row], now or datetime.now(UTC))[0]
 
 
-def list_requests(session: Session, actor: Actor, now: datetime | None = None) -> list[RequestView]:
-    """The requests that the actor may see, the latest window first."""
+def list_requests(
+    session: Session,
+    actor: Actor,
+    now: datetime | None = None,
+    which: ColumnElement[bool] | None = None,
+) -> list[RequestView]:
+    """The requests that the actor may see, the latest window first; which : only some of them."""
     query = (
         select(models.Request)
-        .where(_visible(actor))
+        .where(_visible(actor), true() if which is None else which)
         .order_by(models.Request.start_at.desc(), models.Request.id.desc())
     )
     rows = session.scalars(scoped(query, actor, models.Request.organisation_id)).all()
     return request_views(session, actor, rows, now or datetime.now(UTC))
+
+
+def list_open_requests(
+    session: Session, actor: Actor, now: datetime, also: Iterable[int] = ()
+) -> list[RequestView]:
+    """The requests that are not over, and those of the given numbers."""
+    over = models.Request.state.in_([state.value for state in FINAL])
+    return list_requests(session, actor, now, or_(~over, models.Request.id.in_(also)))
+
+
+def request_piece(
+    session: Session, actor: Actor, now: datetime, piece: Piece, *, over: bool = False
+) -> list[RequestView]:
+    """A piece of the requests that the actor may see, the newest first; over : only closed ones."""
+    query = select(models.Request).where(_visible(actor))
+    if over:
+        query = query.where(models.Request.state.in_([state.value for state in FINAL]))
+    query = piece.of(query, models.Request.id)
+    rows = session.scalars(scoped(query, actor, models.Request.organisation_id)).all()
+    return request_views(session, actor, rows, now)
+
+
+def request_titles(session: Session, actor: Actor, ids: Iterable[int]) -> dict[int, str]:
+    """The titles of those of the requests that the actor may see, by number."""
+    query = select(models.Request.id, models.Request.title).where(
+        _visible(actor), models.Request.id.in_(set(ids))
+    )
+    rows = session.execute(scoped(query, actor, models.Request.organisation_id))
+    return {row.id: row.title for row in rows}
 
 
 def request_history(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,7 +99,7 @@ def fetch_onboard_log(
         facts = {"sha256": stored.sha256, "source": stored.source, "photos": len(row.triggers)}
         subject = f"sortie:{sortie_id}"
         audit.append(session, actor, action="sortie.log", subject=subject, facts=facts, at=now)
-        view = onboard_log_view(session, sortie_id, settings.data_dir)
+        view = onboard_log_views(session, [sortie_id], settings.data_dir).get(sortie_id)
     assert view is not None
     return view
 
@@ -121,23 +122,26 @@ def trigger_from_json(document: dict[str, Any]) -> Trigger:
     return Trigger(**{**document, "at": datetime.fromisoformat(document["at"])})
 
 
-def onboard_log_view(session: Session, sortie_id: int, data_dir: Path) -> OnboardLogView | None:
-    """The sortie's onboard log, or None."""
-    row = _row(session, sortie_id)
-    if row is None:
-        return None
-    return OnboardLogView(
-        path=data_dir / row.path,
-        sha256=row.sha256,
-        size_bytes=row.size_bytes,
-        source=row.source,
-        name=row.name,
-        fetched_at=row.fetched_at,
-        began_at=row.began_at,
-        ended_at=row.ended_at,
-        uncertainty_s=row.uncertainty_s,
-        note=row.note,
-    )
+def onboard_log_views(
+    session: Session, sortie_ids: Sequence[int], data_dir: Path
+) -> dict[int, OnboardLogView]:
+    """The onboard logs of those of the sorties that have one, by sortie."""
+    query = select(models.OnboardLogRow).where(models.OnboardLogRow.sortie_id.in_(sortie_ids))
+    return {
+        row.sortie_id: OnboardLogView(
+            path=data_dir / row.path,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+            source=row.source,
+            name=row.name,
+            fetched_at=row.fetched_at,
+            began_at=row.began_at,
+            ended_at=row.ended_at,
+            uncertainty_s=row.uncertainty_s,
+            note=row.note,
+        )
+        for row in session.scalars(query)
+    }
 
 
 def relative_path(path: Path, data_dir: Path) -> str:

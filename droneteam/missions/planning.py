@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
+from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
@@ -393,11 +394,10 @@ def planned_for(session: Session, actor: Actor, assignment_id: int) -> list[Miss
     return [mission_view(row) for row in live_missions(session, assignment_id)]
 
 
-def list_missions(session: Session, actor: Actor) -> list[MissionView]:
+def list_missions(session: Session, actor: Actor, piece: Piece = WHOLE) -> list[MissionView]:
     """Missions that the actor may see, newest first."""
     query = scoped(select(models.Mission), actor, models.Mission.organisation_id)
-    rows = session.scalars(query.order_by(models.Mission.id.desc()))
-    return [mission_view(row) for row in rows]
+    return [mission_view(row) for row in session.scalars(piece.of(query, models.Mission.id))]
 
 
 def get_mission(session: Session, actor: Actor, mission_id: int) -> MissionView:

@@ -19,6 +19,7 @@ from droneteam.missions.fieldlog import (
 from droneteam.missions.flight_pilot import WISHES
 from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.intruders import Intruder
+from droneteam.missions.lines import mission_lines, planned_assignments
 from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
 from droneteam.missions.outcomes import FlightRecord
@@ -49,6 +50,7 @@ from droneteam.missions.sorties import (
     own_uas_ids,
     record_sortie,
     register_flight,
+    sorties_of,
     update_live_states,
 )
 from droneteam.missions.terrains import TerrainView, add_terrain, list_terrains, terrain_file
@@ -115,8 +117,10 @@ __all__ = [
     "live_states",
     "load_geozones",
     "may_ask",
+    "mission_lines",
     "own_uas_ids",
     "plan_mission",
+    "planned_assignments",
     "planned_for",
     "preview_mission",
     "publish_zones",
@@ -129,6 +133,7 @@ __all__ = [
     "sortie_replay",
     "sortie_report",
     "sortie_track",
+    "sorties_of",
     "stored_geozones",
     "terrain_file",
     "update_live_states",

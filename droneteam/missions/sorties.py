@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import SYSTEM, Actor, require_role, scoped
+from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
@@ -23,7 +25,7 @@ from droneteam.missions.live import LiveState
 from droneteam.missions.logstore import StoredLog
 from droneteam.missions.onboardlogs import (
     keep_onboard_log,
-    onboard_log_view,
+    onboard_log_views,
     read_stored,
     relative_path,
     trigger_from_json,
@@ -35,6 +37,7 @@ from droneteam.missions.sortie import SortieLog, read_sortie
 from droneteam.missions.views import (
     ChecklistItem,
     MissionState,
+    OnboardLogView,
     RegisteredFlight,
     SortieView,
 )
@@ -142,11 +145,21 @@ def _log_or_none(result: SortieResult, drone: str, onboard: OnboardLog | None) -
         return None  # nothing was ever heard: the row says so by its zero packets
 
 
-def list_sorties(session: Session, actor: Actor, data_dir: Path = Path()) -> list[SortieView]:
+def list_sorties(
+    session: Session, actor: Actor, data_dir: Path = Path(), piece: Piece = WHOLE
+) -> list[SortieView]:
     """Sorties that the actor may see, newest first; log paths lie below ``data_dir``."""
     query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
+    rows = session.scalars(piece.of(query, models.SortieRow.id)).all()
+    return _sortie_views(session, rows, data_dir)
+
+
+def sorties_of(session: Session, actor: Actor, mission_id: int) -> list[SortieView]:
+    """The mission's sorties that the actor may see, newest first."""
+    query = scoped(select(models.SortieRow), actor, models.SortieRow.organisation_id)
+    query = query.where(models.SortieRow.mission_id == mission_id)
     rows = session.scalars(query.order_by(models.SortieRow.id.desc())).all()
-    return [_sortie_view(session, row, data_dir) for row in rows]
+    return _sortie_views(session, rows, Path())
 
 
 def get_sortie(
@@ -263,11 +276,28 @@ def own_uas_ids(session: Session) -> dict[str, str]:
 
 
 def _sortie_view(session: Session, row: models.SortieRow, data_dir: Path) -> SortieView:
-    lines = session.scalars(
-        select(models.ChecklistRun)
-        .where(models.ChecklistRun.sortie_id == row.id)
-        .order_by(models.ChecklistRun.id)
-    )
+    return _sortie_views(session, [row], data_dir)[0]
+
+
+def _sortie_views(
+    session: Session, rows: Sequence[models.SortieRow], data_dir: Path
+) -> list[SortieView]:
+    """The rows with their checklists and onboard logs, which are read all at once."""
+    ids = [row.id for row in rows]
+    lines: defaultdict[int, list[ChecklistItem]] = defaultdict(list)
+    query = select(models.ChecklistRun).where(models.ChecklistRun.sortie_id.in_(ids))
+    for line in session.scalars(query.order_by(models.ChecklistRun.id)):
+        lines[line.sortie_id].append(ChecklistItem(line.at, line.kind, line.detail))
+    onboard = onboard_log_views(session, ids, data_dir)
+    return [_one_view(row, data_dir, tuple(lines[row.id]), onboard.get(row.id)) for row in rows]
+
+
+def _one_view(
+    row: models.SortieRow,
+    data_dir: Path,
+    checklist: tuple[ChecklistItem, ...],
+    onboard_log: OnboardLogView | None,
+) -> SortieView:
     return SortieView(
         id=row.id,
         organisation_id=row.organisation_id,
@@ -286,8 +316,8 @@ def _sortie_view(session: Session, row: models.SortieRow, data_dir: Path) -> Sor
         distance_m=row.distance_m,
         max_alt_home_m=row.max_alt_home_m,
         triggers=tuple(trigger_from_json(one) for one in row.triggers),
-        checklist=tuple(ChecklistItem(line.at, line.kind, line.detail) for line in lines),
-        onboard_log=onboard_log_view(session, row.id, data_dir),
+        checklist=checklist,
+        onboard_log=onboard_log,
     )
 
 

@@ -33,6 +33,24 @@ class MissionState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OVER = frozenset({MissionState.FLOWN, MissionState.FAILED, MissionState.CANCELLED})
+"""The states of a mission that nobody flies any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissionLine:
+    """A mission as a list shows it, read without its plan."""
+
+    id: int
+    request_id: int
+    assignment_id: int
+    drone_name: str
+    state: MissionState
+    start_at: datetime
+    n_photos: int
+    duration_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class MissionSpec:
     """What the pilot asks the planner for.

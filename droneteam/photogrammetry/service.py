@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit, jobs
 from droneteam.accounts import SYSTEM, Actor, require_role, scoped
-from droneteam.db import session_scope
+from droneteam.db import WHOLE, Piece, session_scope
 from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.jobs import JobContext
 from droneteam.photogrammetry import binding, imagefile
@@ -184,10 +184,12 @@ def bind_photos_to_sortie(
     return result
 
 
-def list_scenes(session: Session, actor: Actor, settings: Settings) -> list[SceneView]:
+def list_scenes(
+    session: Session, actor: Actor, settings: Settings, piece: Piece = WHOLE
+) -> list[SceneView]:
     """The scenes that the actor may see, the newest first, without photos and measurements."""
     query = scoped(select(SceneRow), actor, SceneRow.organisation_id)
-    rows = session.scalars(query.order_by(SceneRow.id.desc()))
+    rows = session.scalars(piece.of(query, SceneRow.id))
     return [_view(session, row, settings, ((), ())) for row in rows]
 
 

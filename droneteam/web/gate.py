@@ -9,9 +9,10 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from droneteam.errors import NotAllowed
+from droneteam.sessions import owner_of
 from droneteam.web.access import Access, access_of, body_limit_of
 from droneteam.web.access import public as public_view
-from droneteam.web.context import signed_in
+from droneteam.web.context import reading, signed_in
 from droneteam.web.failures import answer, problem, wants_json
 from droneteam.web.kept import from_own_page, keep_this_form, this_form
 from droneteam.web.signin import actor_of_secret, actor_of_token
@@ -67,6 +68,12 @@ def _identify() -> bool:
     return False
 
 
+def _owner() -> int | None:
+    """Whose session the browser still brings although it is over."""
+    with reading() as database:
+        return owner_of(database, str(session.get(SESSION_KEY, "")))
+
+
 def _is_token_request() -> bool:
     """Whether a program asks for a token: it has no session, hence no token of a form."""
     return request.endpoint == "api_session.create_token"
@@ -76,7 +83,7 @@ def _refuse(access: Access | None) -> Any:
     if signed_in() is None:
         if wants_json():
             return problem(401, "sign in, or send a bearer token from POST /api/v1/tokens")
-        return ask_to_sign_in(keep_this_form())
+        return ask_to_sign_in(keep_this_form(_owner()))
     if access is None:
         return answer(403, _("This route has no access rule and is therefore closed."))
     roles = ", ".join(sorted(access.roles))

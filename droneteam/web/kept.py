@@ -2,7 +2,8 @@
 
 A form that arrives without a session is not thrown away: its fields travel, signed, through
 the sign-in page and are offered for sending again afterwards.  Only forms that came from our
-own pages are kept, so that another site cannot plant one.
+own pages are kept, so that another site cannot plant one, and they are shown only to the person
+whose session it was: whoever signs in next at a shared desk is not told what a colleague typed.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ class KeptForm:
     fields: tuple[tuple[str, str], ...]
 
 
-def keep_this_form() -> str:
-    """The request's form as a signed text, or "" when there is none worth keeping."""
+def keep_this_form(owner_id: int | None) -> str:
+    """The request's form as a signed text, or "" when there is none worth keeping.
+
+    owner_id : whose session ended; None where the browser brought none.
+    """
     if request.method != "POST" or not from_own_page():
         return ""
     fields = [
@@ -42,7 +46,7 @@ def keep_this_form() -> str:
     ]
     if sum(len(name) + len(value) for name, value in fields) > MAX_BYTES:
         return ""
-    return _serializer().dumps([own_path(request.full_path.rstrip("?")), fields])
+    return _serializer().dumps([own_path(request.full_path.rstrip("?")), fields, owner_id])
 
 
 def this_form() -> KeptForm:
@@ -56,15 +60,17 @@ def this_form() -> KeptForm:
     return KeptForm(own_path(request.full_path.rstrip("?")), fields)
 
 
-def opened(text: str) -> KeptForm | None:
-    """The kept form, or None when the text is empty, forged or too old."""
+def opened(text: str, user_id: int) -> KeptForm | None:
+    """The kept form, or None when the text is empty, forged, too old or another person's."""
     if not text:
         return None
     try:
         found: Any = _serializer().loads(text, max_age=_LIFETIME_S)
     except BadSignature:
         return None
-    path, fields = found
+    path, fields, owner_id = found
+    if owner_id is not None and owner_id != user_id:
+        return None
     return KeptForm(own_path(path), tuple((name, value) for name, value in fields))
 
 

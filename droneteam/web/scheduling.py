@@ -25,8 +25,9 @@ from droneteam.fleet.views import (
 from droneteam.web.context import actor, now
 from droneteam.web.i18n import sentences
 from droneteam.web.schedule import Axis, Chart, LaneName, Span, State, axis_of, chart
+from droneteam.web.states import readiness
 from droneteam.web.timefmt import local_short, zone
-from droneteam.web.words import KINDS, READINESS, readiness
+from droneteam.web.words import KINDS, READINESS
 
 DRAWN = PLANNABLE | {RequestState.IN_PROGRESS, RequestState.FULFILLED, RequestState.PARTLY}
 """What takes no drone any more is in the table, not in the picture."""
@@ -164,11 +165,10 @@ def asked_axis() -> tuple[date, Axis]:
     return day, axis
 
 
-def load_room(session: Session, plan: PlanView | None) -> Room:
-    """The plan's page; None before the first plan."""
-    me, at = actor(), now()
+def load_room(session: Session, plan: PlanView | None, at: datetime) -> Room:
+    """The plan's page at that time; None before the first plan."""
+    me = actor()
     day, axis = asked_axis()
-    requests = {row.id: row for row in service.list_requests(session, me, at)}
     fleet = Fleet(
         service.list_drones(session, me, at),
         service.list_pilots(session, me, at),
@@ -177,6 +177,10 @@ def load_room(session: Session, plan: PlanView | None) -> Room:
     schedule = service.plan_schedule(session, me, plan.id if plan else None, axis.window, at)
     other = plan is not None and plan.state in ("draft", "discarded")
     compared = service.compare_plans(session, me, [plan.id])[0] if plan and other else None
+    planned = {row.request_id for row in plan.assignments} if plan else set()
+    changed = {one.request_id for one in compared.changes} if compared else set()
+    rows = service.list_open_requests(session, me, at, planned | changed)
+    requests = {row.id: row for row in rows}
     spans = list(_spans(plan, compared, fleet, requests, schedule)) if plan else []
     return Room(
         plan=plan,

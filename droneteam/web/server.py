@@ -23,8 +23,9 @@ from droneteam.web.broadcast import Broadcast
 
 logger = logging.getLogger(__name__)
 
-THREADS = 32
-"""How many views run at a time; on a few cores more of them only make all of them late."""
+THREADS = 8
+"""How many views run at a time; they share one interpreter, and more of them only make all late:
+with 32 the same work took 15 % more CPU and its p95 was 20 % later (`benchmarks.mixed_load`)."""
 READ_BEFORE_BYTES = 5_000_000
 """Bodies up to here are read before a view gets a thread; a piece of an upload has 4 MiB."""
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol
 
 from flask import Flask
 from flask_babel import format_date, get_locale
@@ -42,6 +40,7 @@ from droneteam.web.sky_words import (
     RECEIVER_STATES,
     RESTRICTIONS,
 )
+from droneteam.web.states import readiness, scene_state, tone
 
 _Words = dict[str, object]
 
@@ -347,45 +346,6 @@ TIME_SOURCES: _Words = {
     "receipt": _l("time of receipt"),
 }
 
-TONES = {
-    **dict.fromkeys(
-        (
-            "ready",
-            "approved",
-            "own",
-            "done",
-            "met",
-            "fulfilled",
-            "confirmed",
-            "pass",
-            "go",
-            "granted",
-        ),
-        "good",
-    ),
-    **dict.fromkeys(("flown", "registered", "planned", "running", "flying", "in_progress"), "info"),
-    **dict.fromkeys(
-        (
-            "limited",
-            "waitlisted",
-            "displaced",
-            "partly",
-            "unchecked",
-            "warn",
-            "asked",
-            "needed",
-            "acknowledged",
-            "in_use",
-            "operator",
-        ),
-        "care",
-    ),
-    **dict.fromkeys(
-        ("not_ready", "refused", "failed", "stop", "breached", "unknown", "suspect", "open"), "bad"
-    ),
-}
-"""The colour beside a word; never the only sign."""
-
 
 def named(words: _Words) -> Callable[[object], str]:
     """A function from a code to its word; an unknown code is shown as it is."""
@@ -398,43 +358,6 @@ def named(words: _Words) -> Callable[[object], str]:
 
 
 fact_code = named(FACT_CODES | CONFORMANCE | ADVICE)
-
-
-def tone(code: object) -> str:
-    """The badge's tone for a code."""
-    return TONES.get(str(getattr(code, "value", code)), "plain")
-
-
-class _Built(Protocol):
-    """A scene: the state of its job, and when it was built last."""
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def built_at(self) -> datetime | None: ...
-
-
-def scene_state(row: _Built) -> str:
-    """The code of a scene's state; one that was built without a job is finished."""
-    return "done" if row.state == "new" and row.built_at is not None else row.state
-
-
-class _Judged(Protocol):
-    """Anything with a readiness: a drone, a pilot, a battery."""
-
-    @property
-    def ready(self) -> bool: ...
-
-    @property
-    def warnings(self) -> tuple[object, ...]: ...
-
-
-def readiness(row: _Judged) -> str:
-    """The code of a readiness."""
-    if not row.ready:
-        return "not_ready"
-    return "limited" if row.warnings else "ready"
 
 
 def organisation_option(view: OrganisationView, language: str) -> tuple[str, str]:

@@ -21,8 +21,9 @@ ORPHAN_CHECK_S = 1.0
 def application() -> Flask:
     """The application, made once in each server process."""
     settings = Settings.from_env()
-    Thread(target=_prepare, daemon=True).start()
-    return create_app(settings, db.make_engine(settings.database_url))
+    app = create_app(settings, db.make_engine(settings.database_url))
+    Thread(target=_prepare, args=(app,), daemon=True).start()
+    return app
 
 
 def server() -> Server:
@@ -42,14 +43,16 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _prepare() -> None:
-    """Load what the first plan would otherwise wait for.
+def _prepare(app: Flask) -> None:
+    """Load what the first visitors of each page and the first plan would otherwise wait for.
 
     What is loaded then stays for good: the collector need not look through millions of objects
     again and again, each time half a second in which no event leaves (measured).
     """
     from droneteam.fleet.exact import warm_up  # numba takes its time to load
 
+    for name in app.jinja_env.list_templates(["html"]):
+        app.jinja_env.get_template(name)  # compiles it, which takes longer than filling it in
     warm_up()
     gc.collect()
     gc.freeze()

@@ -161,6 +161,23 @@ def test_what_was_typed_survives_an_expired_session(site: Site) -> None:
     assert "  first line\nsecond “line”</textarea>" in page
 
 
+@pytest.mark.parametrize(("login", "shown"), [("requester", True), ("neighbour", False)])
+def test_what_was_typed_is_shown_to_nobody_but_who_typed_it(
+    site: Site, login: str, shown: bool
+) -> None:
+    """Two zones share a desk: the session of one has ended, the other signs in on its page."""
+    client = site.client("requester")
+    typed = {"csrf_token": csrf_token(client), "title": "a name that is nobody's business"}
+    site.clock.forward(hours=13)
+    answer = client.post("/requests/new", data=typed, headers=FORM)
+    assert answer.status_code == 401
+    found = re.search(r'name="kept" value="([^"]+)"', answer.get_data(as_text=True))
+    assert found is not None
+    status, page, _ = sign_in(client, login, PASSWORD, kept=found.group(1))
+    assert status == (200 if shown else 302)
+    assert ("a name that is nobody" in page) is shown
+
+
 def test_an_expired_form_token_shows_the_form_again_and_not_an_empty_page(site: Site) -> None:
     client = site.client("requester")
     typed = {"csrf_token": "old", "title": "Collision"}

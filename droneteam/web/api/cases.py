@@ -13,8 +13,9 @@ from droneteam.errors import InputError
 from droneteam.evidence import service
 from droneteam.evidence.service import CaseDraft, CaseView, ExportView
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import field_of, page_of, schema_of
+from droneteam.web.api.shapes import field_of, page_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case
 
@@ -71,12 +72,13 @@ class ChainOut(Schema):
 
 @bp.get("/cases")
 @allow(*READERS)
-@bp.output(page_of(CaseView))
+@bp.input(piece_query(10), location="query", arg_name="query")
+@bp.output(pieces_of(CaseView))
 @bp.doc(summary="The cases that the caller may see")
-def list_cases() -> Any:
-    """Newest first."""
+def list_cases(query: dict[str, Any]) -> Any:
+    """Newest first; each with what it holds."""
     with reading() as session:
-        return {"items": service.list_cases(session, actor())}
+        return answer_piece(query, lambda piece: service.list_cases(session, actor(), piece))
 
 
 @bp.post("/cases")

@@ -17,9 +17,10 @@ from droneteam.detection.reception import ReceiverView
 from droneteam.detection.service import SEES_OPERATORS, VIEWERS, AlertView, TrackView
 from droneteam.web import looks
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import page_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.looking import note_looks
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.views import live
 from droneteam.web.views.alerts import ACKNOWLEDGERS
 
@@ -47,7 +48,7 @@ class TrackQuery(Schema):
     ended = fields.Boolean(load_default=False)
 
 
-class AlertQuery(Schema):
+class AlertQuery(piece_query(100)):  # type: ignore[misc]  # a class made for this list
     """Which alerts."""
 
     open_only = fields.Boolean(load_default=False)
@@ -149,12 +150,16 @@ def receivers() -> Any:
 @bp.get("/alerts")
 @allow(*VIEWERS)
 @bp.input(AlertQuery, location="query", arg_name="query")
-@bp.output(page_of(AlertView))
+@bp.output(pieces_of(AlertView))
 @bp.doc(summary="Alerts")
-def alerts(query: dict[str, bool]) -> Any:
+def alerts(query: dict[str, Any]) -> Any:
     """Newest first."""
+    open_only = query["open_only"]
     with reading() as session:
-        return {"items": service.list_alerts(session, actor(), open_only=query["open_only"])}
+        return answer_piece(
+            query,
+            lambda piece: service.list_alerts(session, actor(), open_only=open_only, piece=piece),
+        )
 
 
 @bp.get("/alerts/<id:alert_id>")

@@ -22,9 +22,10 @@ from droneteam.missions.terrains import MAX_TERRAIN_BYTES
 from droneteam.missions.views import MissionView, SortieView
 from droneteam.web.access import allow, takes_files
 from droneteam.web.api.mission_inputs import AccuracyIn, mission_spec, pairs
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import page_of, pieces_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.mission_files import WRITERS, written
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.rule_words import told
 from droneteam.web.terrains import terrain_of
 from droneteam.web.views.missions import PLANNERS, READERS
@@ -100,12 +101,16 @@ class FileQuery(Schema):
 
 @bp.get("/missions")
 @allow(*READERS)
-@bp.output(page_of(MissionView))
+@bp.input(piece_query(10), location="query", arg_name="query")
+@bp.output(pieces_of(MissionView))
 @bp.doc(summary="Missions")
-def list_missions() -> Any:
-    """Newest first."""
+def list_missions(query: dict[str, Any]) -> Any:
+    """Newest first; each holds its whole plan."""
     with reading() as session:
-        return {"items": [told(one) for one in service.list_missions(session, actor())]}
+        return answer_piece(
+            query,
+            lambda piece: [told(one) for one in service.list_missions(session, actor(), piece)],
+        )
 
 
 @bp.post("/assignments/<id:assignment_id>/accuracy")
@@ -228,12 +233,16 @@ def mission_file(mission_id: int, query: dict[str, Any]) -> Any:
 
 @bp.get("/sorties")
 @allow(*READERS)
-@bp.output(page_of(SortieView))
+@bp.input(piece_query(100), location="query", arg_name="query")
+@bp.output(pieces_of(SortieView))
 @bp.doc(summary="Flown sorties")
-def list_sorties() -> Any:
+def list_sorties(query: dict[str, Any]) -> Any:
     """Newest first."""
+    data_dir = context().settings.data_dir
     with reading() as session:
-        return {"items": service.list_sorties(session, actor(), context().settings.data_dir)}
+        return answer_piece(
+            query, lambda piece: service.list_sorties(session, actor(), data_dir, piece)
+        )
 
 
 @bp.get("/sorties/<id:sortie_id>")

@@ -12,8 +12,9 @@ from droneteam.fleet import service
 from droneteam.fleet.terms import PRIORITIES, RequestKind
 from droneteam.fleet.views import Answer, Booking, RequestDraft, RequestView
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.turns import booking_turn
 from droneteam.web.views.requests import ASKERS, PAYLOADS, READERS
 
@@ -80,12 +81,15 @@ class CancelIn(Schema):
 
 @bp.get("/")
 @allow(*READERS)
-@bp.output(page_of(RequestView))
+@bp.input(piece_query(100), location="query", arg_name="query")
+@bp.output(pieces_of(RequestView))
 @bp.doc(summary="The requests that the caller may see")
-def list_requests() -> Any:
-    """A requester sees the own organisation's; the drone team sees all."""
+def list_requests(query: dict[str, Any]) -> Any:
+    """A requester sees the own organisation's; the drone team sees all; newest first."""
     with reading() as session:
-        return {"items": service.list_requests(session, actor(), now())}
+        return answer_piece(
+            query, lambda piece: service.request_piece(session, actor(), now(), piece)
+        )
 
 
 @bp.post("/")

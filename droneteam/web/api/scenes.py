@@ -10,8 +10,9 @@ from flask import Response
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.views import SceneView
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import pieces_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.views.scenes import READERS, get_scene, look_at, stop_build, take_product
 
 _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -26,12 +27,16 @@ bp = APIBlueprint("api_scenes", __name__, url_prefix="/api/v1/scenes", tag="scen
 
 @bp.get("")
 @allow(*READERS)
-@bp.output(page_of(SceneView))
+@bp.input(piece_query(50), location="query", arg_name="query")
+@bp.output(pieces_of(SceneView))
 @bp.doc(summary="The scenes that the caller may see")
-def list_scenes() -> Any:
+def list_scenes(query: dict[str, Any]) -> Any:
     """Newest first, without photos and measurements."""
+    settings = context().settings
     with reading() as session:
-        return {"items": service.list_scenes(session, actor(), context().settings)}
+        return answer_piece(
+            query, lambda piece: service.list_scenes(session, actor(), settings, piece)
+        )
 
 
 @bp.get("/<id:scene_id>")

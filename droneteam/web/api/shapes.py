@@ -142,3 +142,16 @@ def page_of(view: type[Any]) -> type[Schema]:
         (Schema,),
         {"items": fields.List(fields.Nested(_schema(view, view.__name__)), required=True)},
     )
+
+
+def pieces_of(view: type[Any]) -> type[Schema]:
+    """The schema of a piece of a list of views, which says where the next one begins."""
+    about = {"description": "There is more: ask again with this `before_id`."}
+    return type(
+        f"{view.__name__}Piece",
+        (Schema,),
+        {
+            "items": fields.List(fields.Nested(_schema(view, view.__name__)), required=True),
+            "next_before_id": fields.Integer(metadata=about),
+        },
+    )

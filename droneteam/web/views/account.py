@@ -102,7 +102,7 @@ def after(
     session.clear()
     session[SESSION_KEY] = _opened(attempt)
     session.permanent = True
-    kept = opened(kept_text)
+    kept = opened(kept_text, attempt.actor.user_id) if attempt.actor else None
     return redirect(target) if kept is None else send_again(kept)
 
 

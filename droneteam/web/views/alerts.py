@@ -13,15 +13,16 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from droneteam.db import WHOLE
 from droneteam.detection import proof, service
-from droneteam.evidence import gather
-from droneteam.evidence import service as evidence_service
+from droneteam.evidence import gather, lines
 from droneteam.web import timefmt
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.kept import own_path
 from droneteam.web.looking import note_looks
+from droneteam.web.pieces import page_piece
 from droneteam.web.routing import MAX_ID
 from droneteam.web.sky_words import FACTS, SIGNS
 from droneteam.web.words import fact_code
@@ -40,9 +41,9 @@ TIMES = ("since", "last_heard")
 def index() -> str:
     """Alerts, the newest first."""
     with reading() as session:
-        alerts = service.list_alerts(session, actor())
+        alerts, older = page_piece(lambda piece: service.list_alerts(session, actor(), piece=piece))
     return render_template(
-        "alerts.html", alerts=alerts, may_acknowledge=actor().has_role(*ACKNOWLEDGERS)
+        "alerts.html", alerts=alerts, older=older, may_acknowledge=actor().has_role(*ACKNOWLEDGERS)
     )
 
 
@@ -54,16 +55,16 @@ def show(alert_id: int) -> str:
     with reading() as session:
         alert = service.get_alert(session, me, alert_id)
         way = service.track_way(session, me, alert.track_id) if alert.track_id else []
-        proves = me.has_role(*PROVERS)
+        proves, takes = me.has_role(*PROVERS), me.has_role(*TAKERS)
         messages = service.alert_messages(session, me, alert_id) if proves else []
-        cases = evidence_service.list_cases(session, me) if me.has_role(*TAKERS) else []
+        cases = lines.case_lines(session, me, WHOLE, open_only=True) if takes else []
     if messages and alert.track_id is not None:
         note_looks([alert.track_id], "alert")
     return render_template(
         "alert.html",
         alert=alert,
         may_prove=proves,
-        cases=[case for case in cases if case.closed_at is None],
+        cases=cases,
         facts=[(name, fact_text(name, alert.facts[name])) for name in _ordered(alert.facts)],
         way=way,
         messages=messages,

@@ -37,12 +37,12 @@ PLAN_READERS = ("coordinator", "manager", "auditor")
 @allow(*READERS)
 def show() -> str:
     """The board as it is now."""
+    me, at = actor(), now()
     with reading() as session:
-        me = actor()
-        room = load_room(session, service.current_plan(session, me))
+        room = load_room(session, service.current_plan(session, me), at)
         escalations = service.list_escalations(session, me)
-        notices = service.list_notices(session, me, now())
-        conflicts = service.plan_conflicts(session, me, now())
+        notices = service.list_notices(session, me, at)
+        conflicts = service.plan_conflicts(session, me, at)
     open_requests = sorted(
         (row for row in room.requests.values() if row.state in QUEUED_STATES), key=time_to_breach
     )
@@ -96,7 +96,7 @@ def solve() -> Response:
 def draft(plan_id: int) -> str:
     """One plan, draft or published, beside the one in force."""
     with reading() as session:
-        room = load_room(session, service.get_plan(session, actor(), plan_id))
+        room = load_room(session, service.get_plan(session, actor(), plan_id), now())
         current = service.current_plan(session, actor())
     base_id = request.args.get("base", default=current.id if current else 0, type=int)
     return render_template(

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _
 
 from droneteam import accounts
-from droneteam.evidence import bag, keys, manifest, service
+from droneteam.evidence import bag, keys, lines, manifest, service
 from droneteam.settings import Settings
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response, inside
 from droneteam.web.forms import FormReader
+from droneteam.web.pieces import page_piece
 
 bp = Blueprint("cases", __name__, url_prefix="/cases")
 
@@ -29,11 +30,11 @@ EXPORTERS = ("investigator", "administrator")
 def index() -> str:
     """The cases that the actor may see."""
     with reading() as session:
-        cases = service.list_cases(session, actor())
+        cases, older = page_piece(lambda piece: lines.case_lines(session, actor(), piece))
         organisations = {row.id: row for row in accounts.organisations(session)}
     may_open = actor().has_role(*OPENERS)
     return render_template(
-        "cases.html", cases=cases, organisations=organisations, may_open=may_open
+        "cases.html", cases=cases, older=older, organisations=organisations, may_open=may_open
     )
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from droneteam.db import WHOLE
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
@@ -19,6 +20,7 @@ from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack, written
 from droneteam.web.mission_map import map_data, waypoints
+from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.profile_chart import profile_chart
 from droneteam.web.rule_words import said, unmet
 
@@ -26,7 +28,6 @@ bp = Blueprint("missions", __name__, url_prefix="/missions")
 
 READERS = ("pilot", "coordinator", "manager", "auditor", "investigator")
 PLANNERS = ("pilot", "coordinator")
-_FLOWN = frozenset({"flown", "failed", "cancelled"})
 
 
 @bp.get("/")
@@ -35,17 +36,22 @@ def index() -> str:
     """Missions, the next ones first, and the assignments that still lack one."""
     me = actor()
     with reading() as session:
-        missions = service.list_missions(session, me)
+        coming = [] if asked_before() else service.mission_lines(session, me, WHOLE, over=False)
+        over, older = page_piece(lambda piece: service.mission_lines(session, me, piece, over=True))
         plan = fleet.current_plan(session, me) if me.has_role("pilot", "coordinator") else None
-        titles = {row.id: row.title for row in fleet.list_requests(session, me, now())}
-    planned = {row.assignment_id for row in missions if row.state != "cancelled"}
-    open_assignments = [row for row in plan.assignments if row.id not in planned] if plan else []
+        assigned = plan.assignments if plan else ()
+        planned = service.planned_assignments(session, [row.id for row in assigned])
+        missions = [*sorted(coming, key=lambda row: (row.start_at, row.id)), *over]
+        asked_for = {row.request_id for row in missions} | {row.request_id for row in assigned}
+        titles = fleet.request_titles(session, me, asked_for)
+    open_assignments = [row for row in assigned if row.id not in planned]
     return render_template(
         "missions.html",
-        missions=sorted(missions, key=lambda row: (row.state in _FLOWN, row.start_at, row.id)),
+        missions=missions,
         assignments=sorted(open_assignments, key=lambda row: row.start_at),
         titles=titles,
         may_plan=me.has_role(*PLANNERS),
+        older=older,
     )
 
 
@@ -155,7 +161,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         mission = service.get_mission(session, me, mission_id)
         asked = fleet.get_request(session, me, mission.request_id, now())
         cleared = service.clearance(session, me, mission_id, now())
-        flown = [row for row in service.list_sorties(session, me) if row.mission_id == mission_id]
+        flown = service.sorties_of(session, me, mission_id)
         zones = service.stored_geozones(session)
     return render_template(
         "mission.html",

@@ -28,6 +28,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language, sentences
+from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.places import places_of_the_map
 from droneteam.web.sent import NOTHING, Sent
 from droneteam.web.timefmt import for_input, local
@@ -49,12 +50,21 @@ OPEN_STATES = frozenset(RequestState) - FINAL
 @bp.get("/")
 @allow(*READERS)
 def index() -> str:
-    """The requests that the actor may see, open ones first."""
+    """The requests that the actor may see: the open ones, then those that are over, by pieces."""
+    me, at = actor(), now()
     with reading() as session:
-        found = service.list_requests(session, actor(), now())
-    rows = sorted(found, key=lambda row: (row.state not in OPEN_STATES, row.start_at, row.id))
-    may_ask = actor().has_role(*ASKERS)
-    return render_template("requests.html", requests=rows, may_ask=may_ask, open_states=OPEN_STATES)
+        still_open = [] if asked_before() else service.list_open_requests(session, me, at)
+        over, older = page_piece(
+            lambda piece: service.request_piece(session, me, at, piece, over=True)
+        )
+    rows = [*sorted(still_open, key=lambda row: (row.start_at, row.id)), *over]
+    return render_template(
+        "requests.html",
+        requests=rows,
+        may_ask=me.has_role(*ASKERS),
+        open_states=OPEN_STATES,
+        older=older,
+    )
 
 
 @bp.get("/new")

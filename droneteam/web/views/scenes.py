@@ -22,6 +22,7 @@ from droneteam.web import overlay_legend, points, progress_estimate, scene_islan
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
+from droneteam.web.pieces import page_piece
 from droneteam.web.scene_files import is_metric, product_path
 
 bp = Blueprint("scenes", __name__, url_prefix="/scenes")
@@ -50,9 +51,11 @@ _WITH_HEIGHTS = frozenset({"dsm", "dtm", "cloud", "cloud_copc", "cloud_ply", "me
 def index() -> str:
     """The scenes that the actor may see, the newest first."""
     with reading() as session:
-        scenes = service.list_scenes(session, actor(), context().settings)
+        scenes, older = page_piece(
+            lambda piece: service.list_scenes(session, actor(), context().settings, piece)
+        )
     may_open = actor().has_role(*service.BUILDERS)
-    return render_template("scenes.html", scenes=scenes, may_open=may_open)
+    return render_template("scenes.html", scenes=scenes, older=older, may_open=may_open)
 
 
 @bp.get("/<id:scene_id>")

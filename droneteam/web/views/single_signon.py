@@ -102,8 +102,9 @@ def back() -> Any:
 def go_on() -> Any:
     """What had been typed, ready to be sent again, once another tab has signed in."""
     kept_text = request.form.get("kept", "")
-    kept = opened(kept_text)
-    if signed_in() is None or kept is None:
+    me = signed_in()
+    kept = None if me is None else opened(kept_text, me.user_id)
+    if kept is None:
         target = own_path(request.form.get("next"))
         notice = _("You are not signed in yet.")
         page = render_template("sign_in.html", next=target, kept=kept_text, login="", notice=notice)

@@ -98,14 +98,15 @@ def alerts_during(session: Session, sortie: SortieView) -> list[ReplayEvent]:
     """What the watch of the air said while the sortie was flown, for those who may see it."""
     if not actor().has_role(*detection.VIEWERS):
         return []
-    events = []
-    for alert in detection.list_alerts(session, actor()):
-        over = alert.cleared_at or sortie.ended_at
-        if alert.raised_at <= sortie.ended_at and over >= sortie.started_at:
-            who = f" ({alert.uas_id})" if alert.uas_id else ""
-            detail = f"{alert.kind}{who}"
-            events.append(ReplayEvent(0.0, alert.raised_at, "watch", "alert", detail))
-    return events
+    during = detection.alerts_between(session, actor(), sortie.started_at, sortie.ended_at)
+    return [
+        ReplayEvent(0.0, one.raised_at, "watch", "alert", _alert_line(one.kind, one.uas_id))
+        for one in during
+    ]
+
+
+def _alert_line(kind: str, uas_id: str | None) -> str:
+    return f"{kind} ({uas_id})" if uas_id else kind
 
 
 def table_rows(played: Replay | None) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def _form(values: Any, problems: dict[str, str]) -> str:
     with reading() as session:
         drones = service.list_drones(session, me, at)
         pilots = service.list_pilots(session, me, at)
-        requests = [row for row in service.list_requests(session, me, at) if row.end_at > at]
+        requests = [row for row in service.list_open_requests(session, me, at) if row.end_at > at]
     return render_template(
         "whatif.html",
         values=values,
@@ -196,10 +196,11 @@ def compare() -> str:
         rows = service.compare_plans(session, actor(), asked)
         scenarios = [service.scenario_of(session, actor(), row.plan_id) for row in rows]
         current = service.current_plan(session, actor())
-        asked_for = service.list_requests(session, actor(), now())
+        named = {number for row in rows for number in (*row.changed, *row.lost, *row.won)}
+        titles = service.request_titles(session, actor(), named)
     return render_template(
         "compare.html",
-        titles={row.id: row.title for row in asked_for},
+        titles=titles,
         rows=list(zip(rows, scenarios, strict=True)),
         base_id=current.id if current else 0,
         may_plan=actor().has_role(*PLANNERS),
