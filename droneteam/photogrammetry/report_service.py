@@ -6,15 +6,17 @@ process that never writes a report never loads it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.errors import Conflict
+from droneteam.photogrammetry.measuring import point_names, request_of
 from droneteam.photogrammetry.models import MeasurementRow
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_rows import found_path, scene_row
@@ -99,7 +101,12 @@ def _named(session: Session, scene_id: int) -> list[Named]:
     rows = session.scalars(query.order_by(MeasurementRow.id)).all()
     repeated = {row.supersedes_id for row in rows}
     return [
-        Named(measurement_view(row).measurement, tuple((row.request or {}).get("points", ())))
+        Named(measurement_view(row).measurement, _names(row.request))
         for row in rows
         if row.removed_at is None and row.id not in repeated
     ]
+
+
+def _names(request: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What the points of a stored request are called; nothing for one from before requests."""
+    return () if request is None else point_names(request_of(request))

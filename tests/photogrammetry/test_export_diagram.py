@@ -279,3 +279,17 @@ def test_texts_of_one_place_do_not_hide_each_other_and_places_have_their_cross(
     profile = replace(drawn, measurements=(replace(MEASURED_VALUES[0], kind="profile"),))
     (shape,) = diagram.diagram_data(profile, sheet, tmp_path)["shapes"]
     assert shape["crosses"] == []
+
+
+def test_points_carry_the_names_they_were_given_and_a_profile_names_its_ends() -> None:
+    along = measured("profile", 1.0, (A, (5.0, 1.0, 0.1), (8.0, 1.0, 0.1), B))
+    found = diagram.points_of(
+        [
+            (measured("distance", 10.0, (A, C)), ("a", "c")),
+            (along, ("from", "to")),
+            (measured("polyline", 10.0, (A, B, C)), ()),
+            (measured("profile", 1.0, (A, B, C)), ("p", "q", "r")),
+        ]
+    )
+    named = {point.name: point.enu_m for point in found}
+    assert named == {"a": A, "c": C, "from": A, "to": B, "p": A, "q": B, "r": C}

@@ -388,11 +388,17 @@ def _cut(ortho: Ortho, sheet: Sheet) -> Ortho | None:
 
 
 def points_of(named: Sequence[tuple[Measurement, Sequence[str]]]) -> tuple[DiagramPoint, ...]:
-    """The points of measurements under their names; a later place of a name counts."""
+    """The points of measurements under their names; a later place of a name counts.
+
+    Of a profile along a line of places the ends are named: its other points are stations.
+    """
     found: dict[str, DiagramPoint] = {}
     for measured, names in named:
-        if len(names) != len(measured.points_enu_m):
+        places = measured.points_enu_m
+        if measured.kind == "profile" and 2 <= len(names) < len(places):
+            names, places = (names[0], names[-1]), (places[0], places[-1])
+        if len(names) != len(places):
             continue
-        for name, at in zip(names, measured.points_enu_m, strict=True):
+        for name, at in zip(names, places, strict=True):
             found[name] = DiagramPoint(name, at)
     return tuple(found.values())
