@@ -193,6 +193,7 @@ def _without_blunders(
 ) -> tuple[Problem, Solution, tuple[str, ...]]:
     """Leaves out control points that contradict the rest, the worst first, and names them."""
     named: list[str] = []
+    rejected: list[int] = []
     for _ in range(len(setup.control) // 3 + 1):
         covariance = _covariance(setup, problem, solution)
         worst = control_checks.worst_control(setup, problem, solution, covariance)
@@ -204,8 +205,10 @@ def _without_blunders(
             f"control point {setup.kept[worst]} lies {off_m:.3f} m from where the others and the "
             "photos put it; not used: check its coordinates and marks"
         )
+        rejected.append(worst)
         problem = control_checks.without_prior(problem, worst)
         solution = bundle.solve(problem, solution.state)
+    named += control_checks.exchanged_names(setup, solution.state, rejected)
     named += control_checks.wrong_marks(setup, problem, solution.state)
     return problem, solution, tuple(named)
 
