@@ -174,8 +174,9 @@ def _likeness_note(problem: Problem) -> tuple[str, ...]:
         return ()
     return (
         f"neighbouring tie points err alike (residuals of {problem.tie_sigma_px:.2f} px): "
-        "something is not modelled, such as rows read while the drone moved at an unstated speed, a zoom "
-        f"between photos or air over hot ground; intervals are {wider:.1f} times as wide for it",
+        "something is not modelled, such as rows read while the drone moved at an unstated speed, "
+        "a zoom between photos or air over hot ground; intervals are "
+        f"{wider:.1f} times as wide for it",
     )
 
 
