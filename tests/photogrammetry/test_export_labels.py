@@ -63,8 +63,9 @@ def test_nothing_to_place() -> None:
 
 
 def test_a_turned_text_gives_way_along_its_line() -> None:
-    at = spread([(0.0, 0.0), (0.0, 0.0)], ["x" * 4, "y" * 20], [-50.0, 60.0])
-    moved = at[1] - at[0]
+    start = np.array([4.0, 4.0 * np.sqrt(3.0)])
+    at = spread([(0.0, 0.0), start.tolist()], ["x" * 4, "y" * 20], [-50.0, 60.0])
+    moved = at[1] - start
     assert abs(np.cross(np.append(moved, 0.0), [0.5, np.sqrt(0.75), 0.0])[2]) < 1e-9
     assert LINE_MM / 2 <= np.linalg.norm(moved) <= LETTER_MM * 20
 
