@@ -237,12 +237,16 @@ def _versions(folders: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
-    """What a person chose; files by their names, cores and titles left out."""
+    """What a person chose; files by their names, cores, titles and what was left open left out."""
     document = params_document(params)
     control = document.pop("control")
     camera = document.pop("camera")
     left_out = ("threads", "title", "language", "until")
-    rows = {name: str(value) for name, value in document.items() if name not in left_out}
+    rows = {
+        name: str(value)
+        for name, value in document.items()
+        if name not in left_out and value is not None
+    }
     rows |= {name: Path(path).name for name, path in control.items() if path is not None}
     if camera is not None:
         rows["camera"] = f"{camera['model']} {camera['params']}"
