@@ -105,8 +105,8 @@ def _marked_elsewhere(named: Sequence[Mark], own: Sequence[Mark]) -> str:
     if not photos:
         return ""
     return (
-        f"; {len(photos)} of its photos are not among the oriented ones, such as {photos[0]}: "
-        "check their names"
+        f"; {len(photos)} of its photos are not among the oriented ones, so check their names "
+        f"(such as {photos[0]})"
     )
 
 

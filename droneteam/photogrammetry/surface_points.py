@@ -24,6 +24,8 @@ smoothing (Hirschmüller, PAMI 2008, 30:328, uses windows of 9 pixels)."""
 SLOPE_CELLS = 1.5
 """Half of the span over which the surface's slope is taken."""
 FRAME_MARGIN_PX = 2.0
+FEWEST_CELLS = 6
+"""Cells that say something beyond the plane through them."""
 
 
 def located_on_surface(
@@ -42,6 +44,7 @@ def located_on_surface(
         east, north = places[int(np.argmin(np.isfinite(up)))]
         return f"the surface is not known at {east:.2f} m east, {north:.2f} m north"
     sigma, filled = cell_sigma(raster, places)
+    sigma = np.hypot(sigma, roughness(raster, places))
     points = np.column_stack([places, up])
     moved = sensitivities(network, points)
     if isinstance(moved, str):
@@ -85,6 +88,28 @@ def cell_sigma(raster: Raster, places: FloatArray) -> tuple[FloatArray, NDArray[
     filled = raster.mask[i, j] == FILLED
     sigma[~np.isfinite(sigma)] = max(5.0 * typical, raster.grid.gsd_m)
     return sigma, filled
+
+
+def roughness(raster: Raster, places: FloatArray) -> FloatArray:
+    """(k,) RMS distance of the cells about each place from the plane through them, metres.
+
+    A matching window that lies across an edge says one height for both of its sides, and says it
+    precisely: near a car's outline the surface is one side or the other, whatever its cells state.
+    """
+    column, row = raster.grid.cell_of(places[:, 0], places[:, 1])
+    reach = int(CORRELATION_CELLS)
+    found = np.zeros(len(places))
+    for k, (j, i) in enumerate(zip(column.astype(np.int64), row.astype(np.int64), strict=True)):
+        top, left = max(0, i - reach), max(0, j - reach)
+        part = raster.height_m[top : i + reach + 1, left : j + reach + 1]
+        y, x = np.nonzero(np.isfinite(part))
+        if len(x) < FEWEST_CELLS:
+            continue
+        plane = np.column_stack([np.ones(len(x)), x, y])
+        height = part[y, x].astype(np.float64)
+        off = height - plane @ np.linalg.lstsq(plane, height)[0]
+        found[k] = np.sqrt(np.mean(off**2))
+    return found
 
 
 def sensitivities(
