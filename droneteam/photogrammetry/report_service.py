@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.errors import Conflict
-from droneteam.photogrammetry.measuring import point_names, request_of
 from droneteam.photogrammetry.models import MeasurementRow
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_rows import found_path, scene_row
@@ -108,5 +107,6 @@ def _named(session: Session, scene_id: int) -> list[Named]:
 
 
 def _names(request: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """What the points of a stored request are called; nothing for one from before requests."""
-    return () if request is None else point_names(request_of(request))
+    """What the points of a stored request are called; nothing where nobody named them."""
+    stored = request or {}
+    return tuple(stored.get("points") or stored.get("place_names") or ())
