@@ -93,6 +93,7 @@ def _request(args: argparse.Namespace) -> AnyRequest:
         args.kind,
         places=places,
         geographic=geographic,
+        place_names=() if args.places is None else points,
         points=points if args.places is None else (),
         marks=marks,
         follow=args.follow,

@@ -24,6 +24,7 @@ from droneteam.photogrammetry.control import NO_CONTROL, Control
 from droneteam.photogrammetry.georef import COLLINEAR_RATIO, line_ratio
 from droneteam.photogrammetry.gimbal import GimbalLevels, find_levels, without_levels
 from droneteam.photogrammetry.lever_arm import find_lever_arm
+from droneteam.photogrammetry.likeness import likeness
 from droneteam.photogrammetry.mark_points import check_marks
 from droneteam.photogrammetry.misplaced import without_misplaced
 from droneteam.photogrammetry.rolling import Shutter
@@ -43,6 +44,9 @@ TIE_BUDGET = 60_000
 """Observations of tie points in a small network: enough for their noise not to matter."""
 OUTLIER_SIGMA = 4.0
 """Tie observations beyond so many deviations (and 1 px) are left out of the final cloud."""
+TOLD_LIKENESS = 2.0
+"""Intervals that are widened by less for errors alike of neighbours need no words: every lens
+leaves some."""
 TILT_SIGMA_RAD = np.radians(2.0)
 """Deviation of a tilt that only gimbal angles or horizons give."""
 
@@ -102,6 +106,7 @@ def adjust(
     problem, solution, shutter = _without_movement(setup, problem, solution, photos)
     progress("adjust", 0.4, "calibrating")
     problem, solution, freed = _calibrated(problem, solution, params)
+    problem, solution = _with_likeness(setup, problem, solution)
     lever = find_lever_arm(problem, solution, setup.views, photos, setup.frame)
     if lever is not None:
         problem, solution = lever.problem, lever.solution
@@ -113,7 +118,8 @@ def adjust(
     gate = _gate(problem, solution)
     progress("adjust", 0.9, "covariance and residuals")
     modelled = tuple(part.note for part in (shutter, lever, levels) if part is not None)
-    notes = (*swapped, *sfm.notes, *freed, *modelled, *rejected)
+    alike = _likeness_note(problem)
+    notes = (*swapped, *sfm.notes, *freed, *modelled, *alike, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
     network = _inflated(network, control)
@@ -150,6 +156,28 @@ def _with_sigma(problem: Problem, solution: Solution) -> tuple[Problem, Solution
     sigma = max(MIN_TIE_SIGMA_PX, float(np.sqrt(bundle.tie_variance(problem, solution))))
     problem = replace(problem, tie_sigma_px=sigma)
     return problem, bundle.solve(problem, solution.state, iterations=10)
+
+
+def _with_likeness(setup: Setup, problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
+    """Tie points that count for no more than their neighbours leave them."""
+    sizes = np.array([(v.camera.width_px, v.camera.height_px) for v in setup.views], float)
+    ties = problem.ties
+    alike = likeness(solution.tie_residuals, ties.views, ties.pixels, sizes)
+    problem = replace(problem, tie_alike=alike)
+    return problem, bundle.solve(problem, solution.state)
+
+
+def _likeness_note(problem: Problem) -> tuple[str, ...]:
+    """Words where neighbouring tie points err so much alike that something is not modelled."""
+    wider = float(np.sqrt(problem.tie_alike))
+    if wider < TOLD_LIKENESS:
+        return ()
+    return (
+        f"neighbouring tie points err alike (residuals of {problem.tie_sigma_px:.2f} px): "
+        "something is not modelled, such as rows read while the drone moved at an unstated speed, "
+        "a zoom between photos or air over hot ground; intervals are "
+        f"{wider:.1f} times as wide for it",
+    )
 
 
 def _calibrated(
@@ -193,6 +221,7 @@ def _without_blunders(
 ) -> tuple[Problem, Solution, tuple[str, ...]]:
     """Leaves out control points that contradict the rest, the worst first, and names them."""
     named: list[str] = []
+    rejected: list[int] = []
     for _ in range(len(setup.control) // 3 + 1):
         covariance = _covariance(setup, problem, solution)
         worst = control_checks.worst_control(setup, problem, solution, covariance)
@@ -204,8 +233,10 @@ def _without_blunders(
             f"control point {setup.kept[worst]} lies {off_m:.3f} m from where the others and the "
             "photos put it; not used: check its coordinates and marks"
         )
+        rejected.append(worst)
         problem = control_checks.without_prior(problem, worst)
         solution = bundle.solve(problem, solution.state)
+    named += control_checks.exchanged_names(setup, solution.state, rejected)
     named += control_checks.wrong_marks(setup, problem, solution.state)
     return problem, solution, tuple(named)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import georef
+from droneteam.photogrammetry import control_place, georef
 from droneteam.photogrammetry.bundle_problem import (
     IntArray,
     Marks,
@@ -27,11 +27,6 @@ from droneteam.photogrammetry.triangulation import intrinsics_row
 
 MIN_CONTROL = 3
 """Control points needed to place a network by themselves."""
-SHIFT_SIGMA_M = 100.0
-"""How far camera heights may lie from control in another vertical datum (geoid, barometer)."""
-SAME_DATUM_SHIFT_M = 0.2
-"""The same for carrier-phase positions in the control's own datum: two network services, or a
-base station on a surveyed point."""
 FIRST_TIE_SIGMA_PX = 1.0
 PRINCIPAL_SIGMA = 0.005
 """1-sigma of the principal point over the long side: assembly tolerance of small cameras."""
@@ -181,12 +176,13 @@ def _control_base(
     photo_datum: str,
 ) -> _Base:
     """The frame of the control points; camera positions come with a shift of their own."""
+    elsewhere: tuple[str, ...] = ()
     if control.local:
         frame = Frame("local", None, control.vertical_datum, metric=True, note="the survey's own")
     else:
-        at = np.array([_row(p.position) for p in points if p.position is not None])
-        lat, lon, height = at.mean(axis=0)
-        origin = GeoPoint(round(float(lat), 5), round(float(lon), 5), float(np.floor(height)))
+        elsewhere = control_place.require_not_exchanged(points, _trusted(photos))
+        lat, lon, height = control_place.middle(points)
+        origin = GeoPoint(round(lat, 5), round(lon, 5), float(np.floor(height)))
         frame = Frame("enu", origin, control.vertical_datum, metric=True)
     targets = _targets(points, frame)
     sigma = np.array([p.sigma_m for p in points])
@@ -195,23 +191,23 @@ def _control_base(
     else:
         similarity = georef.fit_similarity(source, targets)
     centres, centre_sigma, warnings = _camera_targets(group, photos, frame)
+    if elsewhere:
+        centre_sigma[:] = np.inf
+    placed = similarity.points(np.array([view.centre_enu_m for view in group.views]))
     same_datum = photo_datum == control.vertical_datum
+    shift = control_place.shift_against(
+        placed, centres, centre_sigma, targets, same_datum=same_datum
+    )
     return _Base(
-        frame, similarity, centres, centre_sigma, _shift_sigma(centre_sigma, same_datum), targets,
-        "gcp", tuple(warnings),
+        frame, similarity, centres, centre_sigma, shift.sigma_m, targets, "gcp",
+        (*warnings, *elsewhere, *shift.warnings),
     )  # fmt: skip
 
 
-def _shift_sigma(centre_sigma: FloatArray, same_datum: bool) -> FloatArray:
-    """(3,) 1-sigma of a shift common to all camera positions, against the control."""
-    used = np.isfinite(centre_sigma).all(axis=1)
-    if not used.any():
-        return np.zeros(3)
-    stated = np.median(centre_sigma[used], axis=0)
-    shift = np.maximum(SAME_DATUM_SHIFT_M, stated)
-    if not same_datum:
-        shift[2] = SHIFT_SIGMA_M
-    return np.asarray(shift)
+def _trusted(photos: Sequence[PhotoInput]) -> list[PhotoInput]:
+    """The photos whose positions can be right."""
+    wrong = georef.suspicious_positions(photos)
+    return [photo for photo in photos if photo.name not in wrong]
 
 
 def _position_base(

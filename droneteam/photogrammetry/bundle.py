@@ -99,13 +99,19 @@ def _normalised_ties(problem: Problem, residuals: FloatArray) -> FloatArray:
     return np.where(np.isfinite(length), length, 1e3)
 
 
+def _tie_variance_px2(problem: Problem) -> float:
+    """What one tie observation counts as: its own variance, and what its neighbours repeat."""
+    return problem.tie_sigma_px**2 * problem.tie_alike
+
+
 def _tie_weights(problem: Problem, residuals: FloatArray) -> FloatArray:
     return tail_weight(_normalised_ties(problem, residuals), problem.tie_tail)
 
 
 def _cost(problem: Problem, columns: Layout, state: State) -> tuple[float, FloatArray]:
     errors = residuals(problem, state)
-    total = float(tail_cost(_normalised_ties(problem, errors), problem.tie_tail).sum())
+    ties = tail_cost(_normalised_ties(problem, errors), problem.tie_tail)
+    total = float(ties.sum()) / problem.tie_alike
     rows = linearised(problem, columns, state)
     if rows is not None:
         total += float(tail_cost(normalised_blocks(rows), rows.tail).sum())
@@ -116,7 +122,7 @@ def _step(
     problem: Problem, columns: Layout, state: State, residuals: FloatArray, damping: float
 ) -> State | None:
     """The state after one damped step; None when the system cannot be solved."""
-    weights = _tie_weights(problem, residuals) / problem.tie_sigma_px**2
+    weights = _tie_weights(problem, residuals) / _tie_variance_px2(problem)
     matrix, right = normal_equations(problem, columns, state, weights, damping)
     diagonal = np.einsum("ii->i", matrix)
     diagonal *= 1.0 + damping
@@ -230,7 +236,7 @@ def covariance(problem: Problem, solution: Solution, weak: FloatArray | None = N
     weak : (n, n) information that closes what the observations leave open (a free gauge).
     """
     columns = layout(problem)
-    variance = problem.tie_sigma_px**2 * tail_loss(problem.tie_tail)
+    variance = _tie_variance_px2(problem) * tail_loss(problem.tie_tail)
     weights = solution.tie_weights / variance
     matrix, _ = normal_equations(problem, columns, solution.state, weights, 0.0)
     if weak is not None:
@@ -272,13 +278,15 @@ def gauge_information(
 
 
 def subset_points(problem: Problem, state: State, keep: IntArray) -> tuple[Problem, State]:
-    """The same adjustment with only some of the tie points."""
+    """The same adjustment with only some of the tie points; fewer neighbours repeat each other."""
     lengths = np.diff(problem.ties.offsets)[keep]
     starts = problem.ties.offsets[:-1][keep]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(int(lengths.sum()))
     ties = TiePoints(offsets, problem.ties.views[rows], problem.ties.pixels[rows])
-    return replace(problem, ties=ties), replace(state, points=state.points[keep])
+    share = len(rows) / max(1, len(problem.ties.views))
+    alike = 1.0 + (problem.tie_alike - 1.0) * share
+    return replace(problem, ties=ties, tie_alike=alike), replace(state, points=state.points[keep])
 
 
 def without_outliers(

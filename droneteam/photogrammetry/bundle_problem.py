@@ -132,6 +132,8 @@ class Problem:
 
     view_camera : (n,) row of intrinsics per view.  free : (g, 12) which intrinsics move.
     tie_sigma_px : 1-sigma of a tie point's pixel coordinate.
+    tie_alike : variance of what tie points determine over what it were had each an error of its
+    own; above 1 where neighbours in a photo err alike (see likeness.py).
     tie_tail, mark_tail, prior_tail : normalised residuals beyond which tie points, marks and
     priors lose weight.
     """
@@ -142,6 +144,7 @@ class Problem:
     view_camera: IntArray
     free: NDArray[np.bool_]
     tie_sigma_px: float
+    tie_alike: float = 1.0
     tie_tail: float = TIE_TAIL
     mark_tail: float = MARK_TAIL
     prior_tail: float = PRIOR_TAIL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from scipy.stats import chi2
@@ -24,6 +25,8 @@ BLUNDER_CHI2 = 18.5
 """χ² of three coordinates exceeded with probability 0.0003: one false alarm in 300 sets of ten."""
 FEW_CONTROL = 10
 """With fewer control points none can be spared for checking: each is predicted by the others."""
+EXCHANGED_SHARE = 0.1
+"""Two points lie at each other's coordinates within this share of what these lie apart."""
 MARK_BLUNDER = 5.0
 """Normalised residual of a mark that is called wrong."""
 
@@ -82,6 +85,24 @@ def without_prior(problem: Problem, kept: int) -> Problem:
     sigma = problem.priors.point_sigma.copy()
     sigma[kept] = np.inf
     return replace(problem, priors=replace(problem.priors, point_sigma=sigma))
+
+
+def exchanged_names(setup: Setup, state: State, rejected: Sequence[int]) -> list[str]:
+    """Words on two rejected points that each lie where the other's coordinates say."""
+    targets = {p.name: target(p, setup.frame) for p in setup.control}
+    found = []
+    for first, second in combinations(rejected, 2):
+        a, b = setup.kept[first], setup.kept[second]
+        if a not in targets or b not in targets:
+            continue
+        apart = float(np.linalg.norm(targets[a] - targets[b]))
+        off = [targets[a] - state.kept[second], targets[b] - state.kept[first]]
+        if max(float(np.linalg.norm(row)) for row in off) < EXCHANGED_SHARE * apart:
+            found.append(
+                f"control points {a} and {b} each lie where the other's coordinates say: "
+                "exchange their names in the control file"
+            )
+    return found
 
 
 def wrong_marks(setup: Setup, problem: Problem, state: State) -> list[str]:

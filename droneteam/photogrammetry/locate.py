@@ -82,10 +82,11 @@ def locate(network: CameraNetwork, marks: Sequence[Mark], names: Sequence[str]) 
     index_of = {view.name: i for i, view in enumerate(network.views)}
     found = []
     for name in names:
-        own = [m for m in marks if m.point == name and m.photo in index_of]
+        named = [m for m in marks if m.point == name]
+        own = [m for m in named if m.photo in index_of]
         point = _one_point(arrays, index_of, own, name, covariance)
         if isinstance(point, str):
-            return point
+            return point + _marked_elsewhere(named, own)
         found.append(point)
     return joined(
         covariance,
@@ -95,6 +96,17 @@ def locate(network: CameraNetwork, marks: Sequence[Mark], names: Sequence[str]) 
         photos=tuple(sorted({m.photo for p in found for m in p.used})),
         rejected=tuple(sorted({photo for p in found for photo in p.rejected})),
         remarks=tuple(dict.fromkeys(text for p in found for text in p.remarks)),
+    )
+
+
+def _marked_elsewhere(named: Sequence[Mark], own: Sequence[Mark]) -> str:
+    """Words on the marks of a point that could not count, for their photos have no place."""
+    photos = sorted({m.photo for m in named} - {m.photo for m in own})
+    if not photos:
+        return ""
+    return (
+        f"; {len(photos)} of its photos are not among the oriented ones, so check their names "
+        f"(such as {photos[0]})"
     )
 
 

@@ -59,6 +59,7 @@ class SurfaceRequest:
     `geographic`, else up in the frame; they make points of the cloud of them.
     points, marks : a volume's base as marked points instead.  follow : a volume's base goes
     through its points instead of their mean plane.
+    place_names : what the places are called, for the scene diagram; none or one for each.
     step_m : between stations; width_m : of a section's band.
     """
 
@@ -72,6 +73,7 @@ class SurfaceRequest:
     width_m: float | None = None
     name: str = ""
     heights_m: tuple[float, ...] = ()
+    place_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in SURFACE_KINDS:
@@ -88,6 +90,8 @@ class SurfaceRequest:
             raise InputError("only a volume's base may be marked points", field="points")
         if self.heights_m and len(self.heights_m) != len(self.places):
             raise InputError("every place needs its height, or none", field="places")
+        if self.place_names and len(self.place_names) != len(self.places):
+            raise InputError("every place needs its name, or none", field="places")
         if self.heights_m and self.kind in cloud_points.NOT_BETWEEN_POINTS:
             raise InputError(f"a {self.kind} takes places without heights", field="places")
         if self.geographic:
@@ -96,6 +100,13 @@ class SurfaceRequest:
 
 
 AnyRequest = MeasureRequest | SurfaceRequest
+
+
+def point_names(request: AnyRequest) -> tuple[str, ...]:
+    """What the measured points are called, in order; empty where nobody named them."""
+    if isinstance(request, SurfaceRequest) and not request.points:
+        return request.place_names
+    return request.points
 
 
 def take(network: CameraNetwork, request: MeasureRequest) -> Measurement:
@@ -234,6 +245,8 @@ def request_of(document: Mapping[str, Any]) -> AnyRequest:
             content["places"] = tuple((float(a), float(b)) for a, b in content["places"])
         if "heights_m" in content:
             content["heights_m"] = tuple(float(height) for height in content["heights_m"])
+        if "place_names" in content:
+            content["place_names"] = tuple(str(name) for name in content["place_names"])
         return kind(**content)
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"not a measurement's request: {error}") from error

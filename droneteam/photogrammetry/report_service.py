@@ -6,9 +6,10 @@ process that never writes a report never loads it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -99,7 +100,13 @@ def _named(session: Session, scene_id: int) -> list[Named]:
     rows = session.scalars(query.order_by(MeasurementRow.id)).all()
     repeated = {row.supersedes_id for row in rows}
     return [
-        Named(measurement_view(row).measurement, tuple((row.request or {}).get("points", ())))
+        Named(measurement_view(row).measurement, _names(row.request))
         for row in rows
         if row.removed_at is None and row.id not in repeated
     ]
+
+
+def _names(request: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What the points of a stored request are called; nothing where nobody named them."""
+    stored = request or {}
+    return tuple(stored.get("points") or stored.get("place_names") or ())

@@ -23,6 +23,7 @@ from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneRep
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.manifest import FileRecord
 from droneteam.photogrammetry.measurement_file import CLOUD_NAME, kept_measurements
+from droneteam.photogrammetry.measuring import point_names
 from droneteam.photogrammetry.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import product_epsg
@@ -210,7 +211,7 @@ def named_measurements(folder: Path) -> tuple[Named, ...]:
     kept = kept_measurements(folder)
     repeated = {row.supersedes for row in kept}
     rows = (row for row in kept if row.number not in repeated)
-    return tuple(Named(row.measurement, row.request.points) for row in rows)
+    return tuple(Named(row.measurement, point_names(row.request)) for row in rows)
 
 
 def _photo_facts(parts: Parts) -> tuple[PhotoFact, ...]:
@@ -236,12 +237,16 @@ def _versions(folders: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
-    """What a person chose; files by their names, cores and titles left out."""
+    """What a person chose; files by their names, cores, titles and what was left open left out."""
     document = params_document(params)
     control = document.pop("control")
     camera = document.pop("camera")
     left_out = ("threads", "title", "language", "until")
-    rows = {name: str(value) for name, value in document.items() if name not in left_out}
+    rows = {
+        name: str(value)
+        for name, value in document.items()
+        if name not in left_out and value is not None
+    }
     rows |= {name: Path(path).name for name, path in control.items() if path is not None}
     if camera is not None:
         rows["camera"] = f"{camera['model']} {camera['params']}"

@@ -131,7 +131,7 @@ def volume(
 
     def find() -> Volume | str:
         if isinstance(base, np.ndarray):
-            located = located_on_surface(network, raster, base)
+            located = located_on_surface(network, raster, base, edges=False)
         else:
             located = locate(network, marks, tuple(base))
         if isinstance(located, str):

@@ -7,6 +7,8 @@ deviation; neighbouring cells come from the same matching windows and err togeth
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,15 +26,29 @@ smoothing (Hirschmüller, PAMI 2008, 30:328, uses windows of 9 pixels)."""
 SLOPE_CELLS = 1.5
 """Half of the span over which the surface's slope is taken."""
 FRAME_MARGIN_PX = 2.0
+FEWEST_CELLS = 6
+"""Known cells of a window that say whether it lies across an edge."""
+SIDES_PERCENT = (5.0, 95.0)
+NOISE_RANGE_SIGMA = 4.5
+"""Cells of equal height differ by 3.3 deviations between those percentiles, and in a window of
+81 hardly ever by 4.5."""
+SIGMAS_OF_95 = 1.96
 
 
 def located_on_surface(
-    network: CameraNetwork, raster: Raster, places_en_m: FloatArray, *, picked: bool = True
+    network: CameraNetwork,
+    raster: Raster,
+    places_en_m: FloatArray,
+    *,
+    picked: bool = True,
+    edges: bool = True,
 ) -> Located | str:
     """The surface's points at places, with their joint covariance, or why there are none.
 
     places_en_m : (k, 2) east, north.  picked : the places were chosen on the map, with its
-    uncertainty; else they are exact by definition, as those of a profile.
+    uncertainty; else they are exact by definition, as those of a profile.  edges : each place may
+    lie on either side of an edge beside it; a base, whose places count together, takes them as
+    they are.
     """
     places = np.asarray(places_en_m, dtype=np.float64)
     if places.ndim != 2 or places.shape[1] != 2 or not np.isfinite(places).all():
@@ -42,6 +58,8 @@ def located_on_surface(
         east, north = places[int(np.argmin(np.isfinite(up)))]
         return f"the surface is not known at {east:.2f} m east, {north:.2f} m north"
     sigma, filled = cell_sigma(raster, places)
+    if edges:
+        sigma = np.hypot(sigma, roughness(raster, places))
     points = np.column_stack([places, up])
     moved = sensitivities(network, points)
     if isinstance(moved, str):
@@ -90,6 +108,49 @@ def cell_sigma(raster: Raster, places: FloatArray) -> tuple[FloatArray, NDArray[
 def _typical_sigma_m(raster: Raster) -> float:
     known = raster.sigma_m[raster.mask == MEASURED]
     return float(np.nanmedian(known)) if np.isfinite(known).any() else raster.grid.gsd_m
+
+
+def roughness(raster: Raster, places: FloatArray) -> FloatArray:
+    """(k,) 1-sigma, in metres, for what the cells about each place show beside it.
+
+    A matching window that lies across an edge says one height for both of its sides, and says it
+    precisely: near a car's outline the surface is one side or the other, whatever its cells state.
+    The 95 % interval is to reach the other side; slopes and the cells' own noise do not count.
+    """
+    column, row = raster.grid.cell_of(places[:, 0], places[:, 1])
+    reach = int(CORRELATION_CELLS)
+    found = np.zeros(len(places))
+    for k, (j, i) in enumerate(zip(column.astype(np.int64), row.astype(np.int64), strict=True)):
+        window = (
+            slice(max(0, i - reach), max(0, i + reach + 1)),
+            slice(max(0, j - reach), max(0, j + reach + 1)),
+        )
+        found[k] = _other_side(raster.height_m[window], raster.sigma_m[window])
+    return found
+
+
+def _other_side(height_m: NDArray[np.float32], sigma_m: NDArray[np.float32]) -> float:
+    """1-sigma that reaches from one side of a window's step to the other; 0 on even ground.
+
+    The window's slope is the median over its cells, which a step between few of them leaves alone.
+    """
+    rows, columns = np.nonzero(np.isfinite(height_m))
+    if len(rows) < FEWEST_CELLS:
+        return 0.0
+    height = height_m.astype(np.float64)
+    down, across = (_median_step(height, axis) for axis in (0, 1))
+    even = height[rows, columns] - down * rows - across * columns
+    low, high = np.percentile(even, SIDES_PERCENT)
+    known = float(np.mean(np.nan_to_num(sigma_m[rows, columns]).astype(np.float64) ** 2))
+    apart_m = float(high - low)
+    return apart_m / SIGMAS_OF_95 if apart_m > NOISE_RANGE_SIGMA * math.sqrt(known) else 0.0
+
+
+def _median_step(height_m: FloatArray, axis: int) -> float:
+    """The median height difference of neighbouring cells along an axis; 0 where none are known."""
+    steps = np.diff(height_m, axis=axis)
+    steps = steps[np.isfinite(steps)]
+    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def sensitivities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import diagram, dxf, numbers
 from droneteam.photogrammetry.export.diagram import Diagram, DiagramPoint
+from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, corners, meet
 from droneteam.photogrammetry.export.numbers import value_text
 from droneteam.photogrammetry.scene import Accuracy, Frame, Measurement
 from droneteam.photogrammetry.scene_document import scale_statement
@@ -279,3 +281,36 @@ def test_texts_of_one_place_do_not_hide_each_other_and_places_have_their_cross(
     profile = replace(drawn, measurements=(replace(MEASURED_VALUES[0], kind="profile"),))
     (shape,) = diagram.diagram_data(profile, sheet, tmp_path)["shapes"]
     assert shape["crosses"] == []
+
+
+def test_points_carry_the_names_they_were_given_and_a_profile_names_its_ends() -> None:
+    along = measured("profile", 1.0, (A, (5.0, 1.0, 0.1), (8.0, 1.0, 0.1), B))
+    found = diagram.points_of(
+        [
+            (measured("distance", 10.0, (A, C)), ("a", "c")),
+            (along, ("from", "to")),
+            (measured("polyline", 10.0, (A, B, C)), ()),
+            (measured("profile", 1.0, (A, B, C)), ("p", "q", "r")),
+        ]
+    )
+    named = {point.name: point.enu_m for point in found}
+    assert named == {"a": A, "c": C, "from": A, "to": B, "p": A, "q": B, "r": C}
+
+
+def test_a_height_difference_is_not_drawn_as_a_length(tmp_path: Path) -> None:
+    drawn = make(measurements=(measured("distance", 10.0, (A, B)), measured("height", 1.5, (A, B))))
+    length, rise = diagram.diagram_data(drawn, diagram.sheet_of(drawn), tmp_path)["shapes"]
+    assert (length["kind"], rise["kind"]) == ("length", "rise")
+    assert "Δh" not in length["text"]
+    assert "height 1: Δh 1.5" in rise["text"]
+
+
+def test_names_of_close_points_and_texts_of_measurements_stay_apart(tmp_path: Path) -> None:
+    close = tuple(DiagramPoint(f"area_{k}", (2.0 + 0.05 * k, 1.0, 0.0)) for k in range(4))
+    drawn = make(points=close, measurements=(measured("distance", 0.2, (A, A)),))
+    data = diagram.diagram_data(drawn, diagram.sheet_of(drawn), tmp_path)
+    rows = [(point["label_at"], point["name"]) for point in data["points"]]
+    rows += [(shape["at"], shape["text"]) for shape in data["shapes"]]
+    boxes = [corners(np.array(at), LETTER_MM * len(text), LINE_MM, 0.0) for at, text in rows]
+    assert len(boxes) == 5
+    assert not any(meet(a, b) for a, b in itertools.combinations(boxes, 2))

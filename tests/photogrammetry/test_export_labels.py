@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, spread
+from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, corners, meet, spread
 
 
 def boxes(places: np.ndarray, texts: list[str]) -> np.ndarray:
@@ -60,3 +60,39 @@ def test_no_two_of_a_few_texts_overlap(rows: list[tuple[float, float, int]]) -> 
 
 def test_nothing_to_place() -> None:
     assert spread([], [], []).shape == (0, 2)
+
+
+def test_a_turned_text_gives_way_along_its_line() -> None:
+    start = np.array([4.0, 4.0 * np.sqrt(3.0)])
+    at = spread([(0.0, 0.0), start.tolist()], ["x" * 4, "y" * 20], [-50.0, 60.0])
+    moved = at[1] - start
+    assert abs(np.cross(np.append(moved, 0.0), [0.5, np.sqrt(0.75), 0.0])[2]) < 1e-9
+    assert LINE_MM / 2 <= np.linalg.norm(moved) <= LETTER_MM * 20
+
+
+def test_what_is_taken_is_passed() -> None:
+    name = corners(np.array([0.0, 0.0]), 20.0, LINE_MM, 0.0)
+    at = spread([(5.0, 1.0)], ["area: 4 m²"], [0.0], [name])
+    assert abs(at[0, 1]) >= LINE_MM - 1e-9
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
+    st.floats(-90, 90), st.floats(-90, 90), st.floats(1, 30), st.floats(1, 30),
+)  # fmt: skip
+def test_turned_boxes_meet_where_a_point_lies_in_both(
+    away: tuple[float, float], turn_a: float, turn_b: float, wide_a: float, wide_b: float
+) -> None:
+    """Brute force: a fine grid of one box's points, tested in the other's own axes."""
+    a = corners(np.zeros(2), wide_a, LINE_MM, turn_a)
+    b = corners(np.array(away), wide_b, LINE_MM, turn_b)
+    u, v = np.meshgrid(np.linspace(0, 1, 120), np.linspace(0, 1, 60))
+    inside_a = a[0] + u.ravel()[:, None] * (a[1] - a[0]) + v.ravel()[:, None] * (a[3] - a[0])
+    turn = np.radians(turn_b)
+    axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    own = np.abs((inside_a - away) @ axes.T)
+    deep = (own < np.array([wide_b, LINE_MM]) / 2 - 0.3).all(axis=1).any()
+    near = (own < np.array([wide_b, LINE_MM]) / 2 + 0.3).all(axis=1).any()
+    assert meet(a, b) <= near
+    assert meet(a, b) >= deep

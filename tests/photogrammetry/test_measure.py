@@ -15,6 +15,7 @@ from droneteam.photogrammetry.adjust import adjust
 from droneteam.photogrammetry.control import Mark
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Measurement
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import Network, control_of, marks_of, photo_inputs, sfm_result
 from tests.photogrammetry.test_adjust import START, flat, strong
 
@@ -161,6 +162,20 @@ def test_an_unmarked_point_determines_nothing(scene: tuple[Network, CameraNetwor
     got = measure.distance(net, marks_for(truth, [20], 4), "m20", "nowhere")
     assert not got.determined
     assert "nowhere is marked in 0" in got.note
+
+
+def test_marks_in_photos_of_another_name_are_told(scene: tuple[Network, CameraNetwork]) -> None:
+    truth, net = scene
+    right = marks_for(truth, [30, 31], 4)
+    wrong = [replace(mark, photo=f"card/{mark.photo}") for mark in right]
+    assert measure.distance(net, right, "m30", "m31").determined
+    got = measure.distance(net, wrong, "m30", "m31")
+    count = sum(mark.point == "m30" for mark in right)
+    assert not got.determined
+    assert "m30 is marked in 0 oriented photo(s)" in got.note
+    assert f"{count} of its photos are not among the oriented ones" in got.note
+    assert "(such as card/" in got.note
+    assert known(got.note)
 
 
 def test_nearly_parallel_rays_determine_nothing() -> None:

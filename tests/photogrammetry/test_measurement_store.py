@@ -33,6 +33,7 @@ from droneteam.photogrammetry.measuring import (
     measurement_document,
     measurement_of,
     placed,
+    point_names,
     request_document,
     request_of,
 )
@@ -226,6 +227,9 @@ def test_places_on_the_surface_stay_where_they_are_on_the_earth() -> None:
     assert kept.geographic
     assert kept.places[0] == pytest.approx((ORIGIN.lat_deg, ORIGIN.lon_deg))
     assert placed(kept, frame) == kept
+    named = placed(SurfaceRequest("profile", request.places, place_names=("a", "b")), frame)
+    assert point_names(request_of(request_document(named))) == ("a", "b")
+    assert point_names(kept) == ()
     east = math.radians(kept.places[1][1] - ORIGIN.lon_deg) * 6378137.0
     assert east * math.cos(math.radians(ORIGIN.lat_deg)) == pytest.approx(100.0, rel=0.003)
 
@@ -237,6 +241,7 @@ def test_places_on_the_surface_stay_where_they_are_on_the_earth() -> None:
         ("profile", {"places": ((0.0, 0.0),)}),
         ("distance", {"points": ("a", "b")}),
         ("depth", {"places": ((0.0, 0.0), (1.0, 0.0))}),
+        ("distance", {"places": ((0.0, 0.0), (1.0, 0.0)), "place_names": ("a",)}),
         ("distance", {"places": ((95.0, 0.0), (1.0, 0.0)), "geographic": True}),
     ],
 )

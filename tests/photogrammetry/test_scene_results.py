@@ -80,7 +80,10 @@ def test_measure_keep_draw_and_report(
     assert (
         run(scene, "diagram", "-o", str(plan), "-o", str(tmp_path / "d.pdf"), "--scale", "100") == 0
     )
-    (dimension,) = ezdxf.readfile(plan).modelspace().query("DIMENSION")
+    space = ezdxf.readfile(plan).modelspace()
+    names = {text.dxf.text for text in space.query('TEXT[layer=="POINT_NAMES"]')}
+    assert names == {"a", "b", "c"}, "c is an end of the profile, chosen by its place"
+    (dimension,) = space.query("DIMENSION")
     assert dimension.get_measurement() == pytest.approx(6.0, abs=0.01)
     assert "6,00" in dimension.dxf.text
     assert "1:100" in text_of(tmp_path / "d.pdf")

@@ -12,7 +12,7 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import measure, surface_measure
+from droneteam.photogrammetry import measure, surface_measure, surface_points
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray, Frame
 from droneteam.photogrammetry.shapes import rise
 from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, Grid, Raster
@@ -227,6 +227,41 @@ def test_the_interval_of_every_station_is_that_of_its_height_difference(net: Cam
             1.959964 * sigma, rel=1e-5, abs=1e-9
         )
     assert rows[0, 1] == rows[0, 2] == rows[0, 3] == 0.0
+
+
+def test_cells_noise_counts_once(net: CameraNetwork) -> None:
+    rng = np.random.default_rng(3)
+    noisy = ground(rng.normal(0.0, SIGMA_M, (240, 240)))
+    places = rng.uniform(-3.0, 3.0, (200, 2))
+    rough = surface_points.roughness(noisy, places)
+    assert float(np.sqrt(np.mean(rough**2))) < 0.5 * SIGMA_M
+    assert np.mean(rough == 0.0) > 0.7
+    assert surface_points.roughness(ground(np.zeros((240, 240))), places).max() == 0.0
+
+
+def test_a_slope_is_no_roughness(net: CameraNetwork) -> None:
+    east, north = np.meshgrid(*ground().grid.centres())
+    tilted = ground(0.3 * east - 0.1 * north, sigma_m=0.0)
+    assert surface_points.roughness(tilted, np.array([[0.3, 0.7], [-2.0, 1.0]])).max() < 1e-5
+
+
+def test_beside_an_edge_the_interval_holds_both_sides(net: CameraNetwork) -> None:
+    """A step of half a metre that the surface shows up to three cells from where it stands."""
+    rng = np.random.default_rng(4)
+    east, _ = np.meshgrid(*ground().grid.centres())
+    shown_m = rng.uniform(-3.0, 3.0) * CELL_M
+    stepped = ground(np.where(east > shown_m, 0.5, 0.0))
+    held, far_half_m = [], []
+    for _ in range(40):
+        beside = np.array([rng.uniform(-3.0, 3.0) * CELL_M, rng.uniform(-2.0, 2.0)])
+        place = np.array([[-3.0, beside[1]], beside])
+        got = surface_measure.from_surface(net, stepped, "height", place)
+        true = 0.5 if beside[0] > 0.0 else 0.0
+        held.append(got.ci95_low <= true <= got.ci95_high)
+        far = surface_measure.from_surface(net, stepped, "height", place - [1.0, 0.0])
+        far_half_m.append(0.5 * (far.ci95_high - far.ci95_low))
+    assert np.mean(held) >= 0.9
+    assert max(far_half_m) < 0.05
 
 
 def test_a_profile_follows_the_ground(net: CameraNetwork, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import typst
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
-from droneteam.photogrammetry.export.labels import spread
+from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, corners, spread
 from droneteam.photogrammetry.export.numbers import (
     DIAGRAM_SCALES,
     Language,
@@ -56,6 +56,10 @@ AROUND_M = 1.0
 """Ground shown around what was measured, at least; else a tenth of its size."""
 MAX_PICTURE_PX = 3500
 LENGTHS = ("distance", "horizontal", "height", "slope")
+RISES = ("height", "slope")
+"""Kinds whose value is not the length of their line in plan."""
+NAME_ASIDE_MM, NAME_UP_MM = 1.3, -2.2
+"""Of a point's name from its cross."""
 AREAS = ("area", "plan_area", "volume")
 SAMPLED = ("profile", "section")
 """Kinds whose points are stations along a line, not places that someone chose."""
@@ -227,6 +231,8 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
     """What the template draws, in millimetres; the picture is written into `folder`."""
     text, language = words(diagram.language), diagram.language
     made = diagram.made_at
+    points = np.array([sheet.mm(np.array(p.enu_m[:2]))[0] for p in diagram.points]).reshape(-1, 2)
+    names = _name_places(diagram, points)
     return {
         "language": language,
         "words": text,
@@ -245,10 +251,10 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
         "picture": _picture(diagram, sheet, folder),
         "outline": [sheet.mm(ring).round(3).tolist() for ring in diagram.outline],
         "points": [
-            {"name": p.name, "at": sheet.mm(np.array(p.enu_m[:2]))[0].round(3).tolist()}
-            for p in diagram.points
+            {"name": point.name, "at": at.round(3).tolist(), "label_at": label.round(3).tolist()}
+            for point, at, label in zip(diagram.points, points, names, strict=True)
         ],
-        "shapes": _shapes(diagram, sheet),
+        "shapes": _shapes(diagram, sheet, _boxes(diagram, names)),
         "caveats": caveat_words(diagram),
         "point_list": [
             [p.name, *(number(v, 3, language) for v in p.enu_m)] for p in diagram.points
@@ -284,6 +290,11 @@ def dimension_text(measured: Measurement, language: Language) -> str:
     return value_text(measured, language) or ""
 
 
+def rise_sign(measured: Measurement) -> str:
+    """What tells a height difference from a length: its line on the sheet is not what it says."""
+    return "Δh " if measured.kind == "height" else ""
+
+
 def _bar(sheet: Sheet, language: Language) -> dict[str, Any]:
     length = next((s for s in reversed(GRID_STEPS_M) if 1e3 * s / sheet.scale <= 60.0), 1)
     return {"mm": 1e3 * length / sheet.scale, "text": f"{number(length, 0, language)} m"}
@@ -308,14 +319,32 @@ def _grid(sheet: Sheet, language: Language) -> dict[str, Any]:
     }
 
 
-def _shapes(diagram: Diagram, sheet: Sheet) -> list[dict[str, Any]]:
-    """The measurements as they are drawn, with their texts beside each other."""
+def _name_places(diagram: Diagram, points_mm: FloatArray) -> FloatArray:
+    """(k, 2) centres of the points' names: right of and above their crosses, beside each other."""
+    wide = np.array([LETTER_MM * len(point.name) for point in diagram.points])
+    beside = points_mm + np.column_stack(
+        [NAME_ASIDE_MM + 0.5 * wide, np.full(len(wide), NAME_UP_MM)]
+    )
+    return spread(beside.tolist(), [p.name for p in diagram.points], [0.0] * len(wide))
+
+
+def _boxes(diagram: Diagram, names_mm: FloatArray) -> list[FloatArray]:
+    """What the points' names cover."""
+    return [
+        corners(at, LETTER_MM * len(point.name), LINE_MM, 0.0)
+        for point, at in zip(diagram.points, names_mm, strict=True)
+    ]
+
+
+def _shapes(diagram: Diagram, sheet: Sheet, taken: Sequence[FloatArray]) -> list[dict[str, Any]]:
+    """The measurements as they are drawn, with their texts beside each other and the names."""
     drawn = [_shape(measured, sheet, diagram.language) for measured in diagram.measurements]
     shapes = [shape for shape in drawn if shape is not None]
     places = spread(
         [shape["at"] for shape in shapes],
         [shape["text"] for shape in shapes],
         [shape["turn_deg"] for shape in shapes],
+        taken,
     )
     return [{**row, "at": at} for row, at in zip(shapes, places.round(3).tolist(), strict=True)]
 
@@ -328,7 +357,9 @@ def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str,
     kind = "length" if measured.kind in LENGTHS else "path"
     if measured.kind in AREAS:
         kind = "area"
-    label = f"{measured.name}: {dimension_text(measured, language)}"
+    if measured.kind in RISES:
+        kind = "rise"
+    label = f"{measured.name}: {rise_sign(measured)}{dimension_text(measured, language)}"
     first, last = at[0], at[-1]
     turn = math.degrees(math.atan2(last[1] - first[1], last[0] - first[0]))
     return {
@@ -337,7 +368,7 @@ def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str,
         "crosses": [] if measured.kind in SAMPLED else at.tolist(),
         "text": label,
         "at": _label_place(measured, at).tolist(),
-        "turn_deg": (turn + 90.0) % 180.0 - 90.0 if kind == "length" else 0.0,
+        "turn_deg": (turn + 90.0) % 180.0 - 90.0 if kind in ("length", "rise") else 0.0,
     }
 
 
@@ -388,11 +419,17 @@ def _cut(ortho: Ortho, sheet: Sheet) -> Ortho | None:
 
 
 def points_of(named: Sequence[tuple[Measurement, Sequence[str]]]) -> tuple[DiagramPoint, ...]:
-    """The points of measurements under their names; a later place of a name counts."""
+    """The points of measurements under their names; a later place of a name counts.
+
+    Of a profile along a line of places the ends are named: its other points are stations.
+    """
     found: dict[str, DiagramPoint] = {}
     for measured, names in named:
-        if len(names) != len(measured.points_enu_m):
+        places = measured.points_enu_m
+        if measured.kind == "profile" and 2 <= len(names) < len(places):
+            names, places = (names[0], names[-1]), (places[0], places[-1])
+        if len(names) != len(places):
             continue
-        for name, at in zip(names, measured.points_enu_m, strict=True):
+        for name, at in zip(names, places, strict=True):
             found[name] = DiagramPoint(name, at)
     return tuple(found.values())

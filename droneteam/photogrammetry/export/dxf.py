@@ -25,6 +25,7 @@ from droneteam.photogrammetry.export.diagram import (
     Diagram,
     Sheet,
     caveat_words,
+    rise_sign,
     sheet_of,
     words,
 )
@@ -140,7 +141,8 @@ def _measurement(space: Modelspace, diagram: Diagram, measured: Measurement, tex
     layer = "AREAS" if closed else "LINES"
     space.add_polyline3d(measured.points_enu_m, close=closed, dxfattribs={"layer": layer})
     middle = np.mean(plan, axis=0)
-    _text(space, f"{measured.name}: {value}", (float(middle[0]), float(middle[1])), text_m, layer)
+    words_of = f"{measured.name}: {rise_sign(measured)}{value}"
+    _text(space, words_of, (float(middle[0]), float(middle[1])), text_m, layer)
 
 
 def _statements(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float) -> None:

@@ -167,7 +167,7 @@ def _axes(
     for value in _ticks(*span):
         y = place(np.array([0.0]), np.array([value]))[0]
         canvas.line(y, (WIDTH_MM - MARGIN_MM, y[1]), "#d0d0d0", 0.2)
-        canvas.text((y[0] - 1.0, y[1] + 0.9), number(value, 2, language), anchor="end")
+        canvas.text((y[0] - 1.0, y[1] + 0.9), f"{number(value, 2, language)} m", anchor="end")
 
 
 def _ticks(low: float, high: float) -> list[float]:
