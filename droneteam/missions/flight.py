@@ -33,7 +33,9 @@ from droneteam.missions.calls import Call, call_step, start_call
 from droneteam.missions.flight_adoption import adopt, adopting_ended
 from droneteam.missions.flight_pilot import obey, pause_ended
 from droneteam.missions.flight_state import (
+    BEFORE_ARMING,
     GOING_HOME,
+    Barred,
     Command,
     Ending,
     Event,
@@ -108,10 +110,33 @@ def step(flight: Flight, event: Event) -> Step:
         case Tick(now_s=now_s):
             flight, commands = _watch_link(flight, now_s)
             flight, more = _tick(flight, now_s)
-        case PilotWants(what=what, now_s=now_s):
-            commands = [Note("pilot", f"asks for {what}")]
+        case PilotWants(what=what, now_s=now_s, by=by):
+            commands = [Note("pilot", f"asks for {what}", by)]
+            before = flight.task
             flight, more = obey(flight, what, now_s)
-    return flight, commands + more
+            if flight.task is not before:
+                flight = replace(flight, asked_by=by)
+        case Barred(reasons=reasons):
+            commands = []
+            flight, more = _barred(flight, reasons)
+    return flight, [_signed(one, flight.asked_by) for one in commands + more]
+
+
+def _signed(command: Command, by: str) -> Command:
+    """What is sent in the course of a person's wish, with that person's name."""
+    if not isinstance(command, Send) or isinstance(command.message, GroundHeartbeat):
+        return command
+    return replace(command, by=command.by or by)
+
+
+def _barred(flight: Flight, reasons: tuple[str, ...]) -> Step:
+    """Keep the reasons until it comes to arming; the wait is not the vehicle's fault."""
+    if reasons == flight.barred or flight.phase not in BEFORE_ARMING:
+        return flight, []
+    flight = replace(flight, barred=reasons)
+    if reasons:
+        return flight, [Note("alarm", f"not armed yet: {'; '.join(reasons)}")]
+    return replace(flight, phase_since_s=flight.boot_s), [Note("check", "nothing bars any more")]
 
 
 # What comes in
@@ -443,10 +468,10 @@ def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
         return refuse(flight, NO_LEAVE)
     found = checks(flight.order, flight.readings)
     missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
-    if missing and waited_s >= READY_LIMIT_S:
+    if missing and waited_s >= READY_LIMIT_S and not flight.barred:
         text = f"; the vehicle says: {flight.last_text}" if flight.last_text else ""
         return refuse(flight, f"not ready after {waited_s:.0f} s: {', '.join(missing)}{text}")
-    if missing or flight.task is not None:
+    if missing or flight.barred or flight.task is not None:
         return flight, []
     notes: list[Command] = [Note("check", f"{check.name}: {check.detail}") for check in found]
     arm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0,))

@@ -6,7 +6,7 @@ took the vehicle, the transmitter flies it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from droneteam.missions.calls import Call
 from droneteam.missions.flight_state import Flight, Note, Phase, Step, Task
@@ -18,6 +18,15 @@ WISHES = ("rtl", "land", "pause", "resume", "brake")
 """Return; land here; hold the mission where it is; go on with it; stop at once and hold."""
 _HOLD, _GO_ON = 0.0, 1.0
 """First parameter of MAV_CMD_DO_PAUSE_CONTINUE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One of `WISHES` for the drone of a number; by : who asks."""
+
+    drone_id: int
+    what: str
+    by: str = ""
 
 
 def obey(flight: Flight, what: str, now_s: float) -> Step:

@@ -47,14 +47,15 @@ def end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
 
 
 def go_home(flight: Flight, reason: str, now_s: float) -> Step:
-    """Command the way home."""
+    """Command the way home; by the controller itself unless a pilot's wish led here."""
+    flight = replace(flight, asked_by="")
     flight, commands = change_mode(enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
     return flight, [Note("returning", reason), *commands]
 
 
 def hand_over(flight: Flight, reason: str) -> Step:
     """Stop commanding: from now on only heartbeats are sent."""
-    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None)
+    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None, asked_by="")
     commands: list[Command] = [Note("handed over", reason)]
     if not flight.armed:
         return end(flight, Ending.REFUSED, commands)

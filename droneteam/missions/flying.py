@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
-from droneteam.missions.asks import AskBox, asks_path
+from droneteam.missions.asks import AskBox, asks_path, who
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
@@ -31,6 +32,7 @@ from droneteam.missions.runner import SortieOrder
 from droneteam.missions.sharedair import SharedCraft
 from droneteam.missions.signing import key_from_text
 from droneteam.missions.sorties import record_sortie, update_live_states
+from droneteam.missions.standing import standing_bars
 from droneteam.missions.transports import LinkAddress
 from droneteam.missions.views import MissionView, SortieView
 from droneteam.settings import Settings
@@ -39,6 +41,9 @@ log = logging.getLogger(__name__)
 
 PUBLISH_S = 0.5
 """Time between two writes of the live states, and of what controllers share of the air."""
+BLIND_S = 15.0
+"""A look at the database takes longer only when it cannot be reached."""
+BLIND = "the database does not answer, so nobody knows what bars the take-off"
 RTL_STEP_M = 3.0
 """Height between the ways home of drones that fly together."""
 
@@ -112,19 +117,22 @@ def fly_missions(
         now = datetime.now(UTC)
         views = [begin_flight(session, actor, one.mission_id, now) for one in missions]
         cleared = [clearance(session, actor, view.id, now).until for view in views]
+        watch = _Barrier({view.id: view.drone_id for view in views}, session, now)
+    begun_by = who(actor.user_id, actor.roles)
     orders = [
-        _order(view, way, log_dir, index, time_scale, until)
+        replace(_order(view, way, log_dir, index, time_scale, until), by=begun_by)
         for index, (view, way, until) in enumerate(zip(views, ways, cleared, strict=True))
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     drone_ids = frozenset(view.drone_id for view in views)
-    with _Publisher(engine, drone_ids, on_state, intruders) as publisher:
+    with _Publisher(engine, drone_ids, on_state, watch, intruders) as publisher:
         results = FlightDeck(
             orders,
             time_scale=time_scale,
             on_state=publisher.offer,
             on_advice=on_advice,
             asks=lambda: [ask for box in boxes for ask in box.take()],
+            bars=watch.bars,
             on_air=publisher.share,
             neighbours=lambda: publisher.others,
             intruders=lambda: publisher.intruders,
@@ -194,6 +202,31 @@ class _Way:
         )
 
 
+class _Barrier:
+    """What keeps drones of one call on the ground, as the database said last.
+
+    missions : mission → drone.  A database that cannot be reached lets nothing take off: what was
+    read before may not hold any more.
+    """
+
+    def __init__(self, missions: Mapping[int, int], session: Session, now: datetime) -> None:
+        self._missions = dict(missions)
+        self._bars: dict[int, tuple[str, ...]] = {}
+        self.look(session, now)
+
+    def look(self, session: Session, now: datetime) -> None:
+        """Look what bars now."""
+        found = standing_bars(session, self._missions, now)
+        self._bars = {self._missions[mission]: texts for mission, texts in found.items()}
+        self._looked_s = time.monotonic()
+
+    def bars(self) -> dict[int, tuple[str, ...]]:
+        """Drone → why it must not be armed just now."""
+        if time.monotonic() - self._looked_s > BLIND_S:
+            return dict.fromkeys(self._missions.values(), (BLIND,))
+        return self._bars
+
+
 class _Publisher:
     """Stores from a thread of its own what the loop must not wait for.
 
@@ -207,11 +240,13 @@ class _Publisher:
         engine: Engine,
         drone_ids: frozenset[int],
         on_state: Callable[[LiveState], None] | None,
+        barrier: _Barrier,
         read_intruders: Callable[[Session], Sequence[Intruder]] | None = None,
     ) -> None:
         self._engine = engine
         self._drone_ids = drone_ids
         self._on_state = on_state
+        self._barrier = barrier
         self._read_intruders = read_intruders
         self._latest: dict[int, LiveState] = {}
         self._aloft: tuple[SharedCraft, ...] = ()
@@ -257,6 +292,7 @@ class _Publisher:
                 share_air(session, self._drone_ids, aloft)
                 others = air_of_others(session, self._drone_ids, datetime.now(UTC))
                 near = () if self._read_intruders is None else self._read_intruders(session)
+                self._barrier.look(session, datetime.now(UTC))
         except SQLAlchemyError as error:
             log.warning("live states of %d drones not stored: %s", len(states), error)
         else:

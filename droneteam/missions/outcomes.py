@@ -88,7 +88,7 @@ def flight_record(
 
     phase, heard_at : of the drone's latest state, empty and None where it has said nothing.
     """
-    notices = [Notice(one.at, one.kind, one.detail) for one in journal if one.kind in _NOTICES]
+    notices = [Notice(one.at, one.kind, one.said) for one in journal if one.kind in _NOTICES]
     taken_over = next((one.detail for one in reversed(journal) if one.kind == "handed over"), "")
     return FlightRecord(
         asks=tuple(reversed(outcomes(asks, journal, now)))[:MAX_SHOWN],

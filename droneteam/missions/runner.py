@@ -17,7 +17,7 @@ from droneteam.missions.fetching import LogFetcher
 from droneteam.missions.flight import step
 from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.handshake import Failed
-from droneteam.missions.journal import ARMING, Entry, Journal, was_arming
+from droneteam.missions.journal import ARMING, CONTROLLER, Entry, Journal, was_arming
 from droneteam.missions.link import VehicleLink
 from droneteam.missions.logstore import StoredLog
 from droneteam.missions.messages import (
@@ -47,7 +47,7 @@ class SortieOrder:
     spare_links : used while the first one is silent; forward : a ground station that listens
     and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign; arm_until :
     when the signatures for take-off run out, None for never; fetch_log : whether its onboard log
-    is fetched after landing.
+    is fetched after landing; by : who began the flight.
     """
 
     order: FlightOrder
@@ -61,6 +61,7 @@ class SortieOrder:
     signing_key: bytes | None = None
     arm_until: datetime | None = None
     fetch_log: bool = False
+    by: str = ""
 
     @property
     def tlog_path(self) -> Path:
@@ -107,7 +108,10 @@ class Clocks:
 
 @dataclass(slots=True)
 class Runner:
-    """One flight with its link and its record; clock : of the vehicle, against ours."""
+    """One flight with its link and its record.
+
+    clock : of the vehicle, against ours; told_end : whether the live map has seen the end.
+    """
 
     sortie: SortieOrder
     flight: Flight
@@ -119,6 +123,7 @@ class Runner:
     clock: ClockWatch = field(default_factory=ClockWatch)
     result: SortieResult | None = None
     registered: int = -1
+    told_end: bool = False
     fetcher: LogFetcher | None = None
 
     @property
@@ -146,19 +151,19 @@ class Runner:
         self.flight, commands = step(self.flight, event)
         for command in commands:
             match command:
-                case Send(message=message, why=why):
-                    self._write_intent(message, why)
-                    self.link.send(message)
-                case Note(kind=kind, detail=detail):
-                    self.note(kind, detail)
+                case Send():
+                    self._write_intent(command)
+                    self.link.send(command.message)
+                case Note(kind=kind, detail=detail, by=by):
+                    self.note(kind, detail, by)
         if self.flight.ending is not None:
             self._finish(self.flight.ending, event.now_s)
 
-    def note(self, kind: str, detail: str) -> None:
-        """Write a line into the sortie's journal."""
+    def note(self, kind: str, detail: str, by: str = "") -> None:
+        """Write a line into the sortie's journal; by : the person who asked for it."""
         level = logging.WARNING if kind in _FOR_THE_PILOT else logging.INFO
         log.log(level, "%s: %s: %s", self.sortie.drone_name, kind, detail)
-        self.journal.write(Entry(self.clocks.utc_now(), kind, detail))
+        self.journal.write(Entry(self.clocks.utc_now(), kind, detail, by))
 
     def _watch_signatures(self) -> None:
         """Take back the leave to arm when the signatures run out before it came to arming."""
@@ -180,12 +185,14 @@ class Runner:
         for note in notes:
             self.note("clock", note)
 
-    def _write_intent(self, message: Outbound, why: str) -> None:
-        kind = _intent_kind(message)
+    def _write_intent(self, command: Send) -> None:
+        kind = _intent_kind(command.message)
         if kind is None:
             return
-        entry = Entry(self.clocks.utc_now(), kind, f"{message} because: {why}")
-        self.journal.write(entry, durable=kind == ARMING)
+        begun = self.sortie.by or "the system"
+        by = command.by or f"{CONTROLLER}, for the flight that {begun} began"
+        detail = f"{command.message} because: {command.why}"
+        self.journal.write(Entry(self.clocks.utc_now(), kind, detail, by), durable=kind == ARMING)
 
     def _finish(self, ending: Ending, now_s: float) -> None:
         self.result = SortieResult(
