@@ -24,6 +24,7 @@ _ARMED_BIT = 128  # MAV_MODE_FLAG_SAFETY_ARMED
 _YAW_IN_VEHICLE_FRAME = 32  # GIMBAL_DEVICE_FLAGS_YAW_IN_VEHICLE_FRAME
 _YAW_LOCK = 16
 _YAW_IN_EARTH_FRAME = 64
+_ODID_COMPONENTS = frozenset({236, 237, 238})  # MAV_COMP_ID_ODID_TXRX_1…3
 _REMOTE_ID_GOOD = 0  # MAV_ODID_ARM_STATUS_GOOD_TO_ARM
 _GCS = 6  # MAV_TYPE_GCS
 _NO_AUTOPILOT = 8  # MAV_AUTOPILOT_INVALID
@@ -38,6 +39,11 @@ def heartbeat_of_autopilot(frame: Frame) -> bool:
         return False
     heartbeat = decode_raw(frame)
     return bool(heartbeat.type != _GCS and heartbeat.autopilot != _NO_AUTOPILOT)
+
+
+def heartbeat_of_transmitter(frame: Frame) -> bool:
+    """Whether the packet is the heartbeat of a Remote ID transmitter on the vehicle."""
+    return frame.message_id == 0 and frame.component_id in _ODID_COMPONENTS
 
 
 def decode_raw(frame: Frame) -> Any:

@@ -146,7 +146,9 @@ class Flight:
     began, once known; verified : whether the approved mission was read back from the vehicle;
     proposed : whether an adopted flight's pilot was told that it is time to come home; barred :
     why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
-    wish is being carried out, empty while the controller acts by itself.
+    wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
+    the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
+    heartbeats, none in between contradicting it, that say that it is disarmed.
     """
 
     order: FlightOrder
@@ -174,6 +176,8 @@ class Flight:
     proposed: bool = False
     barred: tuple[str, ...] = ()
     asked_by: str = ""
+    disarmed_at_s: float | None = None
+    remote_id_fault: str = ""
     mission_seq: int = 0
     reached_seq: int = 0
     failsafe_text: str = ""

@@ -60,3 +60,19 @@ def hand_over(flight: Flight, reason: str) -> Step:
     if not flight.armed:
         return end(flight, Ending.REFUSED, commands)
     return flight, commands
+
+
+def armed_or_not(flight: Flight, armed: bool, now_s: float) -> tuple[Flight, bool]:
+    """Whether it is armed, and whether that has changed.
+
+    A disarmed heartbeat that was overtaken by an armed one must not end a sortie whose motors are
+    turning: it is believed when no other has contradicted it for longer than packets may be late.
+    """
+    if armed or not flight.armed:
+        changed = armed and not flight.armed
+        return replace(flight, armed=armed, disarmed_at_s=None), changed
+    if flight.disarmed_at_s is None:
+        return replace(flight, disarmed_at_s=now_s), False
+    if now_s - flight.disarmed_at_s < flight.timing.overtake_s:
+        return flight, False
+    return replace(flight, armed=False, disarmed_at_s=None), True

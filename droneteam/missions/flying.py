@@ -55,7 +55,7 @@ class MissionLink:
     link : one address, or several with commas of which the first is preferred; system_id : None
     takes the autopilot heard first; forward : a ground station's address; signing : the
     passphrase or key that the vehicle signs with; fetch_log : whether its onboard log is fetched
-    after landing.
+    after landing; cells : of the pack in series, None to tell them by its voltage.
     """
 
     mission_id: int
@@ -64,6 +64,7 @@ class MissionLink:
     forward: str | None = None
     signing: str | None = None
     fetch_log: bool = True
+    cells: int | None = None
 
 
 def fly_mission(
@@ -167,7 +168,7 @@ def _order(
     )
     first, *spare = way.addresses
     return SortieOrder(
-        replace(order, may_arm=arm_until is not None),
+        replace(order, may_arm=arm_until is not None, cells=way.cells),
         view.drone_id,
         view.drone_name,
         first,
@@ -190,6 +191,7 @@ class _Way:
     forward: LinkAddress | None
     signing_key: bytes | None
     fetch_log: bool
+    cells: int | None
 
     @classmethod
     def parse(cls, mission: MissionLink) -> _Way:
@@ -199,6 +201,7 @@ class _Way:
             None if mission.forward is None else LinkAddress.parse(mission.forward),
             None if mission.signing is None else key_from_text(mission.signing),
             mission.fetch_log,
+            mission.cells,
         )
 
 

@@ -142,6 +142,11 @@ class RemoteIdStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteIdHeartbeat:
+    """HEARTBEAT of a Remote ID transmitter: it is wired to the vehicle."""
+
+
+@dataclass(frozen=True, slots=True)
 class GpsFix:
     """GPS_RAW_INT; fix_type 3 and more is a position in three dimensions."""
 
@@ -414,6 +419,7 @@ Telemetry = (
     | EkfStatus
     | GpsFix
     | RemoteIdStatus
+    | RemoteIdHeartbeat
     | SystemTime
     | MissionCurrent
     | ItemReached
