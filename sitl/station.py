@@ -161,8 +161,10 @@ class Station:
                 for channel in self.channels.values():
                     channel.send(message)
             if isinstance(event, Photo) and self.ap.params["SIM_CAM_V2"] == 1:
+                report = image_captured(self.ap, event)
+                self.ap.shutter.reports[report.image_index] = report
                 for channel in self.channels.values():
-                    channel.send(image_captured(self.ap, event), component=CAMERA_COMPONENT)
+                    channel.send(report, component=CAMERA_COMPONENT)
 
     def _messages(self, event: Event) -> list[Message]:
         ap = self.ap

@@ -65,7 +65,9 @@ from droneteam.missions.flight_steps import (
     go_home,
     hand_over,
     refuse,
+    signed,
 )
+from droneteam.missions.gimbals import Look, look_step
 from droneteam.missions.handshake import Done, Failed, Sends
 from droneteam.missions.items import mission_hash
 from droneteam.missions.messages import (
@@ -130,14 +132,7 @@ def step(flight: Flight, event: Event) -> Step:
         case Barred(reasons=reasons):
             commands = []
             flight, more = barred(flight, reasons)
-    return flight, [_signed(one, flight.asked_by) for one in commands + more]
-
-
-def _signed(command: Command, by: str) -> Command:
-    """What is sent in the course of a person's wish, with that person's name."""
-    if not isinstance(command, Send) or isinstance(command.message, GroundHeartbeat):
-        return command
-    return replace(command, by=command.by or by)
+    return flight, [signed(one, flight.asked_by) for one in commands + more]
 
 
 # What comes in
@@ -183,7 +178,7 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
             return replace(flight, reached_seq=reached), [Note("item", f"reached {seq}")]
         case StatusText(text=text):
             return _text(flight, text)
-    if isinstance(message, Handshake):
+    if isinstance(message, Handshake) or isinstance(flight.task, Look):
         return _advance_task(flight, message, now_s)
     return flight, []
 
@@ -343,7 +338,7 @@ def _tick(flight: Flight, now_s: float) -> Step:
 # Handshakes
 
 
-def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> Step:
+def _advance_task(flight: Flight, message: Inbound | None, now_s: float) -> Step:
     if flight.task is None:
         return flight, []
     task, sends = _task_step(flight.task, message, now_s)
@@ -355,7 +350,11 @@ def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> St
     return flight, commands + more
 
 
-def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Task, Sends]:
+def _task_step(task: Task, message: Inbound | None, now_s: float) -> tuple[Task, Sends]:
+    if isinstance(task, Look):
+        return look_step(task, message, now_s)
+    if message is not None and not isinstance(message, Handshake):
+        return task, ()
     match task:
         case Upload():
             return protocol.upload_step(task, message, now_s)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from droneteam.missions import reserve
 from droneteam.missions.calls import Call
+from droneteam.missions.gimbals import Look
 from droneteam.missions.handshake import Timing
 from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
@@ -132,7 +133,7 @@ class Note:
 
 
 Command = Send | Note
-Task = Upload | Download | Clear | Profile | Call
+Task = Upload | Download | Clear | Profile | Call | Look
 
 
 @dataclass(frozen=True, slots=True)

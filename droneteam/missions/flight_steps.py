@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from droneteam.missions.calls import start_call
 from droneteam.missions.flight_state import Command, Ending, Flight, Note, Phase, Send, Step
-from droneteam.missions.messages import CommandId, CommandLong, CopterMode
+from droneteam.missions.messages import CommandId, CommandLong, CopterMode, GroundHeartbeat
 
 
 def change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
@@ -76,3 +76,10 @@ def armed_or_not(flight: Flight, armed: bool, now_s: float) -> tuple[Flight, boo
     if now_s - flight.disarmed_at_s < flight.timing.overtake_s:
         return flight, False
     return replace(flight, armed=False, disarmed_at_s=None), True
+
+
+def signed(command: Command, by: str) -> Command:
+    """What is sent in the course of a person's wish, with that person's name."""
+    if not isinstance(command, Send) or isinstance(command.message, GroundHeartbeat):
+        return command
+    return replace(command, by=command.by or by)

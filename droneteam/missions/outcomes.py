@@ -143,6 +143,6 @@ def _judged(what: str, said: Sequence[Entry]) -> tuple[State, str]:
         if one.kind == "alarm" and "the vehicle did not" in one.detail:
             return "failed", one.detail
         ordered = ordered or one.kind == "intent"
-        if one.kind in ("paused", "mission"):  # done; what fails later is another matter
+        if one.kind in ("paused", "mission", "camera"):  # done; what fails later is another matter
             return "ordered", one.detail
     return ("ordered", "") if ordered else ("waiting", "")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from droneteam.missions.camerawatch import CameraWatch, camera_step
 from droneteam.missions.fetching import LogFetcher
 from droneteam.missions.flight import step
 from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 _FOR_THE_PILOT = frozenset({"alarm", "adopted", "handed over", "separation", "intruder"})
 """Lines of the journal that a pilot must see now."""
+
+_OURS = frozenset({Phase.FLYING, Phase.PAUSED, Phase.RETURNING})
+"""Phases in which the camera may be asked for what it reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Runner:
     clocks: Clocks
     started_at: datetime
     clock: ClockWatch = field(default_factory=ClockWatch)
+    camera: CameraWatch | None = None
     result: SortieResult | None = None
     registered: int = -1
     told_end: bool = False
@@ -136,10 +141,12 @@ class Runner:
         match event:
             case Heard(message=message, now_s=now_s):
                 self._watch_clock(message, now_s)
+                self._watch_camera(message, now_s)
                 if self.result is not None:
                     self._transfer().hear(message, now_s)
             case Tick(now_s=now_s):
                 self._watch_clock(None, now_s)
+                self._watch_camera(None, now_s)
                 if self.result is not None:
                     self._transfer().tick(now_s)
                 else:
@@ -174,6 +181,19 @@ class Runner:
             self.note("clearance", f"the signatures for take-off ran out at {until:%H:%M:%S} UTC")
             self.flight = replace(self.flight, order=replace(order, may_arm=False))
 
+    def _watch_camera(self, message: Inbound | None, now_s: float) -> None:
+        """Count the camera's photos while we fly; nothing is asked of a vehicle that others fly."""
+        flight = self.flight
+        asks = flight.phase in _OURS and not flight.link_lost
+        if message is None and not asks:
+            return
+        watch = self.camera or CameraWatch(flight.timing)
+        self.camera, sends, notes = camera_step(watch, message, now_s)
+        for send in sends:
+            self.link.send(send)
+        for note in notes:
+            self.note("camera", note)
+
     def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
         """Compare the clocks once the vehicle was heard; before, we only listen."""
         if self.flight.phase is Phase.LISTENING or (message is None and self.flight.link_lost):
@@ -195,6 +215,8 @@ class Runner:
         self.journal.write(Entry(self.clocks.utc_now(), kind, detail, by), durable=kind == ARMING)
 
     def _finish(self, ending: Ending, now_s: float) -> None:
+        if self.camera is not None and isinstance(self.camera.outcome, Failed):
+            self.note("camera", self.camera.outcome.detail)
         self.result = SortieResult(
             mission_id=self.sortie.order.mission_id,
             drone_id=self.sortie.drone_id,

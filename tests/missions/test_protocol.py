@@ -11,8 +11,21 @@ from hypothesis import strategies as st
 from droneteam.errors import InputError
 from droneteam.missions import calls, protocol
 from droneteam.missions.handshake import Done, Failed, Timing
-from droneteam.missions.items import Frame, MissionCommand, MissionType, WireItem, stored_form
-from droneteam.missions.messages import CommandAck, CommandLong, MissionAck, MissionRequest
+from droneteam.missions.items import (
+    Frame,
+    MissionCommand,
+    MissionType,
+    WireItem,
+    differences,
+    stored_form,
+)
+from droneteam.missions.messages import (
+    CommandAck,
+    CommandLong,
+    MissionAck,
+    MissionClear,
+    MissionRequest,
+)
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse
 
 TIMING = Timing()
