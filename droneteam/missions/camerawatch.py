@@ -24,8 +24,8 @@ from droneteam.missions.messages import (
     Inbound,
 )
 
-CAMERA_COMPONENT = 100
-"""MAV_COMP_ID_CAMERA."""
+EVERY_COMPONENT = 0
+"""A camera is the autopilot's own or a component of its own; whichever it is answers."""
 TRIES = 12
 """Requests per photo or fact: at 30 % loss each way all fail once in 7,000 times."""
 TOGETHER = 4
@@ -172,4 +172,4 @@ def _introduce(state: CameraWatch, now_s: float) -> tuple[CameraWatch, Sends]:
 
 def _request(message_id: int, index: float = 0.0) -> CommandLong:
     params = (float(message_id), index)
-    return CommandLong(CommandId.REQUEST_MESSAGE, params, component=CAMERA_COMPONENT)
+    return CommandLong(CommandId.REQUEST_MESSAGE, params, component=EVERY_COMPONENT)

@@ -418,7 +418,7 @@ class GroundHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class CommandLong:
-    """COMMAND_LONG, sent; component : of the vehicle, 1 is its autopilot."""
+    """COMMAND_LONG, sent; component : of the vehicle, 1 its autopilot, 0 all."""
 
     command: int
     params: tuple[float, ...] = ()

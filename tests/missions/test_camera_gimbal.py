@@ -194,7 +194,7 @@ def test_a_report_lost_at_the_very_end_is_found_by_the_count() -> None:
     state, _, _ = camera_step(state, CaptureStatus(10, False), 2.0)
     assert [gap.number for gap in state.gaps] == [10]
     state, sends, _ = camera_step(state, None, 3.1)
-    assert CommandLong(512, (263.0, 9.0), component=100) in sends
+    assert CommandLong(512, (263.0, 9.0), component=0) in sends
     state, _, _ = camera_step(state, report(10), 3.5)
     assert state.outcome == Done()
 
