@@ -127,9 +127,8 @@ def test_the_page_says_which_drone_a_share_by_time_waits_for(
             for column in Mission.__table__.columns
             if column.name != "id"
         }
-        drones = {drone.id for drone in fleet.list_drones(session, site.actor("administrator"))} - {
-            row.drone_id
-        }
+        every = fleet.list_drones(session, site.actor("administrator"))
+        drones = {drone.id for drone in every} - {row.drone_id}
         share = {"of": 2, "separation": "time"}
         row.params = {**row.params, "share": {"part": 2, **share}}
         first = Mission(**{**other, "drone_id": min(drones), "drone_name": "drone-first"})
