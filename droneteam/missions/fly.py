@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from droneteam.missions.airwatch import Advice, AirWatch, shared_of
 from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.flight_state import Barred, Flight, Heard, PilotWants, Tick
+from droneteam.missions.flight_state import BEFORE_ARMING, Barred, Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
 from droneteam.missions.intruders import Intruder, IntruderBook
 from droneteam.missions.journal import Journal, was_arming
@@ -196,8 +196,8 @@ class FlightDeck:
         """Tell each flight that is not armed yet what bars it, before it looks at its checks."""
         bars = self.bars()
         for runner in active:
-            reasons = bars.get(runner.sortie.drone_id, ())
-            if reasons != runner.flight.barred and runner.result is None:
+            reasons, flight = bars.get(runner.sortie.drone_id, ()), runner.flight
+            if reasons != flight.barred and flight.phase in BEFORE_ARMING:
                 runner.handle(Barred(reasons, now_s))
 
     def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:

@@ -23,6 +23,7 @@ from droneteam.db import session_scope
 from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
 from droneteam.missions.asks import AskBox, asks_path, who
+from droneteam.missions.flight_state import BEFORE_ARMING
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
@@ -208,8 +209,8 @@ class _Way:
 class _Barrier:
     """What keeps drones of one call on the ground, as the database said last.
 
-    missions : mission → drone.  A database that cannot be reached lets nothing take off: what was
-    read before may not hold any more.
+    missions : mission → drone; one that has come to arming is not looked up any more.  A database
+    that cannot be reached lets nothing take off: what was read before may not hold any more.
     """
 
     def __init__(self, missions: Mapping[int, int], session: Session, now: datetime) -> None:
@@ -219,9 +220,15 @@ class _Barrier:
 
     def look(self, session: Session, now: datetime) -> None:
         """Look what bars now."""
-        found = standing_bars(session, self._missions, now)
-        self._bars = {self._missions[mission]: texts for mission, texts in found.items()}
+        missions = dict(self._missions)
+        found = standing_bars(session, missions, now)
+        self._bars = {missions[mission]: texts for mission, texts in found.items()}
         self._looked_s = time.monotonic()
+
+    def told(self, state: LiveState) -> None:
+        """Take notice of a drone that has come to arming, or whose sortie has ended."""
+        if state.phase not in BEFORE_ARMING and state.mission_id is not None:
+            self._missions.pop(state.mission_id, None)
 
     def bars(self) -> dict[int, tuple[str, ...]]:
         """Drone → why it must not be armed just now."""
@@ -269,6 +276,7 @@ class _Publisher:
 
     def offer(self, state: LiveState) -> None:
         """Take a state; never waits for the database."""
+        self._barrier.told(state)
         with self._lock:
             self._latest[state.drone_id] = state
         if self._on_state is not None:

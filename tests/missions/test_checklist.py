@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from droneteam.audit import AuditEntry
 from droneteam.db import session_scope
 from droneteam.errors import NotAllowed
 from droneteam.fleet.models import Pilot
-from droneteam.missions import arming
+from droneteam.missions import arming, flying
 from droneteam.missions import service as missions
 from droneteam.missions.checklist import (
     VALID_FOR,
@@ -24,6 +25,7 @@ from droneteam.missions.checklist import (
     checklist_bars,
 )
 from droneteam.missions.fieldlog import CHECKS, FieldEntry, joined
+from droneteam.missions.live import LiveState
 from droneteam.missions.standing import standing_bars
 from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 
@@ -196,3 +198,25 @@ def test_a_reason_where_nothing_bars_lifts_nothing(office: Office, mission_id: i
 def test_every_bar_survives_its_way_into_a_row() -> None:
     bars = tuple(CheckBar(item, fault) for item, fault in itertools.product(CHECKS, CheckFault))
     assert arming._from_text(arming._to_text(bars)) == bars
+
+
+def test_the_controller_looks_it_up_until_the_drone_is_armed_and_arms_nothing_while_blind(
+    office: Office, mission_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(office, mission_id, weather="no")
+    clock = [100.0]
+    monkeypatch.setattr(flying.time, "monotonic", lambda: clock[0])
+    with session_scope(office.engine) as session:
+        barrier = flying._Barrier({mission_id: 7}, session, NOW)
+    assert barrier.bars() == {7: ("the crew's checklist: weather (answered with no)",)}
+    answer(office, mission_id, LATER)
+    with session_scope(office.engine) as session:
+        barrier.look(session, LATER)
+    assert barrier.bars() == {7: ()}
+    clock[0] += flying.BLIND_S + 1.0
+    assert barrier.bars() == {7: (flying.BLIND,)}
+    state = LiveState(7, "d", NOW, 50.0, 4.0, 0.0, 0.0, 0.0, 0.0, None, "", False, mission_id)
+    barrier.told(replace(state, phase="readying"))
+    assert barrier.bars() == {7: (flying.BLIND,)}
+    barrier.told(replace(state, phase="arming"))
+    assert barrier.bars() == {}
