@@ -127,7 +127,7 @@ def fly_missions(
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     drone_ids = frozenset(view.drone_id for view in views)
-    with _Publisher(engine, drone_ids, on_state, watch, intruders) as publisher:
+    with _Publisher(engine, drone_ids, on_state, intruders, watch) as publisher:
         results = FlightDeck(
             orders,
             time_scale=time_scale,
@@ -250,8 +250,8 @@ class _Publisher:
         engine: Engine,
         drone_ids: frozenset[int],
         on_state: Callable[[LiveState], None] | None,
-        barrier: _Barrier,
         read_intruders: Callable[[Session], Sequence[Intruder]] | None = None,
+        barrier: _Barrier | None = None,
     ) -> None:
         self._engine = engine
         self._drone_ids = drone_ids
@@ -276,7 +276,8 @@ class _Publisher:
 
     def offer(self, state: LiveState) -> None:
         """Take a state; never waits for the database."""
-        self._barrier.told(state)
+        if self._barrier is not None:
+            self._barrier.told(state)
         with self._lock:
             self._latest[state.drone_id] = state
         if self._on_state is not None:
@@ -303,7 +304,8 @@ class _Publisher:
                 share_air(session, self._drone_ids, aloft)
                 others = air_of_others(session, self._drone_ids, datetime.now(UTC))
                 near = () if self._read_intruders is None else self._read_intruders(session)
-                self._barrier.look(session, datetime.now(UTC))
+                if self._barrier is not None:
+                    self._barrier.look(session, datetime.now(UTC))
         except SQLAlchemyError as error:
             log.warning("live states of %d drones not stored: %s", len(states), error)
         else:
