@@ -37,12 +37,13 @@ check: setup
 
 setup: $(STAMPS)/package
 
-$(STAMPS)/venv: requirements.lock
+$(STAMPS)/venv: requirements.lock requirements-peers.lock
 	@tools/versions $(PYTHON)
 	@mkdir -p $(STAMPS)
 	@echo "Installing the locked Python dependencies into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-peers.lock
 	@touch $@
 
 # The editable install runs hatch_build.py, which builds the front end.

@@ -23,7 +23,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import cloud_file
-from benchmarks.planner_page import site_with_assignment
+from benchmarks.web_site import empty_site
 from droneteam import db
 from droneteam.photogrammetry.models import SceneRow
 from tests.browser.conftest import CHROMIUM, FLAGS, cookies, serve
@@ -40,7 +40,7 @@ FLIGHT = ("+", "+", "ArrowLeft", "+", "+", "ArrowUp", "+", "+", "ArrowLeft", "+"
 @contextmanager
 def site_with_cloud(cloud: Path) -> Iterator[Site]:
     """An application whose one scene has that cloud."""
-    with site_with_assignment() as site:
+    with empty_site() as site:
         scene_id = worlds.built_scene(site)
         folder = site.settings.data_dir / f"scenes/scene-{scene_id:06d}/products"
         for name in ("cloud.laz", "cloud.copc.laz"):  # a COPC file is a LAZ file too

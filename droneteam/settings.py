@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from droneteam.errors import SetupError
 
 DEFAULT_PORT = 8480
+WPML_VERSIONS = ("1.0.0", "1.0.2", "1.0.3", "1.0.6")
+"""Of the files that DJI's programs read; which one an aircraft takes, its firmware decides."""
 LEASE_S = 30.0
 """How long a worker may be silent before its job is given to another."""
 
@@ -61,6 +63,7 @@ class Settings:
     oidc : the provider of single sign-on; None signs in by password only.
     basemap : the operator's own; None shows the built-in one and fetches nothing from outside.
     url : the address that people type, without a path; passkeys are bound to its name.
+    wpml_version : of DJI's mission files, where a download does not name another.
     """
 
     data_dir: Path
@@ -76,6 +79,7 @@ class Settings:
     oidc: OidcSettings | None = None
     basemap: Basemap | None = None
     url: str = ""
+    wpml_version: str = "1.0.2"
 
     @property
     def public_url(self) -> str:
@@ -106,6 +110,7 @@ class Settings:
             oidc=_oidc(env),
             basemap=_basemap(env),
             url=_public_url(env),
+            wpml_version=_wpml_version(env),
         )
 
     def blob_dir(self, kind: str) -> Path:
@@ -113,6 +118,14 @@ class Settings:
         path = self.data_dir / kind
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _wpml_version(env: Mapping[str, str]) -> str:
+    version = env.get("DRONETEAM_WPML_VERSION") or "1.0.2"
+    if version not in WPML_VERSIONS:
+        known = ", ".join(WPML_VERSIONS)
+        raise SetupError(f"DRONETEAM_WPML_VERSION={version!r} is none of {known}")
+    return version
 
 
 def _public_url(env: Mapping[str, str]) -> str:

@@ -35,3 +35,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocker.write_text("")
     with pytest.raises(SetupError, match="DRONETEAM_DATA"):
         Settings.from_env({"DRONETEAM_DATA": str(blocker / "below")})
+
+
+def test_the_version_of_djis_files_is_a_setting_with_a_default(tmp_path: Path) -> None:
+    environ = {"DRONETEAM_DATA": str(tmp_path)}
+    assert Settings.from_env(environ).wpml_version == "1.0.2"
+    newer = Settings.from_env({**environ, "DRONETEAM_WPML_VERSION": "1.0.6"})
+    assert newer.wpml_version == "1.0.6"
+    with pytest.raises(SetupError, match="DRONETEAM_WPML_VERSION='2' is none of"):
+        Settings.from_env({**environ, "DRONETEAM_WPML_VERSION": "2"})

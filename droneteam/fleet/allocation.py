@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from droneteam.fleet.greedy import give_out
 from droneteam.fleet.holding import broken_rule
 from droneteam.fleet.pooled import best_alone, solve_pooled
 from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
-from droneteam.fleet.realise import realise
+from droneteam.fleet.realise import realise, realise_at_once
 from droneteam.fleet.relaxation import MOST_CHOICES
 from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
 
@@ -45,10 +46,18 @@ SEARCHED_UP_TO = 300
 """Above so many requests the named model is not built any more."""
 POOLED_FROM = 80
 """From so many requests on, pooling by days comes before the search."""
+SMALL_UP_TO = 40
+"""Up to so many requests the exact search is asked before a first plan is made by hand."""
 _EXACT_SHARE = 0.5
 """Of the time limit, for the exact search of a small problem; the rest is the solver's."""
 SHIFTS_UP_TO = 3_000
 """Up to so many choices the linear program over shifts is solved, above it days are counted."""
+_PROGRAMS = (
+    "droneteam.fleet.rostered",
+    "ortools.linear_solver.pywraplp",
+    "ortools.sat.python.cp_model",
+)
+"""Together they take a second or more to load."""
 _POOLED_SHARE = 0.8
 """Of the time limit; the rest is the search's."""
 _MIN_STAGE_S = 0.05
@@ -66,18 +75,19 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
         raise InputError(f"time_limit_s {time_limit_s} is not above 0", field="time_limit_s")
     until_s = time.monotonic() + time_limit_s
     found = choices(problem)
+    if len(problem.jobs) <= SMALL_UP_TO:
+        small, until_s = _small(found, seed, until_s)
+        if small is not None:
+            return small
     first = _first_plan(found)
     seen = glance(found, first)
     values = values_of(found, first)
     if values == seen.lows:
         return _plan(problem, first, values, seen.lows, seed)
-    until_s += _loading_s()
-    proven = _exact(found, until_s)
-    if proven is not None and _holds(problem, proven):
-        values = values_of(found, proven)
-        return _plan(problem, proven, values, values, seed)
     lows = dict(seen.lows)
     if len(problem.jobs) >= POOLED_FROM:
+        if len(seen.scope.members) <= SHIFTS_UP_TO:
+            until_s += _loading_programs_s()
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
         first, values, lows = _pooled(found, seen, first, limit_s)
     if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
@@ -86,6 +96,25 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
     if not _holds(problem, plan.assignments):
         return _plan(problem, first, values, seen.lows, seed)
     return plan if plan.status == "optimal" else _by_class(found, plan)
+
+
+def _small(found: Choices, seed: int, until_s: float) -> tuple[Plan | None, float]:
+    """The plan of a few requests, where one look or the exact search proves it; None elsewhere.
+
+    Returns beside it until when there is time, moved on by what loading the search took.
+    """
+    problem = found.problem
+    alone = realise_at_once(found, best_alone(found).tolist())
+    if len(alone) == len(np.unique(found.job)):
+        seen, values = glance(found, alone), values_of(found, alone)
+        if values == seen.lows:
+            return _plan(problem, alone, values, seen.lows, seed), until_s
+    until_s += _loading_s()
+    proven = _exact(found, until_s)
+    if proven is None or not _holds(problem, proven):
+        return None, until_s
+    values = values_of(found, proven)
+    return _plan(problem, proven, values, values, seed), until_s
 
 
 def _holds(problem: Problem, assignments: Sequence[Assigned]) -> bool:
@@ -105,6 +134,14 @@ def _loading_s() -> float:
 
     exact.warm_up()
     return time.monotonic() - started_s
+
+
+def _loading_programs_s() -> float:
+    """The same of what plans of many requests use beside it."""
+    started_s = time.monotonic()
+    for name in _PROGRAMS:
+        import_module(name)
+    return time.monotonic() - started_s + _loading_s()
 
 
 def _exact(found: Choices, until_s: float) -> tuple[Assigned, ...] | None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import InputError
 from droneteam.fleet import models, planning
+from droneteam.fleet.preemption import displaced_by
 from droneteam.fleet.statistics import jain_index
 from droneteam.fleet.terms import PRIORITIES
 from droneteam.fleet.views import AssignmentView, PlanView
@@ -44,6 +45,8 @@ class Compared:
 
     unserved : by class, P0 to P4; changed : requests that get something else than now;
     lost, won : requests that lose or get a drone
+    beyond : those that lose it although the agreement lets no class that gets one displace them;
+        against the plan that this one was solved on
     jain, jain_before : over organisations' served shares of the requests that both plans know
     churn : drones, pilots and starts that differ from the published plan, three for a lost
         request with one pilot; churn_bound is the proven least among the best plans
@@ -56,6 +59,7 @@ class Compared:
     changed: tuple[int, ...]
     lost: tuple[int, ...]
     won: tuple[int, ...]
+    beyond: tuple[int, ...]
     jain: float
     jain_before: float
     travel_min: int | None
@@ -89,15 +93,22 @@ def compare_plans(session: Session, actor: Actor, plan_ids: Sequence[int]) -> li
         models.Request.id, models.Request.priority, models.Request.organisation_id
     ).where(models.Request.id.in_(named))
     asked = {number: (priority, zone) for number, priority, zone in session.execute(query)}
-    return [compare(current, view, asked) for view in views]
+    return [compare(current, view, asked, _beyond(session, view.id)) for view in views]
+
+
+def _beyond(session: Session, plan_id: int) -> tuple[int, ...]:
+    return displaced_by(session, session.get_one(models.Plan, plan_id))
 
 
 def compare(
-    current: PlanView | None, view: PlanView, asked: Mapping[int, tuple[str, int]]
+    current: PlanView | None,
+    view: PlanView,
+    asked: Mapping[int, tuple[str, int]],
+    beyond: tuple[int, ...] = (),
 ) -> Compared:
     """The plan against the one in force (pure).
 
-    asked : (priority, organisation) by request
+    asked : (priority, organisation) by request; beyond : displaced against the agreement
     """
     found = changes_between(current, view, asked)
     then = {row.request_id for row in view.assignments}
@@ -115,6 +126,7 @@ def compare(
         changed=tuple(one.request_id for one in found if one.before and one.after),
         lost=tuple(one.request_id for one in found if one.after is None),
         won=tuple(one.request_id for one in found if one.before is None),
+        beyond=beyond,
         jain=_fairness(then, missing, asked),
         jain_before=_fairness(now & {*then, *missing}, {*then, *missing} - now, asked),
         travel_min=None if travel is None else travel.value,

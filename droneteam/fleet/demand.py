@@ -73,7 +73,7 @@ def job_of(
         wanted_at=demand.window.start_at,
         capabilities=needs.capabilities,
         credentials=needs.credentials,
-        crew=needs.crew,
+        crew=max(needs.crew, rules.crew),
         setup_min=rules.setup_min,
         due_at=_due_at(demand, rules),
         emergency=rules.emergency,

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from droneteam.fleet.choices import Choices, choices
 from droneteam.fleet.exact_crowds import bits
 from droneteam.fleet.exact_sets import Found, Limits, OutOfSteps, Search
@@ -27,6 +29,7 @@ from droneteam.fleet.problem import (
     Problem,
     Slot,
 )
+from droneteam.fleet.shifts import Prices, shifts_of
 
 MOST_REQUESTS = 40
 """Above so many the sets to be left out are too many to go through."""
@@ -51,7 +54,10 @@ def best_plan(found: Choices, until_s: float) -> tuple[Assigned, ...] | None:
 
 @cache
 def warm_up() -> None:
-    """Load the compiled kernels; the first process of an installation compiles and stores them."""
+    """Load the compiled kernels, those over shifts too.
+
+    The first process of an installation compiles and stores them.
+    """
     now = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
     start_at = now + timedelta(hours=2)
     slot = Slot(start_at, start_at + timedelta(hours=1), 10)
@@ -64,9 +70,15 @@ def warm_up() -> None:
         pack_types=(PackType("pack", 60, 60),),
         jobs=tuple(Job(number, 1, "P3", here, (slot,), start_at) for number in (1, 2)),
     )
-    search = Search(choices(problem), time.monotonic() + _WARM_UP_S)
+    found = choices(problem)
+    search = Search(found, time.monotonic() + _WARM_UP_S)
     search.rows = []  # that both cannot be served is to be found out
     Stages(search).run()
+    shifts = shifts_of(found, np.arange(len(found.job)))
+    nothing = Prices(np.zeros(len(shifts.members)), np.zeros((len(shifts.kinds), shifts.nodes + 1)))
+    shifts.best(nothing, 1)
+    shifts.all_of(np.arange(len(shifts.members)))
+    shifts.worth_through(nothing)
 
 
 class Stages:

@@ -20,6 +20,7 @@ from droneteam.fleet.exact_kernels import (
     QUICK_STEPS,
     UNKNOWN,
     YES,
+    ZERO,
     inner,
     lowest,
     popcount,
@@ -361,8 +362,8 @@ def colour(
         return NO, 0, 0
     if items == 0:
         return YES, 0, 0
-    done, level, steps = 0, 0, 0
-    todo = _open(way, seen, adj, 0, items, 0)
+    done, level, steps = ZERO, ZERO, ZERO
+    todo = _open(way, seen, adj, level, items, done)
     while True:
         if way.left[level] == 0:
             level, todo, done = _back(f, way, level, todo, done, out)

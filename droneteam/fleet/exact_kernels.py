@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 
 from droneteam.fleet.choices import Ints
 
@@ -33,6 +34,9 @@ QUICK_STEPS = 3
 NODE_STEPS = 20_000
 """Steps of a colouring on the way; one that needs more passes as possible."""
 LEAF_STEPS = 20_000
+ZERO: Any = np.int64(0)
+"""What a counter begins with: a literal 0 would be a type of its own to Numba, and each kernel to
+which it is passed would be compiled once for it and once again for all other numbers."""
 
 
 _NO_WAY_IN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from droneteam.fleet.choices import Ints
-from droneteam.fleet.exact_kernels import COSTS, FREE, Tables, inner, lowest, popcount
+from droneteam.fleet.exact_kernels import COSTS, FREE, ZERO, Tables, inner, lowest, popcount
 from droneteam.fleet.exact_packs import covering, fleet_of, seats
 
 
@@ -57,8 +57,13 @@ def nodes_of(t: Tables, alive: Ints, depths: int) -> Node:
 
 
 @inner
-def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int) -> int:
-    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible."""
+def filter_visits(
+    t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: int, bound: Ints
+) -> int:
+    """Takes out visits that no budget pays for; the requests touched so far, or -1: impossible.
+
+    bound : by account, set to 1 where it did not pay for something
+    """
     jobs = len(t.crew)
     least = np.zeros(jobs, np.int64)
     again = True
@@ -66,7 +71,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
         again = False
         for column in range(COSTS):
             slack = budgets.copy()
-            bound = False
+            limited = False
             rest = wanted
             while rest:
                 job = lowest(rest)
@@ -74,7 +79,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 account = t.group[column, job]
                 if budgets[account] >= FREE:
                     continue
-                bound = True
+                limited = True
                 low = FREE
                 for visit in range(t.first[job], t.first[job + 1]):
                     if alive[t.cell[visit]] & t.bit[visit] and t.cost[column, visit] < low:
@@ -84,8 +89,9 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 least[job] = low
                 slack[account] -= low
                 if slack[account] < 0:
+                    bound[account] = 1
                     return -1
-            if not bound:
+            if not limited:
                 continue
             rest = wanted
             while rest:
@@ -98,6 +104,7 @@ def filter_visits(t: Tables, alive: Ints, wanted: int, budgets: Ints, changed: i
                 for visit in range(t.first[job], t.first[job + 1]):
                     if t.cost[column, visit] > most and alive[t.cell[visit]] & t.bit[visit]:
                         alive[t.cell[visit]] &= ~t.bit[visit]
+                        bound[account] = 1
                         changed |= 1 << job
                         again = True
     return changed
@@ -134,7 +141,7 @@ def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> boo
     while rest:
         job = lowest(rest)
         rest &= rest - 1
-        pilots, drones = 0, 0
+        pilots, drones = ZERO, ZERO
         node.begin[depth, :, job] = -(2**61)
         node.end[depth, :, job] = 2**61
         for visit in range(t.first[job], t.first[job + 1]):
@@ -171,8 +178,8 @@ def refresh(t: Tables, node: Node, depth: int, wanted: int, changed: int) -> boo
 @numba.njit(cache=True)
 def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, Ints]:
     """By request: the masks of certain clashes for pilots and for any drone, and of the able."""
-    node = nodes_of(t, alive, 1)
-    refresh(t, node, 0, wanted, wanted)
+    node = nodes_of(t, alive, np.int64(1))
+    refresh(t, node, ZERO, wanted, wanted)
     any_drone = node.drone_clash[0, 0].copy()
     for base in range(1, len(t.at_base)):
         any_drone &= node.drone_clash[0, base]
@@ -182,8 +189,8 @@ def relations(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints, Ints, In
 @numba.njit(cache=True)
 def pack_rows(t: Tables, alive: Ints, wanted: int) -> tuple[Ints, Ints]:
     """Masks of the wanted that are surely out, or charge, at one moment, and how many can be."""
-    node = nodes_of(t, alive, 1)
-    refresh(t, node, 0, wanted, wanted)
+    node = nodes_of(t, alive, np.int64(1))
+    refresh(t, node, ZERO, wanted, wanted)
     able = node.able_drones[0]
     f = fleet_of(
         t.drone_base, t.drone_kind, node.begin[0], node.end[0], t.needs, t.owned, t.charge,

@@ -19,7 +19,7 @@ import numpy as np
 
 from droneteam.fleet.choices import Ints
 from droneteam.fleet.exact_colour import cliques_of, crowd
-from droneteam.fleet.exact_kernels import FREE, NO, UNKNOWN, YES, inner, lowest, popcount
+from droneteam.fleet.exact_kernels import FREE, NO, UNKNOWN, YES, ZERO, inner, lowest, popcount
 
 _SLOTS = 4096
 """States remembered at once; a newer one takes the place of an older."""
@@ -174,7 +174,7 @@ def _give(s: Sweep, level: int, item: int, pilot: int, clash: int) -> None:
 @inner
 def _hopeless(s: Sweep, level: int, todo: int, cliques: Ints) -> bool:
     """True where some of the places that are left have too few pilots, whoever takes which."""
-    anyone, room = 0, 0
+    anyone, room = ZERO, ZERO
     for pilot in range(len(s.kept)):
         anyone |= s.open[level, pilot]
         room += s.room[level, pilot]
@@ -184,7 +184,7 @@ def _hopeless(s: Sweep, level: int, todo: int, cliques: Ints) -> bool:
         members = cliques[index] & todo
         if members & (members - 1) == 0:
             continue
-        able = 0
+        able = ZERO
         for pilot in range(len(s.kept)):
             able += s.open[level, pilot] & members != 0
         if able < popcount(members):
@@ -195,7 +195,7 @@ def _hopeless(s: Sweep, level: int, todo: int, cliques: Ints) -> bool:
 @inner
 def _loss(s: Sweep, level: int, todo: int, published: int) -> int:
     """How many of the places that are left have lost all their published pilots."""
-    kept = 0
+    kept = ZERO
     for pilot in range(len(s.kept)):
         kept |= s.open[level, pilot] & s.kept[pilot]
     return popcount(todo & published & ~kept)
@@ -245,8 +245,8 @@ def _sweep(
 ) -> tuple[int, int]:  # fmt: skip
     """Whether the places in this order can be given pilots for the budget, and the steps."""
     count = len(order)
-    steps, level = 0, 0
-    s.left[0] = _able(s, 0, order[0]) if count else 0
+    steps, level = ZERO, ZERO
+    s.left[0] = _able(s, level, order[0]) if count else 0
     while level < count:
         item = order[level]
         if s.left[level] == 0:
@@ -283,7 +283,7 @@ def _sweep(
 def _after(order: Ints) -> tuple[Ints, int]:
     """By position the places that come after it, and all of them."""
     after = np.zeros(len(order), np.int64)
-    items = 0
+    items = ZERO
     for position in range(len(order) - 1, -1, -1):
         after[position] = items
         items |= 1 << order[position]
@@ -298,9 +298,9 @@ def _cheapest(
     """The answer, the least price from this one on, and the steps; what failed at a lower price
     is remembered with what could be paid, and tried again only with more."""
     after, items = _after(order)
-    steps = 0
+    steps = ZERO
     failed.hash[:] = -1
-    while price <= budget and not _hopeless(s, 0, items, cliques):
+    while price <= budget and not _hopeless(s, ZERO, items, cliques):
         answer, more = _sweep(
             s, failed, order, after, adj, cliques, published, price, most_steps - steps, out
         )
@@ -326,14 +326,14 @@ def crew(
     cap : the most places of a pilot; way : (1,) 1 to begin at the end, kept for the next time
     Where steps run out the cost is a lower bound.
     """
-    items, published = 0, 0
+    items, published = ZERO, ZERO
     for place in order:
         items |= 1 << place
         if budget < FREE and paid[place]:
             published |= 1 << place
     s = _start(items, dom, pref, pilots, budget, cap, len(order))
     failed = _nothing_failed(pilots)
-    price, steps = max(low if published else 0, _loss(s, 0, items, published)), 0
+    price, steps = max(low if published else 0, _loss(s, ZERO, items, published)), ZERO
     limit, cliques = _ROUND_STEPS * len(order), np.zeros(0, np.int64)
     # what cannot be at the end of the days is soon seen from there only, and the other way round
     while True:

@@ -72,6 +72,26 @@ class Found:
     fleet: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Refuted:
+    """A set that cannot be served within the budgets; visits only ever fall away, so it stays so.
+
+    budgets : by account, FREE where it had no part in the proof
+    """
+
+    served: int
+    budgets: Ints
+    busiest: int
+
+    def implies(self, served: int, budgets: Ints, busiest: int) -> bool:
+        """True where what is asked for cannot be either: no less to serve, and no more to pay."""
+        return (
+            self.served & ~served == 0
+            and busiest <= self.busiest
+            and bool((budgets <= self.budgets).all())
+        )
+
+
 class Search:
     """One problem's search, with what it has learned."""
 
@@ -85,6 +105,9 @@ class Search:
         self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
         self.job_of_word = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.word))
         self.feasible: set[int] = set()
+        self.refuted: list[_Refuted] = []
+        self.unlearned: tuple[int, int, int] | None = None
+        """The last set that cannot be served, what was left out for it, and the steps it took."""
         self.crew = self.t.crew.tolist()
         self.of_class = [
             sum(1 << job for job, own in enumerate(self.asked.level) if own == level)
@@ -108,6 +131,7 @@ class Search:
         self._visits = np.zeros(n, np.int64)
         self._crews = np.zeros(64, np.int64)
         self._fleet = np.zeros(n, np.int64)
+        self._bound = np.zeros(FIRST_ZONE + len(self.asked.claims), np.int64)
         self.order = np.argsort(self.t.taken[self.t.first[:-1]], kind="stable")
         self.proof = 0
         self.rows = known_crowds(self.t, self.alive, self.everyone)
@@ -120,6 +144,7 @@ class Search:
     def find(self, scope: int, limits: Limits) -> Found | None:
         """A plan for the requests in scope within the limits; None where there is none."""
         self.probe = []
+        self.unlearned = None
         return self._branch(0, 0, scope, limits)
 
     def _branch(self, kept: int, out: int, open_: int, limits: Limits) -> Found | None:
@@ -133,6 +158,9 @@ class Search:
             row = self._violated(served, open_, out, limits)
             if row is None:
                 return None
+            if row.mask == 0 and self.unlearned is not None:
+                self._learn(*self.unlearned, limits)
+                continue
             if row.mask == 0:
                 answer = self._place(served, out, limits)
                 if answer is not None:
@@ -140,7 +168,7 @@ class Search:
                     return answer
                 if open_ == 0 and out == 0:
                     return None
-                self._learn(served, out, limits)
+                self._refuse(served, out, limits)
                 continue
             job = self._leave_out(row.mask & open_, served, out)
             one = 1 << job
@@ -275,19 +303,33 @@ class Search:
         budgets = self._budgets(out, limits)
         if changes < 0 or budgets.min() < 0:
             return NO
-        self.calls += 1
         budgets[START_ACCOUNT] = changes
+        if any(one.implies(served, budgets, limits.busiest) for one in self.refuted):
+            return NO
+        self.calls += 1
         answer, steps = place(
             self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
-            self._visits, self._crews, self._fleet,
+            self._visits, self._crews, self._fleet, self._bound,
         )  # fmt: skip
         self._spend(steps)
         self.proof = max(_PROOF_STEPS, min(steps, _MOST_PROOF_STEPS))
+        if answer == NO:
+            # how far changes were to blame is not looked at
+            matters = self._bound.astype(np.bool_)
+            matters[START_ACCOUNT] = True
+            self.refuted.append(_Refuted(served, np.where(matters, budgets, FREE), limits.busiest))
         return int(answer)
 
-    def _learn(self, served: int, out: int, limits: Limits) -> None:
+    def _refuse(self, served: int, out: int, limits: Limits) -> None:
+        """Rules out this one set; what is to be learned of it waits until there is another one."""
+        self.unlearned = served, out, self.proof
+        self.probe.append(Crowd(served, 0, served.bit_count() - 1, self._matters(out, limits)))
+
+    def _learn(self, served: int, out: int, proof: int, limits: Limits) -> None:
         """A crowd from the set that cannot be served, as lasting and as general as it can be."""
         self.cores += 1
+        self.proof = proof
+        self.unlearned = None
         if (
             self.limits != limits
             and served not in self.feasible
@@ -348,7 +390,7 @@ class Search:
             most_steps = max(_CORE_STEPS, self.proof // _CORE_SHARE)
             mask, steps = core(
                 self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
-                self.order, self._visits, self._crews, self._fleet,
+                self.order, self._visits, self._crews, self._fleet, self._bound,
             )  # fmt: skip
             self._spend(steps)
             served = int(mask)

@@ -22,6 +22,7 @@ from droneteam.fleet.exact_kernels import (
     START,
     UNKNOWN,
     YES,
+    ZERO,
     Tables,
     inner,
     lowest,
@@ -35,8 +36,8 @@ _SPLIT_US = 20 * 60_000_000
 """A request whose start is known to this is given a single visit when it is decided."""
 
 
-_MOST_VAIN = 5
-"""So many requests in a row that a core cannot do without, and the others are not tried."""
+_KEPT_FIRST = 16.0
+"""How much sooner it is asked whether a start stays than which one it is; measured."""
 
 
 @inner
@@ -250,7 +251,7 @@ def _staffed(
 def _fleet_cost(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> int:
     """What the drones named so far cost; -1 where they will not do any more."""
     tables = node.drone_clash[depth], node.able_drones[depth], t.kept_drone, t.published
-    cost = _holds(wanted, tables, t.drone_base, FREE, fleet)
+    cost = _holds(wanted, tables, t.drone_base, np.int64(FREE), fleet)
     if cost >= 0 and not _packs_hold(t, node, depth, wanted, fleet):
         return -1
     return cost
@@ -289,35 +290,49 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
 
 
 @inner
-def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints) -> int:
+def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints, keeping: bool) -> int:
     """The open request whose start is least certain, for the failures it had; -1: none is open.
 
     A base is chosen last: it hardly moves the time, and the drones' colouring mostly knows it.
+    keeping : what may change is limited; whether a start stays is asked before which other it is
     """
     best, best_key = -1, 0.0
     rest = wanted
     while rest:
         job = lowest(rest)
         rest &= rest - 1
-        count, soonest, latest = 0, 2**62, -(2**62)
+        count, kept, soonest, latest = 0, 0, 2**62, -(2**62)
         for visit in range(t.first[job], t.first[job + 1]):
             if alive[t.cell[visit]] & t.bit[visit]:
                 count += 1
+                kept += t.cost[START, visit] == 0
                 soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
         if count > 1:
             key = (1.0 + latest - soonest) * (4.0 + weight[job])
+            if keeping and 0 < kept < count:
+                key *= _KEPT_FIRST
             if key > best_key:
                 best, best_key = job, key
     return best
 
 
 @inner
-def _branch(t: Tables, alive: Ints, job: int, visit: int, into: Ints) -> None:
-    """The part of the request's visits to be tried first: the half about the visit, or it alone."""
-    soonest, latest = 2**62, -(2**62)
+def _branch(t: Tables, alive: Ints, job: int, visit: int, keeping: bool, into: Ints) -> None:
+    """The part of the request's visits to be tried first.
+
+    The published start where another would be a change, the half about the visit, or it alone.
+    """
+    soonest, latest, kept, count = 2**62, -(2**62), 0, 0
+    into[:] = 0
     for other in range(t.first[job], t.first[job + 1]):
         if alive[t.cell[other]] & t.bit[other]:
             soonest, latest = min(soonest, t.taken[other]), max(latest, t.taken[other])
+            count += 1
+            if t.cost[START, other] == 0:
+                kept += 1
+                into[t.cell[other] - t.word[job]] |= t.bit[other]
+    if keeping and 0 < kept < count:
+        return
     into[:] = 0
     if latest - soonest < _SPLIT_US:
         into[t.cell[visit] - t.word[job]] = t.bit[visit]
@@ -353,33 +368,83 @@ def _descend(node: Node, depth: int) -> None:
     node.low[depth + 1] = node.low[depth]
 
 
+@inner
+def _depths(t: Tables, alive: Ints, wanted: int) -> int:
+    """Room for the deepest search: whether each start stays, its halvings, and one visit alone."""
+    found = ZERO + 2
+    rest = wanted
+    while rest:
+        job = lowest(rest)
+        rest &= rest - 1
+        soonest, latest = 2**62, -(2**62)
+        for visit in range(t.first[job], t.first[job + 1]):
+            if alive[t.cell[visit]] & t.bit[visit]:
+                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
+        span = latest - soonest
+        while span >= _SPLIT_US:
+            span //= 2
+            found += 1
+        found += 3
+    return found
+
+
+@inner
+def _go_down(
+    t: Tables, node: Node, depth: int, job: int, fleet: Ints, keeping: bool, into: Ints
+) -> None:
+    """Decides something about the request; the next depth holds what is tried first."""
+    base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
+    visit = _choose_visit(t, node.alive[depth], job, base)
+    _branch(t, node.alive[depth], job, visit, keeping, into)
+    _descend(node, depth)
+    for word in range(t.word[job], t.word[job + 1]):
+        node.alive[depth + 1, word] = into[word - t.word[job]]
+
+
+@inner
+def _go_back(t: Tables, node: Node, depth: int, job: int, tried: Ints) -> None:
+    """Leaves the request what has not been tried."""
+    for word in range(t.word[job], t.word[job + 1]):
+        node.alive[depth, word] &= ~tried[word - t.word[job]]
+
+
+@inner
+def _settle(t: Tables, alive: Ints, wanted: int, visits: Ints) -> None:
+    """Writes down the visit that is left to each."""
+    rest = wanted
+    while rest:
+        one = lowest(rest)
+        rest &= rest - 1
+        visits[one] = _choose_visit(t, alive, one, np.int64(-1))
+
+
 @numba.njit(cache=True, nogil=True)
 def place(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
-    visits: Ints, crews: Ints, fleet: Ints,
+    visits: Ints, crews: Ints, fleet: Ints, bound: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Whether each wanted request can get a visit, a drone and a crew, and the steps taken.
 
     alive : (W,) the visits allowed; wanted : mask; budgets : by group; changes : of the
     published plan, at most; cap : sorties of a pilot, at most
     visits, fleet : (J,) and crews : (places,) are filled where the answer is yes
+    bound : by account, 1 where the budget ruled something out; where it is 0 the answer no
+        holds for any budget of the account
     """
-    n = len(t.crew)
-    depths = 8 * n + 2
-    node = nodes_of(t, alive, depths)
-    jobs, count = _places(t, wanted)
-    picked = np.zeros(depths, np.int64)
-    half = np.empty((depths, np.max(np.diff(t.word))), np.int64)
-    weight, way = np.zeros(n, np.int64), np.zeros(1, np.int64)
-    crews[:] = -1
-    fleet[:] = -1
-    steps, depth, changed, doubt = 0, 0, wanted, False
+    node, (jobs, count) = nodes_of(t, alive, _depths(t, alive, wanted)), _places(t, wanted)
+    picked = np.zeros(len(node.alive), np.int64)
+    half = np.empty((len(picked), np.max(np.diff(t.word))), np.int64)
+    weight, way = np.zeros(len(t.crew), np.int64), np.zeros(1, np.int64)
+    keeping = changes < FREE
+    bound[:] = 0
+    crews[:], fleet[:] = -1, -1
+    steps, depth, changed, doubt = ZERO, ZERO, wanted, False
     while True:
         answer = NO
-        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed)
+        changed = filter_visits(t, node.alive[depth], wanted, budgets, changed, bound)
         if changed >= 0 and refresh(t, node, depth, wanted, changed):
-            job = _choose_job(t, node.alive[depth], wanted, weight)
-            limit = LEAF_STEPS if job < 0 else NODE_STEPS
+            job = _choose_job(t, node.alive[depth], wanted, weight, keeping)
+            limit = min(LEAF_STEPS if job < 0 else NODE_STEPS, most_steps - steps + 1)
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
             )
@@ -387,25 +452,16 @@ def place(
         steps += 1
         if answer != NO and job < 0:
             if answer == YES:
-                rest = wanted
-                while rest:
-                    one = lowest(rest)
-                    rest &= rest - 1
-                    visits[one] = _choose_visit(t, node.alive[depth], one, -1)
+                _settle(t, node.alive[depth], wanted, visits)
                 return YES, steps
             doubt = True
             answer = NO
         if steps > most_steps:
             return UNKNOWN, steps
         if answer != NO:
-            base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
-            visit = _choose_visit(t, node.alive[depth], job, base)
             picked[depth] = job
-            _branch(t, node.alive[depth], job, visit, half[depth])
-            _descend(node, depth)
+            _go_down(t, node, depth, job, fleet, keeping, half[depth])
             depth += 1
-            for word in range(t.word[job], t.word[job + 1]):
-                node.alive[depth, word] = half[depth - 1, word - t.word[job]]
             changed = 1 << job
             continue
         depth -= 1
@@ -413,27 +469,29 @@ def place(
             return (UNKNOWN if doubt else NO), steps
         job = picked[depth]
         weight[job] += 1
-        for word in range(t.word[job], t.word[job + 1]):
-            node.alive[depth, word] &= ~half[depth, word - t.word[job]]
+        _go_back(t, node, depth, job, half[depth])
         changed = 1 << job
 
 
 @numba.njit(cache=True, nogil=True)
 def core(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
-    order: Ints, visits: Ints, crews: Ints, fleet: Ints,
+    order: Ints, visits: Ints, crews: Ints, fleet: Ints, bound: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Of wanted requests that cannot all be served, some that cannot either; and the steps.
 
-    order : the requests by time; neighbours are left out together first, then fewer and fewer
+    order : the requests by time; neighbours are left out together first, then fewer and fewer,
+        as long as some can be done without: most sets can do without none, which their halves
+        tell nearly always
     most_steps : of each trial; ten times as many in all
     """
-    steps = 0
+    steps = ZERO
     size = max(1, popcount(wanted) // 2)
     while True:
         first = 0
+        before = wanted
         while first < len(order) and steps < 10 * most_steps:
-            part, past = 0, first
+            part, past = ZERO, first
             while past < len(order) and popcount(part) < size:
                 part |= (1 << order[past]) & wanted
                 past += 1
@@ -441,11 +499,12 @@ def core(
             if part == 0 or part == wanted:
                 continue
             answer, more = place(
-                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet
-            )
+                t, alive, wanted & ~part, budgets, changes, cap, most_steps, visits, crews, fleet,
+                bound,
+            )  # fmt: skip
             steps += more
             if answer == NO:
                 wanted &= ~part
-        if size == 1:
+        if size == 1 or wanted == before:
             return wanted, steps
         size = max(1, size // 3)

@@ -213,7 +213,7 @@ class _Run:
             taken = Window(depart - prep, end + travel + TURNAROUND)
             if taken.start_at < now or any(taken.overlaps(other) for other in unit.busy):
                 continue
-            crew = self._crew(taken, call.needs.crew)
+            crew = self._crew(taken, max(call.needs.crew, rules.crew))
             if crew:
                 return _Trip(call, unit.number, crew, taken, depart, begin - setup)
         return None

@@ -285,7 +285,8 @@ class Problem:
 
 def packs_needed(job: Job, kind: PackType) -> int:
     """Packs that the job's longest slot takes; each visit carries that many."""
-    return kind.needed(max(Window(slot.start_at, slot.end_at).minutes for slot in job.slots))
+    longest = max(job.slots, key=lambda slot: slot.end_at - slot.start_at)
+    return kind.needed(Window(longest.start_at, longest.end_at).minutes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,12 +56,25 @@ class _Pool(Protocol):
 
 def realise(choices: Choices, chosen: Sequence[int]) -> tuple[Assigned, ...]:
     """The chosen visits with drone, crew and packs; those for which nobody was left are missing."""
+    return _realised(choices, chosen, _give)
+
+
+def realise_at_once(choices: Choices, chosen: Sequence[int]) -> tuple[Assigned, ...]:
+    """The same without a search where somebody is left over: each takes what is left, in order."""
+    return _realised(choices, chosen, _as_it_comes)
+
+
+def _realised(
+    choices: Choices,
+    chosen: Sequence[int],
+    give: Callable[[Sequence[Item], _Pool], dict[int, tuple[int, ...]]],
+) -> tuple[Assigned, ...]:
     items = [_item(choices, choice) for choice in chosen]
     items.sort(key=_departure)
-    drones = _give(items, _Fleet(choices))
+    drones = give(items, _Fleet(choices))
     flown = [item for item in items if item.choice in drones]
     rota = _Rota(choices)
-    crews = _give(flown, rota)
+    crews = give(flown, rota)
     manned = [item for item in flown if item.choice in crews]
     _balance(rota, manned, crews)
     assigned = [
@@ -111,19 +124,28 @@ def _item(choices: Choices, choice: int) -> Item:
     )
 
 
-def _give(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
-    """Who takes which item: everything where the search finds a way, else as it comes."""
-    undos: list[Undo] = []
-    given: dict[int, tuple[int, ...]] = {}
+def _as_it_comes(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
+    """Who takes which item, where each takes the best that is left."""
+    return {choice: who for choice, (who, _) in _taken(items, pool).items()}
+
+
+def _taken(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[tuple[int, ...], Undo]]:
+    taken = {}
     for item in items:
         who = next(pool.able(item), None)
         if who is not None:
-            undos.append(pool.take(item, who))
-            given[item.choice] = who
+            taken[item.choice] = who, pool.take(item, who)
+    return taken
+
+
+def _give(items: Sequence[Item], pool: _Pool) -> dict[int, tuple[int, ...]]:
+    """Who takes which item: everything where the search finds a way, else as it comes."""
+    taken = _taken(items, pool)
+    given = {choice: who for choice, (who, _) in taken.items()}
     left = len(items) - len(given)
     if left == 0 or left > 1 + _FEW_LEFT * len(items) or len(items) > _MOST_SEARCHED:
         return given
-    for undo in reversed(undos):
+    for _, undo in reversed(taken.values()):
         undo()
     found = _search(items, pool)
     if found is not None:

@@ -31,6 +31,10 @@ ClockState = Literal["running", "met", "breached", "stopped"]
 CLOCKS: tuple[ClockName, ...] = ("acknowledge", "decision", "on_scene")
 
 
+MAX_CREW = 4
+"""Pilots of one task; more of them is a crew for each of several drones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """When something is due; where several terms are given, the latest of them counts.
@@ -86,6 +90,7 @@ class PriorityClass:
     lead_time_days : how long ahead a request should come; 0 for reactive classes
     setup_min : how long before the slot the crew stands ready on the scene
     emergency : the crew drives with priority
+    crew : pilots who go out together at least; a kind of task may take more
     exempt : never debited from a zone's entitlement
     """
 
@@ -98,6 +103,7 @@ class PriorityClass:
     emergency: bool
     exempt: bool
     displaces: frozenset[str]
+    crew: int = 1
 
     def target(self, clock: ClockName) -> Target:
         """The target of one clock."""
@@ -347,7 +353,16 @@ def _parse_class(part: Document) -> PriorityClass:
         emergency=bool(part["emergency"]),
         exempt=bool(part["exempt"]),
         displaces=displaces,
+        crew=_parse_crew(part),
     )
+
+
+def _parse_crew(part: Document) -> int:
+    """How many pilots the class takes; documents from before it was stated say nothing: one."""
+    crew = int(part.get("crew", 1))
+    if not 1 <= crew <= MAX_CREW:
+        raise InputError(f"a crew of {crew} is outside [1, {MAX_CREW}]", field="classes.crew")
+    return crew
 
 
 def _parse_escalation(part: Sequence[Document]) -> tuple[tuple[float, str], ...]:

@@ -25,6 +25,7 @@ from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
 from droneteam.fleet.head import lock_head
 from droneteam.fleet.pins import Refusal, solve_around
+from droneteam.fleet.preemption import displaced_by
 from droneteam.fleet.presenting import plan_view, read_reasons, stored_reasons
 from droneteam.fleet.problem import Plan
 from droneteam.fleet.suppositions import (
@@ -227,7 +228,10 @@ def publish_plan(
     *,
     reason: str = "",
 ) -> PlanView:
-    """The plan that holds from now on; a supposed one only as an override with a reason.
+    """The plan that holds from now on; some plans only as an override with a reason.
+
+    Those are supposed plans, and plans that take a drone from a request although the agreement
+    lets no class that gets one displace it.
 
     Raises
     ------
@@ -235,7 +239,7 @@ def publish_plan(
         Another plan was published, something changed since the draft was solved, or the draft
         rests on a request that does not exist.
     InputError
-        A supposed plan is published without a reason.
+        An override is published without a reason.
     """
     require_role(actor, "coordinator")
     row = session.get(models.Plan, plan_id)
@@ -244,8 +248,12 @@ def publish_plan(
         if not scenario["publishable"]:
             raise Conflict(f"plan {plan_id} supposes a request that nobody submitted; submit it")
         reason = check_reason(reason, "this plan is an override: say why it is published")
+    beyond = () if row is None or row.state != "draft" else displaced_by(session, row)
+    if beyond:
+        reason = check_reason(reason, _beyond_agreement(beyond))
     view = planning.publish_plan(session, actor, plan_id, expected_base_plan_id, now)
-    if scenario is not None:
+    if scenario is not None or beyond:
+        supposed = [] if scenario is None else scenario["supposed"]
         audit.append(
             session,
             actor,
@@ -253,9 +261,17 @@ def publish_plan(
             subject=f"plan:{plan_id}",
             at=now,
             reason=reason,
-            facts={"supposed": scenario["supposed"]},
+            facts={"supposed": supposed, "displaced_beyond_agreement": list(beyond)},
         )
     return view
+
+
+def _beyond_agreement(beyond: Sequence[int]) -> str:
+    numbers = ", ".join(str(number) for number in beyond)
+    return (
+        f"the plan takes the drone of request {numbers}, which the agreement lets no class that "
+        "gets one displace: say why it is published"
+    )
 
 
 def discard_plan(session: Session, actor: Actor, plan_id: int, now: datetime) -> PlanView:

@@ -1,7 +1,8 @@
 """The clauses that the rules of a plan come from, and how far each was read.
 
 Police flights are outside Regulation (EU) 2018/1139 (article 2(3)(a)); in Belgium the ministerial
-circular of 8 April 2022 on drones of police and rescue services governs them.  The team holds
+circular of 8 April 2022 on drones of police and rescue services (numac 2022040594, published on
+4 May 2022) governs them: its introduction was read, its provisions were not.  The team holds
 itself to Implementing Regulation (EU) 2019/947 nevertheless, and a coordinator may depart from it
 with a reason.
 """
@@ -53,7 +54,8 @@ CLAUSES: dict[str, Clause] = {
             "within the limits of the authorisation"
         ),
         "summary",
-        "a summary of the operator's duties; the letter of the point was not at hand",
+        "letters (a) to (d) as retained in United Kingdom law were read; the one on the limits of "
+        "the authorisation in a summary of the operator's duties only",
     ),
     "containment": Clause(
         marked(
@@ -92,7 +94,8 @@ CLAUSES: dict[str, Clause] = {
             "green flashing light at night"
         ),
         "summary",
-        "a summary of the remote pilot's duties; the letter of the point was not at hand",
+        "the letter as the United Kingdom's authority cites it for the same regulation; its "
+        "wording was not at hand",
     ),
     "sight": Clause(
         marked("Implementing Regulation (EU) 2019/947, article 4(1)(d): in visual line of sight"),

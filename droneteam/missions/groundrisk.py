@@ -14,6 +14,7 @@ from droneteam.fleet.daylight import dark_from
 from droneteam.fleet.problem import Place
 from droneteam.fleet.terms import Window
 from droneteam.geo import great_circle_distance_m
+from droneteam.missions.crossing import Sortie, crossing, may_overlap
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import MIN_HEIGHT_M, MissionPlan
 from droneteam.missions.rules import Finding, finding
@@ -230,4 +231,27 @@ def _apart(plan: MissionPlan, neighbour: Neighbour, share: Share | None) -> Find
         drone=name,
         distance_m=f"{found.distance_m:.0f}",
         limit_m=f"{SAFE_M:.0f}",
+    )
+
+
+def crossing_findings(own: Sortie, others: Sequence[Sortie]) -> tuple[Finding, ...]:
+    """Which sorties of other requests this one may meet, whenever each takes off in its time."""
+    near = [one for one in others if may_overlap(own, one)]
+    found = [(one, crossing(own, one, SAFE_M)) for one in near]
+    met = [(one, where) for one, where in found if where is not None]
+    if near and not met:
+        facts = {"known": str(len(near)), "limit_m": f"{SAFE_M:.0f}"}
+        return (finding("separation.others", **facts),)
+    return tuple(
+        finding(
+            "separation.crossing",
+            drone=one.drone_name,
+            mission=str(one.mission_id),
+            distance_m=f"{where.distance_m:.0f}",
+            limit_m=f"{SAFE_M:.0f}",
+            lat_deg=f"{where.lat_deg:.5f}",
+            lon_deg=f"{where.lon_deg:.5f}",
+            height_m=f"{where.alt_home_m:.0f}",
+        )
+        for one, where in met
     )

@@ -21,6 +21,7 @@ import shapely
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
 from droneteam.missions.camera import CameraSpec
+from droneteam.missions.chances import SearchOutlook
 from droneteam.missions.coverage import sample_points, views_per_point
 from droneteam.missions.estimate import CALM, Wind
 from droneteam.missions.items import HomePoint, MissionItem
@@ -131,7 +132,8 @@ class MissionPlan:
     to the bound on photos; min_views : photos in which the worst point of the area lies;
     area : what is looked at; chance_of_finding : of a person, for a search; wind : what length,
     time and packs reckon with; parts : what each pack flies; terrain : its name, kind and datum,
-    None for level ground; profile : the flight over the ground, at evenly spread places.
+    None for level ground; profile : the flight over the ground, at evenly spread places;
+    search : what a search makes of where the person may be.
     """
 
     home: HomePoint
@@ -152,6 +154,7 @@ class MissionPlan:
     parts: tuple[PackPart, ...] = ()
     terrain: str | None = None
     profile: tuple[ProfilePoint, ...] = ()
+    search: SearchOutlook | None = None
 
     @property
     def min_clearance_m(self) -> float | None:

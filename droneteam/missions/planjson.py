@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
+from droneteam.missions.chances import RegionOutlook, SearchOutlook
 from droneteam.missions.estimate import Wind
+from droneteam.missions.formats.chancemap import chance_map_from_json
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 from droneteam.missions.packs import PackPart
 from droneteam.missions.plan import MissionPlan, PhotoPosition
@@ -39,7 +41,20 @@ def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     fields["wind"] = Wind(**document.get("wind", {}))
     fields["parts"] = tuple(PackPart(**part) for part in document.get("parts", ()))
     fields["profile"] = tuple(ProfilePoint(*row) for row in document.get("profile", ()))
+    fields["search"] = _search_from_json(document.get("search"))
     return MissionPlan(**fields)
+
+
+def _search_from_json(document: Mapping[str, Any] | None) -> SearchOutlook | None:
+    if document is None:
+        return None
+    chances = document["chances"]
+    return SearchOutlook(
+        None if chances is None else chance_map_from_json(chances),
+        tuple((at_s, chance) for at_s, chance in document["over_time"]),
+        tuple(RegionOutlook(**region) for region in document["regions"]),
+        document["by_blocks"],
+    )
 
 
 def _item_to_json(item: MissionItem) -> dict[str, Any]:

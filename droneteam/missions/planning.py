@@ -18,6 +18,7 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import airspace, geozones, models
 from droneteam.missions.camera import camera_named
+from droneteam.missions.crossing import Sortie
 from droneteam.missions.fence import (
     Fence,
     fence_findings,
@@ -31,10 +32,12 @@ from droneteam.missions.groundrisk import (
     Neighbour,
     Surroundings,
     Weather,
+    crossing_findings,
     ground_findings,
     separation_findings,
 )
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
+from droneteam.missions.others import LIVE, met_since, others_of
 from droneteam.missions.plan import Conditions, MissionPlan
 from droneteam.missions.planjson import (
     findings_from_json,
@@ -211,11 +214,13 @@ def _planned(
         ),
         _home_amsl_m(home, terrain),
     )
+    own = Sortie(0, assignment.drone_name, plan, start, until, volumes.contingency)
     found = (
         *findings,
         *_fence_findings(plan, fence, obstacle),
         *ground_findings(plan, volumes, surroundings),
         *separation_findings(plan, _neighbours(session, assignment), spec.share),
+        *crossing_findings(own, others_of(session, own, assignment)),
     )
     return MissionPreview(plan, found, volumes, fence, terrain)
 
@@ -231,12 +236,11 @@ def _fence_findings(
 
 def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]:
     """Other drones' missions of the same request whose time overlaps the assignment's."""
-    live = (MissionState.DRAFT, MissionState.APPROVED, MissionState.FLYING)
     rows = session.scalars(
         select(models.Mission).where(
             models.Mission.request_id == assignment.request_id,
             models.Mission.drone_id != assignment.drone_id,
-            models.Mission.state.in_([state.value for state in live]),
+            models.Mission.state.in_([state.value for state in LIVE]),
             models.Mission.start_at < assignment.end_at,
             models.Mission.end_at > assignment.start_at,
         )
@@ -369,7 +373,8 @@ def found_since(
     landed = until + timedelta(seconds=plan.duration_s)
     weather = forecast(session, actor, row.drone_id, start, landed)
     stored = findings_from_json(row.findings)
-    return came_since(plan, stored, stored_geozones(session), weather, start, until)
+    news = came_since(plan, stored, stored_geozones(session), weather, start, until)
+    return (*news, *met_since(session, row, plan, stored, (start, until)))
 
 
 def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:

@@ -383,6 +383,25 @@ SENTENCES: dict[str, Sentence] = {
         "separation",
         marked("{drone}, taking off at the same time, keeps {distance_m} m away"),
     ),
+    "separation.others": Sentence(
+        "separation.others",
+        "pass",
+        "separation",
+        marked(
+            "none of {known} other sorties that may be in the air then comes within {limit_m} m, "
+            "whenever each takes off"
+        ),
+    ),
+    "separation.crossing": Sentence(
+        "separation.crossing",
+        "warn",
+        "separation",
+        marked(
+            "{drone} (mission {mission}, another request) may come within {distance_m} m near "
+            "{lat_deg}, {lon_deg} at {height_m} m above take-off; {limit_m} m are needed: agree "
+            "on times with its pilot, or move one of the flights"
+        ),
+    ),
     "separation.alone": Sentence(
         "separation",
         "pass",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from droneteam.errors import InputError
+from droneteam.missions.chances import ChanceMap
 from droneteam.missions.heights import HeightKind
 from droneteam.missions.plan import (
     MAX_HEIGHT_M,
@@ -116,7 +117,9 @@ class SearchParams:
     gsd_m : so small that a person is recognised in the picture; sigma_m : standard deviation of
     how far the person has moved since; detection : the chance to recognise somebody whom the
     camera sees, which depends on trees and light; turns : sets of three triangles of a sector
-    search.
+    search; chances : where the person may be, instead of what the pattern supposes (a spread about
+    the place, or even over the area); max_minutes : in the air, for parallel tracks: what adds most
+    to the chance is flown then, and the rest left out.
     """
 
     pattern: SearchPattern = "expanding_square"
@@ -128,8 +131,12 @@ class SearchParams:
     turns: int = 1
     speed_mps: float = 8.0
     ground_alt_home_m: float = 0.0
+    chances: ChanceMap | None = None
+    max_minutes: float | None = None
 
     def __post_init__(self) -> None:
+        if self.max_minutes is not None:
+            check_range("max_minutes", self.max_minutes, 1.0, 600.0)
         if self.pattern not in ("expanding_square", "sector", "parallel_track"):
             raise InputError(f"unknown search pattern {self.pattern!r}", field="pattern")
         check_range("gsd_m", self.gsd_m, 0.001, 0.5)

@@ -7,8 +7,9 @@ are above the take-off point; over a terrain paths follow the ground, without on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -20,15 +21,8 @@ from droneteam.missions.coverage import sample_points, views_per_point
 from droneteam.missions.heights import HeightKind, altitude
 from droneteam.missions.items import HomePoint
 from droneteam.missions.packs import effort_of
-from droneteam.missions.patterns import search
 from droneteam.missions.patterns.corridor import corridor_area, corridor_lines
 from droneteam.missions.patterns.facade import Station, facade_stations
-from droneteam.missions.patterns.survey import (
-    LineSpacing,
-    longest_direction_deg,
-    nearest_start_first,
-    survey_lines,
-)
 from droneteam.missions.patterns.triggers import ended_between_photos, trigger_positions
 from droneteam.missions.plan import (
     MAX_HEIGHT_M,
@@ -53,6 +47,7 @@ from droneteam.missions.route import (
     Stop,
     mission_items,
 )
+from droneteam.missions.searching import SearchLayout, lay_search, outlook_of, reach_of
 from droneteam.missions.task_params import (
     CorridorParams,
     FacadeParams,
@@ -67,7 +62,6 @@ MIN_WALL_DISTANCE_M = 3.0
 """Nearer, gusts and GPS error (2 m) reach the wall."""
 MAX_LENGTH_M = 20_000.0
 _COVERAGE_POINTS = 160
-_SEARCH_CELLS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,43 +244,30 @@ def plan_search(
     area_wide = not params.starts_at_a_place
     _needs(places, 3 if area_wide else 1, "the area" if area_wide else "the last known position")
     site = _site(places, home, conditions, params.ground_alt_home_m)
-    ground = site.ground
     height_m = _height(camera, params.gsd_m)
     sweep_m = (1.0 - params.overlap) * camera.footprint_m(params.gsd_m)[0]
-    places_m = ground.metres(places)
-    if area_wide:
-        shape = shapely.Polygon(places_m)
-        if not shape.is_valid or shape.area < 1.0:
-            raise InputError("the area's outline crosses itself or is empty", field="polygon")
-        path_m, where = _parallel(shape, sweep_m, ground.home_m)
-    else:
-        datum_m = places_m[0]
-        shape = shapely.Point(datum_m).buffer(params.radius_m)
-        where = search.last_seen(datum_m, params.sigma_m)
-        path_m = (
-            search.sector(datum_m, params.radius_m, params.turns)
-            if params.pattern == "sector"
-            else search.expanding_square(datum_m, sweep_m, params.radius_m)
-        )
-    flown = followed(path_m, height_m, site.relief)
+    limit_s = math.inf if params.max_minutes is None else 60.0 * params.max_minutes
+    reach_m = reach_of(limit_s, height_m, params.speed_mps)
+    if math.isfinite(reach_m):
+        reach_m = min(reach_m, 0.99 * MAX_LENGTH_M)
+    while True:
+        laid = lay_search(site.ground.metres(places), site.ground, params, sweep_m, reach_m)
+        plan = _search_plan(site, laid, params, height_m)
+        if plan.duration_s <= limit_s:
+            return plan
+        reach_m *= 0.98 * limit_s / plan.duration_s  # wind and slopes take longer than level air
+
+
+def _search_plan(
+    site: _Site, laid: SearchLayout, params: SearchParams, height_m: float
+) -> MissionPlan:
+    flown = followed(laid.path_m, height_m, site.relief)
     run = Run(flown.path_m, flown.alts_home_m, params.speed_mps, hold_s=0.0)
-    found = search.chance_of_finding(path_m, sweep_m, where, params.detection)
-    outline = _outline(ground, shape)
-    chance = round(found, 4)
-    return _plan(params.pattern, site, [run], outline, (), params.gsd_m, 1, chance=chance)
-
-
-def _parallel(
-    area: shapely.Polygon, sweep_m: float, home_m: FloatArray
-) -> tuple[FloatArray, search.ProbabilityMap]:
-    """Lines over an area and the even chance of finding somebody anywhere in it."""
-    corners = shapely.get_coordinates(area.exterior)[:-1]
-    spacing = LineSpacing(sweep_m, 1.0)
-    lead = LineSpacing(-0.5 * sweep_m, 0.0)
-    lines = survey_lines(corners, spacing, longest_direction_deg(corners), lead)
-    path = nearest_start_first(lines, home_m).reshape(-1, 2)
-    inside = sample_points(corners, _SEARCH_CELLS)[len(corners) :]
-    return path, search.evenly(inside, area.area / len(inside))
+    outline = _outline(site.ground, laid.shape)
+    outlook = outlook_of(laid, site.ground, params, height_m)
+    chance = round(outlook.over_time[-1][1], 4)
+    plan = _plan(params.pattern, site, [run], outline, (), params.gsd_m, 1, chance=chance)
+    return replace(plan, search=outlook)
 
 
 def plan_overwatch(

@@ -7,8 +7,10 @@ canopy is a point of the cloud: the nearest one to the place, as far as a few of
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.cloud_file import blocks
 from droneteam.photogrammetry.locate import Located, covariance_of, joined
 from droneteam.photogrammetry.measure import evaluate
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray, Measurement
@@ -64,17 +66,14 @@ def located_in_cloud(
     if places.ndim != 2 or places.shape[1] != 3 or not np.isfinite(places).all():
         raise InputError("points of the cloud are east, north, up in metres", field="points")
     reach_m = REACH_CELLS * cell_m
-    nearest = []
-    for place in places:
-        index = _nearest(cloud.points_enu_m, place, reach_m)
-        if index is None:
-            east, north, up = place
-            return (
-                f"the cloud has no point within {reach_m:.2f} m of {east:.2f} m east, "
-                f"{north:.2f} m north, {up:.2f} m up"
-            )
-        nearest.append(index)
-    points = cloud.points_enu_m[nearest]
+    nearest = _nearest(cloud.points_enu_m, places, reach_m)
+    if (nearest < 0).any():
+        east, north, up = places[int(np.argmin(nearest))]
+        return (
+            f"the cloud has no point within {reach_m:.2f} m of {east:.2f} m east, "
+            f"{north:.2f} m north, {up:.2f} m up"
+        )
+    points = np.asarray(cloud.points_enu_m[nearest])
     moved = sensitivities(network, points)
     if isinstance(moved, str):
         return moved
@@ -83,10 +82,20 @@ def located_in_cloud(
     return joined(covariance_of(network), points, moved[0], noises, photos=moved[1])
 
 
-def _nearest(points: FloatArray, place: FloatArray, reach_m: float) -> int | None:
-    """The index of the nearest point within reach; one pass, for a tree would cost more."""
-    near = np.flatnonzero(np.abs(points[:, 0] - place[0]) <= reach_m)
-    off = np.linalg.norm(points[near] - place, axis=1)
-    if not off.size or float(off.min()) > reach_m:
-        return None
-    return int(near[int(np.argmin(off))])
+def _nearest(points: FloatArray, places: FloatArray, reach_m: float) -> NDArray[np.int64]:
+    """The index of the point nearest to each place, -1 where none is within reach.
+
+    points : (n, 3), perhaps of a mapped file; places : (k, 3).  One pass in blocks for all
+    places: a tree would cost more than it saves, and the whole cloud need not fit in memory.
+    """
+    best = np.full(len(places), -1, dtype=np.int64)
+    least = np.full(len(places), reach_m)
+    for start, block in blocks(points):
+        for k, place in enumerate(places):
+            near = np.flatnonzero(np.abs(block[:, 0] - place[0]) <= least[k])
+            off = np.linalg.norm(block[near] - place, axis=1)
+            # The first of several equally near ones, as one look at the whole cloud would find.
+            if off.size and (off.min() < least[k] or (best[k] < 0 and off.min() <= least[k])):
+                first = int(np.argmin(off))
+                best[k], least[k] = start + near[first], off[first]
+    return best

@@ -24,7 +24,7 @@ from droneteam.photogrammetry.scene import (
     Measurement,
     MeasureMethod,
 )
-from droneteam.photogrammetry.shapes import Shape, plan_length, rise, shape_of
+from droneteam.photogrammetry.shapes import Shape, shape_of
 
 Kind = MeasureKind
 
@@ -184,13 +184,22 @@ def open_depth(change: float, unit: str) -> str:
 
 
 def _series(located: Located) -> tuple[tuple[float, float, float, float], ...]:
-    """Station along the points in plan and height above the first, with its interval."""
-    rows = []
-    for last in range(len(located.points)):
-        station = plan_length(located.points[: last + 1])
-        up, sigma, _ = spread(located, lambda p, k=last: rise(p[: k + 1]))  # type: ignore[misc]
-        rows.append((station, up, up - Z_95 * sigma, up + Z_95 * sigma))
-    return tuple(rows)
+    """Station along the points in plan and height above the first, with its interval.
+
+    A height difference is linear in two of the points' coordinates, so that its variance is three
+    entries of the joint covariance: as `spread` finds it, without trying every coordinate.
+    """
+    points, covariance = located.points, located.covariance
+    steps = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1)
+    station = np.concatenate([[0.0], np.cumsum(steps)])
+    rises = points[:, 2] - points[0, 2]
+    ups = 3 * np.arange(len(points)) + 2
+    own = covariance[ups, ups]
+    variance = own + own[0] - 2.0 * covariance[ups, ups[0]]
+    open_change = located.mode[ups] - located.mode[ups[0]]
+    half = Z_95 * np.sqrt(np.maximum(variance, 0.0) + open_change**2)
+    rows = np.column_stack([station, rises, rises - half, rises + half])
+    return tuple((float(s), float(up), float(low), float(high)) for s, up, low, high in rows)
 
 
 def _up_note(network: CameraNetwork, shape: Shape) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from droneteam.errors import DecodeError, NotFound
 from droneteam.photogrammetry import workdir
+from droneteam.photogrammetry.cloud_file import mapped_cloud
 from droneteam.photogrammetry.measuring import (
     AnyRequest,
     MeasureRequest,
@@ -29,7 +30,7 @@ from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.surface import Raster
-from droneteam.photogrammetry.surface_files import load_raster
+from droneteam.photogrammetry.surface_files import mapped_raster
 
 FILE_NAME = "measurements.json"
 FORMAT = "droneteam-measurements-1"
@@ -85,9 +86,7 @@ def measure_in(scene: Scene, request: AnyRequest) -> Measurement:
         return take(network, request)
     cloud = None
     if request.kind == "section" or request.heights_m:
-        from droneteam.photogrammetry.dense import load_cloud  # stereo, for this alone
-
-        cloud = load_cloud(_stage(scene, "dense") / CLOUD_NAME)
+        cloud = mapped_cloud(_stage(scene, "dense") / CLOUD_NAME)
     return take_on_surface(network, surface_model(scene), cloud, request)
 
 
@@ -100,7 +99,7 @@ def network_of(scene: Scene) -> CameraNetwork:
 
 def surface_model(scene: Scene) -> Raster:
     """The scene's surface model; NotFound before it is made."""
-    return load_raster(_stage(scene, "surface") / "dsm.npz")
+    return mapped_raster(_stage(scene, "surface") / "dsm.npz")
 
 
 def keep(scene: Scene, request: AnyRequest, measured: Measurement) -> KeptMeasurement:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from droneteam.errors import DecodeError
+from droneteam.photogrammetry.cloud_file import mapped_arrays
 from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.overlap import Coverage, CoverageMap, Hole
@@ -71,6 +72,12 @@ def load_raster(path: Path) -> Raster:
     """A raster that `save_surface` wrote."""
     arrays = _load(path)
     return Raster(_grid(arrays.pop("grid")), **arrays)
+
+
+def mapped_raster(path: Path) -> Raster:
+    """The same without reading it: for who looks at some of its cells."""
+    arrays = mapped_arrays(path)
+    return Raster(_grid(np.asarray(arrays.pop("grid"))), **arrays)
 
 
 def save_coverage_summary(coverage: Coverage, folder: Path) -> None:

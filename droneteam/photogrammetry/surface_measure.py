@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from droneteam.errors import InputError
+from droneteam.photogrammetry.cloud_file import blocks
 from droneteam.photogrammetry.control import Mark
 from droneteam.photogrammetry.locate import Located, covariance_of, joined, locate
 from droneteam.photogrammetry.measure import (
@@ -258,16 +259,17 @@ def _band(cloud: DenseCloud, line: FloatArray, width_m: float) -> _Band | str:
     direction = line[1] - line[0]
     length = float(np.linalg.norm(direction))
     unit = direction / length
-    offset = cloud.points_enu_m[:, :2] - line[0]
-    station, across = offset @ unit, offset @ np.array([-unit[1], unit[0]])
-    beside = (np.abs(across) <= 0.5 * width_m) & (station >= 0.0) & (station <= length)
-    if not beside.any():
+    across = np.array([-unit[1], unit[0]])
+    parts: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    for start, block in blocks(cloud.points_enu_m):
+        offset = block[:, :2] - line[0]
+        station = offset @ unit
+        beside = (np.abs(offset @ across) <= 0.5 * width_m) & (station >= 0.0) & (station <= length)
+        sigma = cloud.sigma_m[start : start + len(block)][beside]
+        parts.append((station[beside], block[beside, 2], sigma.astype(np.float64)))
+    if not any(len(station) for station, _, _ in parts):
         return "no point of the cloud lies beside the section"
-    return _Band(
-        station[beside],
-        cloud.points_enu_m[beside, 2],
-        cloud.sigma_m[beside].astype(np.float64),
-    )
+    return _Band(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def write_series(measured: Measurement, path: Path) -> None:

@@ -79,12 +79,17 @@ def cell_sigma(raster: Raster, places: FloatArray) -> tuple[FloatArray, NDArray[
     column, row = raster.grid.cell_of(places[:, 0], places[:, 1])
     j = np.clip(column.astype(np.int64), 0, raster.grid.width - 1)
     i = np.clip(row.astype(np.int64), 0, raster.grid.height - 1)
-    known = raster.sigma_m[raster.mask == MEASURED]
-    typical = float(np.nanmedian(known)) if np.isfinite(known).any() else raster.grid.gsd_m
     sigma = raster.sigma_m[i, j].astype(np.float64)
     filled = raster.mask[i, j] == FILLED
-    sigma[~np.isfinite(sigma)] = max(5.0 * typical, raster.grid.gsd_m)
+    unknown = ~np.isfinite(sigma)
+    if unknown.any():  # only then: it takes a look at the whole surface
+        sigma[unknown] = max(5.0 * _typical_sigma_m(raster), raster.grid.gsd_m)
     return sigma, filled
+
+
+def _typical_sigma_m(raster: Raster) -> float:
+    known = raster.sigma_m[raster.mask == MEASURED]
+    return float(np.nanmedian(known)) if np.isfinite(known).any() else raster.grid.gsd_m
 
 
 def sensitivities(

@@ -26,6 +26,7 @@ from droneteam.web.api import geozones as api_geozones
 from droneteam.web.api import handling as api_handling
 from droneteam.web.api import live as api_live
 from droneteam.web.api import marking as api_marking
+from droneteam.web.api import mission_plans as api_mission_plans
 from droneteam.web.api import missions as api_missions
 from droneteam.web.api import places as api_places
 from droneteam.web.api import planning as api_planning
@@ -174,6 +175,7 @@ API = (
     api_planning.bp,
     api_figures.bp,
     api_missions.bp,
+    api_mission_plans.bp,
     api_geozones.bp,
     api_places.bp,
     api_field.bp,

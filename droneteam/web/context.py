@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
@@ -81,8 +82,12 @@ def actor() -> Actor:
     return found
 
 
+@cache
 def software_version() -> str:
-    """The installed version, or the word for a source tree that is not installed."""
+    """The installed version, or the word for a source tree that is not installed.
+
+    It is in every page and cannot change while the program runs; reading it takes milliseconds.
+    """
     try:
         return version("droneteam")
     except PackageNotFoundError:

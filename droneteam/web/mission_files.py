@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from droneteam.errors import NotFound
+from droneteam.errors import InputError, NotFound
 from droneteam.missions.formats.ed318 import volumes_to_ed318
 from droneteam.missions.formats.geojson import plan_to_geojson
 from droneteam.missions.formats.kml import plan_to_kml
@@ -15,7 +15,7 @@ from droneteam.missions.formats.missionfile import MissionFile
 from droneteam.missions.formats.photostops import stops_of
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
-from droneteam.missions.formats.wpml import write_wpml
+from droneteam.missions.formats.wpml import AIRCRAFT, DEFAULT_VERSION, write_wpml
 from droneteam.missions.packs import items_of_part
 from droneteam.missions.planning import mission_window
 from droneteam.missions.views import MissionView
@@ -48,10 +48,33 @@ def as_litchi(mission: MissionView) -> tuple[bytes, str]:
     return write_litchi(stops_of(mission.plan)).encode(), "text/csv"
 
 
-def as_wpml(mission: MissionView) -> tuple[bytes, str]:
-    """DJI's KMZ: a waypoint per photo."""
-    content = write_wpml(stops_of(mission.plan), takeoff_height_m=_first_height_m(mission))
+def as_wpml(
+    mission: MissionView, version: str = DEFAULT_VERSION, aircraft: str = "m3e"
+) -> tuple[bytes, str]:
+    """DJI's KMZ: a waypoint per photo.
+
+    Raises
+    ------
+    InputError
+        The version or the aircraft is none that is known.
+    """
+    if aircraft not in AIRCRAFT:
+        known = ", ".join(AIRCRAFT)
+        raise InputError(f"aircraft {aircraft!r} is none of {known}", field="aircraft")
+    content = write_wpml(
+        stops_of(mission.plan),
+        aircraft=AIRCRAFT[aircraft],
+        version=version,
+        takeoff_height_m=_first_height_m(mission),
+    )
     return content, "application/vnd.google-earth.kmz"
+
+
+def written(mission: MissionView, kind: str, version: str, aircraft: str) -> tuple[bytes, str]:
+    """The mission in a format, and its media type; version and aircraft are DJI's."""
+    if kind == "kmz":
+        return as_wpml(mission, version, aircraft)
+    return WRITERS[kind](mission)
 
 
 def _first_height_m(mission: MissionView) -> float:

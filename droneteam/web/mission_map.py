@@ -14,6 +14,7 @@ from droneteam.missions.items import MissionCommand, MissionItem
 from droneteam.missions.plan import MissionPlan
 from droneteam.missions.route import LatLon
 from droneteam.missions.views import MissionView
+from droneteam.web.chance_form import chance_shapes
 from droneteam.web.footprints import footprints
 
 ZONE_REACH_M = 5_000.0
@@ -96,6 +97,9 @@ def map_data(mission: MissionView, zones: Iterable[Geozone]) -> dict[str, Any]:
         "home": list(home),
         "photos": photos,
         "zones": zone_rings(zones, home),
+        "chances": []
+        if plan.search is None or plan.search.chances is None
+        else chance_shapes(plan.search.chances),
         "volumes": []
         if mission.volumes is None
         else [

@@ -1,4 +1,4 @@
-"""What lies over the orthophoto, as PNG tiles in its own pixel grid: filled cells, source photos.
+"""What lies over the orthophoto, as PNG tiles in its own pixel grid: filled cells, photos.
 
 Tiles of the same numbers cover the same ground as those of `tiles.py`, so that they need no
 reprojection; between rasters of other cells the nearest one is taken, for codes have no mean.
@@ -20,9 +20,20 @@ from droneteam.photogrammetry.surface import FILLED
 from droneteam.web.tiles import DRIVER, TILE_PX, raster_info
 
 Codes = NDArray[np.int64]
+Colour = tuple[int, int, int]
+MANY = 1_000_000
+COVERAGE_CLASSES: tuple[tuple[int, int, Colour], ...] = (
+    (0, 1, (194, 34, 56)),
+    (2, 2, (240, 140, 20)),
+    (3, 4, (245, 220, 60)),
+    (5, 8, (110, 190, 90)),
+    (9, MANY, (20, 110, 70)),
+)
+"""At least, at most so many photos, and their colour: one places nothing, two check nothing."""
 OUTSIDE = -1
 """Where the overlay's raster has nothing: neither a filled cell nor a photo's index."""
-_AMBER = (255, 150, 0, 170)
+AMBER: Colour = (255, 150, 0)
+_AMBER = (*AMBER, 170)
 _OPACITY = 130
 
 
@@ -37,17 +48,32 @@ def _sources(codes: Codes) -> NDArray[np.uint8]:
     """A colour for each photo; neighbours in number are far apart in colour."""
     canvas = np.zeros((*codes.shape, 4), np.uint8)
     seen = codes >= 0
-    turn = (codes[seen] * 0.618_033_988_75) % 1.0  # the golden section spreads any count evenly
-    for band, shift in enumerate((0.0, 1.0 / 3.0, 2.0 / 3.0)):
-        wave = 0.5 + 0.5 * np.cos(2.0 * np.pi * (turn + shift))
-        canvas[seen, band] = (60.0 + 180.0 * wave).astype(np.uint8)
+    canvas[seen, :3] = source_colours(codes[seen])
     canvas[seen, 3] = _OPACITY
+    return canvas
+
+
+def source_colours(codes: Codes) -> NDArray[np.uint8]:
+    """(n, 3) colours of photos by their number."""
+    turn = (codes * 0.618_033_988_75) % 1.0  # the golden section spreads any count evenly
+    shifts = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])
+    wave = 0.5 + 0.5 * np.cos(2.0 * np.pi * (turn[:, None] + shifts))
+    colours: NDArray[np.uint8] = (60.0 + 180.0 * wave).astype(np.uint8)
+    return colours
+
+
+def _coverage(codes: Codes) -> NDArray[np.uint8]:
+    """How many photos see a place: from red, where nothing can be measured, to green."""
+    canvas = np.zeros((*codes.shape, 4), np.uint8)
+    for least, most, colour in COVERAGE_CLASSES:
+        canvas[(codes >= least) & (codes <= most)] = (*colour, _OPACITY)
     return canvas
 
 
 _PAINTED: Mapping[str, tuple[str, Callable[[Codes], NDArray[np.uint8]]]] = {
     "filled": ("dsm_mask", _filled),
     "sources": ("orthophoto_sources", _sources),
+    "coverage": ("coverage", _coverage),
 }
 OVERLAYS: Mapping[str, str] = {name: kind for name, (kind, _) in _PAINTED.items()}
 """An overlay's name and the product that it shows."""

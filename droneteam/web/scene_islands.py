@@ -12,7 +12,15 @@ from flask_babel import gettext as _
 from droneteam.errors import DroneteamError
 from droneteam.photogrammetry import service
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import camera_places, overlays, phototiles, points, tiles
+from droneteam.web import (
+    camera_places,
+    cloud_opening,
+    kept_places,
+    overlays,
+    phototiles,
+    points,
+    tiles,
+)
 from droneteam.web.context import actor
 from droneteam.web.scene_files import is_metric, product_path
 from droneteam.web.words import PHOTO_VERDICTS, named
@@ -26,6 +34,7 @@ def ortho(scene: SceneView) -> dict[str, Any] | None:
     except DroneteamError:
         return None
     base = url_for("scenes.tile", scene_id=scene.id, level=0, column=0, row=0)
+    grid = kept_places.grid_of(path)
     stamp = f"{path.stat().st_mtime_ns:x}"
     return {
         "tileUrl": base.replace("/0/0/0.png", "/{z}/{x}/{y}.png") + f"?v={stamp}",
@@ -41,6 +50,9 @@ def ortho(scene: SceneView) -> dict[str, Any] | None:
             for name, url in _overlay_urls(scene).items()
         },
         "cameras": cameras(scene, path),
+        "kept": kept_places.on_raster(scene, path),
+        "crs": grid.name,
+        "affine": grid.affine,
         **measuring_urls(scene),
         "texts": {
             "camera": _("{photo}: {state}"),
@@ -48,6 +60,8 @@ def ortho(scene: SceneView) -> dict[str, Any] | None:
             "zoomIn": _("Zoom in"),
             "zoomOut": _("Zoom out"),
             "hint": _("Tap the points; tap the last one twice to end."),
+            "place": _("East {east} m, north {north} m"),
+            "twoNumbers": _("Type two numbers: east and north in metres."),
             "notMetric": _("The scene has no scale, so nothing can be measured."),
         },
     }
@@ -78,6 +92,7 @@ def cloud(scene: SceneView, sizes: Mapping[str, tuple[int, int]]) -> dict[str, A
         "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=_stamp(path)),
         "pictureUrl": url_for("scenes.cloud_picture", scene_id=scene.id, view="top"),
         "copcUrl": _kept_url(scene, "cloud_copc", "viewing.cloud"),
+        "opened": _opened(scene, middle),
         "meshUrl": _kept_url(scene, "mesh", "viewing.mesh"),
         "camerasUrl": f"{base}/cameras",
         "photosUrl": f"{base}/surface/photos",
@@ -89,6 +104,7 @@ def cloud(scene: SceneView, sizes: Mapping[str, tuple[int, int]]) -> dict[str, A
             for name, (w, h) in sizes.items()
         },
         "middle": middle,
+        "kept": kept_places.in_cloud(scene, path),
         **measuring_urls(scene),
         "metric": is_metric(scene),
         "texts": {**_cloud_texts(), **measuring_texts(), **_photo_texts()},
@@ -102,6 +118,14 @@ def _kept_url(scene: SceneView, kind: str, endpoint: str) -> str | None:
     except DroneteamError:
         return None
     return url_for(endpoint, scene_id=scene.id, v=_stamp(path))
+
+
+def _opened(scene: SceneView, middle: tuple[float, float, float]) -> Mapping[str, Any] | None:
+    """What the viewer must know of the cloud's octree; None where the scene has none."""
+    try:
+        return cloud_opening.opening(product_path(scene, "cloud_copc"), middle)
+    except DroneteamError:
+        return None
 
 
 def _stamp(path: Path) -> str:
@@ -126,6 +150,7 @@ def measuring_texts() -> dict[str, str]:
         "asking": _("The server measures …"),
         "failed_measure": _("Not measured: {why}"),
         "nameFirst": _("Give it a name first."),
+        "profile": _("Heights along the line, with their 95 % interval"),
     }
 
 

@@ -17,6 +17,7 @@ from droneteam.missions.task_params import (
     SearchParams,
     TaskParams,
 )
+from droneteam.web.chance_form import CHANCE_DEFAULTS, chance_field_names, read_chances
 from droneteam.web.forms import FormReader
 
 SURVEY = "survey"
@@ -39,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
     "radius_m": "150",
     "sigma_m": "75",
     "turns": "1",
+    "max_minutes": "",
+    **CHANCE_DEFAULTS,
     "target": "",
     "alt_home_m": "60",
     "height_kind": "home",
@@ -81,6 +84,8 @@ def _facade(form: FormReader, common: dict[str, Any]) -> TaskParams:
 def _search(form: FormReader, pattern: str, common: dict[str, Any]) -> TaskParams:
     return SearchParams(
         pattern=pattern,  # type: ignore[arg-type]
+        chances=read_chances(form, starts_at_a_place=pattern != "parallel_track"),
+        max_minutes=form.optional_number("max_minutes", 1.0, 600.0),
         gsd_m=common["gsd_m"],
         speed_mps=common["speed_mps"],
         radius_m=form.number("radius_m", 10.0, 5000.0, fallback=150.0),
@@ -103,10 +108,10 @@ def _overwatch(form: FormReader, common: dict[str, Any]) -> TaskParams:
 
 
 def _free(form: FormReader, common: dict[str, Any]) -> TaskParams:
-    kind, height_m = _height(form)
-    heights: dict[str, Any] = {kind: (height_m,)}
+    kind, heights = _heights(form)
+    typed: dict[str, Any] = {kind: heights}
     return FreeParams(
-        **heights,
+        **typed,
         stay_s=int(form.number("stay_s", 0.0, 3600.0, fallback=0.0)),
         photo=form.flag("photo"),
         speed_mps=common["speed_mps"],
@@ -115,9 +120,28 @@ def _free(form: FormReader, common: dict[str, Any]) -> TaskParams:
 
 def _height(form: FormReader) -> tuple[str, float]:
     """The parameter that names what the height is measured from, and the height."""
+    kind, low, high = _height_range(form)
+    return f"alt_{kind.value}_m", form.number("alt_home_m", low, high, fallback=60.0)
+
+
+def _heights(form: FormReader) -> tuple[str, tuple[float, ...]]:
+    """The same with one height for all places, or one each, divided by spaces."""
+    kind, low, high = _height_range(form)
+    parts = form.raw("alt_home_m").replace(";", " ").split() or ["60"]
+    each = [FormReader({"alt_home_m": part}) for part in parts]
+    found = tuple(one.number("alt_home_m", low, high) for one in each)
+    for number, one in enumerate(each, start=1):
+        if one.problems:
+            said = one.problems["alt_home_m"]
+            form.fail("alt_home_m", said if len(each) == 1 else f"{number}: {said}")
+            break
+    return f"alt_{kind.value}_m", found
+
+
+def _height_range(form: FormReader) -> tuple[HeightKind, float, float]:
     kind = HeightKind(form.choice("height_kind", list(HeightKind), fallback=HeightKind.HOME))
     low, high = (-100.0, 6000.0) if kind is HeightKind.AMSL else (5.0, 120.0)
-    return f"alt_{kind.value}_m", form.number("alt_home_m", low, high, fallback=60.0)
+    return kind, low, high
 
 
 def task_field_names() -> dict[str, str]:
@@ -130,6 +154,8 @@ def task_field_names() -> dict[str, str]:
         "radius_m": _("Radius of the search (m)"),
         "sigma_m": _("How far the person may have moved (standard deviation, m)"),
         "turns": _("Sets of three sectors"),
+        "max_minutes": _("At most this many minutes in the air"),
+        **chance_field_names(),
         "target": _("What is watched: latitude, longitude"),
         "alt_home_m": _("Height (m)"),
         "height_kind": _("Height measured from"),

@@ -137,6 +137,30 @@ PATTERNS: _Words = {
     "free": _l("free waypoints"),
 }
 
+LEFT_OUT: _Words = {
+    "fence": _l("The file's fence is not taken: the plan gets its own."),
+    "rally": _l(
+        "The file's rally points are not taken: the way home is checked as a straight line."
+    ),
+    "ellipsoid": _l("The file's heights are above the ellipsoid and are not taken."),
+    "intervals": _l("The file's photos by time or distance are not taken."),
+    "commands": _l("The file's camera and other commands are not taken, its places are."),
+}
+
+LOST_PERSONS: _Words = {
+    "dementia_town": _l("dementia, in town"),
+    "dementia_flat": _l("dementia, flat country"),
+    "despondent_town": _l("despondent, in town"),
+    "despondent_flat": _l("despondent, flat country"),
+    "child_1_3_town": _l("child of 1 to 3, in town"),
+    "child_1_3_flat": _l("child of 1 to 3, flat country"),
+    "child_4_6_town": _l("child of 4 to 6, in town"),
+    "child_4_6_flat": _l("child of 4 to 6, flat country"),
+    "child_7_9_town": _l("child of 7 to 9, in town"),
+    "child_7_9_flat": _l("child of 7 to 9, flat country"),
+    "hiker_flat": _l("hiker, flat country"),
+}
+
 TERRAIN_KINDS: _Words = {
     "dsm": _l("surface with buildings and trees"),
     "dtm": _l("bare ground"),
@@ -450,6 +474,7 @@ FILTERS = {
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),
     "pattern_name": named(PATTERNS),
+    "lost_person": named(LOST_PERSONS),
     "terrain_kind": named(TERRAIN_KINDS),
     "datum_name": named(DATUMS),
     "volume_name": named(VOLUMES),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import time
 from threading import Thread
 
 from flask import Flask
@@ -11,6 +14,8 @@ from droneteam import db
 from droneteam.settings import Settings
 from droneteam.web.app import create_app
 from droneteam.web.server import Server
+
+ORPHAN_CHECK_S = 1.0
 
 
 def application() -> Flask:
@@ -21,8 +26,20 @@ def application() -> Flask:
 
 
 def server() -> Server:
-    """The same behind the door that `droneteam serve` uses."""
+    """The same behind the door that `droneteam serve` uses, in the process that granian forked."""
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     return Server(application())
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that made it is gone.
+
+    A killed `droneteam serve` would otherwise leave it listening: a second feed and a second count
+    of attempts beside those of the next server on the same port.
+    """
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _prepare() -> None:

@@ -2,10 +2,12 @@
 
     Without WebGL the server's pictures stay. */
 
-import { Box3, ColorManagement, Vector2, Vector3 } from "three";
+import { Box3, ColorManagement, type Group, type Ray, Vector2, Vector3 } from "three";
 
-import { type CameraLayer, loadCameras, loadMesh } from "./lib/cloud/layers";
+import { type Kept, keptLayer } from "./lib/cloud/kept";
+import { type CameraLayer, loadCameras, loadMesh, meets } from "./lib/cloud/layers";
 import { COLOURS, type Colours, Look } from "./lib/cloud/material";
+import type { Opened } from "./lib/cloud/messages";
 import { MeasureTool, type MeasureSetting } from "./lib/cloud/measuring";
 import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
 import { type CloudSource, openBuffer, openCopc } from "./lib/cloud/source";
@@ -17,10 +19,12 @@ type Text = "loading" | "shown" | "failed" | "noWebgl" | "nothing" | "heights" |
 
 interface CloudData extends Omit<MeasureSetting, "texts">, Omit<PhotosSetting, "texts"> {
   readonly copcUrl: string | null;
+  readonly opened: Opened | null;
   readonly pointsUrl: string;
   readonly pictureUrl: string;
   readonly meshUrl: string | null;
   readonly camerasUrl: string;
+  readonly kept: readonly Kept[];
   /** The zero of the page's coordinates, in the cloud's own. */
   readonly middle: readonly [number, number, number];
   readonly texts: Readonly<Record<Text, string>> & MeasureSetting["texts"] & PhotosSetting["texts"];
@@ -57,7 +61,10 @@ class Viewer {
   private readonly measuring: MeasureTool;
   private readonly panel = new PhotoPanel(data);
   private cameras: CameraLayer | null = null;
+  private mesh: Group | null = null;
   private timer = 0;
+  /** The first view is fitted to the points themselves as soon as there are some. */
+  private fitted = false;
 
   constructor(
     renderer: NonNullable<ReturnType<typeof makeRenderer>>,
@@ -77,11 +84,16 @@ class Viewer {
     this.tools();
     this.clipping();
     this.layers();
+    this.showKept();
     holder.addEventListener("keydown", (event) => this.key(event));
   }
 
   /** New points: what else is wanted is asked for at once, the picture follows a little later. */
   private came(): void {
+    if (!this.fitted && this.cloud.sample.length > 0) {
+      this.fitted = true;
+      this.stage.look("oblique", this.cloud.box, this.cloud.sample);
+    }
     this.cloud.update(this.stage.camera, this.stage.heightPx);
     if (this.timer !== 0) return;
     this.timer = window.setTimeout(() => {
@@ -116,11 +128,21 @@ class Viewer {
       }
     }
     const started = performance.now();
-    const found = this.cloud.pick(this.stage.ray(at), this.stage.tan(PICK_RADIUS_PX));
+    const found = this.pick(this.stage.ray(at));
     holder.dataset["pickMs"] = (performance.now() - started).toFixed(1);
     if (found === null) result.textContent = data.texts.nothing;
-    else if (this.measuring.on) this.measuring.add(found.at);
-    else void this.panel.show(found.at.toArray());
+    else if (this.measuring.on) this.measuring.add(found);
+    else void this.panel.show(found.toArray());
+  }
+
+  /** What lies in front under a finger, of the points and of the mesh that are shown. */
+  private pick(ray: Ray): Vector3 | null {
+    const point = this.cloud.group.visible ? this.cloud.pick(ray, this.stage.tan(PICK_RADIUS_PX)) : null;
+    const face = this.mesh?.visible ? meets(this.mesh, ray, this.look.clip) : null;
+    if (point === null || face === null) return point?.at ?? face;
+    // A point is measured, a face lies between points: only a face clearly in front counts.
+    const behind = ray.origin.distanceTo(point.at) - ray.origin.distanceTo(face);
+    return behind > 4 * this.stage.tan(PICK_RADIUS_PX) * ray.origin.distanceTo(face) ? face : point.at;
   }
 
   private key(event: KeyboardEvent): void {
@@ -136,7 +158,7 @@ class Viewer {
     byId("cloud-tools").hidden = false;
     byId("cloud-more").hidden = false;
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-look]")) {
-      button.addEventListener("click", () => this.stage.look(button.dataset["look"] ?? "oblique", this.cloud.box));
+      button.addEventListener("click", () => this.stage.look(button.dataset["look"] ?? "oblique", this.cloud.box, this.cloud.sample));
     }
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-size]")) {
       button.addEventListener("click", () => {
@@ -201,6 +223,8 @@ class Viewer {
     });
   }
 
+  private readonly made = new Map<string, { visible: boolean }>();
+
   private layers(): void {
     const boxes = document.querySelectorAll<HTMLInputElement>("[data-layer]");
     for (const box of boxes) {
@@ -213,14 +237,19 @@ class Viewer {
     }
   }
 
-  private readonly made = new Map<string, { visible: boolean }>();
-
   private async layer(name: string, box: HTMLInputElement): Promise<void> {
     if (name === "cloud") this.made.set(name, this.cloud.group);
     if (!this.made.has(name) && box.checked) await this.make(name);
     const one = this.made.get(name);
     if (one !== undefined) one.visible = box.checked;
     this.stage.redraw();
+  }
+
+  private showKept(): void {
+    if (data.kept.length === 0) return;
+    const group = keptLayer(data.kept);
+    this.made.set("kept", group);
+    this.stage.add(group, true);
   }
 
   private async make(name: string): Promise<void> {
@@ -232,7 +261,8 @@ class Viewer {
       // They stand above the cloud: what was just asked for should be seen.
       this.stage.look("oblique", this.cameras.box.union(this.cloud.box));
     } else if (name === "mesh" && data.meshUrl !== null) {
-      const group = await loadMesh(data.meshUrl, data.camerasUrl);
+      const group = await loadMesh(data.meshUrl, data.camerasUrl, this.look.planes);
+      this.mesh = group;
       this.made.set(name, group);
       this.stage.add(group);
     }
@@ -246,9 +276,9 @@ function showPicture(): void {
 }
 
 async function start(): Promise<void> {
-  // The file is opened while the browser makes the drawing surface ready.
-  const opening = data.copcUrl === null ? null : openCopc(new URL(data.copcUrl, location.href).href, data.middle);
-  opening?.catch(() => undefined); // said below
+  // The workers start while the browser makes the drawing surface ready.
+  const { copcUrl, opened } = data;
+  const streamed = copcUrl === null || opened === null ? null : openCopc(new URL(copcUrl, location.href).href, opened);
   const renderer = makeRenderer();
   if (renderer === null) {
     showPicture();
@@ -256,7 +286,7 @@ async function start(): Promise<void> {
     return;
   }
   result.textContent = data.texts.loading;
-  const source = await (opening ?? openBuffer(data.pointsUrl));
+  const source = streamed ?? (await openBuffer(data.pointsUrl));
   holder.replaceChildren(renderer.domElement);
   holder.tabIndex = 0;
   new Viewer(renderer, source);

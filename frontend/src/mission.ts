@@ -5,6 +5,7 @@ import type { FeatureLike } from "ol/Feature.js";
 import LineString from "ol/geom/LineString.js";
 import { boundingExtent } from "ol/extent.js";
 
+import { chanceLayer, showChances, type ChanceShape } from "./lib/chances";
 import type { LatLon } from "./lib/geodesy";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
@@ -28,6 +29,7 @@ interface MissionData {
   readonly photos: readonly Photo[];
   readonly zones: readonly { readonly name: string; readonly severity: string; readonly ring: readonly Pair[] }[];
   readonly volumes: readonly Volume[];
+  readonly chances: readonly ChanceShape[];
   readonly texts: MapTexts & { readonly home: string; readonly photo: string; readonly none: string };
 }
 
@@ -42,6 +44,8 @@ const zones = vectorLayer((feature) => {
 }, 1);
 const volumes = volumeLayer();
 showVolumes(volumes, data.volumes);
+const chances = chanceLayer();
+showChances(chances, data.chances);
 const area = vectorLayer(() => style("#7a4b00", 2.5, "rgba(255,194,51,0.30)"), 2);
 const footprints = vectorLayer(() => style("rgba(20,32,46,0.45)", 1, "rgba(31,111,196,0.04)"), 3);
 const path = vectorLayer((feature) => {
@@ -60,11 +64,11 @@ data.photos.forEach((photo, index) => {
   if (photo.footprint.length >= 3) footprints.source.addFeature(areaFeature(photo.footprint.map(at)));
 });
 
-const layers = { zones, volumes, area, footprints, path, photos };
+const layers = { chances, zones, volumes, area, footprints, path, photos };
 const map = makeMap(
   byId("map"),
   data.texts,
-  [zones.layer, volumes.layer, area.layer, footprints.layer, path.layer, chosen.layer, photos.layer],
+  [chances.layer, zones.layer, volumes.layer, area.layer, footprints.layer, path.layer, chosen.layer, photos.layer],
   at(data.home),
   17,
 );

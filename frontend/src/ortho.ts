@@ -21,9 +21,10 @@ import Zoom from "ol/control/Zoom.js";
 import { Refused, send } from "./lib/api";
 import { dot, label, style, vectorLayer } from "./lib/map";
 import { byId, element, fill, pageData } from "./lib/page";
+import { showProfile, type Station } from "./lib/profilechart";
 
 type OrthoText =
-  | "zoomIn" | "zoomOut" | "hint" | "notMetric" | "camera" | "measured" | "asking" | "failed_measure" | "nameFirst";
+  | "place" | "twoNumbers" | "profile" | "zoomIn" | "zoomOut" | "hint" | "notMetric" | "camera" | "measured" | "asking" | "failed_measure" | "nameFirst";
 
 interface OrthoData {
   readonly measureUrl: string;
@@ -39,6 +40,17 @@ interface OrthoData {
   readonly texts: Readonly<Record<OrthoText, string>>;
   readonly metric: boolean;
   readonly cameras: readonly Camera[];
+  readonly kept: readonly Kept[];
+  /** From column and row to east and north in the raster's reference system. */
+  readonly affine: readonly [number, number, number, number, number, number];
+}
+
+/** A kept measurement; corners : columns and rows. */
+interface Kept {
+  readonly name: string;
+  readonly text: string;
+  readonly closed: boolean;
+  readonly corners: readonly (readonly [number, number])[];
 }
 
 interface Camera {
@@ -97,6 +109,7 @@ interface Measured {
   readonly ci95_low: number | null;
   readonly ci95_high: number | null;
   readonly note: string;
+  readonly series: readonly Station[];
 }
 
 const AREAS: readonly string[] = ["area", "plan_area", "volume"];
@@ -104,6 +117,8 @@ const PAIRS: readonly string[] = ["distance", "horizontal", "height", "slope", "
 const kind = byId<HTMLSelectElement>("ortho-kind");
 const keep = document.getElementById("ortho-keep") as HTMLFormElement | null;
 const start = document.querySelector<HTMLButtonElement>("[data-measure=draw]");
+const chart = byId("ortho-profile");
+const typing = document.getElementById("ortho-type") as HTMLFormElement | null;
 let draw: Draw | null = null;
 /** What was drawn last, as columns and rows of the raster. */
 let places: readonly (readonly [number, number])[] = [];
@@ -127,12 +142,14 @@ function stop(): void {
   if (draw !== null) map.removeInteraction(draw);
   draw = null;
   start?.setAttribute("aria-pressed", "false");
+  if (typing !== null) typing.hidden = true;
 }
 
 function clear(): void {
   stop();
   marks.source.clear();
   result.textContent = "";
+  chart.hidden = true;
   places = [];
   if (keep !== null) keep.hidden = true;
 }
@@ -151,8 +168,97 @@ async function measured(feature: Feature<LineString | Polygon>): Promise<void> {
     const found = await send<Measured>(data.measureUrl, body);
     result.textContent = sentence(found);
     if (found.value !== null) feature.set("text", `${found.value.toFixed(3)} ${found.unit}`);
+    showProfile(chart, found.series, data.texts.profile);
     if (keep !== null) keep.hidden = data.recordUrl === null;
   });
+}
+
+function mostPoints(): number {
+  if (PAIRS.includes(kind.value)) return 2;
+  return kind.value === "angle" ? 3 : 200;
+}
+
+/** A point without a finger: the middle of the view, or typed. */
+function add(place: readonly number[]): void {
+  if (draw === null) begin();
+  if (draw === null) return;
+  draw.appendCoordinates([[...place]]); // which ends the drawing at its last point
+}
+
+function back(): void {
+  draw?.removeLastPoint();
+}
+
+/** East and north in the raster's reference system, of a place of the view. */
+function eastNorth([x = 0, y = 0]: readonly number[]): readonly [number, number] {
+  const [column, row] = [x / data.mPerPx, -y / data.mPerPx];
+  const [a, b, c, d, e, f] = data.affine;
+  return [a * column + b * row + c, d * column + e * row + f];
+}
+
+/** The place in the view of east and north. */
+function placeOf(east: number, north: number): readonly [number, number] {
+  const [a, b, c, d, e, f] = data.affine;
+  const [u, v, area] = [east - c, north - f, a * e - b * d];
+  return [((e * u - b * v) / area) * data.mPerPx, -((a * v - d * u) / area) * data.mPerPx];
+}
+
+function startReading(): void {
+  const line = byId("ortho-place");
+  const say = (place: readonly number[]): void => {
+    const [east, north] = eastNorth(place);
+    line.textContent = fill(data.texts.place, { east: east.toFixed(3), north: north.toFixed(3) });
+  };
+  map.on("pointermove", (event) => say(event.coordinate));
+  map.on("moveend", () => say(map.getView().getCenter() ?? [0, 0]));
+}
+
+/** Enter takes the middle, which a cross shows while the keys are in use. */
+function startKeys(): void {
+  const holder = byId("ortho-map");
+  holder.append(element("span", { class: "middle-cross", "aria-hidden": "true" }));
+  holder.addEventListener("keydown", (event) => {
+    if (event.target !== holder) return;
+    if (event.key === "Enter") add(map.getView().getCenter() ?? [0, 0]);
+    else if (event.key === "Backspace") back();
+    else if (event.key === "Escape") clear();
+    else return;
+    event.preventDefault();
+  });
+  typing?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const input = byId<HTMLInputElement>("ortho-typed");
+    const numbers = input.value.trim().split(/[\s;]+|,\s+/).map((one) => Number(one.replace(",", ".")));
+    const [east, north] = numbers;
+    if (numbers.length !== 2 || east === undefined || north === undefined || !numbers.every(Number.isFinite)) {
+      result.textContent = data.texts.twoNumbers;
+      return;
+    }
+    const place = placeOf(east, north);
+    add(place);
+    map.getView().setCenter([...place]);
+    input.value = "";
+    input.focus();
+  });
+}
+
+/** What was kept, drawn where it lies, with its name and value. */
+function startKept(): void {
+  const box = document.getElementById("ortho-kept") as HTMLInputElement | null;
+  if (box === null) return;
+  const kept = vectorLayer((feature) => {
+    const text = String(feature.get("text") ?? "");
+    return [style("#10161d", 5), style("#ffd24d", 2.5, "rgba(255,210,77,0.12)"), label(text, -12, "600 13px system-ui, sans-serif")];
+  }, 2);
+  for (const one of data.kept) {
+    const corners = one.corners.map(([x, y]) => [x * data.mPerPx, -y * data.mPerPx]);
+    const feature = new Feature(one.closed ? new Polygon([[...corners, corners[0] ?? []]]) : new LineString(corners));
+    feature.set("text", `${one.name}: ${one.text}`);
+    kept.source.addFeature(feature);
+  }
+  kept.layer.setDeclutter(true); // of names that would cover one another the first is shown
+  map.addLayer(kept.layer);
+  box.addEventListener("change", () => kept.layer.setVisible(box.checked));
 }
 
 function begin(): void {
@@ -162,10 +268,8 @@ function begin(): void {
     return;
   }
   start?.setAttribute("aria-pressed", "true");
-  const area = AREAS.includes(kind.value);
-  draw = PAIRS.includes(kind.value)
-    ? new Draw({ source: marks.source, type: "LineString", maxPoints: 2 })
-    : new Draw({ source: marks.source, type: area ? "Polygon" : "LineString", ...(kind.value === "angle" ? { maxPoints: 3 } : {}) });
+  if (typing !== null) typing.hidden = false;
+  draw = new Draw({ source: marks.source, type: AREAS.includes(kind.value) ? "Polygon" : "LineString", maxPoints: mostPoints() });
   result.textContent = data.texts.hint;
   draw.on("drawend", (event) => {
     const feature = event.feature as Feature<LineString | Polygon>;
@@ -178,6 +282,8 @@ function begin(): void {
 
 start?.addEventListener("click", () => (draw === null ? begin() : clear()));
 kind.addEventListener("change", () => (draw === null ? clear() : begin()));
+document.querySelector("[data-measure=back]")?.addEventListener("click", back);
+document.querySelector("[data-measure=end]")?.addEventListener("click", () => draw?.finishDrawing());
 document.querySelector("[data-measure=clear]")?.addEventListener("click", clear);
 keep?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -238,4 +344,7 @@ function startOverlays(): void {
 
 startOverlays();
 startCameras();
+startKept();
+startKeys();
+startReading();
 byId("ortho-tools").hidden = false;

@@ -14,6 +14,7 @@ import Draw from "ol/interaction/Draw.js";
 import Modify from "ol/interaction/Modify.js";
 import { toLonLat } from "ol/proj.js";
 
+import { chanceLayer, showChances } from "./lib/chances";
 import {
   lengthM,
   nudged,
@@ -81,6 +82,7 @@ const zones = vectorLayer((feature) => {
 }, 1);
 const overlap = vectorLayer((feature) => dot(6, OVERLAP_COLOURS[feature.get("step") as number] ?? "#ffffff", "#ffffff"), 2);
 const accuracy = vectorLayer((feature) => dot(6, OVERLAP_COLOURS[feature.get("step") as number] ?? "#ffffff", "#ffffff"), 2);
+const chances = chanceLayer();
 const volumes = volumeLayer();
 const footprints = vectorLayer(() => style("rgba(20,32,46,0.35)", 1), 3);
 const path = vectorLayer(() => style("#0b4f94", 2.5), 4);
@@ -89,7 +91,7 @@ const drawn = vectorLayer(() => [style("#7a4b00", 2.5, "rgba(255,194,51,0.22)"),
 const corners = vectorLayer(() => dot(6, "#ffc233"), 7);
 const chosen = vectorLayer(() => dot(11, "rgba(194,34,56,0.25)", "#c22238"), 8);
 const home = vectorLayer(() => [dot(9, "#1f6fc4", "#ffffff"), label(data.texts.home, 20)], 9);
-const layers = { zones, volumes, overlap, accuracy, footprints, path, photos };
+const layers = { zones, chances, volumes, overlap, accuracy, footprints, path, photos };
 for (const zone of data.zones) zones.source.addFeature(areaFeature(zone.ring.map(fromPair), zone));
 
 byId("planner-map").hidden = false;
@@ -98,7 +100,7 @@ let selected = -1;
 const map = makeMap(
   byId("map"),
   data.texts,
-  [zones, volumes, overlap, accuracy, footprints, path, photos, drawn, corners, chosen, home].map((made) => made.layer),
+  [chances, zones, volumes, overlap, accuracy, footprints, path, photos, drawn, corners, chosen, home].map((made) => made.layer),
   history.present.home,
   17,
 );
@@ -203,6 +205,8 @@ function showPlan(plan: Plan | null): void {
   replace(photos, plan === null ? null : new MultiPoint(plan.photos.map((pair) => project(fromPair(pair)))));
   replace(footprints, plan === null ? null : new MultiPolygon(plan.footprints.map(ringOf)));
   showVolumes(volumes, plan?.volumes ?? []);
+  showChances(chances, plan?.chances ?? []);
+  showLegend("chances");
   showSteps(overlap, (plan?.overlap ?? []).map(([lat, lon, count]) => [lat, lon, stepOf(count)]));
   showSteps(accuracy, (plan?.accuracy ?? []).map(([lat, lon, , height]) => [lat, lon, accuracyStep(height, plan?.gsdM ?? 0)]));
 }
@@ -391,11 +395,18 @@ fields.pattern.addEventListener("change", () => {
   redraw();
 });
 
+/** The colours of a layer that is shown and holds something. */
+function showLegend(name: "overlap" | "accuracy" | "chances"): void {
+  const layer = layers[name];
+  const empty = name === "chances" && layer.source.getFeatures().length === 0;
+  byId(`${name}-legend`).hidden = empty || !layer.layer.getVisible();
+}
+
 for (const box of document.querySelectorAll<HTMLInputElement>("[data-layer]")) {
   const name = box.dataset["layer"] as keyof typeof layers;
   const show = (): void => {
     layers[name].layer.setVisible(box.checked);
-    if (name === "overlap" || name === "accuracy") byId(`${name}-legend`).hidden = !box.checked;
+    if (name === "overlap" || name === "accuracy" || name === "chances") showLegend(name);
   };
   box.addEventListener("change", show);
   show();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page
@@ -11,6 +13,14 @@ from tests.browser.test_journeys import wait_until
 from tests.web import worlds
 
 PLACES = "document.querySelector('#polygon').value"
+SMALL = """[...document.querySelectorAll(
+  'main button, main a.button, main .chip, main select, main summary, main textarea,'
+  + 'main input:not([type=hidden]):not([type=checkbox])')]
+  .filter(one => one.offsetParent !== null)
+  .map(one => [one.id || one.textContent.trim(), one.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 44 || box.height < 44)
+  .map(([name]) => name)"""
+"""Controls that are too small for a finger."""
 PHOTOS = "document.querySelector('#preview-facts dd')?.textContent"
 
 
@@ -109,6 +119,45 @@ def test_a_pattern_shows_its_own_fields_only(assigned: Server, open_page: OpenPa
         assert size is not None
         assert size["height"] >= 44
         assert size["width"] >= 44
+    assert page.evaluate(SMALL) == []
+    opened.check()
+
+
+AREA = "50.8185, 4.3885\n50.8185, 4.3930\n50.8212, 4.3930\n50.8212, 4.3885"
+POND = [[4.3912, 50.8200], [4.3928, 50.8200], [4.3928, 50.8210], [4.3912, 50.8210]]
+
+
+def pond_map() -> bytes:
+    geometry = {"type": "Polygon", "coordinates": [[*POND, POND[0]]]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"name": "pond", "poa": 0.5}}
+    return json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
+
+
+def test_a_probability_map_from_a_file_is_drawn_told_and_planned_with(
+    assigned: Server, open_page: OpenPage
+) -> None:
+    opened = open_page(assigned, "/missions/new/1", "pilot")
+    page = opened.page
+    page.select_option("#pattern", "parallel_track")
+    page.fill("#gsd_mm", "40")
+    page.fill("#polygon", AREA)
+    page.locator("summary", has_text="Where the person may be").click()
+    page.set_input_files(
+        "#chance_file",
+        {"name": "poa.geojson", "mimeType": "application/json", "buffer": pond_map()},
+    )
+    button(page, "Take the map")
+    rows = "document.querySelectorAll('#preview-chance-rows tr').length"
+    wait_until(page, f"{rows} === 1", "the map's table")
+    told = page.locator("#preview-chance-rows").inner_text()
+    assert "pond" in told
+    assert "50.0" in told
+    assert page.locator("#chances-legend").is_visible()
+    page.get_by_label("Probability map", exact=True).first.uncheck()
+    assert not page.locator("#chances-legend").is_visible()
+    page.click("main button.primary")
+    page.wait_for_url("**/missions/1")
+    assert page.get_by_role("rowheader", name="pond").is_visible()
     opened.check()
 
 

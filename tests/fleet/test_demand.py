@@ -47,7 +47,7 @@ def test_a_planned_demonstration_keeps_exactly_its_window() -> None:
     assert [(slot.start_at, slot.end_at) for slot in found.slots] == [
         (NOW + timedelta(minutes=1440), NOW + timedelta(minutes=1620))
     ]
-    assert (found.setup_min, found.exempt) == (30, False)
+    assert (found.setup_min, found.exempt, found.crew) == (30, False, 1)
 
 
 def test_a_planned_photogrammetry_may_lie_anywhere_in_its_window_and_is_never_late() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
-from droneteam.fleet import exact
+from droneteam.fleet import allocation, exact, exact_visits, shift_kernels
 from droneteam.fleet.allocation import _plan, search, solve
-from droneteam.fleet.choices import choices
-from droneteam.fleet.exact_kernels import lowest, popcount
+from droneteam.fleet.choices import MINUTE_US, choices
+from droneteam.fleet.exact_kernels import FREE, NO, lowest, popcount
+from droneteam.fleet.exact_sets import MOST_STEPS, Limits, Search, _Refuted
 from droneteam.fleet.greedy import give_out
 from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem, Slot
 from droneteam.fleet.scoring import glance, values_of
@@ -169,3 +172,81 @@ def test_the_same_problem_gives_the_same_plan() -> None:
 def test_masks_are_counted_as_python_counts_them(mask: int) -> None:
     assert popcount(mask) == mask.bit_count()
     assert lowest(mask) == (mask & -mask).bit_length() - 1
+
+
+class Distrustful(Search):
+    """Asks again, knowing nothing, whatever was said to be impossible."""
+
+    implied = 0
+
+    def _ask(self, served: int, out: int, limits: Limits, most_steps: int) -> int:
+        calls = self.calls
+        answer = super()._ask(served, out, limits, most_steps)
+        if answer != NO:
+            return answer
+        self.implied += self.calls == calls
+        known, self.refuted = self.refuted, []
+        assert super()._ask(served, out, limits, MOST_STEPS) == NO
+        self.refuted = known
+        return answer
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 40))]
+)
+def test_what_a_refuted_set_implies_is_impossible_indeed(seed: int) -> None:
+    problem = conditioned(replanned(Size(12, 1), seed), seed)
+    search = Distrustful(choices(problem), time.monotonic() + PATIENCE_S)
+    stages = exact.Stages(search)
+    best = stages.assigned(stages.run())
+    assert violations(problem, as_plan(problem, best)) == []
+    plain = proven(problem)
+    assert plain is not None
+    assert term_values(problem, best) == term_values(problem, plain)
+
+
+def test_a_refuted_set_says_nothing_of_fewer_requests_or_more_to_pay() -> None:
+    known = _Refuted(0b0110, np.array([5, FREE]), 3)
+    assert known.implies(0b0110, np.array([5, 0]), 3)
+    assert known.implies(0b1110, np.array([4, FREE]), 2)
+    assert not known.implies(0b0100, np.array([5, 0]), 3)
+    assert not known.implies(0b0110, np.array([6, 0]), 3)
+    assert not known.implies(0b0110, np.array([5, 0]), 4)
+
+
+@pytest.mark.parametrize("span_min", [0, 19, 20, 21, 240, 14 * 1440])
+def test_the_search_has_room_for_every_halving_of_a_window(span_min: int) -> None:
+    """One who keeps the larger half each time, and then one visit, needs no more than there is."""
+    taken = np.array([0, span_min * MINUTE_US])
+    t = SimpleNamespace(
+        first=np.array([0, 2]), taken=taken, cell=np.zeros(2, int), bit=np.array([1, 2])
+    )
+    needed, left_us = 1, span_min * MINUTE_US
+    while left_us >= exact_visits._SPLIT_US:
+        left_us -= left_us // 2 + left_us % 2
+        needed += 1
+    needed += 1
+    room = exact_visits._depths.py_func(t, np.array([3]), 1)
+    assert needed < room <= needed + 5
+
+
+def test_a_few_requests_that_compete_need_no_plan_made_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object) -> tuple[Assigned, ...]:
+        raise AssertionError("a first plan was made by hand")
+
+    monkeypatch.setattr(allocation, "_first_plan", refuse)
+    plan = solve(replanned(Size(20, 1), 7), seed=7, time_limit_s=PATIENCE_S)
+    assert plan.status == "optimal"
+    assert plan.unserved
+
+
+def test_warming_up_loads_the_search_over_shifts_too() -> None:
+    exact.warm_up()
+    for kernel in (
+        shift_kernels.best_shifts,
+        shift_kernels.all_shifts,
+        shift_kernels.worth_through,
+    ):
+        assert kernel.signatures

@@ -65,6 +65,13 @@ def test_two_events_at_once_take_two_pilots_of_whatever_many_drones() -> None:
     assert run([call(1)], 5, crews=0).answered.hits == 0
 
 
+def test_a_class_that_takes_a_crew_of_two_is_answered_by_two_pilots_only() -> None:
+    classes = {**SLA_V1["classes"], "P3": {**SLA_V1["classes"]["P3"], "crew": 2}}
+    agreed = parse({**SLA_V1, "classes": classes})
+    assert replay([call(1)], [ZOOM], 2, agreed).answered.hits == 1
+    assert replay([call(1)], [ZOOM], 1, agreed).answered.hits == 0
+
+
 def test_a_task_that_may_lie_anywhere_in_its_window_waits_for_the_drone() -> None:
     tasks = [call(n, kind=RequestKind.PHOTOGRAMMETRY, hours=5.0) for n in (1, 2)]
     found = run(tasks)

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from droneteam.errors import Conflict, NotAllowed, NotFound
 from droneteam.fleet import service
 from droneteam.fleet.explain import sentence
+from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.service import RequestKind, RequestState
+from droneteam.fleet.terms import Window
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 from tests.fleet.drafting import solve_draft
 
@@ -201,3 +203,46 @@ def test_a_grounded_drone_is_not_planned_until_a_second_person_releases_it(
     service.release_defect(session, actors["coordinator"], defects[0], NOW)
     plan = solve_draft(session, actors["coordinator"], NOW)
     assert [a.drone_id for a in plan.assignments] == [able[0]]
+
+
+def test_a_class_that_takes_two_pilots_gets_two_and_says_so_where_there_is_one(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    classes = {**SLA_V1["classes"], "P3": {**SLA_V1["classes"]["P3"], "crew": 2}}
+    service.edit_version(session, actors["manager"], 1, {**SLA_V1, "classes": classes}, NOW)
+    request_id = submit()
+    draft = solve_draft(session, actors["coordinator"], NOW)
+    (given,) = draft.assignments
+    assert len(set(given.crew_ids)) == 2
+    absent = Window(NOW, NOW + timedelta(days=3))
+    for pilot in service.list_pilots(session, actors["pilot"], NOW)[1:]:
+        service.add_absence(session, actors["coordinator"], pilot.id, absent, "illness", NOW)
+    alone = solve_draft(session, actors["coordinator"], NOW)
+    assert alone.assignments == ()
+    ((number, reasons),) = alone.unserved
+    assert number == request_id
+    assert {reason.code for reason in reasons} == {"pilot.absent"}
+
+
+@pytest.mark.parametrize("missing", ["pilots", "drones", "both"])
+def test_where_no_plan_is_possible_each_request_says_why(
+    session: Session, actors: Actors, submit: Submit, missing: str
+) -> None:
+    asked = {submit(), submit("midi", ACCIDENT), submit("north", priority="P0")}
+    coordinator = actors["coordinator"]
+    absent = Window(NOW, NOW + timedelta(days=3))
+    if missing in ("pilots", "both"):
+        for pilot in service.list_pilots(session, actors["pilot"], NOW):
+            service.add_absence(session, coordinator, pilot.id, absent, "illness", NOW)
+    if missing in ("drones", "both"):
+        for drone in service.list_drones(session, actors["pilot"], NOW):
+            service.report_defect(session, actors["pilot"], drone.id, "motor 2 is loose", NOW)
+    draft = solve_draft(session, coordinator, NOW)
+    assert draft.assignments == ()
+    assert draft.status == "optimal"
+    assert {number for number, _ in draft.unserved} == asked
+    named = {"pilots": {"pilot.absent"}, "drones": {"drone.defect"}, "both": {"drone.defect"}}
+    for _, reasons in draft.unserved:
+        assert {reason.code for reason in reasons} >= named[missing]
+        for lang in ("fr", "nl", "en"):
+            assert all(sentence(reason, lang) for reason in reasons)

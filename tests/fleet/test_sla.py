@@ -151,6 +151,27 @@ def test_a_document_that_lacks_a_part_is_refused_by_name(part: str) -> None:
         sla.parse(document)
 
 
+def with_crew(crew: object) -> dict[str, object]:
+    return {
+        **SLA_V1,
+        "classes": {**SLA_V1["classes"], "P3": {**SLA_V1["classes"]["P3"], "crew": crew}},
+    }
+
+
+def test_a_class_may_ask_for_a_larger_crew_and_takes_one_pilot_where_it_says_nothing() -> None:
+    assert {rules.crew for rules in AGREEMENT.classes.values()} == {1}
+    larger = sla.parse(with_crew(2)).classes
+    assert {name: rules.crew for name, rules in larger.items()} == {
+        "P0": 1, "P1": 1, "P2": 1, "P3": 2, "P4": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("crew", [0, -1, sla.MAX_CREW + 1, None])
+def test_a_crew_that_cannot_be_is_refused(crew: object) -> None:
+    with pytest.raises(InputError, match=r"crew|malformed"):
+        sla.parse(with_crew(crew))
+
+
 def test_a_malformed_document_is_refused() -> None:
     for spoil in (
         {"classes": {**SLA_V1["classes"], "P0": {}}},

@@ -75,7 +75,7 @@ def test_damage_anywhere_in_an_archive_is_told_and_nothing_else(name: str) -> No
     whole = archive(
         doc_kml=b"<kml><Polygon><coordinates>4,50 5,50 5,51</coordinates></Polygon></kml>"
     )
-    assert len(places.read_places(name, whole)) == 3
+    assert len(places.read_places(name, whole).places) == 3
     refused = 0
     for at in range(len(whole)):
         damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,26 @@ def test_files_are_cloud_optimised_with_overviews(raster, ortho, tmp_path: Path)
         with rasterio.open(path, driver="GTiff") as file:
             assert file.overviews(1)
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("write", [cog.write_source, cog.write_mask])
+def test_overviews_hold_no_code_that_the_cells_do_not(
+    raster: Raster, ortho: Ortho, tmp_path: Path, write: Callable[..., None]
+) -> None:
+    """Who zooms out in a GIS sees no first photo where there is none."""
+    placement, path = Placement(PLACED, 3812), tmp_path / "codes.tif"
+    if write is cog.write_source:
+        source = np.where(ortho.source == 0, 1, ortho.source)
+        source[: len(source) // 2] = -1
+        write(replace(ortho, source=source.astype(ortho.source.dtype)), 2.0, placement, path, {})
+    else:
+        write(raster, placement, path, {})
+    with rasterio.open(path, driver="GTiff") as file:
+        every = set(np.unique(file.read(1)).tolist())
+        shape = (file.height // 2, file.width // 2)
+        seen = set(np.unique(file.read(1, out_shape=shape)).tolist())
+    assert seen <= every
+    assert len(seen) >= 2
 
 
 def test_the_mask_keeps_filled_apart_from_measured(raster, tmp_path: Path) -> None:

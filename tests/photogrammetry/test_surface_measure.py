@@ -12,9 +12,11 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import surface_measure
+from droneteam.photogrammetry import measure, surface_measure
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray, Frame
+from droneteam.photogrammetry.shapes import rise
 from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface_points import located_on_surface
 from droneteam.photogrammetry.volumes import region_of
 from tests.photogrammetry.simulated import heap, in_frame, ring_of, true_volume
 from tests.photogrammetry.test_consensus import ring
@@ -206,6 +208,25 @@ def test_a_polygon_counts_its_cells() -> None:
     assert len(region.up_m) * region.cell_m2 == pytest.approx(8.0, rel=0.03)
     with pytest.raises(InputError, match="no cell"):
         region_of(ground(), box + 100.0)
+
+
+def test_the_interval_of_every_station_is_that_of_its_height_difference(net: CameraNetwork) -> None:
+    """The closed form against the one that tries every coordinate, with an open depth too."""
+    line = np.array([[-3.0, -1.0], [2.0, 1.5]])
+    places, along = surface_measure.stations(line, 0.4)
+    found = located_on_surface(net, ground(), places, picked=False)
+    assert not isinstance(found, str)
+    rng = np.random.default_rng(5)
+    located = replace(found, mode=rng.normal(0.0, 0.003, found.mode.shape))
+    rows = np.array(measure._series(located))
+    assert np.allclose(rows[:, 0], along, atol=1e-9)
+    for k in range(len(along)):
+        value, sigma, _ = measure.spread(located, lambda p, k=k: rise(p[: k + 1]))  # type: ignore[misc]
+        assert rows[k, 1] == pytest.approx(value, abs=1e-12)
+        assert (rows[k, 3] - rows[k, 2]) / 2.0 == pytest.approx(
+            1.959964 * sigma, rel=1e-5, abs=1e-9
+        )
+    assert rows[0, 1] == rows[0, 2] == rows[0, 3] == 0.0
 
 
 def test_a_profile_follows_the_ground(net: CameraNetwork, tmp_path: Path) -> None:

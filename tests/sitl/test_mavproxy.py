@@ -44,14 +44,12 @@ WAYPOINTS = """QGC WPL 110
 3\t0\t3\t20\t0\t0\t0\t0\t0\t0\t0\t1
 """
 
-pytestmark = pytest.mark.slow
-
 
 def mavproxy() -> str:
     beside = Path(sys.executable).with_name("mavproxy.py")
     found = os.environ.get("MAVPROXY") or shutil.which("mavproxy.py") or str(beside)
     if not Path(found).exists():
-        pytest.skip("MAVProxy is not installed (pip install MAVProxy, or name it in MAVPROXY)")
+        pytest.skip("MAVProxy is not installed (requirements-peers.lock, or name it in MAVPROXY)")
     return found
 
 

@@ -13,9 +13,11 @@ from droneteam import db
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import pipeline, service, surface_files, uploads
 from droneteam.photogrammetry.dense import save_cloud
+from droneteam.photogrammetry.export.glb import write_glb
 from droneteam.photogrammetry.export.las import write_copc, write_laz
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.measurement_file import CLOUD_NAME
+from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.runner import StageContext
 from droneteam.photogrammetry.scene import Camera, DenseCloud, Frame, View
@@ -172,6 +174,27 @@ def add_octree(site: Site, scene_id: int) -> int:
         added = {**plain, "kind": "cloud_copc", "path": name}
         row.summary = {**summary, "products": [*summary["products"], added]}
     return len(ground_and_wall().points_enu_m)
+
+
+def add_mesh(site: Site, scene_id: int) -> None:
+    """A flat mesh of 12 by 8 m over the ground: red in the west, green in the east."""
+    square = np.array([[-6.0, -4, 1], [6, -4, 1], [6, 4, 1], [-6, 4, 1]])
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:, :32], picture[:, 32:] = (200, 30, 30), (30, 160, 60)
+    mesh = Mesh(
+        square, np.array([[0, 1, 2], [0, 2, 3]], np.int32),
+        np.tile(np.array([0, 0, 1], np.float32), (4, 1)), np.full((4, 3), 255, np.uint8),
+        np.array([[0, 1], [1, 1], [1, 0], [0, 0]], np.float32), picture,
+    )  # fmt: skip
+    with db.session_scope(site.engine) as session:
+        row = session.get_one(SceneRow, scene_id)
+        summary = dict(row.summary or {})
+        plain = next(made for made in summary["products"] if made["kind"] == "cloud")
+        path = (site.settings.data_dir / row.folder / plain["path"]).with_name("mesh.glb")
+        write_glb(mesh, path)
+        name = f"{Path(plain['path']).parent.as_posix()}/{path.name}"
+        added = {**plain, "kind": "mesh", "path": name}
+        row.summary = {**summary, "products": [*summary["products"], added]}
 
 
 def painted(truth: Network, view: int) -> np.ndarray:

@@ -19,7 +19,9 @@ def write_manifest(folder: Path, chunks: dict[str, object]) -> None:
     (folder / ".vite" / "manifest.json").write_text(json.dumps(chunks))
 
 
-def test_an_island_links_its_script_and_the_styles_of_what_it_imports(tmp_path: Path) -> None:
+def test_an_island_links_its_script_and_the_scripts_and_styles_of_all_that_it_imports(
+    tmp_path: Path,
+) -> None:
     write_manifest(
         tmp_path,
         {
@@ -30,12 +32,19 @@ def test_an_island_links_its_script_and_the_styles_of_what_it_imports(tmp_path: 
                 "imports": ["_map.js"],
                 "css": ["assets/live-1.css"],
             },
-            "_map.js": {"file": "assets/map-1.js", "name": "map", "css": ["assets/map-1.css"]},
+            "_map.js": {
+                "file": "assets/map-1.js",
+                "name": "map",
+                "imports": ["_page.js"],
+                "css": ["assets/map-1.css"],
+            },
+            "_page.js": {"file": "assets/page-1.js", "name": "page", "imports": ["_map.js"]},
         },
     )
     assert island("live", tmp_path) == Island(
         "/static/dist/assets/live-1.js",
         ("/static/dist/assets/map-1.css", "/static/dist/assets/live-1.css"),
+        ("/static/dist/assets/map-1.js", "/static/dist/assets/page-1.js"),
     )
     assert island("map", tmp_path) is None
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from droneteam import db
 from droneteam.fleet import service
+from droneteam.fleet.service import RequestKind
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 
@@ -59,6 +60,40 @@ def test_publishing_over_somebody_elses_plan_is_refused_and_says_so(site: Site) 
     answer = mine.post(my_draft.split("?")[0] + "/publish", data={**data, "base": "0"})
     assert answer.status_code == 409
     assert "Someone else changed this meanwhile" in answer.get_data(as_text=True)
+
+
+def test_displacing_beyond_the_agreement_asks_for_a_reason_on_the_page_and_over_the_api(
+    site: Site,
+) -> None:
+    at = {"start_at": NOW + timedelta(days=1, hours=2), "end_at": NOW + timedelta(days=1, hours=5)}
+    wish = {"kind": RequestKind.EVENT, "payload": None, **at}
+    with db.read_scope(site.engine) as session:
+        crowd = len(service.list_pilots(session, site.actor("coordinator"), NOW))
+    for number in range(crowd):
+        worlds.ask(site, title=f"patrol {number}", priority="P4", **wish)
+    base = worlds.publish(site)
+    assert len(base.assignments) == crowd
+    worlds.ask(site, title="march", priority="P3", **wish)
+    client = site.client("coordinator")
+    data = {"csrf_token": csrf_token(client)}
+    page = client.post("/board/solve", data=data).headers["Location"]
+    plan_id = int(re.search(r"/plans/(\d+)", page).group(1))  # type: ignore[union-attr]
+    text = client.get(page).get_data(as_text=True)
+    assert "lose their drone although the agreement" in text
+    assert 'name="reason"' in text
+    (row,) = client.get(f"/api/v1/plans/compare?plan={plan_id}").get_json()["items"]
+    assert row["beyond"] == row["lost"]
+    assert len(row["lost"]) == 1
+    assert "Displaced beyond the agreement" in client.get(
+        f"/what-if/compare?plan={plan_id}"
+    ).get_data(as_text=True)
+    path, sent = page.split("?")[0] + "/publish", {**data, "base": str(base.id)}
+    assert client.post(path, data=sent).status_code == 422
+    assert client.post(path, data={**sent, "reason": "Royal visit"}).status_code == 302
+    with db.read_scope(site.engine) as session:
+        current = service.current_plan(session, site.actor("coordinator"))
+    assert current is not None
+    assert current.id == plan_id
 
 
 def test_the_picture_has_a_table_with_the_same_assignments(site: Site) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import math
 import re
 import xml.etree.ElementTree as ET
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from droneteam import db
 from droneteam.missions import service as missions
 from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.formats.wpml import version_of
 from droneteam.missions.plan import PhotoPosition
 from droneteam.missions.views import MissionView
 from droneteam.web.footprints import footprints
@@ -268,7 +271,11 @@ ONE = PLACES[0]
 def ask_api(site: Site, body: dict[str, Any]) -> Any:
     client = site.client("pilot")
     headers = {"X-CSRFToken": csrf_token(client)}
-    return client.post("/api/v1/assignments/1/missions", json=body, headers=headers)
+    return client.post(
+        "/api/v1/assignments/1/missions",
+        json=body,
+        headers={**headers, "If-Match": '"missions:"'},
+    )
 
 
 @pytest.mark.parametrize(
@@ -443,3 +450,208 @@ def test_a_file_without_places_is_refused_beside_its_field(
     assert 'id="file-problem"' in text
     assert says in text
     assert "50.81985, 4.39055" in text
+
+
+WOOD = [[50.8199, 4.3906], [50.8199, 4.3912], [50.8203, 4.3912], [50.8203, 4.3906]]
+WEIGHTED = {"source": "judged", "areas": [{"name": "wood", "chance": 0.6, "outline": WOOD}]}
+
+
+def geojson_map(**properties: object) -> str:
+    ring = [[lon, lat] for lat, lon in (*WOOD, WOOD[0])]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": properties,
+    }
+    return json.dumps({"type": "FeatureCollection", "features": [feature]})
+
+
+def test_the_api_reads_a_map_and_plans_a_search_with_it(assigned: Site) -> None:
+    client = assigned.client("pilot")
+    headers = {"X-CSRFToken": csrf_token(client), "Content-Type": "application/octet-stream"}
+    path = "/api/v1/chance-maps?name=wood"
+    read = client.post(path, data=geojson_map(poa=0.6, name="wood"), headers=headers)
+    assert read.status_code == 200, read.get_data(as_text=True)
+    body = {
+        "search": {"pattern": "parallel_track", "chances": read.get_json(), "max_minutes": 10},
+        "polygon": PLACES,
+    }
+    answer = ask_api(assigned, body)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    search = answer.get_json()["plan"]["search"]
+    assert search["chances"]["areas"][0]["name"] == "wood"
+    assert search["over_time"][-1][1] == pytest.approx(
+        answer.get_json()["plan"]["chance_of_finding"], abs=1e-4
+    )
+    assert 0.0 < search["regions"][0]["found"] < 0.6
+    page = client.get(f"/missions/{answer.get_json()['id']}").get_data(as_text=True)
+    assert "Where the person may be" in page
+    assert '<th scope="row">wood</th>' in page
+    assert "60.0\u00a0%" in page
+    broken = client.post(path, data=geojson_map(name="wood"), headers=headers)
+    assert broken.status_code == 422
+    assert "feature 1: no weight" in broken.get_json()["detail"]
+
+
+SEARCH = {"pattern": "parallel_track", "gsd_mm": "30"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"chances": geojson_map(poa=0.6, name="wood")}, "wood"),
+        ({"chance_category": "dementia_town", "last_known": "50.82, 4.391"}, "0 – 320 m"),
+        ({"chance_within_m": "50 90 200 900", "last_known": "50.82, 4.391"}, "0 – 50 m"),
+        (
+            {"pattern": "expanding_square", "polygon": "50.82, 4.391", "radius_m": "40",
+             "chance_category": "hiker_flat"},
+            "0 – 640 m",
+        ),
+    ],
+)  # fmt: skip
+def test_the_form_plans_with_what_is_known_of_the_person(
+    assigned: Site, fields: dict[str, str], says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, **fields}
+    shown = client.post("/missions/new/1/preview", data=data).get_json()
+    assert shown.get("problems") is None, shown
+    assert shown["chanceRows"][0][0] == says
+    assert {shape["step"] for shape in shown["chances"]} <= {0, 1, 2, 3}
+    assert shown["chances"][0]["step"] == 0
+    status, _, location = post_plan(assigned, **{**SEARCH, **fields})
+    assert status == 302
+    assert says in client.get(location).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"chances": "{"}, "chances", "not JSON"),
+        ({"chances": geojson_map(poa=-2)}, "chances", "weight -2.0"),
+        ({"chance_category": "dementia_town"}, "last_known", "one place"),
+        ({"chance_within_m": "5, 4", "last_known": "50.82, 4.391"}, "chance_within_m", "four"),
+        (
+            {"chance_within_m": "9 8 7 6", "last_known": "50.82, 4.391"},
+            "chance_within_m",
+            "must grow",
+        ),
+        ({"max_minutes": "0"}, "max_minutes", "Between 1 and 600"),
+    ],
+)
+def test_what_is_wrong_with_a_map_is_said_beside_its_field(
+    assigned: Site, fields: dict[str, str], field: str, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, **fields}
+    problems = client.post("/missions/new/1/preview", data=data).get_json()["problems"]
+    assert says in problems[field]
+
+
+def test_a_map_from_a_file_comes_into_the_form_and_a_bad_one_leaves_it_alone(
+    assigned: Site,
+) -> None:
+    client = assigned.client("pilot")
+
+    def upload(content: bytes) -> tuple[int, str]:
+        data = {"csrf_token": csrf_token(client), **FORM, **SEARCH, "gsd_mm": "31",
+                "chance_file": (io.BytesIO(content), "poa.geojson")}  # fmt: skip
+        answer = client.post("/missions/new/1/chances", data=data)
+        return answer.status_code, answer.get_data(as_text=True)
+
+    status, text = upload(geojson_map(poa=0.6, name="wood").encode())
+    assert status == 200
+    block = re.search(r'name="chances"[^>]*>(.*?)</textarea>', text, re.S)
+    assert block is not None
+    assert json.loads(html.unescape(block[1]))["source"] == "poa.geojson"
+    assert 'action="/missions/new/1"' in text, "the form plans, wherever it was rendered"
+    status, text = upload(b"\xff\xfe")
+    assert status == 422
+    assert 'id="chance_file-problem"' in text
+    assert 'value="31"' in text
+
+
+def with_file(site: Site, name: str, content: bytes, **changed: str) -> tuple[int, str]:
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, **changed,
+            "file": (io.BytesIO(content), name)}  # fmt: skip
+    answer = client.post("/missions/new/1/places", data=data)
+    return answer.status_code, html.unescape(answer.get_data(as_text=True))
+
+
+def line_of(mode: str) -> bytes:
+    return (
+        '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><LineString>'
+        f"<altitudeMode>{mode}</altitudeMode><coordinates>4.3906,50.8199,30 4.3912,50.8201,41"
+        "</coordinates></LineString></Placemark></kml>"
+    ).encode()
+
+
+def test_a_line_of_a_kml_becomes_free_waypoints_at_the_heights_it_means(assigned: Site) -> None:
+    status, text = with_file(assigned, "path.kml", line_of("absolute"))
+    assert status == 200
+    assert re.search(r'<option value="free" selected', text)
+    assert re.search(r'<option value="amsl" selected', text)
+    assert re.search(r'name="alt_home_m"[^>]*value="30 41"', text)
+    assert "planned as free waypoints" in text
+    heights = {"pattern": "free", "polygon": "50.8199, 4.3906\n50.8201, 4.3912",
+               "height_kind": "home", "alt_home_m": "30 41,5", "photo": "1"}  # fmt: skip
+    status, _, location = post_plan(assigned, **heights)
+    assert status == 302
+    shown = assigned.client("pilot").get(location).get_data(as_text=True)
+    assert "30.0 m" in shown
+    assert "41.5 m" in shown
+
+
+def test_a_line_clamped_to_the_ground_asks_for_a_height(assigned: Site) -> None:
+    status, text = with_file(assigned, "path.kml", line_of("clampToGround"))
+    assert status == 200
+    problem = re.search(r'id="alt_home_m-problem"[^>]*>(.*?)<', text, re.S)
+    assert problem is not None
+    assert "write one" in problem[1]
+
+
+@pytest.mark.parametrize(
+    ("heights", "says"),
+    [
+        ("30 500", "2: Between 5 and 120"),
+        ("0", "Between 5 and 120"),
+        ("30 nan", "2: Between 5 and 120"),
+        ("30 40 50", "2 places but 3 heights"),
+    ],
+)
+def test_a_height_that_cannot_be_flown_is_named_by_its_place(
+    assigned: Site, heights: str, says: str
+) -> None:
+    client = assigned.client("pilot")
+    data = {"csrf_token": csrf_token(client), **FORM, "pattern": "free",
+            "polygon": "50.8199, 4.3906\n50.8201, 4.3912", "alt_home_m": heights}  # fmt: skip
+    problems = client.post("/missions/new/1/preview", data=data).get_json()["problems"]
+    assert says in problems["alt_home_m"]
+
+
+def test_ten_thousand_places_of_a_file_are_refused_by_their_number(assigned: Site) -> None:
+    places = " ".join(f"4.{390000 + n},50.82,30" for n in range(3000))
+    data = line_of("absolute").replace(b"4.3906,50.8199,30 4.3912,50.8201,41", places.encode())
+    _, text = with_file(assigned, "path.kml", data)
+    assert "The file has 3000 places; 500 are planned at once" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "version", "drone"),
+    [("", "1.0.2", 77), ("?version=1.0.6&aircraft=m30t", "1.0.6", 67)],
+)
+def test_djis_file_is_of_the_version_and_aircraft_that_were_asked_for(
+    assigned: Site, mission: MissionView, query: str, version: str, drone: int
+) -> None:
+    client = assigned.client("pilot")
+    for path in (f"/missions/{mission.id}/mission.kmz{query}",
+                 f"/api/v1/missions/{mission.id}/file?format=kmz&{query[1:]}"):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert version_of(answer.data) == version
+        text = zipfile.ZipFile(io.BytesIO(answer.data)).read("wpmz/waylines.wpml").decode()
+        assert f"droneEnumValue>{drone}<" in text
+    refused = client.get(f"/missions/{mission.id}/mission.kmz?version=9")
+    assert refused.status_code == 422
+    assert "none of 1.0.0" in refused.get_data(as_text=True)

@@ -216,7 +216,11 @@ def test_the_api_adds_a_terrain_plans_over_it_and_predicts(assigned: Site, tmp_p
         "risk": {"rule": "one_to_one", "gust_mps": 4.0},
         "home": {"lat_deg": 50.8197, "lon_deg": 4.3908, "alt_amsl_m": 56.0},
     }
-    planned = client.post("/api/v1/assignments/1/missions", json=body, headers=headers)
+    planned = client.post(
+        "/api/v1/assignments/1/missions",
+        json=body,
+        headers={**headers, "If-Match": '"missions:"'},
+    )
     assert planned.status_code == 201, planned.get_data(as_text=True)
     plan = planned.get_json()["plan"]
     assert plan["terrain"] == "Park (DSM, taw)"

@@ -19,7 +19,7 @@ import pytest
 from droneteam import accounts, db, schema, web
 from droneteam.accounts import NewUser, OrganisationKind
 
-START_S = 60.0
+START_S = 180.0
 PASSWORD = "a long password"
 
 
@@ -51,8 +51,8 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             wait_for(process, port)
             yield process, port
         finally:
-            process.kill()
-            process.communicate()
+            process.terminate()
+            process.communicate(timeout=60)
 
 
 def wait_for(process: subprocess.Popen[str], port: int) -> None:
@@ -124,6 +124,17 @@ def test_the_server_answers_and_ends_when_told_to(
         process.wait(timeout=120)
     output, _ = process.communicate(timeout=120)
     assert f"http://127.0.0.1:{port}/" in output
+
+
+def test_no_process_goes_on_serving_after_its_server_was_killed(
+    served: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, port = served
+    assert get(port, "/health")[0] == 200
+    process.kill()
+    process.communicate(timeout=60)  # ends when the last process that writes there has ended
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_database_that_was_not_made_is_one_clear_line(tmp_path: Path) -> None:

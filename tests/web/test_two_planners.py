@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -118,3 +119,60 @@ def test_a_double_click_on_approve_approves_once_and_shows_no_fault(assigned: Si
     assert other.post(path, data=theirs).status_code == 409, "somebody else is told"
     assert client.post(path, data={**data, "reason": "another"}).status_code == 409
     assert stored(assigned)[0].approved_by == assigned.actor("pilot").user_id
+
+
+API = "/api/v1/assignments/1/missions"
+
+
+def sent(client: FlaskClient, tag: str | None, **body: Any) -> TestResponse:
+    """A plan sent by program with the entity tag of what it has read."""
+    headers = {"X-CSRFToken": csrf_token(client)} | ({} if tag is None else {"If-Match": tag})
+    return client.post(API, json={"params": body}, headers=headers)
+
+
+def test_a_program_that_read_nothing_is_asked_to_read_first(assigned: Site) -> None:
+    client = assigned.client("pilot")
+    answer = sent(client, None)
+    assert answer.status_code == 428
+    assert "If-Match" in answer.get_json()["errors"]
+    assert answer.headers["ETag"] == client.get(API).headers["ETag"]
+    assert stored(assigned) == []
+
+
+def test_a_program_with_an_old_tag_is_told_what_differs_and_nothing_is_stored(
+    assigned: Site,
+) -> None:
+    pilot, coordinator = assigned.client("pilot"), assigned.client("coordinator")
+    tag = coordinator.get(API).headers["ETag"]
+    assert sent(pilot, tag).status_code == 201
+    late = sent(coordinator, tag, gsd_m=0.012)
+    assert late.status_code == 412
+    (other,) = late.get_json()["missions"]
+    assert other["id"] == 1
+    assert other["differences"]["gsd_m"] == [0.012, 0.010]
+    assert "camera" not in other["differences"], "what agrees is no difference"
+    assert [one.id for one in stored(assigned)] == [1]
+    newer = coordinator.get(API)
+    assert newer.headers["ETag"] == late.headers["ETag"] != tag
+    assert [one["id"] for one in newer.get_json()["items"]] == [1]
+    assert sent(coordinator, newer.headers["ETag"], gsd_m=0.012).status_code == 201
+    assert sorted(one.plan.gsd_m for one in stored(assigned)) == [0.010, 0.012]
+
+
+@pytest.mark.parametrize("tag", ["*", '"missions:x"', "nonsense", '"missions:99"'])
+def test_a_tag_that_names_nothing_seen_is_an_old_one(assigned: Site, tag: str) -> None:
+    client = assigned.client("pilot")
+    assert sent(client, client.get(API).headers["ETag"]).status_code == 201
+    assert sent(client, tag, gsd_m=0.012).status_code == 412
+    assert len(stored(assigned)) == 1
+
+
+def test_a_program_that_repeats_itself_after_a_lost_answer_makes_one_mission(
+    assigned: Site,
+) -> None:
+    client = assigned.client("pilot")
+    tag = client.get(API).headers["ETag"]
+    first, second = sent(client, tag), sent(client, tag)
+    assert first.status_code == second.status_code == 201
+    assert first.get_json()["id"] == second.get_json()["id"]
+    assert len(stored(assigned)) == 1

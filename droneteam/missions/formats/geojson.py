@@ -1,19 +1,24 @@
-"""GeoJSON (RFC 7946): a plan's area, path and photos out, an area in."""
+"""GeoJSON (RFC 7946): a plan's area, path and photos out, an area or a path in.
+
+The third number of a position is a height above the ellipsoid (RFC 7946, section 4), which nobody
+flies by; heights are read from the properties ``alt_home_m``, ``alt_agl_m`` or ``alt_amsl_m``, as
+we write them: a number, or one for each place.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from droneteam.errors import DecodeError
-from droneteam.geo import check_lat_lon
+from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import GeoPolygon, MissionPlan
 from droneteam.missions.volumes import Volumes
-
-MAX_CORNERS = 5000
 
 
 def plan_to_geojson(plan: MissionPlan, volumes: Volumes | None = None) -> dict[str, Any]:
@@ -73,26 +78,120 @@ def read_area(text: str) -> GeoPolygon:
     if len(text) > MAX_FILE_BYTES:
         raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     try:
-        polygon = _first_polygon(json.loads(text))
-        if polygon is None:
-            raise DecodeError("no Polygon in this GeoJSON")
-        corners = [(float(position[1]), float(position[0])) for position in polygon]
-        return outline(corners)
+        return _area(_document(text))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, DecodeError):
             raise
         raise DecodeError(f"not a usable GeoJSON: {error}") from error
 
 
-def outline(corners: list[tuple[float, float]]) -> GeoPolygon:
-    """The corners, checked, without the repeated last one."""
-    if len(corners) > 1 and corners[0] == corners[-1]:
-        corners = corners[:-1]
-    if not 3 <= len(corners) <= MAX_CORNERS:
-        raise DecodeError(f"the polygon has {len(corners)} corners; 3 to {MAX_CORNERS} are allowed")
-    for lat_deg, lon_deg in corners:
-        check_lat_lon(lat_deg, lon_deg)
-    return tuple(corners)
+def _document(text: str) -> Any:
+    """The JSON, in WGS84 as the standard wants it."""
+    document = json.loads(text)
+    crs = document.get("crs") if isinstance(document, dict) else None
+    name = str(crs["properties"]["name"]) if crs else "CRS84"
+    if not name.upper().endswith(("CRS84", "EPSG::4326", "EPSG:4326")):
+        raise DecodeError(f"coordinates in {name}: export them in WGS84 (EPSG:4326)")
+    return document
+
+
+def _area(document: Any) -> GeoPolygon:
+    polygon = _first_polygon(document)
+    if polygon is None:
+        raise DecodeError("no Polygon in this GeoJSON")
+    return outline([(float(position[1]), float(position[0])) for position in polygon])
+
+
+def read_places(text: str, *, path_first: bool = False) -> FilePlaces:
+    """The area or the path of a GeoJSON text; the area where it holds both.
+
+    A path is its one LineString, else its points of no other role than a photo's.
+
+    path_first : the path where it holds both.
+
+    Raises
+    ------
+    DecodeError
+        There is neither, or its coordinates or heights are wrong.
+    """
+    if len(text) > MAX_FILE_BYTES:
+        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    try:
+        document = _document(text)
+        features = list(_features(document))
+        lines = [one for one in features if one["geometry"]["type"] == "LineString"]
+        points = [one for one in features if _is_stop(one)]
+        has_area = _first_polygon(document) is not None
+        if has_area and not (path_first and (lines or points)):
+            return FilePlaces(_area(document), "area")
+        return _path(lines, points)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(f"not a usable GeoJSON: {error}") from error
+
+
+def _features(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Every feature; a bare geometry counts as one without properties."""
+    match node["type"]:
+        case "FeatureCollection":
+            for one in node["features"]:
+                yield from _features(one)
+        case "Feature":
+            if node["geometry"] is not None:
+                yield node
+        case _:
+            yield {"geometry": node, "properties": {}}
+
+
+def _is_stop(feature: Mapping[str, Any]) -> bool:
+    role = (feature.get("properties") or {}).get("role", "photo")
+    return bool(feature["geometry"]["type"] == "Point" and role == "photo")
+
+
+def _path(lines: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> FilePlaces:
+    if len(lines) > 1:
+        raise DecodeError(f"{len(lines)} lines in this GeoJSON: keep the one that is to be flown")
+    if not lines and not points:
+        raise DecodeError("no Polygon, LineString or Point in this GeoJSON")
+    if lines:
+        positions = lines[0]["geometry"]["coordinates"]
+        kind, heights = _heights([lines[0]], len(positions))
+    else:
+        positions = [one["geometry"]["coordinates"] for one in points]
+        kind, heights = _heights(points, len(points))
+    places = checked([(float(row[1]), float(row[0])) for row in positions], "path", at_least=1)
+    ellipsoid = kind is None and any(len(row) > 2 for row in positions)
+    return FilePlaces(places, "path", kind, heights, left_out=("ellipsoid",) if ellipsoid else ())
+
+
+def _heights(
+    features: Sequence[Mapping[str, Any]], count: int
+) -> tuple[HeightKind | None, tuple[float, ...]]:
+    """The heights that properties give, of one kind for the whole path."""
+    found: list[tuple[HeightKind, list[float]]] = []
+    for feature in features:
+        given = feature.get("properties") or {}
+        for kind in HeightKind:
+            value = given.get(f"alt_{kind.value}_m")
+            if value is not None:
+                found.append(
+                    (kind, [float(v) for v in value] if isinstance(value, list) else [float(value)])
+                )
+    kinds = {kind for kind, _ in found}
+    if not kinds:
+        return None, ()
+    heights = tuple(height for _, some in found for height in some)
+    if len(heights) == 1:
+        heights = heights * count
+    if len(kinds) > 1 or len(heights) != count:
+        names = " and ".join(sorted(f"alt_{kind.value}_m" for kind in kinds))
+        raise DecodeError(
+            f"{len(heights)} heights ({names}) for {count} places: one kind, one each"
+        )
+    if not all(map(math.isfinite, heights)):
+        raise DecodeError("a height of the path is no number")
+    return kinds.pop(), heights
 
 
 def _first_polygon(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""KML 2.2 and KMZ: a plan's area, path and photos out, an area in.
+"""KML 2.2 and KMZ: a plan's area, path and photos out, an area or a path in.
 
 A document type declaration is refused: no KML needs one, and entities in it can expand a small
 file to gigabytes.
@@ -6,12 +6,15 @@ file to gigabytes.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.formats.geojson import outline
+from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.unpacking import member, names_in, xml_root
+from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import GeoPolygon, MissionPlan
 from droneteam.missions.volumes import Volumes
@@ -81,14 +84,96 @@ def read_area(data: bytes) -> GeoPolygon:
     DecodeError
         The file is neither, holds no polygon, or its coordinates are wrong.
     """
+    polygon = next(_named(_root(data), "Polygon"), None)
+    if polygon is None:
+        raise DecodeError("no Polygon in this KML")
+    return _outline(polygon)
+
+
+def read_places(data: bytes, *, path_first: bool = False) -> FilePlaces:
+    """The area or the path of a KML or KMZ file; the area where it holds both.
+
+    A path is its one LineString, else its points.  Heights are typed by its altitude mode: above
+    the ground, above sea level, or none where it is clamped to the ground.
+
+    path_first : the path where it holds both.
+
+    Raises
+    ------
+    DecodeError
+        There is neither, or the placemark that cannot be used is named.
+    """
+    root = _root(data)
+    lines = list(_named(root, "LineString"))
+    points = list(_named(root, "Point"))
+    has_area = next(_named(root, "Polygon"), None) is not None
+    if has_area and not (path_first and (lines or points)):
+        return FilePlaces(read_area(data), "area")
+    if len(lines) > 1:
+        raise DecodeError(f"{len(lines)} lines in this KML: keep the one that is to be flown")
+    parts = lines or points
+    if not parts:
+        raise DecodeError("no Polygon, LineString or Point in this KML")
+    modes = {_mode(part) for part in parts}
+    if len(modes) > 1:
+        raise DecodeError(f"points of different altitude modes: {', '.join(sorted(modes))}")
+    rows = [row for part in parts for row in _positions(part)]
+    return _path(rows, modes.pop())
+
+
+_HEIGHTS: Mapping[str, HeightKind | None] = {
+    "relativeToGround": HeightKind.AGL,
+    "absolute": HeightKind.AMSL,
+    "clampToGround": None,
+}
+
+
+def _mode(part: ElementTree.Element) -> str:
+    """The altitude mode; where none is written KML clamps to the ground."""
+    mode = next((one.text or "" for one in _named(part, "altitudeMode")), "").strip()
+    if mode and mode not in _HEIGHTS:
+        raise DecodeError(f"altitude mode {mode!r} cannot be flown: use {', '.join(_HEIGHTS)}")
+    return mode or "clampToGround"
+
+
+def _path(rows: list[tuple[float, ...]], mode: str) -> FilePlaces:
+    kind = _HEIGHTS[mode]
+    places = checked([(row[1], row[0]) for row in rows], "path", at_least=1)
+    if kind is None:
+        return FilePlaces(places, "path")
+    for number, row in enumerate(rows, start=1):
+        if len(row) < 3:
+            raise DecodeError(f"place {number} has no height, but the altitude mode is {mode}")
+        if not math.isfinite(row[2]):
+            raise DecodeError(f"place {number}: height {row[2]} is no number")
+    return FilePlaces(places, "path", kind, tuple(row[2] for row in rows))
+
+
+def _positions(part: ElementTree.Element) -> list[tuple[float, ...]]:
+    text = next((one.text for one in _named(part, "coordinates")), None) or ""
+    rows = []
+    for number, place in enumerate(text.split(), start=1):
+        try:
+            row = tuple(float(value) for value in place.split(","))
+        except ValueError as error:
+            raise DecodeError(f"coordinates, place {number}: {error}") from error
+        if len(row) not in (2, 3):
+            raise DecodeError(f"coordinates, place {number}: {place!r} is not lon,lat[,height]")
+        rows.append(row)
+    return rows
+
+
+def _named(element: ElementTree.Element, tag: str) -> Iterator[ElementTree.Element]:
+    """What lies below an element under a tag of whatever namespace."""
+    return (one for one in element.iter() if one.tag.rpartition("}")[2] == tag)
+
+
+def _root(data: bytes) -> ElementTree.Element:
     if data.startswith(_ZIP_MAGIC):
         data = _document_of_kmz(data)
     if len(data) > MAX_FILE_BYTES:
         raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-    for element in xml_root(data).iter():
-        if element.tag.rpartition("}")[2] == "Polygon":
-            return _outline(element)
-    raise DecodeError("no Polygon in this KML")
+    return xml_root(data)
 
 
 def _outline(polygon: ElementTree.Element) -> GeoPolygon:

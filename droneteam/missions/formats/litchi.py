@@ -8,8 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from droneteam.errors import DecodeError, InputError
+from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
+from droneteam.missions.heights import HeightKind
 
 MAX_WAYPOINTS = 99
 """What the application flies in one mission."""
@@ -64,6 +66,43 @@ def read_litchi(text: str) -> tuple[PhotoStop, ...]:
         Names the row and what is wrong with it; heights above ground are refused, because
         nobody here knows that ground.
     """
+    rows = _rows(text)
+    for number, row in rows:
+        if _mode(number, row) == _ABOVE_GROUND:
+            raise DecodeError(f"row {number}: heights above ground need a terrain model")
+    return tuple(_stop(number, row) for number, row in rows)
+
+
+def read_path(text: str) -> FilePlaces:
+    """The places of a file with their heights: above take-off or above the ground, as it says.
+
+    Raises
+    ------
+    DecodeError
+        Names the row and what is wrong with it; rows of different altitude modes are refused.
+    """
+    rows = _rows(text)
+    modes = {_mode(number, row) for number, row in rows}
+    if len(modes) > 1:
+        raise DecodeError("some rows are above take-off, some above the ground: choose one")
+    stops = [_stop(number, row) for number, row in rows]
+    intervals = ("photo_timeinterval", "photo_distinterval")
+    timed = any(_number(n, row, name, -1.0) > 0.0 for n, row in rows for name in intervals)
+    return FilePlaces(
+        tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
+        "path",
+        HeightKind.AGL if modes == {_ABOVE_GROUND} else HeightKind.HOME,
+        tuple(stop.alt_home_m for stop in stops),
+        photo=all(stop.photo for stop in stops),
+        left_out=("intervals",) if timed else (),
+    )
+
+
+_Row = Mapping[str, str | None]
+
+
+def _rows(text: str) -> list[tuple[int, _Row]]:
+    """The rows with their numbers, the header being the first."""
     if len(text) > MAX_FILE_BYTES:
         raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     try:
@@ -71,17 +110,22 @@ def read_litchi(text: str) -> tuple[PhotoStop, ...]:
         missing = [name for name in COLUMNS[:8] if name not in (reader.fieldnames or ())]
         if missing:
             raise DecodeError(f"row 1: no column {missing[0]!r}: not a Litchi mission")
-        stops = tuple(_stop(number, row) for number, row in enumerate(reader, start=2))
+        rows: list[tuple[int, _Row]] = list(enumerate(reader, start=2))
     except csv.Error as error:
         raise DecodeError(f"not CSV: {error}") from error
-    if not stops:
+    if not rows:
         raise DecodeError("row 2: the mission has no waypoint")
-    return stops
+    return rows
 
 
-def _stop(number: int, row: Mapping[str, str | None]) -> PhotoStop:
-    if (row.get("altitudemode") or "0").strip() == _ABOVE_GROUND:
-        raise DecodeError(f"row {number}: heights above ground need a terrain model")
+def _mode(number: int, row: _Row) -> str:
+    mode = (row.get("altitudemode") or "0").strip()
+    if mode not in ("0", _ABOVE_GROUND):
+        raise DecodeError(f"row {number}: altitudemode {mode!r} is neither 0 nor 1")
+    return mode
+
+
+def _stop(number: int, row: _Row) -> PhotoStop:
     kinds = {int(_number(number, row, f"actiontype{n}", _NONE)): n for n in range(1, _ACTIONS + 1)}
     stay = _number(number, row, f"actionparam{kinds[_STAY]}", 0.0) if _STAY in kinds else 0.0
     pitch = _number(number, row, "gimbalpitchangle", 0.0)

@@ -1,4 +1,4 @@
-"""The places that a file of any known format names: an area's corners, or a mission's stops."""
+"""The places that a file of any known format names: an area's corners, or a path and heights."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from collections.abc import Callable, Mapping
 
 from droneteam.errors import DecodeError
 from droneteam.missions.formats import geojson, kml, litchi, qgc, waypoints, wpml
+from droneteam.missions.formats.fileplaces import FilePlaces, LeftOut, checked
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES, MissionFile
-from droneteam.missions.formats.photostops import PhotoStop
 from droneteam.missions.formats.unpacking import names_in
-from droneteam.missions.items import POSITIONED
-from droneteam.missions.route import LatLon
+from droneteam.missions.heights import HeightKind
+from droneteam.missions.items import POSITIONED, MissionCommand
+
+_KNOWN = (
+    *POSITIONED,
+    MissionCommand.DO_CHANGE_SPEED,
+    MissionCommand.RETURN_TO_LAUNCH,
+)
 
 
-def read_places(name: str, data: bytes) -> tuple[LatLon, ...]:
-    """(lat_deg, lon_deg) in the file's order: an outline of KML or GeoJSON, else the stops.
+def read_places(name: str, data: bytes, *, path_first: bool = False) -> FilePlaces:
+    """What the file says to fly.
 
-    name : its ending says the format: .kml, .kmz (an area's or DJI's waylines), .geojson, .json,
-    .plan, .waypoints, .txt, .csv (Litchi)
+    name : its ending says the format: .kml, .kmz (KML or DJI's waylines), .geojson, .json, .plan,
+    .waypoints, .txt, .csv (Litchi); path_first : the path of a file that holds an area as well.
 
     Raises
     ------
@@ -30,10 +36,10 @@ def read_places(name: str, data: bytes) -> tuple[LatLon, ...]:
     if ending not in _READERS:
         known = ", ".join(f".{one}" for one in _READERS)
         raise DecodeError(f"{name!r} is none of {known}")
-    places = _READERS[ending](data)
-    if not places:
+    found = _READERS[ending](data, path_first)
+    if not found.places:
         raise DecodeError(f"{name!r} names no place")
-    return places
+    return found
 
 
 def _text(data: bytes) -> str:
@@ -43,31 +49,41 @@ def _text(data: bytes) -> str:
         raise DecodeError(f"not UTF-8 text: {error}") from error
 
 
-def _of_kmz(data: bytes) -> tuple[LatLon, ...]:
-    is_wayline = any(one.startswith("wpmz/") for one in names_in(data))
-    return _of_stops(wpml.read_wpml(data)) if is_wayline else kml.read_area(data)
+def _of_kmz(data: bytes, path_first: bool) -> FilePlaces:
+    if any(one.startswith("wpmz/") for one in names_in(data)):
+        return wpml.read_path(data)
+    return kml.read_places(data, path_first=path_first)
 
 
-def _of_stops(stops: tuple[PhotoStop, ...]) -> tuple[LatLon, ...]:
-    return tuple((stop.lat_deg, stop.lon_deg) for stop in stops)
-
-
-def _of_mission(mission: MissionFile) -> tuple[LatLon, ...]:
+def _of_mission(mission: MissionFile) -> FilePlaces:
     """The places flown to; a landing or take-off at no place of its own is none."""
-    return tuple(
-        (item.lat_deg, item.lon_deg)
+    stops = [
+        (item.lat_deg, item.lon_deg, item.alt_home_m or 0.0)
         for item in mission.items
         if item.command in POSITIONED and item.lat_deg and item.lon_deg
+    ]
+    fenced = mission.fence or mission.exclusions or mission.circles
+    others = any(item.command not in _KNOWN for item in mission.items)
+    told: tuple[tuple[LeftOut, object], ...] = (
+        ("fence", fenced), ("rally", mission.rally), ("commands", others),
+    )  # fmt: skip
+    return FilePlaces(
+        checked([(lat, lon) for lat, lon, _ in stops], "path", at_least=0),
+        "path",
+        HeightKind.HOME,
+        tuple(alt for _, _, alt in stops),
+        mission.home,
+        left_out=tuple(code for code, there in told if there),
     )
 
 
-_READERS: Mapping[str, Callable[[bytes], tuple[LatLon, ...]]] = {
-    "kml": kml.read_area,
+_READERS: Mapping[str, Callable[[bytes, bool], FilePlaces]] = {
+    "kml": lambda data, path_first: kml.read_places(data, path_first=path_first),
     "kmz": _of_kmz,
-    "geojson": lambda data: geojson.read_area(_text(data)),
-    "json": lambda data: geojson.read_area(_text(data)),
-    "plan": lambda data: _of_mission(qgc.read_plan(_text(data))),
-    "waypoints": lambda data: _of_mission(waypoints.read_waypoints(_text(data))),
-    "txt": lambda data: _of_mission(waypoints.read_waypoints(_text(data))),
-    "csv": lambda data: _of_stops(litchi.read_litchi(_text(data))),
+    "geojson": lambda data, path: geojson.read_places(_text(data), path_first=path),
+    "json": lambda data, path: geojson.read_places(_text(data), path_first=path),
+    "plan": lambda data, _: _of_mission(qgc.read_plan(_text(data))),
+    "waypoints": lambda data, _: _of_mission(waypoints.read_waypoints(_text(data))),
+    "txt": lambda data, _: _of_mission(waypoints.read_waypoints(_text(data))),
+    "csv": lambda data, _: litchi.read_path(_text(data)),
 }

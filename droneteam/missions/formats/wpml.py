@@ -2,6 +2,12 @@
 
 The elements are those of DJI's cloud API documentation ("DJI WPML").  The aircraft flies the
 waylines; the template is what its programs show.  Heights are relative to the take-off point.
+
+DJI publishes no list of what differs between versions.  The namespace does; and files that its
+programs write as 1.0.6 hold, for every waypoint of the waylines, whether the way is straight, the
+gimbal's heading, a mark of risk and the kind of work (seen in files that users showed in the issues
+of DJI's SDKs), which the documentation's example of 1.0.2 does not.  So 1.0.6 is written with them,
+older versions without.  Files of every version are read.
 """
 
 from __future__ import annotations
@@ -13,12 +19,18 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from droneteam.errors import DecodeError, InputError
+from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
 from droneteam.missions.formats.unpacking import member, xml_root
+from droneteam.missions.heights import HeightKind
+from droneteam.settings import WPML_VERSIONS
 
 KML = "http://www.opengis.net/kml/2.2"
+VERSIONS = WPML_VERSIONS
+"""Namespaces that DJI's own samples, documentation and programs have used."""
 DEFAULT_VERSION = "1.0.2"
+_WITH_GIMBAL_HEADING = frozenset({"1.0.6"})
 _WAYLINES = "wpmz/waylines.wpml"
 _TEMPLATE = "wpmz/template.kml"
 _RELATIVE = "relativeToStartPoint"
@@ -37,6 +49,16 @@ class Aircraft:
 
 MAVIC_3E = Aircraft(drone=77, drone_sub=0, payload=66)
 MATRICE_30T = Aircraft(drone=67, drone_sub=1, payload=53)
+AIRCRAFT = {
+    "m3e": MAVIC_3E,
+    "m3t": Aircraft(drone=77, drone_sub=1, payload=67),
+    "m3m": Aircraft(drone=77, drone_sub=2, payload=68),
+    "m30": Aircraft(drone=67, drone_sub=0, payload=52),
+    "m30t": MATRICE_30T,
+    "m3d": Aircraft(drone=91, drone_sub=0, payload=80),
+    "m3td": Aircraft(drone=91, drone_sub=1, payload=81),
+}
+"""By the names that an export may ask for; the numbers are those of DJI's documentation."""
 
 
 def write_wpml(
@@ -49,11 +71,20 @@ def write_wpml(
     """The KMZ's bytes.
 
     version : of the WPML namespace, which the aircraft's firmware decides.
+
+    Raises
+    ------
+    InputError
+        The version is none that is known, or there is no place.
     """
     if not stops:
         raise InputError("the mission has no waypoint")
+    if version not in VERSIONS:
+        raise InputError(
+            f"WPML version {version!r} is none of {', '.join(VERSIONS)}", field="version"
+        )
     namespace = f"http://www.dji.com/wpmz/{version}"
-    writer = _Writer(namespace, aircraft, takeoff_height_m)
+    writer = _Writer(namespace, aircraft, takeoff_height_m, version in _WITH_GIMBAL_HEADING)
     parts = {_TEMPLATE: writer.document(stops, False), _WAYLINES: writer.document(stops, True)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -69,6 +100,7 @@ class _Writer:
     namespace: str
     aircraft: Aircraft
     takeoff_height_m: float
+    gimbal_heading: bool
 
     def document(self, stops: Sequence[PhotoStop], waylines: bool) -> bytes:
         ElementTree.register_namespace("", KML)
@@ -135,6 +167,14 @@ class _Writer:
             waypointTurnMode="toPointAndStopWithDiscontinuityCurvature",
             waypointTurnDampingDist=0,
         )
+        if waylines and self.gimbal_heading:
+            self._add(mark, useStraightLine=1)
+            self._add(
+                self._child(mark, "waypointGimbalHeadingParam"),
+                waypointGimbalPitchAngle=_plain(stop.pitch_deg),
+                waypointGimbalYawAngle=0,
+            )
+            self._add(mark, isRisky=0, waypointWorkType=0)
         self._actions(mark, index, stop)
 
     def _actions(self, mark: ElementTree.Element, index: int, stop: PhotoStop) -> None:
@@ -185,18 +225,56 @@ def read_wpml(data: bytes) -> tuple[PhotoStop, ...]:
     Raises
     ------
     DecodeError
-        Not such a KMZ, or the placemark that cannot be understood.
+        Not such a KMZ, heights that are not relative to take-off, or the placemark that cannot be
+        understood.
     """
-    root = _root(data)
-    folder = _find(root, "Folder")
-    mode = _text(folder, "executeHeightMode")
+    mode, stops = _waylines(data)
     if mode != _RELATIVE:
         raise DecodeError(f"heights in {mode!r} cannot be used: export them relative to take-off")
+    return stops
+
+
+def read_path(data: bytes) -> FilePlaces:
+    """The places of a KMZ's waylines with their heights: above take-off, or above the ground.
+
+    Raises
+    ------
+    DecodeError
+        Not such a KMZ, heights above the ellipsoid, or a placemark that cannot be understood.
+    """
+    mode, stops = _waylines(data)
+    if mode not in _KINDS:
+        raise DecodeError(
+            f"heights in {mode!r} cannot be used: export them relative to take-off or to the ground"
+        )
+    return FilePlaces(
+        tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
+        "path",
+        _KINDS[mode],
+        tuple(stop.alt_home_m for stop in stops),
+        photo=all(stop.photo for stop in stops),
+    )
+
+
+def version_of(data: bytes) -> str:
+    """The version that a KMZ's waylines name in their namespace; empty where they name none."""
+    prefix = "{http://www.dji.com/wpmz/"
+    names = (one.tag for one in _root(data).iter() if one.tag.startswith(prefix))
+    return next((name[len(prefix) :].partition("}")[0] for name in names), "")
+
+
+_KINDS = {_RELATIVE: HeightKind.HOME, "realTimeFollowSurface": HeightKind.AGL}
+
+
+def _waylines(data: bytes) -> tuple[str, tuple[PhotoStop, ...]]:
+    """What heights are measured from, in DJI's words, and the places."""
+    folder = _find(_root(data), "Folder")
+    mode = _text(folder, "executeHeightMode")
     usual = _text(folder, "autoFlightSpeed", "5")
     marks = [one for one in folder if _local(one) == "Placemark"]
     if not marks:
         raise DecodeError("the waylines hold no waypoint")
-    return tuple(_read_placemark(number, mark, usual) for number, mark in enumerate(marks, 1))
+    return mode, tuple(_read_placemark(n, mark, usual) for n, mark in enumerate(marks, 1))
 
 
 def _root(data: bytes) -> ElementTree.Element:

@@ -92,12 +92,19 @@ def chance_of_finding(
     area being the cell's neighbourhood of one sweep width (Koopman, "The theory of search II",
     1956).
     """
+    effort = effort_along(where, path_m, sweep_width_m, detection)
+    return float(np.sum(where.chance * (1.0 - np.exp(-effort))))
+
+
+def effort_along(
+    where: ProbabilityMap, path_m: FloatArray, sweep_width_m: float, detection: float
+) -> FloatArray:
+    """(n,) how thoroughly a path searches each cell: 1 - exp(-effort) of it (Koopman, 1956)."""
     radius_m = 0.5 * sweep_width_m
     effort_m = np.zeros(len(where.chance))
     for start, end in itertools.pairwise(path_m):
         effort_m += _length_within(where.centres_m, radius_m, start, end)
-    effort = detection * sweep_width_m * effort_m / (math.pi * radius_m**2)
-    return float(np.sum(where.chance * (1.0 - np.exp(-effort))))
+    return np.asarray(detection * sweep_width_m * effort_m / (math.pi * radius_m**2))
 
 
 def _length_within(

@@ -39,7 +39,7 @@ class _Layer:
     nodata: float | None
     tags: dict[str, str]
     descriptions: tuple[str, ...]
-    resampling: Literal["average", "mode"]
+    resampling: Literal["average", "mode", "nearest"]
     predictor: int
 
 
@@ -89,7 +89,9 @@ def write_source(
     warp = resampling(ortho.grid, placement, height_m)
     source = warp.apply(ortho.source, interpolation=cv2.INTER_NEAREST, empty=float(NO_VIEW))
     tags = {**tags, "PHOTOS": json.dumps(ortho.photos)}
-    layer = _Layer(source[None].astype(np.int16), float(NO_VIEW), tags, ("photo_index",), "mode", 2)
+    bands = source[None].astype(np.int16)
+    # GDAL's overviews by mode turn a negative code of no photo into 0, the first photo's.
+    layer = _Layer(bands, float(NO_VIEW), tags, ("photo_index",), "nearest", 2)
     _write(layer, warp, placement, path)
 
 

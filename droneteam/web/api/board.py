@@ -30,7 +30,10 @@ class PublishIn(Schema):
     reason = fields.String(
         load_default="",
         validate=Length(max=500),
-        metadata={"description": "Why a supposed plan is published: it is an override."},
+        metadata={
+            "description": "Why an override is published: a supposed plan, or one that displaces a "
+            "request beyond the agreement."
+        },
     )
 
 

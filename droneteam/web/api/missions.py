@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,213 +13,23 @@ from flask import Response, request
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service
 from droneteam.missions.accuracy import RECEIVERS
-from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
-from droneteam.missions.estimate import CALM, Wind
+from droneteam.missions.camera import camera_named
+from droneteam.missions.formats.wpml import AIRCRAFT, VERSIONS
 from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import SurveyParams
-from droneteam.missions.sharing import MAX_DRONES, Separation, Share
 from droneteam.missions.surveyaccuracy import accuracy_of
-from droneteam.missions.task_params import (
-    CorridorParams,
-    FacadeParams,
-    FreeParams,
-    OverwatchParams,
-    SearchParams,
-    TaskParams,
-)
 from droneteam.missions.terrainfile import TerrainFile
 from droneteam.missions.terrains import MAX_TERRAIN_BYTES
-from droneteam.missions.views import MissionSpec, MissionView, SortieView
-from droneteam.missions.volumes import BufferRule, RiskParams
+from droneteam.missions.views import MissionView, SortieView
 from droneteam.web.access import allow, takes_files
+from droneteam.web.api.mission_inputs import AccuracyIn, mission_spec, pairs
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.mission_files import WRITERS
+from droneteam.web.mission_files import WRITERS, written
 from droneteam.web.rule_words import told
 from droneteam.web.terrains import terrain_of
 from droneteam.web.views.missions import PLANNERS, READERS
 
 bp = APIBlueprint("api_missions", __name__, url_prefix="/api/v1", tag="missions")
-
-
-class ParamsIn(Schema):
-    """How the area is to be photographed; what is left out takes the planner's default."""
-
-    gsd_m = fields.Float(validate=Range(0.001, 0.5))
-    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
-    side_overlap = fields.Float(validate=Range(0.30, 0.95))
-    angle_deg = fields.Float(allow_none=True, validate=Range(-360, 360))
-    crosshatch = fields.Boolean()
-    cross_spacing = fields.Float(validate=Range(1, 4))
-    orbit = fields.Boolean()
-    orbit_pitch_deg = fields.Float(validate=Range(-80, -15))
-    orbit_photos = fields.Integer(strict=True, validate=Range(6, 200))
-    orbit_offset_m = fields.Float(validate=Range(0, 200))
-    speed_mps = fields.Float(validate=Range(0.5, 20))
-    max_photos = fields.Integer(allow_none=True, strict=True, validate=Range(4, 100_000))
-    min_views = fields.Integer(strict=True, validate=Range(1, 50))
-    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
-
-
-class CorridorIn(Schema):
-    """Photos along a road; the places are its axis."""
-
-    width_m = fields.Float(validate=Range(1, 500))
-    gsd_m = fields.Float(validate=Range(0.001, 0.5))
-    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
-    side_overlap = fields.Float(validate=Range(0.30, 0.95))
-    speed_mps = fields.Float(validate=Range(0.5, 20))
-    min_views = fields.Integer(strict=True, validate=Range(1, 50))
-    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
-
-
-class FacadeIn(Schema):
-    """Photos of a wall; the places are its foot, the drone stays on its left."""
-
-    gsd_m = fields.Float(validate=Range(0.0005, 0.05))
-    bottom_m = fields.Float(validate=Range(2, 120))
-    top_m = fields.Float(validate=Range(2, 120))
-    forward_overlap = fields.Float(validate=Range(0.55, 0.95))
-    side_overlap = fields.Float(validate=Range(0.30, 0.95))
-    speed_mps = fields.Float(validate=Range(0.5, 5))
-    min_views = fields.Integer(strict=True, validate=Range(1, 50))
-    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
-
-
-class SearchIn(Schema):
-    """A search for a person; the place is where the person was last seen, or the area."""
-
-    pattern = fields.String(validate=OneOf(["expanding_square", "sector", "parallel_track"]))
-    gsd_m = fields.Float(validate=Range(0.001, 0.5))
-    radius_m = fields.Float(validate=Range(10, 5000))
-    sigma_m = fields.Float(validate=Range(1, 5000))
-    overlap = fields.Float(validate=Range(0, 0.8))
-    detection = fields.Float(validate=Range(0.05, 1))
-    turns = fields.Integer(strict=True, validate=Range(1, 10))
-    speed_mps = fields.Float(validate=Range(0.5, 20))
-    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
-
-
-class OverwatchIn(Schema):
-    """Hovering at places with the camera on a target."""
-
-    target = fields.List(fields.Float(), required=True, validate=Length(equal=2))
-    alt_home_m = fields.Float(validate=Range(5, 120))
-    alt_agl_m = fields.Float(validate=Range(5, 120))
-    alt_amsl_m = fields.Float(validate=Range(-100, 6000))
-    stay_s = fields.Integer(strict=True, validate=Range(1, 3600))
-    speed_mps = fields.Float(validate=Range(0.5, 20))
-    ground_alt_home_m = fields.Float(validate=Range(-100, 100))
-
-
-class FreeIn(Schema):
-    """Waypoints flown in the given order; heights of one kind, one for all or one each."""
-
-    alt_home_m = fields.List(fields.Float(validate=Range(5, 120)), validate=Length(1, 500))
-    alt_agl_m = fields.List(fields.Float(validate=Range(5, 120)), validate=Length(1, 500))
-    alt_amsl_m = fields.List(fields.Float(validate=Range(-100, 6000)), validate=Length(1, 500))
-    pitch_deg = fields.Float(validate=Range(-90, 0))
-    stay_s = fields.Integer(strict=True, validate=Range(0, 3600))
-    photo = fields.Boolean()
-    speed_mps = fields.Float(validate=Range(0.5, 20))
-
-
-TASKS: dict[str, Callable[..., TaskParams]] = {
-    "corridor": CorridorParams,
-    "facade": FacadeParams,
-    "search": SearchParams,
-    "overwatch": OverwatchParams,
-    "free": FreeParams,
-}
-"""The kinds of mission that are no survey, by the field that asks for them."""
-
-
-class HomeIn(Schema):
-    """Where the drone takes off."""
-
-    lat_deg = fields.Float(required=True, validate=Range(-90, 90))
-    lon_deg = fields.Float(required=True, validate=Range(-180, 180))
-    alt_amsl_m = fields.Float(load_default=0.0, validate=Range(-500, 6000))
-
-
-class WindIn(Schema):
-    """What time and packs reckon with; without a direction it blows against every leg."""
-
-    speed_mps = fields.Float(required=True, validate=Range(0, 14))
-    from_deg = fields.Float(load_default=None, allow_none=True, validate=Range(-360, 360))
-
-
-class RiskIn(Schema):
-    """What the volumes are computed with."""
-
-    rule = fields.String(validate=OneOf(list(BufferRule)))
-    latency_s = fields.Float(validate=Range(0, 10))
-    bank_deg = fields.Float(validate=Range(5, 45))
-    span_m = fields.Float(validate=Range(0.1, 8))
-    margin_m = fields.Float(validate=Range(1, 200))
-    gust_mps = fields.Float(validate=Range(0, 40))
-
-
-class ShareIn(Schema):
-    """Which part of an area this drone flies."""
-
-    part = fields.Integer(required=True, strict=True, validate=Range(1, MAX_DRONES))
-    of = fields.Integer(required=True, strict=True, validate=Range(1, MAX_DRONES))
-    separation = fields.String(load_default=Separation.AREA.value, validate=OneOf(list(Separation)))
-
-
-def _places() -> Any:
-    return fields.List(
-        fields.List(fields.Float(), validate=Length(equal=2)),
-        load_default=[],
-        validate=Length(max=500),
-        metadata={"description": "Places as [lat_deg, lon_deg]."},
-    )
-
-
-class SpecIn(Schema):
-    """What the planner is asked for; polygon and home default to the request's.
-
-    One of corridor, facade, search, overwatch and free makes it that kind of mission; without
-    one it is a survey with `params`.
-    """
-
-    params = fields.Nested(ParamsIn, load_default=dict)
-    corridor = fields.Nested(CorridorIn, load_default=None, allow_none=True)
-    facade = fields.Nested(FacadeIn, load_default=None, allow_none=True)
-    search = fields.Nested(SearchIn, load_default=None, allow_none=True)
-    overwatch = fields.Nested(OverwatchIn, load_default=None, allow_none=True)
-    free = fields.Nested(FreeIn, load_default=None, allow_none=True)
-    camera = fields.String(load_default=SIMULATED.name, validate=OneOf(sorted(CAMERAS)))
-    home = fields.Nested(HomeIn, load_default=None, allow_none=True)
-    polygon = fields.List(
-        fields.List(fields.Float(), validate=Length(equal=2)),
-        load_default=None,
-        allow_none=True,
-        validate=Length(min=1, max=500),
-        metadata={
-            "description": "Corners of the area, axis, wall or places, as [lat_deg, lon_deg]."
-        },
-    )
-    terrain = fields.String(
-        load_default="level",
-        validate=Length(max=40),
-        metadata={"description": "level, terrain:NUMBER or scene:NUMBER."},
-    )
-    wind = fields.Nested(WindIn, load_default=None, allow_none=True)
-    risk = fields.Nested(RiskIn, load_default=dict)
-    people = _places()
-    assemblies = _places()
-    share = fields.Nested(ShareIn, load_default=None, allow_none=True)
-    override_reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
-
-
-class AccuracyIn(SpecIn):
-    """A mission, the receiver of its photos' positions, and control points."""
-
-    receiver = fields.String(load_default="rtk", validate=OneOf(sorted(RECEIVERS)))
-    control = _places()
 
 
 class AccuracyOut(Schema):
@@ -286,6 +95,16 @@ class FileQuery(Schema):
     """Which file format."""
 
     format = fields.String(load_default="plan", validate=OneOf(list(WRITERS)))
+    version = fields.String(
+        load_default=None,
+        validate=OneOf(VERSIONS),
+        metadata={"description": "Of DJI's kmz; the installation's where none is named."},
+    )
+    aircraft = fields.String(
+        load_default="m3e",
+        validate=OneOf(list(AIRCRAFT)),
+        metadata={"description": "Of DJI's kmz."},
+    )
 
 
 @bp.get("/missions")
@@ -298,19 +117,6 @@ def list_missions() -> Any:
         return {"items": [told(one) for one in service.list_missions(session, actor())]}
 
 
-@bp.post("/assignments/<id:assignment_id>/missions")
-@allow(*PLANNERS)
-@bp.input(SpecIn, arg_name="body")
-@bp.output(schema_of(MissionView), status_code=201)
-@bp.doc(summary="Plan a mission for an assignment")
-def plan_mission(assignment_id: int, body: dict[str, Any]) -> Any:
-    """422 names the geozone or rule that says stop."""
-    with writing() as session:
-        terrain = terrain_of(session, actor(), body["terrain"], context().settings)
-        spec = replace(_mission_spec(body), terrain=terrain)
-        return told(service.plan_mission(session, actor(), assignment_id, spec, now()))
-
-
 @bp.post("/assignments/<id:assignment_id>/accuracy")
 @allow(*PLANNERS)
 @bp.input(AccuracyIn, arg_name="body")
@@ -320,13 +126,13 @@ def predict_accuracy(assignment_id: int, body: dict[str, Any]) -> Any:
     """Standard deviations of ground points before anything is flown; nothing is stored."""
     with reading() as session:
         terrain = terrain_of(session, actor(), body["terrain"], context().settings)
-        spec = replace(_mission_spec(body), terrain=terrain)
+        spec = replace(mission_spec(body), terrain=terrain)
         made = service.preview_mission(session, actor(), assignment_id, spec)
     found = accuracy_of(
         made.plan,
         camera_named(spec.camera),
         RECEIVERS[body["receiver"]],
-        control=_pairs(body["control"]),
+        control=pairs(body["control"]),
         terrain=made.terrain,
     )
     one = found.accuracy
@@ -340,31 +146,6 @@ def predict_accuracy(assignment_id: int, body: dict[str, Any]) -> Any:
         "worst_vertical_m": one.worst_vertical_m,
         "points": rows.tolist(),
     }
-
-
-def _mission_spec(body: dict[str, Any]) -> MissionSpec:
-    home, polygon = body["home"], body["polygon"]
-    wind, share, risk = body["wind"], body["share"], dict(body["risk"])
-    if "rule" in risk:
-        risk["rule"] = BufferRule(risk["rule"])
-    return MissionSpec(
-        params=_params(body),
-        camera=body["camera"],
-        home=None if home is None else HomePoint(**home),
-        polygon=None if polygon is None else _pairs(polygon),
-        wind=CALM if wind is None else Wind(**wind),
-        risk=RiskParams(**risk),
-        people=_pairs(body["people"]),
-        assemblies=_pairs(body["assemblies"]),
-        share=None
-        if share is None
-        else Share(share["part"], share["of"], Separation(share["separation"])),
-        override_reason=body["override_reason"],
-    )
-
-
-def _pairs(rows: list[list[float]]) -> tuple[tuple[float, float], ...]:
-    return tuple((lat, lon) for lat, lon in rows)
 
 
 @bp.get("/terrains")
@@ -398,21 +179,6 @@ def add_terrain(query: dict[str, Any]) -> Any:
             return service.add_terrain(session, actor(), source, request.get_data(), folder, now())
     except DecodeError as error:
         raise InputError(str(error), field="body") from error
-
-
-def _params(body: dict[str, Any]) -> TaskParams:
-    asked = [name for name in TASKS if body[name] is not None]
-    if len(asked) > 1:
-        raise InputError(
-            f"ask for one kind of mission, not for {' and '.join(asked)}", field=asked[1]
-        )
-    if not asked:
-        return SurveyParams(**{"max_photos": 60, **body["params"]})
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in body[asked[0]].items()
-    }
-    return TASKS[asked[0]](**values)
 
 
 @bp.get("/missions/<id:mission_id>")
@@ -475,11 +241,12 @@ def cancel(mission_id: int) -> Any:
 @allow(*READERS)
 @bp.input(FileQuery, location="query", arg_name="query")
 @bp.doc(summary="The mission as a file", responses=_FILES)
-def mission_file(mission_id: int, query: dict[str, str]) -> Any:
+def mission_file(mission_id: int, query: dict[str, Any]) -> Any:
     """For QGroundControl and other programs."""
     with reading() as session:
         mission = service.get_mission(session, actor(), mission_id)
-    content, media_type = WRITERS[query["format"]](mission)
+    version = query["version"] or context().settings.wpml_version
+    content, media_type = written(mission, query["format"], version, query["aircraft"])
     return Response(content, content_type=media_type)
 
 

@@ -18,6 +18,7 @@ from droneteam.fleet.views import BatteryView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.day_map import day_rows, map_data
+from droneteam.web.forms import FormReader
 from droneteam.web.i18n import sentences
 from droneteam.web.routing import MAX_ID
 from droneteam.web.scheduling import Room, load_room
@@ -113,8 +114,9 @@ def publish(plan_id: int) -> Any:
     base = request.form.get("base", type=int)
     if base is None or not 0 <= base <= MAX_ID:
         raise InputError("base must name the plan that this one was compared with", field="base")
+    reason = FormReader(request.form).text("reason", max_length=500)
     with writing() as session:
-        service.publish_plan(session, actor(), plan_id, base or None, now())
+        service.publish_plan(session, actor(), plan_id, base or None, now(), reason=reason)
     flash(_("Published. The zones and the pilots see it now."), "done")
     return redirect(url_for("board.show"))
 

@@ -11,12 +11,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
+from droneteam.missions.formats.wpml import AIRCRAFT, VERSIONS
 from droneteam.missions.rules import RulesUnmet, worst
 from droneteam.web.access import allow
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.chance_form import chance_rows, growth_chart
+from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.field_words import bar_said, bars_said, turn_said
 from droneteam.web.forms import FormReader
-from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack
+from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack, written
 from droneteam.web.mission_map import map_data, waypoints
 from droneteam.web.profile_chart import profile_chart
 from droneteam.web.rule_words import said, unmet
@@ -118,12 +120,13 @@ def cancel(mission_id: int) -> BaseResponse:
 @bp.get("/<id:mission_id>/mission.<kind>")
 @allow(*READERS)
 def download(mission_id: int, kind: str) -> Response:
-    """The plan as QGroundControl .plan, KML or GeoJSON."""
+    """The plan as a file; of DJI's, the query may name ``version`` and ``aircraft``."""
     if kind not in WRITERS:
         raise NotFound("format", kind)
     with reading() as session:
         mission = service.get_mission(session, actor(), mission_id)
-    content, media_type = WRITERS[kind](mission)
+    version = request.args.get("version") or context().settings.wpml_version
+    content, media_type = written(mission, kind, version, request.args.get("aircraft") or "m3e")
     return _attached(content, media_type, f"mission-{mission_id}.{kind}")
 
 
@@ -178,8 +181,13 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         sorties=flown,
         waypoints=waypoints(mission.plan),
         island_data=map_data(mission, zones),
-        formats=list(WRITERS),
+        formats=[kind for kind in WRITERS if kind != "kmz"],
+        wpml_versions=[(one, one) for one in VERSIONS],
+        wpml_version=context().settings.wpml_version,
+        aircraft=[(name, name.upper()) for name in AIRCRAFT],
         profile=profile_chart(mission.plan.profile),
+        growth=growth_chart(mission.plan.search),
+        chance_rows=chance_rows(mission.plan.search.regions) if mission.plan.search else [],
         problems=problems,
         may_plan=me.has_role(*PLANNERS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,6 +15,8 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
 from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
+from droneteam.missions.chancefile import MAX_CHANCE_BYTES, chance_map_of
+from droneteam.missions.formats.chancemap import chance_map_to_json
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.places import read_places
 from droneteam.missions.items import HomePoint
@@ -25,7 +28,9 @@ from droneteam.missions.rules import RulesUnmet
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionView
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files
+from droneteam.web.chance_form import drawn_chances
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.file_form import taken
 from droneteam.web.footprints import footprints
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.limiter import limiter
@@ -58,6 +63,7 @@ SHAPES = {
     "free": "points",
 }
 """What a pattern's places are; a line and points are flown in their order."""
+SEARCHES = ("expanding_square", "sector", "parallel_track")
 USED_BY = {
     "gsd_mm": (SURVEY, "corridor", "facade", "expanding_square", "sector", "parallel_track"),
     "max_photos": (SURVEY,),
@@ -73,6 +79,8 @@ USED_BY = {
     "radius_m": ("expanding_square", "sector"),
     "sigma_m": ("expanding_square", "sector"),
     "turns": ("sector",),
+    "max_minutes": ("parallel_track",),
+    "chances": SEARCHES,
     "target": ("overwatch",),
     "alt_home_m": ("overwatch", "free"),
     "height_kind": ("overwatch", "free"),
@@ -132,10 +140,28 @@ def take_places(assignment_id: int) -> Any:
     if sent is None or not sent.filename:
         return _form(assignment, asked, values, {"file": _("Choose a file first.")}), 422
     try:
-        places = read_places(sent.filename, sent.read())
+        path_first = SHAPES.get(values.get("pattern", SURVEY)) != "polygon"
+        found = read_places(sent.filename, sent.read(), path_first=path_first)
     except DecodeError as error:
         return _form(assignment, asked, values, {"file": str(error)}), 422
-    values["polygon"] = polygon_text(places)
+    return _form(assignment, asked, *taken(found, values))
+
+
+@bp.post("/<id:assignment_id>/chances")
+@allow(*PLANNERS)
+@takes_files(MAX_CHANCE_BYTES + 2_000_000)
+def take_chances(assignment_id: int) -> Any:
+    """The form with the probability map of a file; everything else stays as it was typed."""
+    assignment, asked = _assignment(assignment_id)
+    sent = request.files.get("chance_file")
+    values = dict(request.form)
+    if sent is None or not sent.filename:
+        return _form(assignment, asked, values, {"chance_file": _("Choose a file first.")}), 422
+    try:
+        chances = chance_map_of(sent.filename, sent.read())
+    except DecodeError as error:
+        return _form(assignment, asked, values, {"chance_file": str(error)}), 422
+    values["chances"] = json.dumps(chance_map_to_json(chances))
     return _form(assignment, asked, values, {})
 
 
@@ -217,6 +243,7 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
         "footprints": footprints(photos, camera).round(7).reshape(-1, 8).tolist(),
         "overlap": [] if seen is None else seen.round(7).tolist(),
         "gsdM": plan.gsd_m,
+        **drawn_chances(plan.search),
         "facts": _facts(made),
         "findings": [asdict(said(one)) for one in made.findings],
     }
@@ -248,6 +275,8 @@ def _plan_facts(plan: MissionPlan) -> list[list[str]]:
     if plan.chance_of_finding is not None:
         chance = f"{plan.chance_of_finding * 100:.0f} %"
         facts.append([_("Chance of finding the person"), chance])
+    if plan.search is not None:
+        facts.append([_("Half of that chance after"), duration(plan.search.half_s)])
     return facts
 
 
@@ -344,6 +373,7 @@ def _form(
         labels=field_names(),
         cameras=[(name, name) for name in sorted(CAMERAS)],
         patterns=[(code, words.PATTERNS[code]) for code in PLACES_NEEDED],
+        categories=[("", _("none")), *words.LOST_PERSONS.items()],
         used_by=USED_BY,
         terrains=_terrains(),
         rules=list(words.BUFFER_RULES.items()),
@@ -417,6 +447,7 @@ def field_names() -> dict[str, str]:
         "home_alt_amsl_m": _("Take-off height above sea level (m)"),
         "polygon": _("Area"),
         "file": _("Places from a file"),
+        "chance_file": _("Probability map from a file"),
     }
 
 

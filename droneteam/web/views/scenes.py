@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from droneteam.photogrammetry import looking, marks, service
 from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
 from droneteam.photogrammetry.scene_params import STAGES
 from droneteam.photogrammetry.views import SceneView
-from droneteam.web import points, progress_estimate, scene_islands, tiles
+from droneteam.web import overlay_legend, points, progress_estimate, scene_islands, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
@@ -67,6 +68,7 @@ def show(scene_id: int) -> str:
         products=product_rows(scene),
         ortho=scene_islands.ortho(scene),
         cloud=scene_islands.cloud(scene, _photo_sizes(scene)),
+        legend=overlay_legend.legend(scene.products),
         metric=is_metric(scene),
         may_build=actor().has_role(*service.BUILDERS),
         may_measure=actor().has_role(*service.MEASURERS),
@@ -222,16 +224,22 @@ def product_rows(scene: SceneView) -> list[dict[str, Any]]:
 
 def placed(path: Path, kind: str, datum: str | None) -> dict[str, str | None]:
     """The reference system that the file itself states, and the datum of the heights in it."""
-    with_heights = kind in _WITH_HEIGHTS
+    crs = _stated_crs(path, path.stat().st_mtime_ns)
+    return {"crs": crs, "heights": datum if kind in _WITH_HEIGHTS else None}
+
+
+@lru_cache(maxsize=1024)
+def _stated_crs(path: Path, _stamp_ns: int) -> str | None:
+    """A file's reference system; opening all products of a scene takes 50 ms each time."""
     try:
-        crs = tiles.reference_system(path) if path.suffix == ".tif" else None
-        if path.suffix == ".laz":
-            crs = points.reference_system(path)
-        elif path.suffix == ".geojson":
-            crs = "EPSG:4326"
+        match path.suffix:
+            case ".tif":
+                return tiles.reference_system(path)
+            case ".laz":
+                return points.reference_system(path)
     except DecodeError:
-        crs = None
-    return {"crs": crs, "heights": datum if with_heights else None}
+        return None
+    return "EPSG:4326" if path.suffix == ".geojson" else None
 
 
 def _photo_sizes(scene: SceneView) -> Mapping[str, tuple[int, int]]:

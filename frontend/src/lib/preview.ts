@@ -1,5 +1,6 @@
 /** What the server would plan from a form, asked again after each pause in editing. */
 
+import type { ChanceShape } from "./chances";
 import { byId, element } from "./page";
 
 type Pair = readonly [number, number];
@@ -20,6 +21,9 @@ export interface Plan {
   readonly accuracy: readonly (readonly [number, number, number, number])[];
   readonly gsdM: number;
   readonly volumes: readonly Volume[];
+  readonly chances: readonly ChanceShape[];
+  /** The probability map's parts: name, chance, size, there and found, searched. */
+  readonly chanceRows: readonly (readonly string[])[];
   readonly facts: readonly Fact[];
   readonly findings: readonly {
     readonly severity: string;
@@ -95,6 +99,7 @@ export class PlanPreview {
     byId("preview-facts").replaceChildren(
       ...plan.facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
     );
+    this.showChances(plan.chanceRows);
     byId("preview-findings").replaceChildren(
       ...plan.findings.map((one) =>
         element(
@@ -111,9 +116,19 @@ export class PlanPreview {
     this.show(plan);
   }
 
+  private showChances(rows: Plan["chanceRows"]): void {
+    byId("preview-chances").hidden = rows.length === 0;
+    byId("preview-chance-rows").replaceChildren(
+      ...rows.map(([name, ...cells]) =>
+        element("tr", {}, element("th", { scope: "row" }, name ?? ""), ...cells.map((cell) => element("td", { class: "number" }, cell))),
+      ),
+    );
+  }
+
   private clear(why: string): void {
     this.state.textContent = why;
     byId("preview-facts").replaceChildren();
+    this.showChances([]);
     byId("preview-findings").replaceChildren();
     this.show(null);
   }

@@ -4,9 +4,8 @@ import { Copc } from "copc";
 import { createLazPerf } from "laz-perf/lib/worker";
 import wasmUrl from "laz-perf/lib/worker/laz-perf.wasm?url";
 
-import type { Answer, Ask, Hierarchy, NodeAsk, OpenAsk, Opened, PageAsk } from "./messages";
-import type { TreePage } from "./octree";
-import { type RecordShape, type RecordSource, unpack } from "./points";
+import type { Answer, Ask, Hierarchy, NodeAsk, PageAsk } from "./messages";
+import { type RecordSource, unpack } from "./points";
 
 /** What is used of laz-perf, whose own types need those of Emscripten. */
 interface LazPerf {
@@ -22,11 +21,6 @@ interface ChunkDecoder {
   delete(): void;
 }
 
-/** Byte of the red band in a record of each format that COPC allows. */
-const COLOUR_AT: Readonly<Record<number, number>> = { 7: 30, 8: 30 };
-const PLAIN_BYTES: Readonly<Record<number, number>> = { 6: 30, 7: 36, 8: 38 };
-const SIGMA = "sigma_m";
-
 const running = new Map<number, AbortController>();
 const lazPerf = createLazPerf({ locateFile: () => wasmUrl }) as unknown as Promise<LazPerf>;
 
@@ -41,44 +35,7 @@ function rangeOf(url: string, signal: AbortSignal): Range {
   };
 }
 
-async function opened(ask: OpenAsk, range: Range): Promise<Opened> {
-  const { header, info, eb } = await Copc.create(range);
-  const about = (place: readonly number[]): [number, number, number] => [
-    (place[0] ?? 0) - ask.middle[0],
-    (place[1] ?? 0) - ask.middle[1],
-    (place[2] ?? 0) - ask.middle[2],
-  ];
-  const shape: RecordShape = {
-    format: header.pointDataRecordFormat,
-    length: header.pointDataRecordLength,
-    colourAt: COLOUR_AT[header.pointDataRecordFormat] ?? -1,
-    sigmaAt: sigmaAt(header.pointDataRecordFormat, eb),
-    scale: header.scale as [number, number, number],
-    zero: about(header.offset),
-  };
-  const { pageOffset, pageLength } = info.rootHierarchyPage;
-  return {
-    count: header.pointCount,
-    low: about(info.cube),
-    side: info.cube[3] - info.cube[0],
-    spacing: info.spacing,
-    tight: { low: about(header.min), high: about(header.max) },
-    shape,
-    root: { key: "0-0-0-0", offset: pageOffset, length: pageLength },
-  };
-}
-
-/** Where the deviation lies in a record; -1 where the file has none in single precision. */
-function sigmaAt(format: number, extra: readonly { name: string; length: number; type?: string }[]): number {
-  let at = PLAIN_BYTES[format] ?? 0;
-  for (const one of extra) {
-    if (one.name === SIGMA && one.type === "float" && one.length === 4) return at;
-    at += one.length;
-  }
-  return -1;
-}
-
-async function hierarchy(page: TreePage, range: Range): Promise<Hierarchy> {
+async function hierarchy({ page }: PageAsk, range: Range): Promise<Hierarchy> {
   const found = await Copc.loadHierarchyPage(range, { pageOffset: page.offset, pageLength: page.length });
   const nodes = Object.entries(found.nodes).flatMap(([key, node]) =>
     node === undefined
@@ -114,10 +71,9 @@ async function points(ask: NodeAsk, range: Range): Promise<ArrayBuffer> {
   }
 }
 
-async function answer(ask: OpenAsk | PageAsk | NodeAsk, signal: AbortSignal): Promise<Opened | Hierarchy | ArrayBuffer> {
+function answer(ask: PageAsk | NodeAsk, signal: AbortSignal): Promise<Hierarchy | ArrayBuffer> {
   const range = rangeOf(ask.url, signal);
-  if (ask.kind === "open") return opened(ask, range);
-  return ask.kind === "page" ? hierarchy(ask.page, range) : points(ask, range);
+  return ask.kind === "page" ? hierarchy(ask, range) : points(ask, range);
 }
 
 function reply(message: Answer): void {

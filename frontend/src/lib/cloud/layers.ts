@@ -10,9 +10,16 @@ import {
   Matrix4,
   Mesh,
   MeshBasicMaterial,
+  NoColorSpace,
+  type Plane,
+  type Ray,
+  Raycaster,
+  Texture,
   type Vector2,
   Vector3,
 } from "three";
+
+import type { GLTFLoaderPlugin, GLTFParser } from "three/examples/jsm/loaders/GLTFLoader.js";
 
 import { read } from "../api";
 import type { Stage } from "./stage";
@@ -82,19 +89,50 @@ export async function loadCameras(url: string, depth: number): Promise<CameraLay
   return new CameraLayer(await read<SceneCameras>(url), depth);
 }
 
+/** Takes a file's pictures from its own bytes: the loader would fetch them by a blob: address,
+    which the page's content policy refuses. */
+class OwnPictures implements GLTFLoaderPlugin {
+  readonly name = "droneteam_own_pictures";
+
+  constructor(private readonly parser: GLTFParser) {}
+
+  async loadTexture(index: number): Promise<Texture> {
+    const { textures, images } = this.parser.json as GltfPictures;
+    const image = images[textures[index]?.source ?? -1];
+    if (image?.bufferView === undefined) throw new Error("the mesh's pictures are not in its file");
+    const bytes = (await this.parser.getDependency("bufferView", image.bufferView)) as ArrayBuffer;
+    const texture = new Texture(await createImageBitmap(new Blob([bytes], { type: image.mimeType ?? "" })));
+    texture.flipY = false; // glTF counts rows from the top
+    texture.needsUpdate = true;
+    return texture;
+  }
+}
+
+interface GltfPictures {
+  readonly textures: readonly { readonly source?: number }[];
+  readonly images: readonly { readonly bufferView?: number; readonly mimeType?: string }[];
+}
+
+/** Where a ray first meets a mesh; null where it passes by. */
+export function meets(group: Group, ray: Ray, within: Box3): Vector3 | null {
+  const caster = new Raycaster(ray.origin, ray.direction);
+  group.updateMatrixWorld();
+  return caster.intersectObject(group, true).find(({ point }) => within.containsPoint(point))?.point ?? null;
+}
+
 /** The scene's mesh in the page's coordinates, in the photos' own light. */
-export async function loadMesh(url: string, cameras: string): Promise<Group> {
+export async function loadMesh(url: string, cameras: string, clip: readonly Plane[]): Promise<Group> {
   const [{ GLTFLoader }, scene] = await Promise.all([
     import("three/examples/jsm/loaders/GLTFLoader.js"),
     read<SceneCameras>(cameras),
   ]);
-  const gltf = await new GLTFLoader().loadAsync(url);
+  const gltf = await new GLTFLoader().register((parser) => new OwnPictures(parser)).loadAsync(url);
   const group = new Group();
   // The file's root turns up to glTF's y and holds the vertices' middle; we want neither turned.
   gltf.scene.traverse((part) => {
     if (!(part instanceof Mesh)) return;
     const middle = middleOf(part);
-    const mesh = new Mesh(part.geometry as BufferGeometry, unlit(part.material as Material));
+    const mesh = new Mesh(part.geometry as BufferGeometry, unlit(part.material as Material, clip));
     mesh.position.set(...middle);
     group.add(mesh);
   });
@@ -108,8 +146,9 @@ function middleOf(part: Mesh): [number, number, number] {
 }
 
 /** The photos hold their light already. */
-function unlit(material: Material): MeshBasicMaterial {
+function unlit(material: Material, clip: readonly Plane[]): MeshBasicMaterial {
   const { map = null, vertexColors } = material as Material & { map?: MeshBasicMaterial["map"] };
-  return new MeshBasicMaterial({ map, vertexColors });
+  if (map !== null) map.colorSpace = NoColorSpace; // as the points: nothing is computed in linear light
+  return new MeshBasicMaterial({ map, vertexColors, clippingPlanes: [...clip] });
 }
 

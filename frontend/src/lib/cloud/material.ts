@@ -1,6 +1,6 @@
 /** How points are drawn: their size, their colours, and what a clip box leaves of them. */
 
-import { Box3, ShaderMaterial, Vector2, Vector3 } from "three";
+import { Box3, Plane, ShaderMaterial, Vector2, Vector3 } from "three";
 
 export const COLOURS = ["photo", "height", "sigma", "class"] as const;
 export type Colours = (typeof COLOURS)[number];
@@ -67,6 +67,13 @@ export class Look {
     clipHigh: { value: new Vector3(1e9, 1e9, 1e9) },
   };
 
+  /** The clip box as planes, for what is not drawn by this shader: the same objects all along. */
+  readonly planes: readonly Plane[] = [
+    new Plane(new Vector3(1, 0, 0), 1e9), new Plane(new Vector3(-1, 0, 0), 1e9),
+    new Plane(new Vector3(0, 1, 0), 1e9), new Plane(new Vector3(0, -1, 0), 1e9),
+    new Plane(new Vector3(0, 0, 1), 1e9), new Plane(new Vector3(0, 0, -1), 1e9),
+  ];
+
   set colours(which: Colours) {
     this.shared.mode.value = COLOURS.indexOf(which);
   }
@@ -78,6 +85,10 @@ export class Look {
   set clip(box: Box3) {
     this.shared.clipLow.value.copy(box.min);
     this.shared.clipHigh.value.copy(box.max);
+    const { min, max } = box;
+    [-min.x, max.x, -min.y, max.y, -min.z, max.z].forEach((constant, n) => {
+      (this.planes[n] as Plane).constant = constant;
+    });
   }
 
   /** A node's material; its program is the same for all. */

@@ -4,10 +4,11 @@ import { BufferGeometry, Line, LineBasicMaterial, Points, PointsMaterial, Vector
 
 import { Refused, send } from "../api";
 import { byId, fill } from "../page";
+import { showProfile, type Station } from "../profilechart";
 import type { Stage } from "./stage";
 
 export type MeasureText =
-  | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric";
+  | "profile" | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric";
 
 export interface MeasureSetting {
   readonly measureUrl: string;
@@ -22,6 +23,7 @@ interface Measured {
   readonly ci95_low: number | null;
   readonly ci95_high: number | null;
   readonly note: string;
+  readonly series: readonly Station[];
 }
 
 /** How many points a kind takes: at least, and at most where there is a most. */
@@ -38,6 +40,7 @@ export class MeasureTool {
   private readonly kind = byId<HTMLSelectElement>("cloud-kind");
   private readonly toggle = byId<HTMLButtonElement>("cloud-measure");
   private readonly keep = document.getElementById("cloud-keep") as HTMLFormElement | null;
+  private readonly chart = byId("cloud-profile");
   private drawn: readonly (Line | Points)[] = [];
   private asked: object | null = null;
   on = false;
@@ -63,6 +66,7 @@ export class MeasureTool {
     this.toggle.setAttribute("aria-pressed", String(on));
     this.picked.length = 0;
     this.asked = null;
+    this.chart.hidden = true;
     if (this.keep !== null) this.keep.hidden = true;
     this.say(on ? this.setting.texts.first : "");
     this.show();
@@ -105,6 +109,7 @@ export class MeasureTool {
       const found = await send<Measured>(this.setting.measureUrl, asked);
       if (this.asked !== asked) return; // something else was asked meanwhile
       this.say(found.value === null ? found.note : this.sentence(found));
+      showProfile(this.chart, found.series, this.setting.texts.profile);
       if (this.keep !== null) this.keep.hidden = this.setting.recordUrl === null;
     });
   }

@@ -3,14 +3,6 @@
 import type { TreeNode, TreePage } from "./octree";
 import type { RecordShape } from "./points";
 
-export interface OpenAsk {
-  readonly kind: "open";
-  readonly id: number;
-  readonly url: string;
-  /** What the page takes for the cloud's middle, in the file's own coordinates. */
-  readonly middle: readonly [number, number, number];
-}
-
 export interface PageAsk {
   readonly kind: "page";
   readonly id: number;
@@ -31,8 +23,9 @@ export interface CancelAsk {
   readonly id: number;
 }
 
-export type Ask = OpenAsk | PageAsk | NodeAsk | CancelAsk;
+export type Ask = PageAsk | NodeAsk | CancelAsk;
 
+/** What the server's page says of a file, so that the first thing that is fetched of it is points. */
 export interface Opened {
   readonly count: number;
   readonly low: readonly [number, number, number];
@@ -42,6 +35,8 @@ export interface Opened {
   readonly tight: { readonly low: readonly [number, number, number]; readonly high: readonly [number, number, number] };
   readonly shape: RecordShape;
   readonly root: TreePage;
+  /** The upper levels of the octree; the rest comes with the root's page of the hierarchy. */
+  readonly nodes: readonly TreeNode[];
 }
 
 export interface Hierarchy {
@@ -50,5 +45,5 @@ export interface Hierarchy {
 }
 
 export type Answer =
-  | { readonly id: number; readonly done: Opened | Hierarchy | ArrayBuffer }
+  | { readonly id: number; readonly done: Hierarchy | ArrayBuffer }
   | { readonly id: number; readonly failed: string };

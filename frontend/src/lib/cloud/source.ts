@@ -16,8 +16,6 @@ export interface CloudSource {
   page(page: TreePage): Promise<void>;
 }
 
-type Place = readonly [number, number, number];
-
 /** Workers that answer one message each with one message; each has a few on its desk, so that
     one piece is on its way while another is unpacked. */
 class Workers {
@@ -59,26 +57,37 @@ class Workers {
 
 const PER_WORKER = 3;
 
-/** A COPC file that the server hands out in ranges; middle : the zero of the page's coordinates. */
-export async function openCopc(url: string, middle: Place): Promise<CloudSource> {
+/** A COPC file that the server hands out in ranges; opened : what its page says of the file. */
+export function openCopc(url: string, opened: Opened): CloudSource {
   const count = Math.min(3, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
   const workers = new Workers(count);
-  const opened = await workers.ask<Opened>((id) => ({ kind: "open", id, url, middle }));
   const tree = new Octree({ low: opened.low, side: opened.side }, opened.spacing);
-  const source: CloudSource = {
+  // The first view is drawn from the upper levels while the page that names the others is fetched.
+  tree.add(opened.nodes, [opened.root]);
+  const fetched = (node: TreeNode, signal?: AbortSignal): Promise<ArrayBuffer> =>
+    workers.ask((id) => ({ kind: "node", id, url, node, shape: opened.shape }), signal);
+  const read = (page: TreePage): Promise<Hierarchy> => workers.ask((id) => ({ kind: "page", id, url, page }));
+  // Every view begins with the root: it is on its way before there is anything to draw on.
+  const root = tree.node(opened.root.key);
+  const early = new Map<string, Promise<ArrayBuffer>>();
+  if (root !== undefined) early.set(root.key, fetched(root));
+  early.forEach((coming) => coming.catch(() => undefined)); // whoever takes it is told
+  return {
     tree,
     count: opened.count,
     low: opened.tight.low,
     high: opened.tight.high,
     atOnce: PER_WORKER * count,
-    node: (node, signal) => workers.ask((id) => ({ kind: "node", id, url, node, shape: opened.shape }), signal),
+    node: (node, signal) => {
+      const coming = early.get(node.key);
+      early.delete(node.key);
+      return coming ?? fetched(node, signal);
+    },
     page: async (page) => {
-      const found = await workers.ask<Hierarchy>((id) => ({ kind: "page", id, url, page }));
+      const found = await read(page);
       tree.add(found.nodes, found.pages);
     },
   };
-  await source.page(opened.root);
-  return source;
 }
 
 /** The server's sample of a cloud without a COPC file: a tree of one node. */

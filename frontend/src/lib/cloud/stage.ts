@@ -19,6 +19,7 @@ import {
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
+import { cornersOf, fittingDistance } from "./fit";
 import { EdgeShading } from "./shading";
 
 export const VIEWS: Readonly<Record<string, readonly [number, number, number]>> = {
@@ -28,6 +29,8 @@ export const VIEWS: Readonly<Record<string, readonly [number, number, number]>> 
   oblique: [0.5, -0.8, 0.7],
 };
 const OBLIQUE = [0.5, -0.8, 0.7] as const;
+/** Of the distance at which a box just fits. */
+const MARGIN = 1.03;
 const TURN_RAD = Math.PI / 36;
 const STEP = 0.06;
 const CLOSER = 0.85;
@@ -38,6 +41,7 @@ export function makeRenderer(): WebGLRenderer | null {
   try {
     const renderer = new WebGLRenderer({ antialias: false, powerPreference: "high-performance" });
     renderer.outputColorSpace = LinearSRGBColorSpace;
+    renderer.localClippingEnabled = true;
     return renderer;
   } catch {
     return null;
@@ -82,6 +86,7 @@ export class Stage {
     canvas.addEventListener("pointerup", (event) => this.lifted(event));
     new ResizeObserver(() => this.resize()).observe(holder);
     renderer.autoClear = false;
+    this.resize(); // what is looked at first is fitted into the view's own shape
   }
 
   get heightPx(): number {
@@ -104,11 +109,12 @@ export class Stage {
     this.redraw();
   }
 
-  /** Everything in the box in view, from a named direction. */
-  look(view: string, box: Box3): void {
+  /** Everything in view, from a named direction; places : what is seen of the box, else its corners. */
+  look(view: string, box: Box3, places: readonly Vector3[] = []): void {
     box.getBoundingSphere(this.reach);
     const direction = new Vector3(...(VIEWS[view] ?? OBLIQUE)).normalize();
-    const distance = (0.9 * this.reach.radius) / Math.sin((this.camera.fov / 2) * (Math.PI / 180));
+    const tan = Math.tan((this.camera.fov / 2) * (Math.PI / 180));
+    const distance = MARGIN * fittingDistance(places.length > 0 ? places : cornersOf(box), this.reach.center, direction, tan, this.camera.aspect);
     this.controls.target.copy(this.reach.center);
     this.camera.position.copy(this.reach.center).addScaledVector(direction, Math.max(distance, 1e-3));
     this.controls.update();

@@ -31,6 +31,9 @@ interface Shown {
 
 /** Points are drawn a little larger than their spacing, so that a surface has no holes. */
 const OVERLAP = 1.6;
+const ROOT = "0-0-0-0";
+/** Points by which a view is fitted. */
+const SAMPLE = 4000;
 
 export class StreamedCloud {
   readonly group = new Group();
@@ -56,6 +59,15 @@ export class StreamedCloud {
   /** Points in memory and on their way; never above the budget. */
   get pointsHeld(): number {
     return this.residence.points;
+  }
+
+  /** Some points of the root, which is an even sample of the cloud; none before it has come. */
+  get sample(): Vector3[] {
+    const root = this.shown.get(ROOT);
+    if (root === undefined) return [];
+    const { places, count } = root.arrays;
+    const step = Math.max(1, Math.floor(count / SAMPLE));
+    return Array.from({ length: Math.floor(count / step) }, (_, n) => new Vector3().fromArray(places, 3 * n * step));
   }
 
   /** Points that are drawn. */
