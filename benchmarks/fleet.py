@@ -93,13 +93,15 @@ def order_of(number: int, link: str, folder: Path, home: HomePoint) -> SortieOrd
 def lost_packets(tlog: Path) -> tuple[int, int]:
     """Packets of the vehicle in a log, and how many are missing by their numbers."""
     packets = missing = 0
-    before: int | None = None
+    before: dict[int, int] = {}  # each component of a vehicle numbers its own packets
     for record in TlogReader(tlog.read_bytes()).records():
         if record.frame.system_id == 255:
             continue
-        number = record.frame.raw[4]
-        missing += 0 if before is None else (number - before - 1) % 256
-        before, packets = number, packets + 1
+        number, component = record.frame.raw[4], record.frame.component_id
+        if component in before:
+            missing += (number - before[component] - 1) % 256
+        before[component] = number
+        packets += 1
     return packets, missing
 
 

@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from droneteam.missions.camera import SIMULATED
+from droneteam.missions.flight_pilot import Wish
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.items import HomePoint
 from droneteam.missions.journal import Entry, read_journal
@@ -100,7 +101,7 @@ class Pilot:
 
     def __init__(self, control: tuple[str, int], number: int) -> None:
         self._control, self._number = control, number
-        self._asks: list[tuple[int, str]] = []
+        self._asks: list[Wish] = []
         self._phase = ""
 
     def told(self, state: LiveState) -> None:
@@ -109,11 +110,11 @@ class Pilot:
             return
         self._phase = state.phase
         if state.phase == "paused":
-            self._asks.append((self._number, "rtl"))
+            self._asks.append(Wish(self._number, "rtl"))
         if state.phase == "handed over":
             tell(self._control, cmd="rc", drone=self._number, mode="LAND")
 
-    def asks(self) -> list[tuple[int, str]]:
+    def asks(self) -> list[Wish]:
         """What the pilot asks of the controller."""
         asks, self._asks = self._asks, []
         return asks

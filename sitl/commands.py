@@ -221,6 +221,12 @@ def _get_message_interval(ap: Autopilot, channel: Channel, order: Order) -> Resu
 
 def _request_message(ap: Autopilot, channel: Channel, order: Order) -> Result:
     message_id = order.whole(0)
+    if message_id == mav.MAVLINK_MSG_ID_CAMERA_IMAGE_CAPTURED:
+        report = ap.shutter.reports.get(order.whole(1))
+        if report is None:
+            return Result.FAILED
+        channel.send(report, component=mav.MAV_COMP_ID_CAMERA)
+        return Result.ACCEPTED
     if message_id not in BUILDERS or (message_id in NEEDS_HOME and ap.home is None):
         return Result.FAILED
     channel.send(BUILDERS[message_id](ap))
@@ -258,7 +264,15 @@ def _on_the_ground_only(ap: Autopilot, channel: Channel, order: Order) -> Result
     return Result.FAILED if ap.armed else Result.ACCEPTED
 
 
-def _accept(ap: Autopilot, channel: Channel, order: Order) -> Result:
+def _configure_gimbal(ap: Autopilot, channel: Channel, order: Order) -> Result:
+    """Primary control for whoever is named; -1 leaves it, -3 gives it up (-2, oneself, is none)."""
+    system, component = order.whole(0), order.params[1]
+    if system == -3:
+        ap.gimbal.holder = (0, 0)
+    elif system >= 0 and math.isfinite(component):
+        ap.gimbal.holder = (system, max(0, int(component)))
+    elif order.params[0] != -1.0:
+        return Result.DENIED
     return Result.ACCEPTED
 
 
@@ -288,5 +302,5 @@ HANDLERS: dict[int, Handler] = {
     mav.MAV_CMD_PREFLIGHT_CALIBRATION: _on_the_ground_only,
     mav.MAV_CMD_PREFLIGHT_STORAGE: _on_the_ground_only,
     mav.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN: _no_reboot,
-    mav.MAV_CMD_DO_GIMBAL_MANAGER_CONFIGURE: _accept,
+    mav.MAV_CMD_DO_GIMBAL_MANAGER_CONFIGURE: _configure_gimbal,
 }

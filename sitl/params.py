@@ -161,6 +161,7 @@ DEFAULTS: tuple[tuple[str, ParamType, float], ...] = (
     ("SIM_WIND_TURB", _REAL, 0.0),
     ("SIM_RC_FAIL", _INT8, 0),
     ("SIM_CAM_V2", _INT8, 0),
+    ("SIM_ODID", _INT8, 0),
     ("SIM_SPEEDUP", _REAL, 1.0),
 )
 """Name, type and default; the order is the index that the list protocol reports."""

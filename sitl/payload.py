@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from sitl.dynamics import clamp, wrap_pi
@@ -35,6 +35,8 @@ class Gimbal:
     aim: Aim = Aim.ANGLES
     want_pitch_rad: float = 0.0
     want_yaw_rad: float = 0.0
+    holder: tuple[int, int] = (0, 0)
+    """System and component that have primary control; (0, 0) nobody."""
     yaw_locked: bool = False
     """Whether want_yaw_rad is a bearing (else an angle off the nose)."""
     point_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -88,6 +90,8 @@ class Shutter:
     left: int = 0
     """Photos still to take by interval; -1 without end."""
     count: int = 0
+    reports: dict[int, object] = field(default_factory=dict)
+    """CAMERA_IMAGE_CAPTURED of each photo by its number from 0, for whoever missed it."""
     _last_m: tuple[float, float] | None = None
     _next_at_s: float = 0.0
 

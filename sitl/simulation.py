@@ -18,6 +18,10 @@ ROW_SPACING_M = 4.0
 ROW_LENGTH = 10
 
 
+FITTED = ("SIM_ODID", 1.0)
+"""The team's drones carry a Remote ID transmitter; a bare ArduCopter has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the fleet stands.
@@ -74,7 +78,7 @@ def build_fleet(spec: FleetSpec, on_shot: Callable[[Shot], None] | None = None) 
             boot_at=spec.boot_at,
             seed=spec.seed * 1000 + sysid,
             gps=spec.gps,
-            params=spec.params,
+            params=(FITTED, *spec.params),
         )
         fleet.append(Autopilot(setup, on_shot))
     return fleet

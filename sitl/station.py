@@ -32,6 +32,7 @@ from sitl.missionstore import (
     Reply,
 )
 from sitl.modes import Guided, VelocityTarget
+from sitl.ridtransmitter import Transmitter
 from sitl.streams import BUILDERS, STREAMS
 from sitl.telemetry import Message
 from sitl.transmitter import CHANNELS
@@ -64,6 +65,7 @@ class Station:
         self.blackbox = Blackbox()
         self.logs = LogServer(ap, self.blackbox)
         self.files = FileServer(ap, self.blackbox)
+        self.transmitter = Transmitter()
         self._exchanges = {
             MISSION_TYPE: MissionExchange(ap.mission_items, ap.say),
             FENCE_TYPE: MissionExchange(ap.fence_items, ap.say),
@@ -143,6 +145,8 @@ class Station:
         self.tell()
         self.logs.poll()
         self.files.poll()
+        health = int(self.ap.params["SIM_ODID"])
+        self.transmitter.poll(self.ap.t_s, health, self.channels.values())
         for channel in self.channels.values():
             channel.poll(self.ap)
 
@@ -157,8 +161,10 @@ class Station:
                 for channel in self.channels.values():
                     channel.send(message)
             if isinstance(event, Photo) and self.ap.params["SIM_CAM_V2"] == 1:
+                report = image_captured(self.ap, event)
+                self.ap.shutter.reports[report.image_index] = report
                 for channel in self.channels.values():
-                    channel.send(image_captured(self.ap, event), component=CAMERA_COMPONENT)
+                    channel.send(report, component=CAMERA_COMPONENT)
 
     def _messages(self, event: Event) -> list[Message]:
         ap = self.ap

@@ -349,9 +349,10 @@ def gimbal_manager_information(ap: Autopilot) -> Message:
 
 
 def gimbal_manager_status(ap: Autopilot) -> Message:
-    """GIMBAL_MANAGER_STATUS: nobody has primary control."""
+    """GIMBAL_MANAGER_STATUS: who has primary control."""
+    flags = mav.GIMBAL_MANAGER_FLAGS_PITCH_LOCK
     return mav.MAVLink_gimbal_manager_status_message(
-        _boot_ms(ap), mav.GIMBAL_MANAGER_FLAGS_PITCH_LOCK, GIMBAL_DEVICE_ID, 0, 0, 0, 0
+        _boot_ms(ap), flags, GIMBAL_DEVICE_ID, *ap.gimbal.holder, 0, 0
     )
 
 

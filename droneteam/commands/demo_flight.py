@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import uuid
 from datetime import timedelta
 
 from droneteam.commands.demo_stage import Stage, Step
@@ -12,6 +13,7 @@ from droneteam.detection import service as detection
 from droneteam.errors import InputError
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
+from droneteam.missions.fieldlog import CHECKS, FieldKind, NewEntry
 from droneteam.missions.views import MissionSpec, RegisteredFlight
 
 ALERT_TIMEOUT_S = 30.0
@@ -122,7 +124,14 @@ def _tell_simulator(stage: Stage, command: dict[str, object]) -> None:
 
 
 def fly(stage: Stage) -> None:
-    """Two people sign; the mission goes up over MAVLink, is flown, logged and recorded."""
+    """The crew looks at everything, two sign; the mission is flown, logged and recorded."""
+    with stage.acting("pilot") as (session, actor):
+        answers = [
+            NewEntry(str(uuid.uuid4()), FieldKind.CHECK, item, "yes", stage.now())
+            for item in CHECKS
+        ]
+        missions.record_entries(session, actor, stage.mission_id, answers, stage.now())
+    stage.say(f"the crew's checklist: {len(CHECKS)} of {len(CHECKS)} checks answered")
     for login in ("coordinator", "pilot"):
         with stage.acting(login) as (session, actor):
             mission = missions.get_mission(session, actor, stage.mission_id)

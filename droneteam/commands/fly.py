@@ -41,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--time-scale", type=float, default=1.0, help="how much faster the vehicle's clock runs"
     )
     parser.add_argument(
+        "--cells", type=int, help="cells of the packs in series (default: told by their voltage)"
+    )
+    parser.add_argument(
         "--no-log", action="store_true", help="leave the vehicle's onboard log where it is"
     )
 
@@ -59,7 +62,15 @@ def run(args: argparse.Namespace) -> int:
             actor = accounts.actor_for_login(session, args.user)
     signing = _signing(args.signing_key)
     links = [
-        MissionLink(number, link, None, args.forward, signing, fetch_log=not args.no_log)
+        MissionLink(
+            number,
+            link,
+            None,
+            args.forward,
+            signing,
+            fetch_log=not args.no_log,
+            cells=args.cells,
+        )
         for number, link in zip(args.mission, args.link, strict=True)
     ]
     sorties = missions.fly_missions(

@@ -2,10 +2,15 @@
 
 The assigned pilot signs, and a second person who may plan missions.  A signature counts for
 fifteen minutes and for the plan's hash: a changed plan or a long wait asks for new ones.
+
+Nobody signs while the crew's checklist bars (`checklist.py`), and what comes to bar afterwards bars
+the arming.  A coordinator may sign in spite of it with a reason: that lifts the bars that stand
+then, for as long as the signature counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,9 +22,12 @@ from droneteam.accounts import SYSTEM, Actor, require_role
 from droneteam.errors import Conflict, NotAllowed
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
+from droneteam.missions.checklist import CheckBar, CheckFault, ChecklistUnmet, checklist_bars
+from droneteam.missions.fieldlog import field_log
 from droneteam.missions.items import mission_hash, wire_mission
 from droneteam.missions.planjson import findings_from_json, findings_to_json
 from droneteam.missions.planning import (
+    OVERRIDERS,
     PLAN_AGAIN,
     PLANNERS,
     found_since,
@@ -34,11 +42,16 @@ VALID_FOR = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One person's word that this plan may take off now."""
+    """One person's word that this plan may take off now.
+
+    reason, lifted : why it was given in spite of the checklist, and which bars it lifts.
+    """
 
     user_id: int
     at: datetime
     as_pilot: bool
+    reason: str = ""
+    lifted: tuple[CheckBar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +59,41 @@ class Clearance:
     """How far a mission is cleared for take-off.
 
     signatures : those that count now; missing : "pilot", "second person"; until : when the
-    first of a complete pair runs out.
+    first of a complete pair runs out; bars : of the crew's checklist, without those that a
+    signature lifts.
     """
 
     signatures: tuple[Signature, ...]
     missing: tuple[str, ...]
     until: datetime | None
+    bars: tuple[CheckBar, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether the drone may be armed."""
-        return not self.missing
+        return not self.missing and not self.bars
 
 
-def sign_arming(session: Session, actor: Actor, mission_id: int, now: datetime) -> Clearance:
+def sign_arming(
+    session: Session,
+    actor: Actor,
+    mission_id: int,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> Clearance:
     """Signs for take-off and says what is still missing.
+
+    reason : why it may take off in spite of what bars on the crew's checklist; a coordinator's.
 
     Raises
     ------
     NotAllowed
-        The actor may not plan missions, or is nobody: a program cannot sign.
+        The actor may not plan missions, may not lift a bar, or is nobody: a program cannot sign.
     Conflict
         The mission is not approved.
+    ChecklistUnmet
+        The crew's checklist bars, and no reason was given.
     """
     require_role(actor, *PLANNERS)
     if not actor.user_id:
@@ -75,21 +101,41 @@ def sign_arming(session: Session, actor: Actor, mission_id: int, now: datetime) 
     row = mission_row(session, actor, mission_id)
     if row.state != MissionState.APPROVED:
         raise Conflict(f"mission {mission_id} is {row.state}: only an approved one is signed for")
-    session.add(
-        models.ArmingSignature(
-            mission_id=row.id, mission_hash=row.mission_hash, user_id=actor.user_id, at=now
-        )
+    why, bars = (reason or "").strip(), clearance(session, actor, mission_id, now).bars
+    if bars and not why:
+        raise ChecklistUnmet(mission_id, bars)
+    if bars:
+        require_role(actor, *OVERRIDERS)
+    signature = models.ArmingSignature(
+        mission_id=row.id, mission_hash=row.mission_hash, user_id=actor.user_id, at=now
     )
+    signature.reason, signature.lifted = (why, _to_text(bars)) if bars else ("", "")
+    session.add(signature)
     session.flush()
-    facts = {"hash": row.mission_hash}
+    facts = {"hash": row.mission_hash, "lifted": [str(one) for one in bars]}
     audit.append(
-        session, actor, action="mission.sign", subject=f"mission:{row.id}", facts=facts, at=now
+        session,
+        actor,
+        action="mission.sign",
+        subject=f"mission:{row.id}",
+        reason=why if bars else None,
+        facts=facts,
+        at=now,
     )
     return clearance(session, actor, mission_id, now)
 
 
+def _to_text(bars: Sequence[CheckBar]) -> str:
+    return " ".join(f"{one.item}:{one.fault.value}" for one in bars)
+
+
+def _from_text(text: str) -> tuple[CheckBar, ...]:
+    pairs = (word.split(":", 1) for word in text.split())
+    return tuple(CheckBar(item, CheckFault(fault)) for item, fault in pairs)
+
+
 def clearance(session: Session, actor: Actor, mission_id: int, now: datetime) -> Clearance:
-    """Who has signed for the mission's plan as it is, and who is missing."""
+    """Who has signed for the mission's plan as it is, who is missing, and what bars."""
     row = mission_row(session, actor, mission_id)
     query = select(models.ArmingSignature).where(
         models.ArmingSignature.mission_id == row.id,
@@ -97,22 +143,28 @@ def clearance(session: Session, actor: Actor, mission_id: int, now: datetime) ->
         models.ArmingSignature.at > now - VALID_FOR,
         models.ArmingSignature.at <= now,
     )
-    latest = {
-        one.user_id: one.at for one in session.scalars(query.order_by(models.ArmingSignature.at))
-    }
+    order = (models.ArmingSignature.at, models.ArmingSignature.id)
+    rows = list(session.scalars(query.order_by(*order)))
     pilot = pilot_user(session, row.pilot_id)
-    return _clearance(latest, pilot)
+    bars = checklist_bars(
+        field_log(session, actor, mission_id),
+        now,
+        {bar for one in rows for bar in _from_text(one.lifted)},
+    )
+    return _clearance({one.user_id: one for one in rows}, pilot, bars)
 
 
 def require_clearance(session: Session, actor: Actor, mission_id: int, now: datetime) -> None:
-    """Raises NotAllowed, naming who has to sign, unless two people have."""
+    """Raises NotAllowed or ChecklistUnmet, naming who has to sign or what bars."""
     found = clearance(session, actor, mission_id, now)
-    if not found.complete:
+    if found.missing:
         minutes = int(VALID_FOR.total_seconds() // 60)
         raise NotAllowed(
             f"mission {mission_id} is not cleared for take-off: the signature of the "
             f"{' and of the '.join(found.missing)} is missing or older than {minutes} minutes"
         )
+    if found.bars:
+        raise ChecklistUnmet(mission_id, found.bars)
 
 
 def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime) -> MissionView:
@@ -127,6 +179,8 @@ def begin_flight(session: Session, actor: Actor, mission_id: int, now: datetime)
         It was not approved or signed for, or its plan is not the approved one.
     RulesUnmet
         A zone or a forecast that came since it was approved says stop.
+    ChecklistUnmet
+        The crew's checklist bars.
     """
     require_role(actor, *PLANNERS)
     row = mission_row(session, actor, mission_id)
@@ -153,9 +207,13 @@ def _require_same_world(session: Session, actor: Actor, row: models.Mission, now
     row.findings = findings_to_json((*findings_from_json(row.findings), *since))
 
 
-def _clearance(latest: dict[int, datetime], pilot: int | None) -> Clearance:
+def _clearance(
+    latest: dict[int, models.ArmingSignature], pilot: int | None, bars: tuple[CheckBar, ...]
+) -> Clearance:
+    """latest : the newest signature of each person."""
     signatures = tuple(
-        Signature(user_id, at, user_id == pilot) for user_id, at in sorted(latest.items())
+        Signature(user_id, one.at, user_id == pilot, one.reason, _from_text(one.lifted))
+        for user_id, one in sorted(latest.items())
     )
     missing = []
     if pilot is not None and pilot not in latest:
@@ -164,9 +222,8 @@ def _clearance(latest: dict[int, datetime], pilot: int | None) -> Clearance:
     if len(others) < (2 if pilot is None else 1):
         missing.append("second person")
     until = min((one.at for one in signatures), default=None)
-    return Clearance(
-        signatures, tuple(missing), until + VALID_FOR if until and not missing else None
-    )
+    valid = until + VALID_FOR if until and not missing else None
+    return Clearance(signatures, tuple(missing), valid, bars)
 
 
 def pilot_user(session: Session, pilot_id: int) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict, InputError, NotAllowed
 from droneteam.missions import models
 from droneteam.missions.arming import pilot_user
-from droneteam.missions.flight_pilot import WISHES
+from droneteam.missions.flight_pilot import WISHES, Wish
 from droneteam.missions.journal import read_journal
 from droneteam.missions.outcomes import Ask, FlightRecord, flight_record
 from droneteam.missions.planning import PLANNERS, mission_row
@@ -91,7 +92,7 @@ def ask_flight(
     facts = {"what": what}
     subject = f"mission:{row.id}"
     audit.append(session, actor, action="mission.ask", subject=subject, facts=facts, at=now)
-    put_ask(path, what, actor.user_id, now, key)
+    put_ask(path, what, actor.user_id, now, key, roles=actor.roles)
 
 
 def flight_asks(
@@ -110,10 +111,32 @@ def flight_asks(
     )
 
 
-def put_ask(path: Path, what: str, user_id: int | None, now: datetime, key: str = "") -> None:
+def who(user_id: int | None, roles: Iterable[str]) -> str:
+    """A person as the journal names one: the user's number and roles, never a name."""
+    if not user_id:
+        return "the system"
+    named = ", ".join(sorted(roles))
+    return f"user {user_id} ({named})" if named else f"user {user_id}"
+
+
+def put_ask(
+    path: Path,
+    what: str,
+    user_id: int | None,
+    now: datetime,
+    key: str = "",
+    *,
+    roles: Iterable[str] = (),
+) -> None:
     """Append one wish, in one write, so that two pilots' lines never mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields = {"at": now.isoformat(), "user": user_id, "what": what, "key": key}
+    fields = {
+        "at": now.isoformat(),
+        "user": user_id,
+        "roles": sorted(roles),
+        "what": what,
+        "key": key,
+    }
     line = json.dumps(fields) + "\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     try:
@@ -154,8 +177,8 @@ class AskBox:
         except FileNotFoundError:
             return 0
 
-    def take(self) -> list[tuple[int, str]]:
-        """(drone_id, what) of the new whole lines; one that says nothing known is left out."""
+    def take(self) -> list[Wish]:
+        """The wishes in the new whole lines; one that says nothing known is left out."""
         if self._size() <= self._read:
             return []
         with self.path.open("rb") as file:
@@ -163,13 +186,15 @@ class AskBox:
             new = file.read()
         whole = new[: new.rfind(b"\n") + 1]
         self._read += len(whole)
-        found = (_wish(line) for line in whole.splitlines())
-        return [(self.drone_id, what) for what in found if what is not None]
+        found = (_wish(line, self.drone_id) for line in whole.splitlines())
+        return [wish for wish in found if wish is not None]
 
 
-def _wish(line: bytes) -> str | None:
+def _wish(line: bytes, drone_id: int) -> Wish | None:
     try:
-        what = json.loads(line)["what"]
-    except (ValueError, KeyError, TypeError):
+        fields = json.loads(line)
+        what, user, roles = fields["what"], fields.get("user"), fields.get("roles", ())
+        by = who(None if user is None else int(user), map(str, roles))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return what if what in WISHES else None
+    return Wish(drone_id, what, by) if what in WISHES else None

@@ -24,6 +24,7 @@ _ARMED_BIT = 128  # MAV_MODE_FLAG_SAFETY_ARMED
 _YAW_IN_VEHICLE_FRAME = 32  # GIMBAL_DEVICE_FLAGS_YAW_IN_VEHICLE_FRAME
 _YAW_LOCK = 16
 _YAW_IN_EARTH_FRAME = 64
+_ODID_COMPONENTS = frozenset({236, 237, 238})  # MAV_COMP_ID_ODID_TXRX_1…3
 _REMOTE_ID_GOOD = 0  # MAV_ODID_ARM_STATUS_GOOD_TO_ARM
 _GCS = 6  # MAV_TYPE_GCS
 _NO_AUTOPILOT = 8  # MAV_AUTOPILOT_INVALID
@@ -38,6 +39,11 @@ def heartbeat_of_autopilot(frame: Frame) -> bool:
         return False
     heartbeat = decode_raw(frame)
     return bool(heartbeat.type != _GCS and heartbeat.autopilot != _NO_AUTOPILOT)
+
+
+def heartbeat_of_transmitter(frame: Frame) -> bool:
+    """Whether the packet is the heartbeat of a Remote ID transmitter on the vehicle."""
+    return frame.message_id == 0 and frame.component_id in _ODID_COMPONENTS
 
 
 def decode_raw(frame: Frame) -> Any:
@@ -194,6 +200,10 @@ def _told(value: float) -> float | None:
     return value if math.isfinite(value) and value > 0.0 else None
 
 
+def _percent(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _log_entry(x: Any) -> m.LogEntry:
     began_at = _unix(x.time_utc * 1_000_000) if x.time_utc else None
     return m.LogEntry(x.id, x.num_logs, x.last_log_num, began_at, x.size)
@@ -263,6 +273,13 @@ _READERS: dict[int, Callable[[Any], m.Inbound]] = {
     193: _ekf,
     242: lambda x: m.HomePosition(x.latitude / 1e7, x.longitude / 1e7, x.altitude / 1e3),
     259: _camera_information,
+    260: lambda x: m.CameraSettings(x.mode_id, _percent(x.zoomLevel), _percent(x.focusLevel)),
+    280: lambda x: m.GimbalManagerInformation(
+        x.gimbal_device_id, math.degrees(x.pitch_min), math.degrees(x.pitch_max)
+    ),
+    281: lambda x: m.GimbalManagerStatus(
+        x.gimbal_device_id, x.primary_control_sysid, x.primary_control_compid
+    ),
     262: lambda x: m.CaptureStatus(x.image_count, x.image_status != 0),
     263: _image_captured,
     253: lambda x: m.StatusText(x.severity, x.text),
@@ -277,9 +294,12 @@ def encode(message: m.Outbound, target_system: int, target_component: int = 1) -
     match message:
         case m.GroundHeartbeat():
             return dialect.MAVLink_heartbeat_message(_GCS, _NO_AUTOPILOT, 0, 0, 4, 3)
-        case m.CommandLong(command=command, params=params, confirmation=confirmation):
-            filled = (*params, *(0.0,) * (7 - len(params)))
-            return dialect.MAVLink_command_long_message(*to, command, confirmation, *filled)
+        case m.CommandLong():
+            filled = (*message.params, *(0.0,) * (7 - len(message.params)))
+            to = (target_system, message.component)
+            return dialect.MAVLink_command_long_message(
+                *to, message.command, message.confirmation, *filled
+            )
         case m.ParamRead(name=name):
             return dialect.MAVLink_param_request_read_message(*to, name.encode(), -1)
         case m.ParamSet(name=name, value=value):

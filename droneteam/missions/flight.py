@@ -31,9 +31,18 @@ from dataclasses import replace
 from droneteam.missions import protocol
 from droneteam.missions.calls import Call, call_step, start_call
 from droneteam.missions.flight_adoption import adopt, adopting_ended
+from droneteam.missions.flight_alarms import (
+    barred,
+    position_known,
+    remote_id_clock,
+    remote_id_heard,
+    told_of_remote_id,
+)
 from droneteam.missions.flight_pilot import obey, pause_ended
+from droneteam.missions.flight_preparing import fence, no_rally, profile, upload, uploaded
 from droneteam.missions.flight_state import (
     GOING_HOME,
+    Barred,
     Command,
     Ending,
     Event,
@@ -48,6 +57,7 @@ from droneteam.missions.flight_state import (
     Tick,
 )
 from droneteam.missions.flight_steps import (
+    armed_or_not,
     call,
     change_mode,
     end,
@@ -55,9 +65,11 @@ from droneteam.missions.flight_steps import (
     go_home,
     hand_over,
     refuse,
+    signed,
 )
+from droneteam.missions.gimbals import Look, look_step
 from droneteam.missions.handshake import Done, Failed, Sends
-from droneteam.missions.items import MissionType, mission_hash
+from droneteam.missions.items import mission_hash
 from droneteam.missions.messages import (
     CommandId,
     CommandLong,
@@ -72,12 +84,13 @@ from droneteam.missions.messages import (
     ItemReached,
     MissionCurrent,
     Position,
+    RemoteIdHeartbeat,
     RemoteIdStatus,
     StatusText,
     SystemStatus,
     mode_name,
 )
-from droneteam.missions.parameters import Profile, profile_step, start_profile
+from droneteam.missions.parameters import Profile, profile_step
 from droneteam.missions.preflight import checks
 from droneteam.missions.protocol import Clear, Download, Upload
 
@@ -86,6 +99,8 @@ LISTEN_HEARTBEATS = 3
 READY_LIMIT_S = 180.0
 """Measured: GUIDED arming becomes possible 41 s after boot; GPS may take longer outdoors."""
 CLIMB_LIMIT_S = 90.0
+VOLTAGE_LIMIT_S = 30.0
+"""SYS_STATUS comes twice a second once it was asked for."""
 TWINS = (
     "two vehicles answer under one system id on this link, and a command would reach both: "
     "give each its own id (MAV_SYSID)"
@@ -108,10 +123,16 @@ def step(flight: Flight, event: Event) -> Step:
         case Tick(now_s=now_s):
             flight, commands = _watch_link(flight, now_s)
             flight, more = _tick(flight, now_s)
-        case PilotWants(what=what, now_s=now_s):
-            commands = [Note("pilot", f"asks for {what}")]
+        case PilotWants(what=what, now_s=now_s, by=by):
+            commands = [Note("pilot", f"asks for {what}", by)]
+            before = flight.task
             flight, more = obey(flight, what, now_s)
-    return flight, commands + more
+            if flight.task is not before:
+                flight = replace(flight, asked_by=by)
+        case Barred(reasons=reasons):
+            commands = []
+            flight, more = barred(flight, reasons)
+    return flight, [signed(one, flight.asked_by) for one in commands + more]
 
 
 # What comes in
@@ -131,21 +152,23 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
             return _heartbeat(flight, message, now_s)
         case Position():
             twins = flight.twins.after(message)
+            readings = remote_id_clock(readings, flight.boot_s, message.boot_s)
             readings = replace(readings, position=message)
             flight = replace(flight, readings=readings, twins=twins)
             if twins.found and flight.phase is not Phase.HANDED_OVER:
                 return hand_over(flight, TWINS)
-            return _vehicle_time(flight, message.boot_s, now_s)
-        case SystemStatus(battery_pct=battery_pct, prearm_ok=prearm_ok):
-            readings = replace(readings, battery_pct=battery_pct, prearm_ok=prearm_ok)
-            return _battery(replace(flight, readings=readings), now_s)
-        case EkfStatus(has_absolute_position=known):
-            return replace(flight, readings=replace(readings, absolute_position=known)), []
+            flight, commands = _vehicle_time(flight, message.boot_s, now_s)
+            flight, more = told_of_remote_id(flight)
+            return flight, commands + more
+        case SystemStatus():
+            return _system_status(flight, message, now_s)
+        case EkfStatus():
+            return position_known(flight, message)
         case GpsFix(fix_type=fix, satellites=count):
             readings = replace(readings, fix_type=fix, satellites=count)
             return replace(flight, readings=readings), []
-        case RemoteIdStatus():
-            return replace(flight, readings=replace(readings, remote_id=message)), []
+        case RemoteIdStatus() | RemoteIdHeartbeat():
+            return remote_id_heard(flight, message)
         case HomePosition():
             return replace(flight, readings=replace(readings, home=message)), []
         case MissionCurrent(seq=seq):
@@ -155,9 +178,22 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
             return replace(flight, reached_seq=reached), [Note("item", f"reached {seq}")]
         case StatusText(text=text):
             return _text(flight, text)
-    if isinstance(message, Handshake):
+    if isinstance(message, Handshake) or isinstance(flight.task, Look):
         return _advance_task(flight, message, now_s)
     return flight, []
+
+
+def _system_status(flight: Flight, status: SystemStatus, now_s: float) -> Step:
+    readings = replace(
+        flight.readings,
+        battery_pct=status.battery_pct,
+        voltage_v=status.voltage_v,
+        prearm_ok=status.prearm_ok,
+    )
+    flight = replace(flight, readings=readings)
+    if flight.phase is Phase.PROFILING and flight.task is None:
+        return profile(flight, now_s)
+    return _battery(flight, now_s)
 
 
 def _text(flight: Flight, text: str) -> Step:
@@ -178,24 +214,30 @@ def _vehicle_time(flight: Flight, boot_s: float, now_s: float) -> Step:
     waited_s = boot_s - since
     if flight.phase is Phase.READYING:
         return _ready_or_refuse(flight, waited_s, now_s)
+    if flight.phase is Phase.PROFILING and flight.task is None and waited_s >= VOLTAGE_LIMIT_S:
+        return refuse(flight, "the vehicle does not tell its battery's voltage")
     if flight.phase is Phase.CLIMBING and flight.task is None:
         return _climbed(flight, waited_s, now_s)
     return flight, []
 
 
 def _heartbeat(flight: Flight, heartbeat: Heartbeat, now_s: float) -> Step:
-    before = flight.armed
     readings = replace(flight.readings, mode=heartbeat.mode)
     count = flight.heartbeats + 1
-    flight = replace(flight, readings=readings, armed=heartbeat.armed, heartbeats=count)
+    flight = replace(flight, readings=readings, heartbeats=count)
     if flight.phase is Phase.LISTENING:
+        # One armed heartbeat of the three is enough: the others may be older than it.
+        flight = replace(flight, armed=bool(flight.armed) or heartbeat.armed)
         return _listened(flight, now_s) if count >= LISTEN_HEARTBEATS else (flight, [])
+    flight, changed = armed_or_not(flight, heartbeat.armed, now_s)
     commands: list[Command] = []
-    if before is not None and before != heartbeat.armed:
-        commands.append(Note("vehicle", "armed" if heartbeat.armed else "disarmed"))
-    if before and not heartbeat.armed:
+    if changed:
+        commands.append(Note("vehicle", "armed" if flight.armed else "disarmed"))
+    if changed and not flight.armed:
         flight, more = _disarmed(flight)
         return flight, commands + more
+    if flight.disarmed_at_s is not None:
+        return flight, commands
     flight, more = _compare_mode(flight, heartbeat.mode, now_s)
     return flight, commands + more
 
@@ -229,12 +271,16 @@ def _disarmed(flight: Flight) -> Step:
     match flight.phase:
         case Phase.FLYING | Phase.RETURNING | Phase.PAUSED:
             waypoints = [item.seq for item in flight.order.items if item.command == 16]
-            if flight.reached_seq >= max(waypoints, default=0):
+            # The report of the last waypoint may be lost; the item after it tells the same.
+            reached = max(flight.reached_seq, flight.mission_seq - 1)
+            if reached >= max(waypoints, default=0):
                 return end(flight, Ending.COMPLETED, [])
             reason = flight.reason or f"landed early: {flight.why_home}"
             return end(replace(flight, reason=reason), Ending.RETURNED, [])
         case Phase.HANDED_OVER:
             return end(flight, Ending.HANDED_OVER, [])
+        case Phase.ADOPTING:
+            return end(replace(flight, reason="it had landed"), Ending.RETURNED, [])
         case Phase.ARMING | Phase.CLIMBING | Phase.STARTING:
             return refuse(flight, f"the vehicle disarmed while {flight.phase.value}")
     return flight, []
@@ -292,7 +338,7 @@ def _tick(flight: Flight, now_s: float) -> Step:
 # Handshakes
 
 
-def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> Step:
+def _advance_task(flight: Flight, message: Inbound | None, now_s: float) -> Step:
     if flight.task is None:
         return flight, []
     task, sends = _task_step(flight.task, message, now_s)
@@ -304,7 +350,11 @@ def _advance_task(flight: Flight, message: Handshake | None, now_s: float) -> St
     return flight, commands + more
 
 
-def _task_step(task: Task, message: Handshake | None, now_s: float) -> tuple[Task, Sends]:
+def _task_step(task: Task, message: Inbound | None, now_s: float) -> tuple[Task, Sends]:
+    if isinstance(task, Look):
+        return look_step(task, message, now_s)
+    if message is not None and not isinstance(message, Handshake):
+        return task, ()
     match task:
         case Upload():
             return protocol.upload_step(task, message, now_s)
@@ -331,13 +381,13 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
         case ((Phase.FLYING | Phase.PAUSED), (Done() | Failed()) as found):
             return pause_ended(flight, task, found)
         case Phase.FENCING, Done() if isinstance(task, Clear):
-            return _fence(flight, now_s)
+            return fence(flight, now_s)
         case Phase.FENCING, Done():
-            return _profile(flight, now_s)
+            return profile(flight, now_s)
         case Phase.PROFILING, Done():
-            return _upload(flight, task, now_s)
+            return upload(flight, task, now_s)
         case Phase.UPLOADING, Done(items=items):
-            return _uploaded(flight, mission_hash(items), now_s)
+            return uploaded(flight, mission_hash(items), now_s)
         case Phase.READYING, Done():
             return flight, []
         case Phase.ARMING, Done():
@@ -394,48 +444,11 @@ def _listened(flight: Flight, now_s: float) -> Step:
 
 def _next_stream(flight: Flight, now_s: float) -> Step:
     if not flight.streams_left:
-        return adopt(flight, now_s) if flight.armed else _no_rally(flight, now_s)
+        return adopt(flight, now_s) if flight.armed else no_rally(flight, now_s)
     (message_id, rate_hz), *rest = flight.streams_left
     interval_us = 1e6 / rate_hz
     command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
     return call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
-
-
-def _no_rally(flight: Flight, now_s: float) -> Step:
-    """Empty the list of rally points: RTL would fly to one of an earlier flight instead of home."""
-    clear, sends = protocol.start_clear(MissionType.RALLY, flight.timing, now_s)
-    flight = replace(enter(flight, Phase.FENCING), task=clear)
-    return flight, [Send(send, "the way home leads to the take-off point") for send in sends]
-
-
-def _fence(flight: Flight, now_s: float) -> Step:
-    if not flight.order.fence:
-        return _profile(flight, now_s)
-    upload, sends = protocol.start_upload(flight.order.fence, flight.timing, now_s)
-    return replace(flight, task=upload), [Send(send, "fence") for send in sends]
-
-
-def _profile(flight: Flight, now_s: float) -> Step:
-    profile, sends = start_profile(flight.order.profile, flight.timing, now_s)
-    flight = replace(enter(flight, Phase.PROFILING), task=profile)
-    return flight, [Send(send, "parameter profile") for send in sends]
-
-
-def _upload(flight: Flight, profile: Task, now_s: float) -> Step:
-    commands: list[Command] = []
-    if isinstance(profile, Profile) and profile.unknown:
-        commands.append(Note("profile", f"vehicle does not know {', '.join(profile.unknown)}"))
-    upload, sends = protocol.start_upload(flight.order.items, flight.timing, now_s)
-    flight = replace(enter(flight, Phase.UPLOADING), task=upload)
-    return flight, commands + [Send(send, "mission upload") for send in sends]
-
-
-def _uploaded(flight: Flight, found_hash: str, now_s: float) -> Step:
-    if found_hash != flight.order.expected_hash:
-        return refuse(flight, "the mission read back does not have the approved hash")
-    flight = replace(enter(flight, Phase.READYING), verified=True)
-    flight, commands = change_mode(flight, CopterMode.GUIDED, now_s)
-    return flight, [Note("mission", f"read back identical, hash {found_hash[:12]}"), *commands]
 
 
 def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
@@ -443,10 +456,10 @@ def _ready_or_refuse(flight: Flight, waited_s: float, now_s: float) -> Step:
         return refuse(flight, NO_LEAVE)
     found = checks(flight.order, flight.readings)
     missing = [f"{check.name} ({check.detail})" for check in found if not check.passed]
-    if missing and waited_s >= READY_LIMIT_S:
+    if missing and waited_s >= READY_LIMIT_S and not flight.barred:
         text = f"; the vehicle says: {flight.last_text}" if flight.last_text else ""
         return refuse(flight, f"not ready after {waited_s:.0f} s: {', '.join(missing)}{text}")
-    if missing or flight.task is not None:
+    if missing or flight.barred or flight.task is not None:
         return flight, []
     notes: list[Command] = [Note("check", f"{check.name}: {check.detail}") for check in found]
     arm = CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0,))

@@ -6,24 +6,38 @@ took the vehicle, the transmitter flies it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from droneteam.missions.calls import Call
-from droneteam.missions.flight_state import Flight, Note, Phase, Step, Task
+from droneteam.missions.flight_state import Flight, Note, Phase, Send, Step, Task
 from droneteam.missions.flight_steps import call, change_mode, enter, go_home
+from droneteam.missions.gimbals import Look, start_look
 from droneteam.missions.handshake import Failed, Outcome
 from droneteam.missions.messages import CommandId, CommandLong, CopterMode
 
-WISHES = ("rtl", "land", "pause", "resume", "brake")
-"""Return; land here; hold the mission where it is; go on with it; stop at once and hold."""
+LOOKS_DEG = {"look_down": -90.0, "look_ahead": 0.0}
+"""Where the camera is turned: its pitch above the horizon."""
+WISHES = ("rtl", "land", "pause", "resume", "brake", *LOOKS_DEG)
+"""Return; land here; hold the mission where it is; go on with it; stop at once and hold; turn the
+camera down, or ahead."""
 _HOLD, _GO_ON = 0.0, 1.0
 """First parameter of MAV_CMD_DO_PAUSE_CONTINUE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One of `WISHES` for the drone of a number; by : who asks."""
+
+    drone_id: int
+    what: str
+    by: str = ""
 
 
 def obey(flight: Flight, what: str, now_s: float) -> Step:
     """Do what the pilot asks, or say why not."""
     if not flight.armed or flight.phase is Phase.HANDED_OVER:
         return flight, [Note("pilot", f"{what} not sent: nothing of ours is flying")]
+    flies = flight.phase in (Phase.FLYING, Phase.PAUSED)
     match what:
         case "rtl":
             return go_home(flight, "the pilot asked to return", now_s)
@@ -33,7 +47,11 @@ def obey(flight: Flight, what: str, now_s: float) -> Step:
         case "pause" if flight.phase is Phase.FLYING and flight.task is None:
             hold = CommandLong(CommandId.DO_PAUSE_CONTINUE, (_HOLD,))
             return call(flight, hold, "the pilot asked to pause", now_s)
-        case "brake" if flight.phase in (Phase.FLYING, Phase.PAUSED):
+        case "look_down" | "look_ahead" if flies and flight.task is None:
+            look, sends = start_look(LOOKS_DEG[what], flight.timing, now_s)
+            why = "the pilot asked for the camera's view"
+            return replace(flight, task=look), [Send(send, why) for send in sends]
+        case "brake" if flies:
             return change_mode(enter(flight, Phase.PAUSED), CopterMode.BRAKE, now_s)
         case "resume" if flight.phase is Phase.PAUSED and flight.airborne:
             return _resume(flight, now_s)
@@ -56,6 +74,11 @@ def _resume(flight: Flight, now_s: float) -> Step:
 
 def pause_ended(flight: Flight, task: Task, outcome: Outcome) -> Step:
     """What follows a command that paused or resumed the mission, or braked."""
+    if isinstance(task, Look):
+        if isinstance(outcome, Failed):
+            text = f"the vehicle did not turn the camera ({outcome.name}: {outcome.detail})"
+            return flight, [Note("alarm", text)]
+        return flight, [Note("camera", f"looks {task.pitch_deg:.0f}° from the horizon")]
     if not isinstance(task, Call):
         return flight, []
     if isinstance(outcome, Failed):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from droneteam.missions import reserve
 from droneteam.missions.calls import Call
+from droneteam.missions.gimbals import Look
 from droneteam.missions.handshake import Timing
 from droneteam.missions.messages import CopterMode, Inbound, Outbound
 from droneteam.missions.parameters import Profile
@@ -53,6 +54,18 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+BEFORE_ARMING = frozenset(
+    {
+        Phase.LISTENING,
+        Phase.STREAMING,
+        Phase.FENCING,
+        Phase.PROFILING,
+        Phase.UPLOADING,
+        Phase.READYING,
+    }
+)
+
+
 class Ending(StrEnum):
     """How a sortie ended."""
 
@@ -80,33 +93,47 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PilotWants:
-    """The pilot asks the controller for one of `flight_pilot.WISHES`."""
+    """The pilot asks the controller for one of `flight_pilot.WISHES`; by : who."""
 
     what: str
     now_s: float
+    by: str = ""
 
 
-Event = Heard | Tick | PilotWants
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """What keeps the vehicle from being armed just now; no reasons: nothing does any more."""
+
+    reasons: tuple[str, ...]
+    now_s: float
+
+
+Event = Heard | Tick | PilotWants | Barred
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message; ``why`` goes into the journal before it leaves."""
+    """Send a message; ``why`` goes into the journal before it leaves.
+
+    by : the person who asked for it, empty where the controller decided by itself.
+    """
 
     message: Outbound
     why: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth a line in the sortie's record."""
+    """Something worth a line in the sortie's record; by : as for `Send`."""
 
     kind: str
     detail: str
+    by: str = ""
 
 
 Command = Send | Note
-Task = Upload | Download | Clear | Profile | Call
+Task = Upload | Download | Clear | Profile | Call | Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +145,11 @@ class Flight:
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
     we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission
     began, once known; verified : whether the approved mission was read back from the vehicle;
-    proposed : whether an adopted flight's pilot was told that it is time to come home.
+    proposed : whether an adopted flight's pilot was told that it is time to come home; barred :
+    why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
+    wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
+    the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
+    heartbeats, none in between contradicting it, that say that it is disarmed.
     """
 
     order: FlightOrder
@@ -144,6 +175,10 @@ class Flight:
     verified: bool = False
     adopted: bool = False
     proposed: bool = False
+    barred: tuple[str, ...] = ()
+    asked_by: str = ""
+    disarmed_at_s: float | None = None
+    remote_id_fault: str = ""
     mission_seq: int = 0
     reached_seq: int = 0
     failsafe_text: str = ""

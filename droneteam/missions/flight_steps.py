@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from droneteam.missions.calls import start_call
 from droneteam.missions.flight_state import Command, Ending, Flight, Note, Phase, Send, Step
-from droneteam.missions.messages import CommandId, CommandLong, CopterMode
+from droneteam.missions.messages import CommandId, CommandLong, CopterMode, GroundHeartbeat
 
 
 def change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
@@ -47,15 +47,39 @@ def end(flight: Flight, ending: Ending, commands: list[Command]) -> Step:
 
 
 def go_home(flight: Flight, reason: str, now_s: float) -> Step:
-    """Command the way home."""
+    """Command the way home; by the controller itself unless a pilot's wish led here."""
+    flight = replace(flight, asked_by="")
     flight, commands = change_mode(enter(flight, Phase.RETURNING, reason), CopterMode.RTL, now_s)
     return flight, [Note("returning", reason), *commands]
 
 
 def hand_over(flight: Flight, reason: str) -> Step:
     """Stop commanding: from now on only heartbeats are sent."""
-    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None)
+    flight = replace(enter(flight, Phase.HANDED_OVER, reason), task=None, asked_by="")
     commands: list[Command] = [Note("handed over", reason)]
     if not flight.armed:
         return end(flight, Ending.REFUSED, commands)
     return flight, commands
+
+
+def armed_or_not(flight: Flight, armed: bool, now_s: float) -> tuple[Flight, bool]:
+    """Whether it is armed, and whether that has changed.
+
+    A disarmed heartbeat that was overtaken by an armed one must not end a sortie whose motors are
+    turning: it is believed when no other has contradicted it for longer than packets may be late.
+    """
+    if armed or not flight.armed:
+        changed = armed and not flight.armed
+        return replace(flight, armed=armed, disarmed_at_s=None), changed
+    if flight.disarmed_at_s is None:
+        return replace(flight, disarmed_at_s=now_s), False
+    if now_s - flight.disarmed_at_s < flight.timing.overtake_s:
+        return flight, False
+    return replace(flight, armed=False, disarmed_at_s=None), True
+
+
+def signed(command: Command, by: str) -> Command:
+    """What is sent in the course of a person's wish, with that person's name."""
+    if not isinstance(command, Send) or isinstance(command.message, GroundHeartbeat):
+        return command
+    return replace(command, by=command.by or by)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import selectors
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from droneteam.missions.airwatch import Advice, AirWatch, shared_of
-from droneteam.missions.flight_state import Flight, Heard, PilotWants, Tick
+from droneteam.missions.flight_pilot import Wish
+from droneteam.missions.flight_state import BEFORE_ARMING, Barred, Flight, Heard, PilotWants, Tick
 from droneteam.missions.handshake import Timing
 from droneteam.missions.intruders import Intruder, IntruderBook
 from droneteam.missions.journal import Journal, was_arming
@@ -50,11 +51,12 @@ class FlightDeck:
     """Flies sorties together until all have ended.
 
     on_state : called with samples for the live map, at most every SAMPLE_S per drone; must not
-    block.  timing : None for the one that belongs to time_scale.  asks : (drone_id, one of
-    `flight_pilot.WISHES`) that the pilots put in; taken every tick.  connect : gives a sortie
-    its link.  on_advice : told once of each pair of drones that may come too close, and of the
-    end of it; must not block.  on_air : given the drones in the air every SHARE_S, for other
-    controllers; must not block.  neighbours : what those share of theirs; never waits.
+    block.  timing : None for the one that belongs to time_scale.  asks : what the pilots ask for;
+    taken every tick.  bars : drone → why it must not be armed just now; never waits.
+    connect : gives a sortie its link.  on_advice : told once of each pair of drones that may come
+    too close, and of the end of it; must not block.  on_air : given the drones in the air every
+    SHARE_S, for other controllers; must not block.  neighbours : what those share of theirs; never
+    waits.
     intruders : aircraft of others that detection sees near our drones; never waits.
     """
 
@@ -63,7 +65,8 @@ class FlightDeck:
     on_state: Callable[[LiveState], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
     timing: Timing | None = None
-    asks: Callable[[], Sequence[tuple[int, str]]] = tuple
+    asks: Callable[[], Sequence[Wish]] = tuple
+    bars: Callable[[], Mapping[int, tuple[str, ...]]] = dict
     connect: Callable[[SortieOrder, TlogWriter], VehicleLink] = open_link
     on_advice: Callable[[Advice], None] | None = None
     on_air: Callable[[Sequence[SharedCraft]], None] | None = None
@@ -114,6 +117,8 @@ class FlightDeck:
         now_s = self.clocks.monotonic_s()
         active = [runner for runner in self._runners if runner.busy]
         ticking = now_s >= self._next_tick_s
+        if ticking:
+            self._take_bars(active, now_s)
         for runner in active:
             if ready is None or ticking or runner.registered in ready:
                 for message in runner.link.receive():
@@ -129,7 +134,7 @@ class FlightDeck:
             runner.link.flush(now_s)
         if now_s >= self._next_sample_s:
             self._next_sample_s = now_s + SAMPLE_S
-            self._sample(active)
+            self._sample()
         if now_s >= self._next_share_s:
             self._next_share_s = now_s + SHARE_S
             self._share(active, now_s)
@@ -141,6 +146,7 @@ class FlightDeck:
 
     def results(self) -> tuple[SortieResult, ...]:
         """How the sorties ended; waits for the disk."""
+        self._sample()
         results = [runner.conclude() for runner in self._runners]
         return tuple(result for result in results if result is not None)
 
@@ -181,10 +187,18 @@ class FlightDeck:
             self.turn({key.fd for key, _ in selector.select(wait_s)})
 
     def _take_asks(self, active: Sequence[Runner], now_s: float) -> None:
-        for drone_id, what in self.asks():
+        for wish in self.asks():
             for runner in active:
-                if runner.sortie.drone_id == drone_id:
-                    runner.handle(PilotWants(what, now_s))
+                if runner.sortie.drone_id == wish.drone_id:
+                    runner.handle(PilotWants(wish.what, now_s, wish.by))
+
+    def _take_bars(self, active: Sequence[Runner], now_s: float) -> None:
+        """Tell each flight that is not armed yet what bars it, before it looks at its checks."""
+        bars = self.bars()
+        for runner in active:
+            reasons, flight = bars.get(runner.sortie.drone_id, ()), runner.flight
+            if reasons != flight.barred and flight.phase in BEFORE_ARMING:
+                runner.handle(Barred(reasons, now_s))
 
     def _watch_the_air(self, active: Sequence[Runner], now_s: float) -> None:
         """Tell the pilots of drones that may come too close; the pilots decide."""
@@ -212,10 +226,14 @@ class FlightDeck:
         )
         self.on_air([one for one in shared if one is not None])
 
-    def _sample(self, active: Sequence[Runner]) -> None:
+    def _sample(self) -> None:
+        """The live map's samples; the last one says that the sortie has ended."""
         if self.on_state is None:
             return
-        for runner in active:
+        for runner in self._runners:
+            if runner.told_end:
+                continue
+            runner.told_end = runner.result is not None
             sortie = runner.sortie
             state = live_state(
                 runner.flight, sortie.drone_id, sortie.drone_name, self.clocks.utc_now()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,8 @@ from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.missions.airwatch import Advice
 from droneteam.missions.arming import begin_flight, clearance
-from droneteam.missions.asks import AskBox, asks_path
+from droneteam.missions.asks import AskBox, asks_path, who
+from droneteam.missions.flight_state import BEFORE_ARMING
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.intruders import Intruder
 from droneteam.missions.live import LiveState
@@ -31,6 +33,7 @@ from droneteam.missions.runner import SortieOrder
 from droneteam.missions.sharedair import SharedCraft
 from droneteam.missions.signing import key_from_text
 from droneteam.missions.sorties import record_sortie, update_live_states
+from droneteam.missions.standing import standing_bars
 from droneteam.missions.transports import LinkAddress
 from droneteam.missions.views import MissionView, SortieView
 from droneteam.settings import Settings
@@ -39,6 +42,9 @@ log = logging.getLogger(__name__)
 
 PUBLISH_S = 0.5
 """Time between two writes of the live states, and of what controllers share of the air."""
+BLIND_S = 15.0
+"""A look at the database takes longer only when it cannot be reached."""
+BLIND = "the database does not answer, so nobody knows what bars the take-off"
 RTL_STEP_M = 3.0
 """Height between the ways home of drones that fly together."""
 
@@ -50,7 +56,7 @@ class MissionLink:
     link : one address, or several with commas of which the first is preferred; system_id : None
     takes the autopilot heard first; forward : a ground station's address; signing : the
     passphrase or key that the vehicle signs with; fetch_log : whether its onboard log is fetched
-    after landing.
+    after landing; cells : of the pack in series, None to tell them by its voltage.
     """
 
     mission_id: int
@@ -59,6 +65,7 @@ class MissionLink:
     forward: str | None = None
     signing: str | None = None
     fetch_log: bool = True
+    cells: int | None = None
 
 
 def fly_mission(
@@ -112,19 +119,22 @@ def fly_missions(
         now = datetime.now(UTC)
         views = [begin_flight(session, actor, one.mission_id, now) for one in missions]
         cleared = [clearance(session, actor, view.id, now).until for view in views]
+        watch = _Barrier({view.id: view.drone_id for view in views}, session, now)
+    begun_by = who(actor.user_id, actor.roles)
     orders = [
-        _order(view, way, log_dir, index, time_scale, until)
+        replace(_order(view, way, log_dir, index, time_scale, until), by=begun_by)
         for index, (view, way, until) in enumerate(zip(views, ways, cleared, strict=True))
     ]
     boxes = [AskBox(asks_path(log_dir, view.id), view.drone_id) for view in views]
     drone_ids = frozenset(view.drone_id for view in views)
-    with _Publisher(engine, drone_ids, on_state, intruders) as publisher:
+    with _Publisher(engine, drone_ids, on_state, intruders, watch) as publisher:
         results = FlightDeck(
             orders,
             time_scale=time_scale,
             on_state=publisher.offer,
             on_advice=on_advice,
             asks=lambda: [ask for box in boxes for ask in box.take()],
+            bars=watch.bars,
             on_air=publisher.share,
             neighbours=lambda: publisher.others,
             intruders=lambda: publisher.intruders,
@@ -159,7 +169,7 @@ def _order(
     )
     first, *spare = way.addresses
     return SortieOrder(
-        replace(order, may_arm=arm_until is not None),
+        replace(order, may_arm=arm_until is not None, cells=way.cells),
         view.drone_id,
         view.drone_name,
         first,
@@ -182,6 +192,7 @@ class _Way:
     forward: LinkAddress | None
     signing_key: bytes | None
     fetch_log: bool
+    cells: int | None
 
     @classmethod
     def parse(cls, mission: MissionLink) -> _Way:
@@ -191,7 +202,39 @@ class _Way:
             None if mission.forward is None else LinkAddress.parse(mission.forward),
             None if mission.signing is None else key_from_text(mission.signing),
             mission.fetch_log,
+            mission.cells,
         )
+
+
+class _Barrier:
+    """What keeps drones of one call on the ground, as the database said last.
+
+    missions : mission → drone; one that has come to arming is not looked up any more.  A database
+    that cannot be reached lets nothing take off: what was read before may not hold any more.
+    """
+
+    def __init__(self, missions: Mapping[int, int], session: Session, now: datetime) -> None:
+        self._missions = dict(missions)
+        self._bars: dict[int, tuple[str, ...]] = {}
+        self.look(session, now)
+
+    def look(self, session: Session, now: datetime) -> None:
+        """Look what bars now."""
+        missions = dict(self._missions)
+        found = standing_bars(session, missions, now)
+        self._bars = {missions[mission]: texts for mission, texts in found.items()}
+        self._looked_s = time.monotonic()
+
+    def told(self, state: LiveState) -> None:
+        """Take notice of a drone that has come to arming, or whose sortie has ended."""
+        if state.phase not in BEFORE_ARMING and state.mission_id is not None:
+            self._missions.pop(state.mission_id, None)
+
+    def bars(self) -> dict[int, tuple[str, ...]]:
+        """Drone → why it must not be armed just now."""
+        if time.monotonic() - self._looked_s > BLIND_S:
+            return dict.fromkeys(self._missions.values(), (BLIND,))
+        return self._bars
 
 
 class _Publisher:
@@ -208,10 +251,12 @@ class _Publisher:
         drone_ids: frozenset[int],
         on_state: Callable[[LiveState], None] | None,
         read_intruders: Callable[[Session], Sequence[Intruder]] | None = None,
+        barrier: _Barrier | None = None,
     ) -> None:
         self._engine = engine
         self._drone_ids = drone_ids
         self._on_state = on_state
+        self._barrier = barrier
         self._read_intruders = read_intruders
         self._latest: dict[int, LiveState] = {}
         self._aloft: tuple[SharedCraft, ...] = ()
@@ -231,6 +276,8 @@ class _Publisher:
 
     def offer(self, state: LiveState) -> None:
         """Take a state; never waits for the database."""
+        if self._barrier is not None:
+            self._barrier.told(state)
         with self._lock:
             self._latest[state.drone_id] = state
         if self._on_state is not None:
@@ -257,6 +304,8 @@ class _Publisher:
                 share_air(session, self._drone_ids, aloft)
                 others = air_of_others(session, self._drone_ids, datetime.now(UTC))
                 near = () if self._read_intruders is None else self._read_intruders(session)
+                if self._barrier is not None:
+                    self._barrier.look(session, datetime.now(UTC))
         except SQLAlchemyError as error:
             log.warning("live states of %d drones not stored: %s", len(states), error)
         else:

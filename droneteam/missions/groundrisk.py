@@ -18,7 +18,14 @@ from droneteam.missions.crossing import Sortie, crossing, may_overlap
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.plan import MIN_HEIGHT_M, MissionPlan
 from droneteam.missions.rules import Finding, finding
-from droneteam.missions.sharing import SAFE_M, Separation, Share, nearest_approach
+from droneteam.missions.sharing import (
+    SAFE_M,
+    Separation,
+    Share,
+    nearest_approach,
+    start_delays_s,
+    takes_turns,
+)
 from droneteam.missions.volumes import Volumes, inside
 
 SIGHT_M = 500.0
@@ -194,6 +201,7 @@ class Neighbour:
 
     drone_name: str
     plan: MissionPlan
+    share: Share | None = None
 
 
 def separation_findings(
@@ -204,11 +212,18 @@ def separation_findings(
 
 
 def _apart(plan: MissionPlan, neighbour: Neighbour, share: Share | None) -> Finding:
-    name = neighbour.drone_name
-    if share is not None and share.separation is Separation.TIME:
-        return finding("separation.time", drone=name)
-    other = neighbour.plan
-    found = nearest_approach((plan.items, plan.home, 0.0), (other.items, other.home, 0.0))
+    """Turns are taken only between parts of one area that are both flown one after the other.
+
+    The controller keeps them (`turns.py`); any other neighbour counts as taking off at once.
+    """
+    name, other = neighbour.drone_name, neighbour.plan
+    if share is not None and takes_turns(share, neighbour.share):
+        assert neighbour.share is not None
+        first, second = (plan, other) if share.part < neighbour.share.part else (other, plan)
+        delay_s = start_delays_s([first.duration_s, second.duration_s], Separation.TIME)[1]
+        return finding("separation.turns", drone=name, minutes=f"{delay_s / 60.0:.0f}")
+    mine, theirs = (plan.items, plan.home), (other.items, other.home)
+    found = nearest_approach((*mine, 0.0), (*theirs, 0.0))
     if found is None:
         return finding("separation.alone", drone=name)
     return finding(

@@ -25,7 +25,9 @@ class Timing:
     than real time); waits that mirror this machine's scheduling do not.
 
     announce_s, list_s, resend_s : between repeats of an upload's announcement, of the request for
-    a list, and of an item or a request for one (never less than two round trips).
+    a list, and of an item or a request for one (never less than two round trips); overtake_s : by
+    how much packets may overtake each other: what a heartbeat says is believed when no other
+    said otherwise for so long.
     """
 
     announce_s: float = 1.5
@@ -39,6 +41,7 @@ class Timing:
     heartbeat_s: float = 0.5
     link_lost_s: float = 5.0
     link_gone_s: float = 900.0
+    overtake_s: float = 2.0
 
     @classmethod
     def scaled(cls, time_scale: float) -> Timing:
@@ -56,6 +59,7 @@ class Timing:
             heartbeat_s=max(0.02, 0.5 / time_scale),
             link_lost_s=max(2.0, 5.0 / time_scale),
             link_gone_s=max(30.0, 900.0 / time_scale),
+            overtake_s=max(0.2, 2.0 / time_scale),
         )
 
 

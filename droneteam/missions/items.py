@@ -274,7 +274,10 @@ def stored_form(item: WireItem) -> tuple[object, ...]:
             round(item.y * 1e7),
             round(item.z * 100),
         )
-    if command in _HORIZONTAL_ONLY or command == MissionCommand.RALLY_POINT:
+    if command == MissionCommand.RALLY_POINT:  # its height is kept in whole metres
+        relative = item.frame in (Frame.GLOBAL_RELATIVE, Frame.GLOBAL_RELATIVE_INT)
+        return (command, relative, round(item.x * 1e7), round(item.y * 1e7), round(item.z))
+    if command in _HORIZONTAL_ONLY:
         return (command, params, round(item.x * 1e7), round(item.y * 1e7))
     return (command, params)
 

@@ -18,14 +18,28 @@ from droneteam.errors import Conflict
 ARMING = "arming"
 """The kind of intent after which a sortie is never armed again without a new approval."""
 
+CONTROLLER = "controller"
+"""How `Entry.by` begins for what the controller decided by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: an intent (about to be sent) or a note (what was seen or decided)."""
+    """One line: an intent (about to be sent) or a note (what was seen or decided).
+
+    by : who asked for it: a person, or the controller for the person who began the flight; empty
+    for what was only seen.
+    """
 
     at: datetime
     kind: str
     detail: str
+    by: str = ""
+
+    @property
+    def said(self) -> str:
+        """The detail, with the person who asked for it."""
+        asked = self.by and not self.by.startswith(CONTROLLER)
+        return f"{self.detail} (asked by {self.by})" if asked else self.detail
 
 
 class Journal:
@@ -61,6 +75,8 @@ class Journal:
     def write(self, entry: Entry, *, durable: bool = False) -> None:
         """Append; with ``durable`` only return when it would outlive a power cut."""
         line = {"at": entry.at.isoformat(), "kind": entry.kind, "detail": entry.detail}
+        if entry.by:
+            line["by"] = entry.by
         os.write(self._fd, (json.dumps(line, ensure_ascii=False) + "\n").encode())
         if durable:
             os.fsync(self._fd)
@@ -79,7 +95,7 @@ def read_journal(path: Path) -> list[Entry]:
         try:
             fields = json.loads(line)
             at = datetime.fromisoformat(fields["at"]).astimezone(UTC)
-            entries.append(Entry(at, fields["kind"], fields["detail"]))
+            entries.append(Entry(at, fields["kind"], fields["detail"], fields.get("by", "")))
         except (ValueError, KeyError, TypeError):
             continue  # the line that was being written when the power went
     return entries

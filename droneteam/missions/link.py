@@ -30,6 +30,7 @@ from droneteam.missions.messages import (
     GroundHeartbeat,
     Inbound,
     Outbound,
+    RemoteIdHeartbeat,
 )
 from droneteam.missions.signing import RADIO_STATUS, Signer
 from droneteam.missions.tlog import TlogWriter
@@ -163,7 +164,8 @@ class MavlinkLink:
     def _decoded(self, frame: Frame) -> Inbound | None:
         """The message in a packet of the vehicle; None for one that nothing here asks for."""
         if frame.message_id == 0 and not codec.heartbeat_of_autopilot(frame):
-            return None  # a camera's or gimbal's heartbeat says nothing about the mode
+            # A camera's or gimbal's heartbeat says nothing about the mode.
+            return RemoteIdHeartbeat() if codec.heartbeat_of_transmitter(frame) else None
         try:
             return codec.decode(frame)
         except DecodeError as error:

@@ -81,6 +81,8 @@ class CommandId(IntEnum):
     COMPONENT_ARM_DISARM = 400
     SET_MESSAGE_INTERVAL = 511
     REQUEST_MESSAGE = 512
+    DO_GIMBAL_MANAGER_PITCHYAW = 1000
+    DO_GIMBAL_MANAGER_CONFIGURE = 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,11 @@ class RemoteIdStatus:
 
     healthy: bool
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteIdHeartbeat:
+    """HEARTBEAT of a Remote ID transmitter: it is wired to the vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +245,33 @@ class CameraInformation:
     sensor_width_mm: float | None
     width_px: int
     height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """CAMERA_SETTINGS; mode 0 takes images, 1 video, 2 surveys; zoom and focus None if unknown."""
+
+    mode: int
+    zoom_pct: float | None
+    focus_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GimbalManagerInformation:
+    """GIMBAL_MANAGER_INFORMATION: which gimbal there is and how far it turns."""
+
+    device_id: int
+    pitch_min_deg: float
+    pitch_max_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class GimbalManagerStatus:
+    """GIMBAL_MANAGER_STATUS: which system and component have primary control; 0 is nobody."""
+
+    device_id: int
+    system_id: int
+    component_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,11 +418,12 @@ class GroundHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class CommandLong:
-    """COMMAND_LONG, sent."""
+    """COMMAND_LONG, sent; component : of the vehicle, 1 its autopilot, 0 all."""
 
     command: int
     params: tuple[float, ...] = ()
     confirmation: int = 0
+    component: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +449,7 @@ Telemetry = (
     | EkfStatus
     | GpsFix
     | RemoteIdStatus
+    | RemoteIdHeartbeat
     | SystemTime
     | MissionCurrent
     | ItemReached
@@ -423,6 +459,9 @@ Telemetry = (
     | CameraFeedback
     | ImageCaptured
     | CameraInformation
+    | CameraSettings
+    | GimbalManagerInformation
+    | GimbalManagerStatus
     | CaptureStatus
     | TimeSync
 )

@@ -43,7 +43,11 @@ class Mission(Base):
 
 
 class ArmingSignature(Base):
-    """One person's signature that a plan may take off now."""
+    """One person's signature that a plan may take off now.
+
+    reason, lifted : why, and which bars of the crew's checklist ("item:fault"), this signature
+    lifts while it counts; empty for an ordinary one.
+    """
 
     __tablename__ = "arming_signature"
 
@@ -52,6 +56,8 @@ class ArmingSignature(Base):
     mission_hash: Mapped[str] = mapped_column(String(64))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text, server_default="", default="")
+    lifted: Mapped[str] = mapped_column(Text, server_default="", default="")
 
 
 class SortieRow(Base):

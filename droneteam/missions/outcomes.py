@@ -88,7 +88,7 @@ def flight_record(
 
     phase, heard_at : of the drone's latest state, empty and None where it has said nothing.
     """
-    notices = [Notice(one.at, one.kind, one.detail) for one in journal if one.kind in _NOTICES]
+    notices = [Notice(one.at, one.kind, one.said) for one in journal if one.kind in _NOTICES]
     taken_over = next((one.detail for one in reversed(journal) if one.kind == "handed over"), "")
     return FlightRecord(
         asks=tuple(reversed(outcomes(asks, journal, now)))[:MAX_SHOWN],
@@ -143,6 +143,6 @@ def _judged(what: str, said: Sequence[Entry]) -> tuple[State, str]:
         if one.kind == "alarm" and "the vehicle did not" in one.detail:
             return "failed", one.detail
         ordered = ordered or one.kind == "intent"
-        if one.kind in ("paused", "mission"):  # done; what fails later is another matter
+        if one.kind in ("paused", "mission", "camera"):  # done; what fails later is another matter
             return "ordered", one.detail
     return ("ordered", "") if ordered else ("waiting", "")

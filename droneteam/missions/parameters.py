@@ -22,11 +22,15 @@ _TOGETHER = 4
 
 @dataclass(frozen=True, slots=True)
 class WantedParam:
-    """A value that the vehicle shall hold."""
+    """A value that the vehicle shall hold.
+
+    or_else : the parameter that other versions have in its place; one of the two must be known.
+    """
 
     name: str
     value: float
     required: bool = True
+    or_else: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,12 @@ def _next_send(slot: _Slot, now_s: float) -> _Slot:
 
 
 def _outcome(state: Profile) -> Outcome | None:
+    steps = {slot.wanted.name: slot.step for slot in state.slots}
     for slot in state.slots:
         name, value = slot.wanted.name, slot.wanted.value
         if slot.step == "differs":
             return Failed("parameter-differs", f"{name} stays {slot.seen:g}, wanted {value:g}")
-        if slot.step == "unknown" and slot.wanted.required:
+        other = steps.get(slot.wanted.or_else, "unknown")
+        if slot.step == "unknown" and slot.wanted.required and other == "unknown":
             return Failed("parameter-unknown", f"the vehicle does not answer for {name}")
     return None if any(slot.open for slot in state.slots) else Done()

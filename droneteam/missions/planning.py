@@ -49,7 +49,7 @@ from droneteam.missions.planjson import (
 from droneteam.missions.recheck import came_since
 from droneteam.missions.rivals import approved_so, hold_assignment, live_missions, sent_before
 from droneteam.missions.rules import Finding, RulesUnmet, finding
-from droneteam.missions.sharing import share_of
+from droneteam.missions.sharing import Separation, Share, share_of
 from droneteam.missions.task_params import SearchParams
 from droneteam.missions.tasks import plan_task
 from droneteam.missions.terrain import Terrain, ground_amsl
@@ -145,7 +145,11 @@ def _draft(
         start_at=assignment.start_at,
         end_at=assignment.end_at,
         camera=spec.camera,
-        params={"pattern": plan.pattern, **asdict(spec.params)},
+        params={
+            "pattern": plan.pattern,
+            **asdict(spec.params),
+            **({} if spec.share is None else {"share": asdict(spec.share)}),
+        },
         plan={
             **plan_to_json(plan),
             "volumes": volumes_to_json(made.volumes),
@@ -242,7 +246,15 @@ def _neighbours(session: Session, assignment: AssignmentView) -> list[Neighbour]
             models.Mission.end_at > assignment.start_at,
         )
     )
-    return [Neighbour(row.drone_name, plan_from_json(row.plan)) for row in rows]
+    return [Neighbour(row.drone_name, plan_from_json(row.plan), share_of_row(row)) for row in rows]
+
+
+def share_of_row(row: models.Mission) -> Share | None:
+    """Which part of an area the mission flies; None for all of it."""
+    stored = row.params.get("share")
+    if not stored:
+        return None
+    return Share(stored["part"], stored["of"], Separation(stored["separation"]))
 
 
 def forecast(

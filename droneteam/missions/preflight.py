@@ -34,6 +34,8 @@ FULL_PACK_PCT = 90.0
 RTL_BATTERY_PCT = 25.0
 MIN_SATELLITES = 6
 FIX_3D = 3
+REMOTE_ID_SILENT_S = 10.0
+"""Ten reports missed (ArduPilot sends one a second); at 30 % loss by chance once in 170,000."""
 DEFAULT_GCS_TIMEOUT_S = 5.0
 """ArduCopter's own FS_GCS_TIMEOUT."""
 ONLY_THE_PILOT_FLIES_ON = 16.0
@@ -48,7 +50,8 @@ class FlightOrder:
 
     expected_hash : of the approved items; fence : inclusion polygon items, may be empty;
     rtl_alt_m : height of the way home above take-off; may_arm : False after a restart in
-    mid-sortie: then the flight is only watched.
+    mid-sortie: then the flight is only watched; cells : of the pack, None to tell them by its
+    voltage.
     """
 
     mission_id: int
@@ -62,6 +65,7 @@ class FlightOrder:
     rtl_alt_m: float = MIN_RETURN_M
     min_battery_pct: float = MIN_BATTERY_PCT
     rtl_battery_pct: float = RTL_BATTERY_PCT
+    cells: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the vehicle last said that the checks look at; None before it said so."""
+    """What the vehicle last said that the checks look at; None before it said so.
+
+    remote_id_at_s : when the transmitter reported last, on the vehicle's clock, or was first heard;
+    remote_id_wired : whether it was ever heard.
+    """
 
     mode: int | None = None
     prearm_ok: bool = False
     absolute_position: bool = False
     remote_id: RemoteIdStatus | None = None
+    remote_id_at_s: float | None = None
+    remote_id_wired: bool = False
+    voltage_v: float | None = None
     battery_pct: float | None = None
     fix_type: int = 0
     satellites: int = 0
@@ -144,6 +155,8 @@ def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...
     """
     gcs_timeout_s = min(120.0, max(DEFAULT_GCS_TIMEOUT_S, MIN_PAUSE_S * time_scale))
     return (
+        WantedParam("ARMING_CHECK", 1.0, or_else="ARMING_SKIPCHK"),  # every check
+        WantedParam("ARMING_SKIPCHK", 0.0, required=False),  # as newer versions name it
         WantedParam("FS_GCS_ENABLE", 1.0),
         WantedParam("FS_GCS_TIMEOUT", gcs_timeout_s, required=False),
         WantedParam("MAV_GCS_SYSID", float(GROUND_SYSTEM_ID), required=False),
@@ -185,20 +198,34 @@ def checks(order: FlightOrder, readings: Readings) -> tuple[Check, ...]:
             f"needs {order.min_battery_pct:.0f} %",
         ),
         _place_check(order, readings.position),
-        _remote_id_check(readings.remote_id),
+        _remote_id_check(readings),
     )
 
 
-def _remote_id_check(status: RemoteIdStatus | None) -> Check:
+def _remote_id_check(readings: Readings) -> Check:
     """What the Remote ID transmitter says of itself.
 
     One that is not wired to the autopilot says nothing there and bars nothing: whether it
     transmits is then for the team's own receivers to tell.
     """
-    if status is None:
+    if not readings.remote_id_wired:
         return Check("Remote ID", True, "no transmitter reports to the autopilot")
-    word = "the transmitter is ready" if status.healthy else "the transmitter is not ready"
-    return Check("Remote ID", status.healthy, status.error or word)
+    fault = remote_id_fault(readings)
+    if not fault and readings.remote_id is None:
+        fault = "the transmitter has not said yet whether it is ready"
+    return Check("Remote ID", not fault, fault or "the transmitter is ready")
+
+
+def remote_id_fault(readings: Readings) -> str:
+    """What is wrong with a transmitter that is wired to the vehicle; empty when nothing is."""
+    status, at_s, position = readings.remote_id, readings.remote_id_at_s, readings.position
+    if at_s is not None and position is not None and position.boot_s - at_s > REMOTE_ID_SILENT_S:
+        if status is None:
+            return "a transmitter is wired but does not say whether it is ready"
+        return "the transmitter has fallen silent"
+    if status is None or status.healthy:
+        return ""
+    return status.error or "the transmitter is not ready"
 
 
 def _place_check(order: FlightOrder, position: Position | None) -> Check:

@@ -350,17 +350,23 @@ def _upload_timeout(state: Upload) -> Failed:
     return Failed("upload-timeout", detail)
 
 
-# Emptying a list
+# Emptying a list, and making sure
 
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Emptying a mission, fence or rally list."""
+    """Emptying a mission, fence or rally list, then reading back that it is empty.
+
+    download : the reading back, once the vehicle has said that it emptied the list; left : items
+    that it still held then.
+    """
 
     mission_type: MissionType
     timing: Timing
     started_at_s: float
     sent_at_s: float = 0.0
+    download: Download | None = None
+    left: int = 0
     outcome: Outcome | None = None
 
 
@@ -373,17 +379,44 @@ def clear_step(state: Clear, message: Handshake | None, now_s: float) -> tuple[C
     """The next state and what to send."""
     if state.outcome is not None:
         return state, ()
+    if state.download is not None:
+        return _clear_read_back(state, state.download, message, now_s)
     match message:
         case MissionAck(result=result, mission_type=kind) if kind is state.mission_type:
             if result == MissionResult.ACCEPTED:
-                return replace(state, outcome=Done()), ()
+                download, sends = start_download(state.mission_type, state.timing, now_s)
+                return replace(state, download=download), sends
             return replace(state, outcome=Failed("clear-refused", _result_name(result))), ()
         case None:
-            if now_s - state.started_at_s >= state.timing.command_deadline_s:
-                return replace(state, outcome=Failed("clear-timeout", "no answer")), ()
+            limit_s = state.timing.deadline_s if state.left else state.timing.command_deadline_s
+            if now_s - state.started_at_s >= limit_s:
+                return replace(state, outcome=_clear_failed(state)), ()
             if now_s - state.sent_at_s >= state.timing.announce_s:
                 return replace(state, sent_at_s=now_s), (MissionClear(state.mission_type),)
     return state, ()
+
+
+def _clear_read_back(
+    state: Clear, download: Download, message: Handshake | None, now_s: float
+) -> tuple[Clear, Sends]:
+    """A count is enough: items that are there are not read, but emptied again."""
+    download, sends = download_step(download, message, now_s)
+    if download.count == 0:
+        return replace(state, download=download, outcome=Done()), sends
+    if download.count is not None:
+        return replace(state, download=None, left=download.count, sent_at_s=now_s), (
+            MissionClear(state.mission_type),
+        )
+    match download.outcome:
+        case Failed(name=name, detail=detail):
+            return replace(state, outcome=Failed(name, f"while reading back: {detail}")), ()
+    return replace(state, download=download), sends
+
+
+def _clear_failed(state: Clear) -> Failed:
+    if state.left:
+        return Failed("clear-differs", f"{state.left} items stay on the vehicle")
+    return Failed("clear-timeout", "no answer")
 
 
 def _result_name(result: int) -> str:

@@ -179,7 +179,7 @@ def _events(
 ) -> tuple[ReplayEvent, ...]:
     """Everything that happened, in order; the journal's and others' times are our clock's."""
     ours = [
-        ReplayEvent(0.0, entry.at, "controller", entry.kind, entry.detail)
+        ReplayEvent(0.0, entry.at, "controller", entry.kind, entry.said)
         for entry in journal
         if entry.kind not in _FROM_THE_LINK
     ]

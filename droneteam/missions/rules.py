@@ -417,11 +417,14 @@ SENTENCES: dict[str, Sentence] = {
             "needed: part the take-off points, or fly one after the other"
         ),
     ),
-    "separation.time": Sentence(
+    "separation.turns": Sentence(
         "separation.time",
         "warn",
         "separation",
-        marked("take off only when {drone} has landed, or the other way round: kept apart by time"),
+        marked(
+            "kept apart from {drone} by time: the controller arms the later part only when the "
+            "earlier one has landed, about {minutes} minutes after its take-off"
+        ),
     ),
     "override": Sentence(
         "override", "warn", "override", marked("lifted: {rules}; reason: {reason}")

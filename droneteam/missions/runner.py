@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from droneteam.missions.camerawatch import CameraWatch, camera_step
 from droneteam.missions.fetching import LogFetcher
 from droneteam.missions.flight import step
 from droneteam.missions.flight_state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.handshake import Failed
-from droneteam.missions.journal import ARMING, Entry, Journal, was_arming
+from droneteam.missions.journal import ARMING, CONTROLLER, Entry, Journal, was_arming
 from droneteam.missions.link import VehicleLink
 from droneteam.missions.logstore import StoredLog
 from droneteam.missions.messages import (
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 _FOR_THE_PILOT = frozenset({"alarm", "adopted", "handed over", "separation", "intruder"})
 """Lines of the journal that a pilot must see now."""
 
+_OURS = frozenset({Phase.FLYING, Phase.PAUSED, Phase.RETURNING})
+"""Phases in which the camera may be asked for what it reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class SortieOrder:
@@ -47,7 +51,7 @@ class SortieOrder:
     spare_links : used while the first one is silent; forward : a ground station that listens
     and speaks along; signing_key : 32 bytes, None for a vehicle that does not sign; arm_until :
     when the signatures for take-off run out, None for never; fetch_log : whether its onboard log
-    is fetched after landing.
+    is fetched after landing; by : who began the flight.
     """
 
     order: FlightOrder
@@ -61,6 +65,7 @@ class SortieOrder:
     signing_key: bytes | None = None
     arm_until: datetime | None = None
     fetch_log: bool = False
+    by: str = ""
 
     @property
     def tlog_path(self) -> Path:
@@ -107,7 +112,10 @@ class Clocks:
 
 @dataclass(slots=True)
 class Runner:
-    """One flight with its link and its record; clock : of the vehicle, against ours."""
+    """One flight with its link and its record.
+
+    clock : of the vehicle, against ours; told_end : whether the live map has seen the end.
+    """
 
     sortie: SortieOrder
     flight: Flight
@@ -117,8 +125,10 @@ class Runner:
     clocks: Clocks
     started_at: datetime
     clock: ClockWatch = field(default_factory=ClockWatch)
+    camera: CameraWatch | None = None
     result: SortieResult | None = None
     registered: int = -1
+    told_end: bool = False
     fetcher: LogFetcher | None = None
 
     @property
@@ -131,10 +141,12 @@ class Runner:
         match event:
             case Heard(message=message, now_s=now_s):
                 self._watch_clock(message, now_s)
+                self._watch_camera(message, now_s)
                 if self.result is not None:
                     self._transfer().hear(message, now_s)
             case Tick(now_s=now_s):
                 self._watch_clock(None, now_s)
+                self._watch_camera(None, now_s)
                 if self.result is not None:
                     self._transfer().tick(now_s)
                 else:
@@ -146,19 +158,19 @@ class Runner:
         self.flight, commands = step(self.flight, event)
         for command in commands:
             match command:
-                case Send(message=message, why=why):
-                    self._write_intent(message, why)
-                    self.link.send(message)
-                case Note(kind=kind, detail=detail):
-                    self.note(kind, detail)
+                case Send():
+                    self._write_intent(command)
+                    self.link.send(command.message)
+                case Note(kind=kind, detail=detail, by=by):
+                    self.note(kind, detail, by)
         if self.flight.ending is not None:
             self._finish(self.flight.ending, event.now_s)
 
-    def note(self, kind: str, detail: str) -> None:
-        """Write a line into the sortie's journal."""
+    def note(self, kind: str, detail: str, by: str = "") -> None:
+        """Write a line into the sortie's journal; by : the person who asked for it."""
         level = logging.WARNING if kind in _FOR_THE_PILOT else logging.INFO
         log.log(level, "%s: %s: %s", self.sortie.drone_name, kind, detail)
-        self.journal.write(Entry(self.clocks.utc_now(), kind, detail))
+        self.journal.write(Entry(self.clocks.utc_now(), kind, detail, by))
 
     def _watch_signatures(self) -> None:
         """Take back the leave to arm when the signatures run out before it came to arming."""
@@ -168,6 +180,19 @@ class Runner:
         if self.clocks.utc_now() >= until:
             self.note("clearance", f"the signatures for take-off ran out at {until:%H:%M:%S} UTC")
             self.flight = replace(self.flight, order=replace(order, may_arm=False))
+
+    def _watch_camera(self, message: Inbound | None, now_s: float) -> None:
+        """Count the camera's photos while we fly; nothing is asked of a vehicle that others fly."""
+        flight = self.flight
+        asks = flight.phase in _OURS and not flight.link_lost
+        if message is None and not asks:
+            return
+        watch = self.camera or CameraWatch(flight.timing)
+        self.camera, sends, notes = camera_step(watch, message, now_s)
+        for send in sends:
+            self.link.send(send)
+        for note in notes:
+            self.note("camera", note)
 
     def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
         """Compare the clocks once the vehicle was heard; before, we only listen."""
@@ -180,14 +205,18 @@ class Runner:
         for note in notes:
             self.note("clock", note)
 
-    def _write_intent(self, message: Outbound, why: str) -> None:
-        kind = _intent_kind(message)
+    def _write_intent(self, command: Send) -> None:
+        kind = _intent_kind(command.message)
         if kind is None:
             return
-        entry = Entry(self.clocks.utc_now(), kind, f"{message} because: {why}")
-        self.journal.write(entry, durable=kind == ARMING)
+        begun = self.sortie.by or "the system"
+        by = command.by or f"{CONTROLLER}, for the flight that {begun} began"
+        detail = f"{command.message} because: {command.why}"
+        self.journal.write(Entry(self.clocks.utc_now(), kind, detail, by), durable=kind == ARMING)
 
     def _finish(self, ending: Ending, now_s: float) -> None:
+        if self.camera is not None and isinstance(self.camera.outcome, Failed):
+            self.note("camera", self.camera.outcome.detail)
         self.result = SortieResult(
             mission_id=self.sortie.order.mission_id,
             drone_id=self.sortie.drone_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from droneteam.missions.arming import Clearance, clearance, sign_arming
 from droneteam.missions.asks import ask_flight, flight_asks, may_ask
+from droneteam.missions.checklist import CheckBar, CheckFault, ChecklistUnmet
 from droneteam.missions.fieldlog import (
     FieldEntry,
     FieldKind,
@@ -25,6 +26,7 @@ from droneteam.missions.onboardlogs import fetch_onboard_log
 from droneteam.missions.outcomes import FlightRecord
 from droneteam.missions.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
+    OVERRIDERS,
     approve_mission,
     approved_by_this_form,
     cancel_mission,
@@ -53,7 +55,9 @@ from droneteam.missions.sorties import (
     sorties_of,
     update_live_states,
 )
+from droneteam.missions.standing import turns
 from droneteam.missions.terrains import TerrainView, add_terrain, list_terrains, terrain_file
+from droneteam.missions.turns import TurnBar
 from droneteam.missions.views import (
     ChecklistItem,
     MissionPreview,
@@ -67,9 +71,13 @@ from droneteam.missions.views import (
 from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
 
 __all__ = [
+    "OVERRIDERS",
     "SPEED_HOME_MPS",
     "WISHES",
+    "CheckBar",
+    "CheckFault",
     "ChecklistItem",
+    "ChecklistUnmet",
     "Clearance",
     "FieldEntry",
     "FieldKind",
@@ -96,6 +104,7 @@ __all__ = [
     "SurveyParams",
     "TerrainView",
     "Trigger",
+    "TurnBar",
     "add_terrain",
     "approve_mission",
     "approved_by_this_form",
@@ -136,6 +145,7 @@ __all__ = [
     "sorties_of",
     "stored_geozones",
     "terrain_file",
+    "turns",
     "update_live_states",
     "withdraw_zone",
 ]

@@ -155,6 +155,13 @@ def _equal_cuts(area: shapely.Polygon, count: int) -> list[float]:
     return [*cuts, top]
 
 
+def takes_turns(share: Share, other: Share | None) -> bool:
+    """Whether two drones fly different parts of one area, one after the other."""
+    if other is None or share.part == other.part or share.of != other.of:
+        return False
+    return share.separation is Separation.TIME and other.separation is Separation.TIME
+
+
 def start_delays_s(durations_s: Sequence[float], separation: Separation) -> list[float]:
     """When each drone takes off after the first: at once, or after the one before has landed."""
     if separation is not Separation.TIME:

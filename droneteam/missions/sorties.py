@@ -82,7 +82,7 @@ def record_sortie(
     for entry in read_journal(result.journal_path):
         if entry.kind not in ("text", "item"):
             line = models.ChecklistRun(
-                sortie_id=row.id, at=entry.at, kind=entry.kind[:20], detail=entry.detail
+                sortie_id=row.id, at=entry.at, kind=entry.kind[:20], detail=entry.said
             )
             session.add(line)
     _log_flight(session, actor, mission, row, now)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask_babel import lazy_gettext as _l
+
+from droneteam.missions.checklist import CheckBar
+from droneteam.missions.turns import TurnBar
+from droneteam.web.timefmt import local
 
 FIELD_CHECKS: dict[str, object] = {
     "weather": _l("Weather: wind, rain, visibility and temperature are within limits"),
@@ -15,6 +21,44 @@ FIELD_CHECKS: dict[str, object] = {
     "crew_briefed": _l("Crew: tasks, signs and emergency procedure said aloud"),
     "return_height": _l("Return height: above every obstacle between here and there"),
 }
+
+CHECK_FAULTS: dict[str, object] = {
+    "open": _l("nobody has looked at it"),
+    "failed": _l("answered with no"),
+    "disputed": _l("two people answered differently"),
+    "stale": _l("looked at more than 12 hours ago"),
+}
+
+
+def bar_said(bar: CheckBar) -> str:
+    """A check that bars the take-off and why, in the visitor's language."""
+    return f"{FIELD_CHECKS[bar.item]}: {CHECK_FAULTS[bar.fault]}"
+
+
+def bars_said(bars: Sequence[CheckBar]) -> str:
+    """Several of them in one line."""
+    return "; ".join(map(bar_said, bars))
+
+
+TURNS: dict[str, object] = {
+    "in_air": _l("%(drone)s (mission %(mission)s) is in the air; it was heard last at %(time)s"),
+    "goes_first": _l("%(drone)s (mission %(mission)s) goes first and has not landed"),
+    "approved_first": _l(
+        "%(drone)s (mission %(mission)s) goes first: let it fly, or withdraw its mission"
+    ),
+    "gap": _l("%(drone)s (mission %(mission)s) landed less than a minute ago"),
+}
+
+
+def turn_said(bar: TurnBar) -> str:
+    """A drone that this one waits for and why, in the visitor's language."""
+    facts = {
+        "drone": bar.drone_name,
+        "mission": bar.mission_id,
+        "time": "–" if bar.at is None else local(bar.at, "HH:mm:ss"),
+    }
+    return str(TURNS[bar.wait]) % facts
+
 
 FIELD_TIMES: dict[str, object] = {
     "left_base": _l("Left the base"),

@@ -119,5 +119,10 @@ PACK_WRITERS = {"plan": as_plan, "waypoints": as_waypoints}
 
 
 def _file(mission: MissionView) -> MissionFile:
-    corners = () if mission.fence is None else mission.fence.corners
-    return MissionFile(home=mission.plan.home, items=mission.plan.items, fence=corners)
+    home, fence = mission.plan.home, mission.fence
+    if fence is None:
+        return MissionFile(home=home, items=mission.plan.items)
+    # A vehicle that a ground station flies returns to the place, and at the height, for which the
+    # ways home were checked, whatever its own RTL_ALT and older rally points say.
+    rally = (home.lat_deg, home.lon_deg, fence.return_home_m)
+    return MissionFile(home, mission.plan.items, fence.corners, (rally,))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from droneteam import accounts
 from droneteam.accounts import Actor, NewUser
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.geo import EnuFrame, GeoPoint
+from droneteam.missions import service as missions
+from droneteam.missions.fieldlog import CHECKS
 from droneteam.missions.items import HomePoint
 from droneteam.missions.plan import GeoPolygon, SurveyParams
 from droneteam.missions.views import MissionSpec
@@ -83,6 +87,27 @@ def _office(engine: Engine) -> Office:
     return Office(
         engine, pilot, coordinator, requester, stranger, booking.assignment.id, request.id
     )
+
+
+def answer_checklist(
+    session: Session, actor: Actor, mission_id: int, at: datetime, **answers: str
+) -> None:
+    """The crew looks at everything and finds it well, but for what `answers` says of an item."""
+    known = missions.field_log(session, actor, mission_id).current
+    heads = {one.item: one.key for one in known if one.kind == "check"}
+    entries = [
+        missions.NewEntry(
+            str(uuid.uuid4()),
+            missions.FieldKind.CHECK,
+            item,
+            answers.get(item, "yes"),
+            at,
+            heads.get(item, ""),
+        )
+        for item in CHECKS
+        if answers.get(item) != "open"
+    ]
+    missions.record_entries(session, actor, mission_id, entries, at)
 
 
 @pytest.fixture

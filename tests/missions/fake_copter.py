@@ -41,6 +41,9 @@ EKF_READY_S = 20.0
 
 def default_params() -> dict[str, float]:
     return {
+        "ARMING_CHECK": 0.0,
+        "BATT_LOW_VOLT": 10.5,
+        "BATT_CRT_VOLT": 0.0,
         "FS_GCS_ENABLE": 0.0,
         "FENCE_TYPE": 7.0,
         "FENCE_ALT_MAX": 100.0,

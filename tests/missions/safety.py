@@ -136,7 +136,7 @@ def random_faults(rng: random.Random) -> FaultSpec:
         jitter_s=rng.choice((0.0, 0.1, 0.5)) * rng.random(),
         duplication=rng.choice((0.0, 0.3)) * rng.random(),
         reordering=rng.choice((0.0, 0.3)) * rng.random(),
-        reorder_s=rng.uniform(0.02, 0.5),
+        reorder_s=rng.choice((0.5, 2.0)) * rng.uniform(0.02, 1.0),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from droneteam.missions.asks import AskBox, asks_path, put_ask
+from droneteam.missions.flight_pilot import Wish
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.journal import Entry, read_journal
 from droneteam.missions.live import LiveState
@@ -72,10 +73,10 @@ def test_one_that_hovers_waits_for_its_pilot_and_goes_on_when_asked(tmp_path: Pa
     order = killed(air, tmp_path, "climbing")
     before = len(read_journal(order.journal_path))
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         if states and states[-1].phase == "paused" and len(states) > 80 and not asked:
             asked.append(air.now_s)
-            return [(1, "resume")]
+            return [Wish(1, "resume")]
         return []
 
     (result,) = fly_in(air, [order], on_state=states.append, asks=asks).results
@@ -96,9 +97,9 @@ def test_one_whose_take_off_was_the_last_word_is_landed_when_its_pilot_asks(
     order = killed(air, tmp_path, "armed")
     before = len(read_journal(order.journal_path))
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         waits = states and states[-1].phase == "paused" and states[-1].alt_home_m > 10.0
-        return [(1, "land")] if waits else []
+        return [Wish(1, "land")] if waits else []
 
     (result,) = fly_in(air, [order], on_state=states.append, asks=asks).results
     assert result.ending is Ending.RETURNED
@@ -148,10 +149,10 @@ def test_a_controller_ended_at_any_moment_leaves_a_safe_aircraft(tmp_path: Path,
     while air.now_s < until_s:
         air.step()
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         waits = states and states[-1].phase == "paused" and not asked
         asked.extend([1] * bool(waits))
-        return [(1, "rtl")] if waits else []
+        return [Wish(1, "rtl")] if waits else []
 
     flown = fly_in(air, [order], on_state=states.append, asks=asks)
     assert not flown.hung
@@ -171,12 +172,12 @@ def test_a_pilot_pauses_resumes_and_brakes_and_the_sortie_is_completed(tmp_path:
     def told(state: LiveState) -> None:
         places.append((state.phase, ap.mode, ap.body.ground_speed_mps, ap.body.east_m))
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         flies = bool(places) and places[-1][0] in ("flying", "paused") and ap.body.east_m > -20.0
         if not wishes or not flies or air.now_s < due[0]:
             return []
         due[0] = air.now_s + 6.0
-        return [(1, wishes.pop(0))]
+        return [Wish(1, wishes.pop(0))]
 
     order = in_folder(ORDER, 1, tmp_path)
     (result,) = fly_in(air, [order], on_state=told, asks=asks).results
@@ -193,10 +194,10 @@ def test_a_pilot_pauses_resumes_and_brakes_and_the_sortie_is_completed(tmp_path:
 def test_a_wish_that_makes_no_sense_is_answered_and_not_sent(tmp_path: Path) -> None:
     air, asked = Air(), []
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         if air.now_s > 10.0 and not asked:
             asked.append(True)
-            return [(1, "resume"), (1, "rtl")]
+            return [Wish(1, "resume"), Wish(1, "rtl")]
         return []
 
     order = in_folder(ORDER, 1, tmp_path)
@@ -216,9 +217,9 @@ def test_only_wishes_put_in_since_the_controller_began_are_taken_and_each_once(
     put_ask(path, "land", 3, NOW)
     box = AskBox(path, 12)
     assert box.take() == []
-    put_ask(path, "pause", 3, NOW)
+    put_ask(path, "pause", 3, NOW, roles={"pilot"})
     put_ask(path, "rtl", None, NOW)
-    assert box.take() == [(12, "pause"), (12, "rtl")]
+    assert box.take() == [Wish(12, "pause", "user 3 (pilot)"), Wish(12, "rtl", "the system")]
     assert box.take() == []
 
 
@@ -231,4 +232,4 @@ def test_a_line_that_is_still_being_written_or_says_nothing_known_does_no_harm(
     assert box.take() == []
     with path.open("ab") as file:
         file.write(b'l"}\n[]\n')
-    assert box.take() == [(12, "rtl")]
+    assert box.take() == [Wish(12, "rtl", "the system")]

@@ -14,7 +14,7 @@ from droneteam.fleet.models import Pilot
 from droneteam.missions import arming, models
 from droneteam.missions import service as missions
 from droneteam.missions.views import MissionState
-from tests.missions.conftest import NOW, SPEC, Office
+from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 
 SOON = NOW + timedelta(minutes=5)
 
@@ -25,6 +25,7 @@ def mission_id(any_office: Office) -> int:
     with session_scope(any_office.engine) as session:
         view = missions.plan_mission(session, any_office.pilot, any_office.assignment_id, SPEC, NOW)
         missions.approve_mission(session, any_office.pilot, view.id, NOW, reason="map consulted")
+        answer_checklist(session, any_office.pilot, view.id, NOW)
         query = update(Pilot).where(Pilot.id == view.pilot_id)
         session.execute(query.values(user_id=any_office.pilot.user_id))
     return view.id

@@ -15,7 +15,7 @@ from droneteam.missions import service as missions
 from droneteam.missions.arming import VALID_FOR, begin_flight, clearance
 from droneteam.missions.asks import ask_flight, asks_path
 from droneteam.settings import Settings
-from tests.missions.conftest import SPEC, Office
+from tests.missions.conftest import SPEC, Office, answer_checklist
 
 
 def flying_mission(office: Office, at: datetime) -> int:
@@ -23,6 +23,7 @@ def flying_mission(office: Office, at: datetime) -> int:
     with session_scope(office.engine) as session:
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, at)
         missions.approve_mission(session, office.pilot, mission.id, at, reason="map consulted")
+        answer_checklist(session, office.pilot, mission.id, at)
         for person in (office.pilot, office.coordinator):
             missions.sign_arming(session, person, mission.id, at)
         begin_flight(session, office.pilot, mission.id, at)

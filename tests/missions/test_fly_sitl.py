@@ -34,7 +34,7 @@ from droneteam.missions.transports import LinkAddress
 from droneteam.settings import Settings
 from sitl.faults import FaultSpec
 from sitl.modes import Mode
-from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office
+from tests.missions.conftest import NOW, ORIGIN, PLACE, SCENE, SPEC, Office, answer_checklist
 from tests.missions.simulator import simulator
 from tests.missions.test_separation import line_mission
 from tests.missions.virtual import Air, Spell, fly_in, in_folder
@@ -61,6 +61,7 @@ def test_an_assignment_becomes_a_sortie_whose_photos_lie_where_they_were_planned
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, NOW)
         reason = "the authority's map was consulted"
         missions.approve_mission(session, office.pilot, mission.id, NOW, reason=reason)
+        answer_checklist(session, office.pilot, mission.id, datetime.now(UTC))
         for person in (office.pilot, office.coordinator):
             missions.sign_arming(session, person, mission.id, datetime.now(UTC))
     seen: list[LiveState] = []

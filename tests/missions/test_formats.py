@@ -8,6 +8,7 @@ import math
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -267,3 +268,31 @@ def test_arbitrary_bytes_decode_or_are_refused(data: bytes) -> None:
 
 def test_a_plan_survives_the_database() -> None:
     assert plan_from_json(json.loads(json.dumps(plan_to_json(PLAN)))) == PLAN
+
+
+numbers = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False)
+
+
+@settings(max_examples=100)
+@given(params=st.tuples(numbers, numbers, numbers, numbers), height_m=st.floats(-200, 500))
+def test_waypoint_text_keeps_every_digit_that_the_link_carries(
+    params: tuple[float, float, float, float], height_m: float
+) -> None:
+    """param1…4 and z are 32 bit numbers in MISSION_ITEM_INT, x and y 1e-7 degree."""
+    item = MissionItem(
+        MissionCommand.LOITER_TIME,
+        params,
+        lat_deg=50.8196421,
+        lon_deg=-4.3905381,
+        alt_home_m=height_m,
+    )
+    line = write_waypoints(MissionFile(PLACE, (item,))).splitlines()[2].split("\t")
+    assert [np.float32(float(one)) for one in line[4:8]] == [np.float32(one) for one in params]
+    assert np.float32(float(line[10])) == np.float32(height_m)
+    assert line[8:10] == ["50.8196421", "-4.3905381"]
+
+
+def test_a_parameter_of_more_than_six_digits_is_not_rounded_in_waypoint_text() -> None:
+    item = MissionItem(MissionCommand.DO_CHANGE_SPEED, (1.0, 1234567.0, 0.0, 0.0))
+    line = write_waypoints(MissionFile(PLACE, (item,))).splitlines()[2].split("\t")
+    assert line[5] == "1234567"

@@ -13,7 +13,7 @@ from droneteam.missions import service as missions
 from droneteam.missions.arming import begin_flight
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.runner import SortieResult
-from tests.missions.conftest import NOW, SPEC, Office
+from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 from tests.missions.test_record import START, a_log
 
 
@@ -25,6 +25,7 @@ def flown(office: Office, folder: Path, log: bytes) -> SortieResult:
         mission = missions.plan_mission(session, office.pilot, office.assignment_id, SPEC, NOW)
         reason = "the planned heights were checked on the map"
         missions.approve_mission(session, office.pilot, mission.id, NOW, reason=reason)
+        answer_checklist(session, office.pilot, mission.id, NOW)
         for person in (office.pilot, office.coordinator):
             missions.sign_arming(session, person, mission.id, NOW)
         begin_flight(session, office.pilot, mission.id, NOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,21 @@ from hypothesis import strategies as st
 from droneteam.errors import InputError
 from droneteam.missions import calls, protocol
 from droneteam.missions.handshake import Done, Failed, Timing
-from droneteam.missions.items import Frame, MissionCommand, MissionType, WireItem, stored_form
-from droneteam.missions.messages import CommandAck, CommandLong, MissionAck, MissionRequest
+from droneteam.missions.items import (
+    Frame,
+    MissionCommand,
+    MissionType,
+    WireItem,
+    differences,
+    stored_form,
+)
+from droneteam.missions.messages import (
+    CommandAck,
+    CommandLong,
+    MissionAck,
+    MissionClear,
+    MissionRequest,
+)
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse
 
 TIMING = Timing()
@@ -254,3 +269,71 @@ def test_scaled_timing_shrinks_the_vehicles_waits_and_keeps_a_floor_for_this_mac
     assert Timing.scaled(1.0) == Timing()
     with pytest.raises(InputError, match="time_scale"):
         Timing.scaled(float("nan"))
+
+
+class Stubborn(FakeVehicle):
+    """Says that it emptied the list and keeps it the first times."""
+
+    refusals = 2
+
+    def hear(self, message: object, now_s: float) -> list[object]:
+        if isinstance(message, MissionClear) and self.refusals:
+            self.refusals -= 1
+            return [MissionAck(0, message.mission_type)]
+        return super().hear(message, now_s)
+
+
+def held_points(vehicle: FakeVehicle) -> None:
+    vehicle.lists[MissionType.RALLY] = [
+        WireItem(n, 3, 5100, (0.0,) * 4, 50.0 + n, 4.0, 30.0, MissionType.RALLY) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_list_counts_as_empty_only_when_the_vehicle_says_so_on_being_asked(seed: int) -> None:
+    vehicle = Stubborn()
+    held_points(vehicle)
+    state, sends = protocol.start_clear(MissionType.RALLY, TIMING, 0.0)
+    link = BadLink(loss=0.2, duplicate=0.2, jitter_s=0.5, seed=seed)
+    state, _ = converse(state, sends, protocol.clear_step, vehicle, link)
+    assert state.outcome == Done()
+    assert vehicle.lists[MissionType.RALLY] == []
+
+
+def test_a_list_that_stays_is_a_named_failure_with_what_stays() -> None:
+    vehicle = Stubborn()
+    vehicle.refusals = 10_000
+    held_points(vehicle)
+    state, sends = protocol.start_clear(MissionType.RALLY, TIMING, 0.0)
+    state, seconds = converse(state, sends, protocol.clear_step, vehicle, BadLink())
+    assert state.outcome == Failed("clear-differs", "3 items stay on the vehicle")
+    assert seconds <= TIMING.deadline_s + 10.0
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"z": 30.4}, True),  # kept in whole metres
+        ({"z": 31.0}, False),
+        ({"frame": 0}, False),
+        ({"x": 50.0000001}, False),
+    ],
+)
+def test_rally_points_are_compared_by_place_height_and_frame(
+    change: dict[str, float], same: bool
+) -> None:
+    point = WireItem(0, 3, 5100, (0.0,) * 4, 50.0, 4.0, 30.0, MissionType.RALLY)
+    other = dataclasses.replace(point, **change)  # type: ignore[arg-type]
+    assert (differences([point], [other]) == ()) is same
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rally_points_are_uploaded_read_back_and_compared(seed: int) -> None:
+    vehicle = FakeVehicle()
+    held_points(vehicle)
+    points = [dataclasses.replace(one, z=45.0) for one in vehicle.lists[MissionType.RALLY]]
+    state, sends = protocol.start_upload(points, TIMING, 0.0)
+    link = BadLink(loss=0.3, duplicate=0.2, seed=seed)
+    state, _ = converse(state, sends, protocol.upload_step, vehicle, link)
+    assert isinstance(state.outcome, Done)
+    assert differences(points, vehicle.lists[MissionType.RALLY]) == ()

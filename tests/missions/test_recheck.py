@@ -16,7 +16,7 @@ from droneteam.missions import arming
 from droneteam.missions import service as missions
 from droneteam.missions.rules import RulesUnmet
 from droneteam.missions.views import MissionState, MissionView
-from tests.missions.conftest import NOW, Office
+from tests.missions.conftest import NOW, Office, answer_checklist
 from tests.missions.test_service import approve, forbidden, plan
 
 TAKE_OFF = NOW + timedelta(hours=4)
@@ -42,6 +42,7 @@ def signed(office: Office, mission: MissionView, at: datetime) -> None:
     with session_scope(office.engine) as session:
         query = update(Pilot).where(Pilot.id == mission.pilot_id)
         session.execute(query.values(user_id=office.pilot.user_id))
+        answer_checklist(session, office.pilot, mission.id, at)
         for person in (office.pilot, office.coordinator):
             missions.sign_arming(session, person, mission.id, at)
 

@@ -12,6 +12,7 @@ import pytest
 
 from droneteam.missions import separation
 from droneteam.missions.airwatch import AirWatch, craft_of
+from droneteam.missions.flight_pilot import Wish
 from droneteam.missions.flight_state import Ending, Flight, Phase
 from droneteam.missions.handshake import Timing
 from droneteam.missions.items import MissionCommand, MissionItem
@@ -207,11 +208,11 @@ def test_the_forecast_of_a_way_home_is_what_the_simulator_flies(tmp_path: Path) 
     air, asked, seen = Air(), [], []
     order = line_order(1, 30.0, 10.0, 120.0)
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         here = air.vehicles[0].body
         if not asked and here.east_m > 60.0:
             asked.append(air.now_s)
-            return [(1, "rtl")]
+            return [Wish(1, "rtl")]
         return []
 
     def watch(now_s: float) -> None:

@@ -19,6 +19,7 @@ from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams, plan_
 from droneteam.missions.sharing import (
     HEIGHT_STEP_M,
     SAFE_M,
+    TIME_GAP_S,
     Separation,
     Share,
     nearest_approach,
@@ -162,6 +163,19 @@ def test_neighbours_that_come_near_are_named_and_those_apart_pass() -> None:
     assert same.severity == "warn"
     assert "drone-2" in same.text
     assert "within 0 m" in same.text
-    (turns,) = separation_findings(one, [Neighbour("drone-2", two)], Share(1, 2, Separation.TIME))
-    assert turns.rule == "separation.time"
+
     assert separation_findings(one, [], None) == ()
+
+
+def test_turns_are_told_only_of_parts_that_are_both_flown_by_time() -> None:
+    one, two = shared(2, Separation.TIME)
+    mine, theirs = (Share(part, 2, Separation.TIME) for part in (1, 2))
+    (first,) = separation_findings(one, [Neighbour("drone-2", two, theirs)], mine)
+    (later,) = separation_findings(two, [Neighbour("drone-1", one, mine)], theirs)
+    assert (first.rule, later.rule) == ("separation.time", "separation.time")
+    wait_min = (one.duration_s + TIME_GAP_S) / 60.0
+    assert [f.params["minutes"] for f in (first, later)] == [f"{wait_min:.0f}"] * 2
+    # Who does not wait for us is as near as the geometry says, whatever we wait for.
+    for share in (None, mine, Share(2, 3, Separation.TIME), Share(2, 2, Separation.AREA)):
+        (alone,) = separation_findings(one, [Neighbour("drone-2", one, share)], mine)
+        assert alone.rule == "separation.near"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from droneteam.errors import Conflict
+from droneteam.missions.flight_pilot import Wish
 from droneteam.missions.flight_state import Ending
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.preflight import flight_order
@@ -38,10 +39,10 @@ def test_a_way_home_begun_close_to_home_keeps_its_height_and_ends_at_home(tmp_pa
     heights_m: list[float] = []
     asked: list[float] = []
 
-    def asks() -> list[tuple[int, str]]:
+    def asks() -> list[Wish]:
         if not asked and ap.mode is Mode.AUTO and ap.body.up_m > 14.0 and ap.body.east_m > 1.0:
             asked.append(ap.body.east_m)
-            return [(1, "rtl")]
+            return [Wish(1, "rtl")]
         return []
 
     air.meddle = lambda _now_s: heights_m.append(ap.body.up_m)

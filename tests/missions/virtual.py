@@ -11,12 +11,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from droneteam.missions.airwatch import Advice
+from droneteam.missions.flight_pilot import Wish
 from droneteam.missions.fly import FlightDeck
 from droneteam.missions.handshake import Timing
 from droneteam.missions.intruders import Intruder
@@ -192,7 +193,8 @@ def fly_in(
     limit_s: float = 2000.0,
     on_state: Callable[[LiveState], None] | None = None,
     on_advice: Callable[[Advice], None] | None = None,
-    asks: Callable[[], Sequence[tuple[int, str]]] = tuple,
+    asks: Callable[[], Sequence[Wish]] = tuple,
+    bars: Callable[[], Mapping[int, tuple[str, ...]]] = dict,
     intruders: Callable[[], Sequence[Intruder]] = tuple,
     timing: Timing = EXACT_TIMES,
     until: Callable[[], bool] = lambda: False,
@@ -212,6 +214,7 @@ def fly_in(
         clocks=Clocks(air.clock, air.utc),
         timing=timing,
         asks=asks,
+        bars=bars,
         on_advice=on_advice,
         intruders=intruders,
         connect=connect or over_ether,

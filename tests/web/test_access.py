@@ -388,6 +388,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/missions/<id:mission_id>/cancel": PLANNERS,
     "POST /api/v1/missions/<id:mission_id>/sign": PLANNERS,
     "GET /api/v1/missions/<id:mission_id>/file": MISSIONS,
+    "GET /api/v1/missions/<id:mission_id>/clearance": MISSIONS,
     "GET /api/v1/sorties": MISSIONS,
     "GET /api/v1/sorties/<id:sortie_id>": MISSIONS,
     "GET /api/v1/sorties/<id:sortie_id>/replay": MISSIONS,

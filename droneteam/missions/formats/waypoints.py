@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.formats.missionfile import (
     MAX_FILE_BYTES,
@@ -25,14 +27,19 @@ def write_waypoints(mission: MissionFile) -> str:
     """The file's text; the fence and rally points have no place in this format."""
     home = mission.home
     first = (0, 1, Frame.GLOBAL, MissionCommand.WAYPOINT, 0, 0, 0, 0)
-    rows = [(*first, f"{home.lat_deg:.7f}", f"{home.lon_deg:.7f}", f"{home.alt_amsl_m:.2f}", 1)]
+    rows = [(*first, f"{home.lat_deg:.7f}", f"{home.lon_deg:.7f}", _single(home.alt_amsl_m), 1)]
     for index, item in enumerate(mission.items, start=1):
         frame, (p1, p2, p3, p4, x, y, z) = numbers_of(item)
-        place = (f"{x:.7f}", f"{y:.7f}", f"{z:.2f}")
-        params = tuple(f"{value:g}" for value in (p1, p2, p3, p4))
+        place = (f"{x:.7f}", f"{y:.7f}", _single(z))
+        params = tuple(_single(value) for value in (p1, p2, p3, p4))
         rows.append((index, 0, frame, item.command, *params, *place, 1))  # type: ignore[arg-type]
     lines = ["\t".join(str(_plain(value)) for value in row) for row in rows]
     return "\n".join([HEADER, *lines]) + "\n"
+
+
+def _single(value: float) -> str:
+    """The shortest text that a link's 32 bit number is read back from."""
+    return str(np.format_float_positional(np.float32(value), trim="-"))
 
 
 def _plain(value: object) -> object:

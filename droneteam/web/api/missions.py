@@ -68,6 +68,15 @@ class ApproveIn(Schema):
     acknowledged = fields.Boolean(load_default=False)
 
 
+class SignIn(Schema):
+    """reason: why it may take off in spite of what bars on the crew's checklist; a coordinator's.
+
+    Nothing is needed where nothing bars.
+    """
+
+    reason = fields.String(load_default=None, allow_none=True, validate=Length(max=500))
+
+
 _FILES: Any = {
     200: {
         "description": "QGroundControl .plan, waypoints, KML, GeoJSON, Litchi CSV or DJI KMZ.",
@@ -200,12 +209,27 @@ def approve(mission_id: int, body: dict[str, Any]) -> Any:
 
 @bp.post("/missions/<id:mission_id>/sign")
 @allow(*PLANNERS)
+@bp.input(SignIn, arg_name="body")
 @bp.output(schema_of(service.Clearance))
 @bp.doc(summary="Sign for take-off")
-def sign(mission_id: int) -> Any:
-    """The assigned pilot and a second person, within fifteen minutes."""
+def sign(mission_id: int, body: dict[str, Any]) -> Any:
+    """The assigned pilot and a second person, within fifteen minutes.
+
+    409 while a check of the crew's checklist is open, failed, disputed or older than twelve hours;
+    a coordinator lifts what stands by signing with a reason.
+    """
     with writing() as session:
-        return service.sign_arming(session, actor(), mission_id, now())
+        return service.sign_arming(session, actor(), mission_id, now(), **body)
+
+
+@bp.get("/missions/<id:mission_id>/clearance")
+@allow(*READERS)
+@bp.output(schema_of(service.Clearance))
+@bp.doc(summary="Who has signed for take-off, and what bars it")
+def mission_clearance(mission_id: int) -> Any:
+    """It may be armed when nobody is missing and nothing bars."""
+    with reading() as session:
+        return service.clearance(session, actor(), mission_id, now())
 
 
 @bp.post("/missions/<id:mission_id>/cancel")

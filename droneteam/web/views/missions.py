@@ -17,6 +17,7 @@ from droneteam.missions.rules import RulesUnmet, worst
 from droneteam.web.access import allow
 from droneteam.web.chance_form import chance_rows, growth_chart
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.field_words import bar_said, bars_said, turn_said
 from droneteam.web.forms import FormReader
 from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack, written
 from droneteam.web.mission_map import map_data, waypoints
@@ -92,10 +93,17 @@ def approve(mission_id: int) -> Any:
 
 @bp.post("/<id:mission_id>/sign")
 @allow(*PLANNERS)
-def sign(mission_id: int) -> BaseResponse:
-    """Signed for take-off by whoever is signed in."""
-    with writing() as session:
-        cleared = service.sign_arming(session, actor(), mission_id, now())
+def sign(mission_id: int) -> Any:
+    """Signed for take-off by whoever is signed in; with a reason where the checklist bars."""
+    form = FormReader(request.form)
+    reason = form.text("sign_reason", max_length=500)
+    try:
+        with writing() as session:
+            cleared = service.sign_arming(
+                session, actor(), mission_id, now(), reason=reason or None
+            )
+    except service.ChecklistUnmet as error:
+        return _page(mission_id, {"sign_reason": bars_said(error.bars)}), 409
     said = (
         _("Cleared for take-off.")
         if cleared.complete
@@ -162,6 +170,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         asked = fleet.get_request(session, me, mission.request_id, now())
         cleared = service.clearance(session, me, mission_id, now())
         flown = service.sorties_of(session, me, mission_id)
+        waits = service.turns(session, mission_id, now()) if mission.state == "approved" else ()
         zones = service.stored_geozones(session)
     return render_template(
         "mission.html",
@@ -171,6 +180,10 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         worst=worst(mission.findings),
         severities={one.severity for one in mission.findings},
         cleared=cleared,
+        bars=[bar_said(one) for one in cleared.bars],
+        lifted=[(one.reason, bars_said(one.lifted)) for one in cleared.signatures if one.lifted],
+        waits=[turn_said(one) for one in waits],
+        may_lift=me.has_role(*service.OVERRIDERS),
         sorties=flown,
         waypoints=waypoints(mission.plan),
         island_data=map_data(mission, zones),
