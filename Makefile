@@ -52,7 +52,7 @@ $(STAMPS)/package: $(STAMPS)/venv pyproject.toml hatch_build.py $(FRONTEND)
 	@echo "Building the front end and installing droneteam"
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Compiling the planner's search (once; less than a minute)"
-	@$(BIN)/python -c "from droneteam.fleet.exact import warm_up; warm_up()"
+	@$(BIN)/python -c "from droneteam.fleet.allocation.exact import warm_up; warm_up()"
 	@touch $@
 
 clean:

@@ -20,15 +20,16 @@ import numpy as np
 
 from benchmarks.instances import Size, instance, replanned
 from benchmarks.validator import term_values, violations
-from droneteam.fleet import allocation, exact
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.choices import choices
-from droneteam.fleet.explain import displacements, never
-from droneteam.fleet.fitting import fit, free_from
-from droneteam.fleet.greedy import greedy
+from droneteam.fleet.allocation import exact
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.greedy import greedy
+from droneteam.fleet.allocation.relaxation import Scope
+from droneteam.fleet.allocation.scoring import Glance
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.explanations.explain import displacements, never
+from droneteam.fleet.explanations.fitting import fit, free_from
 from droneteam.fleet.problem import TERM_NAMES, Plan, Problem
-from droneteam.fleet.relaxation import Scope
-from droneteam.fleet.scoring import Glance
 
 CHECKED_UP_TO = 1_000
 """Requests up to which the validator, which looks at every pair, takes seconds."""

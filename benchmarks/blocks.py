@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import blocks
-from droneteam.photogrammetry.adjust import adjust
-from droneteam.photogrammetry.block_mapping import adjusted
-from droneteam.photogrammetry.georef import Similarity, fit_similarity
+from droneteam.photogrammetry.cameras import blocks
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.block_mapping import adjusted
+from droneteam.photogrammetry.cameras.georef import Similarity, fit_similarity
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup, SfmResult
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud, View
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
 
 T = TypeVar("T")
 HEIGHT_M, SPACING_M, NOISE_PX, BEND = 30.0, 8.0, 0.5, 5e-4

@@ -23,8 +23,11 @@ from typing import TypeVar
 import numpy as np
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import measure, sfm
-from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras import locate, sfm
+from droneteam.photogrammetry.cameras.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras.georef import fit_similarity
+from droneteam.photogrammetry.cameras.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmParams
 from droneteam.photogrammetry.control import (
     NO_CONTROL,
     Control,
@@ -33,11 +36,9 @@ from droneteam.photogrammetry.control import (
     read_control,
     read_marks,
 )
-from droneteam.photogrammetry.georef import fit_similarity
-from droneteam.photogrammetry.photos import read_folder
-from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.ingest.photos import read_folder
+from droneteam.photogrammetry.measuring import measure
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmParams
 
 T = TypeVar("T")
 Case = tuple[Path, Callable[[Path, Path, SfmParams], None]]
@@ -227,7 +228,7 @@ def said_of_truth(net: CameraNetwork, folder: Path, limits: tuple[float, float])
     marks = read_marks(folder / "marks.csv")
     errors = []
     for name, point in world["points"].items():
-        found = measure.position(net, marks, name)
+        found = locate.position(net, marks, name)
         if found is not None:
             moved = there.enu_from_geodetic(here.geodetic_from_enu(found[0]))
             errors.append(moved - point["enu_m"])

@@ -25,9 +25,10 @@ from scipy.spatial import cKDTree
 
 from benchmarks import matching
 from benchmarks.rendered import Area, Reference, load
-from droneteam.photogrammetry import dense, surface
-from droneteam.photogrammetry.dense import DenseParams
+from droneteam.photogrammetry.dense import cloud as dense
+from droneteam.photogrammetry.dense.cloud import DenseParams
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray
+from droneteam.photogrammetry.surface import rasters as surface
 
 SAMPLE_POINTS = 400_000
 FOOTPRINT_M = 0.5

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from droneteam.missions.fly import FlightDeck, open_link
+from droneteam.missions.flight.fly import FlightDeck, open_link
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
-from droneteam.missions.link import VehicleLink
-from droneteam.missions.messages import CommandAck, CommandLong, Inbound, Outbound
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
-from droneteam.missions.tlog import TlogReader, TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.link import VehicleLink
+from droneteam.missions.mavlink.messages import CommandAck, CommandLong, Inbound, Outbound
+from droneteam.missions.mavlink.tlog import TlogReader, TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
 from tests.missions.conftest import PLACE
 from tests.missions.simulator import Simulator, simulator
 

@@ -34,7 +34,7 @@ from droneteam.detection.limit import Limiter
 from droneteam.detection.records import Received
 from droneteam.detection.watch import Known, Watch
 from droneteam.errors import DecodeError
-from droneteam.missions.framing import Framer
+from droneteam.missions.mavlink.framing import Framer
 from tests.detection import rid_oracle
 from tests.detection.test_frames import beacon, bluetooth, nan, pcap, radiotap
 

@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.candidates import flexible_slots, shrinking_slots
+from droneteam.fleet.allocation.candidates import flexible_slots, shrinking_slots
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import Credential
 from droneteam.fleet.problem import (
     Claim,
     Drone,
@@ -22,7 +23,6 @@ from droneteam.fleet.problem import (
     Problem,
     Slot,
 )
-from droneteam.fleet.registry import Credential
 from droneteam.fleet.terms import PRIORITIES, Window
 
 NOW = datetime(2026, 5, 4, 4, 0, tzinfo=UTC)

@@ -34,17 +34,17 @@ from typing import Any
 
 import numpy as np
 
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.fly import FlightDeck
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
 from droneteam.missions.items import HomePoint
-from droneteam.missions.journal import Entry, read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
-from droneteam.missions.tlog import TlogReader, TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.tlog import TlogReader, TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
+from droneteam.missions.record.journal import Entry, read_journal
 from tests.missions.conftest import PLACE, SCENE
 from tests.missions.simulator import Simulator, simulator, tell
 

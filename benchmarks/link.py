@@ -19,11 +19,9 @@ from pathlib import Path
 import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from droneteam.missions import codec, protocol
-from droneteam.missions.flight import step
-from droneteam.missions.flight_state import Flight, Heard
-from droneteam.missions.framing import Framer
-from droneteam.missions.handshake import Timing
+from droneteam.missions.flight.control import step
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.state import Flight, Heard
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -31,11 +29,13 @@ from droneteam.missions.items import (
     WireItem,
     wire_mission,
 )
-from droneteam.missions.link import MavlinkLink
-from droneteam.missions.messages import Handshake
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.tlog import TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink import codec, protocol
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.link import MavlinkLink
+from droneteam.missions.mavlink.messages import Handshake
+from droneteam.missions.mavlink.tlog import TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
 
 HOME = HomePoint(50.81964215, 4.39053806, 56.4)
 DRONES = 10

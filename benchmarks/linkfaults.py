@@ -17,9 +17,9 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
 from tests.missions.conftest import PLACE, SCENE
 from tests.missions.safety import Verdict, try_schedule
 

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rendered import FACING_COS, load
-from droneteam.photogrammetry import pairs, rectify, stereo
+from droneteam.photogrammetry.dense import pairs, rectify, stereo
+from droneteam.photogrammetry.dense.semiglobal import MatchParams
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
-from droneteam.photogrammetry.semiglobal import MatchParams
 from sitl.lens import Pose, SimCamera
 from sitl.materials import GROUND_LAST, Material
 from sitl.render import visibility

@@ -15,13 +15,15 @@ import numpy as np
 from pyproj import Transformer
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.missions.accuracy import MAX_PHOTOS, NetworkNoise
-from droneteam.missions.camera import MAVIC_3E, SIMULATED, CameraSpec
-from droneteam.missions.fence import fence_findings, fence_of
-from droneteam.missions.heights import VerticalDatum
+from droneteam.missions.airspace.fence import fence_findings, fence_of
+from droneteam.missions.airspace.volumes import RiskParams, volumes_of
+from droneteam.missions.airspace.wayhome import highest_below
 from droneteam.missions.items import HomePoint
-from droneteam.missions.overlap import overlap_grid
-from droneteam.missions.plan import (
+from droneteam.missions.planner.accuracy import MAX_PHOTOS, NetworkNoise
+from droneteam.missions.planner.camera import MAVIC_3E, SIMULATED, CameraSpec
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.overlap import overlap_grid
+from droneteam.missions.planner.plan import (
     STILL,
     Conditions,
     GeoPolygon,
@@ -29,10 +31,8 @@ from droneteam.missions.plan import (
     SurveyParams,
     plan_survey,
 )
-from droneteam.missions.surveyaccuracy import accuracy_of
-from droneteam.missions.terrain import Terrain
-from droneteam.missions.volumes import RiskParams, volumes_of
-from droneteam.missions.wayhome import highest_below
+from droneteam.missions.planner.surveyaccuracy import accuracy_of
+from droneteam.missions.planner.terrain import Terrain
 
 RUNS = 7
 FRAME = EnuFrame(GeoPoint(50.8197, 4.3908))

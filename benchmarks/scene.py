@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.photogrammetry import cluster
-from droneteam.photogrammetry.overlap import few_words
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_files import camera_from_file
 from droneteam.photogrammetry.scene_params import PRESETS, STAGES, SceneParams
+from droneteam.photogrammetry.surface.overlap import few_words
 
 FloatArray = NDArray[np.float64]
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.plan import (
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import (
     STILL,
     Conditions,
     GeoPolygon,
@@ -26,7 +27,6 @@ from droneteam.missions.plan import (
     SurveyParams,
     plan_survey,
 )
-from droneteam.missions.preflight import flight_order
 from sitl.shot import Shot
 from tests.missions.conftest import ORIGIN, PLACE
 from tests.missions.relief_world import hill, terrain

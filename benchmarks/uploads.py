@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.link import items as mission_items
-from droneteam.missions import protocol
-from droneteam.missions.handshake import Done, Timing
 from droneteam.missions.items import HomePoint, WireItem, wire_mission
-from droneteam.missions.messages import Handshake
-from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.mavlink import protocol
+from droneteam.missions.mavlink.handshake import Done, Timing
+from droneteam.missions.mavlink.messages import Handshake
+from droneteam.missions.mavlink.tlog import TlogWriter
 from sitl.faults import FaultSpec
 from sitl.items import MissionItem
 from tests.missions.virtual import Air, Spell

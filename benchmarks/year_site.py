@@ -24,9 +24,9 @@ from droneteam.detection.models import AlertRow, Sighting, TrackRow
 from droneteam.evidence.models import Case, CustodyEvent, EvidenceItem
 from droneteam.fleet import models as fleet_models
 from droneteam.fleet import service as fleet
-from droneteam.fleet.journeys import Step
+from droneteam.fleet.performance.journeys import Step
+from droneteam.fleet.performance.yearly import Flown, year_bounds
 from droneteam.fleet.terms import RequestState
-from droneteam.fleet.yearly import Flown, year_bounds
 from droneteam.missions import service as missions
 from droneteam.missions.models import Mission, SortieRow
 from droneteam.missions.views import MissionSpec

@@ -16,8 +16,8 @@ from droneteam.evidence import service as evidence
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
-from droneteam.photogrammetry.measure import Kind
-from droneteam.photogrammetry.measuring import MeasureRequest
+from droneteam.photogrammetry.measuring.measure import Kind
+from droneteam.photogrammetry.measuring.requests import MeasureRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.service import NewScene

@@ -14,8 +14,8 @@ from droneteam.accounts import SYSTEM, NewUser
 from droneteam.commands.demo_stage import Stage, Step
 from droneteam.commands.supervise import Child, wait_for_file
 from droneteam.errors import SetupError
-from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.views import RequestDraft
 

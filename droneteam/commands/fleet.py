@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 from droneteam import db, schema
 from droneteam.accounts import SYSTEM
 from droneteam.errors import InputError
-from droneteam.fleet import explain, records
 from droneteam.fleet import service as fleet
-from droneteam.fleet.hours import parse_wall
-from droneteam.fleet.sizing import SIZES
+from droneteam.fleet.agreement.hours import parse_wall
+from droneteam.fleet.assets import records
+from droneteam.fleet.explanations import explain
+from droneteam.fleet.performance.sizing import SIZES
 from droneteam.fleet.weather import read_periods
 from droneteam.reports import yearly
 from droneteam.settings import Settings

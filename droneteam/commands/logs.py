@@ -6,7 +6,7 @@ import argparse
 
 from droneteam import accounts, db, schema
 from droneteam.missions import service as missions
-from droneteam.missions.handshake import Failed
+from droneteam.missions.mavlink.handshake import Failed
 from droneteam.settings import Settings
 
 EXIT_NOT_FETCHED = 1

@@ -13,7 +13,6 @@ from typing import TextIO
 from droneteam.commands import scene_results
 from droneteam.photogrammetry import cluster
 from droneteam.photogrammetry.area import read_area
-from droneteam.photogrammetry.overlap import few_words
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import camera_from_file
@@ -23,6 +22,7 @@ from droneteam.photogrammetry.scene_params import (
     STAGES,
     SceneParams,
 )
+from droneteam.photogrammetry.surface.overlap import few_words
 
 BAR_WIDTH = 24
 LINE_PERIOD_S = 5.0

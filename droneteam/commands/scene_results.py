@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import measurement_file, reporting, surface_measure
+from droneteam.photogrammetry import reporting
 from droneteam.photogrammetry.control import Mark, read_marks
 from droneteam.photogrammetry.export.numbers import DIAGRAM_SCALES
-from droneteam.photogrammetry.measurement_file import Retaken
-from droneteam.photogrammetry.measuring import (
+from droneteam.photogrammetry.measuring import measurement_file, surface_measure
+from droneteam.photogrammetry.measuring.measurement_file import Retaken
+from droneteam.photogrammetry.measuring.requests import (
     SURFACE_KINDS,
     AnyRequest,
     MeasureRequest,

@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from droneteam import db
 from droneteam.accounts import SYSTEM
-from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
+from droneteam.fleet.explanations import explain
 
 logger = logging.getLogger(__name__)
 

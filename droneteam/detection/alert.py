@@ -20,7 +20,7 @@ from droneteam.detection.records import Track
 from droneteam.detection.rid import Status
 from droneteam.detection.suspicion import Suspicion
 from droneteam.detection.zones import Breach
-from droneteam.missions.airspace import Restriction
+from droneteam.missions.airspace.checks import Restriction
 
 Kind = Literal[
     "unregistered_flight",

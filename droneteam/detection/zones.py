@@ -19,8 +19,8 @@ from droneteam.detection.conformance import cloud_m, local_m
 from droneteam.detection.motion import FloatArray
 from droneteam.detection.records import Track
 from droneteam.detection.rid import HeightReference
-from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
-from droneteam.missions.airspace import HeightReference as Limit
+from droneteam.missions.airspace.checks import Geozone, Restriction, ZoneVolume
+from droneteam.missions.airspace.checks import HeightReference as Limit
 
 ASSUMED_VERTICAL_M = 10.0
 """At 95 %, for a height whose accuracy is not stated."""

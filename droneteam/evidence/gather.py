@@ -21,10 +21,10 @@ from droneteam.detection import service as detection
 from droneteam.errors import Conflict, DecodeError
 from droneteam.evidence import bag, manifest, service
 from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem
-from droneteam.fleet import explain
 from droneteam.fleet import service as fleet
+from droneteam.fleet.explanations import explain
 from droneteam.missions import service as missions
-from droneteam.missions.report.sortie import LANGUAGES
+from droneteam.missions.record.report.sortie import LANGUAGES
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.views import SceneView
 from droneteam.settings import Settings

@@ -21,8 +21,8 @@ from droneteam.errors import Conflict, InputError
 from droneteam.fleet import models
 from droneteam.fleet.demand import Clearance
 from droneteam.fleet.head import touch_head
+from droneteam.fleet.intake.requests import request_row
 from droneteam.fleet.lifecycle import PLANNABLE
-from droneteam.fleet.requests import request_row
 from droneteam.fleet.terms import Param, Reason, RequestState, Window, check_aware
 
 WRITERS = ("coordinator", "pilot")

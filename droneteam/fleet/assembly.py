@@ -12,20 +12,27 @@ from sqlalchemy.orm import Session
 
 from droneteam.db import once
 from droneteam.fleet import models
-from droneteam.fleet.agreements import agreement, agreements, version_at
+from droneteam.fleet.agreement.agreements import agreement, agreements, version_at
+from droneteam.fleet.agreement.entitlement import Entitlement
+from droneteam.fleet.agreement.lending import accounts_now
+from droneteam.fleet.agreement.sla import Sla
 from droneteam.fleet.airspace import clearances
-from droneteam.fleet.daylight import daylight
-from droneteam.fleet.demand import FREE_AIRSPACE, Clearance, Demand, Standing, job_of
-from droneteam.fleet.entitlement import Entitlement
-from droneteam.fleet.forecasts import forecasts_in_force
-from droneteam.fleet.head import read_head
-from droneteam.fleet.inventory import (
+from droneteam.fleet.assets.inventory import (
     capabilities,
     drone_records,
     pack_records,
     pilot_records,
 )
-from droneteam.fleet.lending import accounts_now
+from droneteam.fleet.assets.registry import (
+    CURRENCY_FLIGHTS,
+    drone_readiness,
+    is_current,
+    pack_readiness,
+)
+from droneteam.fleet.daylight import daylight
+from droneteam.fleet.demand import FREE_AIRSPACE, Clearance, Demand, Standing, job_of
+from droneteam.fleet.forecasts import forecasts_in_force
+from droneteam.fleet.head import read_head
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.problem import (
     Assigned,
@@ -41,9 +48,7 @@ from droneteam.fleet.problem import (
     SpeedTable,
     Visit,
 )
-from droneteam.fleet.registry import CURRENCY_FLIGHTS, drone_readiness, is_current, pack_readiness
 from droneteam.fleet.requirements import requirement
-from droneteam.fleet.sla import Sla
 from droneteam.fleet.speeds import speed_at
 from droneteam.fleet.terms import Reason, RequestKind, RequestState, Window
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import InputError
 from droneteam.fleet import models, planning
-from droneteam.fleet.preemption import displaced_by
-from droneteam.fleet.statistics import jain_index
+from droneteam.fleet.agreement.preemption import displaced_by
+from droneteam.fleet.performance.statistics import jain_index
 from droneteam.fleet.terms import PRIORITIES
 from droneteam.fleet.views import AssignmentView, PlanView
 from droneteam.fleet.whatif import READERS

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.fleet import models
+from droneteam.fleet.allocation.holding import standing_reasons
 from droneteam.fleet.assembly import load_situation
-from droneteam.fleet.holding import standing_reasons
 from droneteam.fleet.terms import Reason
 
 HORIZON = timedelta(days=14)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from droneteam.fleet.candidates import earliest_arrival, flexible_slots, shrinking_slots
+from droneteam.fleet.agreement.sla import PriorityClass, Sla
+from droneteam.fleet.allocation.candidates import earliest_arrival, flexible_slots, shrinking_slots
 from droneteam.fleet.problem import Job, Place, Placement, Slot, SpeedTable
 from droneteam.fleet.requirements import Requirement
-from droneteam.fleet.sla import PriorityClass, Sla
 from droneteam.fleet.terms import Reason, Window
 
 

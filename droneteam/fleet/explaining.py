@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.fleet.assembly import Situation, load_situation
-from droneteam.fleet.booking import standing_plan
-from droneteam.fleet.explain import Explanation, never, what_if, why_not
-from droneteam.fleet.fitting import fit
+from droneteam.fleet.explanations.explain import Explanation, never, what_if, why_not
+from droneteam.fleet.explanations.fitting import fit
+from droneteam.fleet.intake.booking import standing_plan
+from droneteam.fleet.intake.requests import request_row
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE
 from droneteam.fleet.presenting import own_request_ids, request_views
 from droneteam.fleet.problem import Assigned, Job, Problem
-from droneteam.fleet.requests import request_row
 from droneteam.fleet.terms import Param, Reason, RequestState
 from droneteam.fleet.views import hide_foreign
 

@@ -13,11 +13,11 @@ from droneteam.accounts import Actor, require_role, scoped
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
-from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
+from droneteam.fleet.allocation.solving import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
-from droneteam.fleet.explain import explain, why
+from droneteam.fleet.explanations.explain import explain, why
 from droneteam.fleet.head import lock_head, read_head
-from droneteam.fleet.history import move
+from droneteam.fleet.intake.history import move
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.presenting import (
     assignment_view,

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, organisations
 from droneteam.fleet import models
-from droneteam.fleet.agreements import agreements
-from droneteam.fleet.explain import Explanation
+from droneteam.fleet.agreement.agreements import agreements
+from droneteam.fleet.agreement.sla import Clock, ClockName, ClockStop, RequestTimes, Sla, clocks
+from droneteam.fleet.explanations.explain import Explanation
 from droneteam.fleet.head import read_head
 from droneteam.fleet.problem import Term
-from droneteam.fleet.sla import Clock, ClockName, ClockStop, RequestTimes, Sla, clocks
 from droneteam.fleet.terms import Reason, RequestKind, RequestState
 from droneteam.fleet.views import AssignmentView, PlanState, PlanView, RequestView, hide_foreign
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from droneteam.errors import InputError
-from droneteam.fleet.registry import Credential, DutyRules
+from droneteam.fleet.assets.registry import Credential, DutyRules
 from droneteam.fleet.terms import PRIORITIES, Reason, Window, check_aware, check_priority
 from droneteam.geo import check_lat_lon, great_circle_distance_m
 

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import SYSTEM, OrganisationKind, add_organisation
 from droneteam.fleet import models
-from droneteam.fleet.agreements import store_version
+from droneteam.fleet.agreement.agreements import store_version
+from droneteam.fleet.agreement.hours import to_local
 from droneteam.fleet.head import lock_head
-from droneteam.fleet.hours import to_local
 
 ZONES = {
     "5339": ("Bruxelles-Capitale-Ixelles", "Brussel-Hoofdstad-Elsene", "Brussels-Capital-Ixelles"),

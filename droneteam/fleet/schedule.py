@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import NotFound
 from droneteam.fleet import models
+from droneteam.fleet.agreement.hours import ServiceHours
+from droneteam.fleet.allocation.holding import standing_reasons
 from droneteam.fleet.assembly import assigned_of, load_situation
 from droneteam.fleet.daylight import is_daylight
-from droneteam.fleet.holding import standing_reasons
-from droneteam.fleet.hours import ServiceHours
 from droneteam.fleet.problem import Assigned, Place, Problem
 from droneteam.fleet.terms import Reason, Window
 

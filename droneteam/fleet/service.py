@@ -6,11 +6,23 @@ The work is done in the modules imported here, each named after its subject.
 
 from __future__ import annotations
 
-from droneteam.fleet.agreements import (
+from droneteam.fleet.agreement.agreements import (
     add_version,
     current_document,
     edit_version,
     list_versions,
+)
+from droneteam.fleet.agreement.escalations import (
+    EscalationView,
+    due_escalations,
+    list_escalations,
+    raise_escalations,
+    see_escalation,
+)
+from droneteam.fleet.agreement.lending import (
+    ShareView,
+    lend_minutes,
+    list_shares,
 )
 from droneteam.fleet.airspace import (
     AirspaceNote,
@@ -19,22 +31,69 @@ from droneteam.fleet.airspace import (
     list_airspace,
     set_airspace,
 )
-from droneteam.fleet.attachments import (
-    AttachmentView,
-    add_attachment,
-    attachment_file,
-    list_attachments,
+from droneteam.fleet.assets.crew import (
+    AbsenceView,
+    DutyView,
+    PilotDetail,
+    add_absence,
+    add_credential,
+    cut_absence,
+    end_credential,
+    pilot_detail,
 )
-from droneteam.fleet.booking import (
-    book_request,
-    instant_answer,
+from droneteam.fleet.assets.exchange import (
+    Imported,
+    export_registry,
+    import_registry,
 )
-from droneteam.fleet.calendars import (
-    FeedView,
-    end_feed,
-    feed_text,
-    list_feeds,
-    make_feed,
+from droneteam.fleet.assets.inventory import (
+    list_batteries,
+    list_drones,
+    list_pilots,
+    release_defect,
+    report_defect,
+)
+from droneteam.fleet.assets.logbook import (
+    FlightEntry,
+    FlightView,
+    list_flights,
+    log_flight,
+)
+from droneteam.fleet.assets.notices import (
+    NoticeView,
+    due_notices,
+    due_now,
+    list_notices,
+    raise_notices,
+    see_notice,
+)
+from droneteam.fleet.assets.packs import (
+    PackMeasurementView,
+    list_measurements,
+    measure_pack,
+    retire_pack,
+)
+from droneteam.fleet.assets.pilots import (
+    assign_pilot_user,
+)
+from droneteam.fleet.assets.register import (
+    change_record,
+    save_record,
+)
+from droneteam.fleet.assets.upkeep import (
+    DroneDetail,
+    ModelView,
+    MountingView,
+    PayloadView,
+    RuleView,
+    drone_detail,
+    list_models,
+    list_mountings,
+    list_payloads,
+    mount_payload,
+    open_defect_rows,
+    record_service,
+    set_model_limits,
 )
 from droneteam.fleet.comparing import (
     Change,
@@ -45,37 +104,15 @@ from droneteam.fleet.conflicts import (
     ConflictView,
     plan_conflicts,
 )
-from droneteam.fleet.crew import (
-    AbsenceView,
-    DutyView,
-    PilotDetail,
-    add_absence,
-    add_credential,
-    cut_absence,
-    end_credential,
-    pilot_detail,
-)
-from droneteam.fleet.escalations import (
-    EscalationView,
-    due_escalations,
-    list_escalations,
-    raise_escalations,
-    see_escalation,
-)
-from droneteam.fleet.exchange import (
-    Imported,
-    export_registry,
-    import_registry,
-)
 from droneteam.fleet.explaining import (
     explain_request,
 )
-from droneteam.fleet.figures import (
-    organisation_names,
-    recorded_years,
-    yearly_figures,
+from droneteam.fleet.explanations.pins import (
+    Refusal,
 )
-from droneteam.fleet.flown import Flown, FlownPlace, flown_places
+from droneteam.fleet.explanations.suppositions import (
+    Supposition,
+)
 from droneteam.fleet.forecasts import (
     ExpectedView,
     ForecastView,
@@ -83,71 +120,37 @@ from droneteam.fleet.forecasts import (
     expected_weather,
     list_forecasts,
 )
-from droneteam.fleet.handling import (
+from droneteam.fleet.intake.attachments import (
+    AttachmentView,
+    add_attachment,
+    attachment_file,
+    list_attachments,
+)
+from droneteam.fleet.intake.booking import (
+    book_request,
+    instant_answer,
+)
+from droneteam.fleet.intake.calendars import (
+    FeedView,
+    end_feed,
+    feed_text,
+    list_feeds,
+    make_feed,
+)
+from droneteam.fleet.intake.handling import (
     confirm_request,
     save_draft,
     submit_draft,
     triage_request,
 )
-from droneteam.fleet.inventory import (
-    list_batteries,
-    list_drones,
-    list_pilots,
-    release_defect,
-    report_defect,
-)
-from droneteam.fleet.lending import (
-    ShareView,
-    lend_minutes,
-    list_shares,
-)
-from droneteam.fleet.listing import (
+from droneteam.fleet.intake.listing import (
     ListImport,
     import_list,
 )
-from droneteam.fleet.logbook import (
-    FlightEntry,
-    FlightView,
-    list_flights,
-    log_flight,
-)
-from droneteam.fleet.notices import (
-    NoticeView,
-    due_notices,
-    due_now,
-    list_notices,
-    raise_notices,
-    see_notice,
-)
-from droneteam.fleet.packs import (
-    PackMeasurementView,
-    list_measurements,
-    measure_pack,
-    retire_pack,
-)
-from droneteam.fleet.pilots import (
-    assign_pilot_user,
-)
-from droneteam.fleet.pins import (
-    Refusal,
-)
-from droneteam.fleet.planning import (
-    current_plan,
-    draft_plan,
-    get_assignment,
-    get_plan,
-)
-from droneteam.fleet.recurrence import (
+from droneteam.fleet.intake.recurrence import (
     occurrences,
 )
-from droneteam.fleet.reference import (
-    seed_reference,
-)
-from droneteam.fleet.register import (
-    change_record,
-    save_record,
-)
-from droneteam.fleet.requests import (
+from droneteam.fleet.intake.requests import (
     acknowledge_request,
     cancel_request,
     due_expiries,
@@ -163,44 +166,41 @@ from droneteam.fleet.requests import (
     stop_clock,
     submit_request,
 )
-from droneteam.fleet.schedule import (
-    Schedule,
-    plan_schedule,
-)
-from droneteam.fleet.series import (
+from droneteam.fleet.intake.series import (
     cancel_series,
     series_requests,
     submit_series,
 )
-from droneteam.fleet.sizing import (
+from droneteam.fleet.performance.figures import (
+    organisation_names,
+    recorded_years,
+    yearly_figures,
+)
+from droneteam.fleet.performance.flown import Flown, FlownPlace, flown_places
+from droneteam.fleet.performance.sizing import (
     simulate_year,
+)
+from droneteam.fleet.planning import (
+    current_plan,
+    draft_plan,
+    get_assignment,
+    get_plan,
+)
+from droneteam.fleet.reference import (
+    seed_reference,
+)
+from droneteam.fleet.schedule import (
+    Schedule,
+    plan_schedule,
 )
 from droneteam.fleet.speeds import (
     SpeedView,
     list_speeds,
     set_speeds,
 )
-from droneteam.fleet.suppositions import (
-    Supposition,
-)
 from droneteam.fleet.terms import (
     RequestKind,
     RequestState,
-)
-from droneteam.fleet.upkeep import (
-    DroneDetail,
-    ModelView,
-    MountingView,
-    PayloadView,
-    RuleView,
-    drone_detail,
-    list_models,
-    list_mountings,
-    list_payloads,
-    mount_payload,
-    open_defect_rows,
-    record_service,
-    set_model_limits,
 )
 from droneteam.fleet.views import (
     Answer,

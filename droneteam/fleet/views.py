@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from droneteam.errors import InputError
-from droneteam.fleet.explain import Explanation
+from droneteam.fleet.agreement.sla import Clock
+from droneteam.fleet.explanations.explain import Explanation
 from droneteam.fleet.problem import Term
 from droneteam.fleet.requirements import requirement
-from droneteam.fleet.sla import Clock
 from droneteam.fleet.terms import Reason, RequestKind, RequestState, Window, check_priority
 from droneteam.geo import check_lat_lon
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from droneteam.errors import InputError
-from droneteam.fleet.hours import parse_wall
+from droneteam.fleet.agreement.hours import parse_wall
 from droneteam.fleet.problem import Forecast
 from droneteam.fleet.terms import Window, check_aware
 

@@ -21,14 +21,11 @@ from droneteam.accounts import Actor, require_role
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models, planning
-from droneteam.fleet.allocation import DEFAULT_TIME_LIMIT_S, solve
+from droneteam.fleet.agreement.preemption import displaced_by
+from droneteam.fleet.allocation.solving import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
-from droneteam.fleet.head import lock_head
-from droneteam.fleet.pins import Refusal, solve_around
-from droneteam.fleet.preemption import displaced_by
-from droneteam.fleet.presenting import plan_view, read_reasons, stored_reasons
-from droneteam.fleet.problem import Plan
-from droneteam.fleet.suppositions import (
+from droneteam.fleet.explanations.pins import Refusal, solve_around
+from droneteam.fleet.explanations.suppositions import (
     SUPPOSED_ID,
     Supposition,
     pins_of,
@@ -36,6 +33,9 @@ from droneteam.fleet.suppositions import (
     stored,
     suppose,
 )
+from droneteam.fleet.head import lock_head
+from droneteam.fleet.presenting import plan_view, read_reasons, stored_reasons
+from droneteam.fleet.problem import Plan
 from droneteam.fleet.terms import Reason
 from droneteam.fleet.views import PlanState, PlanView
 

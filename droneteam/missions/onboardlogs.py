@@ -16,12 +16,12 @@ from droneteam.accounts import Actor, require_role, scoped
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import NotFound
 from droneteam.missions import models
-from droneteam.missions.dataflash import OnboardLog, read_onboard_log
-from droneteam.missions.fetching import fetch_log
-from droneteam.missions.handshake import Failed, Timing
-from droneteam.missions.logstore import StoredLog
-from droneteam.missions.sortie import Trigger, read_sortie
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.fetching import fetch_log
+from droneteam.missions.mavlink.handshake import Failed, Timing
+from droneteam.missions.mavlink.logstore import StoredLog
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.record.dataflash import OnboardLog, read_onboard_log
+from droneteam.missions.record.sortie import Trigger, read_sortie
 from droneteam.missions.views import OnboardLogView
 from droneteam.settings import Settings
 

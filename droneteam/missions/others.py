@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from droneteam.fleet.views import AssignmentView
 from droneteam.missions import models
-from droneteam.missions.crossing import Sortie, may_overlap
-from droneteam.missions.groundrisk import crossing_findings
-from droneteam.missions.plan import MissionPlan
+from droneteam.missions.airspace.groundrisk import crossing_findings
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.volumes import volumes_from_json
 from droneteam.missions.planjson import plan_from_json
-from droneteam.missions.rules import Finding
+from droneteam.missions.planner.crossing import Sortie, may_overlap
+from droneteam.missions.planner.plan import MissionPlan
 from droneteam.missions.views import MissionState
-from droneteam.missions.volumes import volumes_from_json
 
 CROSSING = "separation.crossing"
 LIVE = (MissionState.DRAFT, MissionState.APPROVED, MissionState.FLYING)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from droneteam.missions.chances import RegionOutlook, SearchOutlook
-from droneteam.missions.estimate import Wind
+from droneteam.missions.airspace.rules import Finding
 from droneteam.missions.formats.chancemap import chance_map_from_json
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
-from droneteam.missions.packs import PackPart
-from droneteam.missions.plan import MissionPlan, PhotoPosition
-from droneteam.missions.profile import ProfilePoint
-from droneteam.missions.rules import Finding
+from droneteam.missions.planner.chances import RegionOutlook, SearchOutlook
+from droneteam.missions.planner.estimate import Wind
+from droneteam.missions.planner.packs import PackPart
+from droneteam.missions.planner.plan import MissionPlan, PhotoPosition
+from droneteam.missions.planner.profile import ProfilePoint
 
 BESIDE = frozenset({"volumes", "fence"})
 """What is stored beside a plan's own fields."""

@@ -17,10 +17,10 @@ from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
-from droneteam.missions import airspace, geozones, models
-from droneteam.missions.camera import camera_named
-from droneteam.missions.crossing import Sortie
-from droneteam.missions.fence import (
+from droneteam.missions import models
+from droneteam.missions.airspace import checks as airspace
+from droneteam.missions.airspace import geozones
+from droneteam.missions.airspace.fence import (
     Fence,
     fence_findings,
     fence_from_json,
@@ -28,7 +28,7 @@ from droneteam.missions.fence import (
     fence_to_json,
     return_findings,
 )
-from droneteam.missions.groundrisk import (
+from droneteam.missions.airspace.groundrisk import (
     NEVER_OVERRIDDEN,
     Neighbour,
     Surroundings,
@@ -37,31 +37,33 @@ from droneteam.missions.groundrisk import (
     ground_findings,
     separation_findings,
 )
+from droneteam.missions.airspace.recheck import came_since
+from droneteam.missions.airspace.rules import Finding, RulesUnmet, finding
+from droneteam.missions.airspace.volumes import (
+    lowest_ground_m,
+    volumes_from_json,
+    volumes_of,
+    volumes_to_json,
+)
+from droneteam.missions.airspace.wayhome import Obstacle, highest_below
 from droneteam.missions.items import HomePoint, mission_hash, wire_mission
 from droneteam.missions.others import LIVE, met_since, others_of
-from droneteam.missions.plan import Conditions, MissionPlan
 from droneteam.missions.planjson import (
     findings_from_json,
     findings_to_json,
     plan_from_json,
     plan_to_json,
 )
-from droneteam.missions.recheck import came_since
+from droneteam.missions.planner.camera import camera_named
+from droneteam.missions.planner.crossing import Sortie
+from droneteam.missions.planner.plan import Conditions, MissionPlan
+from droneteam.missions.planner.sharing import Separation, Share, share_of
+from droneteam.missions.planner.task_params import SearchParams
+from droneteam.missions.planner.tasks import plan_task
+from droneteam.missions.planner.terrain import Terrain, ground_amsl
+from droneteam.missions.planner.terrainfile import read_terrain
 from droneteam.missions.rivals import approved_so, hold_assignment, live_missions, sent_before
-from droneteam.missions.rules import Finding, RulesUnmet, finding
-from droneteam.missions.sharing import Separation, Share, share_of
-from droneteam.missions.task_params import SearchParams
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.terrain import Terrain, ground_amsl
-from droneteam.missions.terrainfile import read_terrain
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
-from droneteam.missions.volumes import (
-    lowest_ground_m,
-    volumes_from_json,
-    volumes_of,
-    volumes_to_json,
-)
-from droneteam.missions.wayhome import Obstacle, highest_below
 
 PLANNERS = ("pilot", "coordinator")
 MAX_GEOZONES = 20_000

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.errors import NotFound
-from droneteam.missions.dataflash import read_onboard_log
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
 from droneteam.missions.formats.track import TRACK_WRITERS
-from droneteam.missions.journal import read_journal
 from droneteam.missions.planning import get_mission
-from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.replay import Replay, ReplayEvent, replay
-from droneteam.missions.report.sketch import Place
-from droneteam.missions.report.sortie import SortieFacts, sortie_pdf
-from droneteam.missions.sortie import SortieLog, read_sortie
+from droneteam.missions.record.dataflash import read_onboard_log
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.replay import Replay, ReplayEvent, replay
+from droneteam.missions.record.report.sketch import Place
+from droneteam.missions.record.report.sortie import SortieFacts, sortie_pdf
+from droneteam.missions.record.sortie import SortieLog, read_sortie
 from droneteam.missions.sorties import get_sortie
 from droneteam.missions.views import SortieView
 

@@ -6,9 +6,7 @@ that proves the rule: it opens its own short transactions, because a flight outl
 
 from __future__ import annotations
 
-from droneteam.missions.arming import Clearance, clearance, sign_arming
-from droneteam.missions.asks import ask_flight, flight_asks, may_ask
-from droneteam.missions.checklist import CheckBar, CheckFault, ChecklistUnmet
+from droneteam.missions.airspace.rules import Finding
 from droneteam.missions.fieldlog import (
     FieldEntry,
     FieldKind,
@@ -17,14 +15,20 @@ from droneteam.missions.fieldlog import (
     field_log,
     record_entries,
 )
-from droneteam.missions.flight_pilot import WISHES
-from droneteam.missions.flying import MissionLink, fly_mission, fly_missions
-from droneteam.missions.intruders import Intruder
+from droneteam.missions.flight.arming import Clearance, clearance, sign_arming
+from droneteam.missions.flight.asks import ask_flight, flight_asks, may_ask
+from droneteam.missions.flight.checklist import CheckBar, CheckFault, ChecklistUnmet
+from droneteam.missions.flight.flying import MissionLink, fly_mission, fly_missions
+from droneteam.missions.flight.intruders import Intruder
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.outcomes import FlightRecord
+from droneteam.missions.flight.pilot import WISHES
+from droneteam.missions.flight.reserve import SPEED_HOME_MPS
+from droneteam.missions.flight.standing import turns
+from droneteam.missions.flight.turns import TurnBar
 from droneteam.missions.lines import mission_lines, planned_assignments
-from droneteam.missions.live import LiveState
 from droneteam.missions.onboardlogs import fetch_onboard_log
-from droneteam.missions.outcomes import FlightRecord
-from droneteam.missions.plan import MissionPlan, SurveyParams
+from droneteam.missions.planner.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import (
     OVERRIDERS,
     approve_mission,
@@ -39,11 +43,9 @@ from droneteam.missions.planning import (
     stored_geozones,
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
-from droneteam.missions.replay import Replay, ReplayEvent
-from droneteam.missions.reserve import SPEED_HOME_MPS
+from droneteam.missions.record.replay import Replay, ReplayEvent
+from droneteam.missions.record.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.rivals import PlannedMeanwhile
-from droneteam.missions.rules import Finding
-from droneteam.missions.sortie import SortieLog, Trigger, read_sortie
 from droneteam.missions.sorties import (
     get_sortie,
     list_registered_flights,
@@ -55,9 +57,7 @@ from droneteam.missions.sorties import (
     sorties_of,
     update_live_states,
 )
-from droneteam.missions.standing import turns
 from droneteam.missions.terrains import TerrainView, add_terrain, list_terrains, terrain_file
-from droneteam.missions.turns import TurnBar
 from droneteam.missions.views import (
     ChecklistItem,
     MissionPreview,

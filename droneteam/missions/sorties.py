@@ -18,11 +18,10 @@ from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
-from droneteam.missions.dataflash import OnboardLog
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.journal import read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.logstore import StoredLog
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.runner import SortieResult
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.logstore import StoredLog
 from droneteam.missions.onboardlogs import (
     keep_onboard_log,
     onboard_log_views,
@@ -32,8 +31,9 @@ from droneteam.missions.onboardlogs import (
     trigger_to_json,
 )
 from droneteam.missions.planning import mission_row, mission_view, mission_window
-from droneteam.missions.runner import SortieResult
-from droneteam.missions.sortie import SortieLog, read_sortie
+from droneteam.missions.record.dataflash import OnboardLog
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.sortie import SortieLog, read_sortie
 from droneteam.missions.views import (
     ChecklistItem,
     MissionState,

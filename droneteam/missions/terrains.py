@@ -14,10 +14,10 @@ from droneteam import audit
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import InputError, NotFound
 from droneteam.missions import models
-from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.route import LatLon
-from droneteam.missions.terrain import TerrainKind
-from droneteam.missions.terrainfile import TerrainFile, check_terrain
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.route import LatLon
+from droneteam.missions.planner.terrain import TerrainKind
+from droneteam.missions.planner.terrainfile import TerrainFile, check_terrain
 
 KEEPERS = ("pilot", "coordinator")
 MAX_TERRAIN_BYTES = 300_000_000

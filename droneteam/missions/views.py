@@ -7,19 +7,19 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.estimate import CALM, Wind
-from droneteam.missions.fence import Fence
+from droneteam.missions.airspace.fence import Fence
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.volumes import RiskParams, Volumes
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams
-from droneteam.missions.route import LatLon
-from droneteam.missions.rules import Finding
-from droneteam.missions.sharing import Share
-from droneteam.missions.sortie import Trigger
-from droneteam.missions.task_params import TaskParams
-from droneteam.missions.terrain import Terrain
-from droneteam.missions.terrainfile import TerrainFile
-from droneteam.missions.volumes import RiskParams, Volumes
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.estimate import CALM, Wind
+from droneteam.missions.planner.plan import GeoPolygon, MissionPlan, SurveyParams
+from droneteam.missions.planner.route import LatLon
+from droneteam.missions.planner.sharing import Share
+from droneteam.missions.planner.task_params import TaskParams
+from droneteam.missions.planner.terrain import Terrain
+from droneteam.missions.planner.terrainfile import TerrainFile
+from droneteam.missions.record.sortie import Trigger
 
 
 class MissionState(StrEnum):

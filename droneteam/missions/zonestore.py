@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import InputError, NotFound
-from droneteam.missions import geozones, models
-from droneteam.missions.airspace import Geozone
+from droneteam.missions import models
+from droneteam.missions.airspace import geozones
+from droneteam.missions.airspace.checks import Geozone
 from droneteam.missions.planning import load_geozones
 
 KEEPERS = ("coordinator", "administrator")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import manifest, reporting
-from droneteam.photogrammetry.dense import load_cloud
+from droneteam.photogrammetry.dense.cloud import load_cloud
 from droneteam.photogrammetry.export import (
     cog,
     diagram,
@@ -19,12 +19,12 @@ from droneteam.photogrammetry.export import (
     ply,
     tiles3d,
 )
-from droneteam.photogrammetry.measure import frame_statement
-from droneteam.photogrammetry.measurement_file import CLOUD_NAME
+from droneteam.photogrammetry.measuring.measure import frame_statement
+from droneteam.photogrammetry.measuring.measurement_file import CLOUD_NAME
 from droneteam.photogrammetry.products import product_epsg, utm_epsg
 from droneteam.photogrammetry.reporting import REPORT_NAME, Parts, load_parts
 from droneteam.photogrammetry.runner import StageContext
-from droneteam.photogrammetry.surface import Raster
+from droneteam.photogrammetry.surface.rasters import Raster
 
 __all__ = ["CLOUD_NAME", "product_epsg", "run_export", "utm_epsg"]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from droneteam.errors import DecodeError
-from droneteam.photogrammetry.photos import file_sha256
+from droneteam.photogrammetry.ingest.photos import file_sha256
 from droneteam.photogrammetry.resources import Usage
 
 MANIFEST_NAME = "manifest.json"

@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry.consensus import agreeing
-from droneteam.photogrammetry.control import MARK_SIGMA_PX, Mark
-from droneteam.photogrammetry.locate import MIN_RAY_ANGLE_DEG, camera_jacobian
-from droneteam.photogrammetry.measure import Z_95
-from droneteam.photogrammetry.optics import inside, project
-from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, NetworkCovariance
-from droneteam.photogrammetry.triangulation import (
+from droneteam.photogrammetry.cameras.consensus import agreeing
+from droneteam.photogrammetry.cameras.locate import MIN_RAY_ANGLE_DEG, camera_jacobian
+from droneteam.photogrammetry.cameras.triangulation import (
     Intersection,
     camera_rays,
     intersect,
     optics,
     project_point,
 )
+from droneteam.photogrammetry.control import MARK_SIGMA_PX, Mark
+from droneteam.photogrammetry.measuring.measure import Z_95
+from droneteam.photogrammetry.optics import inside, project
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, NetworkCovariance
 
 Source = Literal["marks", "survey", "one mark"]
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import InputError, NotFound
-from droneteam.photogrammetry import imagefile, marking, targets
-from droneteam.photogrammetry.adjust_setup import target
+from droneteam.photogrammetry import marking, targets
+from droneteam.photogrammetry.cameras.adjust_setup import target
 from droneteam.photogrammetry.control import (
     MARK_SIGMA_PX,
     Control,
@@ -26,6 +26,7 @@ from droneteam.photogrammetry.control import (
     SurveyPoint,
     write_marks,
 )
+from droneteam.photogrammetry.ingest import imagefile
 from droneteam.photogrammetry.marking import Located, Prediction
 from droneteam.photogrammetry.models import MarkRow, SceneRow
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray

@@ -13,7 +13,7 @@ from droneteam import audit
 from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.photogrammetry import service
-from droneteam.photogrammetry.measuring import request_of
+from droneteam.photogrammetry.measuring.requests import request_of
 from droneteam.photogrammetry.models import MeasurementRow
 from droneteam.photogrammetry.scene_rows import scene_row
 from droneteam.settings import Settings

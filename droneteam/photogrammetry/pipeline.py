@@ -10,7 +10,7 @@ from pathlib import Path
 from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry import scene_store, workdir
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
-from droneteam.photogrammetry.photos import (
+from droneteam.photogrammetry.ingest.photos import (
     file_sha256,
     find_photos,
     require_enough,

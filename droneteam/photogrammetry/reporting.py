@@ -15,24 +15,24 @@ import numpy as np
 
 from droneteam.errors import InputError, NotFound
 from droneteam.photogrammetry import manifest
-from droneteam.photogrammetry.dense import load_sigmas
+from droneteam.photogrammetry.dense.cloud import load_sigmas
 from droneteam.photogrammetry.export import diagram, dxf, pdf
 from droneteam.photogrammetry.export.diagram import Diagram
 from droneteam.photogrammetry.export.numbers import check_language
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.export.placement import Placement
+from droneteam.photogrammetry.ingest.photo_files import load_photos, working_paths
+from droneteam.photogrammetry.ingest.photos import PhotoSet
 from droneteam.photogrammetry.manifest import FileRecord
-from droneteam.photogrammetry.measurement_file import CLOUD_NAME, kept_measurements
-from droneteam.photogrammetry.measuring import point_names
-from droneteam.photogrammetry.photo_files import load_photos, working_paths
-from droneteam.photogrammetry.photos import PhotoSet
+from droneteam.photogrammetry.measuring.measurement_file import CLOUD_NAME, kept_measurements
+from droneteam.photogrammetry.measuring.requests import point_names
 from droneteam.photogrammetry.products import product_epsg
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_document
-from droneteam.photogrammetry.surface import ground_sampling_m
-from droneteam.photogrammetry.surface_files import Surface, load_surface
+from droneteam.photogrammetry.surface.rasters import ground_sampling_m
+from droneteam.photogrammetry.surface.surface_files import Surface, load_surface
 
 REPORT_NAME = "report.pdf"
 IN_ANOTHER_GROUP = "does not overlap with the rest and was reconstructed apart"

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from droneteam.photogrammetry.ingest.photo_words import MANY_LOST, ONE_LOST, shortened, told
+from droneteam.photogrammetry.ingest.photos import PhotoSet
 from droneteam.photogrammetry.manifest import plain
-from droneteam.photogrammetry.overlap import Advice, Coverage, advise, few_words
-from droneteam.photogrammetry.photo_words import MANY_LOST, ONE_LOST, shortened, told
-from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import PRODUCTS_FOLDER, Product
 from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene import Accuracy, CameraNetwork, Frame
 from droneteam.photogrammetry.scene_files import finite_or_none
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_document
+from droneteam.photogrammetry.surface.overlap import Advice, Coverage, advise, few_words
 
 SCENE_FORMAT = "droneteam-scene-1"
 SCALE_WARNING = "vertical scale not determined"

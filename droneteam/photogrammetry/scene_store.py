@@ -8,9 +8,9 @@ from pathlib import Path
 
 from droneteam.errors import DecodeError, NotFound
 from droneteam.photogrammetry import workdir
+from droneteam.photogrammetry.ingest.photo_files import load_photos, working_paths
+from droneteam.photogrammetry.ingest.photos import PhotoSet
 from droneteam.photogrammetry.manifest import read as read_manifest
-from droneteam.photogrammetry.photo_files import load_photos, working_paths
-from droneteam.photogrammetry.photos import PhotoSet
 from droneteam.photogrammetry.products import PRODUCTS_FOLDER, products_of
 from droneteam.photogrammetry.runner import StageRecord
 from droneteam.photogrammetry.scene_document import (
@@ -22,7 +22,7 @@ from droneteam.photogrammetry.scene_document import (
 )
 from droneteam.photogrammetry.scene_files import cameras_document, load_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
-from droneteam.photogrammetry.surface_files import load_coverage_summary
+from droneteam.photogrammetry.surface.surface_files import load_coverage_summary
 
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
 

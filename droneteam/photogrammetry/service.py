@@ -17,10 +17,12 @@ from droneteam.accounts import SYSTEM, Actor, require_role, scoped
 from droneteam.db import WHOLE, Piece, session_scope
 from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.jobs import JobContext
-from droneteam.photogrammetry import binding, imagefile
+from droneteam.photogrammetry import binding
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
+from droneteam.photogrammetry.ingest import imagefile
+from droneteam.photogrammetry.ingest.photos import Photo, find_photos, unique_names
 from droneteam.photogrammetry.marks import params_with_marks
-from droneteam.photogrammetry.measurement_service import (
+from droneteam.photogrammetry.measuring.measurement_service import (
     MEASURERS,
     RetakenView,
     measure,
@@ -28,9 +30,8 @@ from droneteam.photogrammetry.measurement_service import (
     record_measurement,
     retake_measurements,
 )
-from droneteam.photogrammetry.measuring import MeasureRequest, SurfaceRequest
+from droneteam.photogrammetry.measuring.requests import MeasureRequest, SurfaceRequest
 from droneteam.photogrammetry.models import MeasurementRow, PhotoRow, SceneRow
-from droneteam.photogrammetry.photos import Photo, find_photos, unique_names
 from droneteam.photogrammetry.report_service import write_diagram, write_report
 from droneteam.photogrammetry.runner import SceneCancelled
 from droneteam.photogrammetry.scene_document import Scene, scene_document

@@ -12,35 +12,40 @@ import numpy as np
 
 from droneteam.errors import SceneError
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import sfm
-from droneteam.photogrammetry.adjusting import adjusted_network
 from droneteam.photogrammetry.area import corners_enu, crop
-from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_cloud, save_cloud
+from droneteam.photogrammetry.cameras import sfm
+from droneteam.photogrammetry.cameras.adjusting import adjusted_network
+from droneteam.photogrammetry.cameras.georef import suspicious_positions
+from droneteam.photogrammetry.cameras.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.cameras.sfm_files import load_sfm, save_sfm
+from droneteam.photogrammetry.cameras.sfm_types import SfmParams
+from droneteam.photogrammetry.dense.cloud import DenseParams, dense_cloud, load_cloud, save_cloud
 from droneteam.photogrammetry.export.placement import transformer
 from droneteam.photogrammetry.exporting import CLOUD_NAME, run_export
-from droneteam.photogrammetry.georef import suspicious_positions
-from droneteam.photogrammetry.mesh import MeshParams, textured_mesh
-from droneteam.photogrammetry.mrk import mrk_paths
-from droneteam.photogrammetry.ortho import orthophoto
-from droneteam.photogrammetry.overlap import coverage_map, summarise
-from droneteam.photogrammetry.photo_files import (
+from droneteam.photogrammetry.ingest.mrk import mrk_paths
+from droneteam.photogrammetry.ingest.photo_files import (
     load_photos,
     save_photos,
     working_paths,
     write_working_copy,
 )
-from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS, told
-from droneteam.photogrammetry.photos import PhotoSet, file_sha256, read_photos
-from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.ingest.photo_words import BETWEEN_FAULTS, told
+from droneteam.photogrammetry.ingest.photos import PhotoSet, file_sha256, read_photos
 from droneteam.photogrammetry.runner import SceneInput, Stage, StageContext
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.photogrammetry.scene_files import load_network, save_network
 from droneteam.photogrammetry.scene_params import Preset, SceneParams
-from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
-from droneteam.photogrammetry.sfm_types import SfmParams
-from droneteam.photogrammetry.surface import DsmParams, ground_sampling_m, rasterize_dsm, terrain
-from droneteam.photogrammetry.surface_files import (
+from droneteam.photogrammetry.surface.mesh import MeshParams, textured_mesh
+from droneteam.photogrammetry.surface.ortho import orthophoto
+from droneteam.photogrammetry.surface.overlap import coverage_map, summarise
+from droneteam.photogrammetry.surface.rasters import (
+    DsmParams,
+    ground_sampling_m,
+    rasterize_dsm,
+    terrain,
+)
+from droneteam.photogrammetry.surface.surface_files import (
     Surface,
     save_coverage_summary,
     save_surface,
@@ -254,7 +259,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=(),
         decides=lambda params: {},
         outside=_photo_hashes,
-        module="droneteam.photogrammetry.photo_files",
+        module="droneteam.photogrammetry.ingest.photo_files",
         libraries=("pillow", "opencv-python-headless"),
     ),
     Stage(
@@ -266,7 +271,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
             "camera": params.camera,
         },
         outside=_nothing,
-        module="droneteam.photogrammetry.sfm",
+        module="droneteam.photogrammetry.cameras.sfm",
         libraries=("pycolmap", "opencv-python-headless", "numpy"),
         disk_bytes_per_pixel=2.0,
     ),
@@ -276,7 +281,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "sfm"),
         decides=lambda params: {},
         outside=_control_hashes,
-        module="droneteam.photogrammetry.adjusting",
+        module="droneteam.photogrammetry.cameras.adjusting",
         libraries=("numpy", "scipy", "numba"),
     ),
     Stage(
@@ -288,7 +293,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
             "area": params.area,
         },
         outside=_nothing,
-        module="droneteam.photogrammetry.dense",
+        module="droneteam.photogrammetry.dense.cloud",
         libraries=("numpy", "numba", "opencv-python-headless"),
         disk_bytes_per_pixel=12.0,
     ),
@@ -298,7 +303,7 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "adjust", "dense"),
         decides=lambda params: {"preset": params.preset, "area": params.area},
         outside=_nothing,
-        module="droneteam.photogrammetry.surface_files",
+        module="droneteam.photogrammetry.surface.surface_files",
         libraries=("numpy", "numba", "opencv-python-headless", "open3d"),
         disk_bytes_per_pixel=4.0,
     ),

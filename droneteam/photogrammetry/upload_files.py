@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from droneteam.errors import Conflict, InputError, SceneError
-from droneteam.photogrammetry import imagefile
-from droneteam.photogrammetry.photos import file_sha256
+from droneteam.photogrammetry.ingest import imagefile
+from droneteam.photogrammetry.ingest.photos import file_sha256
 
 CHUNK_BYTES = 4 << 20
 """What a browser sends at once: a second on a slow line, and lost by a break at most."""

@@ -14,12 +14,12 @@ from droneteam.accounts import Actor
 from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.export.placement import Placement
-from droneteam.photogrammetry.measurement_file import network_of, surface_model
+from droneteam.photogrammetry.measuring.measurement_file import network_of, surface_model
 from droneteam.photogrammetry.optics import inside, project, rays
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame, View
 from droneteam.photogrammetry.scene_cache import built
 from droneteam.photogrammetry.scene_rows import found_path, scene_row
-from droneteam.photogrammetry.surface import Raster, height_at
+from droneteam.photogrammetry.surface.rasters import Raster, height_at
 from droneteam.settings import Settings
 
 CLEAR_CELLS = 3.0

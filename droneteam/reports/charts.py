@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from droneteam.errors import InputError
-from droneteam.fleet.statistics import Share
+from droneteam.fleet.performance.statistics import Share
 
 _MANTISSAS = (1, 2, 3, 4, 5, 6, 8, 10)
 

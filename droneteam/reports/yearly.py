@@ -22,9 +22,9 @@ from typing import Any
 import typst
 
 from droneteam.errors import InputError
-from droneteam.fleet.hours import to_local
-from droneteam.fleet.statistics import SMALL_N, Percentile, Share
-from droneteam.fleet.yearly import ClockFigures, YearFigures
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.performance.statistics import SMALL_N, Percentile, Share
+from droneteam.fleet.performance.yearly import ClockFigures, YearFigures
 from droneteam.reports.charts import Bar, Chart, counted, rated
 
 LANGUAGES = ("nl", "fr", "en")

@@ -11,7 +11,8 @@ from flask_babel import gettext as _
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.missions.chances import (
+from droneteam.missions.formats.chancemap import read_chance_map
+from droneteam.missions.planner.chances import (
     ChanceGrid,
     ChanceMap,
     DistanceRings,
@@ -19,9 +20,8 @@ from droneteam.missions.chances import (
     SearchOutlook,
     density_per_m2,
 )
-from droneteam.missions.formats.chancemap import read_chance_map
-from droneteam.missions.lostpersons import CATEGORIES
-from droneteam.missions.route import LatLon
+from droneteam.missions.planner.lostpersons import CATEGORIES
+from droneteam.missions.planner.route import LatLon
 from droneteam.web.forms import FormReader
 
 CHANCE_DEFAULTS: dict[str, Any] = {

@@ -19,8 +19,8 @@ from PIL import Image
 
 from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import measurement_file
-from droneteam.photogrammetry.changes import Change, ChangeSummary, height_change, summary
+from droneteam.photogrammetry.measuring import measurement_file
+from droneteam.photogrammetry.measuring.changes import Change, ChangeSummary, height_change, summary
 from droneteam.photogrammetry.scene import Frame
 from droneteam.photogrammetry.scene_store import load_scene
 from droneteam.photogrammetry.service import SceneView

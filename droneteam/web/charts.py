@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from droneteam.fleet.statistics import SMALL_N, Share
+from droneteam.fleet.performance.statistics import SMALL_N, Share
 
 WIDTH = 720.0
 LABEL_WIDTH = 220.0

@@ -30,7 +30,7 @@ from droneteam.errors import (
     SceneError,
     SetupError,
 )
-from droneteam.missions.rules import RulesUnmet
+from droneteam.missions.airspace.rules import RulesUnmet
 from droneteam.web.i18n import language
 from droneteam.web.rule_words import in_words, unmet
 

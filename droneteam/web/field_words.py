@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
 
-from droneteam.missions.checklist import CheckBar
-from droneteam.missions.turns import TurnBar
+from droneteam.missions.flight.checklist import CheckBar
+from droneteam.missions.flight.turns import TurnBar
 from droneteam.web.timefmt import local
 
 FIELD_CHECKS: dict[str, object] = {

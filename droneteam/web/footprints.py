@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from droneteam.geo import FloatArray
-from droneteam.missions.camera import CameraSpec
-from droneteam.missions.plan import PhotoPosition
+from droneteam.missions.planner.camera import CameraSpec
+from droneteam.missions.planner.plan import PhotoPosition
 
 _MIN_DIP = 0.12
 """Tangent of the flattest ray that is followed to the ground: beyond it a corner would run away

@@ -18,7 +18,7 @@ from flask import Flask, request
 from flask_babel import Babel, get_locale
 
 from droneteam.accounts import LANGUAGES
-from droneteam.fleet import explain
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.terms import Reason
 from droneteam.web.context import context, signed_in
 

@@ -16,7 +16,7 @@ from droneteam.missions.formats.photostops import stops_of
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
 from droneteam.missions.formats.wpml import AIRCRAFT, DEFAULT_VERSION, write_wpml
-from droneteam.missions.packs import items_of_part
+from droneteam.missions.planner.packs import items_of_part
 from droneteam.missions.planning import mission_window
 from droneteam.missions.views import MissionView
 

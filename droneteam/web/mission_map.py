@@ -8,11 +8,11 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.geo import great_circle_distance_m
-from droneteam.missions.airspace import Geozone, Restriction
-from droneteam.missions.camera import camera_named
+from droneteam.missions.airspace.checks import Geozone, Restriction
 from droneteam.missions.items import MissionCommand, MissionItem
-from droneteam.missions.plan import MissionPlan
-from droneteam.missions.route import LatLon
+from droneteam.missions.planner.camera import camera_named
+from droneteam.missions.planner.plan import MissionPlan
+from droneteam.missions.planner.route import LatLon
 from droneteam.missions.views import MissionView
 from droneteam.web.chance_form import chance_shapes
 from droneteam.web.footprints import footprints

@@ -13,7 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from droneteam.errors import DecodeError
-from droneteam.photogrammetry.surface import FILLED, MEASURED
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED
 from droneteam.web.overlays import AMBER, COVERAGE_CLASSES, MANY, OVERLAYS, Colour, source_colours
 from droneteam.web.tiles import DRIVER
 

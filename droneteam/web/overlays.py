@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from droneteam.errors import DecodeError, NotFound
-from droneteam.photogrammetry.surface import FILLED
+from droneteam.photogrammetry.surface.rasters import FILLED
 from droneteam.web.tiles import DRIVER, TILE_PX, raster_info
 
 Codes = NDArray[np.int64]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from droneteam.errors import NotFound
-from droneteam.photogrammetry import imagefile
+from droneteam.photogrammetry.ingest import imagefile
 
 TILE_PX = 512
 QUALITY = 88

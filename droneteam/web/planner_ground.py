@@ -8,14 +8,14 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.errors import InputError
-from droneteam.missions.accuracy import RECEIVERS, PredictedAccuracy, in_gsd
-from droneteam.missions.camera import camera_named
-from droneteam.missions.estimate import Wind
-from droneteam.missions.route import LatLon
-from droneteam.missions.sharing import MAX_DRONES, Separation, Share
-from droneteam.missions.surveyaccuracy import accuracy_of
+from droneteam.missions.airspace.volumes import BufferRule, RiskParams
+from droneteam.missions.planner.accuracy import RECEIVERS, PredictedAccuracy, in_gsd
+from droneteam.missions.planner.camera import camera_named
+from droneteam.missions.planner.estimate import Wind
+from droneteam.missions.planner.route import LatLon
+from droneteam.missions.planner.sharing import MAX_DRONES, Separation, Share
+from droneteam.missions.planner.surveyaccuracy import accuracy_of
 from droneteam.missions.views import MissionPreview, MissionSpec
-from droneteam.missions.volumes import BufferRule, RiskParams
 from droneteam.web.forms import FormReader
 from droneteam.web.terrains import LEVEL
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from droneteam.missions.profile import ProfilePoint
+from droneteam.missions.planner.profile import ProfilePoint
 
 WIDTH, HEIGHT = 720, 200
 _LEFT, _BOTTOM, _TOP = 48, 24, 12

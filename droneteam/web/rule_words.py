@@ -1,6 +1,6 @@
 """What the rules say of a plan, in the visitor's language.
 
-The sentences, clauses and titles stand in `droneteam/missions/rules.py` and `clauses.py`; their
+The sentences, clauses and titles stand in `missions/airspace/rules.py` and `clauses.py`; their
 translations are in the catalogues like any other text of the pages.
 """
 
@@ -11,8 +11,8 @@ from datetime import datetime
 
 from flask_babel import gettext
 
-from droneteam.missions.clauses import CLAUSES
-from droneteam.missions.rules import (
+from droneteam.missions.airspace.clauses import CLAUSES
+from droneteam.missions.airspace.rules import (
     SENTENCES,
     TITLES,
     Finding,

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from droneteam.detection import reception
 from droneteam.detection import service as detection
 from droneteam.missions import service as missions
-from droneteam.missions.airspace import Geozone, HeightReference, ZoneVolume
-from droneteam.missions.schedule import WEEKDAYS, DailyPeriod, Edge, SunEvent
+from droneteam.missions.airspace.checks import Geozone, HeightReference, ZoneVolume
+from droneteam.missions.airspace.schedule import WEEKDAYS, DailyPeriod, Edge, SunEvent
 from droneteam.web import looks, timefmt
 from droneteam.web.context import actor, context, now
 from droneteam.web.sky_filter import CLASSES, SkyFilter

@@ -9,7 +9,7 @@ from typing import Any
 
 import shapely
 
-from droneteam.missions.airspace import Geozone
+from droneteam.missions.airspace.checks import Geozone
 
 CLASSES = ("own", "registered", "operator", "unknown", "suspect", "manned")
 MAX_TEXT = 80

@@ -8,8 +8,8 @@ from typing import Any
 from flask_babel import gettext as _
 
 from droneteam.errors import InputError
-from droneteam.missions.heights import HeightKind
-from droneteam.missions.task_params import (
+from droneteam.missions.planner.heights import HeightKind
+from droneteam.missions.planner.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,

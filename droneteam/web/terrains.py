@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor
 from droneteam.errors import InputError
 from droneteam.missions import service as missions
-from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.terrainfile import TerrainFile
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.terrainfile import TerrainFile
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.views import SceneView
 from droneteam.settings import Settings

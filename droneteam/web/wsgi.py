@@ -49,7 +49,7 @@ def _prepare(app: Flask) -> None:
     What is loaded then stays for good: the collector need not look through millions of objects
     again and again, each time half a second in which no event leaves (measured).
     """
-    from droneteam.fleet.exact import warm_up  # numba takes its time to load
+    from droneteam.fleet.allocation.exact import warm_up  # numba takes its time to load
 
     for name in app.jinja_env.list_templates(["html"]):
         app.jinja_env.get_template(name)  # compiles it, which takes longer than filling it in

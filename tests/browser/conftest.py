@@ -23,7 +23,7 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.models import Request
 from droneteam.fleet.terms import Window
 from droneteam.missions import service as missions
-from droneteam.missions.live import LiveState
+from droneteam.missions.flight.live import LiveState
 from droneteam.web.assets import DIST
 from droneteam.web.views.account import SESSION_KEY
 from tests.web import scene_world, worlds

@@ -10,7 +10,7 @@ import pytest
 
 from droneteam import db
 from droneteam.missions import service as missions
-from droneteam.missions.asks import asks_path
+from droneteam.missions.flight.asks import asks_path
 from tests.browser.conftest import OpenPage, Server, keep_picture, serve
 from tests.browser.test_journeys import wait_until
 from tests.browser.test_pages import settle, too_wide, violations

@@ -19,7 +19,7 @@ from droneteam.detection.match import OwnDrone, RegisteredFlight, match_track, p
 from droneteam.detection.records import Record, Track
 from droneteam.detection.watch import Known, Watch
 from droneteam.detection.zones import ZoneIndex
-from droneteam.missions.airspace import Geozone, HeightReference, Restriction, ZoneVolume
+from droneteam.missions.airspace.checks import Geozone, HeightReference, Restriction, ZoneVolume
 from tests.detection.radio import LAT_DEG, LON_DEG, START, Aircraft, fly
 from tests.detection.test_rules import DEGREE_M, track_at
 

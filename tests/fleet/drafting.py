@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
-from droneteam.fleet.allocation import solve
+from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.assembly import load_situation
-from droneteam.fleet.pins import Refusal
+from droneteam.fleet.explanations.pins import Refusal
+from droneteam.fleet.explanations.suppositions import Supposition
 from droneteam.fleet.planning import store_draft
-from droneteam.fleet.suppositions import Supposition
 from droneteam.fleet.views import PlanView
 from droneteam.fleet.whatif import check_supposed, horizon_of, search_supposed, store_supposed
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
 from droneteam.errors import InputError
-from droneteam.fleet import allocation
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.choices import choices
-from droneteam.fleet.greedy import greedy
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.greedy import greedy
+from droneteam.fleet.allocation.scoring import glance
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import Credential
 from droneteam.fleet.problem import (
     Claim,
     Drone,
@@ -30,8 +32,6 @@ from droneteam.fleet.problem import (
     Slot,
     SpeedTable,
 )
-from droneteam.fleet.registry import Credential
-from droneteam.fleet.scoring import glance
 from droneteam.fleet.terms import Window
 from tests.fleet.oracle import best_terms
 
@@ -214,7 +214,7 @@ def test_a_time_limit_of_nothing_is_refused() -> None:
 
 
 def test_stages_join_terms_only_while_their_weights_stay_small() -> None:
-    from droneteam.fleet import cpsat
+    from droneteam.fleet.allocation import cpsat
 
     found = choices(instance(Size(20, 2), 1))
     terms = cpsat.objectives(cpsat.build(found, np.arange(len(found.job)), frozenset()))

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError, NotAllowed, NotFound
-from droneteam.fleet import attachments, service
+from droneteam.fleet import service
+from droneteam.fleet.intake import attachments
 from tests.fleet.conftest import NOW, Actors
 
 Submit = Callable[..., int]

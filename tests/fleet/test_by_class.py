@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks.instances import NOW, Size, conditioned, instance, small, with_published
 from benchmarks.validator import violations
-from droneteam.fleet import allocation
-from droneteam.fleet.allocation import solve, with_packs
-from droneteam.fleet.choices import choices
-from droneteam.fleet.greedy import give_out
-from droneteam.fleet.pooled import best_alone
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.greedy import give_out
+from droneteam.fleet.allocation.pooled import best_alone
+from droneteam.fleet.allocation.realise import realise
+from droneteam.fleet.allocation.scoring import values_of
+from droneteam.fleet.allocation.solving import solve, with_packs
 from droneteam.fleet.problem import Assigned, Pack, Plan, Problem, Slot
-from droneteam.fleet.realise import realise
-from droneteam.fleet.scoring import values_of
 from droneteam.fleet.terms import PRIORITIES
 from tests.fleet import oracle
 from tests.fleet.test_allocation import job, problem_of

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from droneteam import accounts
 from droneteam.errors import InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
-from droneteam.fleet.ical import Entry, calendar_text
+from droneteam.fleet.intake.ical import Entry, calendar_text
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors
 
 Submit = Callable[..., int]

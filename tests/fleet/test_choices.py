@@ -12,12 +12,12 @@ import pytest
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small
 from benchmarks.validator import term_values, violations
 from droneteam.errors import InputError
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.candidates import options
-from droneteam.fleet.choices import choices
+from droneteam.fleet.allocation.candidates import options
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.scoring import chosen_of, glance, values_of
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import Credential
 from droneteam.fleet.problem import Assigned, Forecast, Problem, Slot
-from droneteam.fleet.registry import Credential
-from droneteam.fleet.scoring import chosen_of, glance, values_of
 from droneteam.fleet.terms import Window
 from tests.fleet.test_allocation import job, problem_of
 

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.fleet import explain, models, service
+from droneteam.fleet import models, service
 from droneteam.fleet.airspace import AirspaceNote, AirspaceState, clearance_of
+from droneteam.fleet.allocation.choices import choices
 from droneteam.fleet.assembly import load_situation
-from droneteam.fleet.choices import choices
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.problem import DEFAULT_SPEED, Place, SpeedTable
 from droneteam.fleet.terms import Window
 from droneteam.fleet.views import PlanView

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from droneteam.errors import NotAllowed
-from droneteam.fleet import explain, models, service
+from droneteam.fleet import models, service
+from droneteam.fleet.agreement.hours import to_local
 from droneteam.fleet.airspace import AirspaceNote, AirspaceState
-from droneteam.fleet.hours import to_local
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.terms import Window
 from droneteam.fleet.weather import Period
 from tests.fleet.conftest import DEMONSTRATION, NOW, Actors

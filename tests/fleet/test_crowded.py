@@ -9,10 +9,9 @@ import pytest
 
 from benchmarks.instances import Size, instance, small
 from benchmarks.validator import violations
-from droneteam.fleet import allocation
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.choices import choices
-from droneteam.fleet.crowded import (
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.crowded import (
     Crowded,
     _crews,
     _days,
@@ -22,10 +21,11 @@ from droneteam.fleet.crowded import (
     first_left_out,
     solve_crowded,
 )
-from droneteam.fleet.greedy import give_out
+from droneteam.fleet.allocation.greedy import give_out
+from droneteam.fleet.allocation.scoring import glance, values_of
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import DutyRules
 from droneteam.fleet.problem import Pack, Plan, Problem
-from droneteam.fleet.registry import DutyRules
-from droneteam.fleet.scoring import glance, values_of
 from tests.fleet.oracle import best_terms
 
 GENEROUS_S = 120.0

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError
-from droneteam.fleet import explain, service
+from droneteam.fleet import service
+from droneteam.fleet.agreement.sla import parse
 from droneteam.fleet.daylight import dark_from, daylight, is_daylight
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.problem import Place
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import parse
 from droneteam.fleet.terms import BRUSSELS, Window
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 

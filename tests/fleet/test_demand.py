@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.fleet.candidates import (
+from droneteam.fleet.agreement.sla import parse
+from droneteam.fleet.allocation.candidates import (
     MAX_SLOTS,
     earliest_arrival,
     flexible_slots,
@@ -18,7 +19,6 @@ from droneteam.fleet.demand import Demand, Standing, job_of
 from droneteam.fleet.problem import Job, Place, Placement, SpeedTable
 from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.requirements import requirement
-from droneteam.fleet.sla import parse
 from droneteam.fleet.terms import RequestKind, Window
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)

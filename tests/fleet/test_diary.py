@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from benchmarks.instances import NOW
-from droneteam.fleet.choices import microseconds
-from droneteam.fleet.diary import Diary, PackDiary, Rota
+from droneteam.fleet.allocation.choices import microseconds
+from droneteam.fleet.allocation.diary import Diary, PackDiary, Rota
+from droneteam.fleet.assets.registry import DutyRules
 from droneteam.fleet.problem import Pack, PackType
-from droneteam.fleet.registry import DutyRules
 from droneteam.fleet.terms import Window
 from tests.fleet.test_allocation import problem_of
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.fleet.entitlement import LedgerEntry, debit_min, entitlements
+from droneteam.fleet.agreement.entitlement import LedgerEntry, debit_min, entitlements
+from droneteam.fleet.agreement.sla import parse
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import parse
 
 AGREEMENT = parse(SLA_V1)
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)

@@ -17,8 +17,8 @@ from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, NotAllowed, NotFound
 from droneteam.fleet import models, service
+from droneteam.fleet.agreement.sla import ClockStop
 from droneteam.fleet.service import EscalationView
-from droneteam.fleet.sla import ClockStop
 from tests.fleet.conftest import ACCIDENT, NOW, Actors, seed
 
 Submit = Callable[..., int]

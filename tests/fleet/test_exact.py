@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
-from droneteam.fleet import allocation, exact, exact_visits, shift_kernels
-from droneteam.fleet.allocation import _plan, search, solve
-from droneteam.fleet.choices import MINUTE_US, choices
-from droneteam.fleet.exact_kernels import FREE, NO, lowest, popcount
-from droneteam.fleet.exact_sets import MOST_STEPS, Limits, Search, _Refuted
-from droneteam.fleet.greedy import give_out
+from droneteam.fleet.allocation import exact, exact_visits, shift_kernels
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import MINUTE_US, choices
+from droneteam.fleet.allocation.exact_kernels import FREE, NO, lowest, popcount
+from droneteam.fleet.allocation.exact_sets import MOST_STEPS, Limits, Search, _Refuted
+from droneteam.fleet.allocation.greedy import give_out
+from droneteam.fleet.allocation.scoring import glance, values_of
+from droneteam.fleet.allocation.solving import _plan, search, solve
 from droneteam.fleet.problem import Assigned, Pilot, Plan, Problem, Slot
-from droneteam.fleet.scoring import glance, values_of
 from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
 

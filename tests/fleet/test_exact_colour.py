@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 
-from droneteam.fleet.exact_colour import colour, crowd
-from droneteam.fleet.exact_kernels import FREE, NO, UNKNOWN, YES, popcount
-from droneteam.fleet.exact_packs import Fleet
-from droneteam.fleet.exact_roster import crew
+from droneteam.fleet.allocation.exact_colour import colour, crowd
+from droneteam.fleet.allocation.exact_kernels import FREE, NO, UNKNOWN, YES, popcount
+from droneteam.fleet.allocation.exact_packs import Fleet
+from droneteam.fleet.allocation.exact_roster import crew
 
 LONG = 150
 """Steps of a colouring that is not settled by looking at it."""

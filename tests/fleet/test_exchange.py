@@ -17,8 +17,9 @@ from droneteam.accounts import SYSTEM
 from droneteam.cli import main
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.fleet import models, records, service
-from droneteam.fleet.records import Registry
+from droneteam.fleet import models, service
+from droneteam.fleet.assets import records
+from droneteam.fleet.assets.records import Registry
 from droneteam.fleet.terms import Window
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 from tests.fleet.drafting import solve_draft

@@ -11,12 +11,12 @@ import pytest
 from benchmarks.instances import NOW, Size, instance, small
 from benchmarks.validator import violations
 from droneteam.errors import InputError
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.explain import Explanation, explain, fairness, sentence
-from droneteam.fleet.fitting import fit
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import Credential
+from droneteam.fleet.explanations.explain import Explanation, explain, fairness, sentence
+from droneteam.fleet.explanations.fitting import fit
+from droneteam.fleet.explanations.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.problem import Claim, Placement, Problem, Slot
-from droneteam.fleet.registry import Credential
-from droneteam.fleet.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.terms import Reason, Window
 from tests.fleet.test_allocation import job, problem_of
 

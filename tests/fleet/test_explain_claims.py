@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.instances import NOW, Size, conditioned, instance, small, with_published
 from benchmarks.validator import term_values, violations
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.explain import explain, fairness, never
-from droneteam.fleet.fitting import Resource, fit
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.explanations.explain import explain, fairness, never
+from droneteam.fleet.explanations.fitting import Resource, fit
+from droneteam.fleet.explanations.relaxing import RESOURCES, relaxed
 from droneteam.fleet.problem import Job, Pack, Placement, Plan, Problem, Slot
-from droneteam.fleet.relaxing import RESOURCES, relaxed
 from droneteam.fleet.terms import Reason, Window
 from tests.fleet.test_allocation import job, problem_of
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from benchmarks.instances import small
 from droneteam.errors import NotFound
 from droneteam.fleet import service
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.explain import sentence
+from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.explaining import substitutes
-from droneteam.fleet.sentences import LANGUAGES
+from droneteam.fleet.explanations.explain import sentence
+from droneteam.fleet.explanations.sentences import LANGUAGES
 from droneteam.fleet.terms import Reason
 from tests.fleet import oracle
 from tests.fleet.conftest import ACCIDENT, NOW, Actors

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError, NotAllowed
 from droneteam.fleet import service
-from droneteam.fleet.fleetsize import Airframe, Call, SizeOutcome, fleet_of, replay
+from droneteam.fleet.agreement.sla import parse
+from droneteam.fleet.performance.fleetsize import Airframe, Call, SizeOutcome, fleet_of, replay
 from droneteam.fleet.problem import Place
 from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.requirements import requirement
-from droneteam.fleet.sla import parse
 from droneteam.fleet.terms import PRIORITIES, RequestKind, Window
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 

@@ -10,9 +10,10 @@ import pytest
 
 from benchmarks.instances import Size, conditioned, instance, small
 from benchmarks.validator import violations
-from droneteam.fleet import allocation, exact
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.holding import broken_rule
+from droneteam.fleet.allocation import exact
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.holding import broken_rule
+from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.problem import Assigned, Plan, Problem
 
 

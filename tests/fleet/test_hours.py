@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet import hours
-from droneteam.fleet.hours import ServiceHours
+from droneteam.fleet.agreement import hours
+from droneteam.fleet.agreement.hours import ServiceHours
 from tests.fleet.strategies import INSTANTS
 
 CORE = ServiceHours(time(7), time(23), holidays_on_call=True)

@@ -13,15 +13,15 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
-from droneteam.fleet.figures import load_journeys
-from droneteam.fleet.journeys import Asked, Step, clocks_of, journeys
-from droneteam.fleet.logbook import FlightEntry
+from droneteam.fleet.agreement.sla import parse
+from droneteam.fleet.assets.logbook import FlightEntry
+from droneteam.fleet.performance.figures import load_journeys
+from droneteam.fleet.performance.journeys import Asked, Step, clocks_of, journeys
+from droneteam.fleet.performance.yearly import Flown, Held, YearFigures, year_figures
 from droneteam.fleet.presenting import times_of
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import parse
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.terms import RequestState as S
-from droneteam.fleet.yearly import Flown, Held, YearFigures, year_figures
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 
 Submit = Callable[..., int]

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
-from droneteam.fleet.entitlement import LedgerEntry, Loan, entitlements
+from droneteam.fleet.agreement.entitlement import LedgerEntry, Loan, entitlements
+from droneteam.fleet.agreement.sla import parse
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import parse
 from tests.fleet.conftest import NOW, Actors
 
 SLA = parse(SLA_V1)

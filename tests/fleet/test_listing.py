@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError, NotAllowed
 from droneteam.fleet import models, service
-from droneteam.fleet.listing import MAX_LINES, read_list
+from droneteam.fleet.intake.listing import MAX_LINES, read_list
 from tests.fleet.conftest import NOW, Actors
 
 HEAD = "title;kind;priority;start;end;lat;lon;legal_basis;contact;sensitive"

@@ -12,9 +12,10 @@ from droneteam.accounts import SYSTEM
 from droneteam.commands.watch import watch_once
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, NotAllowed, NotFound
-from droneteam.fleet import explain, models, service
-from droneteam.fleet.hours import to_local
-from droneteam.fleet.notices import NoticeView
+from droneteam.fleet import models, service
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.assets.notices import NoticeView
+from droneteam.fleet.explanations import explain
 from tests.fleet.conftest import NOW, Actors
 
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ import pytest
 from benchmarks import validator
 from benchmarks.instances import NOW, small, with_published
 from droneteam.errors import NotFound
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.pins import Pin, Refusal, slot_at, solve_around
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.explanations.pins import Pin, Refusal, slot_at, solve_around
 from droneteam.fleet.problem import Assigned, Job, Plan, Problem
 from droneteam.fleet.terms import Reason, Window
 from tests.fleet import oracle

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed
-from droneteam.fleet import allocation, models, planning, service
+from droneteam.fleet import models, planning, service
+from droneteam.fleet.allocation import solving as allocation
 from droneteam.fleet.head import read_head, touch_head
 from droneteam.fleet.problem import Plan, Problem
 from tests.fleet.conftest import DEMONSTRATION, NOW, Actors
@@ -108,7 +109,7 @@ def test_only_coordinators_draft_and_only_for_a_horizon_that_makes_sense(
 
 def test_importing_the_service_loads_no_solver() -> None:
     code = (
-        "import sys, droneteam.fleet.service, droneteam.fleet.allocation\n"
+        "import sys, droneteam.fleet.service, droneteam.fleet.allocation.solving\n"
         "late = {'ortools', 'scipy.optimize'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(late)) or None)"
     )

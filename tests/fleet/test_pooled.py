@@ -10,15 +10,16 @@ import pytest
 
 from benchmarks.instances import NOW, Size, conditioned, instance, small
 from benchmarks.validator import term_values, violations
-from droneteam.fleet import allocation, exact, relaxation
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.choices import choices
-from droneteam.fleet.greedy import give_out
-from droneteam.fleet.pooled import best_alone, solve_pooled
+from droneteam.fleet.allocation import exact, relaxation
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.greedy import give_out
+from droneteam.fleet.allocation.pooled import best_alone, solve_pooled
+from droneteam.fleet.allocation.realise import realise
+from droneteam.fleet.allocation.relaxation import Scope, minimum
+from droneteam.fleet.allocation.scoring import chosen_of
+from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.problem import Claim, Plan, Problem, Slot
-from droneteam.fleet.realise import realise
-from droneteam.fleet.relaxation import Scope, minimum
-from droneteam.fleet.scoring import chosen_of
 from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
 

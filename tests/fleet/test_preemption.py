@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from droneteam import audit
 from droneteam.errors import InputError
 from droneteam.fleet import service
-from droneteam.fleet.preemption import displaced_beyond
+from droneteam.fleet.agreement.preemption import displaced_beyond
 from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.service import RequestState
 from droneteam.fleet.terms import PRIORITIES, Window

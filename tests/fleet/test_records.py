@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet import records
-from droneteam.fleet.records import KINDS, BatteryRecord, PilotRow, Registry
+from droneteam.fleet.assets import records
+from droneteam.fleet.assets.records import KINDS, BatteryRecord, PilotRow, Registry
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 PLAIN = st.recursive(

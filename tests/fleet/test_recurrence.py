@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet.hours import to_local
-from droneteam.fleet.recurrence import MAX_OCCURRENCES, occurrences
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.intake.recurrence import MAX_OCCURRENCES, occurrences
 from droneteam.fleet.terms import BRUSSELS, Window
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError, NotAllowed
-from droneteam.fleet import registry
-from droneteam.fleet.registry import (
+from droneteam.fleet.assets import registry
+from droneteam.fleet.assets.registry import (
     Credential,
     Defect,
     DroneRecord,

@@ -12,16 +12,17 @@ import pytest
 
 from benchmarks.instances import NOW, Size, conditioned, instance, small
 from benchmarks.validator import violations
-from droneteam.fleet import allocation, rostered, shift_search
-from droneteam.fleet.allocation import solve
-from droneteam.fleet.choices import Choices, choices
-from droneteam.fleet.greedy import give_out
-from droneteam.fleet.master import Master
-from droneteam.fleet.naming import core, name_drones
+from droneteam.fleet.allocation import rostered, shift_search
+from droneteam.fleet.allocation import solving as allocation
+from droneteam.fleet.allocation.choices import Choices, choices
+from droneteam.fleet.allocation.greedy import give_out
+from droneteam.fleet.allocation.master import Master
+from droneteam.fleet.allocation.naming import core, name_drones
+from droneteam.fleet.allocation.rostered import Rostered, solve_rostered
+from droneteam.fleet.allocation.scoring import Glance, chosen_of, glance, values_of
+from droneteam.fleet.allocation.shifts import shifts_of
+from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.problem import TERM_NAMES, Plan, Problem, Slot
-from droneteam.fleet.rostered import Rostered, solve_rostered
-from droneteam.fleet.scoring import Glance, chosen_of, glance, values_of
-from droneteam.fleet.shifts import shifts_of
 from tests.fleet.oracle import best_terms
 from tests.fleet.test_allocation import job, problem_of
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import NotAllowed, NotFound
 from droneteam.fleet import service
-from droneteam.fleet.allocation import solve
+from droneteam.fleet.agreement.hours import ServiceHours
+from droneteam.fleet.allocation.solving import solve
+from droneteam.fleet.assets.registry import Credential
 from droneteam.fleet.daylight import is_daylight
-from droneteam.fleet.hours import ServiceHours
 from droneteam.fleet.problem import Place
-from droneteam.fleet.registry import Credential
 from droneteam.fleet.schedule import shades, troubles
 from droneteam.fleet.terms import Reason, Window
 from tests.fleet.conftest import NOW, Actors

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import Conflict, NotAllowed, NotFound
 from droneteam.fleet import service
-from droneteam.fleet.explain import sentence
+from droneteam.fleet.explanations.explain import sentence
 from droneteam.fleet.reference import SLA_V1
 from droneteam.fleet.service import RequestKind, RequestState
 from droneteam.fleet.terms import Window

@@ -17,10 +17,10 @@ from droneteam import audit
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
+from droneteam.fleet.agreement.sla import ClockStop
 from droneteam.fleet.lifecycle import FINAL, TRANSITIONS, check_move
 from droneteam.fleet.reference import SLA_V1, ZONES
 from droneteam.fleet.service import RequestKind, RequestState
-from droneteam.fleet.sla import ClockStop
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
 
 Submit = Callable[..., int]

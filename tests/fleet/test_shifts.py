@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.instances import Size, conditioned, instance, small
-from droneteam.fleet.choices import choices
-from droneteam.fleet.shifts import Prices, Shift, Shifts, shifts_of
+from droneteam.fleet.allocation.choices import choices
+from droneteam.fleet.allocation.shifts import Prices, Shift, Shifts, shifts_of
 from droneteam.fleet.terms import Window
 
 ROOM = 20_000

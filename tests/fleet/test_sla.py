@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet import sla
+from droneteam.fleet.agreement import sla
+from droneteam.fleet.agreement.sla import Clock, ClockStop, RequestTimes
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import Clock, ClockStop, RequestTimes
 from droneteam.fleet.terms import PRIORITIES
 from tests.fleet.strategies import INSTANTS
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from droneteam.fleet.entitlement import LedgerEntry, entitlements
+from droneteam.fleet.agreement.entitlement import LedgerEntry, entitlements
+from droneteam.fleet.agreement.sla import RequestTimes, clocks, parse
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import RequestTimes, clocks, parse
 from droneteam.fleet.terms import BRUSSELS
 
 SLA = parse(SLA_V1)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet import statistics
-from droneteam.fleet.statistics import Case, Event, Share
+from droneteam.fleet.performance import statistics
+from droneteam.fleet.performance.statistics import Case, Event, Share
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.terms import RequestState as S
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import SYSTEM
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.fleet import models, records, service
-from droneteam.fleet.hours import to_local
+from droneteam.fleet import models, service
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.assets import records
 from droneteam.fleet.terms import Window
 from tests.fleet.conftest import DEMONSTRATION, NOW, Actors
 from tests.fleet.drafting import solve_draft

@@ -16,8 +16,8 @@ from droneteam import audit
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
+from droneteam.fleet.explanations.suppositions import SUPPOSED_ID
 from droneteam.fleet.service import Supposition
-from droneteam.fleet.suppositions import SUPPOSED_ID
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
 from tests.fleet.drafting import solve_draft, solve_supposed
 

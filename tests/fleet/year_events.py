@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from droneteam.fleet.hours import to_local
-from droneteam.fleet.journeys import Asked, Step
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.performance.journeys import Asked, Step
+from droneteam.fleet.performance.yearly import Flown, year_bounds
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.terms import RequestState as S
-from droneteam.fleet.yearly import Flown, year_bounds
 
 ZONES = (1, 2, 3, 4, 5, 6)
 KINDS = [kind for kind in RequestKind if kind is not RequestKind.PHOTOGRAMMETRY]

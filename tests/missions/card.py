@@ -11,10 +11,10 @@ from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from droneteam.missions import codec
-from droneteam.missions.framing import Framer
-from droneteam.missions.logs import Piece
-from droneteam.missions.messages import Inbound, Outbound
+from droneteam.missions.mavlink import codec
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.mavlink.logs import Piece
+from droneteam.missions.mavlink.messages import Inbound, Outbound
 from sitl.autopilot import Autopilot, VehicleSetup
 from sitl.blackbox import StoredLog
 from sitl.dataflash import DataFlashWriter

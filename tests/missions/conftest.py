@@ -19,7 +19,7 @@ from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.missions import service as missions
 from droneteam.missions.fieldlog import CHECKS
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import GeoPolygon, SurveyParams
+from droneteam.missions.planner.plan import GeoPolygon, SurveyParams
 from droneteam.missions.views import MissionSpec
 
 NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)

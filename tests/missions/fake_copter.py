@@ -13,10 +13,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from droneteam.missions.flight import step
-from droneteam.missions.flight_state import Event, Flight, Heard, Note, Phase, Send, Tick
+from droneteam.missions.flight.control import step
+from droneteam.missions.flight.state import Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.items import MissionType, stored_form
-from droneteam.missions.messages import (
+from droneteam.missions.mavlink.messages import (
     CommandAck,
     CommandLong,
     CopterMode,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from droneteam.missions.items import MissionType, WireItem
-from droneteam.missions.messages import (
+from droneteam.missions.mavlink.messages import (
     CommandAck,
     CommandLong,
     MissionAck,

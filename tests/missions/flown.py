@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from datetime import UTC, datetime, timedelta
 
-from droneteam.missions.framing import Framer
-from droneteam.missions.journal import Entry
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.record.journal import Entry
 from sitl.items import Cmd
 from tests.sitl.bench import BOOT_AT, HOME_ITEM, RETURN, TAKE_OFF_20, Bench, at, do
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.transform import Affine
 
-from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.terrain import Terrain
-from droneteam.missions.terrainfile import TerrainFile, read_terrain
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.terrain import Terrain
+from droneteam.missions.planner.terrainfile import TerrainFile, read_terrain
 from tests.missions.conftest import ORIGIN, PLACE
 
 Shape = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.journal import read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.preflight import FlightOrder
-from droneteam.missions.tlog import TlogReader
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.preflight import FlightOrder
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.tlog import TlogReader
+from droneteam.missions.record.journal import read_journal
 from sitl.autopilot import Autopilot
 from sitl.faults import FaultSpec
 from sitl.modes import Mode

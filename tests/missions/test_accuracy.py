@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from droneteam.errors import InputError
-from droneteam.missions.accuracy import (
+from droneteam.missions.planner.accuracy import (
     GPS,
     RTK,
     Network,
@@ -20,10 +20,10 @@ from droneteam.missions.accuracy import (
     predict,
     spread_points,
 )
-from droneteam.missions.accuracyblocks import predict_in_blocks
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.surveyaccuracy import accuracy_of
+from droneteam.missions.planner.accuracyblocks import predict_in_blocks
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
+from droneteam.missions.planner.surveyaccuracy import accuracy_of
 from tests.missions.conftest import PLACE, SCENE, area
 
 NOISE = NetworkNoise(0.5, 0.05, 0.08, 0.02, 0.03, 0.01)

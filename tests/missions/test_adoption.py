@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from droneteam.missions.asks import AskBox, asks_path, put_ask
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.journal import Entry, read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
+from droneteam.missions.flight.asks import AskBox, asks_path, put_ask
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.record.journal import Entry, read_journal
 from sitl.modes import Mode
 from tests.missions.conftest import PLACE
 from tests.missions.safety import Judge

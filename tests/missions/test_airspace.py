@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import DecodeError
-from droneteam.missions.airspace import (
+from droneteam.missions.airspace.checks import (
     PATH_MARGIN_M,
     Geozone,
     HeightReference,
@@ -19,10 +19,10 @@ from droneteam.missions.airspace import (
     ZoneVolume,
     check,
 )
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.geozones import read_geozones
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.rules import RANKS, Finding
+from droneteam.missions.airspace.geozones import read_geozones
+from droneteam.missions.airspace.rules import RANKS, Finding
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from droneteam.missions.flight import step
-from droneteam.missions.flight_state import Barred, Ending, Flight, Heard, Note, Phase, Tick
-from droneteam.missions.handshake import Timing
-from droneteam.missions.journal import read_journal
-from droneteam.missions.messages import Heartbeat, RemoteIdHeartbeat, RemoteIdStatus
-from droneteam.missions.packvolts import CELL_MIN_V, PACKS, cells_of, thresholds
-from droneteam.missions.preflight import REMOTE_ID_SILENT_S
+from droneteam.missions.flight.control import step
+from droneteam.missions.flight.packvolts import CELL_MIN_V, PACKS, cells_of, thresholds
+from droneteam.missions.flight.preflight import REMOTE_ID_SILENT_S
+from droneteam.missions.flight.state import Barred, Ending, Flight, Heard, Note, Phase, Tick
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.messages import Heartbeat, RemoteIdHeartbeat, RemoteIdStatus
+from droneteam.missions.record.journal import read_journal
 from sitl.modes import Mode
 from sitl.ridtransmitter import Health
 from tests.missions.fake_copter import FakeCopter, fly_fake

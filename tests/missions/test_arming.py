@@ -11,8 +11,9 @@ from droneteam.accounts import SYSTEM, Actor
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, NotAllowed
 from droneteam.fleet.models import Pilot
-from droneteam.missions import arming, models
+from droneteam.missions import models
 from droneteam.missions import service as missions
+from droneteam.missions.flight import arming
 from droneteam.missions.views import MissionState
 from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 

@@ -12,8 +12,8 @@ from droneteam.audit import AuditEntry
 from droneteam.db import session_scope
 from droneteam.errors import InputError, NotAllowed
 from droneteam.missions import service as missions
-from droneteam.missions.arming import VALID_FOR, begin_flight, clearance
-from droneteam.missions.asks import ask_flight, asks_path
+from droneteam.missions.flight.arming import VALID_FOR, begin_flight, clearance
+from droneteam.missions.flight.asks import ask_flight, asks_path
 from droneteam.settings import Settings
 from tests.missions.conftest import SPEC, Office, answer_checklist
 

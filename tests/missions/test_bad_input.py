@@ -12,20 +12,20 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.errors import InputError
-from droneteam.missions import protocol
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.handshake import Done, Failed, Timing
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.state import Ending
 from droneteam.missions.items import MissionCommand, MissionItem, WireItem, wire_mission
-from droneteam.missions.journal import read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.messages import Position
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.signing import Signer, key_from_text, steps
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.tlog import TlogWriter
-from droneteam.missions.twins import TwinWatch
+from droneteam.missions.mavlink import protocol
+from droneteam.missions.mavlink.handshake import Done, Failed, Timing
+from droneteam.missions.mavlink.messages import Position
+from droneteam.missions.mavlink.signing import Signer, key_from_text, steps
+from droneteam.missions.mavlink.tlog import TlogWriter
+from droneteam.missions.mavlink.twins import TwinWatch
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.sortie import read_sortie
 from sitl.faults import FaultSpec
 from tests.missions.conftest import PLACE, SCENE
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from droneteam.missions import camerawatch, gimbals
-from droneteam.missions.camerawatch import CameraWatch, camera_step
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.gimbals import GROUND, Look, look_step, start_look
-from droneteam.missions.handshake import Done, Failed, Timing
-from droneteam.missions.journal import read_journal
-from droneteam.missions.messages import (
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink import camerawatch, gimbals
+from droneteam.missions.mavlink.camerawatch import CameraWatch, camera_step
+from droneteam.missions.mavlink.gimbals import GROUND, Look, look_step, start_look
+from droneteam.missions.mavlink.handshake import Done, Failed, Timing
+from droneteam.missions.mavlink.messages import (
     CameraFeedback,
     CameraInformation,
     CameraSettings,
@@ -32,6 +31,7 @@ from droneteam.missions.messages import (
     GimbalManagerStatus,
     ImageCaptured,
 )
+from droneteam.missions.record.journal import read_journal
 from sitl.faults import FaultSpec
 from sitl.modes import Mode
 from tests.missions.fake_vehicle import BadLink

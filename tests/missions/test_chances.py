@@ -19,9 +19,16 @@ from rasterio.io import MemoryFile
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import EnuFrame, FloatArray, GeoPoint
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.chancefile import chance_map_of
-from droneteam.missions.chances import (
+from droneteam.missions.formats.chancefile import chance_map_of
+from droneteam.missions.formats.chancemap import (
+    chance_map_from_json,
+    chance_map_to_json,
+    read_chance_map,
+)
+from droneteam.missions.items import HomePoint, MissionCommand
+from droneteam.missions.planjson import plan_from_json, plan_to_json
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.chances import (
     ChanceGrid,
     ChanceMap,
     DistanceRings,
@@ -31,22 +38,15 @@ from droneteam.missions.chances import (
     density_per_m2,
     regions,
 )
-from droneteam.missions.estimate import Wind
-from droneteam.missions.formats.chancemap import (
-    chance_map_from_json,
-    chance_map_to_json,
-    read_chance_map,
-)
-from droneteam.missions.items import HomePoint, MissionCommand
-from droneteam.missions.lostpersons import CATEGORIES
-from droneteam.missions.patterns import search
-from droneteam.missions.patterns.effort import Sweep, blocks_of, growth, ordered
-from droneteam.missions.patterns.survey import LineSpacing, survey_lines
-from droneteam.missions.plan import Conditions, MissionPlan
-from droneteam.missions.planjson import plan_from_json, plan_to_json
-from droneteam.missions.route import Ground
-from droneteam.missions.task_params import SearchParams
-from droneteam.missions.tasks import plan_task
+from droneteam.missions.planner.estimate import Wind
+from droneteam.missions.planner.lostpersons import CATEGORIES
+from droneteam.missions.planner.patterns import search
+from droneteam.missions.planner.patterns.effort import Sweep, blocks_of, growth, ordered
+from droneteam.missions.planner.patterns.survey import LineSpacing, survey_lines
+from droneteam.missions.planner.plan import Conditions, MissionPlan
+from droneteam.missions.planner.route import Ground
+from droneteam.missions.planner.task_params import SearchParams
+from droneteam.missions.planner.tasks import plan_task
 
 HERE = (50.82, 4.40)
 HOME = HomePoint(*HERE, 60.0)

@@ -15,18 +15,18 @@ from droneteam.audit import AuditEntry
 from droneteam.db import session_scope
 from droneteam.errors import NotAllowed
 from droneteam.fleet.models import Pilot
-from droneteam.missions import arming, flying
 from droneteam.missions import service as missions
-from droneteam.missions.checklist import (
+from droneteam.missions.fieldlog import CHECKS, FieldEntry, joined
+from droneteam.missions.flight import arming, flying
+from droneteam.missions.flight.checklist import (
     VALID_FOR,
     CheckBar,
     CheckFault,
     ChecklistUnmet,
     checklist_bars,
 )
-from droneteam.missions.fieldlog import CHECKS, FieldEntry, joined
-from droneteam.missions.live import LiveState
-from droneteam.missions.standing import standing_bars
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.standing import standing_bars
 from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 
 LATER = NOW + timedelta(minutes=5)

@@ -11,17 +11,17 @@ import pytest
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.crossing import Sortie, crossing
-from droneteam.missions.groundrisk import crossing_findings
+from droneteam.missions.airspace.groundrisk import crossing_findings
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.volumes import RiskParams, volumes_of
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import MissionPlan
-from droneteam.missions.rules import Finding
-from droneteam.missions.sharing import timed_track
-from droneteam.missions.task_params import FreeParams
-from droneteam.missions.tasks import plan_task
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.crossing import Sortie, crossing
+from droneteam.missions.planner.plan import MissionPlan
+from droneteam.missions.planner.sharing import timed_track
+from droneteam.missions.planner.task_params import FreeParams
+from droneteam.missions.planner.tasks import plan_task
 from droneteam.missions.views import MissionSpec, MissionView
-from droneteam.missions.volumes import RiskParams, volumes_of
 from tests.missions.conftest import NOW, Office, area, draft
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.missions.dataflash import DataFlashReader, read_onboard_log
+from droneteam.missions.record.dataflash import DataFlashReader, read_onboard_log
 from tests.sitl.bench import BOOT_AT
 from tests.sitl.test_blackbox import flown, read
 

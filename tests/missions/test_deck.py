@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import FlightDeck
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder, SortieResult
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder, SortieResult
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.transports import LinkAddress
 from tests.missions.conftest import PLACE
 from tests.missions.test_flight import mission_items
 

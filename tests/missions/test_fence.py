@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.fence import (
+from droneteam.missions.airspace.fence import (
     MAX_CORNERS,
     Fence,
     fence_findings,
@@ -24,16 +23,17 @@ from droneteam.missions.fence import (
     fence_to_json,
     return_findings,
 )
+from droneteam.missions.airspace.groundrisk import NEVER_OVERRIDDEN
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.volumes import GPS_ERROR_M, GRAVITY_MPS2, RiskParams, volumes_of
+from droneteam.missions.airspace.wayhome import highest_below, reach_of
+from droneteam.missions.flight.preflight import flight_order
 from droneteam.missions.formats.missionfile import item_from_numbers
-from droneteam.missions.groundrisk import NEVER_OVERRIDDEN
 from droneteam.missions.items import Frame, MissionCommand, MissionItem
-from droneteam.missions.plan import Conditions, MissionPlan, SurveyParams, plan_survey
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.rules import Finding
-from droneteam.missions.task_params import CorridorParams, FacadeParams, FreeParams
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.volumes import GPS_ERROR_M, GRAVITY_MPS2, RiskParams, volumes_of
-from droneteam.missions.wayhome import highest_below, reach_of
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import Conditions, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.task_params import CorridorParams, FacadeParams, FreeParams
+from droneteam.missions.planner.tasks import plan_task
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 from tests.missions.relief_world import hill, terrain
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from droneteam.errors import DecodeError
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.fence import fence_of
+from droneteam.missions.airspace.fence import fence_of
+from droneteam.missions.airspace.volumes import RiskParams
 from droneteam.missions.formats import litchi, wpml
 from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.missions.formats.geojson import plan_to_geojson
@@ -25,12 +25,12 @@ from droneteam.missions.formats.places import read_places
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
 from droneteam.missions.formats.wpml import VERSIONS, read_wpml, version_of, write_wpml
-from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import MissionPlan
-from droneteam.missions.task_params import FreeParams
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.volumes import RiskParams
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.heights import HeightKind
+from droneteam.missions.planner.plan import MissionPlan
+from droneteam.missions.planner.task_params import FreeParams
+from droneteam.missions.planner.tasks import plan_task
 
 HOME = HomePoint(50.8200, 4.3900, 63.0)
 PATH = ((50.8202, 4.3904), (50.8206, 4.3909), (50.8204, 4.3917))

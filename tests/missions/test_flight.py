@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.missions.calls import start_call
-from droneteam.missions.flight import step
-from droneteam.missions.flight_state import (
+from droneteam.missions.flight.control import step
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.state import (
     Ending,
     Event,
     Flight,
@@ -20,7 +20,6 @@ from droneteam.missions.flight_state import (
     PilotWants,
     Tick,
 )
-from droneteam.missions.handshake import Timing
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -28,7 +27,9 @@ from droneteam.missions.items import (
     MissionType,
     wire_mission,
 )
-from droneteam.missions.messages import (
+from droneteam.missions.mavlink.calls import start_call
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.messages import (
     CommandAck,
     CommandLong,
     CopterMode,
@@ -40,7 +41,6 @@ from droneteam.missions.messages import (
     StatusText,
     SystemStatus,
 )
-from droneteam.missions.preflight import FlightOrder, flight_order
 from tests.missions.fake_copter import FakeCopter, Outcome, fly_fake, holds_approved_mission
 from tests.missions.fake_vehicle import BadLink
 

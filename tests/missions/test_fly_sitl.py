@@ -17,20 +17,20 @@ from droneteam import cli
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.dataflash import read_onboard_log
-from droneteam.missions.fetching import fetch_log
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import FlightDeck, fly
-from droneteam.missions.handshake import Timing
-from droneteam.missions.journal import read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.logstore import StoredLog
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.runner import SortieOrder, SortieResult
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.flight.fly import FlightDeck, fly
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.runner import SortieOrder, SortieResult
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.fetching import fetch_log
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.logstore import StoredLog
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
+from droneteam.missions.record.dataflash import read_onboard_log
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.sortie import read_sortie
 from droneteam.settings import Settings
 from sitl.faults import FaultSpec
 from sitl.modes import Mode

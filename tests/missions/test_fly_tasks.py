@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import shapely
 
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import fly
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.task_params import FacadeParams
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.flight.fly import fly
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.task_params import FacadeParams
+from droneteam.missions.planner.tasks import plan_task
+from droneteam.missions.record.sortie import read_sortie
 from tests.missions.conftest import ORIGIN, PLACE, area
 from tests.missions.simulator import simulator
 

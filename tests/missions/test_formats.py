@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from pymavlink import mavwp
 
 from droneteam.errors import DecodeError
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.fence import fence_of
+from droneteam.missions.airspace.fence import fence_of
+from droneteam.missions.airspace.volumes import RiskParams
 from droneteam.missions.formats import geojson, kml
 from droneteam.missions.formats.missionfile import FenceCircle, MissionFile
 from droneteam.missions.formats.qgc import read_plan, write_plan
 from droneteam.missions.formats.waypoints import read_waypoints, write_waypoints
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem, quantised
-from droneteam.missions.plan import SurveyParams, plan_survey
 from droneteam.missions.planjson import plan_from_json, plan_to_json
-from droneteam.missions.volumes import RiskParams
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
 from tests.missions.conftest import PLACE, SCENE
 
 PLAN = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)

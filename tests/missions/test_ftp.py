@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.missions import ftp, ftplist
-from droneteam.missions.ftplist import FolderEntry
-from droneteam.missions.handshake import Failed, Timing
-from droneteam.missions.logs import Fetched
-from droneteam.missions.messages import FtpPacket
+from droneteam.missions.mavlink import ftp, ftplist
+from droneteam.missions.mavlink.ftplist import FolderEntry
+from droneteam.missions.mavlink.handshake import Failed, Timing
+from droneteam.missions.mavlink.logs import Fetched
+from droneteam.missions.mavlink.messages import FtpPacket
 from tests.missions.card import Card, Line, Run, transfer
 from tests.missions.test_logs import BAD, FAR, LOG, SIZE, bad
 

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from droneteam.commands.intruders import intruders_near
 from droneteam.db import session_scope
 from droneteam.detection.models import AlertRow
-from droneteam.missions.airwatch import Advice
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.flying import _Publisher
-from droneteam.missions.intruders import Intruder, IntruderBook
-from droneteam.missions.journal import read_journal
-from droneteam.missions.messages import CopterMode
-from droneteam.missions.preflight import flight_order
+from droneteam.missions.flight.airwatch import Advice
+from droneteam.missions.flight.flying import _Publisher
+from droneteam.missions.flight.intruders import Intruder, IntruderBook
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.messages import CopterMode
+from droneteam.missions.record.journal import read_journal
 from tests.missions.conftest import NOW, PLACE, Office
 from tests.missions.test_bad_input import short_items
 from tests.missions.test_separation import flying

@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.errors import InputError
-from droneteam.missions.framing import Framer
-from droneteam.missions.link import ALIVE_S, RENEW_S, MavlinkLink
-from droneteam.missions.messages import (
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.mavlink.link import ALIVE_S, RENEW_S, MavlinkLink
+from droneteam.missions.mavlink.messages import (
     CommandId,
     CommandLong,
     GroundHeartbeat,
     Heartbeat,
     ParamRead,
 )
-from droneteam.missions.signing import Signer, key_from_text, steps
-from droneteam.missions.tlog import TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.signing import Signer, key_from_text, steps
+from droneteam.missions.mavlink.tlog import TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
 
 KEY = bytes(range(32))
 NOW_S = 1_773_000_000.0

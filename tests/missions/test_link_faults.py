@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.linkfaults import short_order
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.state import Ending
 from tests.missions.conftest import PLACE
 from tests.missions.safety import Judge, try_schedule
 from tests.missions.test_separation import line_mission

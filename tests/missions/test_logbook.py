@@ -10,9 +10,9 @@ import pytest
 from droneteam.db import session_scope
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.arming import begin_flight
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.runner import SortieResult
+from droneteam.missions.flight.arming import begin_flight
+from droneteam.missions.flight.runner import SortieResult
+from droneteam.missions.flight.state import Ending
 from tests.missions.conftest import NOW, SPEC, Office, answer_checklist
 from tests.missions.test_record import START, a_log
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.missions import logs, spans
-from droneteam.missions.handshake import Failed, Timing
-from droneteam.missions.logs import Fetched, Listed
-from droneteam.missions.messages import LogData, LogDataRequest, LogEntry, LogListRequest
+from droneteam.missions.mavlink import logs, spans
+from droneteam.missions.mavlink.handshake import Failed, Timing
+from droneteam.missions.mavlink.logs import Fetched, Listed
+from droneteam.missions.mavlink.messages import LogData, LogDataRequest, LogEntry, LogListRequest
 from tests.missions.card import Card, Line, Run, contents, transfer
 
 TIMING = Timing()

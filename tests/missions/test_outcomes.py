@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.missions.flight_pilot import WISHES
-from droneteam.missions.journal import Entry
-from droneteam.missions.outcomes import (
+from droneteam.missions.flight.outcomes import (
     HEARD_WITHIN,
     MAX_SHOWN,
     SILENT_AFTER,
@@ -18,6 +16,8 @@ from droneteam.missions.outcomes import (
     flight_record,
     outcomes,
 )
+from droneteam.missions.flight.pilot import WISHES
+from droneteam.missions.record.journal import Entry
 
 T0 = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions import estimate
-from droneteam.missions.camera import MAVIC_3E, SIMULATED
-from droneteam.missions.estimate import CALM, Wind
 from droneteam.missions.items import MissionCommand, MissionItem
-from droneteam.missions.packs import effort_of, items_of_part
-from droneteam.missions.plan import Conditions, MissionPlan, SurveyParams, plan_survey
-from droneteam.missions.task_params import FreeParams, SearchParams
-from droneteam.missions.tasks import plan_task
+from droneteam.missions.planner import estimate
+from droneteam.missions.planner.camera import MAVIC_3E, SIMULATED
+from droneteam.missions.planner.estimate import CALM, Wind
+from droneteam.missions.planner.packs import effort_of, items_of_part
+from droneteam.missions.planner.plan import Conditions, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.task_params import FreeParams, SearchParams
+from droneteam.missions.planner.tasks import plan_task
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 
 LARGE = area((0, 0), (300, 0), (300, 300), (0, 300))

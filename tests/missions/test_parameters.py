@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.missions.handshake import Done, Failed, Timing
-from droneteam.missions.parameters import WantedParam, profile_step, start_profile
+from droneteam.missions.mavlink.handshake import Done, Failed, Timing
+from droneteam.missions.mavlink.parameters import WantedParam, profile_step, start_profile
 from tests.missions.fake_vehicle import BadLink, FakeVehicle, converse
 
 WANTED = (

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.camera import SIMULATED
 from droneteam.missions.formats.litchi import COLUMNS, read_litchi, write_litchi
 from droneteam.missions.formats.photostops import PhotoStop, items_of, stops_of
 from droneteam.missions.formats.wpml import MATRICE_30T, read_wpml, write_wpml
 from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import SurveyParams, plan_survey
-from droneteam.missions.task_params import SearchParams
-from droneteam.missions.tasks import plan_task
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import SurveyParams, plan_survey
+from droneteam.missions.planner.task_params import SearchParams
+from droneteam.missions.planner.tasks import plan_task
 from tests.missions.conftest import PLACE, SCENE, area
 
 PLAN = plan_survey(SCENE, SIMULATED, SurveyParams(max_photos=60), PLACE)

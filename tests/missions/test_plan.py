@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions.camera import CAMERAS, MAVIC_3E, SIMULATED, CameraSpec, camera_named
 from droneteam.missions.items import MAX_ITEMS, HomePoint, MissionCommand, wire_mission
-from droneteam.missions.patterns.triggers import trigger_positions
-from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.camera import CAMERAS, MAVIC_3E, SIMULATED, CameraSpec, camera_named
+from droneteam.missions.planner.patterns.triggers import trigger_positions
+from droneteam.missions.planner.plan import GeoPolygon, MissionPlan, SurveyParams, plan_survey
 from sitl.lens import SimCamera
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 

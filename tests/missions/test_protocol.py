@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions import calls, protocol
-from droneteam.missions.handshake import Done, Failed, Timing
 from droneteam.missions.items import (
     Frame,
     MissionCommand,
@@ -19,7 +17,9 @@ from droneteam.missions.items import (
     differences,
     stored_form,
 )
-from droneteam.missions.messages import (
+from droneteam.missions.mavlink import calls, protocol
+from droneteam.missions.mavlink.handshake import Done, Failed, Timing
+from droneteam.missions.mavlink.messages import (
     CommandAck,
     CommandLong,
     MissionAck,

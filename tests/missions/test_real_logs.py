@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pymavlink.DFReader import DFReader_binary
 
-from droneteam.missions import codec, logs
-from droneteam.missions.dataflash import DataFlashReader, read_onboard_log
-from droneteam.missions.handshake import Timing
-from droneteam.missions.logs import Listed
-from droneteam.missions.messages import LogData, LogEntry
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.tlog import TlogReader
+from droneteam.missions.mavlink import codec, logs
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.logs import Listed
+from droneteam.missions.mavlink.messages import LogData, LogEntry
+from droneteam.missions.mavlink.tlog import TlogReader
+from droneteam.missions.record.dataflash import DataFlashReader, read_onboard_log
+from droneteam.missions.record.sortie import read_sortie
 from tests.missions.card import store
 from tests.missions.test_record import real_log
 from tests.sitl.test_blackbox import flown

@@ -12,9 +12,9 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.models import Pilot
 from droneteam.fleet.terms import Window
 from droneteam.fleet.weather import Period
-from droneteam.missions import arming
 from droneteam.missions import service as missions
-from droneteam.missions.rules import RulesUnmet
+from droneteam.missions.airspace.rules import RulesUnmet
+from droneteam.missions.flight import arming
 from droneteam.missions.views import MissionState, MissionView
 from tests.missions.conftest import NOW, Office, answer_checklist
 from tests.missions.test_service import approve, forbidden, plan

@@ -20,15 +20,15 @@ from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from droneteam.errors import Conflict, DecodeError, InputError
-from droneteam.missions import codec
-from droneteam.missions import messages as m
-from droneteam.missions.framing import Framer
 from droneteam.missions.items import Frame, MissionCommand, MissionType, WireItem, wire_fence
-from droneteam.missions.journal import ARMING, Entry, Journal, read_journal, was_arming
-from droneteam.missions.link import MavlinkLink
-from droneteam.missions.sortie import read_sortie, sortie_from_bytes
-from droneteam.missions.tlog import TlogReader, TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink import codec
+from droneteam.missions.mavlink import messages as m
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.mavlink.link import MavlinkLink
+from droneteam.missions.mavlink.tlog import TlogReader, TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.record.journal import ARMING, Entry, Journal, read_journal, was_arming
+from droneteam.missions.record.sortie import read_sortie, sortie_from_bytes
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 MAVLINK_DATA = Path(__file__).parents[3] / "shared" / "data" / "mavlink"
@@ -329,7 +329,7 @@ def test_a_tcp_link_comes_back_after_a_break(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.mavlink.tlog import TlogWriter
 from tests.missions.test_record import Vehicle
 writer, vehicle = TlogWriter(Path(sys.argv[1])), Vehicle()
 while True:

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions import replay as replaying
-from droneteam.missions.channels import LinkCount, vehicle_time
 from droneteam.missions.formats import track as tracks
-from droneteam.missions.framing import Frame
-from droneteam.missions.replay import Replay, ReplayEvent, replay, thinned
-from droneteam.missions.sortie import SortieLog, sortie_from_bytes
+from droneteam.missions.mavlink.channels import LinkCount, vehicle_time
+from droneteam.missions.mavlink.framing import Frame
+from droneteam.missions.record import replay as replaying
+from droneteam.missions.record.replay import Replay, ReplayEvent, replay, thinned
+from droneteam.missions.record.sortie import SortieLog, sortie_from_bytes
 from tests.missions import flown
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from droneteam.missions.fetching import LogFetcher
-from droneteam.missions.ftp import vehicle_crc32
-from droneteam.missions.handshake import Failed, Timing
-from droneteam.missions.logs import Piece
-from droneteam.missions.logstore import PartFile, StoredLog
-from droneteam.missions.messages import FtpPacket, Heartbeat, LogDataRequest, LogListRequest
-from droneteam.missions.retrieval import (
+from droneteam.missions.mavlink.fetching import LogFetcher
+from droneteam.missions.mavlink.ftp import vehicle_crc32
+from droneteam.missions.mavlink.handshake import Failed, Timing
+from droneteam.missions.mavlink.logs import Piece
+from droneteam.missions.mavlink.logstore import PartFile, StoredLog
+from droneteam.missions.mavlink.messages import FtpPacket, Heartbeat, LogDataRequest, LogListRequest
+from droneteam.missions.mavlink.retrieval import (
     ChosenLog,
     Known,
     Retrieved,

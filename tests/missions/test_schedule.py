@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
-from droneteam.missions.geozones import read_geozones
-from droneteam.missions.schedule import DailyPeriod, SunEvent, applies, sun_event, sun_place
+from droneteam.missions.airspace.checks import Geozone, Restriction, ZoneVolume
+from droneteam.missions.airspace.geozones import read_geozones
+from droneteam.missions.airspace.schedule import (
+    DailyPeriod,
+    SunEvent,
+    applies,
+    sun_event,
+    sun_place,
+)
 
 BRUSSELS = (50.85, 4.35)
 LOCAL = ZoneInfo("Europe/Brussels")

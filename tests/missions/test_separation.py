@@ -10,16 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.missions import separation
-from droneteam.missions.airwatch import AirWatch, craft_of
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.flight_state import Ending, Flight, Phase
-from droneteam.missions.handshake import Timing
+from droneteam.missions.flight import separation
+from droneteam.missions.flight.airwatch import AirWatch, craft_of
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.preflight import FlightOrder, flight_order
+from droneteam.missions.flight.separation import (
+    AS_PLANNED,
+    Craft,
+    Track,
+    Waypoint,
+    conflicts,
+    futures,
+)
+from droneteam.missions.flight.state import Ending, Flight, Phase
 from droneteam.missions.items import MissionCommand, MissionItem
-from droneteam.missions.journal import read_journal
-from droneteam.missions.messages import CopterMode, Position
-from droneteam.missions.preflight import FlightOrder, flight_order
-from droneteam.missions.separation import AS_PLANNED, Craft, Track, Waypoint, conflicts, futures
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.messages import CopterMode, Position
+from droneteam.missions.record.journal import read_journal
 from tests.missions.conftest import ORIGIN, PLACE
 from tests.missions.virtual import Air, fly_in, in_folder
 

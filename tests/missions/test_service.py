@@ -11,9 +11,10 @@ from sqlalchemy import update
 from droneteam.accounts import SYSTEM
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, DecodeError, InputError, NotAllowed, NotFound
-from droneteam.missions import arming, models
+from droneteam.missions import models
 from droneteam.missions import service as missions
-from droneteam.missions.live import LiveState
+from droneteam.missions.flight import arming
+from droneteam.missions.flight.live import LiveState
 from droneteam.missions.views import MissionState, MissionView, RegisteredFlight
 from tests.missions.conftest import NOW, SCENE, SPEC, Office, area
 

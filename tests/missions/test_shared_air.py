@@ -17,17 +17,17 @@ from droneteam.db import session_scope
 from droneteam.errors import DecodeError
 from droneteam.fleet import service as fleet
 from droneteam.missions import models
-from droneteam.missions.airwatch import Advice, AirWatch, craft_of, shared_of
-from droneteam.missions.flight_state import Ending, Flight, Phase
-from droneteam.missions.fly import FlightDeck
+from droneteam.missions.flight.airwatch import Advice, AirWatch, craft_of, shared_of
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.neighbours import KEPT, air_of_others, share_air
+from droneteam.missions.flight.runner import Clocks, SortieOrder
+from droneteam.missions.flight.separation import AS_PLANNED, HORIZON_S, Craft, forecast_of, futures
+from droneteam.missions.flight.sharedair import STALE_S, SharedCraft, from_json, to_json
+from droneteam.missions.flight.state import Ending, Flight, Phase
 from droneteam.missions.items import HomePoint
-from droneteam.missions.journal import read_journal
-from droneteam.missions.messages import CopterMode
-from droneteam.missions.neighbours import KEPT, air_of_others, share_air
-from droneteam.missions.runner import Clocks, SortieOrder
-from droneteam.missions.separation import AS_PLANNED, HORIZON_S, Craft, forecast_of, futures
-from droneteam.missions.sharedair import STALE_S, SharedCraft, from_json, to_json
-from droneteam.missions.tlog import TlogWriter
+from droneteam.missions.mavlink.messages import CopterMode
+from droneteam.missions.mavlink.tlog import TlogWriter
+from droneteam.missions.record.journal import read_journal
 from tests.missions.conftest import NOW, PLACE, Office
 from tests.missions.test_separation import craft, flying, line_order
 from tests.missions.virtual import EXACT_TIMES, Air, in_folder

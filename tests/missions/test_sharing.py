@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions.camera import MAVIC_3E, SIMULATED
-from droneteam.missions.groundrisk import Neighbour, separation_findings
+from droneteam.missions.airspace.groundrisk import Neighbour, separation_findings
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import GeoPolygon, MissionPlan, SurveyParams, plan_survey
-from droneteam.missions.sharing import (
+from droneteam.missions.planner.camera import MAVIC_3E, SIMULATED
+from droneteam.missions.planner.plan import GeoPolygon, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.sharing import (
     HEIGHT_STEP_M,
     SAFE_M,
     TIME_GAP_S,
@@ -28,7 +28,7 @@ from droneteam.missions.sharing import (
     strips,
     timed_track,
 )
-from droneteam.missions.task_params import CorridorParams, SearchParams
+from droneteam.missions.planner.task_params import CorridorParams, SearchParams
 from tests.missions.conftest import ORIGIN, PLACE, area
 
 FIELD = area((0, 0), (160, 0), (160, 90), (0, 90))

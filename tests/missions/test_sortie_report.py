@@ -16,10 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions.replay import replay
-from droneteam.missions.report.sketch import chart, round_above, round_below, sketch_map
-from droneteam.missions.report.sortie import LANGUAGES, SortieFacts, report_data, sortie_pdf, words
-from droneteam.missions.sortie import sortie_from_bytes
+from droneteam.missions.record.replay import replay
+from droneteam.missions.record.report.sketch import chart, round_above, round_below, sketch_map
+from droneteam.missions.record.report.sortie import (
+    LANGUAGES,
+    SortieFacts,
+    report_data,
+    sortie_pdf,
+    words,
+)
+from droneteam.missions.record.sortie import sortie_from_bytes
 from droneteam.missions.views import OnboardLogView, SortieView
 from tests.missions import flown
 from tests.sitl.bench import HOME
@@ -84,7 +90,7 @@ def test_a_language_that_is_not_spoken_is_refused() -> None:
 
 
 def test_every_word_stands_in_all_three_languages() -> None:
-    source = resources.files("droneteam.missions.report") / "sortie.json"
+    source = resources.files("droneteam.missions.record.report") / "sortie.json"
     for key, row in json.loads(source.read_text()).items():
         assert set(row) == set(LANGUAGES), key
         assert all(row.values()), key

@@ -17,9 +17,9 @@ import pytest
 import shapely
 
 from droneteam.errors import InputError
-from droneteam.missions.camera import MAVIC_3E, SIMULATED, CameraSpec
 from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import (
+from droneteam.missions.planner.camera import MAVIC_3E, SIMULATED, CameraSpec
+from droneteam.missions.planner.plan import (
     STILL,
     Conditions,
     GeoPolygon,

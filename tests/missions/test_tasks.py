@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
-from droneteam.missions.camera import SIMULATED
 from droneteam.missions.items import MissionCommand, MissionItem, wire_mission
-from droneteam.missions.patterns import search
-from droneteam.missions.patterns.corridor import corridor_area, corridor_lines
-from droneteam.missions.plan import LatLon, MissionPlan
 from droneteam.missions.planjson import plan_from_json, plan_to_json
-from droneteam.missions.task_params import (
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.patterns import search
+from droneteam.missions.planner.patterns.corridor import corridor_area, corridor_lines
+from droneteam.missions.planner.plan import LatLon, MissionPlan
+from droneteam.missions.planner.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,
@@ -29,7 +29,7 @@ from droneteam.missions.task_params import (
     SearchPattern,
     TaskParams,
 )
-from droneteam.missions.tasks import plan_task
+from droneteam.missions.planner.tasks import plan_task
 from tests.missions.conftest import ORIGIN, PLACE, area
 
 BEND = area((-60.0, 0.0), (0.0, 10.0), (50.0, 60.0))

@@ -15,12 +15,12 @@ from rasterio.transform import Affine
 from scipy import ndimage
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.heights import AltAgl, AltAmsl, AltHome, VerticalDatum
 from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import Conditions, MissionPlan, SurveyParams, plan_survey
-from droneteam.missions.relief import FOLLOW_SHARE, _needed
-from droneteam.missions.task_params import (
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.heights import AltAgl, AltAmsl, AltHome, VerticalDatum
+from droneteam.missions.planner.plan import Conditions, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.relief import FOLLOW_SHARE, _needed
+from droneteam.missions.planner.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,
@@ -28,9 +28,9 @@ from droneteam.missions.task_params import (
     SearchParams,
     TaskParams,
 )
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.terrain import ground_amsl, home_height
-from droneteam.missions.terrainfile import TerrainFile, check_terrain, read_terrain
+from droneteam.missions.planner.tasks import plan_task
+from droneteam.missions.planner.terrain import ground_amsl, home_height
+from droneteam.missions.planner.terrainfile import TerrainFile, check_terrain, read_terrain
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 from tests.missions.relief_world import MIDDLE, TO_UTM, height_of, hill, raster, ray, terrain, write
 

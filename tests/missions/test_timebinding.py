@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from droneteam.missions.dataflash import LoggedPhoto
-from droneteam.missions.sortie import sortie_from_bytes
-from droneteam.missions.timebinding import CalendarSample, SyncSample, bind_time
+from droneteam.missions.record.dataflash import LoggedPhoto
+from droneteam.missions.record.sortie import sortie_from_bytes
+from droneteam.missions.record.timebinding import CalendarSample, SyncSample, bind_time
 from tests.missions.test_record import START, Vehicle
 
 ZERO_S = 1_790_000_000.0

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.missions.messages import SystemTime, TimeSync
-from droneteam.missions.timesync import ClockWatch, clock_step
+from droneteam.missions.mavlink.messages import SystemTime, TimeSync
+from droneteam.missions.mavlink.timesync import ClockWatch, clock_step
 
 START_S = 1_790_000_000.0
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.missions.sharing import TIME_GAP_S, Separation, Share
-from droneteam.missions.turns import LONGEST_FLIGHT, Turn, Wait, turn_bars
+from droneteam.missions.flight.turns import LONGEST_FLIGHT, Turn, Wait, turn_bars
+from droneteam.missions.planner.sharing import TIME_GAP_S, Separation, Share
 from droneteam.missions.views import MissionState
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)

@@ -14,18 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.missions.airspace import check
-from droneteam.missions.camera import SIMULATED
-from droneteam.missions.estimate import Wind
-from droneteam.missions.formats.ed318 import volumes_to_ed318
-from droneteam.missions.geozones import read_geozones
-from droneteam.missions.groundrisk import Surroundings, Weather, ground_findings
-from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import Conditions, MissionPlan, SurveyParams, plan_survey
-from droneteam.missions.rules import Finding
-from droneteam.missions.task_params import FreeParams
-from droneteam.missions.tasks import plan_task
-from droneteam.missions.volumes import (
+from droneteam.missions.airspace.checks import check
+from droneteam.missions.airspace.geozones import read_geozones
+from droneteam.missions.airspace.groundrisk import Surroundings, Weather, ground_findings
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.volumes import (
     BufferRule,
     RiskParams,
     Volumes,
@@ -38,6 +31,13 @@ from droneteam.missions.volumes import (
     volumes_of,
     volumes_to_json,
 )
+from droneteam.missions.formats.ed318 import volumes_to_ed318
+from droneteam.missions.items import MissionCommand
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.estimate import Wind
+from droneteam.missions.planner.plan import Conditions, MissionPlan, SurveyParams, plan_survey
+from droneteam.missions.planner.task_params import FreeParams
+from droneteam.missions.planner.tasks import plan_task
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
 from tests.missions.relief_world import terrain
 

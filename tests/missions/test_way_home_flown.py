@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from droneteam.errors import Conflict
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import FlightDeck
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.tlog import TlogReader, TlogWriter
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.tlog import TlogReader, TlogWriter
+from droneteam.missions.record.sortie import read_sortie
 from sitl.items import Cmd, MissionItem
 from sitl.modes import Mode
 from tests.missions.conftest import PLACE

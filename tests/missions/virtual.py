@@ -16,17 +16,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from droneteam.missions.airwatch import Advice
-from droneteam.missions.flight_pilot import Wish
-from droneteam.missions.fly import FlightDeck
-from droneteam.missions.handshake import Timing
-from droneteam.missions.intruders import Intruder
-from droneteam.missions.link import MavlinkLink, VehicleLink
-from droneteam.missions.live import LiveState
-from droneteam.missions.runner import Clocks, SortieOrder, SortieResult
-from droneteam.missions.signing import Signer
-from droneteam.missions.tlog import TlogWriter
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.flight.airwatch import Advice
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.intruders import Intruder
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.pilot import Wish
+from droneteam.missions.flight.runner import Clocks, SortieOrder, SortieResult
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.link import MavlinkLink, VehicleLink
+from droneteam.missions.mavlink.signing import Signer
+from droneteam.missions.mavlink.tlog import TlogWriter
+from droneteam.missions.mavlink.transports import LinkAddress
 from sitl.channel import Channel
 from sitl.faults import PERFECT, FaultSpec, FaultyLine
 from sitl.places import place_named
@@ -85,7 +85,7 @@ class Ether:
         for arrival_s in self._down.arrivals(self._clock()):
             heapq.heappush(self._falling, (arrival_s, next(self._order), frame))
 
-    # The ground station's end, as `droneteam.missions.transports.Transport` has it
+    # The ground station's end, as `droneteam.missions.mavlink.transports.Transport` has it
 
     def fileno(self) -> int:
         return -1

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from droneteam.photogrammetry.georef import Similarity
+from droneteam.photogrammetry.cameras.georef import Similarity
+from droneteam.photogrammetry.cameras.sfm_types import SfmGroup
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud
-from droneteam.photogrammetry.sfm_types import SfmGroup
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import Network, looking
 

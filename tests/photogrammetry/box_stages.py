@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from droneteam.photogrammetry import ortho, surface
-from droneteam.photogrammetry.dense import save_cloud
-from droneteam.photogrammetry.overlap import coverage_map
+from droneteam.photogrammetry.dense.cloud import save_cloud
 from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.runner import Stage, StageContext
 from droneteam.photogrammetry.scene import CameraNetwork, Frame, NetworkCovariance
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams
-from droneteam.photogrammetry.surface_files import Surface, save_surface
+from droneteam.photogrammetry.surface import ortho
+from droneteam.photogrammetry.surface import rasters as surface
+from droneteam.photogrammetry.surface.overlap import coverage_map
+from droneteam.photogrammetry.surface.surface_files import Surface, save_surface
 from tests.photogrammetry.box_world import box_scene
 from tests.photogrammetry.fake_stages import fake_table
 from tests.photogrammetry.networks import ORIGIN

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry.dense import DenseParams, dense_cloud
+from droneteam.photogrammetry.dense.cloud import DenseParams, dense_cloud
 from droneteam.photogrammetry.scene import (
     Accuracy,
     Camera,

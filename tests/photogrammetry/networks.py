@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from droneteam.geo import EnuFrame, GeoPoint
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup, SfmResult
 from droneteam.photogrammetry.control import Control, Mark, SurveyPoint
 from droneteam.photogrammetry.scene import Camera, FloatArray, SparseCloud, View
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
 
 ORIGIN = GeoPoint(50.8, 4.4, 100.0)
 WIDTH_PX, HEIGHT_PX = 1600, 1200

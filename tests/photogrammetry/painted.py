@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.scene import Camera, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry.networks import looking
 
 WIDTH_PX, HEIGHT_PX = 640, 480

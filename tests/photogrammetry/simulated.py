@@ -14,12 +14,12 @@ from scipy.interpolate import LinearNDInterpolator, RegularGridInterpolator
 from scipy.ndimage import uniform_filter
 
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import measure, surface_measure
-from droneteam.photogrammetry.adjust import adjust
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.triangulation import intersect, optics
 from droneteam.photogrammetry.control import NO_CONTROL, Control, Mark, ScaleBar
+from droneteam.photogrammetry.measuring import measure, surface_measure
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray, Measurement
-from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
-from droneteam.photogrammetry.triangulation import intersect, optics
+from droneteam.photogrammetry.surface.rasters import MEASURED, Grid, Raster
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import (
     ORIGIN,

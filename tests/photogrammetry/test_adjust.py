@@ -10,10 +10,10 @@ import pytest
 
 from droneteam.errors import InputError, SceneError
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras.sfm_types import SfmResult
 from droneteam.photogrammetry.control import Control, Mark, ScaleBar, SurveyPoint
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import SfmResult
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import ORIGIN, Network, control_of, photo_inputs, sfm_result
 

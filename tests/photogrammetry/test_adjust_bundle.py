@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import bundle
-from droneteam.photogrammetry import bundle_kernels as kernels
-from droneteam.photogrammetry.bundle_problem import (
+from droneteam.photogrammetry.cameras import bundle
+from droneteam.photogrammetry.cameras import bundle_kernels as kernels
+from droneteam.photogrammetry.cameras.bundle_problem import (
     NO_TAIL,
     Marks,
     Priors,
@@ -21,8 +21,8 @@ from droneteam.photogrammetry.bundle_problem import (
     tail_cost,
     tail_weight,
 )
+from droneteam.photogrammetry.cameras.triangulation import intrinsics_row
 from droneteam.photogrammetry.scene import FloatArray
-from droneteam.photogrammetry.triangulation import intrinsics_row
 from tests.photogrammetry import networks
 
 LENS = np.array([1400, 1.01, 800, 600, -0.05, 0.02, 1e-3, -2e-3, 0.01, 0.02, -0.01, 0.003])

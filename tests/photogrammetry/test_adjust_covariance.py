@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from droneteam.photogrammetry import bundle
-from droneteam.photogrammetry.adjust_setup import set_up
-from droneteam.photogrammetry.bundle import Solution
-from droneteam.photogrammetry.bundle_problem import (
+from droneteam.photogrammetry.cameras import bundle
+from droneteam.photogrammetry.cameras.adjust_setup import set_up
+from droneteam.photogrammetry.cameras.bundle import Solution
+from droneteam.photogrammetry.cameras.bundle_problem import (
     NO_TAIL,
     TIE_TAIL,
     Problem,

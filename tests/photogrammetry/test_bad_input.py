@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import sfm
-from droneteam.photogrammetry.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras import sfm
+from droneteam.photogrammetry.cameras.adjust import AdjustParams, adjust
+from droneteam.photogrammetry.cameras.georef import all_swapped
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.control import Control, Role, ScaleBar, parse_csv
-from droneteam.photogrammetry.georef import all_swapped
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import (
     CAMERA,

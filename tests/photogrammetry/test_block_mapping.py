@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import mapping, sfm
-from droneteam.photogrammetry.georef import fit_similarity
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmParams, SfmResult
+from droneteam.photogrammetry.cameras import mapping, sfm
+from droneteam.photogrammetry.cameras.georef import fit_similarity
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmParams, SfmResult
 from tests.photogrammetry.block_network import aligned_rms
 from tests.photogrammetry.box_world import BoxWorld, block_poses, build_network, small_camera
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.photogrammetry.block_mapping import adjusted
-from droneteam.photogrammetry.blocks import join, partition
+from droneteam.photogrammetry.cameras.block_mapping import adjusted
+from droneteam.photogrammetry.cameras.blocks import join, partition
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup
 from droneteam.photogrammetry.scene import FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup
 from tests.photogrammetry import block_network
 from tests.photogrammetry.block_network import (
     START_CAMERA,

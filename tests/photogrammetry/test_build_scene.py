@@ -17,8 +17,8 @@ from droneteam.photogrammetry.pipeline import build_scene
 from droneteam.photogrammetry.scene import Camera, View
 from droneteam.photogrammetry.scene_document import Scene
 from droneteam.photogrammetry.scene_params import SceneParams
-from droneteam.photogrammetry.surface import height_at
-from droneteam.photogrammetry.surface_files import load_raster
+from droneteam.photogrammetry.surface.rasters import height_at
+from droneteam.photogrammetry.surface.surface_files import load_raster
 from tests.photogrammetry.box_world import BoxWorld, block_poses, small_camera, strip_poses
 from tests.photogrammetry.repeat_build import ORIGIN, photograph
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import changes
-from droneteam.photogrammetry.changes import height_change, summary, thinned
+from droneteam.photogrammetry.measuring import changes
+from droneteam.photogrammetry.measuring.changes import height_change, summary, thinned
+from droneteam.photogrammetry.measuring.volumes import field_response, region_of
 from droneteam.photogrammetry.scene import CameraNetwork, Frame
-from droneteam.photogrammetry.surface import NO_DATA, height_at
-from droneteam.photogrammetry.volumes import field_response, region_of
+from droneteam.photogrammetry.surface.rasters import NO_DATA, height_at
 from tests.photogrammetry.test_consensus import ring
 from tests.photogrammetry.test_surface_measure import SIGMA_M, ground, hole
 

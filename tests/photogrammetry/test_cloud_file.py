@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from droneteam.errors import DecodeError
-from droneteam.photogrammetry import cloud_file, cloud_points, surface_measure
+from droneteam.photogrammetry import cloud_file
 from droneteam.photogrammetry.cloud_file import BLOCK_POINTS, blocks, mapped_cloud
-from droneteam.photogrammetry.dense import load_cloud, save_cloud
+from droneteam.photogrammetry.dense.cloud import load_cloud, save_cloud
+from droneteam.photogrammetry.measuring import cloud_points, surface_measure
 from droneteam.photogrammetry.scene import DenseCloud
-from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
-from droneteam.photogrammetry.surface_files import _save_raster, load_raster, mapped_raster
+from droneteam.photogrammetry.surface.rasters import MEASURED, Grid, Raster
+from droneteam.photogrammetry.surface.surface_files import _save_raster, load_raster, mapped_raster
 from tests.photogrammetry.test_cloud_points import CELL_M, NETWORK
 
 COUNT = 3 * BLOCK_POINTS + 1234

@@ -9,8 +9,8 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import cloud_points
-from droneteam.photogrammetry.measuring import (
+from droneteam.photogrammetry.measuring import cloud_points
+from droneteam.photogrammetry.measuring.requests import (
     SurfaceRequest,
     placed,
     points_enu,

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from droneteam.photogrammetry import measure
-from droneteam.photogrammetry.consensus import agreeing
+from droneteam.photogrammetry.cameras.consensus import agreeing
+from droneteam.photogrammetry.cameras.triangulation import intersect, optics
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.measuring import measure
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -22,7 +23,6 @@ from droneteam.photogrammetry.scene import (
     NetworkCovariance,
     View,
 )
-from droneteam.photogrammetry.triangulation import intersect, optics
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import ORIGIN, looking, orbit_poses, project
 

@@ -10,8 +10,8 @@ import pytest
 
 from droneteam.errors import SceneError
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import control_place
-from droneteam.photogrammetry.adjust import adjust
+from droneteam.photogrammetry.cameras import control_place
+from droneteam.photogrammetry.cameras.adjust import adjust
 from droneteam.photogrammetry.control import Control, SurveyPoint
 from droneteam.photogrammetry.scene import CameraNetwork
 from tests.photogrammetry.languages import known

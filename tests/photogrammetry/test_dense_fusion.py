@@ -7,8 +7,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import dense, fuse, optics, pairs
-from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_depth_map
+from droneteam.photogrammetry import optics
+from droneteam.photogrammetry.dense import cloud as dense
+from droneteam.photogrammetry.dense import fuse, pairs
+from droneteam.photogrammetry.dense.cloud import DenseParams, dense_cloud, load_depth_map
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud
 from tests.photogrammetry.box_world import (
     BoxWorld,

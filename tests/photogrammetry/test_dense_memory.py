@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import dense, mesh, rectify, semiglobal, stereo, surface
+from droneteam.photogrammetry.dense import cloud as dense
+from droneteam.photogrammetry.dense import rectify, semiglobal, stereo
+from droneteam.photogrammetry.dense.fuse import DepthMap
+from droneteam.photogrammetry.dense.rectify import PairGeometry
+from droneteam.photogrammetry.dense.semiglobal import MatchParams
 from droneteam.photogrammetry.export.octree import octree
-from droneteam.photogrammetry.fuse import DepthMap
-from droneteam.photogrammetry.rectify import PairGeometry
 from droneteam.photogrammetry.scene import DenseCloud, View
-from droneteam.photogrammetry.semiglobal import MatchParams
+from droneteam.photogrammetry.surface import mesh
+from droneteam.photogrammetry.surface import rasters as surface
 from tests.photogrammetry.box_world import nadir, small_camera
 
 POINTS = 400_000

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import optics, rectify
-from droneteam.photogrammetry.rectify import PairGeometry
+from droneteam.photogrammetry import optics
+from droneteam.photogrammetry.dense import rectify
+from droneteam.photogrammetry.dense.rectify import PairGeometry
 from droneteam.photogrammetry.scene import View
 from tests.photogrammetry.box_world import look_at, nadir, small_camera
 

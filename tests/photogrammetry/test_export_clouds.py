@@ -17,7 +17,6 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.export import geojson, glb, las, octree, ply
 from droneteam.photogrammetry.export.placement import Placement
-from droneteam.photogrammetry.mesh import Mesh, vertex_normals
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -27,6 +26,7 @@ from droneteam.photogrammetry.scene import (
     SparseCloud,
     View,
 )
+from droneteam.photogrammetry.surface.mesh import Mesh, vertex_normals
 from tests.photogrammetry.box_world import nadir, small_camera
 
 FRAME = Frame("enu", GeoPoint(50.8197, 4.3908, 100.0), "WGS84 ellipsoid", True)

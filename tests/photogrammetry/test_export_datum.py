@@ -14,7 +14,7 @@ from droneteam.errors import DroneteamError
 from droneteam.photogrammetry.control import coordinate_system
 from droneteam.photogrammetry.export import geojson, las, ply
 from droneteam.photogrammetry.export.placement import Placement, transformer
-from droneteam.photogrammetry.measure import frame_statement
+from droneteam.photogrammetry.measuring.measure import frame_statement
 from droneteam.photogrammetry.scene import DenseCloud, Frame
 from tests.photogrammetry.networks import ORIGIN
 from tests.photogrammetry.test_consensus import ring

@@ -23,7 +23,7 @@ from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, corners, 
 from droneteam.photogrammetry.export.numbers import value_text
 from droneteam.photogrammetry.scene import Accuracy, Frame, Measurement
 from droneteam.photogrammetry.scene_document import scale_statement
-from droneteam.photogrammetry.surface import MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface.rasters import MEASURED, NO_DATA, Grid, Raster
 from tests.photogrammetry.networks import ORIGIN
 from tests.photogrammetry.test_export_report import text_of
 

@@ -17,9 +17,9 @@ from droneteam.errors import InputError, SetupError
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.export import cog
 from droneteam.photogrammetry.export.placement import Placement, resampling, transformer
-from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import Frame
-from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface.ortho import Ortho
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED, NO_DATA, Grid, Raster
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Use .@. matmul:PendingDeprecationWarning"  # inside rasterio and rio-cogeo

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import ortho, surface
 from droneteam.photogrammetry.export import figures, pdf
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.scene import Accuracy, Measurement, ResidualRow
-from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface import ortho
+from droneteam.photogrammetry.surface import rasters as surface
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED, NO_DATA, Grid, Raster
 from tests.photogrammetry.box_world import box_scene
 
 ROWS = (

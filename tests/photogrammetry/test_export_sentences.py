@@ -12,13 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import calibration, measure, surface_measure
-from droneteam.photogrammetry.adjust import _gate_note, adjust
-from droneteam.photogrammetry.calibration import Gate
+from droneteam.photogrammetry.cameras import calibration
+from droneteam.photogrammetry.cameras.adjust import _gate_note, adjust
+from droneteam.photogrammetry.cameras.calibration import Gate
+from droneteam.photogrammetry.cameras.placement import ELLIPSOID, HOME, NONE, RECEIVER
 from droneteam.photogrammetry.export.numbers import Language
 from droneteam.photogrammetry.export.sentences import UNTRANSLATED, translated
-from droneteam.photogrammetry.photos import read_folder
-from droneteam.photogrammetry.placement import ELLIPSOID, HOME, NONE, RECEIVER
+from droneteam.photogrammetry.ingest.photos import read_folder
+from droneteam.photogrammetry.measuring import measure, surface_measure
 from droneteam.photogrammetry.scene_document import scale_statement
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import control_of, photo_inputs, sfm_result

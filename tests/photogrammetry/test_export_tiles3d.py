@@ -16,8 +16,8 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import tiles3d
-from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.scene import FloatArray, Frame
+from droneteam.photogrammetry.surface.mesh import Mesh
 from tests.photogrammetry.networks import ORIGIN
 
 FRAME = Frame("enu", ORIGIN, "WGS84 ellipsoid", metric=True)

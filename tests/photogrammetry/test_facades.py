@@ -11,12 +11,12 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import facades, first_pass, rectify
-from droneteam.photogrammetry.dense import DenseParams, dense_cloud, load_depth_map
-from droneteam.photogrammetry.facades import Facade, facade_pairs, find_facades
-from droneteam.photogrammetry.pairs import Visibility
+from droneteam.photogrammetry.dense import facades, first_pass, rectify
+from droneteam.photogrammetry.dense.cloud import DenseParams, dense_cloud, load_depth_map
+from droneteam.photogrammetry.dense.facades import Facade, facade_pairs, find_facades
+from droneteam.photogrammetry.dense.pairs import Visibility
+from droneteam.photogrammetry.dense.stereo import resized
 from droneteam.photogrammetry.scene import CameraNetwork, View
-from droneteam.photogrammetry.stereo import resized
 from tests.photogrammetry.box_world import (
     BoxWorld,
     build_network,

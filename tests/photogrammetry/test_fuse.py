@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import fuse
-from droneteam.photogrammetry.fuse import DepthMap
+from droneteam.photogrammetry.dense import fuse
+from droneteam.photogrammetry.dense.fuse import DepthMap
 from droneteam.photogrammetry.scene import Camera, DenseCloud, View
 from tests.photogrammetry.box_world import nadir
 

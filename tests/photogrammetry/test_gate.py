@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry.adjust import adjust
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.control import NO_CONTROL, Control, ScaleBar
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import Network, control_of, marks_of, photo_inputs, sfm_result
 

@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import georef
-from droneteam.photogrammetry.georef import Similarity, fit_similarity, fit_similarity_robust
+from droneteam.photogrammetry.cameras import georef
+from droneteam.photogrammetry.cameras.georef import (
+    Similarity,
+    fit_similarity,
+    fit_similarity_robust,
+)
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from tests.photogrammetry import networks
 from tests.photogrammetry.networks import ORIGIN

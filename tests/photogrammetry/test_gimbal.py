@@ -11,19 +11,19 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import bundle, gimbal
-from droneteam.photogrammetry.adjust import adjust
-from droneteam.photogrammetry.adjust_setup import set_up
-from droneteam.photogrammetry.bundle_problem import (
+from droneteam.photogrammetry.cameras import bundle, gimbal
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.adjust_setup import set_up
+from droneteam.photogrammetry.cameras.bundle_problem import (
     NO_TAIL,
     Levels,
     Problem,
     State,
 )
-from droneteam.photogrammetry.bundle_rows import level_residuals, linearised
+from droneteam.photogrammetry.cameras.bundle_rows import level_residuals, linearised
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.control import NO_CONTROL
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import ORIGIN, Network, control_of, photo_inputs, sfm_result

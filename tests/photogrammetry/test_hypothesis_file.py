@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import hypothesis_file
-from droneteam.photogrammetry.stereo import Hypothesis
+from droneteam.photogrammetry.dense import hypothesis_file
+from droneteam.photogrammetry.dense.stereo import Hypothesis
 
 LIMITS = (0.02, 0.4)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import kernels, raster_kernels, subpixel
+from droneteam.photogrammetry.dense import kernels, subpixel
+from droneteam.photogrammetry.surface import raster_kernels
 
 NAN = np.nan
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.adjust import adjust
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import ORIGIN, Network, photo_inputs, sfm_result

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry.adjust import adjust
-from droneteam.photogrammetry.likeness import CELLS, FEWEST, likeness
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.likeness import CELLS, FEWEST, likeness
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known

@@ -158,7 +158,7 @@ def test_the_source_of_a_module_covers_what_it_imports() -> None:
     sources: dict[str, bytes] = {}
     manifest._collect_sources("droneteam.photogrammetry.scene", sources)
     assert {"droneteam.geo", "droneteam.errors"} <= set(sources)
-    assert "droneteam.photogrammetry.dense" not in sources
+    assert "droneteam.photogrammetry.dense.cloud" not in sources
 
 
 def test_a_library_is_named_with_its_version() -> None:

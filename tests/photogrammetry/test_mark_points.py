@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry.consensus import GROSS_SIGMA, agreed_point
+from droneteam.photogrammetry.cameras.consensus import GROSS_SIGMA, agreed_point
+from droneteam.photogrammetry.cameras.locate import locate
+from droneteam.photogrammetry.cameras.mark_points import check_marks, mark_consensus, rough_points
+from droneteam.photogrammetry.cameras.mark_points import marks_in as marks_of
+from droneteam.photogrammetry.cameras.triangulation import intersect, optics
 from droneteam.photogrammetry.control import Control, Mark
-from droneteam.photogrammetry.locate import locate
-from droneteam.photogrammetry.mark_points import check_marks, mark_consensus, rough_points
-from droneteam.photogrammetry.mark_points import marks_in as marks_of
-from droneteam.photogrammetry.triangulation import intersect, optics
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import Network, control_of

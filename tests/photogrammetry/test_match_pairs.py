@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from droneteam.photogrammetry.match_pairs import (
+from droneteam.photogrammetry.cameras.match_pairs import (
     choose_pairs,
     connected_groups,
     exhaustive_pairs,

@@ -10,9 +10,10 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry import measure, shapes
-from droneteam.photogrammetry.adjust import adjust
+from droneteam.photogrammetry.cameras import locate
+from droneteam.photogrammetry.cameras.adjust import adjust
 from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.measuring import measure, shapes
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Measurement
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
@@ -254,12 +255,12 @@ def test_a_position_carries_the_frames_own_uncertainty() -> None:
         sfm_result(truth, noise_px=0.3, seed=1),
         photo_inputs(truth, sigma_m=(2.0, 2.0, 4.0), seed=2),
     )
-    found = measure.position(net, marks_for(truth, [20], 4), "m20")
+    found = locate.position(net, marks_for(truth, [20], 4), "m20")
     assert found is not None
     _, covariance = found
     assert 1.5 < math.sqrt(covariance[0, 0]) < 4.0
     assert 3.0 < math.sqrt(covariance[2, 2]) < 8.0
-    assert measure.position(net, [], "m20") is None
+    assert locate.position(net, [], "m20") is None
 
 
 def test_check_points_that_lie_farther_off_than_predicted_widen_every_interval() -> None:

@@ -18,16 +18,17 @@ from sqlalchemy import Engine
 from droneteam import accounts
 from droneteam.db import session_scope
 from droneteam.errors import DecodeError, InputError, NotFound
-from droneteam.photogrammetry import measurement_file, service
+from droneteam.photogrammetry import service
 from droneteam.photogrammetry.control import Mark
-from droneteam.photogrammetry.measurement_file import (
+from droneteam.photogrammetry.measuring import measurement_file
+from droneteam.photogrammetry.measuring.measurement_file import (
     current,
     keep,
     kept_measurements,
     measure_in,
     retake,
 )
-from droneteam.photogrammetry.measuring import (
+from droneteam.photogrammetry.measuring.requests import (
     MeasureRequest,
     SurfaceRequest,
     measurement_document,

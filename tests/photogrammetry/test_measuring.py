@@ -13,7 +13,7 @@ import pytest
 from droneteam import cli
 from droneteam.errors import InputError
 from droneteam.photogrammetry.control import Mark
-from droneteam.photogrammetry.measuring import (
+from droneteam.photogrammetry.measuring.requests import (
     MeasureRequest,
     marks_document,
     measurement_document,

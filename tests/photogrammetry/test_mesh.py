@@ -9,9 +9,10 @@ import pytest
 from scipy import sparse
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import fuse, mesh, texture
-from droneteam.photogrammetry.mesh import Mesh, MeshParams, textured_mesh
+from droneteam.photogrammetry.dense import fuse
 from droneteam.photogrammetry.scene import DenseCloud
+from droneteam.photogrammetry.surface import mesh, texture
+from droneteam.photogrammetry.surface.mesh import Mesh, MeshParams, textured_mesh
 from tests.photogrammetry.box_world import box_scene
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.misplaced import misplaced_m, without_misplaced, without_views
+from droneteam.photogrammetry.cameras.misplaced import misplaced_m, without_misplaced, without_views
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup, SfmResult
 from droneteam.photogrammetry.scene import Camera, SparseCloud, View
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup, SfmResult
 
 CAMERA = Camera("PINHOLE", 2000, 1500, (1400.0, 1400.0, 1000.0, 750.0))
 ORIGIN = EnuFrame(GeoPoint(50.82, 4.39, 100.0))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.photogrammetry.mrk import (
+from droneteam.photogrammetry.ingest.mrk import (
     MrkFile,
     MrkRecord,
     match_record,
@@ -19,8 +19,8 @@ from droneteam.photogrammetry.mrk import (
     photo_number,
     read_mrk,
 )
-from droneteam.photogrammetry.photo_files import load_photos, save_photos
-from droneteam.photogrammetry.photos import read_folder
+from droneteam.photogrammetry.ingest.photo_files import load_photos, save_photos
+from droneteam.photogrammetry.ingest.photos import read_folder
 from droneteam.photogrammetry.runner import SceneInput
 from droneteam.photogrammetry.scene_params import SceneParams
 from droneteam.photogrammetry.stages import STAGE_TABLE

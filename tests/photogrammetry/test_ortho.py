@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from droneteam.photogrammetry import ortho, surface
-from droneteam.photogrammetry.ortho import NO_VIEW, Ortho, orthophoto
-from droneteam.photogrammetry.surface import MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface import ortho
+from droneteam.photogrammetry.surface import rasters as surface
+from droneteam.photogrammetry.surface.ortho import NO_VIEW, Ortho, orthophoto
+from droneteam.photogrammetry.surface.rasters import MEASURED, NO_DATA, Grid, Raster
 from tests.photogrammetry.box_world import (
     BoxWorld,
     box_scene,

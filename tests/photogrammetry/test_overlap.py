@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry.overlap import (
+from droneteam.photogrammetry.scene import (
+    Accuracy,
+    Camera,
+    CameraNetwork,
+    Frame,
+    SparseCloud,
+    View,
+)
+from droneteam.photogrammetry.surface.overlap import (
     COVERAGE_STEP,
     Advice,
     Coverage,
@@ -19,16 +27,11 @@ from droneteam.photogrammetry.overlap import (
     few_words,
     summarise,
 )
-from droneteam.photogrammetry.scene import (
-    Accuracy,
-    Camera,
-    CameraNetwork,
-    Frame,
-    SparseCloud,
-    View,
+from droneteam.photogrammetry.surface.rasters import MEASURED, NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface.surface_files import (
+    load_coverage_summary,
+    save_coverage_summary,
 )
-from droneteam.photogrammetry.surface import MEASURED, NO_DATA, Grid, Raster
-from droneteam.photogrammetry.surface_files import load_coverage_summary, save_coverage_summary
 from tests.photogrammetry.networks import looking
 
 HEIGHT_M = 30.0

@@ -7,7 +7,7 @@ import pytest
 from droneteam.errors import SceneError
 from droneteam.photogrammetry.export.numbers import Language
 from droneteam.photogrammetry.export.sentences import translated
-from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS, MANY_LOST, ONE_LOST, told
+from droneteam.photogrammetry.ingest.photo_words import BETWEEN_FAULTS, MANY_LOST, ONE_LOST, told
 from tests.photogrammetry.languages import known
 
 NO_FIX = "states latitude 0°, longitude 0°: its receiver had no fix; position not used"

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.photogrammetry import imagefile, quality
-from droneteam.photogrammetry.photo_files import (
+from droneteam.photogrammetry.cameras.placement import choose_heights, sfm_inputs
+from droneteam.photogrammetry.ingest import imagefile, quality
+from droneteam.photogrammetry.ingest.photo_files import (
     load_photos,
     save_photos,
     working_paths,
     write_working_copy,
 )
-from droneteam.photogrammetry.photos import (
+from droneteam.photogrammetry.ingest.photos import (
     PhotoSet,
     find_photos,
     read_folder,
@@ -30,8 +31,7 @@ from droneteam.photogrammetry.photos import (
     require_enough,
     unique_names,
 )
-from droneteam.photogrammetry.placement import choose_heights, sfm_inputs
-from droneteam.photogrammetry.xmp import XmpFields, parse_xmp
+from droneteam.photogrammetry.ingest.xmp import XmpFields, parse_xmp
 from tests.photogrammetry.pictures import (
     Tags,
     noise,

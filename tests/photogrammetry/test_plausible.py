@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry.photos import Photo, read_photo
-from droneteam.photogrammetry.plausible import doubts, flying_height_m
+from droneteam.photogrammetry.cameras.plausible import doubts, flying_height_m
+from droneteam.photogrammetry.ingest.photos import Photo, read_photo
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame
 from tests.photogrammetry.box_world import BoxWorld, block_poses, build_network, small_camera
 from tests.photogrammetry.languages import known

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.features import VerifiedPair
-from droneteam.photogrammetry.misplaced import find_misplaced, misplaced_m
-from droneteam.photogrammetry.reregister import reregistered
+from droneteam.photogrammetry.cameras.features import VerifiedPair
+from droneteam.photogrammetry.cameras.misplaced import find_misplaced, misplaced_m
+from droneteam.photogrammetry.cameras.reregister import reregistered
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup
 from droneteam.photogrammetry.scene import SparseCloud, View
-from droneteam.photogrammetry.sfm_types import PhotoInput, SfmGroup
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import CAMERA, ORIGIN

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry.adjust import adjust
-from droneteam.photogrammetry.rolling import lowest
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.rolling import lowest
+from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
+from droneteam.photogrammetry.ingest.shutter import movement_findings, readout_s
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
-from droneteam.photogrammetry.sfm_types import PhotoInput
-from droneteam.photogrammetry.shutter import movement_findings, readout_s
 from tests.photogrammetry import networks
 from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import HEIGHT_PX, ORIGIN, Network, photo_inputs, sfm_result

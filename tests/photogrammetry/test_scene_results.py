@@ -16,7 +16,8 @@ from droneteam import accounts, cli
 from droneteam.accounts import OrganisationKind
 from droneteam.db import session_scope
 from droneteam.errors import Conflict
-from droneteam.photogrammetry import measurement_service, service
+from droneteam.photogrammetry import service
+from droneteam.photogrammetry.measuring import measurement_service
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.scene import (
     Measurement,

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from droneteam.photogrammetry import semiglobal
-from droneteam.photogrammetry.semiglobal import STEP, MatchParams, tile_range
+from droneteam.photogrammetry.dense import semiglobal
+from droneteam.photogrammetry.dense.semiglobal import STEP, MatchParams, tile_range
 
 HEIGHT, WIDTH = 300, 620
 RANGE = (-30, 98)

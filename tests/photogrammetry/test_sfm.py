@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import features, mapping, sfm
-from droneteam.photogrammetry.georef import fit_similarity
+from droneteam.photogrammetry.cameras import features, mapping, sfm
+from droneteam.photogrammetry.cameras.georef import fit_similarity
+from droneteam.photogrammetry.cameras.sfm import PhotoInput, SfmGroup, SfmParams, SfmResult
+from droneteam.photogrammetry.cameras.sfm_files import load_sfm, save_sfm
 from droneteam.photogrammetry.scene import Camera
-from droneteam.photogrammetry.sfm import PhotoInput, SfmGroup, SfmParams, SfmResult
-from droneteam.photogrammetry.sfm_files import load_sfm, save_sfm
 from tests.photogrammetry import networks, painted
 
 PARAMS = SfmParams(threads=1, max_features=2500)

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from droneteam.errors import InputError, SceneError
-from droneteam.photogrammetry import fuse, surface
+from droneteam.photogrammetry.dense import fuse
 from droneteam.photogrammetry.scene import DenseCloud
-from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, DsmParams, Grid, Raster
+from droneteam.photogrammetry.surface import rasters as surface
+from droneteam.photogrammetry.surface.rasters import (
+    FILLED,
+    MEASURED,
+    NO_DATA,
+    DsmParams,
+    Grid,
+    Raster,
+)
 from tests.photogrammetry.box_world import box_scene
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from droneteam.errors import InputError
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import measure, surface_measure, surface_points
+from droneteam.photogrammetry.measuring import measure, surface_measure, surface_points
+from droneteam.photogrammetry.measuring.shapes import rise
+from droneteam.photogrammetry.measuring.surface_points import located_on_surface
+from droneteam.photogrammetry.measuring.volumes import region_of
 from droneteam.photogrammetry.scene import CameraNetwork, DenseCloud, FloatArray, Frame
-from droneteam.photogrammetry.shapes import rise
-from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA, Grid, Raster
-from droneteam.photogrammetry.surface_points import located_on_surface
-from droneteam.photogrammetry.volumes import region_of
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED, NO_DATA, Grid, Raster
 from tests.photogrammetry.simulated import heap, in_frame, ring_of, true_volume
 from tests.photogrammetry.test_consensus import ring
 

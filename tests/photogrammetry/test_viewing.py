@@ -9,10 +9,10 @@ import pytest
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import viewing
+from droneteam.photogrammetry.cameras.mapping import project
 from droneteam.photogrammetry.export.placement import Placement
-from droneteam.photogrammetry.mapping import project
 from droneteam.photogrammetry.scene import Frame
-from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
+from droneteam.photogrammetry.surface.rasters import MEASURED, Grid, Raster
 from droneteam.photogrammetry.viewing import Place
 from tests.photogrammetry.networks import ORIGIN, block_poses, network, orbit_poses
 from tests.photogrammetry.test_marking import cameras_of

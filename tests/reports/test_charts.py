@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
-from droneteam.fleet.statistics import Share
-from droneteam.fleet.yearly import YearFigures
+from droneteam.fleet.performance.statistics import Share
+from droneteam.fleet.performance.yearly import YearFigures
 from droneteam.reports import yearly
 from droneteam.reports.charts import Bar, axis_end, counted, rated
 from tests.fleet.year_events import year_events

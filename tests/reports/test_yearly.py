@@ -13,12 +13,12 @@ from importlib import resources
 import pytest
 
 from droneteam.errors import InputError
-from droneteam.fleet.journeys import Step, clocks_of, journeys
+from droneteam.fleet.agreement.sla import parse
+from droneteam.fleet.performance.journeys import Step, clocks_of, journeys
+from droneteam.fleet.performance.yearly import Held, YearFigures, year_bounds, year_figures
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.sla import parse
 from droneteam.fleet.terms import RequestKind
 from droneteam.fleet.terms import RequestState as S
-from droneteam.fleet.yearly import Held, YearFigures, year_bounds, year_figures
 from droneteam.reports import yearly
 from tests.fleet.year_events import Year, year_events
 

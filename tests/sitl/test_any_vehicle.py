@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from droneteam.missions.dataflash import read_onboard_log
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import fly
+from droneteam.missions.flight.fly import fly
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
+from droneteam.missions.flight.state import Ending
 from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
-from droneteam.missions.journal import read_journal
-from droneteam.missions.logstore import StoredLog
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.logstore import StoredLog
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.record.dataflash import read_onboard_log
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.sortie import read_sortie
 from tests.sitl.client import PATIENCE_S, Client, Item
 from tests.sitl.vehicles import Vehicle, started_arducopter
 

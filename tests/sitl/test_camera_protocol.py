@@ -10,13 +10,13 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 from pymavlink.quaternion import Quaternion
 
-from droneteam.missions import codec
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.framing import Framer
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.state import Ending
 from droneteam.missions.items import MissionCommand, MissionItem
-from droneteam.missions.messages import CameraInformation, CaptureStatus, ImageCaptured
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.sortie import read_sortie
+from droneteam.missions.mavlink import codec
+from droneteam.missions.mavlink.framing import Framer
+from droneteam.missions.mavlink.messages import CameraInformation, CaptureStatus, ImageCaptured
+from droneteam.missions.record.sortie import read_sortie
 from sitl.items import Cmd
 from tests.missions.conftest import ORIGIN, PLACE
 from tests.missions.virtual import Air, fly_in, in_folder

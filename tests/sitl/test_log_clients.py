@@ -16,10 +16,10 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 from pymavlink.mavftp import MAVFTP
 
-from droneteam.missions.fetching import fetch_log
-from droneteam.missions.handshake import Timing
-from droneteam.missions.logstore import StoredLog
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.mavlink.fetching import fetch_log
+from droneteam.missions.mavlink.handshake import Timing
+from droneteam.missions.mavlink.logstore import StoredLog
+from droneteam.missions.mavlink.transports import LinkAddress
 from tests.sitl.fleet import Fleet, running
 from tests.sitl.test_server import Pilot
 

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import pytest
 
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.fly import FlightDeck
-from droneteam.missions.journal import read_journal
-from droneteam.missions.live import LiveState
-from droneteam.missions.preflight import flight_order
-from droneteam.missions.runner import SortieOrder
-from droneteam.missions.sortie import read_sortie
-from droneteam.missions.tlog import TlogReader
-from droneteam.missions.transports import LinkAddress
+from droneteam.missions.flight.fly import FlightDeck
+from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.preflight import flight_order
+from droneteam.missions.flight.runner import SortieOrder
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.tlog import TlogReader
+from droneteam.missions.mavlink.transports import LinkAddress
+from droneteam.missions.record.journal import read_journal
+from droneteam.missions.record.sortie import read_sortie
 from tests.missions.conftest import PLACE
 from tests.missions.test_separation import line_mission
 from tests.sitl.fleet import running

@@ -11,19 +11,20 @@ import pyproj
 
 from droneteam import db
 from droneteam.geo import EnuFrame
-from droneteam.photogrammetry import pipeline, service, surface_files, uploads
-from droneteam.photogrammetry.dense import save_cloud
+from droneteam.photogrammetry import pipeline, service, uploads
+from droneteam.photogrammetry.dense.cloud import save_cloud
 from droneteam.photogrammetry.export.glb import write_glb
 from droneteam.photogrammetry.export.las import write_copc, write_laz
 from droneteam.photogrammetry.export.placement import Placement
-from droneteam.photogrammetry.measurement_file import CLOUD_NAME
-from droneteam.photogrammetry.mesh import Mesh
+from droneteam.photogrammetry.measuring.measurement_file import CLOUD_NAME
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.runner import StageContext
 from droneteam.photogrammetry.scene import Camera, DenseCloud, Frame, View
 from droneteam.photogrammetry.scene_files import save_network
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
-from droneteam.photogrammetry.surface import MEASURED, Grid, Raster
+from droneteam.photogrammetry.surface import surface_files
+from droneteam.photogrammetry.surface.mesh import Mesh
+from droneteam.photogrammetry.surface.rasters import MEASURED, Grid, Raster
 from tests.photogrammetry.fake_stages import fake_table
 from tests.photogrammetry.networks import ORIGIN, Network, block_poses, network, orbit_poses
 from tests.photogrammetry.pictures import noise, write_jpeg

@@ -20,7 +20,7 @@ from droneteam.detection.models import (
     TrackRow,
 )
 from droneteam.missions import service as missions
-from droneteam.missions.live import LiveState
+from droneteam.missions.flight.live import LiveState
 from tests.web.conftest import Site
 
 LAT_DEG, LON_DEG = 50.82, 4.39

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from droneteam.fleet.statistics import Share
+from droneteam.fleet.performance.statistics import Share
 from droneteam.web.charts import LABEL_WIDTH, TEXT_WIDTH, WIDTH, bars, shares
 
 COUNTS = st.lists(st.integers(0, 5000), min_size=1, max_size=31)

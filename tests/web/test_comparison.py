@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from droneteam import db
-from droneteam.photogrammetry import surface_files
 from droneteam.photogrammetry.models import SceneRow
-from droneteam.photogrammetry.surface import Raster
+from droneteam.photogrammetry.surface import surface_files
+from droneteam.photogrammetry.surface.rasters import Raster
 from tests.web import scene_world
 from tests.web.conftest import Site, open_site
 

@@ -13,8 +13,8 @@ from icalendar import Calendar
 
 from droneteam import db
 from droneteam.accounts import SYSTEM
-from droneteam.fleet import records
 from droneteam.fleet import service as fleet
+from droneteam.fleet.assets import records
 from droneteam.fleet.reference import SLA_V1
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token

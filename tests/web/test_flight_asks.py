@@ -12,10 +12,10 @@ import pytest
 from droneteam import db
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
-from droneteam.missions.asks import asks_path, journal_path
-from droneteam.missions.journal import Entry, Journal
-from droneteam.missions.live import LiveState
+from droneteam.missions.flight.asks import asks_path, journal_path
+from droneteam.missions.flight.live import LiveState
 from droneteam.missions.models import Mission
+from droneteam.missions.record.journal import Entry, Journal
 from tests.web import worlds
 from tests.web.conftest import Site, csrf_token
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from droneteam import db
 from droneteam.fleet import service as fleet
-from droneteam.fleet.logbook import FlightEntry
+from droneteam.fleet.assets.logbook import FlightEntry
 from tests.web.conftest import NOW, Site
 from tests.web.test_access import draft
 

@@ -11,12 +11,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
-import droneteam.missions
+import droneteam.missions.airspace
 import droneteam.web
 from tests.web.conftest import Site
 
 WEB = Path(droneteam.web.__file__).parent
-MISSIONS = Path(droneteam.missions.__file__).parent
+AIRSPACE = Path(droneteam.missions.airspace.__file__).parent
 RULES = ("rules.py", "clauses.py")
 """What a plan's rules say is marked where it stands, below the web."""
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
@@ -29,8 +29,8 @@ def source_messages() -> dict[str | tuple[str, ...], str]:
     found = extract_from_dir(WEB, METHODS, OPTIONS, keywords=KEYWORDS)
     texts = {message: f"{name}:{line}" for name, line, message, _, _ in found}
     for name in RULES:
-        marked = extract_from_file("python", MISSIONS / name, keywords={"marked": None})
-        texts |= {message: f"missions/{name}:{line}" for line, message, _, _ in marked}
+        marked = extract_from_file("python", AIRSPACE / name, keywords={"marked": None})
+        texts |= {message: f"missions/airspace/{name}:{line}" for line, message, _, _ in marked}
     return texts
 
 

@@ -11,7 +11,7 @@ import pytest
 from droneteam import db
 from droneteam.detection.models import AlertRow, ReceiverRow, Sighting, TrackRow
 from droneteam.missions import service as missions
-from droneteam.missions.live import LiveState
+from droneteam.missions.flight.live import LiveState
 from droneteam.web import sky_words
 from tests.web.conftest import NOW, Site, csrf_token
 

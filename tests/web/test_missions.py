@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from droneteam import db
 from droneteam.missions import service as missions
-from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
-from droneteam.missions.camera import SIMULATED
+from droneteam.missions.airspace.checks import Geozone, Restriction, ZoneVolume
 from droneteam.missions.formats.wpml import version_of
-from droneteam.missions.plan import PhotoPosition
+from droneteam.missions.planner.camera import SIMULATED
+from droneteam.missions.planner.plan import PhotoPosition
 from droneteam.missions.views import MissionView
 from droneteam.web.footprints import footprints
 from droneteam.web.mission_files import WRITERS, as_geojson, as_kml, as_plan

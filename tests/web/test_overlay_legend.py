@@ -12,7 +12,7 @@ from affine import Affine
 from rasterio.enums import Resampling
 
 from droneteam.errors import DecodeError
-from droneteam.photogrammetry.surface import FILLED, MEASURED, NO_DATA
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED, NO_DATA
 from droneteam.web import overlay_legend, overlays
 from tests.web import worlds
 from tests.web.conftest import Site

@@ -13,7 +13,7 @@ from affine import Affine
 from PIL import Image
 
 from droneteam.errors import DecodeError, NotFound
-from droneteam.photogrammetry.surface import FILLED, MEASURED
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED
 from droneteam.web import overlays, tiles
 from tests.web import worlds
 from tests.web.conftest import Site

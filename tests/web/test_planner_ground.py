@@ -14,8 +14,8 @@ import pytest
 from droneteam import audit, db
 from droneteam.missions import models
 from droneteam.missions import service as missions
-from droneteam.missions.geozones import read_geozones
-from droneteam.missions.heights import VerticalDatum
+from droneteam.missions.airspace.geozones import read_geozones
+from droneteam.missions.planner.heights import VerticalDatum
 from droneteam.web.terrains import datum_named
 from tests.missions.relief_world import hill, raster, write
 from tests.web import worlds

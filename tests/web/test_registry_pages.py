@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from droneteam import db
 from droneteam.accounts import SYSTEM
-from droneteam.fleet import models, records
+from droneteam.fleet import models
 from droneteam.fleet import service as fleet
+from droneteam.fleet.assets import records
 from tests.web import worlds
 from tests.web.conftest import NOW, Site
 from tests.web.test_fleet_pages import FORM, post

@@ -24,7 +24,7 @@ from droneteam.detection.retention import KINDS, kept_for
 from droneteam.detection.service import SEES_OPERATORS
 from droneteam.evidence import bag
 from droneteam.evidence import service as evidence
-from droneteam.missions.airspace import Geozone, Restriction, ZoneVolume
+from droneteam.missions.airspace.checks import Geozone, Restriction, ZoneVolume
 from droneteam.web import looks, sky_words
 from droneteam.web.looking import EXTENSION
 from droneteam.web.looks import LookBook, Purpose

@@ -17,11 +17,11 @@ from droneteam.errors import NotAllowed, NotFound
 from droneteam.evidence import gather
 from droneteam.missions import onboardlogs
 from droneteam.missions import service as missions
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.logstore import StoredLog
-from droneteam.missions.runner import SortieResult
+from droneteam.missions.flight.runner import SortieResult
+from droneteam.missions.flight.state import Ending
+from droneteam.missions.mavlink.logstore import StoredLog
+from droneteam.missions.mavlink.tlog import TlogReader
 from droneteam.missions.sorties import record_sortie
-from droneteam.missions.tlog import TlogReader
 from droneteam.missions.views import SortieView
 from tests.missions import flown
 from tests.web import worlds

@@ -11,17 +11,17 @@ from droneteam.accounts import ROLES
 from droneteam.detection import alert, conformance, health, match, zones
 from droneteam.detection.heights import Frame
 from droneteam.detection.suspicion import WEIGHTS
+from droneteam.fleet.agreement.sla import CLOCKS
 from droneteam.fleet.airspace import AirspaceState
 from droneteam.fleet.requirements import PAYLOADS, requirement
-from droneteam.fleet.sla import CLOCKS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
-from droneteam.missions.airspace import Restriction
-from droneteam.missions.flight_state import Ending
-from droneteam.missions.rules import Severity
+from droneteam.missions.airspace.checks import Restriction
+from droneteam.missions.airspace.rules import Severity
+from droneteam.missions.flight.state import Ending
 from droneteam.missions.views import MissionState
 from droneteam.photogrammetry import targets
+from droneteam.photogrammetry.ingest.photos import Verdict
 from droneteam.photogrammetry.marks import Role
-from droneteam.photogrammetry.photos import Verdict
 from droneteam.photogrammetry.products import KINDS
 from droneteam.photogrammetry.scene import MeasureKind, MeasureMethod
 from droneteam.photogrammetry.scene_params import STAGES

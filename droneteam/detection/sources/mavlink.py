@@ -20,8 +20,8 @@ from droneteam.detection.records import Received
 from droneteam.detection.sources import values
 from droneteam.detection.sources.streams import Parser, StreamAddress, StreamSource
 from droneteam.errors import DecodeError
-from droneteam.missions.codec import decode_raw
-from droneteam.missions.framing import Frame, Framer
+from droneteam.missions.mavlink.codec import decode_raw
+from droneteam.missions.mavlink.framing import Frame, Framer
 
 TRANSPORT = "mavlink"
 _BASIC_ID, _PACK, _SYSTEM, _SYSTEM_UPDATE = 12900, 12915, 12904, 12919

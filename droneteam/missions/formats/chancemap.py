@@ -14,7 +14,8 @@ from dataclasses import asdict
 from typing import Any
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.chances import (
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.planner.chances import (
     FOUND_WITHIN,
     ChanceGrid,
     ChanceMap,
@@ -23,8 +24,7 @@ from droneteam.missions.chances import (
     WeightedArea,
     weighted,
 )
-from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
-from droneteam.missions.lostpersons import CATEGORIES
+from droneteam.missions.planner.lostpersons import CATEGORIES
 
 WEIGHTS = ("chance", "poa", "probability", "weight")
 _NAMES = ("name", "title", "id")

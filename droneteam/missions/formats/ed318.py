@@ -10,8 +10,8 @@ import math
 from datetime import datetime
 from typing import Any
 
-from droneteam.missions.plan import GeoPolygon
-from droneteam.missions.volumes import Volumes
+from droneteam.missions.airspace.volumes import Volumes
+from droneteam.missions.planner.plan import GeoPolygon
 
 _ZONES = (
     ("FG", "flight_geography", "REQ_AUTHORIZATION"),

@@ -7,9 +7,9 @@ from typing import Literal
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import check_lat_lon
-from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import GeoPolygon
+from droneteam.missions.planner.heights import HeightKind
+from droneteam.missions.planner.plan import GeoPolygon
 
 MAX_CORNERS = 5000
 LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands"]

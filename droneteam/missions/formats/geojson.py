@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from droneteam.errors import DecodeError
+from droneteam.missions.airspace.volumes import Volumes
 from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
-from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import GeoPolygon, MissionPlan
-from droneteam.missions.volumes import Volumes
+from droneteam.missions.planner.heights import HeightKind
+from droneteam.missions.planner.plan import GeoPolygon, MissionPlan
 
 
 def plan_to_geojson(plan: MissionPlan, volumes: Volumes | None = None) -> dict[str, Any]:

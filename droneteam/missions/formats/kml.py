@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
 from droneteam.errors import DecodeError, InputError
+from droneteam.missions.airspace.volumes import Volumes
 from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.unpacking import member, names_in, xml_root
-from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import MissionCommand
-from droneteam.missions.plan import GeoPolygon, MissionPlan
-from droneteam.missions.volumes import Volumes
+from droneteam.missions.planner.heights import HeightKind
+from droneteam.missions.planner.plan import GeoPolygon, MissionPlan
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
 _ZIP_MAGIC = b"PK\x03\x04"

@@ -11,7 +11,7 @@ from droneteam.errors import DecodeError, InputError
 from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
-from droneteam.missions.heights import HeightKind
+from droneteam.missions.planner.heights import HeightKind
 
 MAX_WAYPOINTS = 99
 """What the application flies in one mission."""

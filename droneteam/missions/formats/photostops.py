@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from droneteam.errors import InputError
 from droneteam.geo import check_lat_lon
 from droneteam.missions.items import MissionCommand, MissionItem, quantised
-from droneteam.missions.plan import MissionPlan
+from droneteam.missions.planner.plan import MissionPlan
 
 
 @dataclass(frozen=True, slots=True)

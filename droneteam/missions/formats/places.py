@@ -9,8 +9,8 @@ from droneteam.missions.formats import geojson, kml, litchi, qgc, waypoints, wpm
 from droneteam.missions.formats.fileplaces import FilePlaces, LeftOut, checked
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES, MissionFile
 from droneteam.missions.formats.unpacking import names_in
-from droneteam.missions.heights import HeightKind
 from droneteam.missions.items import POSITIONED, MissionCommand
+from droneteam.missions.planner.heights import HeightKind
 
 _KNOWN = (
     *POSITIONED,

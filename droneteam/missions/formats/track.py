@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
-from droneteam.missions.replay import zero_at
-from droneteam.missions.sortie import SortieLog
+from droneteam.missions.record.replay import zero_at
+from droneteam.missions.record.sortie import SortieLog
 
 KML = "http://www.opengis.net/kml/2.2"
 GX = "http://www.google.com/kml/ext/2.2"

@@ -23,7 +23,7 @@ from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
 from droneteam.missions.formats.unpacking import member, xml_root
-from droneteam.missions.heights import HeightKind
+from droneteam.missions.planner.heights import HeightKind
 from droneteam.settings import WPML_VERSIONS
 
 KML = "http://www.opengis.net/kml/2.2"

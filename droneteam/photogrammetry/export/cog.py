@@ -21,9 +21,9 @@ from rio_cogeo.cogeo import cog_translate
 from rio_cogeo.profiles import cog_profiles
 
 from droneteam.photogrammetry.export.placement import Placement, Resampling, resampling
-from droneteam.photogrammetry.ortho import NO_VIEW, Ortho
-from droneteam.photogrammetry.overlap import CoverageMap
-from droneteam.photogrammetry.surface import NO_DATA, Raster
+from droneteam.photogrammetry.surface.ortho import NO_VIEW, Ortho
+from droneteam.photogrammetry.surface.overlap import CoverageMap
+from droneteam.photogrammetry.surface.rasters import NO_DATA, Raster
 
 HEIGHT_NODATA = -9999.0
 OVERVIEW_LEVELS = 5

@@ -33,9 +33,9 @@ from droneteam.photogrammetry.export.numbers import (
     value_text,
 )
 from droneteam.photogrammetry.export.sentences import translated
-from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import FloatArray, Frame, Measurement
-from droneteam.photogrammetry.surface import NO_DATA, Grid, Raster
+from droneteam.photogrammetry.surface.ortho import Ortho
+from droneteam.photogrammetry.surface.rasters import NO_DATA, Grid, Raster
 
 PAPERS_MM = {
     "a4": (297, 210),

@@ -30,7 +30,7 @@ from droneteam.photogrammetry.export.diagram import (
     words,
 )
 from droneteam.photogrammetry.export.numbers import value_text
-from droneteam.photogrammetry.measure import frame_statement
+from droneteam.photogrammetry.measuring.measure import frame_statement
 from droneteam.photogrammetry.scene import Measurement
 
 LAYERS = {

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import CameraNetwork
-from droneteam.photogrammetry.surface import FILLED, NO_DATA, Grid, Raster, hillshade
+from droneteam.photogrammetry.surface.ortho import Ortho
+from droneteam.photogrammetry.surface.rasters import FILLED, NO_DATA, Grid, Raster, hillshade
 
 MAX_SIDE_PX = 1800
 SHADE_SHARE = 0.55

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry.mesh import Mesh
+from droneteam.photogrammetry.surface.mesh import Mesh
 
 MAGIC, VERSION, JSON_CHUNK, BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 FLOAT, UNSIGNED_BYTE, UNSIGNED_INT = 5126, 5121, 5125

@@ -36,9 +36,9 @@ from droneteam.photogrammetry.export.numbers import (
 )
 from droneteam.photogrammetry.export.sentences import translated
 from droneteam.photogrammetry.export.svg import write_network_figure, write_profile_figure
-from droneteam.photogrammetry.ortho import Ortho
 from droneteam.photogrammetry.scene import CameraNetwork, Frame, Measurement, ResidualRow
-from droneteam.photogrammetry.surface import FILLED, MEASURED, Raster
+from droneteam.photogrammetry.surface.ortho import Ortho
+from droneteam.photogrammetry.surface.rasters import FILLED, MEASURED, Raster
 
 __all__ = ["LANGUAGES", "Language", "PhotoFact", "ProductFact", "SceneReport", "write_report"]
 

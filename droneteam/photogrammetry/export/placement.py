@@ -21,7 +21,7 @@ from pyproj.transformer import TransformerGroup
 from droneteam.errors import InputError, SetupError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.scene import FloatArray, Frame
-from droneteam.photogrammetry.surface import Grid
+from droneteam.photogrammetry.surface.rasters import Grid
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.scene import DenseCloud, FloatArray
+from droneteam.photogrammetry.surface.mesh import Mesh
 
 _NAMES = {"<f4": "float", "|u1": "uchar", "<i4": "int"}
 NEAR_M = 1000.0

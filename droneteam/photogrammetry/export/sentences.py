@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from droneteam.photogrammetry.export.numbers import Language
-from droneteam.photogrammetry.photo_words import BETWEEN_FAULTS
+from droneteam.photogrammetry.ingest.photo_words import BETWEEN_FAULTS
 
 UNTRANSLATED = "[en] "
 LONGEST = 4

@@ -25,8 +25,8 @@ from scipy.sparse import csgraph
 from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, ecef_from_geodetic
 from droneteam.photogrammetry.export import glb
-from droneteam.photogrammetry.mesh import Mesh
 from droneteam.photogrammetry.scene import FloatArray, Frame
+from droneteam.photogrammetry.surface.mesh import Mesh
 
 MAX_TRIANGLES = 30_000
 """Triangles of a leaf: about a megabyte, some milliseconds on an office machine."""

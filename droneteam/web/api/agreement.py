@@ -9,7 +9,7 @@ from apiflask.validators import Length, Range
 
 from droneteam.accounts import ROLES
 from droneteam.fleet import service
-from droneteam.fleet.agreements import VersionView
+from droneteam.fleet.agreement.agreements import VersionView
 from droneteam.web.access import allow
 from droneteam.web.api.door import missing
 from droneteam.web.api.shapes import page_of

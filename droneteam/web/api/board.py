@@ -9,8 +9,8 @@ from apiflask.validators import Length, Range
 
 from droneteam.errors import NotFound
 from droneteam.fleet import service
-from droneteam.fleet.escalations import READERS as ESCALATION_READERS
-from droneteam.fleet.escalations import EscalationView
+from droneteam.fleet.agreement.escalations import READERS as ESCALATION_READERS
+from droneteam.fleet.agreement.escalations import EscalationView
 from droneteam.fleet.views import AssignmentView, BatteryView, DroneView, PilotView, PlanView
 from droneteam.web.access import TEAM, allow
 from droneteam.web.api.shapes import page_of, schema_of

@@ -9,11 +9,11 @@ from apiflask.validators import Length, OneOf, Range
 from flask import Response
 
 from droneteam.fleet import service
-from droneteam.fleet.figures import READERS
-from droneteam.fleet.fleetsize import SizeOutcome
-from droneteam.fleet.flown import Flown
-from droneteam.fleet.sizing import LARGEST_FLEET, MAX_SIZES, SIZES
-from droneteam.fleet.yearly import FIRST_YEAR, LAST_YEAR, YearFigures
+from droneteam.fleet.performance.figures import READERS
+from droneteam.fleet.performance.fleetsize import SizeOutcome
+from droneteam.fleet.performance.flown import Flown
+from droneteam.fleet.performance.sizing import LARGEST_FLEET, MAX_SIZES, SIZES
+from droneteam.fleet.performance.yearly import FIRST_YEAR, LAST_YEAR, YearFigures
 from droneteam.reports import yearly
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of

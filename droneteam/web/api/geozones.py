@@ -8,7 +8,7 @@ from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length
 
 from droneteam.missions import service, zonestore
-from droneteam.missions.airspace import Restriction
+from droneteam.missions.airspace.checks import Restriction
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 

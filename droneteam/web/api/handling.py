@@ -10,9 +10,9 @@ from flask import Response, request
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
+from droneteam.fleet.agreement.sla import CLOCKS, ClockStop
 from droneteam.fleet.airspace import WRITERS as AIRSPACE_WRITERS
-from droneteam.fleet.attachments import MAX_BYTES
-from droneteam.fleet.sla import CLOCKS, ClockStop
+from droneteam.fleet.intake.attachments import MAX_BYTES
 from droneteam.fleet.terms import PRIORITIES
 from droneteam.fleet.views import RequestEventView, RequestView
 from droneteam.web.access import allow, takes_files

@@ -11,7 +11,7 @@ from droneteam.errors import NotFound
 from droneteam.photogrammetry import marks, measurements, service
 from droneteam.photogrammetry.control import MARK_SIGMA_PX
 from droneteam.photogrammetry.marks import NewMark, PointView, Sheet
-from droneteam.photogrammetry.measuring import KINDS, MeasureRequest
+from droneteam.photogrammetry.measuring.requests import KINDS, MeasureRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.targets import Target
 from droneteam.photogrammetry.views import MeasurementView

@@ -9,15 +9,16 @@ from apiflask import Schema, fields
 from apiflask.validators import Length, OneOf, Range
 
 from droneteam.errors import InputError
-from droneteam.missions.accuracy import RECEIVERS
-from droneteam.missions.camera import CAMERAS, SIMULATED
-from droneteam.missions.chances import MAX_AREAS, MAX_CELLS, MAX_CORNERS, MAX_RING_M
-from droneteam.missions.estimate import CALM, Wind
+from droneteam.missions.airspace.volumes import BufferRule, RiskParams
 from droneteam.missions.formats.chancemap import chance_map_from_json
 from droneteam.missions.items import HomePoint
-from droneteam.missions.plan import SurveyParams
-from droneteam.missions.sharing import MAX_DRONES, Separation, Share
-from droneteam.missions.task_params import (
+from droneteam.missions.planner.accuracy import RECEIVERS
+from droneteam.missions.planner.camera import CAMERAS, SIMULATED
+from droneteam.missions.planner.chances import MAX_AREAS, MAX_CELLS, MAX_CORNERS, MAX_RING_M
+from droneteam.missions.planner.estimate import CALM, Wind
+from droneteam.missions.planner.plan import SurveyParams
+from droneteam.missions.planner.sharing import MAX_DRONES, Separation, Share
+from droneteam.missions.planner.task_params import (
     CorridorParams,
     FacadeParams,
     FreeParams,
@@ -26,7 +27,6 @@ from droneteam.missions.task_params import (
     TaskParams,
 )
 from droneteam.missions.views import MissionSpec
-from droneteam.missions.volumes import BufferRule, RiskParams
 
 
 def _place(**options: Any) -> Any:

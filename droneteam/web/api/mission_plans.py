@@ -17,10 +17,10 @@ from flask import Response, request
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service
-from droneteam.missions.chancefile import MAX_CHANCE_BYTES, chance_map_of
-from droneteam.missions.chances import ChanceMap
+from droneteam.missions.formats.chancefile import MAX_CHANCE_BYTES, chance_map_of
 from droneteam.missions.items import mission_hash, wire_mission
-from droneteam.missions.plan import MissionPlan
+from droneteam.missions.planner.chances import ChanceMap
+from droneteam.missions.planner.plan import MissionPlan
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionView
 from droneteam.web.access import allow, takes_files
 from droneteam.web.api.mission_inputs import SpecIn, mission_spec

@@ -12,12 +12,12 @@ from flask import Response, request
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service
-from droneteam.missions.accuracy import RECEIVERS
-from droneteam.missions.camera import camera_named
 from droneteam.missions.formats.wpml import AIRCRAFT, VERSIONS
-from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.surveyaccuracy import accuracy_of
-from droneteam.missions.terrainfile import TerrainFile
+from droneteam.missions.planner.accuracy import RECEIVERS
+from droneteam.missions.planner.camera import camera_named
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.surveyaccuracy import accuracy_of
+from droneteam.missions.planner.terrainfile import TerrainFile
 from droneteam.missions.terrains import MAX_TERRAIN_BYTES
 from droneteam.missions.views import MissionView, SortieView
 from droneteam.web.access import allow, takes_files

@@ -11,8 +11,8 @@ from apiflask.validators import Length, OneOf, Range
 from droneteam.errors import NotFound
 from droneteam.fleet import service
 from droneteam.fleet.comparing import MAX_COMPARED
+from droneteam.fleet.explanations.suppositions import SUPPOSED_KINDS
 from droneteam.fleet.service import Compared, PlanSummary, Refusal, Scenario, Supposition
-from droneteam.fleet.suppositions import SUPPOSED_KINDS
 from droneteam.fleet.terms import PRIORITIES, RequestKind
 from droneteam.fleet.views import PlanView, ReasonView
 from droneteam.fleet.whatif import MAX_LISTED, MAX_REASON, MAX_SUPPOSITIONS

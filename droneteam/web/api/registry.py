@@ -10,10 +10,11 @@ from apiflask.validators import Length
 from flask import Response
 from marshmallow import INCLUDE
 
-from droneteam.fleet import records, service
-from droneteam.fleet.exchange import EXPORTERS, IMPORTERS
-from droneteam.fleet.notices import SEERS
-from droneteam.fleet.upkeep import KEEPERS
+from droneteam.fleet import service
+from droneteam.fleet.assets import records
+from droneteam.fleet.assets.exchange import EXPORTERS, IMPORTERS
+from droneteam.fleet.assets.notices import SEERS
+from droneteam.fleet.assets.upkeep import KEEPERS
 from droneteam.web.access import TEAM, allow, takes_files
 from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, now, reading, writing

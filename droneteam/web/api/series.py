@@ -10,8 +10,8 @@ from apiflask.validators import Length
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
-from droneteam.fleet.listing import MAX_CHARACTERS
-from droneteam.fleet.recurrence import MAX_OCCURRENCES
+from droneteam.fleet.intake.listing import MAX_CHARACTERS
+from droneteam.fleet.intake.recurrence import MAX_OCCURRENCES
 from droneteam.fleet.terms import Window
 from droneteam.fleet.views import RequestView
 from droneteam.web.access import allow

@@ -8,7 +8,7 @@ from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Range
 
 from droneteam.missions import service
-from droneteam.missions.replay import MAX_SAMPLES, MIN_SAMPLES
+from droneteam.missions.record.replay import MAX_SAMPLES, MIN_SAMPLES
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import schema_of
 from droneteam.web.context import actor, context, reading

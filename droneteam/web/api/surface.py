@@ -11,8 +11,8 @@ from marshmallow.validate import Length, OneOf
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import service, viewing
-from droneteam.photogrammetry.cloud_points import NOT_BETWEEN_POINTS
-from droneteam.photogrammetry.measuring import SURFACE_KINDS, SurfaceRequest
+from droneteam.photogrammetry.measuring.cloud_points import NOT_BETWEEN_POINTS
+from droneteam.photogrammetry.measuring.requests import SURFACE_KINDS, SurfaceRequest
 from droneteam.photogrammetry.scene import Measurement
 from droneteam.photogrammetry.viewing import PhotoOfPlace, SceneCameras
 from droneteam.photogrammetry.views import MeasurementView

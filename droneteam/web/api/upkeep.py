@@ -8,8 +8,8 @@ from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, Range
 
 from droneteam.fleet import service
+from droneteam.fleet.assets.upkeep import KEEPERS, MECHANICS
 from droneteam.fleet.terms import Window
-from droneteam.fleet.upkeep import KEEPERS, MECHANICS
 from droneteam.fleet.weather import MAX_GUST_MPS, MAX_RAIN_MM_H
 from droneteam.web.access import TEAM, allow
 from droneteam.web.api.door import missing

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
-from droneteam.fleet.notices import SEERS as NOTICE_SEERS
+from droneteam.fleet.assets.notices import SEERS as NOTICE_SEERS
 from droneteam.fleet.views import BatteryView, RequestView
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing

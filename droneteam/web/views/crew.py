@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
-from droneteam.fleet.crew import READERS
-from droneteam.fleet.hours import to_local
+from droneteam.fleet.agreement.hours import to_local
+from droneteam.fleet.assets.crew import READERS
+from droneteam.fleet.assets.upkeep import KEEPERS
 from droneteam.fleet.terms import Window
-from droneteam.fleet.upkeep import KEEPERS
 from droneteam.web import registry_words, words
 from droneteam.web.access import TEAM, allow
 from droneteam.web.context import actor, now, reading

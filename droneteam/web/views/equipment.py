@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import display_names
 from droneteam.fleet import service
-from droneteam.fleet.upkeep import KEEPERS, MECHANICS
+from droneteam.fleet.assets.upkeep import KEEPERS, MECHANICS
 from droneteam.web.access import TEAM, allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.forms import FormReader

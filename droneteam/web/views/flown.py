@@ -8,8 +8,8 @@ from flask import Blueprint, render_template, request, url_for
 from flask_babel import format_number, get_locale, ngettext
 
 from droneteam.fleet import service
-from droneteam.fleet.figures import READERS
-from droneteam.fleet.flown import FlownPlace
+from droneteam.fleet.performance.figures import READERS
+from droneteam.fleet.performance.flown import FlownPlace
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.i18n import language

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions import service, zonestore
-from droneteam.missions.airspace import ZoneVolume
+from droneteam.missions.airspace.checks import ZoneVolume
 from droneteam.missions.zonestore import StoredZone
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, now, reading, writing

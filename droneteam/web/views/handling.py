@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
+from droneteam.fleet.agreement.sla import ClockStop
 from droneteam.fleet.airspace import WRITERS as AIRSPACE_WRITERS
-from droneteam.fleet.attachments import MAX_BYTES
+from droneteam.fleet.intake.attachments import MAX_BYTES
+from droneteam.fleet.intake.listing import OPTIONAL, REQUIRED
 from droneteam.fleet.lifecycle import PLANNABLE
-from droneteam.fleet.listing import OPTIONAL, REQUIRED
-from droneteam.fleet.sla import ClockStop
 from droneteam.fleet.terms import BRUSSELS, PRIORITIES
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, context, now, reading, writing

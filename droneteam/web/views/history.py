@@ -14,7 +14,7 @@ from droneteam.detection.history import Cursor, PathPoint, Span
 from droneteam.detection.retention import kept_for
 from droneteam.detection.service import VIEWERS, TrackView
 from droneteam.errors import InputError
-from droneteam.missions.airspace import Geozone
+from droneteam.missions.airspace.checks import Geozone
 from droneteam.web import looks, sky
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading

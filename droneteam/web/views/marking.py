@@ -13,7 +13,7 @@ from droneteam.errors import InputError, NotFound
 from droneteam.photogrammetry import marks
 from droneteam.photogrammetry.marking import Prediction
 from droneteam.photogrammetry.marks import MarkView, NewMark, Sheet
-from droneteam.photogrammetry.measuring import KINDS
+from droneteam.photogrammetry.measuring.requests import KINDS
 from droneteam.photogrammetry.views import SceneView
 from droneteam.web import phototiles
 from droneteam.web.access import allow

@@ -10,8 +10,9 @@ from flask_babel import gettext as _
 
 from droneteam.errors import InputError
 from droneteam.geo import GeoPoint
-from droneteam.photogrammetry import marks, measurement_files, measurements, service
-from droneteam.photogrammetry.measuring import KINDS, MeasureRequest
+from droneteam.photogrammetry import marks, measurements, service
+from droneteam.photogrammetry.measuring import measurement_files
+from droneteam.photogrammetry.measuring.requests import KINDS, MeasureRequest
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, writing
 from droneteam.web.forms import FormReader

@@ -12,8 +12,8 @@ from droneteam.db import WHOLE
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
+from droneteam.missions.airspace.rules import RulesUnmet, worst
 from droneteam.missions.formats.wpml import AIRCRAFT, VERSIONS
-from droneteam.missions.rules import RulesUnmet, worst
 from droneteam.web.access import allow
 from droneteam.web.chance_form import chance_rows, growth_chart
 from droneteam.web.context import actor, context, now, reading, writing

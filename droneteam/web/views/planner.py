@@ -14,17 +14,17 @@ from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
-from droneteam.missions.camera import CAMERAS, SIMULATED, camera_named
-from droneteam.missions.chancefile import MAX_CHANCE_BYTES, chance_map_of
+from droneteam.missions.airspace.rules import RulesUnmet
+from droneteam.missions.formats.chancefile import MAX_CHANCE_BYTES, chance_map_of
 from droneteam.missions.formats.chancemap import chance_map_to_json
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.places import read_places
 from droneteam.missions.items import HomePoint
-from droneteam.missions.overlap import overlap_grid
-from droneteam.missions.packs import elapsed_s
-from droneteam.missions.plan import MissionPlan, SurveyParams
+from droneteam.missions.planner.camera import CAMERAS, SIMULATED, camera_named
+from droneteam.missions.planner.overlap import overlap_grid
+from droneteam.missions.planner.packs import elapsed_s
+from droneteam.missions.planner.plan import MissionPlan, SurveyParams
 from droneteam.missions.planning import OVERRIDERS
-from droneteam.missions.rules import RulesUnmet
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionView
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files

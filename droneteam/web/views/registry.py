@@ -12,11 +12,12 @@ from flask_babel import gettext as _
 
 from droneteam.accounts import Actor
 from droneteam.errors import InputError
-from droneteam.fleet import records, service
-from droneteam.fleet.crew import READERS as PILOT_READERS
-from droneteam.fleet.exchange import EXPORTERS, IMPORTERS
-from droneteam.fleet.notices import SEERS
-from droneteam.fleet.upkeep import MECHANICS
+from droneteam.fleet import service
+from droneteam.fleet.assets import records
+from droneteam.fleet.assets.crew import READERS as PILOT_READERS
+from droneteam.fleet.assets.exchange import EXPORTERS, IMPORTERS
+from droneteam.fleet.assets.notices import SEERS
+from droneteam.fleet.assets.upkeep import MECHANICS
 from droneteam.fleet.views import BatteryView, DroneView, PilotView
 from droneteam.web.access import TEAM, allow, takes_files
 from droneteam.web.context import actor, now, reading, writing

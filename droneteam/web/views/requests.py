@@ -17,7 +17,8 @@ from werkzeug.wrappers import Response
 
 from droneteam.accounts import TEAM_ROLES, display_names
 from droneteam.errors import InputError
-from droneteam.fleet import explain, service
+from droneteam.fleet import service
+from droneteam.fleet.explanations import explain
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestView

@@ -12,7 +12,7 @@ from droneteam.detection import service as detection
 from droneteam.errors import DecodeError, NotFound
 from droneteam.missions import service
 from droneteam.missions.formats.track import TRACK_WRITERS
-from droneteam.missions.replay import Replay, ReplayEvent
+from droneteam.missions.record.replay import Replay, ReplayEvent
 from droneteam.missions.views import SortieView
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.web import words

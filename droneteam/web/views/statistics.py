@@ -7,10 +7,10 @@ from typing import Literal
 from flask import Blueprint, Response, render_template, request
 
 from droneteam.fleet import service
-from droneteam.fleet.figures import READERS
-from droneteam.fleet.sizing import SIZES
-from droneteam.fleet.statistics import SMALL_N, Share
-from droneteam.fleet.yearly import YearFigures
+from droneteam.fleet.performance.figures import READERS
+from droneteam.fleet.performance.sizing import SIZES
+from droneteam.fleet.performance.statistics import SMALL_N, Share
+from droneteam.fleet.performance.yearly import YearFigures
 from droneteam.reports import yearly
 from droneteam.web.access import allow
 from droneteam.web.charts import Bars, Shares, bars, shares

@@ -9,8 +9,8 @@ from flask_babel import gettext as _
 
 from droneteam.errors import DroneteamError, InputError
 from droneteam.missions import service
-from droneteam.missions.heights import VerticalDatum
-from droneteam.missions.terrainfile import TerrainFile
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.terrainfile import TerrainFile
 from droneteam.missions.terrains import MAX_TERRAIN_BYTES
 from droneteam.web import words
 from droneteam.web.access import allow, takes_files

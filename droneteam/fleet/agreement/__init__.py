@@ -1,0 +1,1 @@
+"""The service level agreement as versioned data: clocks, hours, shares, escalations."""

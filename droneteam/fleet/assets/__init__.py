@@ -1,0 +1,1 @@
+"""Drones, batteries, payloads and pilots: their records, readiness and upkeep."""

@@ -1,0 +1,1 @@
+"""Requests from draft to fulfilment, and the calendars that show them."""

@@ -1,0 +1,236 @@
+"""Calendar feeds: secret addresses under which a zone's, drone's or pilot's tasks are read.
+
+A feed shows no more than its maker may see, ends when the maker's account does, and names a
+sensitive task only by its kind and number, because it leaves the system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from droneteam import accounts, audit
+from droneteam.accounts import Actor
+from droneteam.errors import InputError, NotAllowed, NotFound
+from droneteam.fleet import models
+from droneteam.fleet.head import read_head
+from droneteam.fleet.intake.ical import Entry, calendar_text
+from droneteam.fleet.lifecycle import FINAL
+from droneteam.fleet.terms import RequestState
+
+FeedKind = Literal["zone", "drone", "pilot"]
+CLOSED_SHOWN = timedelta(days=31)
+"""How long a closed request stays in its zone's calendar."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """A calendar feed of an actor, without its secret."""
+
+    id: int
+    kind: FeedKind
+    subject_id: int
+    subject_name: str
+    made_at: datetime
+
+
+def make_feed(
+    session: Session, actor: Actor, kind: FeedKind, subject_id: int, now: datetime
+) -> tuple[FeedView, str]:
+    """The feed and its secret token, which is shown this once.
+
+    Zones are for their own people and the coordinator, drones for pilots and coordinators,
+    pilots for themselves and the coordinator.
+    """
+    _check_right(session, actor, kind, subject_id)
+    token = secrets.token_urlsafe(32)
+    row = models.CalendarFeed(
+        organisation_id=subject_id if kind == "zone" else None,
+        drone_id=subject_id if kind == "drone" else None,
+        pilot_id=subject_id if kind == "pilot" else None,
+        token_hash=_hash(token),
+        made_by=actor.user_id or None,
+        made_at=now,
+    )
+    session.add(row)
+    session.flush()
+    facts = {"kind": kind, "of": subject_id}
+    audit.append(
+        session, actor, action="calendar.make", subject=f"calendar:{row.id}", at=now, facts=facts
+    )
+    return _view(session, row), token
+
+
+def _check_right(session: Session, actor: Actor, kind: FeedKind, subject_id: int) -> None:
+    match kind:
+        case "zone":
+            if subject_id not in {view.id for view in accounts.organisations(session)}:
+                raise NotFound("organisation", subject_id)
+            allowed = subject_id == actor.organisation_id or actor.has_role("coordinator")
+        case "drone":
+            if session.get(models.Drone, subject_id) is None:
+                raise NotFound("drone", subject_id)
+            allowed = actor.has_role("pilot", "coordinator")
+        case "pilot":
+            row = session.get(models.Pilot, subject_id)
+            if row is None:
+                raise NotFound("pilot", subject_id)
+            own = row.user_id is not None and row.user_id == actor.user_id
+            allowed = own or actor.has_role("coordinator")
+        case _:
+            raise InputError(f"calendar {kind!r} is none of zone, drone, pilot", field="kind")
+    if not allowed:
+        raise NotAllowed(f"this calendar of a {kind} is not yours to share")
+
+
+def list_feeds(session: Session, actor: Actor) -> list[FeedView]:
+    """The actor's own feeds that are still read."""
+    query = select(models.CalendarFeed).where(
+        models.CalendarFeed.made_by == actor.user_id, models.CalendarFeed.ended_at.is_(None)
+    )
+    return [_view(session, row) for row in session.scalars(query.order_by(models.CalendarFeed.id))]
+
+
+def end_feed(session: Session, actor: Actor, feed_id: int, now: datetime) -> None:
+    """Nothing; the feed's address answers nobody from now on."""
+    row = session.get(models.CalendarFeed, feed_id)
+    if row is None or row.made_by != actor.user_id or row.ended_at is not None:
+        raise NotFound("calendar", feed_id)
+    row.ended_at = now
+    session.flush()
+    audit.append(session, actor, action="calendar.end", subject=f"calendar:{row.id}", at=now)
+
+
+def feed_text(session: Session, token: str, now: datetime) -> bytes:
+    """The calendar behind the token.
+
+    Raises
+    ------
+    NotFound
+        No such token, or it was ended, or its maker's account was.
+    """
+    row = session.scalar(
+        select(models.CalendarFeed).where(
+            models.CalendarFeed.token_hash == _hash(token), models.CalendarFeed.ended_at.is_(None)
+        )
+    )
+    maker = None if row is None or row.made_by is None else session.get(accounts.User, row.made_by)
+    if row is None or maker is None or not maker.active:
+        raise NotFound("calendar", "at this address")
+    try:
+        _check_right(session, accounts.actor_of(maker), _kind(row), _subject_id(row))
+    except NotAllowed:  # the maker lost the role since
+        raise NotFound("calendar", "at this address") from None
+    view = _view(session, row)
+    return calendar_text(f"droneteam: {view.subject_name}", _entries(session, row, now), now)
+
+
+def _entries(session: Session, row: models.CalendarFeed, now: datetime) -> Iterator[Entry]:
+    plan_id, _ = read_head(session)
+    given = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
+    assignments = {one.request_id: one for one in session.scalars(given)}
+    if row.organisation_id is not None:
+        for asked in _zone_requests(session, row.organisation_id, now):
+            yield _zone_entry(asked, assignments.get(asked.id))
+        return
+    for assignment in assignments.values():
+        pilot = row.pilot_id is not None and row.pilot_id in assignment.crew_ids
+        if pilot or assignment.drone_id == row.drone_id:
+            found = session.get(models.Request, assignment.request_id)
+            if found is not None:
+                yield _crew_entry(found, assignment)
+
+
+def _zone_requests(
+    session: Session, organisation_id: int, now: datetime
+) -> Sequence[models.Request]:
+    query = (
+        select(models.Request)
+        .where(
+            models.Request.organisation_id == organisation_id,
+            models.Request.state != RequestState.DRAFT.value,
+            or_(
+                models.Request.closed_at.is_(None),
+                models.Request.closed_at > now - CLOSED_SHOWN,
+            ),
+        )
+        .order_by(models.Request.start_at, models.Request.id)
+    )
+    return session.scalars(query).all()
+
+
+def _zone_entry(row: models.Request, assignment: models.Assignment | None) -> Entry:
+    state = RequestState(row.state)
+    served = state in (RequestState.FULFILLED, RequestState.PARTLY)
+    dropped = state in FINAL and not served
+    planned = "" if assignment is None else f"{assignment.drone_snapshot['name']}; "
+    return Entry(
+        uid=f"request-{row.id}@droneteam",
+        summary=_summary(row),
+        description=f"{planned}{row.priority}, {state.value}",
+        start_at=row.start_at,
+        end_at=row.end_at,
+        lat_deg=row.lat_deg,
+        lon_deg=row.lon_deg,
+        status="CANCELLED" if dropped else "CONFIRMED" if assignment or served else "TENTATIVE",
+        sequence=0 if assignment is None else assignment.plan_id,
+        changed_at=row.closed_at or row.decided_at or row.submitted_at,
+    )
+
+
+def _crew_entry(row: models.Request, assignment: models.Assignment) -> Entry:
+    cancelled = row.state in (RequestState.CANCELLED, RequestState.EXPIRED, RequestState.REFUSED)
+    return Entry(
+        uid=f"assignment-{row.id}@droneteam",
+        summary=_summary(row),
+        description=(
+            f"{assignment.drone_snapshot['name']}, {assignment.pilot_name}; on scene "
+            f"{assignment.start_at:%H:%M}–{assignment.end_at:%H:%M} UTC; {row.priority}"
+        ),
+        start_at=assignment.depart_at,
+        end_at=assignment.free_at,
+        lat_deg=row.lat_deg,
+        lon_deg=row.lon_deg,
+        status="CANCELLED" if cancelled else "CONFIRMED",
+        sequence=assignment.plan_id,
+        changed_at=row.decided_at or row.submitted_at,
+    )
+
+
+def _summary(row: models.Request) -> str:
+    named = f"{row.kind} no. {row.id}"
+    return named if row.sensitive else f"{row.title} ({named})"
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _kind(row: models.CalendarFeed) -> FeedKind:
+    if row.organisation_id is not None:
+        return "zone"
+    return "drone" if row.drone_id is not None else "pilot"
+
+
+def _subject_id(row: models.CalendarFeed) -> int:
+    return row.organisation_id or row.drone_id or row.pilot_id or 0
+
+
+def _view(session: Session, row: models.CalendarFeed) -> FeedView:
+    kind, subject_id = _kind(row), _subject_id(row)
+    return FeedView(row.id, kind, subject_id, _name(session, kind, subject_id), row.made_at)
+
+
+def _name(session: Session, kind: FeedKind, subject_id: int) -> str:
+    if kind == "zone":
+        return {view.id: view.code for view in accounts.organisations(session)}[subject_id]
+    if kind == "drone":
+        return session.get_one(models.Drone, subject_id).name
+    return session.get_one(models.Pilot, subject_id).name

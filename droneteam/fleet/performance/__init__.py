@@ -1,0 +1,1 @@
+"""Figures from events: clocks, fairness, the year, another size of fleet."""

@@ -1,0 +1,1 @@
+"""One flight: its states, checks and failsafes, and the loop that flies many."""

@@ -1,0 +1,1 @@
+"""The handshakes of MAVLink as state machines, and the one door to the wire."""

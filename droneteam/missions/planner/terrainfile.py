@@ -1,0 +1,185 @@
+"""Terrain rasters from GeoTIFF files: the only module here that opens them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from droneteam.errors import DecodeError, InputError
+from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.route import LatLon
+from droneteam.missions.planner.terrain import MAX_CELL_M, MIN_CELL_M, Terrain, TerrainKind
+
+MAX_CELLS = 4_000_000
+"""Cells kept around a site; finer rasters are reduced block by block, keeping their tops."""
+MAX_SITE_KM = 20.0
+FINEST_M = 0.25
+"""Cells smaller than this are joined: no flight follows the ground more finely."""
+_REACH_M = 300.0
+"""Ground around the mission's places that is read too: turns, run-ins and lead-outs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerrainFile:
+    """A GeoTIFF of heights on disk, and what its numbers mean.
+
+    geoid_separation_m : the geoid above the ellipsoid at the site, where the datum needs it.
+    """
+
+    name: str
+    path: Path
+    kind: TerrainKind = "dsm"
+    datum: VerticalDatum = VerticalDatum.UNKNOWN
+    geoid_separation_m: float | None = None
+
+
+def read_terrain(source: TerrainFile, around: Sequence[LatLon]) -> Terrain:
+    """The part of the raster around some places.
+
+    Raises
+    ------
+    DecodeError
+        The file is no GeoTIFF of heights with a place on the earth.
+    InputError
+        None of the places lies in it.
+    """
+    try:
+        with rasterio.open(source.path, driver="GTiff") as opened:
+            crs = _checked_crs(opened, source.name)
+            window = _window(opened, crs, around, source.name)
+            factor = _factor(opened, window)
+            mean_m, top_m = _reduced(opened, window, factor)
+            left, top = opened.transform @ (window.col_off, window.row_off)
+            cell = (opened.transform.a * factor, -opened.transform.e * factor)
+    except (RasterioError, OSError) as error:
+        raise DecodeError(f"terrain {source.name}: not a readable GeoTIFF: {error}") from error
+    return Terrain(
+        source.name,
+        source.kind,
+        source.datum,
+        crs.to_wkt(),
+        (float(left), float(top)),
+        cell,
+        mean_m,
+        top_m,
+        source.geoid_separation_m,
+    )
+
+
+def check_terrain(source: TerrainFile) -> tuple[LatLon, LatLon]:
+    """The south-west and north-east corner of a usable raster.
+
+    Raises
+    ------
+    DecodeError
+        It is none: says what it lacks.
+    """
+    try:
+        with rasterio.open(source.path, driver="GTiff") as opened:
+            crs = _checked_crs(opened, source.name)
+            to_wgs84 = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+            west, south, east, north = to_wgs84.transform_bounds(*opened.bounds)
+    except (RasterioError, OSError) as error:
+        raise DecodeError(f"terrain {source.name}: not a readable GeoTIFF: {error}") from error
+    if not all(math.isfinite(value) for value in (west, south, east, north)):
+        raise DecodeError(f"terrain {source.name}: its corners have no place on the earth")
+    return (south, west), (north, east)
+
+
+def _checked_crs(opened: Any, name: str) -> CRS:
+    if opened.crs is None:
+        raise DecodeError(f"terrain {name}: it does not say its coordinate reference system")
+    turn = opened.transform
+    if turn.b != 0.0 or turn.d != 0.0 or turn.a <= 0.0 or turn.e >= 0.0:
+        raise DecodeError(f"terrain {name}: turned or mirrored rasters are not read; north up only")
+    if np.dtype(opened.dtypes[0]).kind not in "fiu":
+        raise DecodeError(f"terrain {name}: its first band holds {opened.dtypes[0]}, no heights")
+    if opened.count > 1 and opened.dtypes[0] == "uint8":
+        raise DecodeError(f"terrain {name}: this is a picture of {opened.count} bands, no heights")
+    crs = CRS.from_wkt(opened.crs.to_wkt())
+    cell_m = _cell_m(opened, crs)
+    if not MIN_CELL_M / 10.0 <= cell_m <= MAX_CELL_M:
+        raise DecodeError(f"terrain {name}: cells of {cell_m:g} m; up to {MAX_CELL_M:g} m serve")
+    return crs
+
+
+def _cell_m(opened: Any, crs: CRS) -> float:
+    """The width of a cell in metres; of a degree along the meridian for geographic rasters."""
+    unit_m = 111_195.0 if crs.is_geographic else crs.axis_info[0].unit_conversion_factor
+    return float(opened.transform.a * unit_m)
+
+
+def _window(opened: Any, crs: CRS, around: Sequence[LatLon], name: str) -> Window:
+    """The raster's cells near the places."""
+    lats, lons = zip(*around, strict=True)
+    north_deg = _REACH_M / 111_195.0
+    east_deg = north_deg / max(0.05, math.cos(math.radians(lats[0])))
+    if (max(lats) - min(lats)) * 111.2 > MAX_SITE_KM:
+        raise InputError(f"the places lie more than {MAX_SITE_KM:g} km apart", field="polygon")
+    to_crs = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    left, bottom, right, top = to_crs.transform_bounds(
+        min(lons) - east_deg, min(lats) - north_deg, max(lons) + east_deg, max(lats) + north_deg
+    )
+    column_a, row_a = ~opened.transform @ (left, top)
+    column_b, row_b = ~opened.transform @ (right, bottom)
+    first_column, first_row = max(0, math.floor(column_a)), max(0, math.floor(row_a))
+    columns = min(opened.width, math.ceil(column_b)) - first_column
+    rows = min(opened.height, math.ceil(row_b)) - first_row
+    if columns < 1 or rows < 1:
+        raise InputError(
+            f"terrain {name} lies elsewhere: none of the mission's places is in it",
+            field="terrain",
+        )
+    return Window(first_column, first_row, columns, rows)
+
+
+def _factor(opened: Any, window: Window) -> int:
+    """How many cells a side become one."""
+    crs = CRS.from_wkt(opened.crs.to_wkt())
+    by_size = math.ceil(math.sqrt(window.width * window.height / MAX_CELLS))
+    cell_m = _cell_m(opened, crs)
+    return max(1, by_size, math.floor(FINEST_M / cell_m + 1e-6))
+
+
+def _reduced(
+    opened: Any, window: Window, factor: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and top of blocks of ``factor`` by ``factor`` cells, strip by strip."""
+    means, tops = [], []
+    step = factor * max(1, 256 // factor)
+    for first in range(0, window.height, step):
+        rows = min(step, window.height - first)
+        part = Window(window.col_off, window.row_off + first, window.width, rows)
+        heights = opened.read(1, window=part, masked=True).astype(np.float32).filled(np.nan)
+        heights[~np.isfinite(heights)] = np.nan
+        mean, top = _blocks(heights, factor)
+        means.append(mean)
+        tops.append(top)
+    return np.vstack(means), np.vstack(tops)
+
+
+def _blocks(
+    heights: NDArray[np.float32], factor: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(rows, columns) mean and top of each block; NaN where a block has no value at all."""
+    rows, columns = (-(-side // factor) for side in heights.shape)
+    padded = np.full((rows * factor, columns * factor), np.nan, dtype=np.float32)
+    padded[: heights.shape[0], : heights.shape[1]] = heights
+    blocks = padded.reshape(rows, factor, columns, factor)
+    known = np.isfinite(blocks)
+    count = known.sum(axis=(1, 3))
+    total = np.where(known, blocks, 0.0).sum(axis=(1, 3), dtype=np.float64)
+    top = np.where(known, blocks, -np.inf).max(axis=(1, 3))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0, total / count, np.nan).astype(np.float32)
+    return mean, np.where(count > 0, top, np.nan).astype(np.float32)

@@ -1,0 +1,1 @@
+"""What was flown, read back from journals, telemetry and on-board logs."""

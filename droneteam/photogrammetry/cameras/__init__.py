@@ -1,0 +1,1 @@
+"""The camera network: features, mapping and the metrology adjustment."""

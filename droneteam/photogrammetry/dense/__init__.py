@@ -1,0 +1,1 @@
+"""Depth from photo pairs, fused into a cloud with an uncertainty for every point."""

@@ -1,0 +1,1 @@
+"""Photos as they arrive: files, metadata, lens and quality."""

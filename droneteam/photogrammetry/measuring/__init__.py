@@ -1,0 +1,1 @@
+"""Measurements with their intervals, from marks, rasters and clouds."""

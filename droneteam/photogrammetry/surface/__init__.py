@@ -1,0 +1,1 @@
+"""Rasters, orthophoto and mesh made from a cloud."""
