@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.instances import NOW, Size, conditioned, instance, replanned, small, with_published
 from benchmarks.validator import term_values, violations
-from droneteam.fleet.allocation import exact, exact_visits, shift_kernels
+from droneteam.fleet.allocation import exact, exact_branching, shift_kernels
 from droneteam.fleet.allocation import solving as allocation
 from droneteam.fleet.allocation.choices import MINUTE_US, choices
 from droneteam.fleet.allocation.exact_kernels import FREE, NO, lowest, popcount
@@ -223,11 +223,11 @@ def test_the_search_has_room_for_every_halving_of_a_window(span_min: int) -> Non
         first=np.array([0, 2]), taken=taken, cell=np.zeros(2, int), bit=np.array([1, 2])
     )
     needed, left_us = 1, span_min * MINUTE_US
-    while left_us >= exact_visits._SPLIT_US:
+    while left_us >= exact_branching.SPLIT_US:
         left_us -= left_us // 2 + left_us % 2
         needed += 1
     needed += 1
-    room = exact_visits._depths.py_func(t, np.array([3]), 1)
+    room = exact_branching.depths.py_func(t, np.array([3]), 1)
     assert needed < room <= needed + 5
 
 

@@ -12,6 +12,13 @@ import numba
 import numpy as np
 
 from droneteam.fleet.allocation.choices import Ints
+from droneteam.fleet.allocation.exact_branching import (
+    choose_job,
+    depths,
+    go_back,
+    go_down,
+    settle,
+)
 from droneteam.fleet.allocation.exact_colour import colour, crowd
 from droneteam.fleet.allocation.exact_kernels import (
     FREE,
@@ -31,13 +38,6 @@ from droneteam.fleet.allocation.exact_kernels import (
 from droneteam.fleet.allocation.exact_nodes import Node, filter_visits, nodes_of, refresh
 from droneteam.fleet.allocation.exact_packs import Fleet, fleet_of
 from droneteam.fleet.allocation.exact_roster import crew
-
-_SPLIT_US = 20 * 60_000_000
-"""A request whose start is known to this is given a single visit when it is decided."""
-
-
-_KEPT_FIRST = 16.0
-"""How much sooner it is asked whether a start stays than which one it is; measured."""
 
 
 @inner
@@ -289,135 +289,6 @@ def _packs_hold(t: Tables, node: Node, depth: int, wanted: int, fleet: Ints) -> 
     return True
 
 
-@inner
-def _choose_job(t: Tables, alive: Ints, wanted: int, weight: Ints, keeping: bool) -> int:
-    """The open request whose start is least certain, for the failures it had; -1: none is open.
-
-    A base is chosen last: it hardly moves the time, and the drones' colouring mostly knows it.
-    keeping : what may change is limited; whether a start stays is asked before which other it is
-    """
-    best, best_key = -1, 0.0
-    rest = wanted
-    while rest:
-        job = lowest(rest)
-        rest &= rest - 1
-        count, kept, soonest, latest = 0, 0, 2**62, -(2**62)
-        for visit in range(t.first[job], t.first[job + 1]):
-            if alive[t.cell[visit]] & t.bit[visit]:
-                count += 1
-                kept += t.cost[START, visit] == 0
-                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
-        if count > 1:
-            key = (1.0 + latest - soonest) * (4.0 + weight[job])
-            if keeping and 0 < kept < count:
-                key *= _KEPT_FIRST
-            if key > best_key:
-                best, best_key = job, key
-    return best
-
-
-@inner
-def _branch(t: Tables, alive: Ints, job: int, visit: int, keeping: bool, into: Ints) -> None:
-    """The part of the request's visits to be tried first.
-
-    The published start where another would be a change, the half about the visit, or it alone.
-    """
-    soonest, latest, kept, count = 2**62, -(2**62), 0, 0
-    into[:] = 0
-    for other in range(t.first[job], t.first[job + 1]):
-        if alive[t.cell[other]] & t.bit[other]:
-            soonest, latest = min(soonest, t.taken[other]), max(latest, t.taken[other])
-            count += 1
-            if t.cost[START, other] == 0:
-                kept += 1
-                into[t.cell[other] - t.word[job]] |= t.bit[other]
-    if keeping and 0 < kept < count:
-        return
-    into[:] = 0
-    if latest - soonest < _SPLIT_US:
-        into[t.cell[visit] - t.word[job]] = t.bit[visit]
-        return
-    middle = (soonest + latest) // 2
-    early = t.taken[visit] <= middle
-    for other in range(t.first[job], t.first[job + 1]):
-        if alive[t.cell[other]] & t.bit[other] and (t.taken[other] <= middle) == early:
-            into[t.cell[other] - t.word[job]] |= t.bit[other]
-
-
-@inner
-def _choose_visit(t: Tables, alive: Ints, job: int, base: int) -> int:
-    """The request's best visit that is alive, from the base where one is."""
-    best, best_key = -1, 0
-    for visit in range(t.first[job], t.first[job + 1]):
-        if alive[t.cell[visit]] & t.bit[visit]:
-            key = t.rank[visit] + (0 if t.base[visit] == base else 2**32)
-            if best < 0 or key < best_key:
-                best, best_key = visit, key
-    return best
-
-
-@inner
-def _descend(node: Node, depth: int) -> None:
-    node.alive[depth + 1] = node.alive[depth]
-    node.able_pilots[depth + 1] = node.able_pilots[depth]
-    node.able_drones[depth + 1] = node.able_drones[depth]
-    node.clash[depth + 1] = node.clash[depth]
-    node.drone_clash[depth + 1] = node.drone_clash[depth]
-    node.begin[depth + 1] = node.begin[depth]
-    node.end[depth + 1] = node.end[depth]
-    node.low[depth + 1] = node.low[depth]
-
-
-@inner
-def _depths(t: Tables, alive: Ints, wanted: int) -> int:
-    """Room for the deepest search: whether each start stays, its halvings, and one visit alone."""
-    found = ZERO + 2
-    rest = wanted
-    while rest:
-        job = lowest(rest)
-        rest &= rest - 1
-        soonest, latest = 2**62, -(2**62)
-        for visit in range(t.first[job], t.first[job + 1]):
-            if alive[t.cell[visit]] & t.bit[visit]:
-                soonest, latest = min(soonest, t.taken[visit]), max(latest, t.taken[visit])
-        span = latest - soonest
-        while span >= _SPLIT_US:
-            span //= 2
-            found += 1
-        found += 3
-    return found
-
-
-@inner
-def _go_down(
-    t: Tables, node: Node, depth: int, job: int, fleet: Ints, keeping: bool, into: Ints
-) -> None:
-    """Decides something about the request; the next depth holds what is tried first."""
-    base = t.drone_base[fleet[job]] if fleet[job] >= 0 else -1
-    visit = _choose_visit(t, node.alive[depth], job, base)
-    _branch(t, node.alive[depth], job, visit, keeping, into)
-    _descend(node, depth)
-    for word in range(t.word[job], t.word[job + 1]):
-        node.alive[depth + 1, word] = into[word - t.word[job]]
-
-
-@inner
-def _go_back(t: Tables, node: Node, depth: int, job: int, tried: Ints) -> None:
-    """Leaves the request what has not been tried."""
-    for word in range(t.word[job], t.word[job + 1]):
-        node.alive[depth, word] &= ~tried[word - t.word[job]]
-
-
-@inner
-def _settle(t: Tables, alive: Ints, wanted: int, visits: Ints) -> None:
-    """Writes down the visit that is left to each."""
-    rest = wanted
-    while rest:
-        one = lowest(rest)
-        rest &= rest - 1
-        visits[one] = _choose_visit(t, alive, one, np.int64(-1))
-
-
 @numba.njit(cache=True, nogil=True)
 def place(
     t: Tables, alive: Ints, wanted: int, budgets: Ints, changes: int, cap: int, most_steps: int,
@@ -431,7 +302,7 @@ def place(
     bound : by account, 1 where the budget ruled something out; where it is 0 the answer no
         holds for any budget of the account
     """
-    node, (jobs, count) = nodes_of(t, alive, _depths(t, alive, wanted)), _places(t, wanted)
+    node, (jobs, count) = nodes_of(t, alive, depths(t, alive, wanted)), _places(t, wanted)
     picked = np.zeros(len(node.alive), np.int64)
     half = np.empty((len(picked), np.max(np.diff(t.word))), np.int64)
     weight, way = np.zeros(len(t.crew), np.int64), np.zeros(1, np.int64)
@@ -443,7 +314,7 @@ def place(
         answer = NO
         changed = filter_visits(t, node.alive[depth], wanted, budgets, changed, bound)
         if changed >= 0 and refresh(t, node, depth, wanted, changed):
-            job = _choose_job(t, node.alive[depth], wanted, weight, keeping)
+            job = choose_job(t, node.alive[depth], wanted, weight, keeping)
             limit = min(LEAF_STEPS if job < 0 else NODE_STEPS, most_steps - steps + 1)
             answer, more = _staffed(
                 t, node, depth, wanted, jobs, count, changes, cap, limit, way, crews, fleet
@@ -452,7 +323,7 @@ def place(
         steps += 1
         if answer != NO and job < 0:
             if answer == YES:
-                _settle(t, node.alive[depth], wanted, visits)
+                settle(t, node.alive[depth], wanted, visits)
                 return YES, steps
             doubt = True
             answer = NO
@@ -460,7 +331,7 @@ def place(
             return UNKNOWN, steps
         if answer != NO:
             picked[depth] = job
-            _go_down(t, node, depth, job, fleet, keeping, half[depth])
+            go_down(t, node, depth, job, fleet, keeping, half[depth])
             depth += 1
             changed = 1 << job
             continue
@@ -469,7 +340,7 @@ def place(
             return (UNKNOWN if doubt else NO), steps
         job = picked[depth]
         weight[job] += 1
-        _go_back(t, node, depth, job, half[depth])
+        go_back(t, node, depth, job, half[depth])
         changed = 1 << job
 
 

@@ -1,6 +1,6 @@
 """What the ground below, the hour and the weather say about a plan (pure).
 
-Each rule gives one finding with the clause that it comes from.  `airspace.py` judges zones,
+Each rule gives one finding with the clause that it comes from.  `checks.py` judges zones,
 ceilings and the agreed volume.
 """
 

@@ -1,6 +1,6 @@
 """What the rules of a plan can say: each sentence with its rule, severity and clause.
 
-A rule finds (`airspace.py`, `groundrisk.py`, `fence.py`); it names one sentence of `SENTENCES` and
+A rule finds (`checks.py`, `groundrisk.py`, `fence.py`); it names one sentence of `SENTENCES` and
 the facts that go into it.  English is the source language; the pages and the API show the same
 sentence in the reader's, from the catalogues of `droneteam/web/translations`.
 """

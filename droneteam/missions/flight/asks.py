@@ -62,7 +62,7 @@ def ask_flight(
     *,
     key: str = "",
 ) -> None:
-    """Ask the controller that flies a mission for one of `flight_pilot.WISHES`.
+    """Ask the controller that flies a mission for one of `pilot.WISHES`.
 
     key : counts once for a mission, so that a wish that is sent twice is one; empty always counts.
 

@@ -9,8 +9,8 @@ Phases, in order::
     listening → streaming → fencing → profiling → uploading → readying → arming → climbing
               → starting → flying → returning → ended
     listening → adopting → flying, returning or paused   (armed at first contact, the approved
-                                                          mission on board: `flight_adoption`)
-    flying    → paused → starting → flying   (the pilot asked: `flight_pilot`)
+                                                          mission on board: `adoption`)
+    flying    → paused → starting → flying   (the pilot asked: `pilot`)
     any       → handed over → ended          (somebody else took the vehicle)
 
 Rules that no phase may break:

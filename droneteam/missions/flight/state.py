@@ -93,7 +93,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PilotWants:
-    """The pilot asks the controller for one of `flight_pilot.WISHES`; by : who."""
+    """The pilot asks the controller for one of `pilot.WISHES`; by : who."""
 
     what: str
     now_s: float
