@@ -1,8 +1,10 @@
 """A Remote ID transmitter wired to the autopilot: what it says of itself, once a second.
 
 A module of the ArduRemoteID kind is a component of the vehicle (MAV_COMP_ID_ODID_TXRX_1) and sends
-HEARTBEAT and OPEN_DRONE_ID_ARM_STATUS, which the autopilot passes on to its ground stations.
-``SIM_ODID``: 0 says nothing, 1 is ready to arm, 2 says that it is not, 3 sends heartbeats alone.
+OPEN_DRONE_ID_ARM_STATUS, which the autopilot passes on to its ground stations; on a serial line of
+its own also HEARTBEAT, which dronekit takes for the vehicle's.
+``SIM_ODID``: 0 says nothing, 1 is ready to arm, 2 says that it is not, 3 sends heartbeats alone, 4
+is ready to arm and sends heartbeats, too.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class Health(IntEnum):
     READY = 1
     NOT_READY = 2
     MUTE = 3
+    READY_WITH_HEARTBEAT = 4
 
 
 @dataclass(slots=True)
@@ -48,11 +51,12 @@ class Transmitter:
 
 def messages(health: int) -> list[Message]:
     """What a module in that state sends each second."""
-    if health == Health.SILENT:
-        return []
-    said = [mav.MAVLink_heartbeat_message(mav.MAV_TYPE_ODID, mav.MAV_AUTOPILOT_INVALID, 0, 0, 4, 3)]
-    if health == Health.READY:
+    said: list[Message] = []
+    if health in (Health.MUTE, Health.READY_WITH_HEARTBEAT):
+        idle = (mav.MAV_TYPE_ODID, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3)
+        said.append(mav.MAVLink_heartbeat_message(*idle))
+    if health in (Health.READY, Health.READY_WITH_HEARTBEAT):
         said.append(mav.MAVLink_open_drone_id_arm_status_message(0, b""))
-    elif health == Health.NOT_READY:
+    if health == Health.NOT_READY:
         said.append(mav.MAVLink_open_drone_id_arm_status_message(1, FAULT))
     return said

@@ -262,7 +262,7 @@ def test_a_transmitter_that_comes_and_goes_is_waited_for_told_and_the_sortie_com
             armed_s.append(now_s)
         flying_s = now_s - armed_s[0] if armed_s else 0.0
         silent = 15.0 < now_s < 70.0 or 15.0 < flying_s < 40.0
-        ap.params.set("SIM_ODID", Health.SILENT if silent else Health.READY)
+        ap.params.set("SIM_ODID", Health.SILENT if silent else Health.READY_WITH_HEARTBEAT)
 
     air.meddle = meddle
     result, said = flown(air, tmp_path)
