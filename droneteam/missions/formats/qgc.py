@@ -39,7 +39,7 @@ def write_plan(mission: MissionFile) -> str:
             "cruiseSpeed": 15,
             "hoverSpeed": 5,
             "globalPlanAltitudeMode": _ALTITUDE_RELATIVE,
-            "plannedHomePosition": [home.lat_deg, home.lon_deg, home.alt_amsl_m],
+            "plannedHomePosition": [home.lat_deg, home.lon_deg, home.written_amsl_m],
             "items": [_simple_item(n, item) for n, item in enumerate(mission.items, start=1)],
         },
         "geoFence": _geofence(mission),

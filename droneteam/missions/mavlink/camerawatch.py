@@ -52,9 +52,9 @@ class CameraWatch:
 
     begun_at : photos that there were before the watch, None before the camera said so; highest :
     of the photos known; raised_at_s : when that number last grew; again : numbers that were told
-    a second time since, which a restarted camera's are; lost : given up; repeats : whether the camera tells a photo again, None
-    before that was tried; introduced : whether information and settings came, or
-    how asking for them failed.
+    a second time since, which a restarted camera's are; lost : given up; repeats : whether the
+    camera tells a photo again, None before that was tried; introduced : whether information and
+    settings came, or how asking for them failed.
     """
 
     timing: Timing
