@@ -180,6 +180,20 @@ def upload(client: FlaskClient, name: str, content: bytes) -> tuple[int, str]:
     return answer.status_code, html.unescape(answer.get_data(as_text=True))
 
 
+ROW = {"type": "SimpleItem", "command": 16, "autoContinue": True}
+
+
+def ground_plan(frame: int, height: float | None, level: float | None = 56.0) -> bytes:
+    """A QGroundControl plan of two waypoints."""
+    items = [
+        {**ROW, "doJumpId": n, "frame": frame, "params": [0, 0, 0, None, lat, lon, height]}
+        for n, (lat, lon) in enumerate(PLACES, start=1)
+    ]
+    home = [50.8197, 4.3908, level]
+    mission = {"items": items, "plannedHomePosition": home, "version": 2}
+    return json.dumps({"fileType": "Plan", "version": 1, "mission": mission}).encode()
+
+
 def waypoints(frame: int, height: str = "30", lat: str = "50.8199", count: int = 2) -> bytes:
     """MAVLink waypoint text with its home first."""
     rows = ["QGC WPL 110", "0 1 0 16 0 0 0 0 50.8197 4.3908 56 1"]
@@ -188,3 +202,50 @@ def waypoints(frame: int, height: str = "30", lat: str = "50.8199", count: int =
         for n in range(1, count + 1)
     ]
     return "\n".join(rows).replace(" ", "\t").replace("QGC\tWPL\t", "QGC WPL ").encode()
+
+
+def test_a_file_whose_frames_or_heights_cannot_be_flown_is_refused_with_the_item(
+    assigned: Site,
+) -> None:
+    client = assigned.client("pilot")
+    nan = float("nan")
+    tried = [
+        ("a.waypoints", waypoints(10), "line 3: altitudes above terrain need a terrain model"),
+        ("a.waypoints", waypoints(99), "line 3: frame 99 of an item with a position"),
+        ("a.waypoints", waypoints(3, "nan"), "line 3: not a finite number"),
+        ("a.waypoints", waypoints(3, "30", "inf"), "line 3: not a finite number"),
+        ("a.waypoints", waypoints(3, "501"), "alt_home_m 501.0 outside [-200, 500]"),
+        ("a.waypoints", waypoints(0, "600"), "alt_home_m 544.0 outside [-200, 500]"),
+        ("a.waypoints", waypoints(3, count=700), "700 items; 649 are allowed"),
+        ("a.plan", ground_plan(10, 30), "item 1: altitudes above terrain need a terrain model"),
+        ("a.plan", ground_plan(99, 30), "item 1: frame 99 of an item with a position"),
+        ("a.plan", ground_plan(3, nan), "item 1: "),
+        ("a.plan", ground_plan(3, None), "item 1: it has no latitude, longitude or height"),
+        ("a.plan", ground_plan(3, 501), "alt_home_m 501.0 outside [-200, 500]"),
+        ("a.plan", ground_plan(0, 90, None), "item 1: a height above sea level, but the take-off"),
+    ]
+    for name, content, says in tried:
+        status, text = upload(client, name, content)
+        assert status == 422, says
+        assert says in text, name
+        assert "50.81985, 4.39055" in text, "what was typed stays"
+    assert stored(assigned) == 0
+
+
+def test_a_file_without_a_level_leaves_it_unknown_and_its_heights_of_0_and_500_m_are_not_planned(
+    assigned: Site,
+) -> None:
+    client = assigned.client("pilot")
+    for level, typed in ((None, ""), (0.0, ""), (56.0, "56")):
+        status, text = upload(client, "a.plan", ground_plan(3, 30, level))
+        assert status == 200
+        field = re.search(r'name="home_alt_amsl_m"[^>]*value="([^"]*)"', text)
+        assert field is not None
+        assert field[1] == typed
+    for height in ("0", "500"):
+        status, text = upload(client, "a.waypoints", waypoints(3, height))
+        assert status == 200
+        assert re.search(rf'name="alt_home_m"[^>]*value="{height}"', text)
+        status, text = post(client, **TYPED, height_kind="home", alt_home_m=height)
+        assert (status, "Between 5 and 120." in text) == (422, True)
+    assert stored(assigned) == 0

@@ -94,7 +94,9 @@ def _alt_home_m(frame: int, z: float, home: HomePoint) -> float:
     if frame in (Frame.GLOBAL_RELATIVE, Frame.GLOBAL_RELATIVE_INT):
         return z
     if frame in (Frame.GLOBAL, Frame.GLOBAL_INT):
-        return z - home.written_amsl_m
+        if home.alt_amsl_m is None:
+            raise DecodeError("a height above sea level, but the take-off point has none")
+        return z - home.alt_amsl_m
     if frame in (Frame.TERRAIN, Frame.TERRAIN_INT):
         raise DecodeError("altitudes above terrain need a terrain model: export above home")
     raise DecodeError(f"frame {frame} of an item with a position is not supported")

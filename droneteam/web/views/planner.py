@@ -142,7 +142,7 @@ def take_places(assignment_id: int) -> Any:
     try:
         path_first = SHAPES.get(values.get("pattern", SURVEY)) != "polygon"
         found = read_places(sent.filename, sent.read(), path_first=path_first)
-    except DecodeError as error:
+    except (DecodeError, InputError) as error:
         return _form(assignment, asked, values, {"file": str(error)}), 422
     return _form(assignment, asked, *taken(found, values))
 
@@ -159,7 +159,7 @@ def take_chances(assignment_id: int) -> Any:
         return _form(assignment, asked, values, {"chance_file": _("Choose a file first.")}), 422
     try:
         chances = chance_map_of(sent.filename, sent.read())
-    except DecodeError as error:
+    except (DecodeError, InputError) as error:
         return _form(assignment, asked, values, {"chance_file": str(error)}), 422
     values["chances"] = json.dumps(chance_map_to_json(chances))
     return _form(assignment, asked, values, {})
