@@ -17,7 +17,7 @@ COMMANDS = {
     "demo": "fly the whole chain on the simulator and show it",
     "scene": "build and measure scenes from photos",
     "fly": "fly a planned mission over MAVLink",
-    "ask": "ask a flying drone to return, land, pause, resume or brake",
+    "ask": "ask a flying drone to return, land, pause, resume, brake or turn its camera",
     "logs": "fetch the onboard log of a flown sortie",
     "detect": "decode and follow Remote ID",
     "evidence": "export and verify sealed evidence bags",

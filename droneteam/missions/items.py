@@ -118,18 +118,29 @@ _HORIZONTAL_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HomePoint:
-    """Where the vehicle takes off, and how high that is above the geoid."""
+    """Where the vehicle takes off, and how high that is above the geoid; None where unknown."""
 
     lat_deg: float
     lon_deg: float
-    alt_amsl_m: float = 0.0
+    alt_amsl_m: float | None = None
 
     def __post_init__(self) -> None:
         check_lat_lon(self.lat_deg, self.lon_deg)
-        if not -500.0 <= self.alt_amsl_m <= 6000.0:
+        if self.alt_amsl_m is not None and not -500.0 <= self.alt_amsl_m <= 6000.0:
             raise InputError(
                 f"home alt_amsl_m {self.alt_amsl_m} outside [-500, 6000]", field="home.alt_amsl_m"
             )
+
+    @property
+    def written_amsl_m(self) -> float:
+        """What a link or a file gets that knows no unknown: 0 then; never to be reckoned with."""
+        return 0.0 if self.alt_amsl_m is None else self.alt_amsl_m
+
+    def rise_from_m(self, other: HomePoint) -> float | None:
+        """How much higher this point lies than another; None where either is unknown."""
+        if self.alt_amsl_m is None or other.alt_amsl_m is None:
+            return None
+        return self.alt_amsl_m - other.alt_amsl_m
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +218,8 @@ def wire_mission(items: Sequence[MissionItem], home: HomePoint) -> tuple[WireIte
     """
     if len(items) + 1 > MAX_ITEMS:
         raise InputError(
-            f"{len(items)} items; the vehicle stores {MAX_ITEMS - 1} besides home: split the area"
+            f"{len(items)} items; the vehicle stores {MAX_ITEMS - 1} besides home: split the area",
+            field="polygon",
         )
     first = WireItem(
         seq=0,
@@ -216,7 +228,7 @@ def wire_mission(items: Sequence[MissionItem], home: HomePoint) -> tuple[WireIte
         params=(0.0, 0.0, 0.0, 0.0),
         x=home.lat_deg,
         y=home.lon_deg,
-        z=home.alt_amsl_m,
+        z=home.written_amsl_m,
     )
     return (first, *(_wire_item(seq, item) for seq, item in enumerate(items, start=1)))
 

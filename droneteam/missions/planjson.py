@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from typing import Any
 
 from droneteam.missions.airspace.rules import Finding
@@ -15,7 +15,7 @@ from droneteam.missions.planner.packs import PackPart
 from droneteam.missions.planner.plan import MissionPlan, PhotoPosition
 from droneteam.missions.planner.profile import ProfilePoint
 
-BESIDE = frozenset({"volumes", "fence"})
+BESIDE = frozenset({"volumes", "fence", "home_level_known"})
 """What is stored beside a plan's own fields."""
 
 
@@ -28,13 +28,14 @@ def plan_to_json(plan: MissionPlan) -> dict[str, Any]:
     ]
     document["profile"] = [list(astuple(point)) for point in plan.profile]
     document["area"] = [list(corner) for corner in plan.area]
+    document["home_level_known"] = plan.home.alt_amsl_m is not None
     return document
 
 
 def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     """The plan of `plan_to_json`."""
     fields = {name: value for name, value in document.items() if name not in BESIDE}
-    fields["home"] = HomePoint(**document["home"])
+    fields["home"] = _home_from_json(document)
     fields["items"] = tuple(_item_from_json(item) for item in document["items"])
     fields["photo_positions"] = tuple(PhotoPosition(*row) for row in document["photo_positions"])
     fields["area"] = tuple((lat, lon) for lat, lon in document["area"])
@@ -43,6 +44,14 @@ def plan_from_json(document: Mapping[str, Any]) -> MissionPlan:
     fields["profile"] = tuple(ProfilePoint(*row) for row in document.get("profile", ()))
     fields["search"] = _search_from_json(document.get("search"))
     return MissionPlan(**fields)
+
+
+def _home_from_json(document: Mapping[str, Any]) -> HomePoint:
+    """The take-off point; plans without the mark are older and wrote an unknown height as 0."""
+    home = HomePoint(**document["home"])
+    if "home_level_known" not in document and home.alt_amsl_m == 0.0:
+        return replace(home, alt_amsl_m=None)
+    return home
 
 
 def _search_from_json(document: Mapping[str, Any] | None) -> SearchOutlook | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from importlib import metadata
 
@@ -196,6 +196,8 @@ def _planned(
     home = spec.home or HomePoint(request.lat_deg, request.lon_deg, spec.home_alt_amsl_m)
     around = (*places, (home.lat_deg, home.lon_deg))
     terrain = None if spec.terrain is None else read_terrain(spec.terrain, around)
+    if home.alt_amsl_m is None:
+        home = replace(home, alt_amsl_m=_home_amsl_m(home, terrain))
     conditions = Conditions(terrain, spec.wind)
     camera, params = camera_named(spec.camera), spec.params
     if spec.share is not None:

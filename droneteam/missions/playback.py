@@ -94,6 +94,7 @@ def sortie_report(
         ceiling_m=_ceiling_m(order),
         photos_planned=mission.n_photos,
         photos_bound=photos_bound,
+        search=mission.plan.search,
     )
     return sortie_pdf(facts, language)
 

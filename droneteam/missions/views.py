@@ -55,18 +55,19 @@ class MissionLine:
 class MissionSpec:
     """What the pilot asks the planner for.
 
-    home : the take-off point, None for the request's meeting point; home_alt_amsl_m : its
-    height when home is None; polygon : the area, axis, wall or places that the parameters ask
-    for, None for the request's own area; terrain : the raster below, None for level ground; wind :
-    what time and packs reckon with; risk : what the volumes are computed with; people, assemblies :
-    places of persons who are not involved, and of crowds; share : which part of the area this
-    drone flies, None for all; override_reason : why a stop is lifted, by whom may lift it.
+    home : the take-off point, None for the request's meeting point; home_alt_amsl_m : its height
+    when home is None, itself None where unknown; polygon : the area, axis, wall or places that the
+    parameters ask for, None for the request's own area; terrain : the raster below, None for level
+    ground; wind : what time and packs reckon with; risk : what the volumes are computed with;
+    people, assemblies : places of persons who are not involved, and of crowds; share : which part
+    of the area this drone flies, None for all; override_reason : why a stop is lifted, by whom may
+    lift it.
     """
 
     params: TaskParams = field(default_factory=lambda: SurveyParams(max_photos=60))
     camera: str = SIMULATED.name
     home: HomePoint | None = None
-    home_alt_amsl_m: float = 0.0
+    home_alt_amsl_m: float | None = None
     polygon: GeoPolygon | None = None
     terrain: TerrainFile | None = None
     wind: Wind = CALM

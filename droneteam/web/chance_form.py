@@ -54,7 +54,7 @@ def read_chances(form: FormReader, *, starts_at_a_place: bool) -> ChanceMap | No
     typed = form.raw("chances")
     if typed:
         try:
-            return read_chance_map(typed, _("typed"))
+            return read_chance_map(typed, "typed")
         except (DecodeError, InputError) as error:
             form.fail("chances", str(error))
             return None
@@ -195,16 +195,24 @@ def _cells(chances: ChanceMap, grid: ChanceGrid) -> list[_Shape]:
     ]
 
 
+_CHART_LEFT, _CHART_RIGHT = 80, 712
+"""Where the curve begins and ends in a picture 720 wide; left of it stand the percentages."""
+
+
 def growth_chart(outlook: SearchOutlook | None) -> dict[str, Any] | None:
     """The chance over time as a polyline of a picture 720 by 180, and as rows of a table."""
     if outlook is None or len(outlook.over_time) < 2:
         return None
-    end_s, top = outlook.over_time[-1][0], max(0.05, outlook.over_time[-1][1])
+    points = outlook.over_time
+    if points[0][0] > 0.0:  # on the way to the first line nothing is searched
+        points = ((0.0, 0.0), *points)
+    end_s, top = points[-1][0], max(0.05, points[-1][1])
+    width = _CHART_RIGHT - _CHART_LEFT
     line = " ".join(
-        f"{48 + 664 * at_s / end_s:.1f},{160 - 144 * chance / top:.1f}"
-        for at_s, chance in outlook.over_time
+        f"{_CHART_LEFT + width * at_s / end_s:.1f},{160 - 144 * chance / top:.1f}"
+        for at_s, chance in points
     )
-    times, chances = np.array(outlook.over_time).T
+    times, chances = np.array(points).T
     at = np.linspace(0.0, end_s, 13)
     rows = list(zip(at.tolist(), np.interp(at, times, chances).tolist(), strict=True))
-    return {"line": line, "top": top, "end_s": end_s, "rows": rows}
+    return {"left": _CHART_LEFT, "line": line, "top": top, "end_s": end_s, "rows": rows}

@@ -41,7 +41,8 @@ def taken(found: FilePlaces, values: Mapping[str, Any]) -> tuple[dict[str, Any],
     if found.home is not None:
         filled["home_lat_deg"] = f"{found.home.lat_deg:.7f}"
         filled["home_lon_deg"] = f"{found.home.lon_deg:.7f}"
-        filled["home_alt_amsl_m"] = f"{found.home.alt_amsl_m:g}"
+        # Programs that do not know the height write 0.
+        filled["home_alt_amsl_m"] = f"{found.home.alt_amsl_m:g}" if found.home.alt_amsl_m else ""
         flash(_("The take-off point is the file's: its heights refer to it."), "note")
     if filled["pattern"] not in _TYPED:
         return filled, {}

@@ -9,6 +9,8 @@ from flask_babel import lazy_gettext as _l
 _Words = Mapping[str, object]
 
 WISHES: _Words = {
+    "look_down": _l("Camera down"),
+    "look_ahead": _l("Camera ahead"),
     "pause": _l("Pause"),
     "resume": _l("Go on"),
     "brake": _l("Stop now"),
@@ -18,6 +20,8 @@ WISHES: _Words = {
 """In the order of the buttons: the gentlest first, what cannot be taken back last."""
 
 HINTS: _Words = {
+    "look_down": _l("turns the camera straight down"),
+    "look_ahead": _l("turns the camera to the horizon"),
     "pause": _l("holds its place in the mission"),
     "resume": _l("goes on with the mission"),
     "brake": _l("brakes at once and holds"),

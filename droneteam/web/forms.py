@@ -75,6 +75,10 @@ class FormReader:
             return neutral
         return value
 
+    def number_or_none(self, name: str, low: float, high: float) -> float | None:
+        """A number within both bounds, None for an empty field."""
+        return self.number(name, low, high) if self.raw(name).strip() else None
+
     def time(self, name: str, *, fallback: datetime) -> datetime:
         """A local time as UTC."""
         typed = self.raw(name)

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from droneteam.missions.planner.profile import ProfilePoint
 
 WIDTH, HEIGHT = 720, 200
-_LEFT, _BOTTOM, _TOP = 48, 24, 12
+_LEFT, _BOTTOM, _TOP = 80, 24, 12
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChart:
-    """Polylines in the picture's units; ticks are (y, metres), length_m at the right edge."""
+    """Polylines in the picture's units; left : where they begin; ticks are (y, metres), length_m
+    at the right edge.
+    """
 
     width: int
     height: int
+    left: int
     ground: str
     tops: str
     flight: str
@@ -46,6 +49,7 @@ def profile_chart(points: Sequence[ProfilePoint]) -> ProfileChart | None:
     return ProfileChart(
         WIDTH,
         HEIGHT,
+        _LEFT,
         " ".join(ground + ends),
         " ".join(at(p.distance_m, p.alt_home_m - p.clearance_m) for p in points),
         " ".join(at(p.distance_m, p.alt_home_m) for p in points),

@@ -397,7 +397,7 @@ FILTERS = {
     "mission_state": named(MISSION_STATES),
     "severity_name": named(SEVERITIES),
     "pattern_name": named(PATTERNS),
-    "lost_person": named(LOST_PERSONS),
+    "lost_person": named({**LOST_PERSONS, "typed": _l("typed")}),
     "terrain_kind": named(TERRAIN_KINDS),
     "datum_name": named(DATUMS),
     "volume_name": named(VOLUMES),

@@ -55,7 +55,7 @@ def test_a_pilot_commands_by_two_taps_and_is_told_what_came_of_it(
         "[...document.querySelectorAll('.ask')].map(b => b.getBoundingClientRect())"
         ".map(r => Math.min(r.width, r.height))"
     )
-    assert len(sizes) == 5
+    assert len(sizes) == 7
     assert min(sizes) >= 44
     keep_picture(page, "flight-phone-light")
     page.click(".ask.rtl")

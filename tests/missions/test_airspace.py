@@ -72,6 +72,22 @@ def test_limits_above_sea_level_are_compared_at_the_take_off_points_height() -> 
     assert worst(zone(lower_m=0.0, upper_m=50.0, **amsl)).severity == "pass"  # under the ground
 
 
+def test_where_the_take_off_points_height_is_unknown_no_limit_above_the_sea_clears_a_flight() -> (
+    None
+):
+    above = zone(lower_m=90.0, upper_m=300.0, lower_reference=HeightReference.AMSL,
+                 upper_reference=HeightReference.AMSL)  # fmt: skip
+    plans = {
+        level: replace(PLAN, home=replace(PLAN.home, alt_amsl_m=level))
+        for level in (None, 0.0, 80.0)
+    }
+    stops = {
+        level: any(one.severity == "stop" for one in check(plan, [above], AT))
+        for level, plan in plans.items()
+    }
+    assert stops == {None: True, 0.0: False, 80.0: True}
+
+
 def test_a_limit_above_the_ellipsoid_counts_as_overlapping() -> None:
     above = {"lower_reference": HeightReference.WGS84}
     assert worst(zone(lower_m=4000.0, **above)).severity == "stop"

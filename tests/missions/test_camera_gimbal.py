@@ -241,6 +241,44 @@ def test_a_camera_that_was_restarted_and_an_absurd_count_are_no_thousand_lost_ph
     assert state.gaps == ()
 
 
+def watched(*steps: tuple[float, object]) -> tuple[CameraWatch, list[str]]:
+    """A watch after messages at times, and what it noted."""
+    state, noted = CameraWatch(TIMING), []
+    for at_s, message in steps:
+        state, _, notes = camera_step(state, message, at_s)  # type: ignore[arg-type]
+        noted += notes
+    return state, noted
+
+
+def test_a_camera_whose_count_began_at_nought_is_noticed_when_it_restarts_in_flight() -> None:
+    flown = [(0.0, CaptureStatus(0, False)), *((2.0 * n, report(n)) for n in range(1, 8))]
+    state, noted = watched(*flown, (40.0, CaptureStatus(0, False)))
+    assert noted == ["the camera counts 0 photos after 7: it was restarted"]
+    assert (state.begun_at, state.highest, state.outcome) == (0, 0, Done())
+    state, _, _ = camera_step(state, report(2), 42.0)
+    assert [gap.number for gap in state.gaps] == [1], "its first photo is missed as any other"
+
+
+def test_photos_after_a_restart_are_missed_unless_they_were_told_before_it_was_noticed() -> None:
+    flown = [(0.0, CaptureStatus(0, False)), *((2.0 * n, report(n)) for n in range(1, 8))]
+    state, noted = watched(
+        *flown, (30.0, report(1)), (34.0, report(3)), (36.0, CaptureStatus(4, False))
+    )
+    assert len(noted) == 1
+    assert [gap.number for gap in state.gaps] == [2, 4]
+    assert isinstance(state.outcome, Failed)
+
+
+@pytest.mark.parametrize("late_s", [0.1, 2.0, 9.0])
+def test_a_count_that_only_came_late_is_no_restart(late_s: float) -> None:
+    counts = [(n + 0.0, CaptureStatus(n, False)) for n in range(1, 6)]
+    reports = [(n + 0.1, report(n)) for n in range(2, 6)]
+    in_turn = sorted([*counts, *reports], key=lambda one: one[0])
+    state, noted = watched(*in_turn, (5.1 + late_s, CaptureStatus(2, False)))
+    assert noted == []
+    assert (state.highest, state.outcome) == (5, Done())
+
+
 # The gimbal
 
 

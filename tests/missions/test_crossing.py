@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from droneteam.db import session_scope
+from droneteam.errors import InputError
 from droneteam.fleet import service as fleet
 from droneteam.missions import service as missions
 from droneteam.missions.airspace.groundrisk import crossing_findings
 from droneteam.missions.airspace.rules import Finding
 from droneteam.missions.airspace.volumes import RiskParams, volumes_of
-from droneteam.missions.items import HomePoint
+from droneteam.missions.items import HomePoint, mission_hash, wire_mission
+from droneteam.missions.planjson import plan_from_json, plan_to_json
 from droneteam.missions.planner.camera import SIMULATED
 from droneteam.missions.planner.crossing import Sortie, crossing
 from droneteam.missions.planner.plan import MissionPlan
@@ -29,7 +32,10 @@ WITHIN_M = 15.0
 
 
 def straight(
-    start: tuple[float, float], end: tuple[float, float], alt_m: float, home_alt_m: float = 60.0
+    start: tuple[float, float],
+    end: tuple[float, float],
+    alt_m: float,
+    home_alt_m: float | None = 60.0,
 ) -> MissionPlan:
     """There and back over a level place; metres about the accident."""
     (home,) = area(start)
@@ -84,8 +90,44 @@ def test_ways_that_cross_at_one_height_may_meet_though_a_start_together_keeps_th
 
 def test_heights_part_flights_only_where_both_take_off_points_were_measured() -> None:
     assert crossing(sortie(EAST), sortie(ABOVE, number=2), WITHIN_M) is None
-    unknown = straight((0.0, -200.0), (0.0, 200.0), 70.0, home_alt_m=0.0)
-    assert crossing(sortie(EAST), sortie(unknown, number=2), WITHIN_M) is not None
+    unknown = straight((0.0, -200.0), (0.0, 200.0), 70.0, home_alt_m=None)
+    met = crossing(sortie(EAST), sortie(unknown, number=2), WITHIN_M)
+    assert met is not None
+    both = crossing(sortie(unknown, number=2), sortie(unknown), WITHIN_M)
+    assert both is not None, "two unknown heights are not the same height"
+
+
+def test_sea_level_is_a_height_that_parts_flights_as_any_other() -> None:
+    low = straight((-200.0, 0.0), (200.0, 0.0), 40.0, home_alt_m=0.0)
+    above = straight((0.0, -200.0), (0.0, 200.0), 70.0, home_alt_m=0.0)
+    assert crossing(sortie(low), sortie(above, number=2), WITHIN_M) is None
+    dug = straight((0.0, -200.0), (0.0, 200.0), 70.0, home_alt_m=-30.0)
+    met = crossing(sortie(low), sortie(dug, number=2), WITHIN_M)
+    assert met is not None, "from a pit of 30 m, 70 m reach the other's 40"
+    assert met.alt_home_m == pytest.approx(40.0, abs=5.0)
+
+
+def test_a_stored_plan_keeps_whether_its_height_is_known_and_an_old_nought_is_unknown() -> None:
+    known = straight((-200.0, 0.0), (200.0, 0.0), 40.0, home_alt_m=0.0)
+    unknown = straight((-200.0, 0.0), (200.0, 0.0), 40.0, home_alt_m=None)
+    for plan in (known, unknown, EAST):
+        assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
+    for plan, alt_m in ((known, None), (EAST, 60.0)):
+        old = plan_to_json(plan)
+        del old["home_level_known"]
+        assert plan_from_json(old).home.alt_amsl_m == alt_m
+    hashes = [mission_hash(wire_mission(one.items, one.home)) for one in (known, unknown)]
+    assert hashes[0] == hashes[1], "an approval of an old plan holds"
+
+
+def test_heights_above_the_sea_need_a_take_off_point_whose_height_is_known() -> None:
+    (home,) = area((0.0, 0.0))
+    params = FreeParams(alt_amsl_m=(100.0,))
+    places = area((0.0, 0.0), (50.0, 0.0))
+    with pytest.raises(InputError, match=r"take-off point's height above sea level is not known"):
+        plan_task(places, SIMULATED, params, HomePoint(*home))
+    flown = plan_task(places, SIMULATED, params, HomePoint(*home, 0.0))
+    assert max(item.alt_home_m or 0.0 for item in flown.items) == 100.0
 
 
 def test_windows_that_do_not_meet_part_flights() -> None:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
+from droneteam.missions.planner.chances import RegionOutlook, SearchOutlook
 from droneteam.missions.record.replay import replay
 from droneteam.missions.record.report.sketch import chart, round_above, round_below, sketch_map
 from droneteam.missions.record.report.sortie import (
@@ -54,6 +55,36 @@ def facts() -> SortieFacts:
     )  # fmt: skip
     events = replay(log, flown.journal(), samples=2).events
     return SortieFacts(sortie, log, events, "drone-01", FENCE, 45.0, 12)
+
+
+WOOD = RegionOutlook("wood, north", 0.6, 2_000.0, 50.82, 4.39, 0.15)
+SEARCH = SearchOutlook(None, ((20.0, 0.0), (60.0, 0.1), (240.0, 0.18)), (WOOD,), by_blocks=True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_search_is_reported_with_its_parts_and_its_planned_chance(language: str) -> None:
+    t = words(language)
+    with_search = replace(facts(), search=SEARCH)
+    text = text_of(sortie_pdf(with_search, language)).replace("\n", " ")
+    decimal = "." if language == "en" else ","
+    assert t["search"] in text
+    assert f"wood, north 60{decimal}0 % 15{decimal}0 % 25{decimal}0 %" in text
+    assert t["chance"] in text
+    (curve,) = [
+        one for one in report_data(with_search, language)["charts"] if one["title"] == t["chance"]
+    ]
+    (line,) = curve["lines"]
+    assert [x for x, _ in line] == pytest.approx([0.0, 155.0 / 12, 155.0 / 4, 155.0], abs=0.5)
+    heights = [y for _, y in line]
+    assert heights == sorted(heights, reverse=True), "it never falls"
+    assert heights[0] == heights[1] > heights[2] > heights[3]
+
+
+def test_a_flight_that_searched_nobody_says_nothing_of_a_search() -> None:
+    data = report_data(facts(), "en")
+    assert data["search"] == []
+    assert words("en")["chance"] not in {one["title"] for one in data["charts"]}
+    assert words("en")["search"] not in text_of(sortie_pdf(facts(), "en"))
 
 
 def text_of(pdf: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from droneteam.missions.flight.asks import asks_path, journal_path
 from droneteam.missions.flight.live import LiveState
 from droneteam.missions.models import Mission
 from droneteam.missions.record.journal import Entry, Journal
+from droneteam.web.flight_words import HINTS, WISHES
 from tests.web import worlds
 from tests.web.conftest import Site, csrf_token
 
@@ -106,6 +108,38 @@ def test_a_double_click_is_one_command_and_the_next_one_is_another(
     for key in ("k1", "k1", "k2", "k1"):
         assert press(site, number, "brake", key).status_code == 200
     assert asked(site, number) == ["brake", "brake"]
+
+
+def test_every_wish_that_the_controller_knows_has_its_button_with_a_hint(
+    flight: tuple[Site, int],
+) -> None:
+    site, number = flight
+    assert set(WISHES) == set(HINTS) == set(missions.WISHES)
+    page = site.client("pilot").get(f"/missions/{number}/live").get_data(as_text=True)
+    buttons = re.findall(r'name="what" value="(\w+)"', page)
+    assert sorted(buttons) == sorted(missions.WISHES)
+    assert buttons[-1] == "land", "what cannot be taken back is the last"
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (("camera", "looks -90° from the horizon"), "taken, the vehicle was told"),
+        (("alarm", "the vehicle did not turn the camera (denied: no gimbal)"), "did not do it"),
+        (("pilot", "look_down not sent: it makes no sense while climbing"), "refused"),
+    ],
+)
+def test_what_came_of_turning_the_camera_is_told_beside_its_name(
+    flight: tuple[Site, int], said: tuple[str, str], state: str
+) -> None:
+    site, number = flight
+    press(site, number, "look_down", "k1")
+    assert asked(site, number) == ["look_down"]
+    write(site, number, ("pilot", "asks for look_down"), ("intent", "gimbal"), said)
+    page = site.client("pilot").get(f"/missions/{number}/live").get_data(as_text=True)
+    told = page.split('id="outcomes"', 1)[1].split("</ul>", 1)[0]
+    assert "<strong>Camera down</strong>" in told
+    assert state in told
 
 
 def test_every_page_brings_a_key_of_its_own(flight: tuple[Site, int]) -> None:
@@ -214,7 +248,7 @@ def test_a_takeover_by_the_transmitter_is_told_and_the_buttons_are_off(
     page = site.client("pilot").get(f"/missions/{number}/live").get_data(as_text=True)
     shown = page.partition('<script type="application/json"')[0]
     assert "We no longer command: the mode was changed to LOITER by somebody else" in shown
-    assert shown.count("disabled><strong>") == 5
+    assert shown.count("disabled><strong>") == len(missions.WISHES) == 7
 
 
 def test_the_interface_takes_the_same_commands(flight: tuple[Site, int]) -> None:

@@ -488,6 +488,16 @@ def test_the_api_reads_a_map_and_plans_a_search_with_it(assigned: Site) -> None:
     assert "Where the person may be" in page
     assert '<th scope="row">wood</th>' in page
     assert "60.0\u00a0%" in page
+    pack = client.get(f"/missions/{answer.get_json()['id']}/field").get_data(as_text=True)
+    for what in ('id="chance-head"', '<th scope="row">wood</th>', 'data-layer="chances"'):
+        assert what in pack, "the crew has the map and its curve without network, too"
+    line = re.search(r'<polyline points="([^"]*)" class="line"', pack)
+    assert line is not None
+    drawn = [tuple(map(float, one.split(","))) for one in line[1].split()]
+    assert drawn[0] == (80.0, 160.0), "nothing is found before the flight begins"
+    assert drawn[-1] == (712.0, 16.0)
+    assert drawn == sorted(drawn), "from left to right"
+    assert [y for _, y in drawn] == sorted((y for _, y in drawn), reverse=True)
     broken = client.post(path, data=geojson_map(name="wood"), headers=headers)
     assert broken.status_code == 422
     assert "feature 1: no weight" in broken.get_json()["detail"]
@@ -522,6 +532,27 @@ def test_the_form_plans_with_what_is_known_of_the_person(
     status, _, location = post_plan(assigned, **{**SEARCH, **fields})
     assert status == 302
     assert says in client.get(location).get_data(as_text=True)
+
+
+def test_a_plan_without_a_search_shows_no_probability_map(assigned: Site) -> None:
+    mission = worlds.plan_mission(assigned)
+    for path in (f"/missions/{mission.id}", f"/missions/{mission.id}/field"):
+        text = assigned.client("pilot").get(path).get_data(as_text=True)
+        assert 'id="chance-head"' not in text
+        assert 'data-layer="chances"' not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("nl", "Kaart: ingevuld."), ("fr", "Carte : saisi."), ("en", "Map: typed.")],
+)
+def test_where_a_map_came_from_is_said_in_the_readers_language(
+    assigned: Site, language: str, says: str
+) -> None:
+    fields = {**SEARCH, "chances": geojson_map(poa=0.6, name="wood")}
+    _, _, location = post_plan(assigned, **fields)
+    text = assigned.client("coordinator", language).get(location).get_data(as_text=True)
+    assert says in html.unescape(text).replace("\u00a0", " ").replace("\u202f", " ")
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def _overlaps_height(volume: ZoneVolume, home: HomePoint, top_m: float) -> bool:
     """Whether the volume shares height with the flight, from the ground up to ``top_m``.
 
     The ground is taken at the height of the take-off point.  A limit above the ellipsoid cannot
-    be compared without a geoid and therefore counts as overlapping.
+    be compared without a geoid, one above sea level not without the take-off point's height; such
+    a limit therefore counts as overlapping.
     """
     lower = _home_height(volume.lower_m, volume.lower_reference, home)
     upper = _home_height(volume.upper_m, volume.upper_reference, home)
@@ -198,7 +199,9 @@ def _home_height(
 ) -> float | None:
     if limit_m is None or reference is HeightReference.WGS84:
         return None
-    return limit_m - home.alt_amsl_m if reference is HeightReference.AMSL else limit_m
+    if reference is not HeightReference.AMSL:
+        return limit_m
+    return None if home.alt_amsl_m is None else limit_m - home.alt_amsl_m
 
 
 def _top_m(items: Sequence[MissionItem]) -> float:

@@ -109,10 +109,10 @@ def wanted_clearance_m(plan: MissionPlan) -> float:
 
 def _home_height(plan: MissionPlan, around: Surroundings) -> list[Finding]:
     """Whether the take-off point's height above sea level agrees with the terrain's."""
-    known = around.home_amsl_m
-    if known is None or abs(known - plan.home.alt_amsl_m) <= MAX_HOME_ERROR_M:
+    known, given = around.home_amsl_m, plan.home.alt_amsl_m
+    if known is None or given is None or abs(known - given) <= MAX_HOME_ERROR_M:
         return []
-    given_m = f"{plan.home.alt_amsl_m:.0f}"
+    given_m = f"{given:.0f}"
     return [finding("home.height", given_m=given_m, known_m=f"{known:.0f}")]
 
 

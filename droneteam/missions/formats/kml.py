@@ -27,10 +27,11 @@ def plan_to_kml(plan: MissionPlan, name: str, volumes: Volumes | None = None) ->
     """The KML document.
 
     Heights are relative to the ground, taken as that of the take-off; over a terrain, whose ground
-    is not level, they are above sea level through the take-off point's own height.
+    is not level, they are above sea level through the take-off point's own height where that is
+    known.
     """
     mode, base_m = ("relativeToGround", 0.0)
-    if plan.terrain is not None:
+    if plan.terrain is not None and plan.home.alt_amsl_m is not None:
         mode, base_m = ("absolute", plan.home.alt_amsl_m)
     ElementTree.register_namespace("", NAMESPACE)
     root = ElementTree.Element(f"{{{NAMESPACE}}}kml")

@@ -94,6 +94,8 @@ def _alt_home_m(frame: int, z: float, home: HomePoint) -> float:
     if frame in (Frame.GLOBAL_RELATIVE, Frame.GLOBAL_RELATIVE_INT):
         return z
     if frame in (Frame.GLOBAL, Frame.GLOBAL_INT):
+        if home.alt_amsl_m is None:
+            raise DecodeError("a height above sea level, but the take-off point has none")
         return z - home.alt_amsl_m
     if frame in (Frame.TERRAIN, Frame.TERRAIN_INT):
         raise DecodeError("altitudes above terrain need a terrain model: export above home")

@@ -18,7 +18,7 @@ from droneteam.missions.formats.missionfile import (
     item_from_numbers,
     numbers_of,
 )
-from droneteam.missions.items import HomePoint, MissionItem
+from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 
 _ARDUPILOT, _QUADROTOR = 3, 2
 _ALTITUDE_RELATIVE = 1
@@ -39,7 +39,7 @@ def write_plan(mission: MissionFile) -> str:
             "cruiseSpeed": 15,
             "hoverSpeed": 5,
             "globalPlanAltitudeMode": _ALTITUDE_RELATIVE,
-            "plannedHomePosition": [home.lat_deg, home.lon_deg, home.alt_amsl_m],
+            "plannedHomePosition": [home.lat_deg, home.lon_deg, home.written_amsl_m],
             "items": [_simple_item(n, item) for n, item in enumerate(mission.items, start=1)],
         },
         "geoFence": _geofence(mission),
@@ -112,7 +112,8 @@ def read_plan(text: str) -> MissionFile:
 def _mission_file(document: Mapping[str, Any]) -> MissionFile:
     mission = document["mission"]
     lat_deg, lon_deg, alt_amsl_m = mission["plannedHomePosition"]
-    home = HomePoint(float(lat_deg), float(lon_deg), float(alt_amsl_m))
+    known_m = None if alt_amsl_m is None else float(alt_amsl_m)
+    home = HomePoint(float(lat_deg), float(lon_deg), known_m)
     items = []
     for index, entry in enumerate(_simple_items(mission["items"], 0), start=1):
         try:
@@ -161,8 +162,14 @@ def _simple_items(entries: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             raise DecodeError(f"{kind} holds no items: store it as waypoints")
 
 
+_PLACED = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME, MissionCommand.DO_SET_ROI_LOCATION)
+"""Commands that mean nothing without a position; take-off and landing happen where it is."""
+
+
 def _item(entry: Mapping[str, Any], home: HomePoint) -> MissionItem:
     params = tuple(0.0 if value is None else float(value) for value in entry["params"])
     if len(params) != 7:
         raise DecodeError(f"{len(params)} parameters, 7 are needed")
+    if entry["command"] in _PLACED and None in entry["params"][4:]:
+        raise DecodeError("it has no latitude, longitude or height: place it before exporting")
     return item_from_numbers(int(entry["command"]), int(entry["frame"]), params, home)

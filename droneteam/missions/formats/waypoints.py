@@ -27,7 +27,7 @@ def write_waypoints(mission: MissionFile) -> str:
     """The file's text; the fence and rally points have no place in this format."""
     home = mission.home
     first = (0, 1, Frame.GLOBAL, MissionCommand.WAYPOINT, 0, 0, 0, 0)
-    rows = [(*first, f"{home.lat_deg:.7f}", f"{home.lon_deg:.7f}", _single(home.alt_amsl_m), 1)]
+    rows = [(*first, f"{home.lat_deg:.7f}", f"{home.lon_deg:.7f}", _single(home.written_amsl_m), 1)]
     for index, item in enumerate(mission.items, start=1):
         frame, (p1, p2, p3, p4, x, y, z) = numbers_of(item)
         place = (f"{x:.7f}", f"{y:.7f}", _single(z))

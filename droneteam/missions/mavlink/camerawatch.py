@@ -32,6 +32,8 @@ TOGETHER = 4
 """Photos asked for at once."""
 MOST = 5_000
 """Photos in a gap that are believed; a larger one is a camera that was exchanged."""
+LATE_S = 10.0
+"""No report comes later: fewer photos than were known so long ago are a restarted camera's."""
 _INFORMATION, _SETTINGS, _IMAGE = 259, 260, 263
 
 
@@ -49,9 +51,10 @@ class CameraWatch:
     """What is known of a vehicle's camera and its photos.
 
     begun_at : photos that there were before the watch, None before the camera said so; highest :
-    of the photos known; lost : given up; repeats : whether the camera tells a photo again, None
-    before that was tried; introduced : whether information and settings came, or
-    how asking for them failed.
+    of the photos known; raised_at_s : when that number last grew; again : numbers that were told
+    a second time since, which a restarted camera's are; lost : given up; repeats : whether the
+    camera tells a photo again, None before that was tried; introduced : whether information and
+    settings came, or how asking for them failed.
     """
 
     timing: Timing
@@ -62,6 +65,8 @@ class CameraWatch:
     introduced: Outcome | None = None
     begun_at: int | None = None
     highest: int = 0
+    raised_at_s: float = float("-inf")
+    again: frozenset[int] = frozenset()
     gaps: tuple[Gap, ...] = ()
     lost: tuple[int, ...] = ()
     repeats: bool | None = None
@@ -108,6 +113,8 @@ def _introduced(state: CameraWatch) -> CameraWatch:
 def _captured(state: CameraWatch, number: int, now_s: float) -> CameraWatch:
     if state.begun_at is None:
         state = replace(state, begun_at=number - 1, highest=number - 1)
+    if number <= state.highest and number not in _missing(state):
+        return replace(state, again=state.again | {number})
     repeated = any(gap.number == number and gap.tries for gap in state.gaps)
     state = replace(state, repeats=True if repeated else state.repeats)
     gaps = tuple(gap for gap in state.gaps if gap.number != number)
@@ -115,15 +122,33 @@ def _captured(state: CameraWatch, number: int, now_s: float) -> CameraWatch:
     return _up_to(replace(state, gaps=gaps, lost=lost), number, now_s, known=True)
 
 
+def _missing(state: CameraWatch) -> frozenset[int]:
+    return frozenset((*state.lost, *(gap.number for gap in state.gaps)))
+
+
 def _counted(state: CameraWatch, images: int, now_s: float) -> CameraStep:
     if state.begun_at is None:
-        return replace(state, begun_at=images, highest=images), (), ()
-    if images < state.begun_at:
+        return replace(state, begun_at=images, highest=images, raised_at_s=now_s), (), ()
+    overdue = now_s - state.raised_at_s > LATE_S
+    if images < state.begun_at or (images < state.highest and overdue):
         note = f"the camera counts {images} photos after {state.highest}: it was restarted"
-        fresh = replace(state, begun_at=images, highest=images, gaps=())
-        lost = (*state.lost, *(gap.number for gap in state.gaps))
-        return replace(fresh, lost=lost), (), (note,)
+        return _restarted(state, images, now_s), (), (note,)
     return _up_to(state, images, now_s, known=False), (), ()
+
+
+def _restarted(state: CameraWatch, images: int, now_s: float) -> CameraWatch:
+    """Counting from nought again: what was told since is known, the rest is asked for."""
+    begun_at = 0 if images <= MOST else images
+    untold = [one for one in range(begun_at + 1, images + 1) if one not in state.again]
+    return replace(
+        state,
+        begun_at=begun_at,
+        highest=images,
+        raised_at_s=now_s,
+        again=frozenset(),
+        gaps=tuple(Gap(one, now_s) for one in untold),
+        lost=(*state.lost, *(gap.number for gap in state.gaps)),
+    )
 
 
 def _up_to(state: CameraWatch, number: int, now_s: float, *, known: bool) -> CameraWatch:
@@ -132,7 +157,8 @@ def _up_to(state: CameraWatch, number: int, now_s: float, *, known: bool) -> Cam
         return state
     last = number if known else number + 1
     gaps = tuple(Gap(one, now_s) for one in range(state.highest + 1, last))
-    return replace(state, highest=number, gaps=state.gaps + gaps)
+    state = replace(state, highest=number, raised_at_s=now_s, again=frozenset())
+    return replace(state, gaps=state.gaps + gaps)
 
 
 def _tick(state: CameraWatch, now_s: float) -> CameraStep:

@@ -17,7 +17,6 @@ import shapely
 from scipy.spatial import cKDTree
 
 from droneteam.geo import EnuFrame, FloatArray, GeoPoint
-from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.plan import MissionPlan
 from droneteam.missions.planner.route import LatLon
 from droneteam.missions.planner.sharing import timed_track
@@ -81,7 +80,7 @@ def _outline(ring: Sequence[LatLon], frame: EnuFrame) -> shapely.Geometry:
 def crossing(one: Sortie, other: Sortie, within_m: float) -> Crossing | None:
     """The nearest that two flights may come; None where they always keep the distance.
 
-    Heights count only where both take-off points' heights above sea level are known (not 0):
+    Heights count only where both take-off points' heights above sea level are known:
     a difference that nobody measured parts no drones.
     """
     if not may_overlap(one, other) or not volumes_touch(one, other):
@@ -89,11 +88,11 @@ def crossing(one: Sortie, other: Sortie, within_m: float) -> Crossing | None:
     origin = one.plan.home
     first = _places(timed_track(one.plan.items, origin, 0.0, origin))
     home = other.plan.home
-    rise_m = home.alt_amsl_m - origin.alt_amsl_m
-    second = _places(timed_track(other.plan.items, home, 0.0, origin), rise_m)
+    rise_m = home.rise_from_m(origin)
+    second = _places(timed_track(other.plan.items, home, 0.0, origin), rise_m or 0.0)
     if len(first) == 0 or len(second) == 0:
         return None
-    axes = [1, 2, 3] if _measured(origin) and _measured(home) else [1, 2]
+    axes = [1, 2] if rise_m is None else [1, 2, 3]
     return _nearest(one, other, first, second, axes, within_m)
 
 
@@ -123,10 +122,6 @@ def _nearest(
     frame = EnuFrame(GeoPoint(one.plan.home.lat_deg, one.plan.home.lon_deg))
     lat, lon = frame.geodetic_from_enu(np.array([east, north, 0.0]))[:2].tolist()
     return Crossing(distance_m, lat, lon, up, at_s - float(second[best["j"], 0]))
-
-
-def _measured(home: HomePoint) -> bool:
-    return home.alt_amsl_m != 0.0
 
 
 def _places(track: FloatArray, ground_m: float = 0.0) -> FloatArray:

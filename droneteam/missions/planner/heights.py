@@ -50,7 +50,7 @@ class AltHome:
 
     def amsl(self, home: HomePoint) -> AltAmsl:
         """The same above sea level, through the take-off point's own height."""
-        return AltAmsl(self.metres + home.alt_amsl_m)
+        return AltAmsl(self.metres + _known_amsl_m(home))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,18 @@ class AltAmsl:
 
     def home(self, home: HomePoint) -> AltHome:
         """The same above the take-off point, through that point's own height."""
-        return AltHome(self.metres - home.alt_amsl_m)
+        return AltHome(self.metres - _known_amsl_m(home))
+
+
+def _known_amsl_m(home: HomePoint) -> float:
+    """The take-off point above sea level; InputError where nobody knows it."""
+    if home.alt_amsl_m is None:
+        raise InputError(
+            "the take-off point's height above sea level is not known: enter it, or give heights "
+            "above take-off",
+            field="home.alt_amsl_m",
+        )
+    return home.alt_amsl_m
 
 
 Altitude = AltHome | AltAgl | AltAmsl

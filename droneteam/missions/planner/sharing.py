@@ -207,9 +207,12 @@ def nearest_approach(
 def timed_track(
     items: Sequence[MissionItem], home: HomePoint, delay_s: float, origin: HomePoint
 ) -> FloatArray:
-    """(n, 4) seconds, east, north and height of a flight's corners, about another's home."""
+    """(n, 4) seconds, east, north and height of a flight's corners, about another's home.
+
+    Both homes count as level with each other where either's height is unknown.
+    """
     ground = Ground.around([(origin.lat_deg, origin.lon_deg)], home)
-    rise_m = home.alt_amsl_m - origin.alt_amsl_m
+    rise_m = home.rise_from_m(origin) or 0.0
     at = np.array([*ground.home_m, 0.0])
     rows, now_s, speed = [[delay_s, *at]], delay_s, 5.0
     for item in _moves(items):

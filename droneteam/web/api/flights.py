@@ -38,7 +38,7 @@ def show(mission_id: int) -> Any:
 @allow(*PLANNERS)
 @bp.input(AskIn, arg_name="body")
 @bp.output(schema_of(service.FlightRecord))
-@bp.doc(summary="Ask the controller of a flying mission: return, land, pause, resume, brake")
+@bp.doc(summary="Ask the controller of a flying mission: return, land, hold, turn the camera")
 def ask(mission_id: int, body: dict[str, str]) -> Any:
     """403 for all but the assigned pilot, 409 when it does not fly."""
     put(mission_id, body["what"], body["key"])

@@ -9,6 +9,7 @@ from apiflask import Schema, fields
 from apiflask.validators import Length, OneOf, Range
 
 from droneteam.errors import InputError
+from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace.volumes import BufferRule, RiskParams
 from droneteam.missions.formats.chancemap import chance_map_from_json
 from droneteam.missions.items import HomePoint
@@ -184,11 +185,11 @@ TASKS: dict[str, Callable[..., TaskParams]] = {
 
 
 class HomeIn(Schema):
-    """Where the drone takes off."""
+    """Where the drone takes off; without a height it is unknown, or the terrain's."""
 
     lat_deg = fields.Float(required=True, validate=Range(-90, 90))
     lon_deg = fields.Float(required=True, validate=Range(-180, 180))
-    alt_amsl_m = fields.Float(load_default=0.0, validate=Range(-500, 6000))
+    alt_amsl_m = fields.Float(load_default=None, allow_none=True, validate=Range(-500, 6000))
 
 
 class WindIn(Schema):
@@ -281,11 +282,11 @@ def mission_spec(body: dict[str, Any]) -> MissionSpec:
         params=_params(body),
         camera=body["camera"],
         home=None if home is None else HomePoint(**home),
-        polygon=None if polygon is None else pairs(polygon),
+        polygon=None if polygon is None else pairs(polygon, "polygon"),
         wind=CALM if wind is None else Wind(**wind),
         risk=RiskParams(**risk),
-        people=pairs(body["people"]),
-        assemblies=pairs(body["assemblies"]),
+        people=pairs(body["people"], "people"),
+        assemblies=pairs(body["assemblies"], "assemblies"),
         share=None
         if share is None
         else Share(share["part"], share["of"], Separation(share["separation"])),
@@ -293,8 +294,13 @@ def mission_spec(body: dict[str, Any]) -> MissionSpec:
     )
 
 
-def pairs(rows: list[list[float]]) -> tuple[tuple[float, float], ...]:
-    """Places as the planner takes them."""
+def pairs(rows: list[list[float]], field: str) -> tuple[tuple[float, float], ...]:
+    """Places as the planner takes them; InputError with the number of one that is not on Earth."""
+    for number, (lat, lon) in enumerate(rows, start=1):
+        try:
+            check_lat_lon(lat, lon)
+        except InputError as error:
+            raise InputError(f"place {number}: {error}", field=field) from error
     return tuple((lat, lon) for lat, lon in rows)
 
 

@@ -137,7 +137,7 @@ def predict_accuracy(assignment_id: int, body: dict[str, Any]) -> Any:
         made.plan,
         camera_named(spec.camera),
         RECEIVERS[body["receiver"]],
-        control=pairs(body["control"]),
+        control=pairs(body["control"], "control"),
         terrain=made.terrain,
     )
     one = found.accuracy

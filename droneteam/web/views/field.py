@@ -23,6 +23,7 @@ from droneteam.missions import service
 from droneteam.missions.fieldlog import CHECKS, TIMES, FieldEntry, FieldKind, FieldLog, NewEntry
 from droneteam.web.access import allow, public
 from droneteam.web.assets import DIST, island
+from droneteam.web.chance_form import chance_rows, growth_chart
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.forms import FormReader
@@ -124,6 +125,8 @@ def _page(mission_id: int, problems: Mapping[str, str]) -> str:
         times=TIMES,
         waypoints=waypoints(mission.plan),
         formats=list(WRITERS),
+        growth=growth_chart(mission.plan.search),
+        chance_rows=chance_rows(mission.plan.search.regions) if mission.plan.search else [],
         may_write=me.has_role(*PLANNERS),
         problems=problems,
         new_key=lambda: str(uuid.uuid4()),

@@ -142,7 +142,7 @@ def take_places(assignment_id: int) -> Any:
     try:
         path_first = SHAPES.get(values.get("pattern", SURVEY)) != "polygon"
         found = read_places(sent.filename, sent.read(), path_first=path_first)
-    except DecodeError as error:
+    except (DecodeError, InputError) as error:
         return _form(assignment, asked, values, {"file": str(error)}), 422
     return _form(assignment, asked, *taken(found, values))
 
@@ -159,7 +159,7 @@ def take_chances(assignment_id: int) -> Any:
         return _form(assignment, asked, values, {"chance_file": _("Choose a file first.")}), 422
     try:
         chances = chance_map_of(sent.filename, sent.read())
-    except DecodeError as error:
+    except (DecodeError, InputError) as error:
         return _form(assignment, asked, values, {"chance_file": str(error)}), 422
     values["chances"] = json.dumps(chance_map_to_json(chances))
     return _form(assignment, asked, values, {})
@@ -299,7 +299,7 @@ def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, 
     }
     home_lat = form.number("home_lat_deg", -90.0, 90.0)
     home_lon = form.number("home_lon_deg", -180.0, 180.0)
-    home_alt = form.number("home_alt_amsl_m", -100.0, 3000.0, fallback=0.0)
+    home_alt = form.number_or_none("home_alt_amsl_m", -100.0, 3000.0)
     pattern = form.choice("pattern", PLACES_NEEDED, fallback=SURVEY)
     polygon = form.polygon("polygon", at_least=PLACES_NEEDED[pattern])
     if not polygon:
@@ -348,7 +348,7 @@ def _initial(asked: RequestView) -> dict[str, Any]:
         "max_photos": defaults.max_photos or "",
         "home_lat_deg": asked.lat_deg,
         "home_lon_deg": asked.lon_deg,
-        "home_alt_amsl_m": "0",
+        "home_alt_amsl_m": "",
         "polygon": polygon_text(asked.polygon),
     }
 

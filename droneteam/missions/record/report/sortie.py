@@ -21,6 +21,7 @@ import typst
 
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
+from droneteam.missions.planner.chances import SearchOutlook
 from droneteam.missions.record.replay import ReplayEvent, replay, thinned
 from droneteam.missions.record.report.sketch import Chart, Place, chart, sketch_map
 from droneteam.missions.record.sortie import SortieLog
@@ -39,7 +40,8 @@ class SortieFacts:
     """What the report shows.
 
     fence : (lat_deg, lon_deg) corners; ceiling_m : above take-off, None without a fence;
-    photos_bound : to files, None while there is no scene; software : who made it.
+    photos_bound : to files, None while there is no scene; search : what was planned to be found,
+    None for a flight that searched nobody.
     """
 
     sortie: SortieView
@@ -50,6 +52,7 @@ class SortieFacts:
     ceiling_m: float | None = None
     photos_planned: int | None = None
     photos_bound: int | None = None
+    search: SearchOutlook | None = None
 
 
 def words(language: str) -> dict[str, str]:
@@ -91,6 +94,7 @@ def report_data(facts: SortieFacts, language: str) -> dict[str, Any]:
         "facts": _facts(facts, t, language),
         "map": _map(facts),
         "charts": [asdict(one) for one in _charts(facts, t, language)],
+        "search": _search(facts.search, language),
         "events": [_event(event, t) for event in shown],
         "more_events": len([e for e in facts.events if e.kind != "check"]) - len(shown),
         "logs": _logs(sortie, t),
@@ -129,6 +133,26 @@ def _facts(facts: SortieFacts, t: Mapping[str, str], language: str) -> list[tupl
     ]
 
 
+def _search(outlook: SearchOutlook | None, language: str) -> list[tuple[str, ...]]:
+    """Each part of the probability map: name, chance, there and found, searched (in percent)."""
+
+    def percent(share: float) -> str:
+        return f"{number(100.0 * share, 1, language)} %"
+
+    return [
+        (one.name, percent(one.chance), percent(one.found), percent(one.found / one.chance))
+        for one in (() if outlook is None else outlook.regions)
+    ]
+
+
+def _planned_chance(outlook: SearchOutlook | None) -> list[tuple[FloatArray, FloatArray]]:
+    """Minutes in the air and the chance by then in percent, as planned; empty without a search."""
+    if outlook is None or len(outlook.over_time) < 2:
+        return []
+    at_s, chance = np.array([(0.0, 0.0), *outlook.over_time]).T
+    return [(at_s / 60.0, 100.0 * chance)]
+
+
 def _count(value: int | None, t: Mapping[str, str]) -> str:
     return t["unknown"] if value is None else str(value)
 
@@ -159,6 +183,7 @@ def _charts(facts: SortieFacts, t: Mapping[str, str], language: str) -> list[Cha
         (t["height_distance"], _flown_m(shown.lat_deg, shown.lon_deg), heights, limits, None),
         (t["battery"], minutes, _array(shown.battery_pct), (), 100.0),
         (t["link"], minutes, 100.0 * _array(shown.lost), (), 100.0),
+        *((t["chance"], at, found, (), None) for at, found in _planned_chance(facts.search)),
     ]
     return [
         chart(title, _in_words(title, y), x, y, limits=bounds, y_top=top, decimal=decimal)
