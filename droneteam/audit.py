@@ -128,15 +128,29 @@ def entries(
     *,
     subject: str | None = None,
     action: str | None = None,
+    who: str | None = None,
+    from_at: datetime | None = None,
+    until: datetime | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> list[EntryView]:
-    """The newest entries first, optionally of one subject or action, older than before_id."""
+    """The newest entries first, older than before_id.
+
+    subject : exactly this one; action : what its name begins with; who : part of the name of
+    whoever did it, in any case; from_at, until : the first moment that counts, and the first after
+    it that does not
+    """
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(min(limit, 1000))
     if subject is not None:
         query = query.where(AuditEntry.subject == subject)
     if action is not None:
         query = query.where(AuditEntry.action.startswith(action, autoescape=True))
+    if who is not None:
+        query = query.where(AuditEntry.actor.icontains(who, autoescape=True))
+    if from_at is not None:
+        query = query.where(AuditEntry.at >= from_at)
+    if until is not None:
+        query = query.where(AuditEntry.at < until)
     if before_id is not None:
         query = query.where(AuditEntry.id < before_id)
     return [_view(row) for row in session.scalars(query)]

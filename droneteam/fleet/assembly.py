@@ -76,6 +76,10 @@ class Situation:
     revision: int
 
 
+LOOKED_AHEAD = timedelta(days=62)
+"""What the board looks at; whoever asks for as much in one reading session shares what was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Held:
     """An assignment's row whose drone, crew and packs are taken, and until when."""

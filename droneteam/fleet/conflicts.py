@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.fleet import models
 from droneteam.fleet.allocation.holding import standing_reasons
-from droneteam.fleet.assembly import load_situation
+from droneteam.fleet.assembly import LOOKED_AHEAD, load_situation
 from droneteam.fleet.terms import Reason
 
 HORIZON = timedelta(days=14)
@@ -35,10 +35,12 @@ class ConflictView:
 def plan_conflicts(session: Session, actor: Actor, now: datetime) -> list[ConflictView]:
     """Every assignment of the coming fortnight that no longer holds, the earliest first."""
     require_role(actor, *sorted(TEAM_ROLES))
-    situation = load_situation(session, now, HORIZON)
+    situation = load_situation(session, now, LOOKED_AHEAD)
+    until = now + HORIZON
     found = [
         (assigned, _once(standing_reasons(situation.problem, assigned)))
         for assigned in situation.standing
+        if assigned.visit.start_at < until
     ]
     broken = sorted((pair for pair in found if pair[1]), key=lambda pair: pair[0].visit.start_at)
     ids = [assigned.request_id for assigned, _ in broken]

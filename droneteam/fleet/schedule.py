@@ -21,13 +21,12 @@ from droneteam.errors import NotFound
 from droneteam.fleet import models
 from droneteam.fleet.agreement.hours import ServiceHours
 from droneteam.fleet.allocation.holding import standing_reasons
-from droneteam.fleet.assembly import assigned_of, load_situation
+from droneteam.fleet.assembly import LOOKED_AHEAD, assigned_of, load_situation
 from droneteam.fleet.daylight import is_daylight
 from droneteam.fleet.problem import Assigned, Place, Problem
 from droneteam.fleet.terms import Reason, Window
 
 READERS = ("coordinator", "manager", "auditor", "pilot")
-HORIZON = timedelta(days=62)
 _STEP = timedelta(minutes=30)
 
 ShadeKind = Literal["night", "on_call"]
@@ -64,7 +63,7 @@ def plan_schedule(
     plan_id : None before the first plan
     """
     require_role(actor, *READERS)
-    situation = load_situation(session, now, HORIZON)
+    situation = load_situation(session, now, LOOKED_AHEAD)
     rows = _rows(session, plan_id)
     frozen = select(models.Assignment.request_id).where(models.Assignment.id.in_(situation.frozen))
     started = frozenset(session.scalars(frozen))

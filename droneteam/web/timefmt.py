@@ -140,9 +140,16 @@ def parse_local(text: str, where: ZoneInfo) -> datetime:
     except ValueError:
         raise LocalTimeProblem("format") from None
     if naive.tzinfo is not None:
-        return naive.astimezone(UTC)
+        return _in_utc(naive)
     there = naive.replace(tzinfo=where)
-    at = there.astimezone(UTC)
+    at = _in_utc(there)
     if at.astimezone(where).replace(tzinfo=None) != naive:
         raise LocalTimeProblem("gap")
     return at
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # at the calendar's edge, where UTC has no such day
+        raise LocalTimeProblem("format") from None

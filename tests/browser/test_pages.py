@@ -177,6 +177,42 @@ def test_the_menu_of_administration_opens_and_closes_by_keyboard(
     opened.check()
 
 
+@pytest.mark.parametrize("name", ["requests", "board", "plan", "agreement", "record"])
+def test_on_a_phone_nothing_of_a_list_lies_beyond_the_edge(
+    story: Server, open_page: OpenPage, name: str
+) -> None:
+    """Each cell is in sight without a swipe: a state or a clock off the screen is not seen."""
+    login, path = EVERY[name]
+    opened = open_page(story, path, login, size="phone", language="fr")
+    edges = opened.page.locator(".cards td:not(:empty)").evaluate_all(
+        "all => all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect())"
+        ".map(box => [box.left, box.right])"
+    )
+    assert len(edges) > 2
+    assert all(0 <= left < right <= SIZES["phone"][0] for left, right in edges), edges
+    opened.check()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_printed_is_dark_on_white_and_fits_its_sheet(
+    story: Server, open_page: OpenPage, theme: str
+) -> None:
+    """In the theme that the visitor chose by name, which holds whatever the device prefers."""
+    opened = open_page(story, "/board/", "coordinator")
+    page = opened.page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 703, "height": 1000})  # A4 less 12 mm around, at 96 dpi
+    ground, ink = page.evaluate(
+        "['backgroundColor', 'color'].map(n => getComputedStyle(document.documentElement)[n])"
+    )
+    assert (ground, ink) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+    heads = page.locator("#queue ~ .scroll th").first
+    assert heads.evaluate("e => getComputedStyle(e).display") == "table-cell", "no cards on paper"
+    assert too_wide(opened) <= 0
+    assert page.locator("form button:visible, nav:visible").count() == 0
+
+
 def check_page(
     story: Server, open_page: OpenPage, name: str, look: tuple[str, str, str]
 ) -> Watched:

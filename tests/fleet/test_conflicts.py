@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from droneteam.errors import NotAllowed
-from droneteam.fleet import models, service
+from droneteam.fleet import conflicts, models, service
 from droneteam.fleet.agreement.hours import to_local
 from droneteam.fleet.airspace import AirspaceNote, AirspaceState
 from droneteam.fleet.explanations import explain
@@ -107,3 +107,15 @@ def test_what_has_begun_and_what_another_zone_plans_is_nobodys_conflict(
     assert service.plan_conflicts(session, actors["pilot"], booked.start_at) == []
     with pytest.raises(NotAllowed):
         service.plan_conflicts(session, actors["north"], NOW)
+
+
+def test_what_lies_beyond_a_fortnight_is_not_looked_at_yet(
+    session: Session, actors: Actors, booked: service.AssignmentView
+) -> None:
+    retired(session, actors, booked)
+    edge = booked.start_at - conflicts.HORIZON
+    assert service.plan_conflicts(session, actors["coordinator"], edge) == []
+    (conflict,) = service.plan_conflicts(
+        session, actors["coordinator"], edge + timedelta(minutes=1)
+    )
+    assert conflict.request_id == booked.request_id

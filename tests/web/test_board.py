@@ -102,7 +102,7 @@ def test_the_picture_has_a_table_with_the_same_assignments(site: Site) -> None:
     text = site.client("coordinator").get("/board/").get_data(as_text=True)
     for row in plan.assignments:
         assert text.count(f'href="/requests/{row.request_id}"') >= 3  # two pictures, one table
-        assert f"<td>{row.drone_name}</td>" in text
+        assert f'<td data-label="Drone">{row.drone_name}</td>' in text
 
 
 def test_drones_and_pilots_show_their_readiness_with_reasons(site: Site) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
+from html import unescape
+from zoneinfo import ZoneInfo
 
-from droneteam import db
+import pytest
+
+from droneteam import audit, db
 from droneteam.fleet import service as fleet
 from tests.web.conftest import NOW, Site, csrf_token
 from tests.web.test_access import draft
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
 
 
 def asked_and_acknowledged(site: Site) -> None:
@@ -81,3 +88,79 @@ def test_a_persons_record_holds_no_secret(site: Site) -> None:
     page = client.get("/records/user/1").get_data(as_text=True)
     assert "display_name" in page
     assert "password" not in page.split("<main", 1)[1]
+
+
+def test_times_of_a_record_are_local_with_their_zone(site: Site) -> None:
+    asked_and_acknowledged(site)
+    page = site.client("auditor").get("/records/request/1").get_data(as_text=True)
+    row = page.split("<code>submitted_at</code>", 1)[1].split("</tr>", 1)[0]
+    assert "<code>Mon 4 May 2026 10:00:00 CEST</code>" in row
+    answer = site.client("auditor").get("/api/v1/records/request/1").json
+    assert answer is not None
+    assert answer["held"]["submitted_at"].startswith("2026-05-04T08:00:00"), "programs read UTC"
+
+
+def test_the_audit_page_finds_by_person_and_time(site: Site) -> None:
+    """Submitted at 10:00 by the requester, acknowledged at 10:30 by the coordinator."""
+    asked_and_acknowledged(site)
+    assert found(site, who="REQUEST") == {"request.submitted"}
+    assert found(site, who="coordinator") == {"request.acknowledged"}
+    assert found(site, from_at="2026-05-04T10:30") == {"request.acknowledged"}
+    assert found(site, until="2026-05-04T10:30") == {"request.submitted"}
+    assert found(site, from_at="2026-05-04T10:01", until="2026-05-04T10:30") == set()
+    assert found(site, who="%") == set(), "a name, not a pattern"
+
+
+def found(site: Site, **asked: str) -> set[str]:
+    """What the page lists of request 1; the API must say the same."""
+    client = site.client("auditor")
+    page = client.get("/audit/", query_string={"subject": "request:1", **asked})
+    text = page.get_data(as_text=True)
+    listed = set(re.findall(r'<code class="whole">(request\.\w+)</code>', text))
+    times = {
+        name: datetime.fromisoformat(value).replace(tzinfo=BRUSSELS).isoformat()
+        for name, value in asked.items()
+        if name != "who"
+    }
+    answer = client.get(
+        "/api/v1/audit", query_string={"subject": "request:1", **asked, **times}
+    ).json
+    assert answer is not None
+    assert {row["action"] for row in answer["items"]} == listed
+    return listed
+
+
+def test_a_search_for_no_time_is_named_and_kept(site: Site) -> None:
+    asked_and_acknowledged(site)
+    page = site.client("auditor").get("/audit/?from_at=soon&who=zone").get_data(as_text=True)
+    assert "Write a date and a time" in page
+    assert 'value="zone"' in page
+    assert site.client("auditor").get("/api/v1/audit?from_at=soon").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("typed", "aware"),
+    [
+        ("0001-01-01T00:00", "0001-01-01T00:00:00+14:00"),
+        ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59-12:00"),
+    ],
+)
+def test_a_time_at_the_edge_of_the_calendar_is_refused_and_breaks_nothing(
+    site: Site, typed: str, aware: str
+) -> None:
+    client = site.client("auditor")
+    asked = {"from_at": typed}
+    assert "Write a date and a time" in client.get("/audit/", query_string=asked).text
+    assert client.get("/api/v1/audit", query_string={"from_at": aware}).status_code == 422
+
+
+def test_older_entries_are_those_of_the_same_search(site: Site) -> None:
+    with db.session_scope(site.engine) as session:
+        for _ in range(101):
+            audit.append(session, site.actor("pilot"), action="test.done", subject="test:1", at=NOW)
+    page = site.client("auditor").get("/audit/?who=pilot&action=test.").get_data(as_text=True)
+    older = re.search(r'href="(/audit/\?before=[^"]+)"', page)
+    assert older is not None
+    last = site.client("auditor").get(unescape(older[1])).get_data(as_text=True)
+    assert page.count("test.done</code>") == 100
+    assert last.count("test.done</code>") == 1

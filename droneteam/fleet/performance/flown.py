@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, require_role
 from droneteam.fleet import models
@@ -47,40 +48,48 @@ def flown_places(session: Session, actor: Actor, year: int) -> Flown:
     """Where the team flew in a local year."""
     require_role(actor, *READERS)
     start, end = year_bounds(year)
+    # Columns alone: a year has a thousand flights, and two whole records for each take their time.
     query = (
-        select(models.Flight, models.Request)
+        select(*_COLUMNS)
         .outerjoin(models.Request, models.Flight.request_id == models.Request.id)
         .where(models.Flight.took_off_at >= start, models.Flight.took_off_at < end)
-        .options(
-            defer(models.Flight.pilot), defer(models.Flight.packs), defer(models.Request.polygon)
-        )
         .order_by(models.Flight.took_off_at, models.Flight.id)
     )
-    asked: dict[int, models.Request] = {}
-    flights: dict[int, list[models.Flight]] = {}
+    by_request: dict[int, list[Row[Any]]] = {}
     unplaced = 0
-    rows: list[tuple[models.Flight, models.Request | None]] = [
-        (flight, request) for flight, request in session.execute(query)
-    ]
-    for flight, request in rows:
-        if request is None:
+    for row in session.execute(query):
+        if row.request_id is None:
             unplaced += 1
-            continue
-        asked[request.id] = request
-        flights.setdefault(request.id, []).append(flight)
-    return Flown(tuple(_place(asked[key], rows) for key, rows in flights.items()), unplaced)
+        else:
+            by_request.setdefault(row.request_id, []).append(row)
+    return Flown(tuple(_place(rows) for rows in by_request.values()), unplaced)
 
 
-def _place(request: models.Request, flights: list[models.Flight]) -> FlownPlace:
+_COLUMNS = (
+    models.Request.id.label("request_id"),
+    models.Request.title,
+    models.Request.kind,
+    models.Request.priority,
+    models.Request.organisation_id,
+    models.Request.lat_deg,
+    models.Request.lon_deg,
+    models.Flight.took_off_at,
+    models.Flight.landed_at,
+    models.Flight.drone,
+)
+
+
+def _place(flights: list[Row[Any]]) -> FlownPlace:
+    first = flights[0]
     return FlownPlace(
-        request_id=request.id,
-        title=request.title,
-        kind=RequestKind(request.kind),
-        priority=request.priority,
-        organisation_id=request.organisation_id,
-        lat_deg=request.lat_deg,
-        lon_deg=request.lon_deg,
-        first_at=flights[0].took_off_at,
+        request_id=first.request_id,
+        title=first.title,
+        kind=RequestKind(first.kind),
+        priority=first.priority,
+        organisation_id=first.organisation_id,
+        lat_deg=first.lat_deg,
+        lon_deg=first.lon_deg,
+        first_at=first.took_off_at,
         flights=len(flights),
         minutes=sum((row.landed_at - row.took_off_at).total_seconds() for row in flights) / 60,
         drones=tuple(dict.fromkeys(str(row.drone["name"]) for row in flights)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, Range
+from marshmallow import ValidationError
 
 from droneteam import accounts, audit
 from droneteam.audit import EntryView
@@ -54,11 +56,22 @@ class BagOut(Schema):
     problems = fields.List(fields.Nested(ProblemOut), required=True)
 
 
+def has_utc(at: datetime) -> None:
+    """Nothing; an hour west or east of the calendar's edge lies in no year of UTC's."""
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError("Outside the years 1 to 9999 in UTC.") from None
+
+
 class AuditQuery(Schema):
     """Which entries."""
 
     subject = fields.String(validate=Length(max=200))
     action = fields.String(validate=Length(max=80))
+    who = fields.String(validate=Length(max=200))
+    from_at = fields.AwareDateTime(format="iso", validate=has_utc)
+    until = fields.AwareDateTime(format="iso", validate=has_utc)
     before_id = fields.Integer(validate=Range(1, MAX_ID))
     limit = fields.Integer(load_default=100, validate=Range(1, 1000))
 

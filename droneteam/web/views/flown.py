@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -31,7 +32,12 @@ def show(year: int) -> str:
         names = service.organisation_names(session, language())
         years = service.recorded_years(session, actor(), now())
     months = _months()
-    rows = [one for one in flown.places if month is None or _month(one) == month]
+    where = zone()
+    places = [(one, one.first_at.astimezone(where).month) for one in flown.places]
+    rows = [one for one, its_month in places if month is None or its_month == month]
+    counted: Counter[int] = Counter()
+    for one, its_month in places:
+        counted[its_month] += one.flights
     return render_template(
         "flown.html",
         year=year,
@@ -42,12 +48,9 @@ def show(year: int) -> str:
         names=names,
         unplaced=flown.unplaced,
         flights=sum(one.flights for one in rows),
-        counts=[
-            (number, name, sum(one.flights for one in flown.places if _month(one) == number))
-            for number, name in months
-        ],
+        counts=[(number, name, counted[number]) for number, name in months],
         island_data={
-            "places": [_drawn(one, names) for one in flown.places],
+            "places": [_drawn(one, its_month, names) for one, its_month in places],
             "month": month or 0,
             "months": [name for _, name in months],
             "texts": map_texts(),
@@ -61,12 +64,7 @@ def _months() -> list[tuple[int, str]]:
     return [(number, str(locale.months["stand-alone"]["wide"][number])) for number in range(1, 13)]
 
 
-def _month(place: FlownPlace) -> int:
-    """The local month of its first take-off."""
-    return place.first_at.astimezone(zone()).month
-
-
-def _drawn(place: FlownPlace, names: dict[int, str]) -> dict[str, Any]:
+def _drawn(place: FlownPlace, month: int, names: dict[int, str]) -> dict[str, Any]:
     detail = (
         str(KINDS[place.kind.value]),
         names[place.organisation_id],
@@ -82,6 +80,6 @@ def _drawn(place: FlownPlace, names: dict[int, str]) -> dict[str, Any]:
         "url": url_for("requests.show", request_id=place.request_id),
         "detail": " · ".join(detail),
         "kind": place.kind.value,
-        "month": _month(place),
+        "month": month,
         "flights": place.flights,
     }

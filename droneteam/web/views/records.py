@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -11,6 +13,7 @@ from droneteam import versions
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.forms import FormReader
+from droneteam.web.timefmt import local
 
 bp = Blueprint("records", __name__, url_prefix="/records")
 
@@ -61,10 +64,14 @@ def _texts(changed: dict[str, Any] | None) -> dict[str, str]:
 
 _SHOWN = 400
 """Characters of a value that a page shows; the API gives all of it."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+"""A time as a version keeps it; a page shows it as every page does, the API in UTC."""
 
 
 def _text(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return local(datetime.fromisoformat(value), "EEE d MMM yyyy HH:mm:ss")
     whole = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return whole if len(whole) <= _SHOWN else f"{whole[:_SHOWN]}…"
