@@ -21,7 +21,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("silent_s", sa.Double(), nullable=True))
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("vehicle_state", schema=None) as batch_op:
         batch_op.drop_column("silent_s")
@@ -30,4 +29,3 @@ def downgrade() -> None:
         batch_op.drop_column("home_s")
         batch_op.drop_column("pitch_deg")
         batch_op.drop_column("roll_deg")
-
