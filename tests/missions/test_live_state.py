@@ -29,7 +29,7 @@ def sampled(flight: object, now_s: float = 100.0, **more: float) -> LiveState:
 
 
 def test_roll_and_pitch_are_those_of_the_simulated_body_in_flight(tmp_path: Path) -> None:
-    """Each sample is the attitude at a moment of the last half second: it comes ten times a second."""
+    """Each sample is the attitude at a moment of the last half second."""
     air = Air()
     lately: deque[tuple[float, float]] = deque(maxlen=round(0.5 / STEP_S))
     seen: list[LiveState] = []

@@ -156,9 +156,9 @@ def _attitude_label(state: Mapping[str, Any] | None) -> str:
     """The horizon's text twin; the island writes the same words."""
     known = state is not None and state["roll_deg"] is not None and state["pitch_deg"] is not None
     if state is None or not known:
-        return _("The attitude is not known")
+        return str(_("The attitude is not known"))
     values = {name: round(state[f"{name}_deg"]) for name in ("roll", "pitch", "yaw")}
-    return _("Roll {roll}°, pitch {pitch}°, heading {yaw}°").format(**values)
+    return str(_("Roll {roll}°, pitch {pitch}°, heading {yaw}°")).format(**values)
 
 
 def _texts(words: Mapping[str, object]) -> dict[str, str]:
