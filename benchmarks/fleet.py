@@ -66,6 +66,10 @@ class Timed:
             self._sent.setdefault(message.command, time.monotonic())
         self.link.send(message)
 
+    def arrived_pct(self, now_s: float) -> float | None:
+        """As the link's."""
+        return self.link.arrived_pct(now_s)
+
     def flush(self, now_s: float) -> None:
         """As the link's."""
         self.link.flush(now_s)

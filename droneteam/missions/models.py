@@ -170,6 +170,12 @@ class VehicleState(Base):
     mission_id: Mapped[int | None] = mapped_column(ForeignKey("mission.id"))
     phase: Mapped[str] = mapped_column(String(20), default="")
     progress: Mapped[float] = mapped_column(default=0.0)
+    roll_deg: Mapped[float | None]
+    pitch_deg: Mapped[float | None]
+    home_s: Mapped[float | None]
+    home_battery_pct: Mapped[float | None]
+    link_pct: Mapped[float | None]
+    silent_s: Mapped[float | None]
 
 
 class SharedAir(Base):

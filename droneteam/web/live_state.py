@@ -106,7 +106,17 @@ def drone_row(row: LiveState) -> Mapping[str, Any]:
         "progress": round(row.progress, 2),
         "armed": row.armed,
         "mission_id": row.mission_id,
+        "roll_deg": _rounded(row.roll_deg, 1),
+        "pitch_deg": _rounded(row.pitch_deg, 1),
+        "home_s": _rounded(row.home_s, 0),
+        "home_battery_pct": _rounded(row.home_battery_pct, 0),
+        "link_pct": _rounded(row.link_pct, 0),
+        "silent_s": _rounded(row.silent_s, 0),
     }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def suspects(alerts: Iterable[AlertView]) -> frozenset[int]:

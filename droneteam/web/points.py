@@ -17,20 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from droneteam.errors import DecodeError, NotFound
+from droneteam.web.cloud_views import VIEWS, drawn
 
 POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("spare", "u1")])
 BUDGET = 400_000
 """6.4 MB to the browser: drawn within a second and picked within 50 ms."""
 CHUNK_POINTS = 1_000_000
-VIEWS = {
-    # Columns of the picture's right, up and towards-the-viewer axes in east, north, up.
-    "top": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "south": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    "east": ((0, 1, 0), (0, 0, 1), (1, 0, 0)),
-}
-PICTURE_PX = (960, 640)
-_MARGIN = 0.04
-_BACKGROUND = (16, 22, 29)
 
 
 def point_buffer(
@@ -159,41 +151,6 @@ def sampled(octree: Path, budget: int, centre: tuple[float, float, float]) -> ND
     except (laspy.errors.LaspyException, OSError, ValueError) as error:
         raise DecodeError(f"{octree.name} is no readable COPC file: {error}") from error
     return np.concatenate(parts) if parts else np.empty(0, POINT)
-
-
-def drawn(points: NDArray[np.void], view: str) -> NDArray[np.uint8]:
-    """(height, width, 3) picture: parallel projection, the nearest point wins a pixel."""
-    width, height = PICTURE_PX
-    image = np.full((height, width, 3), _BACKGROUND, dtype=np.uint8)
-    if not len(points):
-        return image
-    right, up, towards = (np.array(axis, dtype=np.float32) for axis in VIEWS[view])
-    xyz = points["xyz"]
-    u, v, depth = xyz @ right, xyz @ up, xyz @ towards
-    # The middle 99.8 %: a handful of stray points would shrink the scene to a dot.
-    low = np.array([np.percentile(u, 0.1), np.percentile(v, 0.1)])
-    high = np.array([np.percentile(u, 99.9), np.percentile(v, 99.9)])
-    span = np.maximum(high - low, 1e-6)
-    scale = (1.0 - 2.0 * _MARGIN) * min(width / span[0], height / span[1])
-    middle = (low + high) / 2.0
-    columns = np.round(width / 2.0 + (u - middle[0]) * scale).astype(np.int64)
-    rows = np.round(height / 2.0 - (v - middle[1]) * scale).astype(np.int64)
-    for shift_row, shift_column in ((1, 1), (0, 1), (1, 0), (0, 0)):
-        _paint(image, rows + shift_row, columns + shift_column, depth, points["rgb"])
-    return image
-
-
-def _paint(
-    image: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    depth: NDArray[np.float32],
-    rgb: NDArray[np.uint8],
-) -> None:
-    height, width = image.shape[:2]
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    order = np.argsort(depth[inside], kind="stable")  # far to near: the near ones overwrite
-    image[rows[inside][order], columns[inside][order]] = rgb[inside][order]
 
 
 def _points(

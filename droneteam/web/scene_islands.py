@@ -21,6 +21,7 @@ from droneteam.web import (
     points,
     tiles,
 )
+from droneteam.web.cloud_views import PICTURE_PX, VIEWS
 from droneteam.web.context import actor
 from droneteam.web.scene_files import is_metric, product_path
 from droneteam.web.words import PHOTO_VERDICTS, named
@@ -90,7 +91,11 @@ def cloud(scene: SceneView, sizes: Mapping[str, tuple[int, int]]) -> dict[str, A
     tile = url_for("marking.tile", scene_id=scene.id, photo="PHOTO", level=0, column=0, row=0)
     return {
         "pointsUrl": url_for("scenes.cloud_points", scene_id=scene.id, v=_stamp(path)),
-        "pictureUrl": url_for("scenes.cloud_picture", scene_id=scene.id, view="top"),
+        "pictureUrls": {
+            view: url_for("scenes.cloud_picture", scene_id=scene.id, view=view) for view in VIEWS
+        },
+        "pictureSize": PICTURE_PX,
+        "behindUrl": f"{base}/surface/behind",
         "copcUrl": _kept_url(scene, "cloud_copc", "viewing.cloud"),
         "opened": _opened(scene, middle),
         "meshUrl": _kept_url(scene, "mesh", "viewing.mesh"),
@@ -159,7 +164,10 @@ def _cloud_texts() -> dict[str, str]:
         "loading": _("Loading the points …"),
         "shown": _("{count} of {all} points are shown."),
         "failed": _("The points could not be loaded; the pictures stay."),
-        "noWebgl": _("This browser has no WebGL; the pictures stay."),
+        "noWebgl": _(
+            "This browser has no WebGL: these are pictures. Tap two points to measure between them."
+        ),
+        "pictures": _("Picture of the point cloud; arrow keys aim, Enter takes the point"),
         "first": _("Tap the first point."),
         "next": _("Tap the next point ({n} so far)."),
         "enough": _("Tap further points, or end ({n} so far)."),

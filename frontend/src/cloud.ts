@@ -1,6 +1,6 @@
 /** The point cloud in three dimensions: streamed from the server's octree within a budget of points.
 
-    Without WebGL the server's pictures stay. */
+    Without WebGL the server's pictures are shown, and measured on through the server. */
 
 import { Box3, ColorManagement, type Group, type Ray, Vector2, Vector3 } from "three";
 
@@ -8,26 +8,27 @@ import { type Kept, keptLayer } from "./lib/cloud/kept";
 import { type CameraLayer, loadCameras, loadMesh, meets } from "./lib/cloud/layers";
 import { COLOURS, type Colours, Look } from "./lib/cloud/material";
 import type { Opened } from "./lib/cloud/messages";
+import { StageLines } from "./lib/cloud/lines";
 import { MeasureTool, type MeasureSetting } from "./lib/cloud/measuring";
+import { Pictures, type PictureSetting } from "./lib/cloud/pictures";
 import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
 import { type CloudSource, openBuffer, openCopc } from "./lib/cloud/source";
 import { makeRenderer, Stage } from "./lib/cloud/stage";
 import { StreamedCloud } from "./lib/cloud/streamed";
-import { byId, element, fill, pageData } from "./lib/page";
+import { byId, fill, pageData } from "./lib/page";
 
 type Text = "loading" | "shown" | "failed" | "noWebgl" | "nothing" | "heights" | "sigmas" | "layerFailed" | "picture";
 
-interface CloudData extends Omit<MeasureSetting, "texts">, Omit<PhotosSetting, "texts"> {
+interface CloudData extends Omit<PictureSetting, "texts">, Omit<PhotosSetting, "texts"> {
   readonly copcUrl: string | null;
   readonly opened: Opened | null;
   readonly pointsUrl: string;
-  readonly pictureUrl: string;
   readonly meshUrl: string | null;
   readonly camerasUrl: string;
   readonly kept: readonly Kept[];
   /** The zero of the page's coordinates, in the cloud's own. */
   readonly middle: readonly [number, number, number];
-  readonly texts: Readonly<Record<Text, string>> & MeasureSetting["texts"] & PhotosSetting["texts"];
+  readonly texts: Readonly<Record<Text, string>> & MeasureSetting["texts"] & PictureSetting["texts"] & PhotosSetting["texts"];
 }
 
 /** A tap further than this from every point, in CSS pixels, means none. */
@@ -58,7 +59,7 @@ class Viewer {
   private readonly look = new Look();
   private readonly stage: Stage;
   private readonly cloud: StreamedCloud;
-  private readonly measuring: MeasureTool;
+  private readonly measuring: MeasureTool<Vector3>;
   private readonly panel = new PhotoPanel(data);
   private cameras: CameraLayer | null = null;
   private mesh: Group | null = null;
@@ -76,7 +77,7 @@ class Viewer {
       tapped: (at) => this.tapped(at),
     });
     this.cloud = new StreamedCloud(source, this.look, chosenBudget(), () => this.came(), (why) => console.error("cloud:", why));
-    this.measuring = new MeasureTool(this.stage, data);
+    this.measuring = new MeasureTool(new StageLines(this.stage), data);
     this.stage.add(this.cloud.group);
     this.stage.look("oblique", this.cloud.box);
     const { min, max } = this.cloud.box;
@@ -269,10 +270,11 @@ class Viewer {
   }
 }
 
-/** The server's picture, for browsers that cannot draw points; others never ask for it. */
-function showPicture(): void {
-  if (holder.querySelector("img") !== null) return;
-  holder.replaceChildren(element("img", { class: "picture", src: data.pictureUrl, alt: data.texts.picture }));
+let pictures: Pictures | null = null;
+
+/** The server's pictures, for browsers that cannot draw points; others never ask for them. */
+function showPictures(): void {
+  pictures ??= new Pictures(holder, data);
 }
 
 async function start(): Promise<void> {
@@ -281,7 +283,7 @@ async function start(): Promise<void> {
   const streamed = copcUrl === null || opened === null ? null : openCopc(new URL(copcUrl, location.href).href, opened);
   const renderer = makeRenderer();
   if (renderer === null) {
-    showPicture();
+    showPictures();
     result.textContent = data.texts.noWebgl;
     return;
   }
@@ -294,6 +296,6 @@ async function start(): Promise<void> {
 
 start().catch((error: unknown) => {
   console.warn("cloud:", error);
-  showPicture();
+  showPictures();
   result.textContent = data.texts.failed;
 });

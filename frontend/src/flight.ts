@@ -6,6 +6,7 @@ import LineString from "ol/geom/LineString.js";
 import { send } from "./lib/api";
 import { Asks, type AskData, type AskTexts } from "./lib/asks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
+import { bearingDeg, Dials } from "./lib/attitude";
 import { distanceM } from "./lib/geodesy";
 import { project, style, vectorLayer } from "./lib/map";
 import { byId, element, fill, pageData } from "./lib/page";
@@ -22,7 +23,8 @@ interface FlightData extends SkyData, Source, AskData, Omit<TableWords, "texts">
   readonly home: readonly [number, number];
   readonly homeMps: number;
   readonly texts: AskTexts &
-    Readonly<Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show" | "wayHome", string>>;
+    Readonly<Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show" | "wayHome"
+      | "attitude" | "noAttitude" | "batteryLow" | "linkPoor" | "silent", string>>;
 }
 
 type Facts = Readonly<Record<string, string | number>>;
@@ -36,7 +38,18 @@ const wayHome = vectorLayer(() => style("#b26a00", 3, undefined, [10, 8]), 3);
 const sky = new SkyMap(data, [path.layer, wayHome.layer]);
 const at = clock(data.timeZone);
 
+const dials = new Dials(data.texts);
+
+/** Nearer than this, home has no direction. */
+const AT_HOME_M = 2;
+/** The controller speaks of a lost link after five seconds. */
+const SILENT_S = 3;
+const POOR_PCT = 80;
+/** Told before the controller turns home by itself. */
+const NEARLY_PCT = 5;
+
 let sound: AudioContext | null = null;
+let warnedOf = "000";
 let shown = false;
 
 /** Two rising tones; browsers allow sound only after the pilot has asked for it. */
@@ -116,7 +129,55 @@ function showWayHome(row: LiveObject): void {
   const m = distanceM({ latDeg, lonDeg }, home);
   wayHome.source.clear();
   wayHome.source.addFeature(new Feature(new LineString([project({ latDeg, lonDeg }), project(home)])));
-  byId("way-home").textContent = fill(data.texts.wayHome, { m: m.toFixed(0), s: (m / data.homeMps).toFixed(0) });
+  const s = known(row, "home_s") ?? m / data.homeMps;
+  byId("way-home").textContent = fill(data.texts.wayHome, { m: m.toFixed(0), s: s.toFixed(0) });
+}
+
+/** A number of the row; null where the vehicle has not said it. */
+function known(row: LiveObject, name: string): number | null {
+  const value = row[name];
+  return typeof value === "number" ? value : null;
+}
+
+function showDials(row: LiveObject): void {
+  const [latDeg, lonDeg] = [known(row, "lat_deg"), known(row, "lon_deg")];
+  const home = { latDeg: data.home[0], lonDeg: data.home[1] };
+  const away = latDeg === null || lonDeg === null ? null : { latDeg, lonDeg };
+  const homeDeg = away === null || distanceM(away, home) < AT_HOME_M ? null : bearingDeg(away, home);
+  const [rollDeg, pitchDeg, yawDeg] = [known(row, "roll_deg"), known(row, "pitch_deg"), known(row, "yaw_deg")];
+  dials.show({ rollDeg, pitchDeg, yawDeg, homeDeg }, (known(row, "silent_s") ?? 0) < SILENT_S);
+}
+
+/** What in the numbers a pilot must not miss; said once when it begins and not with every number. */
+function showWarnings(row: LiveObject): void {
+  const [left, need] = [known(row, "battery_pct"), known(row, "home_battery_pct")];
+  const [share, s] = [known(row, "link_pct"), known(row, "silent_s")];
+  const low = left !== null && need !== null && left <= need + NEARLY_PCT;
+  const poor = share !== null && share < POOR_PCT;
+  const silent = s !== null && s >= SILENT_S;
+  mark({ battery_pct: low, home_battery_pct: low, link_pct: poor, silent_s: silent });
+  const said = [
+    silent ? fill(data.texts.silent, { s: tens(s) }) : "",
+    low ? fill(data.texts.batteryLow, { left: left.toFixed(0), need: need.toFixed(0) }) : "",
+    poor ? fill(data.texts.linkPoor, { share: (10 * Math.round(share / 10)).toFixed(0) }) : "",
+  ].filter((text) => text !== "").join(" ");
+  const place = byId("state-warning");
+  place.hidden = said === "";
+  if (place.textContent !== said) place.textContent = said;
+  const kinds = [low, poor, silent].map(Number).join("");
+  if ([low, poor, silent].some((one, i) => one && warnedOf[i] !== "1")) beep();
+  warnedOf = kinds;
+}
+
+/** In whole tens, or as it is below ten: a number that is read out must not change all the time. */
+function tens(value: number): string {
+  return (value < 10 ? Math.round(value) : 10 * Math.floor(value / 10)).toFixed(0);
+}
+
+function mark(low: Readonly<Record<string, boolean>>): void {
+  for (const [name, bad] of Object.entries(low)) {
+    document.querySelector(`#state [data-name="${name}"]`)?.classList.toggle("bad", bad);
+  }
 }
 
 const feed: Feed = new Feed(data, {
@@ -126,6 +187,8 @@ const feed: Feed = new Feed(data, {
       if (row.key === data.drone) {
         showState(row);
         showWayHome(row);
+        showDials(row);
+        showWarnings(row);
       }
     }
     gone.forEach((key) => sky.remove(key));

@@ -8,6 +8,7 @@ import RegularShape from "ol/style/RegularShape.js";
 import Stroke from "ol/style/Stroke.js";
 import Style from "ol/style/Style.js";
 
+import { tilt } from "./lib/attitude";
 import { read } from "./lib/api";
 import { dot, makeMap, pointFeature, project, style, vectorLayer, INK, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
@@ -137,8 +138,8 @@ function showReadings(sortie: Replay, t: number): void {
     const place = document.querySelector(`[data-reading="${name}"]`);
     if (place !== null) place.textContent = text;
   }
-  const tilt = `rotate(${(-(roll ?? 0)).toFixed(1)}) translate(0 ${(pitch ?? 0).toFixed(1)})`;
-  byId<HTMLElement>("tilt").setAttribute("transform", tilt);
+  const { turnDeg, down } = tilt(roll ?? 0, pitch ?? 0);
+  byId<HTMLElement>("tilt").setAttribute("transform", `rotate(${turnDeg.toFixed(1)}) translate(0 ${down.toFixed(1)})`);
 }
 
 /** Marks the last event by t in the table and says it. */

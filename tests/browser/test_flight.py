@@ -101,3 +101,50 @@ def test_a_command_that_cannot_be_sent_is_told(
     page.click(".ask.brake")
     wait_until(page, says("#outcomes", "It was not sent"), "the failure")
     assert sent(server, number) == []
+
+
+LEANING = {"roll_deg": 20.0, "pitch_deg": -8.0, "yaw_deg": 350.0, "link_pct": 99.0, "silent_s": 0.0}
+
+
+def tell(server: Server, number: int, **changed: object) -> None:
+    with db.session_scope(server.site.engine) as session:
+        mission = missions.get_mission(session, server.site.actor("pilot"), number)
+        told = state(server.site, mission, **{**LEANING, **changed})
+        missions.update_live_states(session, [told])
+
+
+def transform(page: object, place: str) -> str:
+    return str(page.evaluate(f"document.getElementById('{place}').style.transform"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("size", "theme"), [("phone", "light"), ("desktop", "dark")])
+def test_the_instruments_follow_the_vehicle(
+    air: tuple[Server, int], open_page: OpenPage, size: str, theme: str
+) -> None:
+    server, number = air
+    tell(server, number, home_s=95.0, home_battery_pct=34.0)
+    opened = open_page(server, f"/missions/{number}/live", "pilot", size=size, theme=theme)
+    page = opened.page
+    wait_until(page, says("#way-home", "95 s"), "the way home")
+    label = "document.getElementById('horizon').getAttribute('aria-label')"
+    assert page.evaluate(label) == "Roll 20°, pitch -8°, heading 350°"
+    assert transform(page, "tilt") == "rotate(-20deg) translate(0px, -8px)"
+    assert page.is_hidden("#state-warning")
+    settle(opened)
+    keep_picture(page, f"instruments-{size}-{theme}")
+    assert violations(opened) == []
+    assert too_wide(opened) <= 0
+    tell(server, number, yaw_deg=10.0, battery_pct=36.0, home_battery_pct=34.0, link_pct=55.0)
+    wait_until(page, says("#state-warning", "the way home begins at 34 %"), "the warning")
+    assert "Only about 60 % of the radio packets arrive" in page.inner_text("#state-warning")
+    assert page.evaluate("document.querySelectorAll('#state .bad').length") == 3
+    # From 350° to 10° the card turns on by 20°, not back by 340°.
+    assert transform(page, "card") == "rotate(-10deg)"
+    tell(server, number, roll_deg=None, pitch_deg=None, silent_s=14.0)
+    wait_until(page, says("#state-warning", "not been heard for 10 s or more"), "the silence")
+    assert page.evaluate(label) == "The attitude is not known"
+    assert page.evaluate("document.getElementById('dials').classList.contains('old')")
+    settle(opened)
+    keep_picture(page, f"instruments-silent-{size}-{theme}")
+    assert violations(opened) == []
+    opened.check()

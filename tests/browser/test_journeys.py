@@ -248,22 +248,6 @@ def test_the_cloud_is_drawn_turned_and_measured(fresh: Server, open_page: OpenPa
     opened.check()
 
 
-def test_without_webgl_the_pictures_of_the_cloud_stay(story: Server, open_page: OpenPage) -> None:
-    opened = open_page(story, "/account", "investigator")
-    opened.page.add_init_script(
-        "HTMLCanvasElement.prototype.getContext = new Proxy("
-        "HTMLCanvasElement.prototype.getContext, {apply: (f, self, args) =>"
-        " String(args[0]).startsWith('webgl') ? null : Reflect.apply(f, self, args)})"
-    )
-    opened.page.goto(story.url + "/scenes/1")
-    wait_until(
-        opened.page,
-        "document.querySelector('#cloud-result').textContent.includes('no WebGL')",
-        "the fallback",
-    )
-    assert opened.page.locator("#cloud-view img").count() == 1
-
-
 def put_drones(server: Server, states: Callable[[], list[Any]]) -> None:
     with db.session_scope(server.site.engine) as session:
         missions.update_live_states(session, states())

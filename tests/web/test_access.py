@@ -422,6 +422,7 @@ PASSES: dict[str, frozenset[str]] = {
     f"POST /api/v1/scenes/{MEASUREMENT}/remove": MEASURERS,
     f"POST /api/v1/scenes/{MEASUREMENT}/recompute": MEASURERS,
     "GET /api/v1/scenes/<id:scene_id>/cameras": SIGNED_IN,
+    "POST /api/v1/scenes/<id:scene_id>/surface/behind": SIGNED_IN,
     "POST /api/v1/scenes/<id:scene_id>/surface/photos": SIGNED_IN,
     "POST /api/v1/scenes/<id:scene_id>/surface/measure": SIGNED_IN,
     "POST /api/v1/scenes/<id:scene_id>/surface/measurements": MEASURERS,

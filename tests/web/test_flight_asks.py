@@ -264,3 +264,67 @@ def test_the_interface_takes_the_same_commands(flight: tuple[Site, int]) -> None
     assert client.post(url, json={"what": "up"}, headers=headers).status_code == 422
     site.clock.forward(seconds=timedelta(minutes=1).total_seconds())
     assert client.get(url).get_json()["asks"][0]["state"] == "unheard"
+
+
+def reading(page: str, name: str) -> str:
+    """What the page without scripts says of one instrument."""
+    return page.partition(f'data-name="{name}">')[2].partition("</dd>")[0]
+
+
+ATTITUDE = {
+    "roll_deg": 12.4,
+    "pitch_deg": -7.6,
+    "home_s": 95.2,
+    "home_battery_pct": 34.0,
+    "link_pct": 97.6,
+    "silent_s": 0.2,
+}
+
+
+def told(site: Site, mission_id: int, **changed: Any) -> None:
+    with db.session_scope(site.engine) as session:
+        mission = missions.get_mission(session, site.actor("pilot"), mission_id)
+        missions.update_live_states(session, [state(site, mission, **changed)])
+
+
+def test_the_page_shows_attitude_way_home_and_link_without_scripts(
+    flight: tuple[Site, int],
+) -> None:
+    site, number = flight
+    told(site, number, **ATTITUDE)
+    page = site.client("pilot").get(f"/missions/{number}/live").get_data(as_text=True)
+    shown = {name: reading(page, name) for name in (*ATTITUDE, "yaw_deg", "battery_pct")}
+    assert shown == {
+        "roll_deg": "12°",
+        "pitch_deg": "-8°",
+        "home_s": "1 min 35 s",
+        "home_battery_pct": "34 %",
+        "link_pct": "98 %",
+        "silent_s": "0 s",
+        "yaw_deg": "90°",
+        "battery_pct": "81 %",
+    }
+    assert 'aria-label="Roll 12°, pitch -8°, heading 90°"' in page
+    assert 'id="tilt" transform="rotate(-12.4) translate(0 -7.6)"' in page
+    assert 'id="card" transform="rotate(-90.0)"' in page
+
+
+def test_an_attitude_that_nobody_told_is_said_to_be_unknown(flight: tuple[Site, int]) -> None:
+    site, number = flight
+    page = site.client("pilot").get(f"/missions/{number}/live").get_data(as_text=True)
+    assert 'aria-label="The attitude is not known"' in page
+    assert 'id="tilt" transform' not in page
+    assert {reading(page, name) for name in ATTITUDE} == {"–"}
+
+
+def test_the_api_carries_what_the_page_shows(flight: tuple[Site, int]) -> None:
+    site, number = flight
+    told(site, number, **ATTITUDE)
+    rows = site.client("pilot").get("/api/v1/live").get_json()["set"]
+    (drone,) = [row for row in rows if row["kind"] == "drone"]
+    assert {name: drone[name] for name in ATTITUDE} == {
+        **ATTITUDE,
+        "home_s": 95.0,
+        "link_pct": 98.0,
+        "silent_s": 0.0,
+    }

@@ -72,6 +72,7 @@ from droneteam.missions.mavlink.calls import Call, call_step, start_call
 from droneteam.missions.mavlink.gimbals import Look, look_step
 from droneteam.missions.mavlink.handshake import Done, Failed, Sends
 from droneteam.missions.mavlink.messages import (
+    Attitude,
     CommandId,
     CommandLong,
     CopterMode,
@@ -160,6 +161,8 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
             flight, commands = _vehicle_time(flight, message.boot_s, now_s)
             flight, more = told_of_remote_id(flight)
             return flight, commands + more
+        case Attitude():
+            return replace(flight, readings=replace(readings, attitude=message)), []
         case SystemStatus():
             return _system_status(flight, message, now_s)
         case EkfStatus():

@@ -234,10 +234,7 @@ class FlightDeck:
             if runner.told_end:
                 continue
             runner.told_end = runner.result is not None
-            sortie = runner.sortie
-            state = live_state(
-                runner.flight, sortie.drone_id, sortie.drone_name, self.clocks.utc_now()
-            )
+            state = live_state(runner.flight, runner.sample())
             if state is not None:
                 self.on_state(state)
 

@@ -23,7 +23,13 @@ from droneteam.missions.items import (
     wire_mission,
 )
 from droneteam.missions.mavlink.codec import GROUND_SYSTEM_ID
-from droneteam.missions.mavlink.messages import CopterMode, HomePosition, Position, RemoteIdStatus
+from droneteam.missions.mavlink.messages import (
+    Attitude,
+    CopterMode,
+    HomePosition,
+    Position,
+    RemoteIdStatus,
+)
 from droneteam.missions.mavlink.parameters import WantedParam
 
 MAX_HOME_OFFSET_M = 150.0
@@ -96,6 +102,7 @@ class Readings:
     fix_type: int = 0
     satellites: int = 0
     position: Position | None = None
+    attitude: Attitude | None = None
     home: HomePosition | None = None
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from droneteam.missions.flight.control import step
+from droneteam.missions.flight.live import Sample
 from droneteam.missions.flight.preflight import FlightOrder
 from droneteam.missions.flight.state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.mavlink.camerawatch import CameraWatch, camera_step
@@ -165,6 +166,17 @@ class Runner:
                     self.note(kind, detail, by)
         if self.flight.ending is not None:
             self._finish(self.flight.ending, event.now_s)
+
+    def sample(self) -> Sample:
+        """What the live map is to be told of just now."""
+        now_s = self.clocks.monotonic_s()
+        return Sample(
+            self.sortie.drone_id,
+            self.sortie.drone_name,
+            self.clocks.utc_now(),
+            now_s,
+            self.link.arrived_pct(now_s),
+        )
 
     def note(self, kind: str, detail: str, by: str = "") -> None:
         """Write a line into the sortie's journal; by : the person who asked for it."""

@@ -14,11 +14,10 @@ import numpy as np
 
 from droneteam.geo import FloatArray
 from droneteam.missions.mavlink.framing import Frame
+from droneteam.missions.mavlink.lossmeter import PacketNumbers
 from droneteam.missions.mavlink.messages import Attitude
 
 LINK_BIN_S = 1.0
-_V2 = 0xFD
-_WRAP = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +55,12 @@ class LinkCount:
 
     received_s: list[float] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
-    _last: dict[int, int] = field(default_factory=dict)
+    _numbers: PacketNumbers = field(default_factory=PacketNumbers)
 
     def take(self, frame: Frame, received_s: float) -> None:
         """One packet of the vehicle."""
-        number = frame.raw[4] if frame.raw[0] == _V2 else frame.raw[2]
-        before = self._last.get(frame.component_id)
-        gap = 0 if before is None else (number - before - 1) % _WRAP
-        late = gap >= _WRAP // 2  # an overtaken or doubled packet, not 200 lost ones
         self.received_s.append(received_s)
-        self.gaps.append(0 if late else gap)
-        if not late:
-            self._last[frame.component_id] = number
+        self.gaps.append(self._numbers.gap_before(frame))
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from droneteam.errors import DecodeError
 from droneteam.missions.mavlink import codec
 from droneteam.missions.mavlink.framing import Frame, Framer
+from droneteam.missions.mavlink.lossmeter import LossMeter
 from droneteam.missions.mavlink.messages import (
     CommandId,
     CommandLong,
@@ -56,6 +57,9 @@ class VehicleLink(Protocol):
     def send(self, message: Outbound) -> None:
         """Send, or lose the message as any link may."""
 
+    def arrived_pct(self, now_s: float) -> float | None:
+        """Percent of the vehicle's packets that arrived lately; None when none did."""
+
     def flush(self, now_s: float) -> None:
         """Make sure that what was logged outlives this process."""
 
@@ -68,7 +72,8 @@ class _Way:
     """One transport with what it needs to be read as packets.
 
     heard_at_s : when it last brought a packet of the vehicle; streamed_at_s : the same by
-    message id; renewed_at_s : when its streams were last asked for again.
+    message id; renewed_at_s : when its streams were last asked for again; meter : what of the
+    vehicle's packets it loses.
     """
 
     address: LinkAddress
@@ -77,10 +82,12 @@ class _Way:
     heard_at_s: float | None = None
     streamed_at_s: dict[int, float] = field(default_factory=dict)
     renewed_at_s: float = float("-inf")
+    meter: LossMeter = field(default_factory=LossMeter)
 
     def hear(self, frame: Frame, now_s: float) -> None:
         """Note that this way brought a packet of the vehicle."""
         self.heard_at_s = self.streamed_at_s[frame.message_id] = now_s
+        self.meter.take(frame, now_s)
         self.transport.answer()
 
     def alive(self, now_s: float) -> bool:
@@ -229,6 +236,10 @@ class MavlinkLink:
             for frame in self._station.framer.feed(data):
                 self._station.transport.answer()
                 self._write(self._active(), frame.raw, self._unix_s())
+
+    def arrived_pct(self, now_s: float) -> float | None:
+        """Percent of the vehicle's packets that arrived lately over the way in use."""
+        return self._active().meter.arrived_pct(now_s)
 
     def flush(self, now_s: float) -> None:
         """Make sure that what was logged outlives this process."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from apiflask import APIBlueprint, Schema, fields
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Length, OneOf, Range
 
 from droneteam.errors import InputError
 from droneteam.photogrammetry import service, viewing
@@ -19,10 +20,11 @@ from droneteam.photogrammetry.views import MeasurementView
 from droneteam.web import surface_places
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.cloud_views import PICTURE_PX, VIEWS, PointBehind, point_behind
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.points import header_of, middle
+from droneteam.web.points import POINT, header_of, middle
 from droneteam.web.scene_files import product_path
-from droneteam.web.views.scenes import READERS, get_scene
+from droneteam.web.views.scenes import READERS, cloud_buffer, get_scene
 
 bp = APIBlueprint("api_surface", __name__, url_prefix="/api/v1/scenes", tag="scenes")
 
@@ -52,6 +54,20 @@ class PlaceIn(Schema):
 
     on = fields.String(load_default="wgs84", validate=OneOf(ON))
     place = fields.List(fields.Float(allow_nan=False), required=True, validate=Length(2, 3))
+
+
+class PixelIn(Schema):
+    """A place in one of the cloud's pictures, in its pixels from the top left."""
+
+    view = fields.String(required=True, validate=OneOf(list(VIEWS)))
+    column = fields.Float(required=True, allow_nan=False, validate=Range(0, PICTURE_PX[0]))
+    row = fields.Float(required=True, allow_nan=False, validate=Range(0, PICTURE_PX[1]))
+
+
+class BehindOut(Schema):
+    """What lies behind it."""
+
+    point = fields.Nested(schema_of(PointBehind), required=True, allow_none=True)
 
 
 @bp.post("/<id:scene_id>/surface/measure")
@@ -94,6 +110,17 @@ def cameras(scene_id: int) -> Any:
         path = _cloud_path(scene_id)
         cloud = None if path is None else (header_of(path).parse_crs(), middle(path))
         return viewing.scene_cameras(session, actor(), scene_id, context().settings, cloud)
+
+
+@bp.post("/<id:scene_id>/surface/behind")
+@allow(*READERS)
+@bp.input(PixelIn, arg_name="body")
+@bp.output(BehindOut)
+@bp.doc(summary="The point of the cloud behind a pixel of its picture")
+def behind(scene_id: int, body: dict[str, Any]) -> Any:
+    """For browsers without WebGL; `point` is null where nothing is drawn near that place."""
+    shown = np.fromfile(cloud_buffer(get_scene(scene_id)), dtype=POINT)
+    return {"point": point_behind(shown, body["view"], body["column"], body["row"])}
 
 
 @bp.post("/<id:scene_id>/surface/photos")

@@ -44,6 +44,7 @@ def show(mission_id: int) -> str:
         alerts = detection.list_alerts(session, me, open_only=True)
         zones = sky.all_zones(session)
     state = next((row for row in states if row.drone_id == mission.drone_id), None)
+    shown = None if state is None else drone_row(state)
     conflicts = [
         alert
         for alert in alerts
@@ -52,7 +53,8 @@ def show(mission_id: int) -> str:
     return render_template(
         "mission_live.html",
         mission=mission,
-        state=None if state is None else drone_row(state),
+        state=shown,
+        attitude_label=_attitude_label(shown),
         conflicts=conflicts,
         may_acknowledge=me.has_role(*ACKNOWLEDGERS),
         may_ask=may_ask and mission.state == "flying",
@@ -115,6 +117,13 @@ def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str,
             "noController": _("The controller is not there: fly by transmitter."),
             "handedOver": _("We no longer command: {why}"),
             "wayHome": _("{m} m from home, {s} s against the wind"),
+            "attitude": _("Roll {roll}°, pitch {pitch}°, heading {yaw}°"),
+            "noAttitude": _("The attitude is not known"),
+            "batteryLow": _("Battery at {left} %, the way home begins at {need} %."),
+            "linkPoor": _("Only about {share} % of the radio packets arrive."),
+            "silent": _(
+                "The vehicle has not been heard for {s} s or more; what stands here is older."
+            ),
             "noAsk": _("nothing was asked"),
             "noNotice": _("No warning."),
             "failed": _("It was not sent: {why}"),
@@ -125,7 +134,31 @@ def _island_data(mission: MissionView, zones: list[dict[str, Any]]) -> dict[str,
 def flight_columns() -> list[dict[str, Any]]:
     """What the page says of its drone: as the live map's table, and what the controller does."""
     own = {"name": "phase", "title": _("Controller"), "format": "word"}
-    return [own, *(one for one in columns()["drone"] if one["name"] != "label")]
+    shared = {one["name"]: one for one in columns()["drone"]}
+    return [
+        own,
+        shared["mode"],
+        {**shared["alt_home_m"], "title": _("Height above take-off")},
+        shared["speed_mps"],
+        {"name": "yaw_deg", "title": _("Heading"), "unit": "°"},
+        {"name": "roll_deg", "title": _("Roll, to the right +"), "unit": "°"},
+        {"name": "pitch_deg", "title": _("Pitch, nose up +"), "unit": "°"},
+        shared["battery_pct"],
+        {"name": "home_battery_pct", "title": _("Turns home at"), "unit": " %"},
+        {"name": "home_s", "title": _("Time home"), "format": "span"},
+        {"name": "link_pct", "title": _("Radio packets that arrive"), "unit": " %"},
+        {"name": "silent_s", "title": _("Not heard for"), "unit": " s"},
+        *(shared[name] for name in ("lat_deg", "lon_deg", "at")),
+    ]
+
+
+def _attitude_label(state: Mapping[str, Any] | None) -> str:
+    """The horizon's text twin; the island writes the same words."""
+    known = state is not None and state["roll_deg"] is not None and state["pitch_deg"] is not None
+    if state is None or not known:
+        return str(_("The attitude is not known"))
+    values = {name: round(state[f"{name}_deg"]) for name in ("roll", "pitch", "yaw")}
+    return str(_("Roll {roll}°, pitch {pitch}°, heading {yaw}°")).format(**values)
 
 
 def _texts(words: Mapping[str, object]) -> dict[str, str]:

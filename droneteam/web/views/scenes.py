@@ -124,9 +124,7 @@ def tile(scene_id: int, level: int, column: int, row: int) -> Response:
 @allow(*READERS)
 def cloud_points(scene_id: int) -> Response:
     """The cloud within the browser's budget."""
-    scene = get_scene(scene_id)
-    cloud = product_path(scene, "cloud")
-    path = points.point_buffer(cloud, _cache(scene_id), octree=_octree(scene))
+    path = cloud_buffer(get_scene(scene_id))
     keep_s = _DAY_S if "v" in request.args else 0
     return file_response(path, media_type="application/octet-stream", keep_s=keep_s)
 
@@ -257,6 +255,12 @@ def _photo_sizes(scene: SceneView) -> Mapping[str, tuple[int, int]]:
 def _adjust_digest(scene: SceneView) -> str | None:
     """The camera network of the last build."""
     return next((row["digest"] for row in scene.stages if row["name"] == "adjust"), None)
+
+
+def cloud_buffer(scene: SceneView) -> Path:
+    """The cloud's points within the browser's budget, of which its pictures are drawn."""
+    cloud = product_path(scene, "cloud")
+    return points.point_buffer(cloud, _cache(scene.id), octree=_octree(scene))
 
 
 def _octree(scene: SceneView) -> Path | None:

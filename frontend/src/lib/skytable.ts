@@ -1,5 +1,6 @@
 /** The tables beside a map of the sky, kept current row by row. */
 
+import { duration } from "./duration";
 import type { LiveObject } from "./feed";
 import { element } from "./page";
 
@@ -7,7 +8,7 @@ import { element } from "./page";
 export interface Column {
   readonly name: string;
   readonly title: string;
-  readonly format?: "time" | "word" | "class" | "moment";
+  readonly format?: "time" | "word" | "class" | "moment" | "span";
   readonly unit?: string;
   readonly digits?: number;
   readonly link?: string;
@@ -34,6 +35,7 @@ export function clock(timeZone: string): Intl.DateTimeFormat {
 export function written(value: unknown, column: Column, words: TableWords, at: Intl.DateTimeFormat): string {
   if (value === null || value === undefined) return "–";
   if (column.format === "time") return at.format(new Date(String(value)));
+  if (column.format === "span" && typeof value === "number") return duration(value);
   if (column.format === "word" || column.format === "class") return words.words[String(value)] ?? String(value);
   if (typeof value === "number") return `${value.toFixed(column.digits ?? 0)}${column.unit ?? ""}`;
   return String(value);

@@ -1,11 +1,8 @@
 /** Measuring between tapped points: the line is drawn here, the number and its interval are the server's. */
 
-import { BufferGeometry, Line, LineBasicMaterial, Points, PointsMaterial, Vector3 } from "three";
-
 import { Refused, send } from "../api";
 import { byId, fill } from "../page";
 import { showProfile, type Station } from "../profilechart";
-import type { Stage } from "./stage";
 
 export type MeasureText =
   | "profile" | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric";
@@ -32,21 +29,31 @@ const TAKES: Readonly<Record<string, readonly [number, number]>> = {
   area: [3, 200], plan_area: [3, 200], volume: [3, 200],
 };
 const CLOSED: readonly string[] = ["area", "plan_area", "volume"];
-const INK = "#ffc233";
 
-export class MeasureTool {
-  private readonly picked: Vector3[] = [];
+/** A point of the cloud, in metres from its middle. */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+}
+
+/** Where what was picked is shown. */
+export interface Canvas<P extends Place> {
+  show(picked: readonly P[], closed: boolean): void;
+}
+
+export class MeasureTool<P extends Place> {
+  private readonly picked: P[] = [];
   private readonly result = byId("cloud-result");
   private readonly kind = byId<HTMLSelectElement>("cloud-kind");
   private readonly toggle = byId<HTMLButtonElement>("cloud-measure");
   private readonly keep = document.getElementById("cloud-keep") as HTMLFormElement | null;
   private readonly chart = byId("cloud-profile");
-  private drawn: readonly (Line | Points)[] = [];
   private asked: object | null = null;
   on = false;
 
   constructor(
-    private readonly stage: Stage,
+    private readonly canvas: Canvas<P>,
     private readonly setting: MeasureSetting,
   ) {
     this.toggle.addEventListener("click", () => this.start(!this.on));
@@ -73,7 +80,7 @@ export class MeasureTool {
   }
 
   /** A tapped point; one more than the kind takes begins anew. */
-  add(point: Vector3): void {
+  add(point: P): void {
     const [, most] = this.takes;
     if (this.picked.length >= most || this.asked !== null) this.start(true);
     this.picked.push(point);
@@ -144,23 +151,7 @@ export class MeasureTool {
   }
 
   private show(): void {
-    for (const one of this.drawn) {
-      this.stage.remove(one);
-      one.geometry.dispose();
-    }
-    const line = [...this.picked];
-    if (line.length > 2 && CLOSED.includes(this.kind.value)) line.push(line[0] as Vector3);
-    this.drawn = [
-      new Line(new BufferGeometry().setFromPoints(line), new LineBasicMaterial({ color: INK, depthTest: false })),
-      new Points(
-        new BufferGeometry().setFromPoints(this.picked),
-        new PointsMaterial({ color: INK, size: 9 * Math.min(window.devicePixelRatio, 2), sizeAttenuation: false, depthTest: false }),
-      ),
-    ];
-    for (const one of this.drawn) {
-      one.frustumCulled = false;
-      this.stage.add(one, true);
-    }
+    this.canvas.show(this.picked, this.picked.length > 2 && CLOSED.includes(this.kind.value));
   }
 
   private say(words: string): void {
