@@ -132,6 +132,7 @@ def test_marks_in_three_photos_place_the_point_and_a_measurement_is_kept(
             page.keyboard.press("n")
         assert "± 0." in page.locator("#mark-position").inner_text()
     page.reload()
+    shown_photo(page)  # until the photos are there, the page below them moves
     for name in ("gcp_1", "cp_1"):
         page.locator(f"[data-add={name}]").click()
     preview = "document.querySelector('#measure-preview').textContent"

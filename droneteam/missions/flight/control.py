@@ -26,6 +26,7 @@ Rules that no phase may break:
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from droneteam.missions.flight.adoption import adopt, adopting_ended
@@ -161,7 +162,7 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
             flight, commands = _vehicle_time(flight, message.boot_s, now_s)
             flight, more = told_of_remote_id(flight)
             return flight, commands + more
-        case Attitude():
+        case Attitude() if math.isfinite(message.roll_deg + message.pitch_deg):
             return replace(flight, readings=replace(readings, attitude=message)), []
         case SystemStatus():
             return _system_status(flight, message, now_s)
