@@ -45,6 +45,7 @@ from droneteam.missions.planning import (
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.record.replay import Replay, ReplayEvent
 from droneteam.missions.record.sortie import SortieLog, Trigger, read_sortie
+from droneteam.missions.replanning import REPLACEABLE, form_of, supersede
 from droneteam.missions.rivals import PlannedMeanwhile
 from droneteam.missions.sorties import (
     get_sortie,
@@ -72,6 +73,7 @@ from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, 
 
 __all__ = [
     "OVERRIDERS",
+    "REPLACEABLE",
     "SPEED_HOME_MPS",
     "WISHES",
     "CheckBar",
@@ -116,6 +118,7 @@ __all__ = [
     "flight_asks",
     "fly_mission",
     "fly_missions",
+    "form_of",
     "get_mission",
     "get_sortie",
     "list_missions",
@@ -144,6 +147,7 @@ __all__ = [
     "sortie_track",
     "sorties_of",
     "stored_geozones",
+    "supersede",
     "terrain_file",
     "turns",
     "update_live_states",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -61,7 +62,8 @@ class MissionSpec:
     ground; wind : what time and packs reckon with; risk : what the volumes are computed with;
     people, assemblies : places of persons who are not involved, and of crowds; share : which part
     of the area this drone flies, None for all; override_reason : why a stop is lifted, by whom may
-    lift it.
+    lift it; form : the planning form as it was typed, kept so that the plan can be changed, empty
+    where a program asks.
     """
 
     params: TaskParams = field(default_factory=lambda: SurveyParams(max_photos=60))
@@ -76,6 +78,7 @@ class MissionSpec:
     assemblies: tuple[LatLon, ...] = ()
     share: Share | None = None
     override_reason: str | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

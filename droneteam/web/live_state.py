@@ -93,7 +93,7 @@ def drone_row(row: LiveState) -> Mapping[str, Any]:
         "id": row.drone_id,
         "label": row.drone_name,
         "match": "own",
-        "at": iso(row.at),
+        "at": iso(row.heard_at),
         "lat_deg": round(row.lat_deg, 7),
         "lon_deg": round(row.lon_deg, 7),
         "alt_amsl_m": round(row.alt_amsl_m, 1),

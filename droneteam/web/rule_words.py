@@ -6,6 +6,7 @@ translations are in the catalogues like any other text of the pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
+    RANKS,
     SENTENCES,
     TITLES,
     Finding,
@@ -52,6 +54,12 @@ def said(one: Finding) -> Said:
         return Said(one.severity, name, title, one.text, one.clause, "en")
     text = worded(gettext(known.text), _facts(one))
     return Said(one.severity, name, title, text, gettext(CLAUSES[known.clause].text))
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Said]:
+    """The findings in the visitor's language, in the order in which a pilot must read them."""
+    ordered = sorted(findings, key=lambda one: RANKS.index(one.severity), reverse=True)
+    return [said(one) for one in ordered]
 
 
 def told(view: MissionView) -> MissionView:

@@ -36,6 +36,8 @@ const path = vectorLayer(() => style("#0b4f94", 2.5), 2);
 path.source.addFeature(new Feature(new LineString(data.path.map(([latDeg, lonDeg]) => project({ latDeg, lonDeg })))));
 const wayHome = vectorLayer(() => style("#b26a00", 3, undefined, [10, 8]), 3);
 const sky = new SkyMap(data, [path.layer, wayHome.layer]);
+// Until the drone is heard, the mission is what there is to see.
+sky.map.getView().fit(path.source.getExtent() ?? [], { padding: [40, 40, 40, 40], maxZoom: 18 });
 const at = clock(data.timeZone);
 
 const dials = new Dials(data.texts);

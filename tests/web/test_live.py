@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from droneteam.detection.models import AlertRow, ReceiverRow, Sighting, TrackRow
 from droneteam.missions import service as missions
 from droneteam.missions.flight.live import LiveState
 from droneteam.web import sky_words
+from droneteam.web.timefmt import iso
 from tests.web.conftest import NOW, Site, csrf_token
 
 
@@ -136,6 +138,15 @@ def test_only_those_who_need_it_see_where_an_operator_stands(
 ) -> None:
     text = sky.client(login).get("/live/state.json").get_data(as_text=True)
     assert ("50.8181" in text) is sees
+
+
+def test_a_drone_was_last_seen_when_it_was_heard_and_not_when_that_was_written(sky: Site) -> None:
+    silent = replace(drone(1, "drone-01"), at=NOW + timedelta(seconds=40), silent_s=40.0)
+    with db.session_scope(sky.engine) as session:
+        missions.update_live_states(session, [silent])
+    rows = sky.client("coordinator").get("/live/state.json").get_json()["set"]
+    [row] = [one for one in rows if one["key"] == "drone:1"]
+    assert (row["at"], row["silent_s"]) == (iso(NOW), 40.0)
 
 
 def test_a_requester_does_not_see_the_sky(sky: Site) -> None:

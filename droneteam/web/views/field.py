@@ -147,6 +147,7 @@ def _island_data(mission_id: int, found: FieldLog) -> dict[str, Any]:
         "log": plain(found),
         "logUrl": url_for("field.log", mission_id=mission_id),
         "sendUrl": url_for("api_field.record", mission_id=mission_id),
+        "signInUrl": url_for("account.sign_in_form", next=here),
         "worker": url_for("field.worker"),
         "pack": [
             here,
@@ -170,6 +171,8 @@ def _island_data(mission_id: int, found: FieldLog) -> dict[str, Any]:
             "theirs": _("Theirs: {value}"),
             "takenBack": _("taken back"),
             "fill": _("Fill this in."),
+            "noRoom": _("This device has no room to keep it: {why}"),
+            "signInLink": _("Sign in"),
         },
     }
 
