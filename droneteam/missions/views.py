@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from droneteam.missions.airspace.fence import Fence
-from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.rules import Finding, Severity
 from droneteam.missions.airspace.volumes import RiskParams, Volumes
 from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.camera import SIMULATED
@@ -40,7 +40,7 @@ OVER = frozenset({MissionState.FLOWN, MissionState.FAILED, MissionState.CANCELLE
 
 @dataclass(frozen=True, slots=True)
 class MissionLine:
-    """A mission as a list shows it, read without its plan."""
+    """A mission as a list shows it, read without its plan; worst : of what the rules say."""
 
     id: int
     request_id: int
@@ -50,6 +50,7 @@ class MissionLine:
     start_at: datetime
     n_photos: int
     duration_s: float
+    worst: Severity
 
 
 @dataclass(frozen=True, slots=True)

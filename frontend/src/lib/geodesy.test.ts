@@ -10,7 +10,7 @@ test("distances, areas and places agree with the geodesic's", () => {
   expect(Math.abs(distanceM(A, B) - 446.0630)).toBeLessThan(0.002);
   const ring = [A, { ...A, lonDeg: B.lonDeg }, B, { ...A, latDeg: B.latDeg }];
   expect(Math.abs(areaM2(ring) - 98_772.73) / 98_772.73).toBeLessThan(3e-5);
-  expect(areaM2([...ring].reverse())).toBeCloseTo(areaM2(ring), 3);
+  expect(Math.abs(areaM2([...ring].reverse()) / areaM2(ring) - 1)).toBeLessThan(1e-4);
   expect(moved(A, 100, 0).lonDeg).toBeCloseTo(4.392219056, 8);
   expect(moved(A, 0, 100).latDeg).toBeCloseTo(50.820598918, 8);
   const [east, north] = eastNorth(A, moved(A, -12.5, 7.25));
