@@ -21,6 +21,7 @@ from droneteam.missions.flight.checklist import CheckBar, CheckFault, ChecklistU
 from droneteam.missions.flight.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.flight.intruders import Intruder
 from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.neighbours import Meeting, air_meetings
 from droneteam.missions.flight.outcomes import FlightRecord
 from droneteam.missions.flight.pilot import WISHES
 from droneteam.missions.flight.reserve import SPEED_HOME_MPS
@@ -88,6 +89,7 @@ __all__ = [
     "FlightRecord",
     "Intruder",
     "LiveState",
+    "Meeting",
     "MissionLink",
     "MissionPlan",
     "MissionPreview",
@@ -108,6 +110,7 @@ __all__ = [
     "Trigger",
     "TurnBar",
     "add_terrain",
+    "air_meetings",
     "approve_mission",
     "approved_by_this_form",
     "ask_flight",

@@ -185,7 +185,7 @@ function mark(low: Readonly<Record<string, boolean>>): void {
 const feed: Feed = new Feed(data, {
   changed(set, gone) {
     for (const row of set) {
-      if (row.kind === "drone" || row.kind === "track") sky.show(row);
+      if (["drone", "track", "meeting"].includes(row.kind)) sky.show(row);
       if (row.key === data.drone) {
         showState(row);
         showWayHome(row);
