@@ -134,7 +134,7 @@ export class SkyMap {
   private readonly rings = vectorLayer((feature, mPerPx) => this.ringStyle(feature, mPerPx), 3);
   private readonly trails = vectorLayer((feature) => style(String(feature.get("colour")), 2, undefined, [2, 5]), 4);
   private readonly operators = vectorLayer((feature) => this.operatorStyle(feature), 5);
-  private readonly nearing = vectorLayer((feature) => this.nearingStyle(feature), 6);
+  private readonly nearing = vectorLayer((feature) => this.nearingStyle(feature), 9);
   private readonly zoneLayer = vectorLayer((feature) => this.zoneStyle(feature), 1);
   private readonly receivers = vectorLayer((feature) => this.receiverStyle(feature), 2);
   private readonly clock: Intl.DateTimeFormat;
