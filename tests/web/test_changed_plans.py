@@ -126,7 +126,10 @@ def test_two_who_change_one_plan_the_second_is_shown_the_difference(planned: Sit
     assert send(planned.client("pilot"), mine | {"alt_home_m": "45"}).status_code == 302
     answer = send(planned.client("coordinator"), yours | {"alt_home_m": "50"})
     assert answer.status_code == 409
-    assert 'id="meanwhile"' in answer.get_data(as_text=True)
+    page = answer.get_data(as_text=True)
+    assert 'id="meanwhile"' in page
+    assert fields(page)["alt_home_m"] == "50", "what was typed stays"
+    assert "replaces" not in fields(page), "mission 1 is gone already"
     assert states(planned) == {1: "cancelled", 2: "draft"}
 
 

@@ -214,10 +214,14 @@ def _beside(
     with reading() as session:
         mine = service.preview_mission(session, actor(), assignment.id, spec)
         others = [service.get_mission(session, actor(), number) for number in error.ids]
+        live = {str(one.id) for one in service.planned_for(session, actor(), assignment.id)}
     columns = [_told(mine.plan, spec.camera), *(_told(one.plan, one.camera) for one in others)]
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows = [(label, [column.get(label, "–") for column in columns]) for label in labels]
-    return _form(assignment, asked, request.form, {}, (others, rows))
+    # Whoever was quicker may have withdrawn what this form was to replace.
+    gone = {"replaces"} if request.form.get("replaces") not in live else set()
+    values = {name: value for name, value in request.form.items() if name not in gone}
+    return _form(assignment, asked, values, {}, (others, rows))
 
 
 def _told(plan: MissionPlan, camera: str) -> dict[str, str]:
