@@ -27,11 +27,12 @@ interface FieldData {
   readonly signInUrl: string;
   readonly worker: string;
   readonly pack: readonly string[];
+  readonly files: readonly string[];
   readonly words: Readonly<Record<string, string>>;
   readonly texts: Readonly<
     Record<
       | "kept" | "keeping" | "notKept" | "sent" | "waiting" | "signIn" | "refused" | "waits" | "behind"
-      | "difference" | "mine" | "theirs" | "takenBack" | "fill" | "noRoom" | "signInLink",
+      | "difference" | "mine" | "theirs" | "takenBack" | "fill" | "noRoom" | "signInLink" | "missing",
       string
     >
   >;
@@ -250,11 +251,16 @@ function loaded(): string[] {
     .map((url) => url.pathname + url.search);
 }
 
-function told(worker: ServiceWorker, urls: readonly string[]): Promise<{ count?: number; problem?: string }> {
+interface Answer {
+  readonly missing?: readonly string[];
+  readonly problem?: string;
+}
+
+function told(worker: ServiceWorker, urls: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
     const channel = new MessageChannel();
-    channel.port1.onmessage = (event) => resolve(event.data as { count?: number; problem?: string });
-    worker.postMessage({ type: "keep", name: `${data.user}-${data.mission}`, urls }, [channel.port2]);
+    channel.port1.onmessage = (event) => resolve(event.data as Answer);
+    worker.postMessage({ type: "keep", name: `${data.user}-${data.mission}`, urls, files: data.files }, [channel.port2]);
   });
 }
 
@@ -273,16 +279,18 @@ async function keepPack(): Promise<void> {
   const answer = await told(registration.active, [...data.pack, ...loaded()]);
   if (answer.problem === undefined) localStorage.setItem(KEPT_KEY, new Date().toISOString());
   else console.warn("the pack was not kept anew:", answer.problem); // an older copy still opens
-  if (!sayKept()) say("pack-state", data.texts.notKept, "care");
+  if (!sayKept(answer.missing)) say("pack-state", data.texts.notKept, "care");
 }
 
-/** Whether there is a copy; says of which moment. */
-function sayKept(): boolean {
+/** Whether there is a copy; says of which moment, and which files the server does not give. */
+function sayKept(missing: readonly string[] = []): boolean {
   const iso = localStorage.getItem(KEPT_KEY);
   if (iso === null) return false;
   const today = new Date().toDateString() === new Date(iso).toDateString();
   const day = new Date(iso).toLocaleDateString(language, { day: "numeric", month: "short", timeZone: data.timeZone });
-  say("pack-state", fill(data.texts.kept, { time: today ? shortTime(iso) : `${shortTime(iso)} (${day})` }), "done");
+  const kept = fill(data.texts.kept, { time: today ? shortTime(iso) : `${shortTime(iso)} (${day})` });
+  const names = missing.map((url) => url.slice(url.lastIndexOf("/") + 1)).join(", ");
+  say("pack-state", names === "" ? kept : `${kept} ${fill(data.texts.missing, { names })}`, "done");
   return true;
 }
 

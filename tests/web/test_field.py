@@ -147,7 +147,7 @@ def test_the_files_of_every_battery_pack_are_on_the_page_and_kept_with_it(planne
     page = client.get("/missions/1/field").get_data(as_text=True)
     block = re.search(r'id="field-data">(.*?)</script>', page, re.S)
     assert block is not None
-    kept = json.loads(block.group(1))["pack"]
+    kept = json.loads(block.group(1))["files"]
     files = [f"/missions/1/pack-{n}.{kind}" for n in (1, 2) for kind in ("plan", "waypoints")]
     for address in files:
         assert f'href="{address}"' in page

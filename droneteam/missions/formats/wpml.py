@@ -87,9 +87,10 @@ def write_wpml(
     writer = _Writer(namespace, aircraft, takeoff_height_m, version in _WITH_GIMBAL_HEADING)
     parts = {_TEMPLATE: writer.document(stops, False), _WAYLINES: writer.document(stops, True)}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content)
+            info = zipfile.ZipInfo(name, _ZIP_TIME)
+            archive.writestr(info, content, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -174,9 +174,8 @@ def _island_data(
             here,
             url_for("missions.show", mission_id=mission_id),
             url_for("static", filename="basemap.geojson"),
-            *files,
-            *(address for pack in packs for _kind, address in pack),
         ],
+        "files": [*files, *(address for pack in packs for _kind, address in pack)],
         "words": words | {"yes": _("yes"), "no": _("no")},
         "texts": {
             "kept": _("Kept on this device at {time}: the page works without network."),
@@ -195,6 +194,7 @@ def _island_data(
             "fill": _("Fill this in."),
             "noRoom": _("This device has no room to keep it: {why}"),
             "signInLink": _("Sign in"),
+            "missing": _("Not in these formats, which cannot hold it: {names}."),
         },
     }
 
