@@ -333,7 +333,11 @@ def approve_mission(
     row = mission_row(session, actor, mission_id)
     session.refresh(row, with_for_update=True)
     if row.state != MissionState.DRAFT:
-        raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
+        raise Conflict(
+            "mission {mission_id} is {state}, only a draft can be approved",
+            mission_id=mission_id,
+            state=row.state,
+        )
     since = found_since(session, actor, row, row.start_at, row.end_at)
     bars = [one for one in since if one.severity == "stop"]
     if bars:
@@ -388,7 +392,11 @@ def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetim
     row = mission_row(session, actor, mission_id)
     session.refresh(row, with_for_update=True)
     if row.state not in (MissionState.DRAFT, MissionState.APPROVED):
-        raise Conflict(f"mission {mission_id} is {row.state} and cannot be withdrawn")
+        raise Conflict(
+            "mission {mission_id} is {state} and cannot be withdrawn",
+            mission_id=mission_id,
+            state=row.state,
+        )
     row.state = MissionState.CANCELLED.value
     audit.append(session, actor, action="mission.cancel", subject=f"mission:{row.id}", at=now)
     return mission_view(row)
@@ -443,7 +451,12 @@ def load_geozones(
     require_role(actor, "coordinator", "administrator")
     zones = geozones.read_geozones(document)
     if len(zones) > MAX_GEOZONES:
-        raise InputError(f"{len(zones)} zones; {MAX_GEOZONES} are allowed", field="document")
+        raise InputError(
+            "{count} zones; {limit} are allowed",
+            field="document",
+            count=len(zones),
+            limit=MAX_GEOZONES,
+        )
     assert isinstance(document, dict)
     for zone, feature in zip(zones, document["features"], strict=True):
         single = {**{k: v for k, v in document.items() if k == "type"}, "features": [feature]}

@@ -59,7 +59,7 @@ def publish_zones(
     require_role(actor, *KEEPERS)
     source = source.strip()
     if not 0 < len(source) <= MAX_SOURCE:
-        raise InputError(f"a source takes 1 to {MAX_SOURCE} characters", field="source")
+        raise InputError("a source takes 1 to {limit} characters", field="source", limit=MAX_SOURCE)
     zones = geozones.read_geozones(document)
     if not zones:
         raise InputError("the file holds no zone; withdraw zones one by one", field="file")
@@ -68,9 +68,11 @@ def publish_zones(
     others = sorted(name for name in given & set(rows) if rows[name].source != source)
     if others:
         raise InputError(
-            f"zone {others[0]} is published by {rows[others[0]].source}; "
-            "load it under that source, or withdraw it there first",
+            "zone {zone} is published by {publisher}; load it under that source, or "
+            "withdraw it there first",
             field="source",
+            zone=others[0],
+            publisher=rows[others[0]].source,
         )
     gone = sorted(name for name, row in rows.items() if row.source == source and name not in given)
     for name in gone:

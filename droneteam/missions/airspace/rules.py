@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from droneteam.errors import InputError
-from droneteam.missions.airspace.clauses import CLAUSES, marked
+from droneteam.errors import InputError, marked
+from droneteam.missions.airspace.clauses import CLAUSES
 
 Severity = Literal["pass", "unchecked", "warn", "stop"]
 """`unchecked`: what the rule looks at is not known, so that nobody may take it for a go."""

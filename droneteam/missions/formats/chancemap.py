@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, plainly
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.planner.chances import (
     FOUND_WITHIN,
@@ -66,7 +66,7 @@ def chance_map_from_json(document: Mapping[str, Any]) -> ChanceMap:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, InputError | DecodeError):
             raise
-        raise DecodeError(f"not a probability map: {type(error).__name__} {error}") from error
+        raise DecodeError("not a probability map: {error}", error=plainly(error)) from error
 
 
 def _pairs(rows: Any) -> Ring:
@@ -99,11 +99,13 @@ def read_chance_map(text: str, source: str) -> ChanceMap:
         It is neither, or the feature that cannot be used is named.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the map is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the map is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DecodeError(f"the probability map is not JSON: {error}") from error
+        raise DecodeError("the probability map is not JSON: {error}", error=error) from error
     if not isinstance(document, dict):
         raise DecodeError("the probability map is no JSON object")
     try:
@@ -111,7 +113,7 @@ def read_chance_map(text: str, source: str) -> ChanceMap:
             return _from_geojson(document, source)
         return chance_map_from_json(document)
     except InputError as error:
-        raise DecodeError(f"probability map: {error}") from error
+        raise DecodeError("probability map: {error}", error=error) from error
 
 
 def _from_geojson(document: Mapping[str, Any], source: str) -> ChanceMap:
@@ -127,11 +129,11 @@ def _from_geojson(document: Mapping[str, Any], source: str) -> ChanceMap:
             elif kind in ("Polygon", "MultiPolygon"):
                 areas += _areas_of(feature, number)
             else:
-                raise DecodeError(f"a {kind} is no part of a probability map")
+                raise DecodeError("a {kind} is no part of a probability map", kind=kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            if isinstance(error, DecodeError):
-                raise DecodeError(f"feature {number}: {error}") from error
-            raise DecodeError(f"feature {number}: {type(error).__name__} {error}") from error
+            raise DecodeError(
+                "feature {number}: {error}", number=number, error=plainly(error)
+            ) from error
     if len(points) > 1 or (points and areas):
         raise DecodeError("a probability map has one point with its rings, or areas; not both")
     return ChanceMap(source, rings=points[0]) if points else weighted(areas, source)
@@ -145,7 +147,7 @@ def _rings_of(feature: Mapping[str, Any]) -> DistanceRings:
     if within is None:
         if category not in CATEGORIES:
             known = ", ".join(CATEGORIES)
-            raise DecodeError(f"the point has no within_m, and no category of {known}")
+            raise DecodeError("the point has no within_m, and no category of {known}", known=known)
         within = CATEGORIES[category].within_m
     return _rings({**given, "place": (lat, lon), "within_m": within, "category": category})
 
@@ -155,7 +157,9 @@ def _areas_of(feature: Mapping[str, Any], number: int) -> list[_GeoArea]:
     given = feature.get("properties") or {}
     weight = next((given[name] for name in WEIGHTS if given.get(name) is not None), None)
     if weight is None or isinstance(weight, bool):
-        raise DecodeError(f"no weight: give it one of the properties {', '.join(WEIGHTS)}")
+        raise DecodeError(
+            "no weight: give it one of the properties {known}", known=", ".join(WEIGHTS)
+        )
     name = str(next((given[key] for key in _NAMES if given.get(key)), f"area {number}"))
     geometry = feature["geometry"]
     parts = geometry["coordinates"]

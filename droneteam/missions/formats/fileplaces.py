@@ -51,13 +51,21 @@ def checked(
         Names the count, or the place that is none.
     """
     if not at_least <= len(places) <= MAX_CORNERS:
-        raise DecodeError(
-            f"the {what} has {len(places)} {'corners' if what == 'polygon' else 'places'}; "
-            f"{at_least} to {MAX_CORNERS} are allowed"
-        )
+        counts = {"count": len(places), "least": at_least, "most": MAX_CORNERS}
+        if what == "polygon":
+            raise DecodeError(
+                "the polygon has {count} corners; {least} to {most} are allowed", **counts
+            )
+        raise DecodeError("the path has {count} places; {least} to {most} are allowed", **counts)
     for number, (lat_deg, lon_deg) in enumerate(places, start=1):
         try:
             check_lat_lon(lat_deg, lon_deg)
         except InputError as error:
-            raise DecodeError(f"{what}, place {number}: {error}") from error
+            if what == "polygon":
+                raise DecodeError(
+                    "polygon, place {number}: {error}", number=number, error=error
+                ) from error
+            raise DecodeError(
+                "path, place {number}: {error}", number=number, error=error
+            ) from error
     return tuple(places)

@@ -111,13 +111,17 @@ def read_places(data: bytes, *, path_first: bool = False) -> FilePlaces:
     if has_area and not (path_first and (lines or points)):
         return FilePlaces(read_area(data), "area")
     if len(lines) > 1:
-        raise DecodeError(f"{len(lines)} lines in this KML: keep the one that is to be flown")
+        raise DecodeError(
+            "{count} lines in this KML: keep the one that is to be flown", count=len(lines)
+        )
     parts = lines or points
     if not parts:
         raise DecodeError("no Polygon, LineString or Point in this KML")
     modes = {_mode(part) for part in parts}
     if len(modes) > 1:
-        raise DecodeError(f"points of different altitude modes: {', '.join(sorted(modes))}")
+        raise DecodeError(
+            "points of different altitude modes: {modes}", modes=", ".join(sorted(modes))
+        )
     rows = [row for part in parts for row in _positions(part)]
     return _path(rows, modes.pop())
 
@@ -133,7 +137,11 @@ def _mode(part: ElementTree.Element) -> str:
     """The altitude mode; where none is written KML clamps to the ground."""
     mode = next((one.text or "" for one in _named(part, "altitudeMode")), "").strip()
     if mode and mode not in _HEIGHTS:
-        raise DecodeError(f"altitude mode {mode!r} cannot be flown: use {', '.join(_HEIGHTS)}")
+        raise DecodeError(
+            "altitude mode {mode!r} cannot be flown: use {known}",
+            mode=mode,
+            known=", ".join(_HEIGHTS),
+        )
     return mode or "clampToGround"
 
 
@@ -144,9 +152,15 @@ def _path(rows: list[tuple[float, ...]], mode: str) -> FilePlaces:
         return FilePlaces(places, "path")
     for number, row in enumerate(rows, start=1):
         if len(row) < 3:
-            raise DecodeError(f"place {number} has no height, but the altitude mode is {mode}")
+            raise DecodeError(
+                "place {number} has no height, but the altitude mode is {mode}",
+                number=number,
+                mode=mode,
+            )
         if not math.isfinite(row[2]):
-            raise DecodeError(f"place {number}: height {row[2]} is no number")
+            raise DecodeError(
+                "place {number}: height {height} is no number", number=number, height=row[2]
+            )
     return FilePlaces(places, "path", kind, tuple(row[2] for row in rows))
 
 
@@ -157,9 +171,15 @@ def _positions(part: ElementTree.Element) -> list[tuple[float, ...]]:
         try:
             row = tuple(float(value) for value in place.split(","))
         except ValueError as error:
-            raise DecodeError(f"coordinates, place {number}: {error}") from error
+            raise DecodeError(
+                "coordinates, place {number}: {error}", number=number, error=error
+            ) from error
         if len(row) not in (2, 3):
-            raise DecodeError(f"coordinates, place {number}: {place!r} is not lon,lat[,height]")
+            raise DecodeError(
+                "coordinates, place {number}: {place!r} is not lon,lat[,height]",
+                number=number,
+                place=place,
+            )
         rows.append(row)
     return rows
 
@@ -173,7 +193,9 @@ def _root(data: bytes) -> ElementTree.Element:
     if data.startswith(_ZIP_MAGIC):
         data = _document_of_kmz(data)
     if len(data) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     return xml_root(data)
 
 
@@ -188,7 +210,7 @@ def _outline(polygon: ElementTree.Element) -> GeoPolygon:
     except (ValueError, InputError) as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"coordinates of the polygon: {error}") from error
+        raise DecodeError("coordinates of the polygon: {error}", error=error) from error
 
 
 def _document_of_kmz(data: bytes) -> bytes:

@@ -27,7 +27,7 @@ def names_in(data: bytes) -> list[str]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-        raise DecodeError(f"not a KMZ: {error}") from error
+        raise DecodeError("not a KMZ: {error}", error=error) from error
 
 
 def member(data: bytes, name: str, max_bytes: int) -> bytes:
@@ -42,12 +42,16 @@ def member(data: bytes, name: str, max_bytes: int) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(name) as file:
             content = file.read(max_bytes + 1)
     except KeyError:
-        raise DecodeError(f"no {name} in this KMZ") from None
+        raise DecodeError("no {name} in this KMZ", name=name) from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError,
             zlib.error) as error:  # fmt: skip
-        raise DecodeError(f"not a KMZ: {error}") from error
+        raise DecodeError("not a KMZ: {error}", error=error) from error
     if len(content) > max_bytes:
-        raise DecodeError(f"{name} in this KMZ is larger than {max_bytes / 1e6:.0f} MB")
+        raise DecodeError(
+            "{name} in this KMZ is larger than {limit_mb:.0f} MB",
+            name=name,
+            limit_mb=max_bytes / 1e6,
+        )
     return content
 
 
@@ -65,7 +69,7 @@ def xml_root(data: bytes) -> ElementTree.Element:
     except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"not XML: {error}") from error
+        raise DecodeError("not XML: {error}", error=error) from error
 
 
 def _refuse_document_type(data: bytes) -> None:
