@@ -18,8 +18,8 @@ from droneteam.missions.planner.plan import (
     MIN_HEIGHT_M,
     MIN_SIDE_OVERLAP,
     SurveyParams,
-    check_range,
 )
+from droneteam.missions.planner.ranges import check_range
 from droneteam.missions.planner.route import LatLon
 
 
