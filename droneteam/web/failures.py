@@ -31,6 +31,7 @@ from droneteam.errors import (
     SetupError,
 )
 from droneteam.missions.airspace.rules import RulesUnmet
+from droneteam.web.error_words import error_language, error_said
 from droneteam.web.i18n import language
 from droneteam.web.rule_words import in_words, unmet
 
@@ -128,7 +129,8 @@ def _on_domain_error(error: DroneteamError) -> tuple[Response | str, int]:
     if isinstance(error, RulesUnmet):
         return _on_rules_unmet(error)
     field = error.field if isinstance(error, InputError) else None
-    return answer(status_of(error), str(error), field=field, detail_language="en")
+    said = error_said(error)
+    return answer(status_of(error), said, field=field, detail_language=error_language(error))
 
 
 def _on_rules_unmet(error: RulesUnmet) -> tuple[Response | str, int]:

@@ -13,13 +13,12 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
-    SENTENCES,
-    TITLES,
     Finding,
     RulesUnmet,
     with_comma,
     worded,
 )
+from droneteam.missions.airspace.sentences import SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local

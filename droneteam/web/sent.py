@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import Conflict, InputError
 from droneteam.web.context import writing
+from droneteam.web.error_words import error_said
 from droneteam.web.forms import FormReader
 
 
@@ -45,8 +46,8 @@ def attempt(
             change(session)
     except InputError as error:
         if error.field in fields:
-            return Sent(name, typed, {error.field: str(error)})
-        return Sent(name, typed, general=str(error))
+            return Sent(name, typed, {error.field: error_said(error)})
+        return Sent(name, typed, general=error_said(error))
     except Conflict as error:
-        return Sent(name, typed, general=str(error), status=409)
+        return Sent(name, typed, general=error_said(error), status=409)
     return None

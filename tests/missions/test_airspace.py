@@ -20,7 +20,8 @@ from droneteam.missions.airspace.checks import (
     check,
 )
 from droneteam.missions.airspace.geozones import read_geozones
-from droneteam.missions.airspace.rules import RANKS, Finding
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.sentences import RANKS
 from droneteam.missions.planner.camera import SIMULATED
 from droneteam.missions.planner.plan import SurveyParams, plan_survey
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area

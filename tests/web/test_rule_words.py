@@ -11,7 +11,8 @@ from flask_babel import force_locale
 from droneteam import db
 from droneteam.missions import service as missions
 from droneteam.missions.airspace.clauses import CLAUSES
-from droneteam.missions.airspace.rules import RANKS, SENTENCES, TITLES, Finding, RulesUnmet, finding
+from droneteam.missions.airspace.rules import Finding, RulesUnmet, finding
+from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.rule_words import said, unmet
 from tests.web import worlds

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, TypedDict
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, plainly
 from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace.checks import Geozone, HeightReference, Restriction, ZoneVolume
 from droneteam.missions.airspace.schedule import WEEKDAYS, DailyPeriod, SunEvent
@@ -52,7 +52,7 @@ def read_geozones(document: object) -> tuple[Geozone, ...]:
             zones.append(read(feature))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             name = _identifier(feature) or f"number {index + 1}"
-            raise DecodeError(f"zone {name}: {type(error).__name__} {error}") from error
+            raise DecodeError("zone {name}: {error}", name=name, error=plainly(error)) from error
     return tuple(zones)
 
 
@@ -123,7 +123,7 @@ def _ed318_volume(part: Mapping[str, Any]) -> ZoneVolume:
     elif part["type"] == "Polygon":
         polygon = _ring(part["coordinates"][0])
     else:
-        raise ValueError(f"geometry {part['type']} is not a Polygon or a circle")
+        raise InputError("geometry {kind} is not a Polygon or a circle", kind=part["type"])
     layer = part.get("layer") or {}
     unit = str(layer.get("uom") or "m")
     return ZoneVolume(
@@ -149,7 +149,7 @@ def _metres(value: object, unit: str) -> float | None:
         return None
     metres = float(str(value)) * (_FEET_M if unit.upper() == "FT" else 1.0)
     if not math.isfinite(metres):
-        raise InputError(f"limit {value} is not a finite number")
+        raise InputError("limit {value} is not a finite number", value=value)
     return metres
 
 
@@ -188,7 +188,11 @@ def _days(words: object) -> frozenset[int]:
     names = {str(word).upper() for word in listed}
     unknown = names - {*WEEKDAYS, "ANY"}
     if unknown:
-        raise InputError(f"weekdays {sorted(unknown)} are none of {', '.join(WEEKDAYS)}, ANY")
+        raise InputError(
+            "weekdays {found} are none of {known}, ANY",
+            found=sorted(unknown),
+            known=", ".join(WEEKDAYS),
+        )
     return frozenset() if "ANY" in names else frozenset(map(WEEKDAYS.index, names))
 
 
@@ -208,7 +212,7 @@ def _when(text: object) -> datetime | None:
         return None
     when = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     if when.tzinfo is None:
-        raise InputError(f"time {text} has no time zone")
+        raise InputError("time {text} has no time zone", text=text)
     return when
 
 
@@ -225,7 +229,7 @@ def _ring(coordinates: Sequence[Sequence[float]]) -> tuple[tuple[float, float], 
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()
     if len(corners) < 3:
-        raise InputError(f"a polygon needs 3 corners, not {len(corners)}")
+        raise InputError("a polygon needs 3 corners, not {count}", count=len(corners))
     for lat_deg, lon_deg in corners:
         check_lat_lon(lat_deg, lon_deg)
     return tuple(corners)
@@ -235,7 +239,7 @@ def _circle(lat_deg: float, lon_deg: float, radius_m: float) -> tuple[tuple[floa
     """A polygon around the circle, so that nothing of it is left out."""
     check_lat_lon(lat_deg, lon_deg)
     if not 0.0 < radius_m < 1e6:
-        raise InputError(f"radius {radius_m} m outside (0, 1000000)")
+        raise InputError("radius {radius_m} m outside (0, 1000000)", radius_m=radius_m)
     outer_m = radius_m / math.cos(math.pi / CIRCLE_CORNERS)
     north_deg = math.degrees(outer_m / 6_371_008.8)
     east_deg = north_deg / math.cos(math.radians(lat_deg))

@@ -35,9 +35,13 @@ class PhotoStop:
     def __post_init__(self) -> None:
         check_lat_lon(self.lat_deg, self.lon_deg)
         if not 0.0 < self.speed_mps <= 20.0:
-            raise InputError(f"speed {self.speed_mps} m/s outside (0, 20]")
+            raise InputError("speed {speed_mps} m/s outside (0, 20]", speed_mps=self.speed_mps)
         if not -120.0 <= self.pitch_deg <= 60.0 or not 0.0 <= self.yaw_deg < 360.0:
-            raise InputError(f"camera attitude {self.yaw_deg}°, {self.pitch_deg}° is impossible")
+            raise InputError(
+                "camera attitude {yaw_deg}°, {pitch_deg}° is impossible",
+                yaw_deg=self.yaw_deg,
+                pitch_deg=self.pitch_deg,
+            )
 
 
 def stops_of(plan: MissionPlan) -> tuple[PhotoStop, ...]:

@@ -81,7 +81,10 @@ def write_wpml(
         raise InputError("the mission has no waypoint")
     if version not in VERSIONS:
         raise InputError(
-            f"WPML version {version!r} is none of {', '.join(VERSIONS)}", field="version"
+            "WPML version {version!r} is none of {known}",
+            field="version",
+            version=version,
+            known=", ".join(VERSIONS),
         )
     namespace = f"http://www.dji.com/wpmz/{version}"
     writer = _Writer(namespace, aircraft, takeoff_height_m, version in _WITH_GIMBAL_HEADING)
@@ -230,7 +233,9 @@ def read_wpml(data: bytes) -> tuple[PhotoStop, ...]:
     """
     mode, stops = _waylines(data)
     if mode != _RELATIVE:
-        raise DecodeError(f"heights in {mode!r} cannot be used: export them relative to take-off")
+        raise DecodeError(
+            "heights in {mode!r} cannot be used: export them relative to take-off", mode=mode
+        )
     return stops
 
 
@@ -245,7 +250,8 @@ def read_path(data: bytes) -> FilePlaces:
     mode, stops = _waylines(data)
     if mode not in _KINDS:
         raise DecodeError(
-            f"heights in {mode!r} cannot be used: export them relative to take-off or to the ground"
+            "heights in {mode!r} cannot be used: export them relative to take-off or to the ground",
+            mode=mode,
         )
     return FilePlaces(
         tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
@@ -300,7 +306,7 @@ def _read_placemark(number: int, mark: ElementTree.Element, usual_speed: str) ->
             "takePhoto" in functions,
         )
     except (ValueError, InputError) as error:
-        raise DecodeError(f"waypoint {number}: {error}") from error
+        raise DecodeError("waypoint {number}: {error}", number=number, error=error) from error
 
 
 def _action_value(action: ElementTree.Element | None, name: str) -> float:
@@ -315,7 +321,7 @@ def _find(root: ElementTree.Element, name: str) -> ElementTree.Element:
     for element in root.iter():
         if _local(element) == name:
             return element
-    raise DecodeError(f"no {name} in the waylines")
+    raise DecodeError("no {name} in the waylines", name=name)
 
 
 def _text(parent: ElementTree.Element, name: str, fallback: str | None = None) -> str:
@@ -324,4 +330,4 @@ def _text(parent: ElementTree.Element, name: str, fallback: str | None = None) -
             return (element.text or "").strip()
     if fallback is not None:
         return fallback
-    raise DecodeError(f"no {name}")
+    raise DecodeError("no {name}", name=name)

@@ -59,9 +59,11 @@ class Ground:
         away_m = great_circle_distance_m(lat_deg, lon_deg, home.lat_deg, home.lon_deg)
         if away_m > MAX_AWAY_M:
             raise InputError(
-                f"the places lie {away_m / 1000:.0f} km from the take-off point; "
-                f"{MAX_AWAY_M / 1000:.0f} km are allowed: are latitude and longitude swapped?",
+                "the places lie {away_km:.0f} km from the take-off point; {limit_km:.0f} km "
+                "are allowed: are latitude and longitude swapped?",
                 field="polygon",
+                away_km=away_m / 1000,
+                limit_km=MAX_AWAY_M / 1000,
             )
         home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
         return cls(frame, home_m)

@@ -62,7 +62,9 @@ def read_terrain(source: TerrainFile, around: Sequence[LatLon]) -> Terrain:
             left, top = opened.transform @ (window.col_off, window.row_off)
             cell = (opened.transform.a * factor, -opened.transform.e * factor)
     except (RasterioError, OSError) as error:
-        raise DecodeError(f"terrain {source.name}: not a readable GeoTIFF: {error}") from error
+        raise DecodeError(
+            "terrain {name}: not a readable GeoTIFF: {error}", name=source.name, error=error
+        ) from error
     return Terrain(
         source.name,
         source.kind,
@@ -90,26 +92,47 @@ def check_terrain(source: TerrainFile) -> tuple[LatLon, LatLon]:
             to_wgs84 = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
             west, south, east, north = to_wgs84.transform_bounds(*opened.bounds)
     except (RasterioError, OSError) as error:
-        raise DecodeError(f"terrain {source.name}: not a readable GeoTIFF: {error}") from error
+        raise DecodeError(
+            "terrain {name}: not a readable GeoTIFF: {error}", name=source.name, error=error
+        ) from error
     if not all(math.isfinite(value) for value in (west, south, east, north)):
-        raise DecodeError(f"terrain {source.name}: its corners have no place on the earth")
+        raise DecodeError(
+            "terrain {name}: its corners have no place on the earth", name=source.name
+        )
     return (south, west), (north, east)
 
 
 def _checked_crs(opened: Any, name: str) -> CRS:
     if opened.crs is None:
-        raise DecodeError(f"terrain {name}: it does not say its coordinate reference system")
+        raise DecodeError(
+            "terrain {name}: it does not say its coordinate reference system", name=name
+        )
     turn = opened.transform
     if turn.b != 0.0 or turn.d != 0.0 or turn.a <= 0.0 or turn.e >= 0.0:
-        raise DecodeError(f"terrain {name}: turned or mirrored rasters are not read; north up only")
+        raise DecodeError(
+            "terrain {name}: turned or mirrored rasters are not read; north up only", name=name
+        )
     if np.dtype(opened.dtypes[0]).kind not in "fiu":
-        raise DecodeError(f"terrain {name}: its first band holds {opened.dtypes[0]}, no heights")
+        raise DecodeError(
+            "terrain {name}: its first band holds {dtype}, no heights",
+            name=name,
+            dtype=opened.dtypes[0],
+        )
     if opened.count > 1 and opened.dtypes[0] == "uint8":
-        raise DecodeError(f"terrain {name}: this is a picture of {opened.count} bands, no heights")
+        raise DecodeError(
+            "terrain {name}: this is a picture of {bands} bands, no heights",
+            name=name,
+            bands=opened.count,
+        )
     crs = CRS.from_wkt(opened.crs.to_wkt())
     cell_m = _cell_m(opened, crs)
     if not MIN_CELL_M / 10.0 <= cell_m <= MAX_CELL_M:
-        raise DecodeError(f"terrain {name}: cells of {cell_m:g} m; up to {MAX_CELL_M:g} m serve")
+        raise DecodeError(
+            "terrain {name}: cells of {cell_m:g} m; up to {limit:g} m serve",
+            name=name,
+            cell_m=cell_m,
+            limit=MAX_CELL_M,
+        )
     return crs
 
 
@@ -125,7 +148,9 @@ def _window(opened: Any, crs: CRS, around: Sequence[LatLon], name: str) -> Windo
     north_deg = _REACH_M / 111_195.0
     east_deg = north_deg / max(0.05, math.cos(math.radians(lats[0])))
     if (max(lats) - min(lats)) * 111.2 > MAX_SITE_KM:
-        raise InputError(f"the places lie more than {MAX_SITE_KM:g} km apart", field="polygon")
+        raise InputError(
+            "the places lie more than {limit:g} km apart", field="polygon", limit=MAX_SITE_KM
+        )
     to_crs = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
     left, bottom, right, top = to_crs.transform_bounds(
         min(lons) - east_deg, min(lats) - north_deg, max(lons) + east_deg, max(lats) + north_deg
@@ -137,8 +162,9 @@ def _window(opened: Any, crs: CRS, around: Sequence[LatLon], name: str) -> Windo
     rows = min(opened.height, math.ceil(row_b)) - first_row
     if columns < 1 or rows < 1:
         raise InputError(
-            f"terrain {name} lies elsewhere: none of the mission's places is in it",
+            "terrain {name} lies elsewhere: none of the mission's places is in it",
             field="terrain",
+            name=name,
         )
     return Window(first_column, first_row, columns, rows)
 
