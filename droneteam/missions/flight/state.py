@@ -145,7 +145,8 @@ class Flight:
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
     we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission began,
     once known; battery_told : the same when it was told last; verified : whether the approved
-    mission was read back from the vehicle; proposed : whether an adopted flight's pilot was told that it is time to come home; barred :
+    mission was read back from the vehicle; proposed : whether an adopted flight's pilot was told
+    that it is time to come home; barred :
     why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
     wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
     the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
