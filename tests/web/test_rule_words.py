@@ -80,6 +80,25 @@ def test_every_clause_says_how_far_it_was_read_and_where() -> None:
         assert ("Team's rule" in clause.text) or clause.checked != "own", key
 
 
+@pytest.mark.parametrize(
+    ("code", "caveat"),
+    [
+        ("en", "(not read in its own words)"),
+        ("nl", "(niet in zijn eigen bewoording gelezen)"),
+        ("fr", "(pas lu dans ses propres termes)"),
+    ],
+)
+def test_a_clause_whose_wording_was_not_read_says_so_beside_its_finding(
+    site: Site, code: str, caveat: str
+) -> None:
+    with site.app.test_request_context(), force_locale(code):
+        for key in SENTENCES:
+            shown = said(finding(key, **facts_of(key))).clause
+            unread = CLAUSES[SENTENCES[key].clause].checked in ("summary", "unread")
+            assert shown.endswith(caveat) == unread, key
+    assert {one.checked for one in CLAUSES.values()} >= {"read", "summary", "own"}
+
+
 def test_a_night_is_told_in_local_time_and_a_number_with_a_comma(site: Site) -> None:
     dusk = finding("daylight.night", **{"from": "2026-06-10T20:41:00+00:00"})
     assert "20:41 UTC" in dusk.text
