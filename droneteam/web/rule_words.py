@@ -6,6 +6,7 @@ translations are in the catalogues like any other text of the pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
+    RANKS,
     Finding,
     RulesUnmet,
     clause_said,
@@ -54,6 +56,12 @@ def said(one: Finding) -> Said:
     clause = CLAUSES[known.clause]
     quoted = clause_said(gettext(clause.text), gettext(clause.caveat) if clause.caveat else "")
     return Said(one.severity, name, title, text, quoted)
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Said]:
+    """The findings in the visitor's language, in the order in which a pilot must read them."""
+    ordered = sorted(findings, key=lambda one: RANKS.index(one.severity), reverse=True)
+    return [said(one) for one in ordered]
 
 
 def told(view: MissionView) -> MissionView:

@@ -14,7 +14,7 @@ from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import Finding, RulesUnmet, finding
 from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
-from droneteam.web.rule_words import said, unmet
+from droneteam.web.rule_words import gravest_first, said, unmet
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 from tests.web.test_missions import load_zone
@@ -194,3 +194,16 @@ def test_a_plan_without_warnings_needs_the_tick_alone(assigned: Site) -> None:
     client = assigned.client("pilot")
     data = {"csrf_token": csrf_token(client), "acknowledged": "1"}
     assert client.post(f"/missions/{made.id}/approve", data=data).status_code == 302
+
+
+def test_what_stops_a_flight_is_read_first_and_the_rest_keeps_its_order(site: Site) -> None:
+    found = [finding(name, **facts_of(name)) for name in SENTENCES]
+    assert {one.severity for one in found} == set(RANKS)
+    with site.app.test_request_context(), force_locale("en"):
+        told, every = gravest_first(found), [said(one) for one in found]
+    assert [one.severity for one in told] == [
+        one for one in reversed(RANKS) for each in every if each.severity == one
+    ]
+    for severity in RANKS:
+        kept = [one for one in every if one.severity == severity]
+        assert [one for one in told if one.severity == severity] == kept

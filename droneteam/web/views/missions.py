@@ -24,7 +24,7 @@ from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack
 from droneteam.web.mission_map import map_data, waypoints
 from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.profile_chart import profile_chart
-from droneteam.web.rule_words import said, unmet
+from droneteam.web.rule_words import gravest_first, unmet
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
@@ -177,7 +177,7 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         "mission.html",
         mission=mission,
         asked=asked,
-        findings=[said(one) for one in mission.findings],
+        findings=gravest_first(mission.findings),
         worst=worst(mission.findings),
         severities={one.severity for one in mission.findings},
         cleared=cleared,
