@@ -25,6 +25,8 @@ MAX_CELLS = 4_000_000
 MAX_SITE_KM = 20.0
 FINEST_M = 0.25
 """Cells smaller than this are joined: no flight follows the ground more finely."""
+MAX_BLOCK_BYTES = 128 << 20
+"""A raster is unpacked block by block; zeros make one of many gigabytes out of a small file."""
 _REACH_M = 300.0
 """Ground around the mission's places that is read too: turns, run-ins and lead-outs."""
 
@@ -124,6 +126,7 @@ def _checked_crs(opened: Any, name: str) -> CRS:
             name=name,
             bands=opened.count,
         )
+    _check_blocks(opened, name)
     crs = CRS.from_wkt(opened.crs.to_wkt())
     cell_m = _cell_m(opened, crs)
     if not MIN_CELL_M / 10.0 <= cell_m <= MAX_CELL_M:
@@ -134,6 +137,22 @@ def _checked_crs(opened: Any, name: str) -> CRS:
             limit=MAX_CELL_M,
         )
     return crs
+
+
+def _check_blocks(opened: Any, name: str) -> None:
+    """DecodeError for a file that takes all memory when a part of it is read."""
+    rows, columns = opened.block_shapes[0]
+    bands = opened.count if opened.profile.get("interleave") == "pixel" else 1
+    size = rows * columns * bands * np.dtype(opened.dtypes[0]).itemsize
+    if size > MAX_BLOCK_BYTES:
+        raise DecodeError(
+            "{name}: blocks of {columns} × {rows} cells take {size_mb} MB each; write it in tiles "
+            "(gdal_translate -co TILED=YES)",
+            name=f"terrain {name}",
+            columns=columns,
+            rows=rows,
+            size_mb=f"{size / 1e6:.0f}",
+        )
 
 
 def _cell_m(opened: Any, crs: CRS) -> float:
