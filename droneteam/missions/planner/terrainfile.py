@@ -126,7 +126,7 @@ def _checked_crs(opened: Any, name: str) -> CRS:
             name=name,
             bands=opened.count,
         )
-    _check_blocks(opened, name)
+    check_blocks(opened, name)
     crs = CRS.from_wkt(opened.crs.to_wkt())
     cell_m = _cell_m(opened, crs)
     if not MIN_CELL_M / 10.0 <= cell_m <= MAX_CELL_M:
@@ -139,8 +139,11 @@ def _checked_crs(opened: Any, name: str) -> CRS:
     return crs
 
 
-def _check_blocks(opened: Any, name: str) -> None:
-    """DecodeError for a file that takes all memory when a part of it is read."""
+def check_blocks(opened: Any, name: str) -> None:
+    """DecodeError for a file that takes all memory when a part of it is read.
+
+    Its blocks may be larger than the picture in it.
+    """
     rows, columns = opened.block_shapes[0]
     bands = opened.count if opened.profile.get("interleave") == "pixel" else 1
     size = rows * columns * bands * np.dtype(opened.dtypes[0]).itemsize
@@ -148,7 +151,7 @@ def _check_blocks(opened: Any, name: str) -> None:
         raise DecodeError(
             "{name}: blocks of {columns} × {rows} cells take {size_mb} MB each; write it in tiles "
             "(gdal_translate -co TILED=YES)",
-            name=f"terrain {name}",
+            name=name,
             columns=columns,
             rows=rows,
             size_mb=f"{size / 1e6:.0f}",
