@@ -62,6 +62,7 @@ from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
 from droneteam.web.routing import init_routing
+from droneteam.web.scene_looks import init_scene_looks
 from droneteam.web.strict import init_strict
 from droneteam.web.views import (
     account,
@@ -89,6 +90,7 @@ from droneteam.web.views import (
     missions,
     operations,
     organisations,
+    own_password,
     people,
     planner,
     privacy,
@@ -118,6 +120,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 PAGES = (
     home.bp,
     account.bp,
+    own_password.bp,
     keys.bp,
     single_signon.bp,
     requests.bp,
@@ -217,6 +220,7 @@ def create_app(
     limiter.init_app(app)
     init_single_signon(app, settings)
     init_gate(app)
+    init_scene_looks(app)
     init_strict(app)
     init_words(app)
     _init_templates(app)
@@ -230,7 +234,8 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        SESSION_COOKIE_NAME="droneteam",
+        # Browsers take such a name from this very host only: no neighbour plants a session.
+        SESSION_COOKIE_NAME="__Host-droneteam" if settings.https else "droneteam",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.https,

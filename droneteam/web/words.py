@@ -256,6 +256,7 @@ CUSTODY: _Words = {
     "add": _l("added"),
     "read": _l("looked at"),
     "export": _l("exported"),
+    "take": _l("sealed bag taken"),
     "retain": _l("retention set"),
     "erase": _l("erased"),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -191,6 +192,21 @@ def test_a_truncated_jpeg_is_named_and_the_others_are_kept(tmp_path: Path) -> No
     assert len(found.problems) == 1
     assert "b.jpg is damaged or cut off" in found.problems[0].message
     assert "copy it again" in found.problems[0].message
+
+
+def test_a_small_picture_in_a_tile_that_fills_all_memory_is_refused(tmp_path: Path) -> None:
+    """16 × 16 pixels, stored as one tile of 268 million."""
+    path, side = tmp_path / "DJI_0001.tif", 16_384
+    with rasterio.open(
+        path, "w", driver="GTiff", width=16, height=16, count=3, dtype="uint8", tiled=True,
+        blockxsize=side, blockysize=side, sparse_ok=True, photometric="RGB", interleave="pixel",
+        transform=rasterio.Affine(1.0, 0.0, 0.0, 0.0, -1.0, 9.0),
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 10_000
+    for read in (imagefile.read_header, imagefile.decode_rgb):
+        with pytest.raises(DecodeError, match="16384 × 16384 pixels"):
+            read(path)
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

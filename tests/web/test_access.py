@@ -66,6 +66,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /sign-out": SIGNED_IN,
     "POST /preferences": EVERYONE,
     "GET /account": SIGNED_IN,
+    "POST /account/password": SIGNED_IN,
     "GET /sw.js": EVERYONE,
     "GET /missions/<id:mission_id>/field": MISSIONS,
     "GET /missions/<id:mission_id>/field/log.json": MISSIONS,

@@ -18,6 +18,7 @@ from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray
 from droneteam.missions.formats.chancemap import chances_of_kml, read_chance_map
 from droneteam.missions.planner.chances import MAX_CELLS, ChanceGrid, ChanceMap
+from droneteam.missions.planner.terrainfile import check_blocks
 
 MAX_PIXELS = 25_000_000
 MAX_CHANCE_BYTES = 50_000_000
@@ -57,6 +58,7 @@ def _of_raster(name: str, data: bytes) -> ChanceMap:
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as opened:
             _check(opened, name)
+            check_blocks(opened, name)
             weights = opened.read(1, masked=True).astype(np.float64).filled(0.0)
             crs, transform = opened.crs, opened.transform
     except (RasterioError, OSError) as error:

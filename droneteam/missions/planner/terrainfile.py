@@ -28,6 +28,8 @@ LOWEST_M, HIGHEST_M = -600.0, 9_200.0
 """Beyond all land, above whatever datum: -9999 and its like mark what was not measured."""
 FINEST_M = 0.25
 """Cells smaller than this are joined: no flight follows the ground more finely."""
+MAX_BLOCK_BYTES = 128 << 20
+"""A raster is unpacked block by block; zeros make one of many gigabytes out of a small file."""
 _REACH_M = 300.0
 """Ground around the mission's places that is read too: turns, run-ins and lead-outs."""
 
@@ -129,6 +131,7 @@ def _checked_crs(opened: Any, name: str) -> CRS:
             name=name,
             bands=opened.count,
         )
+    check_blocks(opened, name)
     crs = CRS.from_wkt(opened.crs.to_wkt())
     unit_m(opened, crs, name)
     cell_m = _cell_m(opened, crs)
@@ -140,6 +143,25 @@ def _checked_crs(opened: Any, name: str) -> CRS:
             limit=MAX_CELL_M,
         )
     return crs
+
+
+def check_blocks(opened: Any, name: str) -> None:
+    """DecodeError for a file that takes all memory when a part of it is read.
+
+    Its blocks may be larger than the picture in it.
+    """
+    rows, columns = opened.block_shapes[0]
+    bands = opened.count if opened.profile.get("interleave") == "pixel" else 1
+    size = rows * columns * bands * np.dtype(opened.dtypes[0]).itemsize
+    if size > MAX_BLOCK_BYTES:
+        raise DecodeError(
+            "{name}: blocks of {columns} × {rows} cells take {size_mb} MB each; write it in tiles "
+            "(gdal_translate -co TILED=YES)",
+            name=name,
+            columns=columns,
+            rows=rows,
+            size_mb=f"{size / 1e6:.0f}",
+        )
 
 
 def _cell_m(opened: Any, crs: CRS) -> float:

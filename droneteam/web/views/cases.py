@@ -10,11 +10,11 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _
 
 from droneteam import accounts
-from droneteam.evidence import bag, keys, lines, manifest, service
+from droneteam.evidence import bag, handover, keys, lines, manifest, service
 from droneteam.settings import Settings
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.files import file_response, inside
+from droneteam.web.files import asks_for_rest, file_response, inside
 from droneteam.web.forms import FormReader
 from droneteam.web.pieces import page_piece
 
@@ -75,8 +75,7 @@ def _form(values: Any, problems: dict[str, str]) -> str:
 @allow(*READERS)
 def show(case_id: int) -> str:
     """One case: its items, custody and exports."""
-    with reading() as session:
-        case = service.get_case(session, actor(), case_id)
+    case = look_at(case_id)
     may_export = actor().has_role(*EXPORTERS)
     return render_template("case.html", case=case, may_export=may_export, problems={})
 
@@ -108,9 +107,11 @@ def bag_page(export_id: int) -> str:
 @bp.get("/exports/<id:export_id>/bag.zip")
 @allow(*READERS)
 def download(export_id: int) -> Response:
-    """The bag as one file."""
-    with reading() as session:
-        found = service.get_export(session, actor(), export_id)
+    """The bag as one file; whoever takes it is in the case's custody."""
+    with writing() as session:
+        found = handover.take_bag(
+            session, actor(), export_id, now(), rest_only=asks_for_rest(request.range)
+        )
     folder = bags_dir() / found.folder
     archive = folder.with_name(folder.name + ".zip")
     if not archive.is_file():
@@ -127,6 +128,17 @@ def content(item_id: int) -> Response:
     with writing() as session:
         path = service.open_content(session, actor(), item_id, reason, store, now())
     return file_response(inside(store, path.relative_to(store).as_posix()))
+
+
+def look_at(case_id: int) -> service.CaseView:
+    """The case, where the actor may see it; the audit chain says that the actor looked."""
+    with reading() as session:
+        case = service.get_case(session, actor(), case_id)
+        known = handover.is_known_look(session, actor(), case_id, now())
+    if not known:
+        with writing() as session:
+            handover.note_look(session, actor(), case_id, now())
+    return case
 
 
 def export_case(case_id: int, reason: str, at: datetime | None = None) -> service.ExportView:
@@ -149,6 +161,7 @@ def checked(export_id: int) -> tuple[service.ExportView, bag.BagReport]:
     """An export and what is wrong with its bag, if anything; the own key must have signed."""
     with reading() as session:
         found = service.get_export(session, actor(), export_id)
+    look_at(found.case_id)
     own = manifest.key_id(keys.signing_key(key_path(context().settings)).public_key())
     return found, bag.verify_bag(bags_dir() / found.folder, own)
 
