@@ -16,6 +16,7 @@ from flask_babel import lazy_gettext as _l
 from droneteam.accounts import OrganisationView
 from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
+from droneteam.web.custody import ITEM_KINDS, source_words
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.looks import PURPOSES
 from droneteam.web.registry_words import (
@@ -249,15 +250,6 @@ JOB_STATES: _Words = {
     "cancelled": _l("cancelled"),
 }
 
-CUSTODY: _Words = {
-    "open": _l("opened"),
-    "add": _l("added"),
-    "read": _l("looked at"),
-    "export": _l("exported"),
-    "retain": _l("retention set"),
-    "erase": _l("erased"),
-}
-
 MEASURE_KINDS: _Words = {
     "distance": _l("distance"),
     "horizontal": _l("horizontal distance"),
@@ -422,7 +414,8 @@ FILTERS = {
     "upload_state": named(UPLOAD_STATES),
     "photo_verdict": named(PHOTO_VERDICTS),
     "product_name": named(PRODUCTS),
-    "custody_action": named(CUSTODY),
+    "item_kind": named({**ITEM_KINDS, **PRODUCTS}),
+    "item_source": source_words,
     "ending_name": named(ENDINGS),
     "event_source": named(EVENT_SOURCES),
     "time_source_name": named(TIME_SOURCES),
