@@ -9,6 +9,7 @@ import MultiLineString from "ol/geom/MultiLineString.js";
 import Polygon from "ol/geom/Polygon.js";
 
 import { Refused, read, send } from "./lib/api";
+import { decimal } from "./lib/decimal";
 import { style, vectorLayer } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
 import { PhotoView, type PhotoInfo } from "./lib/photo";
@@ -268,9 +269,9 @@ class Marker {
   }
 
   private saved(mark: Mark, sought: boolean): void {
-    const said = text("saved", { x: mark.x_px.toFixed(1), y: mark.y_px.toFixed(1), photo: mark.photo });
+    const said = text("saved", { x: decimal(mark.x_px, 1), y: decimal(mark.y_px, 1), photo: mark.photo });
     if (mark.source !== "hand") {
-      const words = { kind: text(mark.source), sigma: mark.sigma_px.toFixed(2) };
+      const words = { kind: text(mark.source), sigma: decimal(mark.sigma_px, 2) };
       this.say(`${said} ${text("refined", words)}`);
     } else this.say(sought ? `${said} ${text("noTarget")}` : said);
   }
@@ -369,7 +370,7 @@ class Marker {
     const off = sheet.survey_minus_marks_m;
     byId("mark-survey").textContent = off === null
       ? ""
-      : text("survey", { e: off[0].toFixed(3), n: off[1].toFixed(3), u: off[2].toFixed(3) });
+      : text("survey", { e: decimal(off[0], 3), n: decimal(off[1], 3), u: decimal(off[2], 3) });
     const warning = byId("mark-warning");
     warning.hidden = at === null || !at.disagree;
     warning.textContent = at?.outlier ? text("outlier", { photo: at.outlier }) : text("disagree");
@@ -433,7 +434,7 @@ function numbers(at: Located): Record<string, string> {
   const [e, n, u] = at.position_enu_m;
   const [ce, cn, cu] = at.ci95_m;
   return {
-    e: e.toFixed(3), n: n.toFixed(3), u: u.toFixed(3), ce: ce.toFixed(3), cn: cn.toFixed(3), cu: cu.toFixed(3),
+    e: decimal(e, 3), n: decimal(n, 3), u: decimal(u, 3), ce: decimal(ce, 3), cn: decimal(cn, 3), cu: decimal(cu, 3),
   };
 }
 
@@ -498,7 +499,7 @@ async function preview(points: string): Promise<void> {
     const found = await send<Measured>(data.measureUrl, body);
     line.textContent = found.value === null
       ? found.note
-      : `${found.value.toFixed(3)} ${found.unit} (${found.ci95_low?.toFixed(3)} – ${found.ci95_high?.toFixed(3)})`;
+      : `${decimal(found.value, 3)} ${found.unit} (${decimal(found.ci95_low, 3)} – ${decimal(found.ci95_high, 3)})`;
   } catch (error) {
     if (!(error instanceof Refused || error instanceof TypeError)) throw error;
     line.textContent = error.message;

@@ -20,6 +20,7 @@ from droneteam import audit, db
 from droneteam.errors import NotFound
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import marks
+from droneteam.photogrammetry.export.sentences import translated
 from droneteam.photogrammetry.ingest import imagefile
 from droneteam.photogrammetry.models import MeasurementRow, SceneRow
 from droneteam.photogrammetry.scene_control import read_scene_control
@@ -369,6 +370,36 @@ def test_a_measurement_between_marks_holds_the_truth(
     assert value["ci95_low"] < truth < value["ci95_high"]
     assert value["ci95_high"] - value["ci95_low"] < 0.3
     assert len(value["photos"]) >= 4
+
+
+def test_what_a_value_rests_on_is_told_beside_it_in_the_language(site: Site, world: World) -> None:
+    """Two rays that meet are used, and nothing checks them."""
+    for target, point in (("gcp_1", "end a"), ("cp_1", "end b")):
+        views = world.views_of(target)
+        mark(site, world, target, [views[0], views[-1]], as_point=point)
+    body = {"kind": "distance", "points": ["end a", "end b"], "name": "unchecked"}
+    made = post(site, "/measurements", body).get_json()["measurement"]
+    assert made["determined"]
+    assert made["note"]
+    english = site.client("investigator").get("/scenes/1").get_data(as_text=True)
+    assert made["note"] in html.unescape(english)
+    dutch = site.client("investigator", language="nl").get("/scenes/1").get_data(as_text=True)
+    assert translated(made["note"], "nl") in html.unescape(dutch)
+    assert translated(made["note"], "nl") != made["note"]
+
+
+def test_the_list_writes_numbers_as_the_language_does(site: Site, measured: dict[str, Any]) -> None:
+    value, number = measured["measurement"], measured["id"]
+    english = site.client("investigator").get("/scenes/1").get_data(as_text=True)
+    dutch = site.client("investigator", language="nl").get("/scenes/1").get_data(as_text=True)
+    plain = f"{value['value']:.3f}"
+    low, high = f"{value['ci95_low']:.3f}", f"{value['ci95_high']:.3f}"
+    row = english[: english.index(f'id="name-{number}"')].rpartition("<tr>")[2]
+    assert f">{plain} m</td>" in row
+    assert f">{low} – {high} m</td>" in row
+    row = dutch[: dutch.index(f'id="name-{number}"')].rpartition("<tr>")[2]
+    assert f">{plain.replace('.', ',')} m</td>" in row
+    assert f"{low} – ".replace(".", ",") in row
 
 
 def test_a_preview_is_not_kept(site: Site, world: World) -> None:

@@ -1,5 +1,6 @@
 /** The photos of a point: each with what lies around its mark or expected place, and how it stands. */
 
+import { decimal } from "./decimal";
 import { KeyedList } from "./keyed";
 import { element, fill } from "./page";
 import { PeekView } from "./peek";
@@ -58,10 +59,10 @@ export class Shots {
     const found = [element("strong", {}, shot.photo)];
     if (shot.marked) found.push(element("span", { class: "badge good" }, this.text("marked")));
     if (shot.offPx !== null) {
-      const said = this.text("residual", { px: shot.offPx.toFixed(2) });
+      const said = this.text("residual", { px: decimal(shot.offPx, 2) });
       found.push(element("span", shot.outlier ? { class: "badge bad" } : {}, said));
     } else if (shot.withinPx !== null) {
-      found.push(element("span", { class: "faint" }, this.text("expected", { px: shot.withinPx.toFixed(1) })));
+      found.push(element("span", { class: "faint" }, this.text("expected", { px: decimal(shot.withinPx, 1) })));
     }
     return found;
   }

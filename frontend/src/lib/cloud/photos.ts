@@ -1,6 +1,7 @@
 /** The photos that show a place, each with the place in it; and one photo, enlarged. */
 
 import { Refused, send } from "../api";
+import { decimal } from "../decimal";
 import { byId, element, fill } from "../page";
 import { PeekView } from "../peek";
 
@@ -66,7 +67,7 @@ export class PhotoPanel {
     const url = this.setting.previewUrl.replace("PHOTO", encodeURIComponent(row.photo));
     const peek = new PeekView(url, this.setting.photos[row.photo]?.overview ?? 1);
     peek.aim(row.x_px, row.y_px);
-    const words = fill(row.hidden ? this.setting.texts.hidden : this.setting.texts.finest, { mm: (1000 * row.pixel_m).toFixed(1) });
+    const words = fill(row.hidden ? this.setting.texts.hidden : this.setting.texts.finest, { mm: decimal(1000 * row.pixel_m, 1) });
     const facts = element("span", { class: "facts" }, element("strong", {}, row.photo), element("span", { class: "faint" }, words));
     const button = element("button", { type: "button", "data-photo": row.photo }, peek.element, facts);
     button.addEventListener("click", () => void this.open(row.photo, [row.x_px, row.y_px]));
