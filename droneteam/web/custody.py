@@ -77,37 +77,37 @@ def _step(run: Sequence[CustodyView], held: dict[str, ItemView]) -> Step:
 
 
 def _sentence(event: CustodyView, count: int) -> str:
+    said: str = f"{event.action}: {event.reason}"
     match event.action:
         case "open":
-            return _("Opened the case. Legal basis: %(reason)s", reason=event.reason)
+            said = _("Opened the case. Legal basis: %(reason)s", reason=event.reason)
         case "add":
-            return ngettext(
+            said = ngettext(
                 "Took %(num)s file into the case.", "Took %(num)s files into the case.", count
             )
         case "read":
-            return _("Looked at the file: %(reason)s", reason=event.reason)
+            said = _("Looked at the file: %(reason)s", reason=event.reason)
         case "export":
-            return _("Exported everything in a sealed bag: %(reason)s", reason=event.reason)
+            said = _("Exported everything in a sealed bag: %(reason)s", reason=event.reason)
         case "retain":
-            return _retained(event.reason)
+            said = _retained(event.reason)
         case "erase":
-            return ngettext(
+            said = ngettext(
                 "Erased %(num)s file, because it was not to be kept longer.",
                 "Erased %(num)s files, because they were not to be kept longer.",
                 count,
             )
-    return f"{event.action}: {event.reason}"
+    return said
 
 
 def _retained(reason: str) -> str:
     found = _RETAINED.fullmatch(reason)
     if found is None:
         return reason
-    day = ".".join(reversed(found[1].split("-")))
+    day, basis = ".".join(reversed(found[1].split("-"))), found[3]
+    said: str = _("Set that the case is kept until %(day)s: %(basis)s", day=day, basis=basis)
     if found[2]:
-        return _(
-            "Put the case on legal hold, else kept until %(day)s: %(basis)s",
-            day=day,
-            basis=found[3],
+        said = _(
+            "Put the case on legal hold, else kept until %(day)s: %(basis)s", day=day, basis=basis
         )
-    return _("Set that the case is kept until %(day)s: %(basis)s", day=day, basis=found[3])
+    return said
