@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
+from babel import Locale
 
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import to_local
@@ -28,6 +29,8 @@ from droneteam.fleet.performance.yearly import ClockFigures, YearFigures
 from droneteam.reports.charts import Bar, Chart, counted, rated
 
 LANGUAGES = ("nl", "fr", "en")
+_UNITS = {"nl": ("d", "u"), "fr": ("j", "h"), "en": ("d", "h")}
+"""A day and an hour, as each language shortens them."""
 _FILES = ("yearly.typ", "yearly.json")
 _SIGNED_NUMBER = re.compile(r"[-+]\d[\d.,]*( ?[%\w]*)$")
 
@@ -69,7 +72,7 @@ def sections(
     return (
         _counts(figures, t),
         _kinds(figures, t),
-        _months(figures, t),
+        _months(figures, t, language),
         _clocks(figures, t, language),
         _fulfilment(figures, t, language),
         _zones(figures, organisations, t, language),
@@ -103,13 +106,17 @@ def _kinds(figures: YearFigures, t: Mapping[str, str]) -> Section:
     return Section("kinds", t["kinds"], columns, rows, chart=chart)
 
 
-def _months(figures: YearFigures, t: Mapping[str, str]) -> Section:
-    rows = tuple(
-        (f"{month:02d}", str(count)) for month, count in enumerate(figures.missions_by_month, 1)
-    )
-    by_month = [(f"{month:02d}", n) for month, n in enumerate(figures.missions_by_month, 1)]
-    chart = counted("columns", t["missions"], by_month)
+def _months(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    counted_months = list(zip(month_names(language), figures.missions_by_month, strict=True))
+    rows = tuple((name, str(count)) for name, count in counted_months)
+    chart = counted("columns", t["missions"], counted_months)
     return Section("months", t["months"], (t["month"], t["missions"]), rows, chart=chart)
+
+
+def month_names(language: str, width: Literal["wide", "abbreviated"] = "wide") -> tuple[str, ...]:
+    """January to December as the language calls them."""
+    names = Locale.parse(language).months["stand-alone"][width]
+    return tuple(str(names[month]) for month in range(1, 13))
 
 
 def _clocks(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
@@ -266,13 +273,14 @@ def _rate(share: Share, language: str) -> str:
 
 def length_text(seconds: float, language: str) -> str:
     """A length of time in its fitting unit: 45 s, 12 min, 3.5 h, 4.2 d."""
+    day, hour = _UNITS[language]
     if abs(seconds) < 120:
         return f"{number(seconds, 0, language)} s"
     if abs(seconds) < 7200:
         return f"{number(seconds / 60, 0, language)} min"
     if abs(seconds) < 2 * 86_400:
-        return f"{number(seconds / 3600, 1, language)} h"
-    return f"{number(seconds / 86_400, 1, language)} d"
+        return f"{number(seconds / 3600, 1, language)} {hour}"
+    return f"{number(seconds / 86_400, 1, language)} {day}"
 
 
 def title(figures: YearFigures, language: str) -> str:

@@ -32,6 +32,7 @@ from droneteam.errors import (
 )
 from droneteam.missions.airspace.rules import RulesUnmet
 from droneteam.web.i18n import language
+from droneteam.web.refusals import refusal
 from droneteam.web.rule_words import in_words, unmet
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,10 @@ def _on_domain_error(error: DroneteamError) -> tuple[Response | str, int]:
     if isinstance(error, RulesUnmet):
         return _on_rules_unmet(error)
     field = error.field if isinstance(error, InputError) else None
-    return answer(status_of(error), str(error), field=field, detail_language="en")
+    if wants_json():
+        return problem(status_of(error), str(error), field=field)
+    told = refusal(error)
+    return answer(status_of(error), told.text, detail_language=told.lang)
 
 
 def _on_rules_unmet(error: RulesUnmet) -> tuple[Response | str, int]:

@@ -16,6 +16,7 @@ from droneteam.fleet import service
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 from droneteam.web.strict import strict_json
 
 bp = Blueprint("agreement", __name__, url_prefix="/agreement")
@@ -78,7 +79,7 @@ def add() -> Any:
             else:
                 edited = service.add_version(session, actor(), document, from_at, now())
     except InputError as error:
-        return _page(typed, {"document": str(error)}), 422
+        return _page(typed, {"document": said(error)}), 422
     flash(_("Version %(number)s is stored.", number=edited), "done")
     return redirect(url_for("agreement.show"))
 
