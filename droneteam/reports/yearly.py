@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -220,22 +220,22 @@ def _forecast(figures: YearFigures, t: Mapping[str, str], language: str) -> Sect
         (t["overrun"], figures.forecast.overrun_min),
     )
     rows = tuple(
-        (name, _n(found[0]), *(_minutes(one, language) for one in found)) for name, found in both
+        (name, _n(found[0]), *(_wait(_in_seconds(one), language) for one in found))
+        for name, found in both
     )
     columns = (t["what"], "n", "P50", "P90", "P95")
     return Section("forecast", t["forecast"], columns, rows, note=t["small"])
 
 
+def _in_seconds(found: Percentile) -> Percentile:
+    """A percentile of minutes as one of seconds."""
+    values = (found.value, found.low, found.high)
+    value, low, high = (None if one is None else 60.0 * one for one in values)
+    return replace(found, value=value, low=low, high=high)
+
+
 def _n(found: Percentile) -> str:
     return f"{found.n}{'*' if found.small_n else ''}"
-
-
-def _minutes(found: Percentile, language: str) -> str:
-    if found.value is None:
-        return "–"
-    low = "…" if found.low is None else number(found.low, 1, language)
-    high = "…" if found.high is None else number(found.high, 1, language)
-    return f"{number(found.value, 1, language)} ({low} – {high})"
 
 
 def number(value: float, digits: int, language: str) -> str:

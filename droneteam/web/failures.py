@@ -148,7 +148,9 @@ def _on_http_error(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
     status = error.code
-    response, status = answer(status, error.description or "", detail_language="en")
+    # Werkzeug's description says in English what the page's own title says already.
+    detail = error.description or "" if wants_json() else ""
+    response, status = answer(status, detail)
     made = app_response(response, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After", "Content-Range"}:

@@ -32,6 +32,8 @@ _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _QUOTES = {"fr": ("« ", " »"), "nl": ("‘", "’")}
 _QUOTED = re.compile(r"(['\"])(.*)\1", re.DOTALL)
 _BETWEEN = re.compile(r", | or ")
+_NAME = re.compile(r"\w+[._]\w")
+"""A member's or a file's name at the start keeps its letters."""
 _ENDS = (".", "!", "?", "…", ":")
 
 
@@ -89,7 +91,8 @@ def translated(english: str, code: str) -> str | None:
 def _sentence(text: str, code: str) -> str:
     """The text as a sentence of its own: a capital, an end, and the language's spaces."""
     ended = text if text.endswith(_ENDS) else f"{text}."
-    return typeset(ended[:1].upper() + ended[1:], code)
+    begun = ended if _NAME.match(ended) else ended[:1].upper() + ended[1:]
+    return typeset(begun, code)
 
 
 def _part(name: str, text: str, code: str) -> str | None:

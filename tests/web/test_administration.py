@@ -95,7 +95,7 @@ def test_a_backup_is_shown_until_it_is_a_day_old(site: Site, tmp_path: Path) -> 
     client = site.client("administrator")
     page = client.get("/operations/").get_data(as_text=True)
     assert "20260504T080000Z" in page
-    assert "7 Bytes" in page
+    assert "7\u00a0B" in page
     assert "all well" in page
     site.clock.forward(hours=27)
     later = site.client("administrator").get("/operations/").get_data(as_text=True)
