@@ -9,9 +9,12 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from droneteam.fleet.agreement.sla import Sla, Target, parse
+from droneteam.web.i18n import language
 from droneteam.web.registry_words import TOLD
-from droneteam.web.timefmt import decimal, duration
-from droneteam.web.words import KINDS, PRIORITIES
+from droneteam.web.timefmt import decimal
+from droneteam.web.timefmt import duration as length_of
+from droneteam.web.typography import colon, typeset
+from droneteam.web.words import CLOCKS, KINDS, PRIORITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """An agreement for a page; facts : (name, text)."""
+    """An agreement for a page; clocks : their names; facts : (name, text)."""
 
+    clocks: tuple[str, ...]
     classes: tuple[ClassRow, ...]
     facts: tuple[tuple[str, str], ...]
 
@@ -39,6 +43,7 @@ class Readable:
 def readable(document: Mapping[str, object], organisations: Mapping[str, str]) -> Readable:
     """The document in words; organisations : each one's name by its code."""
     sla = parse(document)
+    code = language()
     rows = tuple(
         ClassRow(
             name=str(PRIORITIES[name]),
@@ -52,7 +57,12 @@ def readable(document: Mapping[str, object], organisations: Mapping[str, str]) -
         )
         for name, rules in sla.classes.items()
     )
-    return Readable(rows, (*_hours(sla), *_shares(sla, organisations)))
+    facts = (*_hours(sla), *_shares(sla, organisations))
+    return Readable(
+        tuple(map(str, CLOCKS.values())),
+        rows,
+        tuple((name, typeset(text, code)) for name, text in facts),
+    )
 
 
 def target_text(target: Target) -> str:
@@ -72,7 +82,12 @@ def target_text(target: Target) -> str:
     if target.seconds is not None and target.on_call_seconds is not None:
         outside = _("outside service hours %(time)s", time=duration(target.on_call_seconds))
         text = f"{text}; {outside}"
-    return text
+    return typeset(text, language())
+
+
+def duration(seconds: int) -> str:
+    """A length of time without the minutes or seconds that it has not: 3 min, 1 h 30 min."""
+    return length_of(seconds).removesuffix(" 00 s").removesuffix(" 00 min")
 
 
 def _about_start(offset_s: int) -> str:
@@ -100,7 +115,8 @@ def _hours(sla: Sla) -> tuple[tuple[str, str], ...]:
     )
     light = ", ".join(str(KINDS[kind]) for kind in sorted(hours.daylight_kinds)) or "–"
     told = "; ".join(
-        f"{round(100 * fraction)}\u00a0%: {TOLD.get(to, to)}" for fraction, to in sla.escalation
+        f"{round(100 * fraction)} %{colon(language())} {TOLD.get(to, to)}"
+        for fraction, to in sla.escalation
     )
     return (
         (_("Service hours"), service),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from droneteam.web.i18n import language
+from droneteam.web.typography import colon
 from droneteam.web.words import CUSTODY, REQUEST_STATES
 
 ACTIONS: dict[str, object] = {
@@ -109,9 +111,9 @@ def action_name(code: str) -> str:
         return str(known)
     kind, _dot, step = code.partition(".")
     if kind == "request" and step in REQUEST_STATES:
-        return f"{_REQUEST}: {REQUEST_STATES[step]}"
+        return f"{_REQUEST}{colon(language())} {REQUEST_STATES[step]}"
     if kind == "evidence" and step in CUSTODY:
-        return f"{_EVIDENCE}: {CUSTODY[step]}"
+        return f"{_EVIDENCE}{colon(language())} {CUSTODY[step]}"
     return code
 
 

@@ -148,9 +148,10 @@ def _on_http_error(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
     status = error.code
-    # Werkzeug's description says in English what the page's own title says already.
-    detail = error.description or "" if wants_json() else ""
-    response, status = answer(status, detail)
+    detail = error.description or ""
+    if not wants_json() and detail == type(error).description:
+        detail = ""  # it says in English what the page's own title says already
+    response, status = answer(status, detail, detail_language="en")
     made = app_response(response, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After", "Content-Range"}:
