@@ -4,7 +4,8 @@ Services say in English what is wrong, with the facts in it; logs and programs r
 `translations/refusals.json` holds each sentence as a pattern whose named parts go into its French
 and Dutch forms.  A part's name says how it is shown: `at…` a time, `n…` a number, `state…` the
 states of requests, `plan_state` a plan's, `roles` roles, `field` a form's field, `record` a kind of
-record, `text` a sentence of its own; what has another name stays as it is.
+record, `type` a kind of value, `where` a line of a file, `text` a sentence of its own; what has
+another name stays as it is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _DIGITS = re.compile(r"\d+$")
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _QUOTES = {"fr": ("« ", " »"), "nl": ("‘", "’")}
 _QUOTED = re.compile(r"(['\"])(.*)\1", re.DOTALL)
+_LINE = re.compile(r"\bline (?=\d)")
+_LINES = {"fr": "ligne ", "nl": "regel "}
 _BETWEEN = re.compile(r", | or ")
 _NAME = re.compile(r"\w+[._]\w")
 """A member's or a file's name at the start keeps its letters."""
@@ -47,11 +50,13 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Every known sentence, the most particular first, and the words of records and fields."""
+    """Every known sentence, the most particular first.
+
+    words : what records, fields and types of values are called, by the name of the part
+    """
 
     sentences: tuple[Sentence, ...]
-    records: Mapping[str, Mapping[str, str]]
-    fields: Mapping[str, Mapping[str, str]]
+    words: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,11 @@ def _part(name: str, text: str, code: str) -> str | None:
     kind = _DIGITS.sub("", name)
     if kind == "text":
         return translated(text, code)
-    if kind in ("record", "field"):
-        known = book().records if kind == "record" else book().fields
+    if kind in book().words:
+        known = book().words[kind]
         return known[text][code] if text in known else text
+    if kind == "where":
+        return _LINE.sub(_LINES[code], text)
     if kind == "at":
         return _time(text)
     if kind == "n":
@@ -149,7 +156,8 @@ def book() -> Book:
     sentences = tuple(
         Sentence(pattern_of(row["en"]), {"fr": row["fr"], "nl": row["nl"]}) for row in rows
     )
-    return Book(sentences, table["records"], table["fields"])
+    named_parts = {part: table[f"{part}s"] for part in ("record", "field", "type")}
+    return Book(sentences, named_parts)
 
 
 def pattern_of(english: str) -> re.Pattern[str]:
