@@ -131,9 +131,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{authority} refused the airspace ({reference}).",
     ),
     "slot.dark": (
-        "Le {start} il ne fait pas jour jusqu'à la fin, et la mission en a besoin.",
-        "Op {start} is er niet tot het einde daglicht, en de opdracht vraagt dat.",
-        "At {start} there is no daylight until the end, and the task needs it.",
+        "Commencée le {start}, la tâche se ferait en partie de nuit ; elle demande le jour.",
+        "Met begin op {start} zou de taak deels in het donker vallen; ze vraagt daglicht.",
+        "Begun at {start}, the task would lie partly in the dark; it needs daylight.",
     ),
     "weather.wind": (
         "Rafales de {expected} m/s prévues jusqu'au {until} ; {drone} supporte {limit} m/s.",

@@ -81,7 +81,10 @@ def new() -> str:
         return _form({**_values_of(kept, moved=False), "draft_id": kept.id}, {})
     if again is None:
         start_at = _next_hour(now())
+        with reading() as session:
+            contact = service.last_contact(session, actor())
         values = {
+            "contact": contact,
             "start_at": for_input(start_at),
             "end_at": for_input(start_at + _DEFAULT_DURATION),
             "priority": "P2",
