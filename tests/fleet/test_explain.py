@@ -197,13 +197,22 @@ def test_every_sentence_exists_in_three_languages_with_the_same_parameters() -> 
 def test_sentences_speak_local_time_and_words() -> None:
     reason = Reason("if.later", {"start": "2026-05-04T14:00:00+00:00"})
     assert sentence(reason, "en") == "From 04/05 16:00: yes."
-    assert sentence(reason, "fr") == "À partir de 04/05 16:00 : oui."
+    assert sentence(reason, "fr") == "À partir du 04/05 16:00 : oui."
     missing = Reason("no.capability", {"capability": "rgb, thermal"})
     assert sentence(missing, "nl") == "Geen enkele drone biedt: kleurencamera, warmtebeeldcamera."
     swap = {"request": 3, "priority": "P3", "fairness_before": 0.94, "fairness_after": 0.9}
     assert "0,94 → 0,90" in sentence(Reason("if.displaced", swap), "fr")
     with pytest.raises(InputError, match="de"):
         sentence(reason, "de")
+
+
+def test_many_minutes_are_said_in_hours() -> None:
+    late = {minutes: Reason("slot.late", {"minutes": minutes}) for minutes in (5, 119, 120, 898)}
+    assert sentence(late[119], "fr") == "L'équipe arrive 119 min après l'objectif."
+    assert sentence(late[898], "fr") == "L'équipe arrive 14 h 58 min après l'objectif."
+    assert sentence(late[898], "nl") == "De ploeg komt 14 u 58 min na de doeltijd."
+    assert sentence(late[120], "en") == "The crew arrives 2 h 00 min after the target."
+    assert sentence(late[5], "en") == "The crew arrives 5 min after the target."
 
 
 def test_a_request_outside_the_plan_is_pending() -> None:
