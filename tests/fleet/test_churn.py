@@ -17,13 +17,24 @@ GENEROUS_S = 60.0
 
 
 def one_more(seed: int, most_jobs: int) -> Problem | None:
-    """A published plan and then a request more urgent than any; None where nothing is published."""
+    """A published plan, then a request as urgent as any at the time of the first one.
+
+    None where nothing is published.
+    """
     drawn = small(seed, most_jobs=most_jobs)
     before = replace(drawn, jobs=tuple(replace(job, published=None) for job in drawn.jobs[:-1]))
     published = with_published(before, solve(before, seed=seed))
     if not any(job.published for job in published.jobs):
         return None
-    newest = replace(drawn.jobs[-1], published=None, priority=PRIORITIES[seed % 2])
+    rival = published.jobs[0]
+    newest = replace(
+        drawn.jobs[-1],
+        published=None,
+        priority=PRIORITIES[seed % 2],
+        slots=rival.slots,
+        wanted_at=rival.wanted_at,
+        due_at=None,
+    )
     return replace(published, jobs=(*published.jobs, newest))
 
 

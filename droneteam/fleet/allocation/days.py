@@ -1,24 +1,28 @@
 """What the duty days prove, each taken alone by the exact search, and a plan made of them (pure).
 
 Days that share no request are joined by the rest between two duties, by packs that charge, and by
-the zones' shares.  Leaving the first two aside can only make a plan better, so that what the days
+the zones' shares.  Leaving any of that aside can only make a plan better, so that what the days
 come to together bounds every plan from below, lexicographically: a sum of terms is least where
 each of its parts is, and where the sum is reached, each day has its own least values.
 
 The worst shortfall then depends on nothing but who is left out on which day.  There are few such
-sets (``_left_out``): one of them for each day, so that the zone that is worst off loses least, is
-a small search (``_least_worst``).
+sets (``_options``): one of them for each day, so that the zone that is worst off loses least, is
+a small search (``_LeastWorst``).  Sets of two days that follow each other are asked for together:
+where no pilots are rested for both, they are no choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, product
+
+import numpy as np
 
 from droneteam.fleet.allocation import exact
 from droneteam.fleet.allocation.choices import Choices, Ints, choices
 from droneteam.fleet.allocation.exact_crowds import bits
-from droneteam.fleet.allocation.exact_sets import Found, OutOfSteps, Search
+from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
 from droneteam.fleet.allocation.exact_tables import FIRST_ZONE, asked, fits
 from droneteam.fleet.allocation.pooled import day_groups, shares, unserved_values
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
@@ -30,7 +34,9 @@ _SET_STEPS = 500_000
 """Of the search of all sets that one day can leave out."""
 _MOST_SETS = 200
 """Sets to leave out on one day; where there are more, nothing is said of the shares."""
-_MOST_LOOKED_AT = 50_000
+_PAIR_STEPS = 5_000
+"""Of the search whether sets of two days can both be served; more, and it counts as possible."""
+_MOST_LOOKED_AT = 5_000
 """Partial choices of sets that are looked at for the least worst shortfall."""
 
 Losses = tuple[int, ...]
@@ -68,54 +74,87 @@ class _Day:
     """A day's search, held at the least of its services, and the plan that has them.
 
     jobs : indices in the whole problem of those that the search knows
+    options : the sets that can be served; none where they are too many
     """
 
     search: Search
     best: Found
     jobs: tuple[int, ...]
+    options: list[_Option]
 
 
 @dataclass(frozen=True, slots=True)
-class _LeftOut:
-    """Plans by what the zones lose in them, and a mask of the requests that all sets serve."""
+class _Option:
+    """A set of one day that can be served, with what the zones lose by it.
 
-    plans: dict[Losses, Found]
-    served: int
+    served : indices of the requests in the whole problem
+    """
+
+    losses: Losses
+    plan: Found
+    served: frozenset[int]
 
 
 def solve_days(found: Choices, until_s: float) -> DayByDay:
     """What the days prove, and a plan of them.
 
+    Days that cannot both have their least services, for want of rest, are taken together.
     until_s : on the monotonic clock; less is said where the time, or a day's steps, run out
     """
-    groups = day_groups(found)
-    if max((len(group) for group in groups), default=0) > exact.MOST_REQUESTS:
-        return DayByDay({})
-    try:
-        days = [_served_most(found, group, until_s) for group in groups]
-    except OutOfSteps:
-        return DayByDay({})
-    bounds, zones = _bounds(found, days), _zones(found)
-    left_out = [_left_out(day, zones) for day in days]
-    served = frozenset(
-        day.jobs[job] for day, own in zip(days, left_out, strict=True) for job in bits(own.served)
-    )
-    least = _least_worst(zones, [list(own.plans) for own in left_out])
-    if least is None:
-        return DayByDay(bounds, served)
-    worst, chosen = least
-    plans = [own.plans[losses] for own, losses in zip(left_out, chosen, strict=True)]
-    return DayByDay({**bounds, "worst_shortfall": worst}, served, _flown(days, plans))
+    said, groups, zones = DayByDay({}), day_groups(found), _zones(found)
+    known: dict[bytes, _Day] = {}
+    while max((len(group) for group in groups), default=0) <= exact.MOST_REQUESTS:
+        try:
+            for group in groups:
+                if group.tobytes() not in known:
+                    known[group.tobytes()] = _solved(found, group, zones, until_s)
+            days = [known[group.tobytes()] for group in groups]
+            said = DayByDay(_bounds(found, days), _always(days))
+            said, apart = _shared(found, days, zones, said, until_s)
+        except OutOfSteps:
+            return said
+        if apart is None:
+            return said
+        joined = np.sort(np.concatenate(groups[apart : apart + 2]))
+        groups = [*groups[:apart], joined, *groups[apart + 2 :]]
+    return said
 
 
-def _served_most(found: Choices, group: Ints, until_s: float) -> _Day:
+def _always(days: Sequence[_Day]) -> frozenset[int]:
+    """Who is served by all sets of their day."""
+    sets = ([one.served for one in day.options] for day in days if day.options)
+    return frozenset[int]().union(*(frozenset.intersection(*own) for own in sets))
+
+
+def _shared(
+    found: Choices, days: Sequence[_Day], zones: Sequence[_Zone], said: DayByDay, until_s: float
+) -> tuple[DayByDay, int | None]:
+    """With what the sets prove of the shares, or the first of two days that do not go together."""
+    options = [day.options for day in days]
+    if not all(options):
+        return said, None
+    rested = _Rested(found, days, until_s)
+    search = _LeastWorst(zones, options, rested)
+    least = search.solve()
+    if least is not None:
+        worst, chosen = least
+        flown = _flown(days, [one.plan for one in chosen])
+        bounds = {**said.bounds, "worst_shortfall": worst}
+        return replace(said, bounds=bounds, flown=flown), None
+    if search.looked_at > _MOST_LOOKED_AT:
+        return said, None
+    return said, rested.apart(options)
+
+
+def _solved(found: Choices, group: Ints, zones: Sequence[_Zone], until_s: float) -> _Day:
     jobs = tuple(found.problem.jobs[job] for job in group.tolist())
     part = choices(replace(found.problem, jobs=jobs))
     if not fits(part):
         raise OutOfSteps
     search = Search(part, until_s, _MOST_STEPS)
     best = exact.Stages(search).serve_most()
-    return _Day(search, best, tuple(int(group[job]) for job in search.asked.jobs))
+    day = _Day(search, best, tuple(int(group[job]) for job in search.asked.jobs), [])
+    return replace(day, options=_options(day, zones))
 
 
 def _bounds(found: Choices, days: Sequence[_Day]) -> dict[str, int]:
@@ -155,36 +194,25 @@ def _organisations(found: Choices) -> list[int]:
     return [claim.organisation_id for claim in claims if claim.organisation_id in asking]
 
 
-def _left_out(day: _Day, zones: Sequence[_Zone]) -> _LeftOut:
-    """The sets that can be left out with a plan for each; no plans where they are too many.
-
-    Of sets that lose no less than another for any zone only the other is kept.
-    """
+def _options(day: _Day, zones: Sequence[_Zone]) -> list[_Option]:
+    """The sets that the day can serve, a plan with each; none where they are too many."""
     search, plan = day.search, day.best
-    plans: dict[Losses, Found] = {}
-    always = plan.served
+    found: list[_Option] = []
     search.steps, search.most_steps = 0, _SET_STEPS
     try:
         for _ in range(_MOST_SETS):
-            losses = _losses(day, plan, zones)
-            if not any(_no_worse(other, losses) for other in plans):
-                plans = {own: one for own, one in plans.items() if not _no_worse(losses, own)}
-                plans[losses] = plan
-            always &= plan.served
+            own = frozenset(day.jobs[job] for job in bits(plan.served))
+            found.append(_Option(_losses(day, plan, zones), plan, own))
             if plan.served == search.everyone:
-                return _LeftOut(plans, always)
+                return found
             search.rule_out(plan.served)
             again = search.find(search.everyone, search.limits)
             if again is None:
-                return _LeftOut(plans, always)
+                return found
             plan = again
     except OutOfSteps:
         pass  # as with too many sets: what was found until then says nothing of the others
-    return _LeftOut({}, 0)
-
-
-def _no_worse(one: Losses, other: Losses) -> bool:
-    return all(own <= theirs for own, theirs in zip(one, other, strict=True))
+    return []
 
 
 def _losses(day: _Day, plan: Found, zones: Sequence[_Zone]) -> Losses:
@@ -199,51 +227,106 @@ def _losses(day: _Day, plan: Found, zones: Sequence[_Zone]) -> Losses:
     return tuple(lost.values())
 
 
-def _least_worst(
-    zones: Sequence[_Zone], options: Sequence[Sequence[Losses]]
-) -> tuple[int, list[Losses]] | None:
-    """The least worst shortfall by one set for each day, and the sets.
+class _Rested:
+    """Whether sets of two days that follow each other can both be served, rest in between."""
 
-    None where a day's sets are not known, or after too many looks.
+    def __init__(self, found: Choices, days: Sequence[_Day], until_s: float) -> None:
+        self.found = found
+        self.days = days
+        self.until_s = until_s
+        self._pairs: dict[int, tuple[Search, dict[int, int], Limits]] = {}
+        self._known: dict[frozenset[int], bool] = {}
 
-    Depth first, the days with the fewest sets last; who loses what in the rest at least is known.
-    """
-    if not all(options):
+    def both(self, first: int, one: _Option, other: _Option) -> bool:
+        """False where it is proven that the first day's set does not go with the next day's."""
+        served = one.served | other.served
+        if served not in self._known:
+            self._known[served] = self._may_serve(first, served)
+        return self._known[served]
+
+    def apart(self, options: Sequence[Sequence[_Option]]) -> int | None:
+        """The first day of which no set goes with any of the next day's."""
+        for first, (own, others) in enumerate(pairwise(options)):
+            if not any(self.both(first, one, other) for one, other in product(own, others)):
+                return first
         return None
-    order = sorted(range(len(options)), key=lambda day: -len(options[day]))
-    rest = [tuple([0] * len(zones))]
-    for day in reversed(order):
-        least = [min(column) for column in zip(*options[day], strict=True)]
-        rest.append(tuple(a + b for a, b in zip(rest[-1], least, strict=True)))
-    rest.reverse()
-    best: tuple[int, list[Losses]] | None = None
-    looked_at = 0
 
-    def worst_of(lost: Losses) -> int:
-        return max((z.shortfall(own) for z, own in zip(zones, lost, strict=True)), default=0)
+    def _may_serve(self, first: int, served: frozenset[int]) -> bool:
+        search, place, limits = self._pair(first)
+        mask = sum(1 << place[job] for job in served)
+        return search.may_serve(mask, limits, _PAIR_STEPS)
 
-    def go(at: int, lost: Losses, taken: list[Losses]) -> None:
-        nonlocal best, looked_at
-        looked_at += 1
-        if looked_at > _MOST_LOOKED_AT:
+    def _pair(self, first: int) -> tuple[Search, dict[int, int], Limits]:
+        if first not in self._pairs:
+            days = self.days[first : first + 2]
+            jobs = sorted(job for day in days for job in day.jobs)
+            own = tuple(self.found.problem.jobs[job] for job in jobs)
+            part = choices(replace(self.found.problem, jobs=own))
+            if not fits(part):
+                raise OutOfSteps
+            late = zip(*(day.search.values(day.best).late_min for day in days), strict=True)
+            limits = Limits(late_min=tuple(sum(pair) for pair in late))
+            search = Search(part, self.until_s)
+            place = {jobs[job]: bit for bit, job in enumerate(search.asked.jobs)}
+            self._pairs[first] = search, place, limits
+        return self._pairs[first]
+
+
+class _LeastWorst:
+    """The least worst shortfall by one set for each day, each rested for the day before.
+
+    Depth first, day by day, the sets first that leave the zones best off; what the days to come
+    cost each zone at least is known.
+    """
+
+    def __init__(
+        self, zones: Sequence[_Zone], options: Sequence[Sequence[_Option]], rested: _Rested
+    ) -> None:
+        self.zones = zones
+        self.options = options
+        self.rested = rested
+        self.rest = self._rest()
+        self.best: tuple[int, list[_Option]] | None = None
+        self.seen: set[tuple[int, frozenset[int], Losses]] = set()
+        self.looked_at = 0
+
+    def _rest(self) -> list[Losses]:
+        """By day: what the zones lose at least from that day on."""
+        found = [tuple([0] * len(self.zones))]
+        for own in reversed(self.options):
+            columns = zip(*(one.losses for one in own), strict=True)
+            found.append(_plus(found[-1], tuple(min(column) for column in columns)))
+        return found[::-1]
+
+    def solve(self) -> tuple[int, list[_Option]] | None:
+        """The shortfall and the sets; None where no sets go together, or after too many looks."""
+        self._go([], self.rest[-1])
+        return None if self.looked_at > _MOST_LOOKED_AT else self.best
+
+    def _worst(self, lost: Losses) -> int:
+        pairs = zip(self.zones, lost, strict=True)
+        return max((zone.shortfall(own) for zone, own in pairs), default=0)
+
+    def _go(self, taken: list[_Option], lost: Losses) -> None:
+        self.looked_at += 1
+        at = len(taken)
+        if at == len(self.options):
+            self.best = self._worst(lost), list(taken)
             return
-        if at == len(order):
-            best = worst_of(lost), list(taken)
-            return
-        sums = [_plus(lost, own) for own in options[order[at]]]
         ranked = sorted(
-            (worst_of(_plus(together, rest[at + 1])), place) for place, together in enumerate(sums)
+            (self._worst(_plus(_plus(lost, own.losses), self.rest[at + 1])), place)
+            for place, own in enumerate(self.options[at])
         )
         for bound, place in ranked:
-            if best is not None and bound >= best[0]:
+            if self.looked_at > _MOST_LOOKED_AT or (self.best and bound >= self.best[0]):
                 return
-            go(at + 1, sums[place], [*taken, options[order[at]][place]])
-
-    go(0, tuple([0] * len(zones)), [])
-    if best is None or looked_at > _MOST_LOOKED_AT:
-        return None
-    by_day = dict(zip(order, best[1], strict=True))
-    return best[0], [by_day[day] for day in range(len(options))]
+            own = self.options[at][place]
+            known = at, own.served, _plus(lost, own.losses)
+            if known in self.seen:
+                continue
+            if at == 0 or self.rested.both(at - 1, taken[-1], own):
+                self.seen.add(known)
+                self._go([*taken, own], known[2])
 
 
 def _plus(one: Losses, other: Losses) -> Losses:

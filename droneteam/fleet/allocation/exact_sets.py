@@ -282,6 +282,11 @@ class Search:
 
         return max(bits(options), key=worth)
 
+    def may_serve(self, served: int, limits: Limits, most_steps: int) -> bool:
+        """False where it is proven within so many steps that these cannot all be served."""
+        crowded = any(row.load(served) > row.cap for row in self.rows if not row.without & served)
+        return not crowded and self._ask(served, self.everyone & ~served, limits, most_steps) != NO
+
     def rule_out(self, served: int) -> None:
         """From now on no plan that serves all of these is looked for."""
         self.rows.append(Crowd(served, 0, served.bit_count() - 1))

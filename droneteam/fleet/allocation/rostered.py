@@ -43,9 +43,9 @@ from droneteam.fleet.problem import SHORTFALL_SCALE, TERM_NAMES, Assigned
 
 MINUTES = ("moved_min", "travel_min")
 """Terms that tell plans apart which are alike in the terms before."""
-_DAYS_SHARE = 0.25
+_DAYS_SHARE = 0.4
 """Of the time limit, for the days alone."""
-_REACHED_SHARE = 0.6
+_REACHED_SHARE = 0.7
 """Of the time limit, until which a plan is looked for that reaches what the days bound."""
 _NAMED_AT_ONCE = 40
 """Visits of a day whose drones are named, the cheapest ones, where counting does not do."""
