@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rendered import FACING_COS, load
+from droneteam.errors import InputError
 from droneteam.photogrammetry.dense import pairs, rectify, stereo
 from droneteam.photogrammetry.dense.semiglobal import MatchParams
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
@@ -32,6 +33,8 @@ from sitl.worlds import make_world
 
 RIGHT_GSD = 3.0
 PARTNERS = 4
+SAME_M = 0.001
+"""A rebuilt world's points are those of the set within this."""
 BEHIND_M = 0.02
 """A reference point may lie this far behind the renderer's surface and still be on it."""
 
@@ -91,9 +94,29 @@ def exactly_visible(
 
 
 def world_of(folder: Path) -> World:
-    """The world that a set was rendered in, built anew; its recipe must still be what it was."""
+    """The world that a set was rendered in, built anew.
+
+    Raises
+    ------
+    InputError
+        Its recipe is no longer what it was: the set's named points lie elsewhere in it.
+    """
     facts = json.loads((folder / "world.json").read_text())
-    return make_world(facts["world"], facts["seed"])
+    world = make_world(facts["world"], facts["seed"])
+    now = {point.name: np.array(point.enu_m) for point in world.points}
+    moved = {
+        name: float(np.linalg.norm(now[name] - row["enu_m"])) if name in now else np.inf
+        for name, row in facts["points"].items()
+    }
+    name = max(moved, key=moved.__getitem__)
+    if moved[name] > SAME_M:
+        raise InputError(
+            f"this version builds {facts['world']} with seed {facts['seed']} otherwise than "
+            f"{folder} was rendered: {name} is {moved[name]:.3f} m off. Its photos and surface.npz hold; "
+            "exact depths need a set of this version (python -m benchmarks.render_set)",
+            field="folder",
+        )
+    return world
 
 
 def compare(

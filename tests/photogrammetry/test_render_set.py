@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks import matching, render_set
+from droneteam.errors import InputError
 from droneteam.photogrammetry.scene import Camera, View
-from sitl.lens import camera_rotation
-from sitl.truth import surface_reference
+from sitl.lens import SimCamera, camera_rotation
+from sitl.truth import surface_reference, write_world
 from sitl.worlds import make_world
 
 
@@ -33,6 +35,19 @@ def test_a_set_covers_its_block_from_above_and_looks_in_from_all_sides(
     assert np.allclose(inwards, 1.0)
     bearings = np.sort(np.degrees(np.arctan2(ring[:, 0], ring[:, 1])))
     assert np.allclose(np.diff(bearings), 360.0 / len(ring))
+
+
+def test_a_set_of_another_version_of_its_world_is_not_judged_by_this_one(tmp_path: Path) -> None:
+    """A car that stood 40 cm elsewhere when the photos were rendered: its depths are not theirs."""
+    world = make_world("crossing", 3)
+    write_world(world, SimCamera().resized(64), tmp_path, 3)
+    again = matching.world_of(tmp_path)
+    np.testing.assert_array_equal(again.mesh.points_enu_m, world.mesh.points_enu_m)
+    facts = json.loads((tmp_path / "world.json").read_text())
+    facts["points"]["car_1_front"]["enu_m"][0] += 0.4
+    (tmp_path / "world.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"car_1_front is 0\.400 m off.*benchmarks\.render_set"):
+        matching.world_of(tmp_path)
 
 
 @pytest.mark.slow
