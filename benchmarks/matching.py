@@ -112,7 +112,7 @@ def world_of(folder: Path) -> World:
     if moved[name] > SAME_M:
         raise InputError(
             f"this version builds {facts['world']} with seed {facts['seed']} otherwise than "
-            f"{folder} was rendered: {name} is {moved[name]:.3f} m off. Its photos and surface.npz hold; "
+            f"{folder} was rendered: {name} is {moved[name]:.3f} m off. Its own files hold; "
             "exact depths need a set of this version (python -m benchmarks.render_set)",
             field="folder",
         )
