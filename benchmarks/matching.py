@@ -12,7 +12,7 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ from droneteam.photogrammetry.dense.semiglobal import MatchParams
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
 from sitl.lens import Pose, SimCamera
 from sitl.materials import GROUND_LAST, Material
+from sitl.mesh import Mesh
 from sitl.render import visibility
 from sitl.world import World
 from sitl.worlds import make_world
 
 RIGHT_GSD = 3.0
 PARTNERS = 4
+MESH_NAME = "mesh.npz"
 SAME_M = 0.001
 """A rebuilt world's points are those of the set within this."""
 BEHIND_M = 0.02
@@ -93,8 +95,14 @@ def exactly_visible(
     return shown
 
 
+def keep_mesh(world: World, folder: Path) -> None:
+    """Write the world's geometry beside its photos: recipes change, and depths are asked later."""
+    mesh = {field.name: getattr(world.mesh, field.name) for field in fields(Mesh)}
+    np.savez_compressed(folder / MESH_NAME, **mesh)
+
+
 def world_of(folder: Path) -> World:
-    """The world that a set was rendered in, built anew.
+    """The world that a set was rendered in: built anew, with the set's own mesh where it has one.
 
     Raises
     ------
@@ -103,6 +111,9 @@ def world_of(folder: Path) -> World:
     """
     facts = json.loads((folder / "world.json").read_text())
     world = make_world(facts["world"], facts["seed"])
+    if (folder / MESH_NAME).exists():
+        with np.load(folder / MESH_NAME) as kept:
+            return replace(world, mesh=Mesh(**kept))
     now = {point.name: np.array(point.enu_m) for point in world.points}
     moved = {
         name: float(np.linalg.norm(now[name] - row["enu_m"])) if name in now else np.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,11 @@ def test_a_set_of_another_version_of_its_world_is_not_judged_by_this_one(tmp_pat
     (tmp_path / "world.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match=r"car_1_front is 0\.400 m off.*benchmarks\.render_set"):
         matching.world_of(tmp_path)
+    moved = replace(world.mesh, points_enu_m=world.mesh.points_enu_m + [0.4, 0.0, 0.0])
+    matching.keep_mesh(replace(world, mesh=moved), tmp_path)
+    kept = matching.world_of(tmp_path).mesh
+    np.testing.assert_array_equal(kept.points_enu_m, moved.points_enu_m)
+    np.testing.assert_array_equal(kept.triangles, moved.triangles)
 
 
 @pytest.mark.slow

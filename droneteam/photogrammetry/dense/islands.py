@@ -20,9 +20,9 @@ from droneteam.photogrammetry.scene import FloatArray
 Flags = NDArray[np.bool_]
 
 SMALL_POINTS = 100
-"""Larger specks are believed.  Of the points in smaller ones that nobody is sure of, half lie within
-1.7 ground sampling distances of a rendered surface and 30 % are off by more than 10; of all points
-98 % and next to none are (surface.md)."""
+"""Larger specks are believed.  Of the points in smaller ones that nobody is sure of, half lie
+within 1.7 ground sampling distances of a rendered surface, where 98 % of all points do, and 30 %
+are off by more than 10."""
 APART_GSD = 8.0
 """Cells of so many ground sampling distances; specks are apart when a cell between is empty."""
 SURE_SHARE = 0.25
