@@ -12,6 +12,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from sitl.lens import Pose, SimCamera
 from sitl.materials import GROUND_LAST, Material
 from sitl.mesh import Mesh
 from sitl.render import visibility
-from sitl.world import World
+from sitl.world import NamedPoint, World
 from sitl.worlds import make_world
 
 RIGHT_GSD = 3.0
@@ -95,10 +96,18 @@ def exactly_visible(
     return shown
 
 
-def keep_mesh(world: World, folder: Path) -> None:
-    """Write the world's geometry beside its photos: recipes change, and depths are asked later."""
-    mesh = {field.name: getattr(world.mesh, field.name) for field in fields(Mesh)}
-    np.savez_compressed(folder / MESH_NAME, **mesh)
+def keep_mesh(mesh: Mesh, folder: Path) -> None:
+    """Write the geometry beside its photos: recipes change, and depths are asked later."""
+    arrays = {field.name: getattr(mesh, field.name) for field in fields(Mesh)}
+    np.savez_compressed(folder / MESH_NAME, **arrays)
+
+
+def kept_mesh(folder: Path) -> Mesh | None:
+    """The geometry that `keep_mesh` wrote; None where a set has none."""
+    if not (folder / MESH_NAME).exists():
+        return None
+    with np.load(folder / MESH_NAME) as kept:
+        return Mesh(**kept)
 
 
 def world_of(folder: Path) -> World:
@@ -107,27 +116,40 @@ def world_of(folder: Path) -> World:
     Raises
     ------
     InputError
-        Its recipe is no longer what it was: the set's named points lie elsewhere in it.
+        The set has no mesh, and its recipe is no longer what it was.
     """
     facts = json.loads((folder / "world.json").read_text())
     world = make_world(facts["world"], facts["seed"])
-    if (folder / MESH_NAME).exists():
-        with np.load(folder / MESH_NAME) as kept:
-            return replace(world, mesh=Mesh(**kept))
-    now = {point.name: np.array(point.enu_m) for point in world.points}
+    mesh = kept_mesh(folder)
+    if mesh is not None:
+        return replace(world, mesh=mesh)
+    require_same(world.points, facts["points"], folder)
+    return world
+
+
+def require_same(
+    points: Iterable[NamedPoint], rows: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Nothing, when a rebuilt world's named points are those of the set's world.json.
+
+    Raises
+    ------
+    InputError
+        Names the one that is farthest off, and what to do.
+    """
+    now = {point.name: np.array(point.enu_m) for point in points}
     moved = {
         name: float(np.linalg.norm(now[name] - row["enu_m"])) if name in now else np.inf
-        for name, row in facts["points"].items()
+        for name, row in rows.items()
     }
     name = max(moved, key=moved.__getitem__)
     if moved[name] > SAME_M:
         raise InputError(
-            f"this version builds {facts['world']} with seed {facts['seed']} otherwise than "
-            f"{folder} was rendered: {name} is {moved[name]:.3f} m off. Its own files hold; "
-            "exact depths need a set of this version (python -m benchmarks.render_set)",
+            f"this version builds the world of {folder} otherwise than it was rendered: {name} is "
+            f"{moved[name]:.3f} m off. The set's own files hold; for exact depths add the mesh it "
+            f"was rendered from ({MESH_NAME}), or render one with benchmarks.render_set",
             field="folder",
         )
-    return world
 
 
 def compare(

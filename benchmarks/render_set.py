@@ -85,7 +85,7 @@ def write_set(
 ) -> None:
     """Renders the set; photos that are there already are rendered again."""
     write_world(world, camera, folder, seed)
-    keep_mesh(world, folder)
+    keep_mesh(world.mesh, folder)
     truth = TruthWriter(world, folder, seed)
     rng = np.random.default_rng([seed, photos])
     turn_rad = float(rng.uniform(0.0, math.pi))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,11 @@ import pytest
 from benchmarks import matching, render_set
 from droneteam.errors import InputError
 from droneteam.photogrammetry.scene import Camera, View
-from sitl.lens import SimCamera, camera_rotation
-from sitl.truth import surface_reference, write_world
+from sitl.lens import camera_rotation
+from sitl.materials import Material
+from sitl.mesh import box
+from sitl.truth import surface_reference
+from sitl.world import NamedPoint
 from sitl.worlds import make_world
 
 
@@ -40,20 +42,24 @@ def test_a_set_covers_its_block_from_above_and_looks_in_from_all_sides(
 
 def test_a_set_of_another_version_of_its_world_is_not_judged_by_this_one(tmp_path: Path) -> None:
     """A car that stood 40 cm elsewhere when the photos were rendered: its depths are not theirs."""
-    world = make_world("crossing", 3)
-    write_world(world, SimCamera().resized(64), tmp_path, 3)
-    again = matching.world_of(tmp_path)
-    np.testing.assert_array_equal(again.mesh.points_enu_m, world.mesh.points_enu_m)
-    facts = json.loads((tmp_path / "world.json").read_text())
-    facts["points"]["car_1_front"]["enu_m"][0] += 0.4
-    (tmp_path / "world.json").write_text(json.dumps(facts))
+    now = [NamedPoint("car_1_front", "car", (1.0, 2.0, 0.3)), NamedPoint("new", "gcp", (0, 0, 0))]
+    same = {"car_1_front": {"enu_m": [1.0, 2.0, 0.3]}}
+    matching.require_same(now, same, tmp_path)
     with pytest.raises(InputError, match=r"car_1_front is 0\.400 m off.*benchmarks\.render_set"):
-        matching.world_of(tmp_path)
-    moved = replace(world.mesh, points_enu_m=world.mesh.points_enu_m + [0.4, 0.0, 0.0])
-    matching.keep_mesh(replace(world, mesh=moved), tmp_path)
-    kept = matching.world_of(tmp_path).mesh
-    np.testing.assert_array_equal(kept.points_enu_m, moved.points_enu_m)
-    np.testing.assert_array_equal(kept.triangles, moved.triangles)
+        matching.require_same(now, {"car_1_front": {"enu_m": [1.4, 2.0, 0.3]}}, tmp_path)
+    with pytest.raises(InputError, match="gone is inf m off"):
+        matching.require_same(now, {**same, "gone": {"enu_m": [0.0, 0.0, 0.0]}}, tmp_path)
+
+
+def test_a_set_keeps_the_mesh_that_it_was_rendered_from(tmp_path: Path) -> None:
+    assert matching.kept_mesh(tmp_path) is None
+    mesh = box((1.0, 2.0, 3.0), Material.BRICK, 7)
+    matching.keep_mesh(mesh, tmp_path)
+    kept = matching.kept_mesh(tmp_path)
+    assert kept is not None
+    for field in fields(mesh):
+        np.testing.assert_array_equal(getattr(kept, field.name), getattr(mesh, field.name))
+        assert getattr(kept, field.name).dtype == getattr(mesh, field.name).dtype
 
 
 @pytest.mark.slow
