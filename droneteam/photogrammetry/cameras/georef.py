@@ -290,9 +290,9 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
         [photo.name for (_, photo), good in zip(rows, inliers, strict=True) if not good]
     )
     if np.mean(inliers) < CLEAR_MAJORITY:
-        wrong = len(rows) - int(inliers.sum())
+        outside = len(rows) - int(inliers.sum())
         warnings.append(
-            f"{wrong} of {len(rows)} positions contradict the others: which "
+            f"{outside} of {len(rows)} positions contradict the others: which "
             "of them are right only a control point or a known length can tell; check one"
         )
     if line_ratio(centres[inliers]) < COLLINEAR_RATIO:
