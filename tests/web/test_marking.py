@@ -22,6 +22,7 @@ from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import marks
 from droneteam.photogrammetry.export.sentences import translated
 from droneteam.photogrammetry.ingest import imagefile
+from droneteam.photogrammetry.measuring.requests import point_names, request_of
 from droneteam.photogrammetry.models import MeasurementRow, SceneRow
 from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.web import phototiles
@@ -510,6 +511,20 @@ def test_a_length_on_the_surface_is_that_of_the_sloping_ground(site: Site, on: s
     assert unnamed.status_code == 422
     level = post(site, "/surface/measure", {**body, "kind": "height"}).get_json()
     assert level["value"] == pytest.approx(0.6, abs=0.02)
+
+
+def test_the_names_of_places_are_kept_for_the_diagram_or_refused(site: Site) -> None:
+    ends = [[-3.0, 1.0], [3.0, 1.0]]
+    body = {"kind": "distance", "on": "cloud", "places": ends, "name": "named"}
+    named = {**body, "place_names": ["kerb", "Zebrapad é"]}
+    made = post(site, "/surface/measurements", named).get_json()
+    with db.session_scope(site.engine) as session:
+        asked = request_of(session.get_one(MeasurementRow, made["id"]).request or {})
+    assert point_names(asked) == ("kerb", "Zebrapad é")
+    assert made["measurement"]["value"] > 6.0
+    for wrong in (["kerb"], ["kerb", ""], ["a", "b", "c"]):
+        answer = post(site, "/surface/measure", {**body, "place_names": wrong})
+        assert answer.status_code == 422, wrong
 
 
 def test_the_height_of_a_wall_is_measured_between_points_of_the_cloud(site: Site) -> None:
