@@ -92,14 +92,14 @@ def duration(seconds: int) -> str:
 
 def _about_start(offset_s: int) -> str:
     if offset_s == 0:
-        return _("at the start")
+        return str(_("at the start"))
     if offset_s < 0:
-        return _("%(time)s before the start", time=duration(-offset_s))
-    return _("%(time)s after the start", time=duration(offset_s))
+        return str(_("%(time)s before the start", time=duration(-offset_s)))
+    return str(_("%(time)s after the start", time=duration(offset_s)))
 
 
 def _days(count: int) -> str:
-    return ngettext("%(num)s day", "%(num)s days", count)
+    return str(ngettext("%(num)s day", "%(num)s days", count))
 
 
 def _hours(sla: Sla) -> tuple[tuple[str, str], ...]:

@@ -14,14 +14,13 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
-    RANKS,
     Finding,
     RulesUnmet,
     clause_said,
     with_comma,
     worded,
 )
-from droneteam.missions.airspace.sentences import SENTENCES, TITLES
+from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local
