@@ -9,7 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from droneteam.missions.airspace.fence import Fence
-from droneteam.missions.airspace.rules import Finding, Severity
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.sentences import Severity
 from droneteam.missions.airspace.volumes import RiskParams, Volumes
 from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.camera import SIMULATED

@@ -11,19 +11,20 @@ from sqlalchemy.orm import Session
 from droneteam.errors import Conflict, InputError
 from droneteam.web.context import writing
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import Said, refusal, said
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The form of a page that was sent and not accepted; `NOTHING` where none was.
 
-    problems : by field; general : one that belongs to no field, in English as services speak
+    problems : by field; general : one that belongs to no field
     """
 
     form: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
-    general: str = ""
+    general: Said | None = None
     status: int = 422
 
 
@@ -45,8 +46,8 @@ def attempt(
             change(session)
     except InputError as error:
         if error.field in fields:
-            return Sent(name, typed, {error.field: str(error)})
-        return Sent(name, typed, general=str(error))
+            return Sent(name, typed, {error.field: said(error)})
+        return Sent(name, typed, general=refusal(error))
     except Conflict as error:
-        return Sent(name, typed, general=str(error), status=409)
+        return Sent(name, typed, general=refusal(error), status=409)
     return None

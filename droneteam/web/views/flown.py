@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
-from flask_babel import get_locale, ngettext
+from flask_babel import ngettext
 
 from droneteam.fleet import service
 from droneteam.fleet.performance.figures import READERS
 from droneteam.fleet.performance.flown import FlownPlace
+from droneteam.reports import yearly
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.i18n import language
@@ -59,9 +60,7 @@ def show(year: int) -> str:
 
 
 def _months() -> list[tuple[int, str]]:
-    locale = get_locale()
-    assert locale is not None
-    return [(number, str(locale.months["stand-alone"]["wide"][number])) for number in range(1, 13)]
+    return list(enumerate(yearly.month_names(language()), 1))
 
 
 def _drawn(place: FlownPlace, month: int, names: dict[int, str]) -> dict[str, Any]:

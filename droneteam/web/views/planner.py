@@ -39,6 +39,7 @@ from droneteam.web.planner_ground import (
     drawn_accuracy,
     drawn_ground,
 )
+from droneteam.web.refusals import said
 from droneteam.web.rule_words import gravest_first, unmet
 from droneteam.web.spec_form import field_names, field_of, read_spec, typed_fields
 from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY
@@ -123,7 +124,7 @@ def plan(assignment_id: int) -> Any:
     except RulesUnmet as error:
         return _form(assignment, asked, request.form, {"polygon": unmet(error)}), 422
     except (InputError, DecodeError) as error:
-        problems = {field_of(error): str(error)}
+        problems = {field_of(error): said(error)}
         return _form(assignment, asked, request.form, problems), 422
     flash(_("Planned and checked. Approve it before flying."), "done")
     return redirect(url_for("missions.show", mission_id=made.id))
@@ -155,7 +156,7 @@ def take_places(assignment_id: int) -> Any:
         path_first = SHAPES.get(values.get("pattern", SURVEY)) != "polygon"
         found = read_places(sent.filename, sent.read(), path_first=path_first)
     except (DecodeError, InputError) as error:
-        return _form(assignment, asked, values, {"file": str(error)}), 422
+        return _form(assignment, asked, values, {"file": said(error)}), 422
     return _form(assignment, asked, *taken(found, values))
 
 
@@ -172,7 +173,7 @@ def take_chances(assignment_id: int) -> Any:
     try:
         chances = chance_map_of(sent.filename, sent.read())
     except (DecodeError, InputError) as error:
-        return _form(assignment, asked, values, {"chance_file": str(error)}), 422
+        return _form(assignment, asked, values, {"chance_file": said(error)}), 422
     values["chances"] = json.dumps(chance_map_to_json(chances))
     return _form(assignment, asked, values, {})
 
@@ -189,7 +190,7 @@ def preview(assignment_id: int) -> Response:
         with reading() as session:
             made = service.preview_mission(session, actor(), assignment_id, spec)
     except (InputError, DecodeError) as error:
-        return jsonify(problems={field_of(error): str(error)})
+        return jsonify(problems={field_of(error): said(error)})
     accuracy = drawn_accuracy(made, spec, FormReader(request.form))
     drawn = {**_drawn(made, spec), **drawn_ground(made), "accuracy": accuracy["accuracy"]}
     drawn["facts"] += accuracy["accuracyFacts"]
@@ -242,7 +243,7 @@ def _spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]
         with reading() as session:
             terrain = terrain_of(session, actor(), key, context().settings)
     except (InputError, NotFound) as error:
-        return None, {"terrain": str(error)}
+        return None, {"terrain": said(error)}
     return replace(spec, terrain=terrain), {}
 
 
