@@ -7,10 +7,12 @@ loop and what in threads.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
+import socket
 from dataclasses import replace
 
-from droneteam.errors import InputError
+from droneteam.errors import InputError, SetupError
 from droneteam.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -38,9 +40,38 @@ def run(args: argparse.Namespace) -> int:
     )
     if not 0 < settings.port < 65_536:
         raise InputError(f"port {settings.port} outside [1, 65535]", field="port")
+    require_free(settings.host, settings.port)
     print(f"http://{settings.host}:{settings.port}/", flush=True)
     serve(settings)
     return 0
+
+
+def require_free(host: str, port: int) -> None:
+    """Refuse an address on which something listens already.
+
+    granian shares its port (SO_REUSEPORT): two servers would answer visitors by turns, each from
+    its own database.
+
+    Raises
+    ------
+    SetupError
+        The address is taken, or not one of this machine's; says what to do.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise SetupError(f"{host} is no address to listen on: {error.strerror}") from error
+    family, kind, protocol, _name, address = found[0]
+    with socket.socket(family, kind, protocol) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what just ended is not in use
+        try:
+            door.bind(address)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "something listens there already; end it" if taken else str(error.strerror)
+            raise SetupError(
+                f"cannot listen on {host}, port {port}: {why}, or choose another with --port"
+            ) from error
 
 
 def serve(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 import droneteam
-from droneteam.errors import Conflict, DecodeError, DroneteamError, InputError, NotFound, plainly
+from droneteam.errors import Conflict, DecodeError, DroneteamError, InputError, plainly
 from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace.geozones import read_geozones
 from droneteam.missions.formats.chancemap import read_chance_map
@@ -25,8 +25,9 @@ from droneteam.missions.planner.camera import camera_named
 from droneteam.missions.planner.estimate import Wind
 from droneteam.missions.planner.plan import SurveyParams
 from droneteam.missions.planner.sharing import Share
-from droneteam.web.error_words import error_language, error_said
+from droneteam.web.error_words import error_said
 from droneteam.web.i18n import init_i18n
+from droneteam.web.refusals import refusal
 from tests.web.test_i18n import catalogue
 
 PACKAGE = Path(droneteam.__file__).parent
@@ -144,7 +145,7 @@ def test_what_is_wrong_is_said_in_the_language_with_its_facts(
         fails()
     error = caught.value
     with app.test_request_context(), force_locale(code):
-        said, language = error_said(error), error_language(error)
+        said, language = error_said(error), refusal(error).lang
     assert fact in said
     assert language == code
     english = {"the", "not", "must", "needs", "outside", "missing", "none", "cannot", "allowed"}
@@ -193,9 +194,10 @@ def test_braces_that_were_typed_are_letters(app: Flask) -> None:
     assert str(InputError("typed {0}")) == "typed {0}"
 
 
-@pytest.mark.parametrize("error", [Conflict("no words for this"), NotFound("plan", 3)])
+@pytest.mark.parametrize("error", [Conflict("no words for this"), Conflict("{x} is it", x=3)])
 def test_an_error_without_words_is_said_in_english_and_says_so(
     app: Flask, error: DroneteamError
 ) -> None:
     with app.test_request_context(), force_locale("nl"):
-        assert (error_said(error), error_language(error)) == (str(error), "en")
+        told = refusal(error)
+        assert (told.text, told.lang) == (str(error), "en")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ import pytest
 
 from droneteam import accounts, db, schema, web
 from droneteam.accounts import NewUser, OrganisationKind
+from droneteam.commands.serve import require_free
+from droneteam.errors import SetupError
 
 START_S = 180.0
 PASSWORD = "a long password"
@@ -144,3 +147,20 @@ def test_a_database_that_was_not_made_is_one_clear_line(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "droneteam database upgrade" in errors
     assert "Traceback" not in errors
+
+
+def test_a_port_that_another_server_shares_is_refused() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as granian opens its door
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SetupError, match=rf"port {port}: something listens there already"):
+            require_free("127.0.0.1", port)
+    require_free("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_that_is_not_this_machines_is_named(host: str) -> None:
+    with pytest.raises(SetupError, match=re.escape(host)):
+        require_free(host, free_port())
