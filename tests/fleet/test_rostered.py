@@ -17,7 +17,7 @@ from droneteam.fleet.allocation import solving as allocation
 from droneteam.fleet.allocation.choices import Choices, choices
 from droneteam.fleet.allocation.greedy import give_out
 from droneteam.fleet.allocation.master import Master
-from droneteam.fleet.allocation.naming import core, name_drones
+from droneteam.fleet.allocation.naming import core, most_sorties, name_drones, name_evenly
 from droneteam.fleet.allocation.rostered import Rostered, solve_rostered
 from droneteam.fleet.allocation.scoring import Glance, chosen_of, glance, values_of
 from droneteam.fleet.allocation.shifts import shifts_of
@@ -154,6 +154,33 @@ def test_a_core_cannot_be_flown_and_each_smaller_part_can() -> None:
         if seen >= 4:
             break
     assert seen >= 4
+
+
+def test_shifts_are_shared_so_that_nobody_has_more_than_asked_for() -> None:
+    """Three shifts of two visits and three of one for three pilots: three visits each, not less."""
+    days = [NOW + timedelta(days=day, hours=5) for day in range(4)]
+    spans = [(day, hour) for day in days[:3] for hour in (0, 4)] + [(day, 8) for day in days[:3]]
+    asked = [
+        replace(
+            job(number, wanted_at=at + timedelta(hours=hour)),
+            slots=(Slot(at + timedelta(hours=hour), at + timedelta(hours=hour + 1), 10),),
+        )
+        for number, (at, hour) in enumerate(spans, 1)
+    ]
+    found = choices(problem_of(*asked, drones=2, pilots=3))
+    shifts = shifts_of(found, np.arange(len(found.job)))
+    starts = {int(found.taken_us[choice]): choice for choice in range(len(found.job))}
+    order = [starts[key] for key in sorted(starts)]
+    pairs = [order[day * 3 : day * 3 + 2] for day in range(3)]
+    alone = [order[day * 3 + 2 : day * 3 + 3] for day in range(3)]
+    taken = [shifts.shift(0, shifts.places(np.array(own))) for own in (*pairs, *alone)]
+    even = name_evenly(shifts, taken, 3)
+    assert even is not None
+    assert sorted(even) == sorted(order)
+    assert most_sorties(even) == 3
+    for pair in pairs:
+        assert even[pair[0]] == even[pair[1]]
+    assert name_evenly(shifts, taken, 2) is None
 
 
 def test_a_bound_read_at_any_price_lies_below_every_plan() -> None:

@@ -18,6 +18,9 @@ from droneteam.fleet.allocation.realise import drones_for
 from droneteam.fleet.allocation.shifts import Shift, Shifts
 from droneteam.fleet.problem import PackType, packs_needed
 
+_EVEN_TIME = 2.0
+"""Of the solver's own clock, which does not depend on the machine, to share the shifts evenly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drones:
@@ -131,6 +134,48 @@ def name_pilots(shifts: Shifts, taken: Sequence[Shift]) -> dict[int, tuple[int, 
         pilot = min(free, key=lambda one: (load[one], one))
         rested[shift.kind][pilot] = shift.back
         load[pilot] += len(shift.visits)
+        for visit in shift.visits:
+            choice = int(shifts.members[visit])
+            crews[choice] = tuple(sorted((*crews.get(choice, ()), pilot)))
+    return crews
+
+
+def _able(shifts: Shifts, shift: Shift) -> list[int]:
+    """The pilots, of whatever kind, to whom all visits of the shift are open."""
+    able = shifts.able[:, list(shift.visits)].all(axis=1)
+    return sorted(pilot for kind in np.flatnonzero(able).tolist() for pilot in shifts.kinds[kind])
+
+
+def name_evenly(
+    shifts: Shifts, taken: Sequence[Shift], most: int
+) -> dict[int, tuple[int, ...]] | None:
+    """By choice: pilots of whom none has more sorties than that; None where no way is found."""
+    from ortools.sat.python import cp_model  # slow to load
+
+    cp: Any = cp_model.CpModel()
+    away: dict[int, list[Any]] = {}
+    given: list[tuple[Shift, dict[int, Any]]] = []
+    for shift in taken:
+        literals = {pilot: cp.new_bool_var("") for pilot in _able(shifts, shift)}
+        cp.add_exactly_one(literals.values())
+        for pilot, literal in literals.items():
+            span = cp.new_optional_fixed_size_interval_var(
+                shift.leaves, shift.back - shift.leaves, literal, ""
+            )
+            away.setdefault(pilot, []).append(span)
+        given.append((shift, literals))
+    for pilot, spans in away.items():
+        cp.add_no_overlap(spans)
+        own = [(shift, literals[pilot]) for shift, literals in given if pilot in literals]
+        cp.add(sum(len(shift.visits) * literal for shift, literal in own) <= most)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.max_deterministic_time = _EVEN_TIME
+    if solver.solve(cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    crews: dict[int, tuple[int, ...]] = {}
+    for shift, literals in given:
+        pilot = next(one for one, literal in literals.items() if solver.boolean_value(literal))
         for visit in shift.visits:
             choice = int(shifts.members[visit])
             crews[choice] = tuple(sorted((*crews.get(choice, ()), pilot)))

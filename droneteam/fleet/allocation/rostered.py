@@ -22,7 +22,14 @@ from droneteam.fleet.allocation.days import DayByDay, solve_days
 from droneteam.fleet.allocation.drone_rows import name_in
 from droneteam.fleet.allocation.greedy import give_out
 from droneteam.fleet.allocation.master import Line, Master, Relaxed
-from droneteam.fleet.allocation.naming import Drones, core, name_drones, name_pilots
+from droneteam.fleet.allocation.naming import (
+    Drones,
+    core,
+    most_sorties,
+    name_drones,
+    name_evenly,
+    name_pilots,
+)
 from droneteam.fleet.allocation.pooled import (
     REST,
     SERVICE,
@@ -332,6 +339,14 @@ class _Stages:
         given = give_out(self.choices, named)
         return min(self.first, given, key=lambda plan: [*values_of(self.choices, plan).values()])
 
+    def _crews(self) -> dict[int, tuple[int, ...]]:
+        """By choice: who flies it, nobody more than is proven that somebody has to, if possible."""
+        crews = evened_out(self.choices, name_pilots(self.shifts, self.taken))
+        least = self.bounds.get("busiest_pilot")
+        if least is None or most_sorties(crews) <= least:
+            return crews
+        return name_evenly(self.shifts, self.taken, least) or crews
+
     def assignments(self) -> tuple[Assigned, ...]:
         """The plan with drones and pilots; packs are not named yet."""
         if not self.better and self.refused is not None:
@@ -339,7 +354,7 @@ class _Stages:
         if not self.better:
             return self.first
         drones = self._drones(self.chosen).of
-        crews = evened_out(self.choices, name_pilots(self.shifts, self.taken))
+        crews = self._crews()
         jobs = self.choices.problem.jobs
         return tuple(
             Assigned(
