@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from droneteam.missions.flight import reserve
 from droneteam.missions.flight.preflight import FlightOrder, Readings
+from droneteam.missions.flight.telemetry import RATES_HZ, StreamWatch
 from droneteam.missions.mavlink.calls import Call
 from droneteam.missions.mavlink.gimbals import Look
 from droneteam.missions.mavlink.handshake import Timing
@@ -15,21 +16,6 @@ from droneteam.missions.mavlink.parameters import Profile
 from droneteam.missions.mavlink.protocol import Clear, Download, Upload
 from droneteam.missions.mavlink.twins import TwinWatch
 
-RATES_HZ = (
-    (33, 5.0),  # GLOBAL_POSITION_INT
-    (30, 10.0),  # ATTITUDE
-    (1, 2.0),  # SYS_STATUS
-    (2, 1.0),  # SYSTEM_TIME
-    (24, 1.0),  # GPS_RAW_INT
-    (193, 1.0),  # EKF_STATUS_REPORT
-    (42, 2.0),  # MISSION_CURRENT
-    (147, 1.0),  # BATTERY_STATUS
-    (242, 0.5),  # HOME_POSITION
-    (262, 0.5),  # CAMERA_CAPTURE_STATUS
-    (259, 0.02),  # CAMERA_INFORMATION, at once and then every 50 s
-    (285, 5.0),  # GIMBAL_DEVICE_ATTITUDE_STATUS
-)
-"""Message ids and rates asked for: 27 messages per second instead of 118."""
 AIRBORNE_M = 1.0
 GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
 
@@ -149,7 +135,8 @@ class Flight:
     why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
     wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
     the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
-    heartbeats, none in between contradicting it, that say that it is disarmed.
+    heartbeats, none in between contradicting it, that say that it is disarmed; streams_left : the
+    messages still to be asked for at first contact, and their rates.
     """
 
     order: FlightOrder
@@ -157,6 +144,7 @@ class Flight:
     phase: Phase = Phase.LISTENING
     task: Task | None = None
     streams_left: tuple[tuple[int, float], ...] = RATES_HZ
+    streams: StreamWatch = field(default_factory=StreamWatch)
     readings: Readings = field(default_factory=Readings)
     armed: bool | None = None
     heartbeats: int = 0
