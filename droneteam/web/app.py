@@ -61,6 +61,7 @@ from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
+from droneteam.web.recorded_words import init_recorded_words
 from droneteam.web.routing import init_routing
 from droneteam.web.strict import init_strict
 from droneteam.web.views import (
@@ -219,6 +220,7 @@ def create_app(
     init_gate(app)
     init_strict(app)
     init_words(app)
+    init_recorded_words(app)
     _init_templates(app)
     door.init_api(app)
     init_failures(app)  # after the API's door, which would answer pages as it answers programs
