@@ -36,11 +36,9 @@ from droneteam.missions.planning import (
     cancel_mission,
     get_mission,
     list_missions,
-    load_geozones,
     plan_mission,
     planned_for,
     preview_mission,
-    stored_geozones,
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.record.replay import Replay, ReplayEvent
@@ -68,7 +66,14 @@ from droneteam.missions.views import (
     RegisteredFlight,
     SortieView,
 )
-from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
+from droneteam.missions.zonestore import (
+    StoredZone,
+    list_zones,
+    load_geozones,
+    publish_zones,
+    stored_geozones,
+    withdraw_zone,
+)
 
 __all__ = [
     "OVERRIDERS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,10 +15,10 @@ from droneteam.errors import InputError, NotFound
 from droneteam.missions import models
 from droneteam.missions.airspace import geozones
 from droneteam.missions.airspace.checks import Geozone
-from droneteam.missions.planning import load_geozones
 
 KEEPERS = ("coordinator", "administrator")
 MAX_SOURCE = models.MAX_SOURCE
+MAX_GEOZONES = 20_000
 READERS = ("coordinator", "administrator", "pilot", "manager", "auditor")
 
 
@@ -40,6 +41,50 @@ def list_zones(session: Session, actor: Actor) -> list[StoredZone]:
         for row in session.scalars(select(models.GeozoneRow).order_by(*order))
         for zone in geozones.read_geozones(row.document)
     ]
+
+
+def load_geozones(
+    session: Session, actor: Actor, document: object, source: str, now: datetime
+) -> int:
+    """How many zones of an ED-269 or ED-318 document are now stored; same identifiers replace.
+
+    Raises
+    ------
+    DecodeError
+        Names the zone that cannot be understood; nothing is stored then.
+    """
+    require_role(actor, "coordinator", "administrator")
+    zones = geozones.read_geozones(document)
+    if len(zones) > MAX_GEOZONES:
+        raise InputError(
+            "{count} zones; {limit} are allowed",
+            field="document",
+            count=len(zones),
+            limit=MAX_GEOZONES,
+        )
+    assert isinstance(document, dict)
+    for zone, feature in zip(zones, document["features"], strict=True):
+        single = {**{k: v for k, v in document.items() if k == "type"}, "features": [feature]}
+        row = session.scalar(
+            select(models.GeozoneRow).where(models.GeozoneRow.identifier == zone.identifier)
+        )
+        if row is None:
+            row = models.GeozoneRow(identifier=zone.identifier)
+            session.add(row)
+        row.name, row.source, row.loaded_at = zone.name, source, now
+        row.document = json.loads(json.dumps(single))
+    session.flush()
+    facts = {"zones": len(zones), "source": source}
+    audit.append(
+        session, actor, action="geozones.load", subject=f"geozones:{source}", facts=facts, at=now
+    )
+    return len(zones)
+
+
+def stored_geozones(session: Session) -> tuple[Geozone, ...]:
+    """Every zone that has been loaded."""
+    rows = session.scalars(select(models.GeozoneRow).order_by(models.GeozoneRow.identifier))
+    return tuple(zone for row in rows for zone in geozones.read_geozones(row.document))
 
 
 def publish_zones(

@@ -13,13 +13,13 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
-    SENTENCES,
-    TITLES,
     Finding,
     RulesUnmet,
+    clause_said,
     with_comma,
     worded,
 )
+from droneteam.missions.airspace.sentences import SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local
@@ -51,7 +51,9 @@ def said(one: Finding) -> Said:
     if known is None:
         return Said(one.severity, name, title, one.text, one.clause, "en")
     text = worded(gettext(known.text), _facts(one))
-    return Said(one.severity, name, title, text, gettext(CLAUSES[known.clause].text))
+    clause = CLAUSES[known.clause]
+    quoted = clause_said(gettext(clause.text), gettext(clause.caveat) if clause.caveat else "")
+    return Said(one.severity, name, title, text, quoted)
 
 
 def told(view: MissionView) -> MissionView:

@@ -143,6 +143,8 @@ LEFT_OUT: _Words = {
     ),
     "ellipsoid": _l("The file's heights are above the ellipsoid and are not taken."),
     "intervals": _l("The file's photos by time or distance are not taken."),
+    "curves": _l("The file's curves are not taken: the drone flies to each corner."),
+    "aim": _l("The file's point of interest is not taken: set where the camera looks."),
     "commands": _l("The file's camera and other commands are not taken, its places are."),
 }
 

@@ -11,7 +11,8 @@ from flask_babel import force_locale
 from droneteam import db
 from droneteam.missions import service as missions
 from droneteam.missions.airspace.clauses import CLAUSES
-from droneteam.missions.airspace.rules import RANKS, SENTENCES, TITLES, Finding, RulesUnmet, finding
+from droneteam.missions.airspace.rules import Finding, RulesUnmet, finding
+from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.rule_words import said, unmet
 from tests.web import worlds
@@ -77,6 +78,25 @@ def test_every_clause_says_how_far_it_was_read_and_where() -> None:
     for key, clause in CLAUSES.items():
         assert bool(clause.source) == (clause.checked in ("read", "summary")), key
         assert ("Team's rule" in clause.text) or clause.checked != "own", key
+
+
+@pytest.mark.parametrize(
+    ("code", "caveat"),
+    [
+        ("en", "(not read in its own words)"),
+        ("nl", "(niet in zijn eigen bewoording gelezen)"),
+        ("fr", "(pas lu dans ses propres termes)"),
+    ],
+)
+def test_a_clause_whose_wording_was_not_read_says_so_beside_its_finding(
+    site: Site, code: str, caveat: str
+) -> None:
+    with site.app.test_request_context(), force_locale(code):
+        for key in SENTENCES:
+            shown = said(finding(key, **facts_of(key))).clause
+            unread = CLAUSES[SENTENCES[key].clause].checked in ("summary", "unread")
+            assert shown.endswith(caveat) == unread, key
+    assert {one.checked for one in CLAUSES.values()} >= {"read", "summary", "own"}
 
 
 def test_a_night_is_told_in_local_time_and_a_number_with_a_comma(site: Site) -> None:

@@ -37,6 +37,7 @@ from droneteam.missions.flight.alarms import (
     remote_id_heard,
     told_of_remote_id,
 )
+from droneteam.missions.flight.handshakes import task_step, was_repeated
 from droneteam.missions.flight.linkwatch import contact, watch_link
 from droneteam.missions.flight.moves import (
     armed_or_not,
@@ -70,10 +71,9 @@ from droneteam.missions.flight.state import (
 )
 from droneteam.missions.flight.telemetry import asking_for
 from droneteam.missions.items import mission_hash
-from droneteam.missions.mavlink import protocol
-from droneteam.missions.mavlink.calls import Call, call_step, start_call
-from droneteam.missions.mavlink.gimbals import Look, look_step
-from droneteam.missions.mavlink.handshake import Done, Failed, Sends
+from droneteam.missions.mavlink.calls import Call, start_call
+from droneteam.missions.mavlink.gimbals import Look
+from droneteam.missions.mavlink.handshake import Done, Failed
 from droneteam.missions.mavlink.messages import (
     Attitude,
     CommandId,
@@ -94,8 +94,7 @@ from droneteam.missions.mavlink.messages import (
     SystemStatus,
     mode_name,
 )
-from droneteam.missions.mavlink.parameters import Profile, profile_step
-from droneteam.missions.mavlink.protocol import Clear, Download, Upload
+from droneteam.missions.mavlink.protocol import Clear, Upload
 from droneteam.missions.mavlink.twins import CLOCK_BACK_S
 
 LISTEN_HEARTBEATS = 3
@@ -292,7 +291,10 @@ def _disarmed(flight: Flight) -> Step:
 
 def _battery(flight: Flight, now_s: float) -> Step:
     """Come home while there is enough left to do so against the wind."""
-    left = flight.readings.battery_pct
+    told = flight.readings.battery_pct
+    if told is not None and flight.boot_s is not None:
+        flight = replace(flight, battery_told=(flight.boot_s, told))
+    left = flight.battery_left_pct()
     if left is None or flight.phase not in (Phase.FLYING, Phase.PAUSED):
         return flight, []
     if flight.flying_since is None and flight.boot_s is not None:
@@ -300,7 +302,8 @@ def _battery(flight: Flight, now_s: float) -> Step:
     needed = flight.battery_needed_pct(left)
     if left > needed or flight.strange_heartbeats:
         return flight, []
-    reason = f"battery at {left:.0f} %, the way home needs {needed:.0f} %"
+    reckoned = "" if told is not None else ", reckoned: it is not told any more"
+    reason = f"battery at {left:.0f} %{reckoned}, the way home needs {needed:.0f} %"
     if not flight.adopted:
         return go_home(flight, reason, now_s)
     if flight.proposed:
@@ -328,31 +331,13 @@ def _tick(flight: Flight, now_s: float) -> Step:
 def _advance_task(flight: Flight, message: Inbound | None, now_s: float) -> Step:
     if flight.task is None:
         return flight, []
-    task, sends = _task_step(flight.task, message, now_s)
+    task, sends = task_step(flight.task, message, now_s)
     flight = replace(flight, task=task)
     commands: list[Command] = [Send(send, flight.phase.value) for send in sends]
     if task.outcome is None:
         return flight, commands
     flight, more = _task_ended(replace(flight, task=None), task, now_s)
     return flight, commands + more
-
-
-def _task_step(task: Task, message: Inbound | None, now_s: float) -> tuple[Task, Sends]:
-    if isinstance(task, Look):
-        return look_step(task, message, now_s)
-    if message is not None and not isinstance(message, Handshake):
-        return task, ()
-    match task:
-        case Upload():
-            return protocol.upload_step(task, message, now_s)
-        case Download():
-            return protocol.download_step(task, message, now_s)
-        case Clear():
-            return protocol.clear_step(task, message, now_s)
-        case Profile():
-            return profile_step(task, message, now_s)
-        case Call():
-            return call_step(task, message, now_s)
 
 
 def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
@@ -383,7 +368,7 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return flight, []
         case Phase.STARTING, Done():
             return _started(flight, task, now_s)
-        case Phase.CLIMBING, Failed(name="command-refused") if _was_repeated(task):
+        case Phase.CLIMBING, Failed(name="command-refused") if was_repeated(task):
             text = (
                 "a repeated take-off was refused, so the first may have begun: the height decides"
             )
@@ -394,11 +379,6 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
         case _, Failed(name=name, detail=detail):
             return _task_failed(flight, task, f"{flight.phase.value}: {name}, {detail}", now_s)
     return flight, []
-
-
-def _was_repeated(task: Task) -> bool:
-    """Whether a command went out twice: a vehicle that obeyed the first may refuse the second."""
-    return isinstance(task, Call) and task.command.confirmation > 0
 
 
 def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:

@@ -16,7 +16,7 @@ from rasterio.windows import get_data_window
 
 from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray
-from droneteam.missions.formats.chancemap import read_chance_map
+from droneteam.missions.formats.chancemap import chances_of_kml, read_chance_map
 from droneteam.missions.planner.chances import MAX_CELLS, ChanceGrid, ChanceMap
 
 MAX_PIXELS = 25_000_000
@@ -41,6 +41,8 @@ def chance_map_of(name: str, data: bytes) -> ChanceMap:
         )
     if data.startswith(_TIFF):
         return _of_raster(name, data)
+    if name.lower().endswith((".kml", ".kmz")):
+        return chances_of_kml(data, name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Probability maps in and out: our own JSON, and GeoJSON as search programs write it.
+"""Probability maps in and out: our own JSON, and GeoJSON and KML as search programs write them.
 
 GeoJSON: polygons with a weight (a property ``chance``, ``poa``, ``probability`` or ``weight``), or
 one point with the distances of its rings (``within_m``, with ``shares`` beside them, or a
@@ -14,7 +14,9 @@ from dataclasses import asdict
 from typing import Any
 
 from droneteam.errors import DecodeError, InputError, plainly
+from droneteam.missions.formats.chancefeatures import features_of_kml, is_chance
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.unpacking import kml_root
 from droneteam.missions.planner.chances import (
     FOUND_WITHIN,
     ChanceGrid,
@@ -120,10 +122,15 @@ def _from_geojson(document: Mapping[str, Any], source: str) -> ChanceMap:
     features = document.get("features")
     if document["type"] != "FeatureCollection" or not isinstance(features, list):
         raise DecodeError("the probability map is no GeoJSON FeatureCollection")
+    numbered = list(enumerate(features, start=1))
+    # A file of a whole mission holds its map among other things.
+    ours = [(number, one) for number, one in numbered if isinstance(one, dict) and is_chance(one)]
     points, areas = [], list[_GeoArea]()
-    for number, feature in enumerate(features, start=1):
+    for number, feature in ours or numbered:
         try:
             kind = feature["geometry"]["type"]
+            if ours and feature["properties"].get("grid") is not None:
+                return ChanceMap(_source(ours, source), grid=_grid(feature["properties"]["grid"]))
             if kind == "Point":
                 points.append(_rings_of(feature))
             elif kind in ("Polygon", "MultiPolygon"):
@@ -136,7 +143,33 @@ def _from_geojson(document: Mapping[str, Any], source: str) -> ChanceMap:
             ) from error
     if len(points) > 1 or (points and areas):
         raise DecodeError("a probability map has one point with its rings, or areas; not both")
+    source = _source(ours, source)
     return ChanceMap(source, rings=points[0]) if points else weighted(areas, source)
+
+
+def _source(ours: list[tuple[int, Any]], otherwise: str) -> str:
+    """What our own features call their map."""
+    return str(ours[0][1]["properties"].get("source") or otherwise) if ours else otherwise
+
+
+def chances_of_kml(data: bytes, source: str) -> ChanceMap:
+    """The map in the placemarks of a KML or KMZ that say a weight or rings in extended data.
+
+    Raises
+    ------
+    DecodeError
+        There is none, or the placemark that cannot be used is named.
+    """
+    try:
+        features = features_of_kml(kml_root(data))
+    except ValueError as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError("not a probability map: {error}", error=error) from error
+    known = [one for one in features if {*WEIGHTS, "within_m", "category"} & {*one["properties"]}]
+    if not known:
+        raise DecodeError("no placemark of this KML says a weight in its extended data")
+    return read_chance_map(json.dumps({"type": "FeatureCollection", "features": known}), source)
 
 
 def _rings_of(feature: Mapping[str, Any]) -> DistanceRings:

@@ -8,11 +8,12 @@ from typing import Literal
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import check_lat_lon
 from droneteam.missions.items import HomePoint
+from droneteam.missions.planner.chances import ChanceMap
 from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import GeoPolygon
 
 MAX_CORNERS = 5000
-LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands"]
+LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands", "curves", "aim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class FilePlaces:
 
     kind, heights_m : what the heights are measured from, one for each place; None and empty where
     the file gives none that can be flown; home : the take-off point that heights above take-off
-    refer to; photo : whether the file takes a photo at each place; left_out : what else it holds.
+    refer to; photo : whether the file takes a photo at each place; left_out : what else it holds;
+    chances : the probability map of a search that was written with them.
     """
 
     places: GeoPolygon
@@ -31,6 +33,7 @@ class FilePlaces:
     home: HomePoint | None = None
     photo: bool = False
     left_out: tuple[LeftOut, ...] = ()
+    chances: ChanceMap | None = None
 
 
 def outline(corners: list[tuple[float, float]]) -> GeoPolygon:

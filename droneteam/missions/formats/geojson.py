@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from droneteam.errors import DecodeError, plainly
 from droneteam.missions.airspace.volumes import Volumes
+from droneteam.missions.formats.chancefeatures import chance_features, is_chance
+from droneteam.missions.formats.chancemap import read_chance_map
 from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.items import MissionCommand
@@ -45,6 +48,7 @@ def plan_to_geojson(plan: MissionPlan, volumes: Volumes | None = None) -> dict[s
         }
         features.append(_feature("Point", [photo.lon_deg, photo.lat_deg], properties))
     features += _volume_features(volumes)
+    features += chance_features(None if plan.search is None else plan.search.chances)
     return {"type": "FeatureCollection", "features": features}
 
 
@@ -122,13 +126,15 @@ def read_places(text: str, *, path_first: bool = False) -> FilePlaces:
         )
     try:
         document = _document(text)
-        features = list(_features(document))
+        every = list(_features(document))
+        features = [one for one in every if not is_chance(one)]
+        chances = read_chance_map(text, "GeoJSON") if len(features) < len(every) else None
         lines = [one for one in features if one["geometry"]["type"] == "LineString"]
         points = [one for one in features if _is_stop(one)]
-        has_area = _first_polygon(document) is not None
-        if has_area and not (path_first and (lines or points)):
-            return FilePlaces(_area(document), "area")
-        return _path(lines, points)
+        areas = [one for one in features if _first_polygon(one["geometry"]) is not None]
+        if areas and not (path_first and (lines or points)):
+            return FilePlaces(_area(areas[0]["geometry"]), "area", chances=chances)
+        return replace(_path(lines, points), chances=chances)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, DecodeError):
             raise

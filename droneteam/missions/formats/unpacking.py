@@ -13,6 +13,9 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from droneteam.errors import DecodeError
+from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+
+_ZIP_MAGIC = b"PK\x03\x04"
 
 
 def names_in(data: bytes) -> list[str]:
@@ -80,3 +83,29 @@ def _refuse_document_type(data: bytes) -> None:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.Parse(data, True)
+
+
+def kml_root(data: bytes) -> ElementTree.Element:
+    """The root of a KML, or of the document of a KMZ.
+
+    Raises
+    ------
+    DecodeError
+        It is neither, or too large.
+    """
+    if data.startswith(_ZIP_MAGIC):
+        data = _document_of_kmz(data)
+    if len(data) > MAX_FILE_BYTES:
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
+    return xml_root(data)
+
+
+def _document_of_kmz(data: bytes) -> bytes:
+    """The first KML at the root, `doc.kml` before others; those in folders are linked parts."""
+    names = [name for name in names_in(data) if name.lower().endswith(".kml")]
+    if not names:
+        raise DecodeError("no .kml in this KMZ")
+    first = min(names, key=lambda name: (name.count("/"), name.lower() != "doc.kml"))
+    return member(data, first, MAX_FILE_BYTES)

@@ -35,6 +35,7 @@ from droneteam.missions.planner.patterns.survey import (
     survey_lines,
 )
 from droneteam.missions.planner.profile import ProfilePoint, flight_profile
+from droneteam.missions.planner.ranges import check_range
 from droneteam.missions.planner.relief import FollowedPath, Relief, followed_all, relief_of
 from droneteam.missions.planner.route import Ground, LatLon, LookAt, Run, mission_items
 from droneteam.missions.planner.terrain import Terrain
@@ -105,19 +106,6 @@ class SurveyParams:
             check_range("max_photos", self.max_photos, 4, 100_000)
         if self.angle_deg is not None:
             check_range("angle_deg", self.angle_deg, -360.0, 360.0)
-
-
-def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Refuses a value outside its range, by name."""
-    if not low <= value <= high:  # also rejects NaN
-        raise InputError(
-            "{name} {value} outside [{low:g}, {high:g}]",
-            field=field,
-            name=field,
-            value=value,
-            low=low,
-            high=high,
-        )
 
 
 @dataclass(frozen=True, slots=True)
