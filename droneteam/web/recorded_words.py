@@ -12,7 +12,10 @@ import re
 from flask import Flask
 from markupsafe import Markup
 
+from droneteam.evidence import sentences as bags
 from droneteam.missions.record import sentences as sorties
+from droneteam.photogrammetry.export.numbers import LANGUAGES
+from droneteam.photogrammetry.export.sentences import translated
 from droneteam.sentences import UNTRANSLATED
 from droneteam.web.i18n import language
 
@@ -29,17 +32,40 @@ def sortie_words(text: str) -> str:
 
 def sortie_said(text: str) -> Markup:
     """The same for a page: what the vehicle said in its own words is marked as English."""
-    form, at, built = sorties.told(text, language()), 0, Markup("")
-    for other in _OTHERS.finditer(form):
-        built += _whole(form[at : other.start()])
-        built += Markup('<span lang="en">{}</span>').format(other[1])
-        at = other.end()
-    return built + _whole(form[at:])
+    return _marked(sorties.told(text, language()))
+
+
+def scene_words(text: str) -> Markup:
+    """What a scene's stages say, for a page."""
+    return _marked(_scene_form(text))
+
+
+def scene_text(text: str) -> str:
+    """The same as plain text."""
+    return _whole(_scene_form(text).replace(UNTRANSLATED, ""))
+
+
+def _scene_form(text: str) -> str:
+    return translated(text, next((one for one in LANGUAGES if one == language()), "en"))
 
 
 def event_kind(code: str) -> str:
     """The kind of an event of a sortie."""
     return sorties.kind_told(code, language())
+
+
+def bag_said(text: str) -> Markup:
+    """What a check found wrong with a bag."""
+    return _marked(bags.told(text, language()))
+
+
+def _marked(form: str) -> Markup:
+    at, built = 0, Markup("")
+    for other in _OTHERS.finditer(form):
+        built += _whole(form[at : other.start()])
+        built += Markup('<span lang="en">{}</span>').format(other[1])
+        at = other.end()
+    return built + _whole(form[at:])
 
 
 def _whole(text: str) -> str:
@@ -52,5 +78,5 @@ def _whole(text: str) -> str:
 
 def init_recorded_words(app: Flask) -> None:
     """The words as template filters."""
-    for function in (sortie_said, sortie_words, event_kind):
+    for function in (sortie_said, sortie_words, event_kind, scene_words, bag_said):
         app.jinja_env.filters[function.__name__] = function

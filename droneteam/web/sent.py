@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import Conflict, InputError
 from droneteam.web.context import writing
-from droneteam.web.error_words import error_said
+from droneteam.web.error_words import error_language, error_said
 from droneteam.web.forms import FormReader
 
 
@@ -18,13 +18,14 @@ from droneteam.web.forms import FormReader
 class Sent:
     """The form of a page that was sent and not accepted; `NOTHING` where none was.
 
-    problems : by field; general : one that belongs to no field, in English as services speak
+    problems : by field; general : one that belongs to no field, and the language it is in
     """
 
     form: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     general: str = ""
+    language: str = "en"
     status: int = 422
 
 
@@ -47,7 +48,9 @@ def attempt(
     except InputError as error:
         if error.field in fields:
             return Sent(name, typed, {error.field: error_said(error)})
-        return Sent(name, typed, general=error_said(error))
+        return Sent(name, typed, general=error_said(error), language=error_language(error))
     except Conflict as error:
-        return Sent(name, typed, general=error_said(error), status=409)
+        return Sent(
+            name, typed, general=error_said(error), language=error_language(error), status=409
+        )
     return None
