@@ -153,7 +153,8 @@ def measure(scene_id: int, body: dict[str, Any]) -> Any:
     settings = context().settings
     with reading() as session:
         wanted = request_of(session, scene_id, body)
-        return service.measure(session, actor(), scene_id, wanted, settings)
+        found = service.measure(session, actor(), scene_id, wanted, settings)
+    return replace(found, note=scene_text(found.note))
 
 
 @bp.post("/<id:scene_id>/measurements")
