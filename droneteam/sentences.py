@@ -61,10 +61,12 @@ class Book:
     """The sentences of one domain; the first that fits counts, so that the narrow ones come first.
 
     rows : "en", "nl" and "fr" forms; one with a "kind" is a word that stands only in parts of
-    that name, never alone.
+    that name, never alone; between : what stands between the sentences of a list, which may
+    itself be part of a sentence.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, str]], between: str = "") -> None:
+        self._between = between
         self._words: dict[str, dict[str, Mapping[str, str]]] = {}
         alone = []
         for row in rows:
@@ -76,14 +78,17 @@ class Book:
         self._recognised = functools.lru_cache(maxsize=4096)(self._search)
 
     @classmethod
-    def read(cls, package: str, name: str = "sentences.json") -> Self:
-        """The book in a package's file."""
-        return cls(json.loads((resources.files(package) / name).read_text(encoding="utf-8")))
+    def read(cls, package: str, between: str = "") -> Self:
+        """The book in a package's `sentences.json`."""
+        text = (resources.files(package) / "sentences.json").read_text(encoding="utf-8")
+        return cls(json.loads(text), between)
 
     def said(self, text: str, language: str) -> str:
         """One sentence, or several joined by "; ", in the language."""
         if language == "en" or not text:
             return text
+        if self._between and self._between in text:
+            return self._list(text, language)
         pieces = text.split("; ")
         found, at = [], 0
         while at < len(pieces):
@@ -105,6 +110,13 @@ class Book:
         """A word of a kind in the language; one that is not in the book as it is."""
         row = self._words.get(kind, {}).get(code)
         return code if row is None else row[language]
+
+    def _list(self, text: str, language: str) -> str:
+        """A list of sentences, or a sentence that holds one."""
+        rows = [self.said(row, language) for row in text.split(self._between)]
+        if any(UNTRANSLATED in row for row in rows):
+            return self.one(text, language) or UNTRANSLATED + text
+        return self._between.join(rows)
 
     def _longest(self, pieces: list[str], language: str) -> tuple[int, str]:
         """How many pieces the longest known sentence at the start takes, and its form."""

@@ -45,6 +45,13 @@ def test_what_no_pattern_fits_is_kept_and_marked(text: str) -> None:
     assert said.replace(UNTRANSLATED, "") == text
 
 
+def test_a_list_is_said_row_by_row_within_a_sentence_too() -> None:
+    book = Book(ROWS, " · ")
+    assert book.said("it rains · in LOITER", "nl") == "het regent · in LOITER"
+    assert book.said("wet (it rains · in LOITER)", "nl") == "nat (het regent · in LOITER)"
+    assert book.said("it snows · it rains", "nl") == "[en] it snows · it rains"
+
+
 def test_one_unknown_piece_does_not_hide_the_others() -> None:
     assert BOOK.said("it snows; it rains", "nl") == "[en] it snows; het regent"
     assert BOOK.one("it snows", "nl") is None

@@ -18,14 +18,9 @@ __all__ = ["UNTRANSLATED", "translated"]
 
 def translated(text: str, language: Language) -> str:
     """One sentence, or several joined by "; " or as a list of faults, in the language."""
-    if language == "en" or BETWEEN_FAULTS not in text:
-        return _book().said(text, language)
-    rows = [translated(row, language) for row in text.split(BETWEEN_FAULTS)]
-    if any(UNTRANSLATED in row for row in rows):
-        return _book().one(text, language) or UNTRANSLATED + text
-    return BETWEEN_FAULTS.join(rows)
+    return _book().said(text, language)
 
 
 @functools.cache
 def _book() -> Book:
-    return Book.read("droneteam.photogrammetry.export")
+    return Book.read("droneteam.photogrammetry.export", BETWEEN_FAULTS)
