@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import rasterio
+from flask_babel import gettext as _
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -99,7 +100,7 @@ def sampled(ortho: Path, places: NDArray[np.float64]) -> NDArray[np.uint8]:
     try:
         with rasterio.open(ortho, driver=DRIVER) as raster:
             if raster.crs is None:
-                raise InputError("an orthophoto without a reference system cannot be compared")
+                raise InputError(_("An orthophoto without a reference system cannot be compared."))
             scale = min(1.0, MAX_READ_PX / max(raster.width, raster.height))
             shape = (max(1, round(raster.height * scale)), max(1, round(raster.width * scale)))
             pixels = raster.read([1, 2, 3], out_shape=(3, *shape))
@@ -107,7 +108,7 @@ def sampled(ortho: Path, places: NDArray[np.float64]) -> NDArray[np.uint8]:
             inverse, crs = ~raster.transform, raster.crs
             steps = shape[1] / raster.width, shape[0] / raster.height
     except rasterio.errors.RasterioIOError as error:
-        raise DecodeError(f"{ortho.name} is no readable GeoTIFF: {error}") from error
+        raise DecodeError(_("%(name)s is no readable GeoTIFF.", name=ortho.name)) from error
     to_raster = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
     x, y = to_raster.transform(places[..., 0], places[..., 1])
     column = np.floor((inverse.a * x + inverse.b * y + inverse.c) * steps[0])

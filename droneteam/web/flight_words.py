@@ -40,12 +40,15 @@ OUTCOMES: _Words = {
 
 PHASES: _Words = {
     "listening": _l("listening"),
+    "streaming": _l("asking for telemetry"),
+    "fencing": _l("sending the fence"),
     "profiling": _l("setting parameters"),
     "uploading": _l("uploading the mission"),
     "readying": _l("getting ready"),
     "arming": _l("arming"),
     "climbing": _l("climbing"),
     "starting": _l("starting the mission"),
+    "adopting": _l("taking up a flight"),
     "flying": _l("flying the mission"),
     "paused": _l("paused"),
     "returning": _l("on the way home"),

@@ -10,12 +10,10 @@ import math
 from collections.abc import Callable
 
 from flask import Flask
-from flask_babel import format_date, get_locale
+from flask_babel import format_date
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
-from droneteam.photogrammetry.export.numbers import LANGUAGES
-from droneteam.photogrammetry.export.sentences import translated
 from droneteam.web.custody import ITEM_KINDS, source_words
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.looks import PURPOSES
@@ -328,6 +326,14 @@ ENDINGS: _Words = {
     "link gone": _l("link lost"),
 }
 
+SCALE_SOURCES: _Words = {
+    "gcp": _l("ground control points"),
+    "scale_bar": _l("scale bars"),
+    "rtk": _l("RTK positions of the photos"),
+    "gnss": _l("GNSS positions of the photos (metres)"),
+    "none": _l("nothing: the model has no scale"),
+}
+
 EVENT_SOURCES: _Words = {
     "vehicle": _l("drone"),
     "controller": _l("controller"),
@@ -359,19 +365,12 @@ def organisation_option(view: OrganisationView, language: str) -> tuple[str, str
     return str(view.id), view.name(language)
 
 
-def scene_words(text: str) -> str:
-    """What a scene's stages say, in the visitor's language."""
-    code = str(get_locale())
-    return translated(text, next((one for one in LANGUAGES if one == code), "en"))
-
-
 def twice(code: str) -> tuple[str, str]:
     """A choice in a form whose code is its word."""
     return code, code
 
 
 FILTERS = {
-    "scene_words": scene_words,
     "role_name": named(ROLES),
     "kind_name": named(KINDS),
     "priority_name": named(PRIORITIES),
@@ -420,6 +419,7 @@ FILTERS = {
     "item_source": source_words,
     "ending_name": named(ENDINGS),
     "event_source": named(EVENT_SOURCES),
+    "scale_source": named(SCALE_SOURCES),
     "time_source_name": named(TIME_SOURCES),
     "organisation_option": organisation_option,
     "band_name": named(BANDS),

@@ -29,14 +29,12 @@ interface Replay {
   readonly battery_pct: Known;
   readonly lost: Known;
   readonly modes: readonly (readonly [number, string])[];
-  readonly events: readonly { readonly t_s: number; readonly source: string; readonly detail: string }[];
   readonly photos: readonly { readonly t_s: number; readonly lat_deg: number; readonly lon_deg: number }[];
 }
 
 interface ReplayData {
   readonly url: string;
   readonly timeZone: string;
-  readonly sources: Readonly<Record<string, string>>;
   readonly texts: MapTexts &
     Readonly<Record<"play" | "pause" | "unknown" | "failed" | "photos", string>>;
 }
@@ -145,7 +143,7 @@ function showReadings(sortie: Replay, t: number): void {
 }
 
 /** Marks the last event by t in the table and says it. */
-function eventMarker(sortie: Replay): (t: number) => void {
+function eventMarker(): (t: number) => void {
   const rows = [...document.querySelectorAll<HTMLElement>("#events tr[data-t]")];
   let marked: HTMLElement | undefined;
   return (t) => {
@@ -154,9 +152,8 @@ function eventMarker(sortie: Replay): (t: number) => void {
     marked?.removeAttribute("aria-current");
     row?.setAttribute("aria-current", "true");
     marked = row;
-    const event = sortie.events.filter((one) => one.t_s <= t).at(-1);
-    const source = event === undefined ? "" : (data.sources[event.source] ?? event.source);
-    byId("replay-now").textContent = event === undefined ? "" : `${source}: ${event.detail}`;
+    const [who, what] = [row?.querySelector(".who")?.textContent ?? "", row?.querySelector(".what")?.textContent ?? ""];
+    byId("replay-now").textContent = row === undefined ? "" : `${who}: ${what}`;
   };
 }
 
@@ -185,7 +182,7 @@ function start(sortie: Replay): void {
     drawProfile("alt", sortie, sortie.alt_home_m, top),
     drawProfile("battery", sortie, sortie.battery_pct, 100),
   ];
-  const markEvent = eventMarker(sortie);
+  const markEvent = eventMarker();
   const clock = clockOf(sortie);
   let now = first;
   let playing = false;

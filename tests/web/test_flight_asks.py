@@ -16,7 +16,7 @@ from droneteam.missions import service as missions
 from droneteam.missions.flight.asks import asks_path, journal_path
 from droneteam.missions.flight.live import LiveState
 from droneteam.missions.models import Mission
-from droneteam.missions.record.journal import Entry, Journal
+from droneteam.missions.record.journal import Entry, Journal, read_journal
 from droneteam.web.flight_words import HINTS, WISHES
 from tests.web import worlds
 from tests.web.conftest import Site, csrf_token
@@ -344,3 +344,32 @@ def test_the_api_carries_what_the_page_shows(flight: tuple[Site, int]) -> None:
         "link_pct": 98.0,
         "silent_s": 0.0,
     }
+
+
+WARNED = {
+    "nl": "de terugweg vraagt 31\u00a0%: deze vlucht is na een herstart overgenomen",
+    "fr": "le retour demande 31\u00a0%\u00a0: ce vol a été repris après un redémarrage",
+    "en": "the way home needs 31 %: this flight was adopted after a restart",
+}
+
+
+@pytest.mark.parametrize("language", WARNED)
+def test_warnings_are_said_in_the_pilots_language(flight: tuple[Site, int], language: str) -> None:
+    """On the page and in what its script asks for; the journal stays as it was written."""
+    site, number = flight
+    alarm = (
+        "battery at 24 %, the way home needs 31 %: this flight was adopted after a restart, "
+        "ask for rtl or fly it home"
+    )
+    write(site, number, ("alarm", alarm), ("returning", "RTL: Battery 1 Failsafe"))
+    client = site.client("pilot", language)
+    page = client.get(f"/missions/{number}/live").get_data(as_text=True)
+    notices = page.split('id="notices"', 1)[1].split("</ul>", 1)[0]
+    assert WARNED[language] in notices
+    marked = '<span lang="en">Battery 1 Failsafe</span>' in notices
+    assert marked == (language != "en"), "what the vehicle said is told apart"
+    asked_in = {"Accept-Language": language}
+    record = client.get(f"/api/v1/missions/{number}/asks", headers=asked_in).json
+    assert WARNED[language] in record["notices"][1]["detail"]
+    assert record["notices"][0]["detail"].endswith("Battery 1 Failsafe")
+    assert alarm in [one.detail for one in read_journal(journal_path(logs(site), number))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
@@ -11,6 +12,7 @@ from droneteam.missions import service
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import schema_of
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.recorded_words import sortie_words
 from droneteam.web.views.missions import PLANNERS, READERS
 
 bp = APIBlueprint("api_flights", __name__, url_prefix="/api/v1", tag="missions")
@@ -53,7 +55,14 @@ def put(mission_id: int, what: str, key: str) -> None:
 
 
 def record(mission_id: int) -> service.FlightRecord:
-    """The flight's record as of now."""
+    """The flight's record as of now, in the language that was asked for."""
     folder = context().settings.blob_dir("logs")
     with reading() as session:
-        return service.flight_asks(session, actor(), mission_id, folder, now())
+        found = service.flight_asks(session, actor(), mission_id, folder, now())
+    why = found.handed_over
+    return replace(
+        found,
+        asks=tuple(replace(one, detail=sortie_words(one.detail)) for one in found.asks),
+        notices=tuple(replace(one, detail=sortie_words(one.detail)) for one in found.notices),
+        handed_over=None if why is None else sortie_words(why),
+    )

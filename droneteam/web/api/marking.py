@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
@@ -18,6 +19,7 @@ from droneteam.photogrammetry.views import MeasurementView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import field_of, page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.recorded_words import scene_text
 from droneteam.web.views.scenes import READERS
 
 bp = APIBlueprint("api_marking", __name__, url_prefix="/api/v1/scenes", tag="scenes")
@@ -151,7 +153,8 @@ def measure(scene_id: int, body: dict[str, Any]) -> Any:
     settings = context().settings
     with reading() as session:
         wanted = request_of(session, scene_id, body)
-        return service.measure(session, actor(), scene_id, wanted, settings)
+        found = service.measure(session, actor(), scene_id, wanted, settings)
+    return replace(found, note=scene_text(found.note))
 
 
 @bp.post("/<id:scene_id>/measurements")
@@ -211,8 +214,10 @@ def request_of(session: Any, scene_id: int, body: dict[str, Any]) -> MeasureRequ
 
 
 def _sheet(scene_id: int, point: str) -> Sheet:
+    """The sheet with its note in the language that was asked for."""
     with reading() as session:
-        return marks.sheet(session, actor(), scene_id, point, context().settings)
+        found = marks.sheet(session, actor(), scene_id, point, context().settings)
+    return replace(found, note=scene_text(found.note))
 
 
 def _measurement(scene_id: int, measurement_id: int) -> MeasurementView:

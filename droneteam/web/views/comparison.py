@@ -16,6 +16,8 @@ from droneteam.web.access import allow
 from droneteam.web.change_pictures import PICTURES
 from droneteam.web.context import actor, context, reading
 from droneteam.web.files import file_response, inside
+from droneteam.web.recorded_words import scene_words
+from droneteam.web.refusals import said
 from droneteam.web.scene_looks import note_looks
 from droneteam.web.views.scenes import READERS, get_scene
 
@@ -39,9 +41,9 @@ def show(scene_id: int) -> Any:
     try:
         folder, found = change_pictures.compared(before, after, _cache())
     except DroneteamError as error:
-        return _page(after, others, before, None, str(error), {}), 422
+        return _page(after, others, before, None, said(error), {}), 422
     if isinstance(found, str):
-        return _page(after, others, before, None, found, {}), 422
+        return _page(after, others, before, None, scene_words(found), {}), 422
     urls = {
         name: url_for(
             "comparison.picture", scene_id=scene_id, other_id=before.id, name=name, v=folder.name

@@ -13,9 +13,9 @@ from droneteam.errors import DecodeError, NotFound
 from droneteam.missions import service
 from droneteam.missions.formats.track import TRACK_WRITERS
 from droneteam.missions.record.replay import Replay, ReplayEvent
+from droneteam.missions.record.sentences import OWN_WORDS
 from droneteam.missions.views import SortieView
 from droneteam.photogrammetry import service as photogrammetry
-from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, reading
 from droneteam.web.i18n import language
@@ -47,6 +47,7 @@ def show(sortie_id: int) -> str:
         played=played,
         problem=problem,
         rows=table_rows(played),
+        own_words=OWN_WORDS,
         formats=list(TRACK_WRITERS),
         island_data=_island(sortie) if played is not None and played.t_s else None,
     )
@@ -153,7 +154,6 @@ def _island(sortie: SortieView) -> dict[str, Any]:
     return {
         "url": url_for("api_sorties.replay", sortie_id=sortie.id, samples=SAMPLES),
         "timeZone": context().settings.time_zone,
-        "sources": {source: str(name) for source, name in words.EVENT_SOURCES.items()},
         "texts": {
             "basemap": _("Own basemap, drawn by hand, for orientation only"),
             "zoomIn": _("Zoom in"),

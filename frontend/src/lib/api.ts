@@ -15,6 +15,11 @@ export function csrfToken(): string {
   return document.querySelector<HTMLInputElement>("input[name=csrf_token]")?.value ?? "";
 }
 
+/** The page's language, which may be another than the browser's, for what the server says. */
+function inPagesLanguage(): Record<string, string> {
+  return { "Accept-Language": document.documentElement.lang };
+}
+
 async function answered<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
   const body = (await response.json()) as T & { readonly detail?: string };
@@ -24,14 +29,14 @@ async function answered<T>(response: Response): Promise<T> {
 
 /** What a GET answers. */
 export async function read<T>(url: string): Promise<T> {
-  return answered<T>(await fetch(url, { headers: { Accept: "application/json" } }));
+  return answered<T>(await fetch(url, { headers: { Accept: "application/json", ...inPagesLanguage() } }));
 }
 
 /** What a write answers; `keepalive` lets it outlive the page. */
 export async function send<T>(url: string, body: unknown, keepalive = false): Promise<T> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
+    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken(), ...inPagesLanguage() },
     body: JSON.stringify(body),
     keepalive,
   });
@@ -42,7 +47,7 @@ export async function send<T>(url: string, body: unknown, keepalive = false): Pr
 export async function put<T>(url: string, bytes: Blob): Promise<T> {
   const response = await fetch(url, {
     method: "PUT",
-    headers: { "Content-Type": "application/octet-stream", "X-CSRFToken": csrfToken() },
+    headers: { "Content-Type": "application/octet-stream", "X-CSRFToken": csrfToken(), ...inPagesLanguage() },
     body: bytes,
   });
   return answered<T>(response);

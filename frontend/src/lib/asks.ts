@@ -154,7 +154,7 @@ export class Asks {
 
   private line(kind: string, name: string, at: string, words: string, detail: string): HTMLElement {
     const made = element("li", { class: kind.replace(" ", "-") }, element("strong", {}, name), ` ${this.at(at)}${words}`);
-    if (detail !== "") made.append(" ", element("span", { lang: "en" }, detail));
+    if (detail !== "") made.append(` ${detail}`);
     return made;
   }
 

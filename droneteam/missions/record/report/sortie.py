@@ -24,6 +24,7 @@ from droneteam.geo import FloatArray
 from droneteam.missions.planner.chances import SearchOutlook
 from droneteam.missions.record.replay import ReplayEvent, replay, thinned
 from droneteam.missions.record.report.sketch import Chart, Place, chart, sketch_map
+from droneteam.missions.record.sentences import OWN_WORDS, kind_told, told
 from droneteam.missions.record.sortie import SortieLog
 from droneteam.missions.views import SortieView
 
@@ -95,9 +96,9 @@ def report_data(facts: SortieFacts, language: str) -> dict[str, Any]:
         "map": _map(facts),
         "charts": [asdict(one) for one in _charts(facts, t, language)],
         "search": _search(facts.search, language),
-        "events": [_event(event, t) for event in shown],
+        "events": [_event(event, t, language) for event in shown],
         "more_events": len([e for e in facts.events if e.kind != "check"]) - len(shown),
-        "logs": _logs(sortie, t),
+        "logs": _logs(sortie, t, language),
     }
 
 
@@ -115,7 +116,7 @@ def _facts(facts: SortieFacts, t: Mapping[str, str], language: str) -> list[tupl
         (t["mission"], str(sortie.mission_id)),
         (t["drone"], facts.drone),
         (t["ending"], t.get(sortie.ending, sortie.ending)),
-        (t["reason"], sortie.reason or t["none"]),
+        (t["reason"], told(sortie.reason, language) or t["none"]),
         (t["took_off"], _stamp(up) or t["unknown"]),
         (t["landed"], _stamp(down) or t["unknown"]),
         (t["uncertainty"], n(None if log.time is None else log.time.uncertainty_s, 3, "s")),
@@ -211,16 +212,20 @@ def _array(values: Sequence[float | None]) -> FloatArray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _event(event: ReplayEvent, t: Mapping[str, str]) -> tuple[str, str, str, str, str]:
+def _event(
+    event: ReplayEvent, t: Mapping[str, str], language: str
+) -> tuple[str, str, str, str, str]:
     sign = "−" if event.t_s < 0 else ""
     minutes, seconds = divmod(abs(event.t_s), 60.0)
     since = f"{sign}{int(minutes)}:{seconds:04.1f}"
     at = event.at.astimezone(UTC)
     clock = f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
-    return (clock, since, t.get(event.source, event.source), event.kind, event.detail)
+    detail = event.detail if event.kind in OWN_WORDS else told(event.detail, language)
+    kind = kind_told(event.kind, language)
+    return (clock, since, t.get(event.source, event.source), kind, detail)
 
 
-def _logs(sortie: SortieView, t: Mapping[str, str]) -> list[dict[str, str]]:
+def _logs(sortie: SortieView, t: Mapping[str, str], language: str) -> list[dict[str, str]]:
     state = t["whole"] if sortie.log_complete else t["cut"]
     kept = sortie.log_path.name
     note = f"{t['packet_log']}, {state}"
@@ -229,7 +234,7 @@ def _logs(sortie: SortieView, t: Mapping[str, str]) -> list[dict[str, str]]:
     if onboard is None:
         rows.append({"name": t["onboard_log"], "note": t["not_fetched"], "sha256": "–"})
     else:
-        odd = f"; {onboard.note}" if onboard.note else ""
+        odd = f"; {told(onboard.note, language)}" if onboard.note else ""
         text = f"{t['onboard_log']}, {onboard.source} {onboard.name}{odd}"
         rows.append({"name": onboard.path.name, "note": text, "sha256": onboard.sha256})
     return rows

@@ -1,0 +1,82 @@
+"""What was recorded in English, as a page shows it in the visitor's language.
+
+The sentences and their forms lie with those who record them (`droneteam/sentences.py`); a piece
+that has no form, which is what a vehicle itself said, is shown in its own words and marked as
+English for those who listen to the page.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask
+from markupsafe import Markup
+
+from droneteam.evidence import sentences as bags
+from droneteam.missions.record import sentences as sorties
+from droneteam.photogrammetry.export.numbers import LANGUAGES
+from droneteam.photogrammetry.export.sentences import translated
+from droneteam.sentences import UNTRANSLATED
+from droneteam.web.i18n import language
+
+_OTHERS = re.compile(re.escape(UNTRANSLATED) + r"(.+?)(?=; |$)", re.DOTALL)
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|m|V|mm|px|bytes|octets)\b|%)")
+_FRENCH_SIGN = re.compile(r"(?<=\S) (?=[:;?!])")
+NO_BREAK = "\u00a0"
+
+
+def sortie_words(text: str) -> str:
+    """What a sortie's record says, as plain text."""
+    return _whole(sorties.told(text, language()).replace(UNTRANSLATED, ""))
+
+
+def sortie_said(text: str) -> Markup:
+    """The same for a page: what the vehicle said in its own words is marked as English."""
+    return _marked(sorties.told(text, language()))
+
+
+def scene_words(text: str) -> Markup:
+    """What a scene's stages say, for a page."""
+    return _marked(_scene_form(text))
+
+
+def scene_text(text: str) -> str:
+    """The same as plain text."""
+    return _whole(_scene_form(text).replace(UNTRANSLATED, ""))
+
+
+def _scene_form(text: str) -> str:
+    return translated(text, next((one for one in LANGUAGES if one == language()), "en"))
+
+
+def event_kind(code: str) -> str:
+    """The kind of an event of a sortie."""
+    return sorties.kind_told(code, language())
+
+
+def bag_said(text: str) -> Markup:
+    """What a check found wrong with a bag."""
+    return _marked(bags.told(text, language()))
+
+
+def _marked(form: str) -> Markup:
+    at, built = 0, Markup("")
+    for other in _OTHERS.finditer(form):
+        built += _whole(form[at : other.start()])
+        built += Markup('<span lang="en">{}</span>').format(other[1])
+        at = other.end()
+    return built + _whole(form[at:])
+
+
+def _whole(text: str) -> str:
+    """The text with figures and their units on one line."""
+    if language() == "en":
+        return text
+    text = _UNIT.sub(NO_BREAK, text)
+    return _FRENCH_SIGN.sub(NO_BREAK, text) if language() == "fr" else text
+
+
+def init_recorded_words(app: Flask) -> None:
+    """The words as template filters."""
+    for function in (sortie_said, sortie_words, event_kind, scene_words, bag_said):
+        app.jinja_env.filters[function.__name__] = function
