@@ -320,6 +320,14 @@ def actor_for_login(session: Session, login: str) -> Actor:
     return actor_of(row)
 
 
+def actor_for_id(session: Session, user_id: int) -> Actor:
+    """The user as an actor; NotFound when there is none."""
+    row = session.get(User, user_id)
+    if row is None:
+        raise NotFound("user", user_id)
+    return actor_of(row)
+
+
 def actor_of(row: User) -> Actor:
     """The user's row as an actor."""
     return Actor(

@@ -149,6 +149,7 @@ def _draft(
             "pattern": plan.pattern,
             **asdict(spec.params),
             **({} if spec.share is None else {"share": asdict(spec.share)}),
+            **({"form": dict(spec.form)} if spec.form else {}),
         },
         plan={
             **plan_to_json(plan),

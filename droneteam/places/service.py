@@ -170,13 +170,7 @@ def locate(session: Session, address: str) -> tuple[float, float]:
     if found and found[0].kind == "coordinates":
         exact = [found[0]]
     if len(exact) != 1:
-        known = "; ".join(one.label for one in (exact or found)[:3])
-        several = f"fits several places: {known}" if exact else "is no address that is known here"
-        nearby = f" (near: {known})" if known and not exact else ""
-        raise InputError(
-            f"{address!r} {several}{nearby}; state lat and lon, or the whole address",
-            field="address",
-        )
+        raise _unplaced(address, exact, found)
     return exact[0].lat_deg, exact[0].lon_deg
 
 
@@ -201,3 +195,20 @@ def _street(row: StreetRow) -> Street:
         row.id, row.name_fr, row.name_nl, row.town_fr, row.town_nl, row.postcode,
         row.lat_deg, row.lon_deg, row.radius_m,
     )  # fmt: skip
+
+
+def _unplaced(address: str, exact: Sequence[Match], found: Sequence[Match]) -> InputError:
+    """What is to be said of an address that is no single place."""
+    known = "; ".join(one.label for one in (exact or found)[:3])
+    if exact:
+        said = f"{address!r} fits several places: {known}; state lat and lon, or the whole address"
+    elif known:
+        said = (
+            f"{address!r} is no address that is known here (near: {known}); "
+            "state lat and lon, or the whole address"
+        )
+    else:
+        said = (
+            f"{address!r} is no address that is known here; state lat and lon, or the whole address"
+        )
+    return InputError(said, field="address")

@@ -13,13 +13,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
+from babel import Locale
 
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import to_local
@@ -28,6 +29,8 @@ from droneteam.fleet.performance.yearly import ClockFigures, YearFigures
 from droneteam.reports.charts import Bar, Chart, counted, rated
 
 LANGUAGES = ("nl", "fr", "en")
+_UNITS = {"nl": ("d", "u"), "fr": ("j", "h"), "en": ("d", "h")}
+"""A day and an hour, as each language shortens them."""
 _FILES = ("yearly.typ", "yearly.json")
 _SIGNED_NUMBER = re.compile(r"[-+]\d[\d.,]*( ?[%\w]*)$")
 
@@ -69,7 +72,7 @@ def sections(
     return (
         _counts(figures, t),
         _kinds(figures, t),
-        _months(figures, t),
+        _months(figures, t, language),
         _clocks(figures, t, language),
         _fulfilment(figures, t, language),
         _zones(figures, organisations, t, language),
@@ -103,13 +106,17 @@ def _kinds(figures: YearFigures, t: Mapping[str, str]) -> Section:
     return Section("kinds", t["kinds"], columns, rows, chart=chart)
 
 
-def _months(figures: YearFigures, t: Mapping[str, str]) -> Section:
-    rows = tuple(
-        (f"{month:02d}", str(count)) for month, count in enumerate(figures.missions_by_month, 1)
-    )
-    by_month = [(f"{month:02d}", n) for month, n in enumerate(figures.missions_by_month, 1)]
-    chart = counted("columns", t["missions"], by_month)
+def _months(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
+    counted_months = list(zip(month_names(language), figures.missions_by_month, strict=True))
+    rows = tuple((name, str(count)) for name, count in counted_months)
+    chart = counted("columns", t["missions"], counted_months)
     return Section("months", t["months"], (t["month"], t["missions"]), rows, chart=chart)
+
+
+def month_names(language: str, width: Literal["wide", "abbreviated"] = "wide") -> tuple[str, ...]:
+    """January to December as the language calls them."""
+    names = Locale.parse(language).months["stand-alone"][width]
+    return tuple(str(names[month]) for month in range(1, 13))
 
 
 def _clocks(figures: YearFigures, t: Mapping[str, str], language: str) -> Section:
@@ -213,22 +220,22 @@ def _forecast(figures: YearFigures, t: Mapping[str, str], language: str) -> Sect
         (t["overrun"], figures.forecast.overrun_min),
     )
     rows = tuple(
-        (name, _n(found[0]), *(_minutes(one, language) for one in found)) for name, found in both
+        (name, _n(found[0]), *(_wait(_in_seconds(one), language) for one in found))
+        for name, found in both
     )
     columns = (t["what"], "n", "P50", "P90", "P95")
     return Section("forecast", t["forecast"], columns, rows, note=t["small"])
 
 
+def _in_seconds(found: Percentile) -> Percentile:
+    """A percentile of minutes as one of seconds."""
+    values = (found.value, found.low, found.high)
+    value, low, high = (None if one is None else 60.0 * one for one in values)
+    return replace(found, value=value, low=low, high=high)
+
+
 def _n(found: Percentile) -> str:
     return f"{found.n}{'*' if found.small_n else ''}"
-
-
-def _minutes(found: Percentile, language: str) -> str:
-    if found.value is None:
-        return "–"
-    low = "…" if found.low is None else number(found.low, 1, language)
-    high = "…" if found.high is None else number(found.high, 1, language)
-    return f"{number(found.value, 1, language)} ({low} – {high})"
 
 
 def number(value: float, digits: int, language: str) -> str:
@@ -266,13 +273,14 @@ def _rate(share: Share, language: str) -> str:
 
 def length_text(seconds: float, language: str) -> str:
     """A length of time in its fitting unit: 45 s, 12 min, 3.5 h, 4.2 d."""
+    day, hour = _UNITS[language]
     if abs(seconds) < 120:
         return f"{number(seconds, 0, language)} s"
     if abs(seconds) < 7200:
         return f"{number(seconds / 60, 0, language)} min"
     if abs(seconds) < 2 * 86_400:
-        return f"{number(seconds / 3600, 1, language)} h"
-    return f"{number(seconds / 86_400, 1, language)} d"
+        return f"{number(seconds / 3600, 1, language)} {hour}"
+    return f"{number(seconds / 86_400, 1, language)} {day}"
 
 
 def title(figures: YearFigures, language: str) -> str:

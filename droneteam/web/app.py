@@ -42,6 +42,7 @@ from droneteam.web.api import upkeep as api_upkeep
 from droneteam.web.api import uploads as api_uploads
 from droneteam.web.api import webhooks as api_webhooks
 from droneteam.web.assets import island
+from droneteam.web.audit_words import action_name
 from droneteam.web.context import (
     EXTENSION,
     Context,
@@ -61,6 +62,7 @@ from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
+from droneteam.web.refusals import refusal
 from droneteam.web.routing import init_routing
 from droneteam.web.scene_looks import init_scene_looks
 from droneteam.web.strict import init_strict
@@ -223,6 +225,7 @@ def create_app(
     init_scene_looks(app)
     init_strict(app)
     init_words(app)
+    app.jinja_env.filters |= {"refusal": refusal, "action_name": action_name}
     _init_templates(app)
     door.init_api(app)
     init_failures(app)  # after the API's door, which would answer pages as it answers programs

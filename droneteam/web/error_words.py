@@ -54,11 +54,10 @@ def error_said(error: Exception) -> str:
     return formatter.vformat(template, (), facts)
 
 
-def error_language(error: DroneteamError) -> str:
-    """The language that `error_said` finds for an error: the visitor's, or English."""
-    known = _(error.template) != error.template
+def is_known(error: DroneteamError) -> bool:
+    """Whether `error_said` finds the error's words, or those of its reasons, in the catalogues."""
     reasons = any(isinstance(fact, Exception) for fact in error.facts.values())
-    return language() if known or reasons else "en"
+    return reasons or _(error.template) != error.template
 
 
 def _foreign(error: Exception) -> str:

@@ -31,8 +31,8 @@ from droneteam.errors import (
     SetupError,
 )
 from droneteam.missions.airspace.rules import RulesUnmet
-from droneteam.web.error_words import error_language, error_said
 from droneteam.web.i18n import language
+from droneteam.web.refusals import refusal
 from droneteam.web.rule_words import in_words, unmet
 
 log = logging.getLogger(__name__)
@@ -112,8 +112,15 @@ def answer(
         advice=advice,
         detail=detail,
         detail_language=detail_language or language(),
+        back=_came_from(),
     )
     return page, status
+
+
+def _came_from() -> str:
+    """The page of this server that the visitor came from; empty where there is none."""
+    own, page = request.host_url, request.referrer or ""
+    return "/" + page.removeprefix(own) if page.startswith(own) else ""
 
 
 def init_failures(app: Flask) -> None:
@@ -129,8 +136,8 @@ def _on_domain_error(error: DroneteamError) -> tuple[Response | str, int]:
     if isinstance(error, RulesUnmet):
         return _on_rules_unmet(error)
     field = error.field if isinstance(error, InputError) else None
-    said = error_said(error)
-    return answer(status_of(error), said, field=field, detail_language=error_language(error))
+    told = refusal(error)
+    return answer(status_of(error), told.text, field=field, detail_language=told.lang)
 
 
 def _on_rules_unmet(error: RulesUnmet) -> tuple[Response | str, int]:
@@ -146,7 +153,10 @@ def _on_http_error(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
     status = error.code
-    response, status = answer(status, error.description or "", detail_language="en")
+    detail = error.description or ""
+    if not wants_json() and detail == type(error).description:
+        detail = ""  # it says in English what the page's own title says already
+    response, status = answer(status, detail, detail_language="en")
     made = app_response(response, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After", "Content-Range"}:

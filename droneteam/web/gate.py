@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, current_app, g, render_template, request, session
@@ -14,9 +15,11 @@ from droneteam.web.access import Access, access_of, body_limit_of
 from droneteam.web.access import public as public_view
 from droneteam.web.context import reading, signed_in
 from droneteam.web.failures import answer, problem, wants_json
+from droneteam.web.i18n import choose_language
 from droneteam.web.kept import from_own_page, keep_this_form, this_form
 from droneteam.web.signin import actor_of_secret, actor_of_token
 from droneteam.web.views.account import SESSION_KEY, ask_to_sign_in
+from droneteam.web.words import ROLES
 
 csrf = CSRFProtect()
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -65,6 +68,8 @@ def _identify() -> bool:
     key = session.get(SESSION_KEY)
     if isinstance(key, str):
         g.actor = actor_of_secret(key)
+        if g.actor is not None and not wants_json():  # names of organisations follow the page
+            g.actor = replace(g.actor, language=choose_language())
     return False
 
 
@@ -86,7 +91,7 @@ def _refuse(access: Access | None) -> Any:
         return ask_to_sign_in(keep_this_form(_owner()))
     if access is None:
         return answer(403, _("This route has no access rule and is therefore closed."))
-    roles = ", ".join(sorted(access.roles))
+    roles = ", ".join(str(ROLES[role]) for role in ROLES if role in access.roles)
     return answer(403, _("This takes one of the roles: %(roles)s.", roles=roles))
 
 

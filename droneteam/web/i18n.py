@@ -7,7 +7,7 @@ when the application starts, so that no compiled file can be older than its sour
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from droneteam.accounts import LANGUAGES
 from droneteam.fleet.explanations import explain
 from droneteam.fleet.terms import Reason
 from droneteam.web.context import context, signed_in
+from droneteam.web.typography import colon, size_text, typeset
 
 DOMAIN = "messages"
 FOLDER = Path(__file__).parent / "translations"
@@ -36,7 +37,8 @@ def language() -> str:
 
 def sentences(reasons: Iterable[Reason]) -> list[str]:
     """The fleet's reasons in the visitor's language."""
-    return [explain.sentence(reason, language()) for reason in reasons]
+    code = language()
+    return [typeset(explain.sentence(reason, code), code) for reason in reasons]
 
 
 def choose_language() -> str:
@@ -65,11 +67,21 @@ def compiled(po_path: Path) -> Translations:
 @lru_cache(maxsize=4)
 def _compiled(po_path: Path, _stamp_ns: int) -> Translations:
     with po_path.open("rb") as file:
-        catalogue = read_po(file, domain=DOMAIN)
+        catalogue = read_po(file, locale=po_path.parts[-3], domain=DOMAIN)
+    for entry in catalogue:
+        if entry.id and entry.string:
+            entry.string = _set(entry.string, po_path.parts[-3])
     buffer = io.BytesIO()
     write_mo(buffer, catalogue)
     buffer.seek(0)
     return Translations(buffer, domain=DOMAIN)
+
+
+def _set(text: str | Sequence[str], code: str) -> str | tuple[str, ...]:
+    """A translation, or its singular and plural, as the language sets a line."""
+    if isinstance(text, str):
+        return typeset(text, code)
+    return tuple(typeset(one, code) for one in text)
 
 
 def init_i18n(app: Flask) -> None:
@@ -81,6 +93,8 @@ def init_i18n(app: Flask) -> None:
         locale_selector=choose_language,
         timezone_selector=lambda: context().settings.time_zone,
     )
+    app.jinja_env.globals["colon"] = lambda: colon(language())
+    app.jinja_env.filters["filesizeformat"] = lambda size: size_text(size, language())
     with app.app_context():
         cache = babel.domain_instance.cache
         for code in LANGUAGES:

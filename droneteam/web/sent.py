@@ -10,21 +10,21 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import Conflict, InputError
 from droneteam.web.context import writing
-from droneteam.web.error_words import error_said
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import Said, refusal, said
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The form of a page that was sent and not accepted; `NOTHING` where none was.
 
-    problems : by field; general : one that belongs to no field, in English as services speak
+    problems : by field; general : one that belongs to no field
     """
 
     form: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
-    general: str = ""
+    general: Said | None = None
     status: int = 422
 
 
@@ -46,8 +46,8 @@ def attempt(
             change(session)
     except InputError as error:
         if error.field in fields:
-            return Sent(name, typed, {error.field: error_said(error)})
-        return Sent(name, typed, general=error_said(error))
+            return Sent(name, typed, {error.field: said(error)})
+        return Sent(name, typed, general=refusal(error))
     except Conflict as error:
-        return Sent(name, typed, general=error_said(error), status=409)
+        return Sent(name, typed, general=refusal(error), status=409)
     return None

@@ -14,6 +14,8 @@ from droneteam.web.context import context
 _PATTERN = "EEE d MMM yyyy HH:mm"
 _SHORT_PATTERN = "d MMM HH:mm"
 _CLOCK_PATTERN = "HH:mm:ss"
+_UNITS = {"fr": ("j", "h"), "nl": ("d", "u"), "en": ("d", "h")}
+"""A day and an hour, as each language shortens them."""
 
 
 def zone() -> ZoneInfo:
@@ -92,17 +94,24 @@ def iso(at: datetime | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in the two largest units: 2 h 5 min, 3 d 4 h, 40 s."""
+    """A length of time in the visitor's language: 2 h 05 min, 3 j 4 h, 3 d 4 u, 40 s."""
+    locale = get_locale()
+    return length(seconds, "en" if locale is None else locale.language)
+
+
+def length(seconds: float | None, language: str) -> str:
+    """A length of time in the two largest units; a dash where there is none."""
     if seconds is None:
         return "–"
+    day, hour = _UNITS[language]
     total = round(abs(seconds))
     days, rest = divmod(total, 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, secs = divmod(rest, 60)
     if days:
-        text = f"{days} d {hours} h"
+        text = f"{days} {day} {hours} {hour}"
     elif hours:
-        text = f"{hours} h {minutes:02d} min"
+        text = f"{hours} {hour} {minutes:02d} min"
     elif minutes:
         text = f"{minutes} min" if minutes >= 10 else f"{minutes} min {secs:02d} s"
     else:

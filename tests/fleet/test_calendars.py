@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from droneteam import accounts
 from droneteam.errors import InputError, NotAllowed, NotFound
 from droneteam.fleet import models, service
+from droneteam.fleet.intake import calendar_words
 from droneteam.fleet.intake.ical import Entry, calendar_text
+from droneteam.fleet.terms import BRUSSELS, RequestKind, RequestState
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors
 
 Submit = Callable[..., int]
@@ -124,7 +126,9 @@ def test_an_address_dies_with_its_feed_its_makers_account_or_right(
         service.end_feed(session, north, view.id, NOW)
     second = zone_feed(session, actors, "north")
     _, third = service.make_feed(session, coordinator, "zone", north.organisation_id, NOW)
-    assert [feed.subject_name for feed in service.list_feeds(session, north)] == ["5344"]
+    assert [feed.subject_name for feed in service.list_feeds(session, north)] == [
+        "Brussels North (Polbruno)"
+    ]
     session.get_one(accounts.User, north.user_id).active = False
     session.get_one(accounts.User, coordinator.user_id).roles = []
     session.flush()
@@ -153,3 +157,50 @@ def test_lines_are_folded_and_commas_escaped_as_the_rfc_asks() -> None:
     assert str(event["summary"]) == entry.summary
     assert str(event["description"]) == "a\nb"
     assert DEMONSTRATION.title not in text.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "summary", "state", "calendar"),
+    [
+        ("fr", "manifestation n° ", "introduite", "Bruxelles-Nord (Polbruno)"),
+        ("nl", "betoging nr. ", "ingediend", "Brussel-Noord (Polbruno)"),
+    ],
+)
+def test_a_calendar_speaks_its_makers_language(
+    session: Session,
+    actors: Actors,
+    submit: Submit,
+    language: str,
+    summary: str,
+    state: str,
+    calendar: str,
+) -> None:
+    number = submit("north")
+    session.get_one(accounts.User, actors["north"].user_id).language = language
+    session.flush()
+    text = service.feed_text(session, zone_feed(session, actors, "north"), NOW)
+    (event,) = events(text).values()
+    assert f"({summary}{number})" in str(event["summary"])
+    assert str(event["description"]) == f"P3, {state}"
+    assert str(Calendar.from_ical(text)["x-wr-calname"]) == f"droneteam: {calendar}"
+
+
+def test_a_crews_times_are_those_of_brussels_with_the_zone(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    coordinator = actors["coordinator"]
+    given = service.book_request(session, coordinator, submit("north"), NOW).assignment
+    assert given is not None
+    _, token = service.make_feed(session, coordinator, "drone", given.drone_id, NOW)
+    (event,) = events(service.feed_text(session, token, NOW)).values()
+    start, end = (at.astimezone(BRUSSELS) for at in (given.start_at, given.end_at))
+    told = f"on scene {start:%H:%M} – {end:%H:%M} {end.tzname()};"
+    assert told in str(event["description"])
+    assert start.utcoffset() != timedelta(0)
+
+
+def test_every_kind_and_state_has_its_words_in_three_languages() -> None:
+    assert set(calendar_words.KINDS) == set(RequestKind)
+    assert set(calendar_words.STATES) == set(RequestState)
+    rows = [*calendar_words.KINDS.values(), *calendar_words.STATES.values()]
+    assert all(len(row) == len(calendar_words.LANGUAGES) and all(row) for row in rows)

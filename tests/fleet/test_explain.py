@@ -59,6 +59,19 @@ def test_a_missing_capability_is_the_only_reason_given() -> None:
     assert found.changes == ()
 
 
+@pytest.mark.parametrize(
+    ("drones", "pilots", "code"), [(0, 1, "no.drones"), (1, 0, "no.pilots"), (0, 0, "no.drones")]
+)
+def test_a_team_without_means_says_so_and_names_no_empty_list(
+    drones: int, pilots: int, code: str
+) -> None:
+    problem = problem_of(job(1, capabilities=frozenset()), drones=drones, pilots=pilots)
+    found = explain(problem, solve(problem), 1)
+    assert codes(found.reasons) == [code]
+    for language in ("fr", "nl", "en"):
+        assert not sentence(found.reasons[0], language).rstrip(".").endswith((":", " "))
+
+
 def test_a_missing_credential_names_the_credential() -> None:
     found = explained(problem_of(job(credentials=frozenset({"STS-02"}))))
     assert codes(found.reasons) == ["no.credential"]
@@ -197,13 +210,22 @@ def test_every_sentence_exists_in_three_languages_with_the_same_parameters() -> 
 def test_sentences_speak_local_time_and_words() -> None:
     reason = Reason("if.later", {"start": "2026-05-04T14:00:00+00:00"})
     assert sentence(reason, "en") == "From 04/05 16:00: yes."
-    assert sentence(reason, "fr") == "À partir de 04/05 16:00 : oui."
+    assert sentence(reason, "fr") == "À partir du 04/05 16:00 : oui."
     missing = Reason("no.capability", {"capability": "rgb, thermal"})
     assert sentence(missing, "nl") == "Geen enkele drone biedt: kleurencamera, warmtebeeldcamera."
     swap = {"request": 3, "priority": "P3", "fairness_before": 0.94, "fairness_after": 0.9}
     assert "0,94 → 0,90" in sentence(Reason("if.displaced", swap), "fr")
     with pytest.raises(InputError, match="de"):
         sentence(reason, "de")
+
+
+def test_many_minutes_are_said_in_hours() -> None:
+    late = {minutes: Reason("slot.late", {"minutes": minutes}) for minutes in (5, 119, 120, 898)}
+    assert sentence(late[119], "fr") == "L'équipe arrive 119 min après l'objectif."
+    assert sentence(late[898], "fr") == "L'équipe arrive 14 h 58 min après l'objectif."
+    assert sentence(late[898], "nl") == "De ploeg komt 14 u 58 min na de doeltijd."
+    assert sentence(late[120], "en") == "The crew arrives 2 h 00 min after the target."
+    assert sentence(late[5], "en") == "The crew arrives 5 min after the target."
 
 
 def test_a_request_outside_the_plan_is_pending() -> None:

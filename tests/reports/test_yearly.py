@@ -110,6 +110,15 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
         "2.5 h",
         "4.6 d",
     ]
+    assert [yearly.length_text(400_000, code) for code in ("fr", "nl")] == ["4,6 j", "4,6 d"]
+    assert [yearly.length_text(-41_466, code) for code in ("fr", "nl")] == ["−11,5 h", "−11,5 u"]
+
+
+def test_months_are_called_by_their_names() -> None:
+    assert yearly.month_names("fr")[1] == "février"
+    assert yearly.month_names("nl")[2] == "maart"
+    assert yearly.month_names("en", "abbreviated")[11] == "Dec"
+    assert {len(set(yearly.month_names(code))) for code in yearly.LANGUAGES} == {12}
 
 
 def test_the_balance_of_displacements_sums_to_nothing_and_finds_who_bears_them(
@@ -129,6 +138,9 @@ def test_the_balance_of_displacements_sums_to_nothing_and_finds_who_bears_them(
     ]
 
 
+MINUTES = {"s": 1 / 60, "min": 1.0, "h": 60.0}
+
+
 def test_planned_against_actual_carries_its_intervals(golden: tuple[Year, YearFigures]) -> None:
     _, found = golden
     (section,) = (p for p in yearly.sections(found, NAMES, "en") if p.key == "forecast")
@@ -139,10 +151,11 @@ def test_planned_against_actual_carries_its_intervals(golden: tuple[Year, YearFi
     ):
         assert row[1] == "313"
         for cell, one in zip(row[2:], exact, strict=True):
-            value, low, high = (float(x) for x in re.findall(r"-?[\d.]+", cell.replace("−", "-")))
-            assert (value, low, high) == tuple(
-                pytest.approx(x, abs=0.05) for x in (one.value, one.low, one.high)
-            )
+            shown = re.findall(r"(-?[\d.]+) (s|min|h)\b", cell.replace("−", "-"))
+            value, low, high = (float(x) * MINUTES[unit] for x, unit in shown)
+            for (x, unit), true in zip(shown, (one.value, one.low, one.high), strict=True):
+                digits = len(x.partition(".")[2])
+                assert float(x) == pytest.approx(true / MINUTES[unit], abs=0.5 / 10**digits + 1e-9)
             assert low <= value <= high
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import namedtuple
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from droneteam import audit, backup, db, jobs
 from droneteam.web.views import operations
 from tests.web.conftest import NOW, Site, csrf_token
 
+DiskUsage = namedtuple("DiskUsage", ("total", "used", "free"))
 LIEGE = {"code": "5277", "kind": "zone", "name_fr": "Liège", "name_nl": "Luik", "name_en": "Liège"}
 
 
@@ -88,14 +91,17 @@ def test_without_a_backup_somebody_is_told(site: Site) -> None:
     assert "look here" in page
 
 
-def test_a_backup_is_shown_until_it_is_a_day_old(site: Site, tmp_path: Path) -> None:
+def test_a_backup_is_shown_until_it_is_a_day_old(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: DiskUsage(10**12, 0, 10**12))
     (site.settings.data_dir / "logs").mkdir(parents=True)
     (site.settings.data_dir / "logs" / "a.tlog").write_bytes(b"packets")
     backup.make_snapshot(site.settings, site.engine, tmp_path / "backups", NOW)
     client = site.client("administrator")
     page = client.get("/operations/").get_data(as_text=True)
     assert "20260504T080000Z" in page
-    assert "7 Bytes" in page
+    assert "7\u00a0B" in page
     assert "all well" in page
     site.clock.forward(hours=27)
     later = site.client("administrator").get("/operations/").get_data(as_text=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import html
 import io
 import json
 import re
@@ -16,6 +18,7 @@ from droneteam.accounts import SYSTEM
 from droneteam.fleet import service as fleet
 from droneteam.fleet.assets import records
 from droneteam.fleet.reference import SLA_V1
+from droneteam.web import agreement_words
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 
@@ -110,6 +113,37 @@ def test_a_list_is_checked_refused_and_sent_in_part(site: Site) -> None:
     assert (status, "The new ones were sent" in text) == (200, True)
     latin = (io.BytesIO("é".encode("latin-1")), "week.csv")
     assert post(client, "/requests/list", file=latin, how="check")[0] == 422
+
+
+def test_lines_that_are_no_list_stay_in_the_form_and_rows_are_judged_in_dutch(site: Site) -> None:
+    client = site.client("requester", "nl")
+    status, text = post(client, "/requests/list", text="titel;soort\nFeest;event", how="all")
+    assert status == 422
+    assert "In de kop ontbreekt: title, kind" in text
+    assert "Feest;event</textarea>" in text
+    status, text = post(client, "/requests/list", text=LIST, how="check")
+    assert "is geen van: event, demonstration" in text
+    assert "is none of" not in text
+
+
+def test_the_next_request_knows_the_persons_contact_and_nobody_elses(site: Site) -> None:
+    worlds.ask(site, contact="Desk 12, 02 123 45 67")
+    mine = site.client("requester").get("/requests/new").get_data(as_text=True)
+    assert 'value="Desk 12, 02 123 45 67"' in mine
+    other = site.client("neighbour").get("/requests/new").get_data(as_text=True)
+    assert "Desk 12" not in other
+
+
+def test_a_refused_form_leads_back_to_its_page(site: Site) -> None:
+    made, client = worlds.ask(site), site.client("coordinator", "fr")
+    page = f"/requests/{made.id}"
+    data = {"csrf_token": csrf_token(client), "reason": " "}
+    sent = client.post(f"{page}/refuse", data=data, headers={"Referer": f"http://localhost{page}"})
+    assert sent.status_code == 422
+    assert f'href="{page}"' in sent.get_data(as_text=True)
+    assert "Un refus demande un motif." in sent.get_data(as_text=True)
+    away = client.post(f"{page}/refuse", data=data, headers={"Referer": "https://evil.example/x"})
+    assert "evil.example" not in away.get_data(as_text=True)
 
 
 def test_the_coordinator_assesses_refuses_and_sees_why_it_takes_a_reason(site: Site) -> None:
@@ -252,6 +286,38 @@ def test_a_used_version_is_never_edited_and_a_new_one_is_stored(site: Site) -> N
         assert post(manager, "/agreement/versions", **{**later, "document": bad})[0] == 422
     assert post(manager, "/agreement/versions", document=document)[0] == 422  # from when?
     assert "Version 2 is stored" in post(manager, "/agreement/versions", **later)[1]
+
+
+@pytest.mark.parametrize(
+    ("language", "promises"),
+    [
+        ("fr", ("dans les 3\u00a0min", "hors des heures de service 1\u00a0h", "1 jour ouvrable")),
+        ("nl", ("binnen 3\u00a0min", "buiten de diensturen 1\u00a0u", "1 werkdag")),
+        ("en", ("within 3\u00a0min", "outside service hours 1\u00a0h", "1 working day")),
+    ],
+)
+def test_the_agreement_is_read_in_words(
+    site: Site, language: str, promises: tuple[str, ...]
+) -> None:
+    text = site.client("requester", language).get("/agreement/").get_data(as_text=True)
+    assert [words for words in promises if words not in text] == []
+    with site.app.test_request_context(headers={"Accept-Language": language}):
+        read = agreement_words.readable(SLA_V1, {})
+    assert len(read.classes) == 5
+    assert all(row.acknowledge and row.decision and row.on_scene for row in read.classes)
+
+
+def test_a_malformed_agreement_names_its_member_and_keeps_what_was_typed(site: Site) -> None:
+    manager = site.client("manager", "fr")
+    document = copy.deepcopy(SLA_V1)
+    document["classes"]["P1"]["decision"]["seconds"] = "300"
+    typed = json.dumps(document)
+    data = {"document": typed, "effective_from": "2027-01-01T00:00"}
+    status, text = post(manager, "/agreement/versions", **data)
+    assert status == 422
+    assert "classes.P1.decision.seconds" in text
+    assert "n’est pas un nombre entier de 0 à" in text
+    assert html.escape(typed, quote=True) in text.replace("&#34;", "&quot;")
 
 
 def test_escalations_stand_on_the_board_until_somebody_saw_them(site: Site) -> None:

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 
 import droneteam
 import droneteam.web
-from tests.web.conftest import Site
+from tests.web.conftest import Site, csrf_token
 
 WEB = Path(droneteam.web.__file__).parent
 BELOW = Path(droneteam.__file__).parent
@@ -123,3 +123,21 @@ def test_a_choice_of_language_outlives_the_browsers(site: Site) -> None:
     client.post("/preferences", data={"csrf_token": token, "language": "nl", "next": "/sign-in"})
     answer = client.get("/sign-in", headers={"Accept-Language": "fr"})
     assert "Aanmelden" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("here", "back"),
+    [
+        ("/missions/new/1/places", "/missions/new/1"),
+        ("/missions/7/approve", "/missions/7"),
+        ("/requests/?state=submitted", "/requests/?state=submitted"),
+        ("/missions", "/missions"),
+        ("/no/such/page", "/"),
+    ],
+)
+def test_the_language_is_changed_where_a_form_was_answered_and_the_page_can_be_read(
+    site: Site, here: str, back: str
+) -> None:
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), "language": "fr", "next": here}
+    assert client.post("/preferences", data=data).headers["Location"] == back

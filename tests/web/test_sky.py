@@ -388,8 +388,8 @@ def test_an_alert_cannot_go_into_no_case_or_by_the_wrong_hands(sky: Site) -> Non
     ("language", "sentence"),
     [
         ("en", "roof heard 40 messages within 0.4 dB over 812 m"),
-        ("fr", "roof a entendu 40 messages à 0,4 dB près sur 812 m"),
-        ("nl", "roof hoorde 40 berichten binnen 0,4 dB over 812 m"),
+        ("fr", "roof a entendu 40 messages à 0,4 dB près sur 812\u00a0m"),
+        ("nl", "roof hoorde 40 berichten binnen 0,4 dB over 812\u00a0m"),
     ],
 )
 def test_the_numbers_behind_a_doubt_are_in_the_readers_language(

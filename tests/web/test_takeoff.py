@@ -92,7 +92,7 @@ def test_a_coordinator_signs_with_a_reason_which_the_page_then_shows(
 
 
 @pytest.mark.parametrize(
-    ("language", "word"), [("nl", "met nee beantwoord"), ("fr", "réponse : non")]
+    ("language", "word"), [("nl", "met nee beantwoord"), ("fr", "réponse\u00a0: non")]
 )
 def test_what_bars_is_said_in_the_readers_language(
     approved: tuple[Site, MissionView], language: str, word: str

@@ -10,11 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import ServiceHours, add_days, add_working_days
+from droneteam.fleet.agreement.reading import Part, part_of
 from droneteam.fleet.terms import (
     PRIORITIES,
     Param,
@@ -33,6 +34,20 @@ CLOCKS: tuple[ClockName, ...] = ("acknowledge", "decision", "on_scene")
 
 MAX_CREW = 4
 """Pilots of one task; more of them is a crew for each of several drones."""
+_MOST_DAYS = 3_650
+_MOST_SECONDS = _MOST_DAYS * 86_400
+_MOST_MIN = 10_080
+_MOST_HOURS = 1_000_000
+_MOST_WEIGHT = 1_000_000
+_TERMS: Mapping[str, tuple[int, int]] = {
+    "seconds": (0, _MOST_SECONDS),
+    "on_call_seconds": (0, _MOST_SECONDS),
+    "working_days": (0, _MOST_DAYS),
+    "days": (0, _MOST_DAYS),
+    "days_before_start": (0, _MOST_DAYS),
+    "slot_offset_s": (-_MOST_SECONDS, _MOST_SECONDS),
+}
+"""The terms of a target and what each may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,19 +313,16 @@ def parse(document: Document) -> Sla:
     InputError
         Names the part of the document that is missing or wrong.
     """
-    try:
-        return Sla(
-            hours=_parse_hours(document["service_hours"]),
-            classes={name: _parse_class(document["classes"][name]) for name in PRIORITIES},
-            escalation=_parse_escalation(document["escalation"]),
-            entitlement=_parse_entitlement(document["entitlement"]),
-            exclusions=frozenset(document["exclusions"]),
-            cancellation_codes=frozenset(document["cancellation_codes"]),
-        )
-    except KeyError as error:
-        raise InputError(f"the agreement lacks {error}", field="document") from error
-    except (TypeError, AttributeError) as error:
-        raise InputError(f"the agreement is malformed: {error}", field="document") from error
+    whole = part_of(document, "")
+    classes = whole.part("classes")
+    return Sla(
+        hours=_parse_hours(whole.part("service_hours")),
+        classes={name: _parse_class(classes.part(name)) for name in PRIORITIES},
+        escalation=_parse_escalation(whole.parts("escalation")),
+        entitlement=_parse_entitlement(whole.part("entitlement")),
+        exclusions=frozenset(whole.texts("exclusions")),
+        cancellation_codes=frozenset(whole.texts("cancellation_codes")),
+    )
 
 
 def digest(document: Document) -> str:
@@ -319,75 +331,69 @@ def digest(document: Document) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _parse_hours(part: Document) -> ServiceHours:
+def _parse_hours(part: Part) -> ServiceHours:
     return ServiceHours(
-        core_start=time.fromisoformat(part["core_start"]),
-        core_end=time.fromisoformat(part["core_end"]),
-        holidays_on_call=bool(part["holidays_on_call"]),
-        core_prep_min=_natural(part, "core_prep_min"),
-        on_call_prep_min=_natural(part, "on_call_prep_min"),
-        daylight_kinds=_parse_kinds(part.get("daylight_kinds", [])),
+        core_start=part.wall_time("core_start"),
+        core_end=part.wall_time("core_end"),
+        holidays_on_call=part.flag("holidays_on_call"),
+        core_prep_min=part.whole("core_prep_min", 0, _MOST_MIN),
+        on_call_prep_min=part.whole("on_call_prep_min", 0, _MOST_MIN),
+        daylight_kinds=_parse_kinds(part),
     )
 
 
-def _parse_kinds(part: Sequence[str]) -> frozenset[str]:
-    unknown = sorted(set(part) - {kind.value for kind in RequestKind})
+def _parse_kinds(part: Part) -> frozenset[str]:
+    if not part.has("daylight_kinds"):
+        return frozenset()
+    kinds = part.texts("daylight_kinds")
+    unknown = sorted(set(kinds) - {kind.value for kind in RequestKind})
     if unknown:
         raise InputError(
             f"{unknown[0]!r} is no kind of request", field="service_hours.daylight_kinds"
         )
-    return frozenset(part)
+    return frozenset(kinds)
 
 
-def _parse_class(part: Document) -> PriorityClass:
-    displaces = frozenset(part["displaces"])
-    for priority in displaces:
+def _parse_class(part: Part) -> PriorityClass:
+    displaces = frozenset(part.texts("displaces"))
+    for priority in sorted(displaces):
         check_priority(priority)
     return PriorityClass(
-        acknowledge=Target(**part["acknowledge"]),
-        decision=Target(**part["decision"]),
-        on_scene=Target(**part["on_scene"]),
-        lead_time_days=_natural(part, "lead_time_days"),
-        setup_min=_natural(part, "setup_min"),
-        reactive=bool(part["reactive"]),
-        emergency=bool(part["emergency"]),
-        exempt=bool(part["exempt"]),
+        acknowledge=_parse_target(part.part("acknowledge")),
+        decision=_parse_target(part.part("decision")),
+        on_scene=_parse_target(part.part("on_scene")),
+        lead_time_days=part.whole("lead_time_days", 0, _MOST_DAYS),
+        setup_min=part.whole("setup_min", 0, _MOST_MIN),
+        reactive=part.flag("reactive"),
+        emergency=part.flag("emergency"),
+        exempt=part.flag("exempt"),
         displaces=displaces,
-        crew=_parse_crew(part),
+        crew=part.whole("crew", 1, MAX_CREW) if part.has("crew") else 1,
     )
 
 
-def _parse_crew(part: Document) -> int:
-    """How many pilots the class takes; documents from before it was stated say nothing: one."""
-    crew = int(part.get("crew", 1))
-    if not 1 <= crew <= MAX_CREW:
-        raise InputError(f"a crew of {crew} is outside [1, {MAX_CREW}]", field="classes.crew")
-    return crew
+def _parse_target(part: Part) -> Target:
+    unknown = sorted(set(part.members) - set(_TERMS))
+    if unknown:
+        raise InputError(f"the agreement has no member {part.name(unknown[0])}", field=part.path)
+    terms = {name: part.whole(name, *_TERMS[name]) for name in part.members}
+    return Target(**terms)
 
 
-def _parse_escalation(part: Sequence[Document]) -> tuple[tuple[float, str], ...]:
-    steps = tuple((float(step["fraction"]), str(step["to"])) for step in part)
-    if list(steps) != sorted(steps):
+def _parse_escalation(steps: tuple[Part, ...]) -> tuple[tuple[float, str], ...]:
+    found = tuple((step.fraction("fraction"), step.text("to")) for step in steps)
+    if list(found) != sorted(found):
         raise InputError("the escalation's fractions do not rise", field="escalation")
-    return steps
+    return found
 
 
-def _parse_entitlement(part: Document) -> EntitlementRule:
-    weights = {str(code): int(weight) for code, weight in part["weights"].items()}
-    if any(weight <= 0 for weight in weights.values()):
-        raise InputError("an entitlement weight is not above 0", field="entitlement.weights")
-    check_priority(part["floor"]["priority"])
+def _parse_entitlement(part: Part) -> EntitlementRule:
+    weights, floor = part.part("weights"), part.part("floor")
+    check_priority(floor.text("priority"))
     return EntitlementRule(
-        yearly_crew_hours=_natural(part, "yearly_crew_hours"),
-        weights=weights,
-        default_weight=max(1, _natural(part, "default_weight")),
-        floor_priority=part["floor"]["priority"],
-        floor_crew_minutes=_natural(part["floor"], "crew_minutes"),
+        yearly_crew_hours=part.whole("yearly_crew_hours", 0, _MOST_HOURS),
+        weights={str(code): weights.whole(code, 1, _MOST_WEIGHT) for code in weights.members},
+        default_weight=part.whole("default_weight", 1, _MOST_WEIGHT),
+        floor_priority=floor.text("priority"),
+        floor_crew_minutes=floor.whole("crew_minutes", 0, _MOST_HOURS * 60),
     )
-
-
-def _natural(part: Document, name: str) -> int:
-    value = int(part[name])
-    if value < 0:
-        raise InputError(f"{name} {value} is below 0", field=name)
-    return value

@@ -191,6 +191,8 @@ def never(problem: Problem, job: Job) -> tuple[Reason, ...]:
     """Why the job could not be served even with everybody free; empty when it could."""
     if job.blocks:
         return job.blocks
+    if not problem.drones or not problem.pilots:
+        return (Reason("no.pilots" if problem.drones else "no.drones"),)
     if not any(capability_reason(job, drone) is None for drone in problem.drones):
         return (Reason("no.capability", {"capability": ", ".join(sorted(job.capabilities))}),)
     if not any(_has_kinds(job, pilot) for pilot in problem.pilots):
@@ -316,12 +318,23 @@ def sentence(reason: Reason, lang: str) -> str:
     """
     if lang not in LANGUAGES:
         raise InputError(f"language {lang!r} is not one of fr, nl, en", field="lang")
-    shown = {name: _shown(value, lang) for name, value in reason.params.items()}
+    shown = {name: _shown(name, value, lang) for name, value in reason.params.items()}
     return TEMPLATES[reason.code][LANGUAGES.index(lang)].format(**shown)
 
 
-def _shown(value: Param, lang: str) -> str:
+def _length(minutes: int, lang: str) -> str:
+    """Minutes; from two hours on hours and minutes, which nobody has to divide."""
+    if abs(minutes) < 120:
+        return f"{minutes} min"
+    hours, rest = divmod(abs(minutes), 60)
+    hour = "u" if lang == "nl" else "h"
+    return f"{'−' if minutes < 0 else ''}{hours} {hour} {rest:02d} min"
+
+
+def _shown(name: str, value: Param, lang: str) -> str:
     """A parameter as people write it: local time, decimal comma, words for codes."""
+    if name == "minutes":
+        return _length(round(float(value)), lang)
     if isinstance(value, float):
         text = f"{value:.2f}"
         return text if lang == "en" else text.replace(".", ",")

@@ -106,12 +106,12 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{drone} is held until {until}.",
     ),
     "airspace.pending": (
-        "L'espace aérien n'est autorisé qu'à partir de {from}.",
+        "L'espace aérien n'est autorisé qu'à partir du {from}.",
         "Het luchtruim is pas vrijgegeven vanaf {from}.",
         "The airspace is approved only from {from}.",
     ),
     "airspace.ends": (
-        "L'espace aérien n'est autorisé que jusqu'à {until}.",
+        "L'espace aérien n'est autorisé que jusqu'au {until}.",
         "Het luchtruim is maar vrijgegeven tot {until}.",
         "The airspace is approved only until {until}.",
     ),
@@ -131,17 +131,17 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{authority} refused the airspace ({reference}).",
     ),
     "slot.dark": (
-        "À {start} il ne fait pas jour jusqu'à la fin, et la mission en a besoin.",
-        "Om {start} is er niet tot het einde daglicht, en de opdracht vraagt dat.",
-        "At {start} there is no daylight until the end, and the task needs it.",
+        "Commencée le {start}, la tâche se ferait en partie de nuit ; elle demande le jour.",
+        "Met begin op {start} zou de taak deels in het donker vallen; ze vraagt daglicht.",
+        "Begun at {start}, the task would lie partly in the dark; it needs daylight.",
     ),
     "weather.wind": (
-        "Rafales de {expected} m/s prévues jusqu'à {until} ; {drone} supporte {limit} m/s.",
+        "Rafales de {expected} m/s prévues jusqu'au {until} ; {drone} supporte {limit} m/s.",
         "Windstoten van {expected} m/s verwacht tot {until}; {drone} verdraagt {limit} m/s.",
         "Gusts of {expected} m/s are forecast until {until}; {drone} takes {limit} m/s.",
     ),
     "weather.rain": (
-        "Pluie de {expected} mm/h prévue jusqu'à {until} ; {drone} supporte {limit} mm/h.",
+        "Pluie de {expected} mm/h prévue jusqu'au {until} ; {drone} supporte {limit} mm/h.",
         "Regen van {expected} mm/u verwacht tot {until}; {drone} verdraagt {limit} mm/u.",
         "Rain of {expected} mm/h is forecast until {until}; {drone} takes {limit} mm/h.",
     ),
@@ -211,9 +211,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{drone} is the only able drone still free; out: {busy}.",
     ),
     "drone.nearest": (
-        "{drone} a le trajet le plus court ({minutes} min aller et retour).",
-        "{drone} heeft de kortste rit ({minutes} min heen en terug).",
-        "{drone} has the shortest drive ({minutes} min there and back).",
+        "{drone} a le trajet le plus court ({minutes} aller et retour).",
+        "{drone} heeft de kortste rit ({minutes} heen en terug).",
+        "{drone} has the shortest drive ({minutes} there and back).",
     ),
     "pilot.qualified": (
         "{pilot} a le certificat {credential}, valable jusqu'au {until}.",
@@ -236,19 +236,19 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{pilot} is fit and free (sorties in this plan: {sorties}; other pilots: {others}).",
     ),
     "slot.wanted": (
-        "Début souhaité tenu ({start}) ; départ {depart}, {packs} batteries.",
-        "Gewenste start gehaald ({start}); vertrek {depart}, {packs} batterijen.",
-        "The wanted start is kept ({start}); departure {depart}, {packs} batteries.",
+        "Début souhaité tenu ({start}) ; départ {depart} ; batteries : {packs}.",
+        "Gewenste start gehaald ({start}); vertrek {depart}; batterijen: {packs}.",
+        "The wanted start is kept ({start}); departure {depart}; batteries: {packs}.",
     ),
     "slot.moved": (
-        "Début {start} au lieu de {wanted} ; départ {depart}, {packs} batteries.",
-        "Start {start} in plaats van {wanted}; vertrek {depart}, {packs} batterijen.",
-        "Start {start} instead of {wanted}; departure {depart}, {packs} batteries.",
+        "Début le {start} au lieu du {wanted} ; départ {depart} ; batteries : {packs}.",
+        "Start {start} in plaats van {wanted}; vertrek {depart}; batterijen: {packs}.",
+        "Start {start} instead of {wanted}; departure {depart}; batteries: {packs}.",
     ),
     "slot.late": (
-        "L'équipe arrive {minutes} min après l'objectif.",
-        "De ploeg komt {minutes} min na de doeltijd.",
-        "The crew arrives {minutes} min after the target.",
+        "L'équipe arrive {minutes} après l'objectif.",
+        "De ploeg komt {minutes} na de doeltijd.",
+        "The crew arrives {minutes} after the target.",
     ),
     "not_in_plan": (
         "La demande n'a pas encore été planifiée.",
@@ -259,6 +259,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Une place existe, mais la recherche s'est arrêtée avant ({status}) ; relancez le plan.",
         "Er is plaats, maar de zoektocht stopte eerder ({status}); plan opnieuw.",
         "There is a place, but the search stopped before it ({status}); plan again.",
+    ),
+    "no.drones": (
+        "La flotte n'a aucun drone en service.",
+        "De vloot heeft geen drone in dienst.",
+        "The fleet has no drone in service.",
+    ),
+    "no.pilots": (
+        "L'équipe n'a aucun pilote actif.",
+        "Het team heeft geen actieve piloot.",
+        "The team has no active pilot.",
     ),
     "no.capability": (
         "Aucun drone de la flotte n'offre : {capability}.",
@@ -271,8 +281,8 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "No pilot holds all required credentials: {credential}.",
     ),
     "too_late": (
-        "Une équipe appelée maintenant ne peut commencer qu'à {earliest}.",
-        "Een ploeg die nu wordt opgeroepen, kan pas om {earliest} beginnen.",
+        "Une équipe appelée maintenant ne peut commencer que le {earliest}.",
+        "Een ploeg die nu wordt opgeroepen, kan pas op {earliest} beginnen.",
         "A crew called now can begin at {earliest} at the earliest.",
     ),
     "all.drones": (
@@ -291,7 +301,7 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Too few charged batteries; requests: {requests} ({count}).",
     ),
     "if.later": (
-        "À partir de {start} : oui.",
+        "À partir du {start} : oui.",
         "Vanaf {start}: ja.",
         "From {start}: yes.",
     ),
@@ -324,14 +334,14 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Possible with more charged batteries.",
     ),
     "answer.free": (
-        "Un drone et un équipage sont libres à partir de {start}.",
+        "Un drone et un équipage sont libres à partir du {start}.",
         "Een drone en een ploeg zijn vrij vanaf {start}.",
         "A drone and a crew are free from {start}.",
     ),
     "answer.competes": (
-        "{count} demandes d'urgence égale ou supérieure attendent une décision à ce moment.",
-        "{count} aanvragen met gelijke of hogere dringendheid wachten dan op een beslissing.",
-        "{count} requests of equal or higher urgency await a decision at that time.",
+        "Demandes d'urgence égale ou supérieure qui attendent alors une décision : {count}.",
+        "Aanvragen met gelijke of hogere dringendheid die dan op een beslissing wachten: {count}.",
+        "Requests of equal or higher urgency that await a decision at that time: {count}.",
     ),
     "light.dark": (
         "Il fait nuit à partir du {from} ; ce genre de tâche se vole de jour.",
@@ -339,7 +349,7 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "It is dark from {from}; this kind of task is flown in daylight.",
     ),
     "without.other": (
-        "Sans {name} : {instead}, dès {start}.",
+        "Sans {name} : {instead}, dès le {start}.",
         "Zonder {name}: {instead}, vanaf {start}.",
         "Without {name}: {instead}, from {start}.",
     ),

@@ -21,6 +21,7 @@ from droneteam.accounts import Actor
 from droneteam.errors import InputError, NotAllowed, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.head import read_head
+from droneteam.fleet.intake.calendar_words import on_scene, state_name, task_name
 from droneteam.fleet.intake.ical import Entry, calendar_text
 from droneteam.fleet.lifecycle import FINAL
 from droneteam.fleet.terms import RequestState
@@ -65,7 +66,7 @@ def make_feed(
     audit.append(
         session, actor, action="calendar.make", subject=f"calendar:{row.id}", at=now, facts=facts
     )
-    return _view(session, row), token
+    return _view(session, row, actor.language), token
 
 
 def _check_right(session: Session, actor: Actor, kind: FeedKind, subject_id: int) -> None:
@@ -95,7 +96,8 @@ def list_feeds(session: Session, actor: Actor) -> list[FeedView]:
     query = select(models.CalendarFeed).where(
         models.CalendarFeed.made_by == actor.user_id, models.CalendarFeed.ended_at.is_(None)
     )
-    return [_view(session, row) for row in session.scalars(query.order_by(models.CalendarFeed.id))]
+    order = models.CalendarFeed.id
+    return [_view(session, row, actor.language) for row in session.scalars(query.order_by(order))]
 
 
 def end_feed(session: Session, actor: Actor, feed_id: int, now: datetime) -> None:
@@ -128,24 +130,27 @@ def feed_text(session: Session, token: str, now: datetime) -> bytes:
         _check_right(session, accounts.actor_of(maker), _kind(row), _subject_id(row))
     except NotAllowed:  # the maker lost the role since
         raise NotFound("calendar", "at this address") from None
-    view = _view(session, row)
-    return calendar_text(f"droneteam: {view.subject_name}", _entries(session, row, now), now)
+    view = _view(session, row, maker.language)
+    entries = _entries(session, row, now, maker.language)
+    return calendar_text(f"droneteam: {view.subject_name}", entries, now)
 
 
-def _entries(session: Session, row: models.CalendarFeed, now: datetime) -> Iterator[Entry]:
+def _entries(
+    session: Session, row: models.CalendarFeed, now: datetime, language: str
+) -> Iterator[Entry]:
     plan_id, _ = read_head(session)
     given = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
     assignments = {one.request_id: one for one in session.scalars(given)}
     if row.organisation_id is not None:
         for asked in _zone_requests(session, row.organisation_id, now):
-            yield _zone_entry(asked, assignments.get(asked.id))
+            yield _zone_entry(asked, assignments.get(asked.id), language)
         return
     for assignment in assignments.values():
         pilot = row.pilot_id is not None and row.pilot_id in assignment.crew_ids
         if pilot or assignment.drone_id == row.drone_id:
             found = session.get(models.Request, assignment.request_id)
             if found is not None:
-                yield _crew_entry(found, assignment)
+                yield _crew_entry(found, assignment, language)
 
 
 def _zone_requests(
@@ -166,15 +171,15 @@ def _zone_requests(
     return session.scalars(query).all()
 
 
-def _zone_entry(row: models.Request, assignment: models.Assignment | None) -> Entry:
+def _zone_entry(row: models.Request, assignment: models.Assignment | None, language: str) -> Entry:
     state = RequestState(row.state)
     served = state in (RequestState.FULFILLED, RequestState.PARTLY)
     dropped = state in FINAL and not served
     planned = "" if assignment is None else f"{assignment.drone_snapshot['name']}; "
     return Entry(
         uid=f"request-{row.id}@droneteam",
-        summary=_summary(row),
-        description=f"{planned}{row.priority}, {state.value}",
+        summary=_summary(row, language),
+        description=f"{planned}{row.priority}, {state_name(state, language)}",
         start_at=row.start_at,
         end_at=row.end_at,
         lat_deg=row.lat_deg,
@@ -185,14 +190,14 @@ def _zone_entry(row: models.Request, assignment: models.Assignment | None) -> En
     )
 
 
-def _crew_entry(row: models.Request, assignment: models.Assignment) -> Entry:
+def _crew_entry(row: models.Request, assignment: models.Assignment, language: str) -> Entry:
+    times = on_scene(assignment.start_at, assignment.end_at, language)
     cancelled = row.state in (RequestState.CANCELLED, RequestState.EXPIRED, RequestState.REFUSED)
     return Entry(
         uid=f"assignment-{row.id}@droneteam",
-        summary=_summary(row),
+        summary=_summary(row, language),
         description=(
-            f"{assignment.drone_snapshot['name']}, {assignment.pilot_name}; on scene "
-            f"{assignment.start_at:%H:%M}–{assignment.end_at:%H:%M} UTC; {row.priority}"
+            f"{assignment.drone_snapshot['name']}, {assignment.pilot_name}; {times}; {row.priority}"
         ),
         start_at=assignment.depart_at,
         end_at=assignment.free_at,
@@ -204,8 +209,8 @@ def _crew_entry(row: models.Request, assignment: models.Assignment) -> Entry:
     )
 
 
-def _summary(row: models.Request) -> str:
-    named = f"{row.kind} no. {row.id}"
+def _summary(row: models.Request, language: str) -> str:
+    named = task_name(row.kind, row.id, language)
     return named if row.sensitive else f"{row.title} ({named})"
 
 
@@ -223,14 +228,16 @@ def _subject_id(row: models.CalendarFeed) -> int:
     return row.organisation_id or row.drone_id or row.pilot_id or 0
 
 
-def _view(session: Session, row: models.CalendarFeed) -> FeedView:
+def _view(session: Session, row: models.CalendarFeed, language: str) -> FeedView:
     kind, subject_id = _kind(row), _subject_id(row)
-    return FeedView(row.id, kind, subject_id, _name(session, kind, subject_id), row.made_at)
+    name = _name(session, kind, subject_id, language)
+    return FeedView(row.id, kind, subject_id, name, row.made_at)
 
 
-def _name(session: Session, kind: FeedKind, subject_id: int) -> str:
+def _name(session: Session, kind: FeedKind, subject_id: int, language: str) -> str:
     if kind == "zone":
-        return {view.id: view.code for view in accounts.organisations(session)}[subject_id]
+        known = {view.id: view.name(language) for view in accounts.organisations(session)}
+        return known[subject_id]
     if kind == "drone":
         return session.get_one(models.Drone, subject_id).name
     return session.get_one(models.Pilot, subject_id).name

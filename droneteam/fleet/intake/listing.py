@@ -122,8 +122,10 @@ def _columns(cells: list[str]) -> list[str]:
     if missing:
         raise InputError(f"the header lacks {', '.join(missing)}", field="file")
     unknown = [name for name in columns if name not in (*REQUIRED, *PLACE, *OPTIONAL)]
-    if unknown or len(set(columns)) < len(columns):
-        raise InputError(f"the header has {unknown or 'a column twice'}", field="file")
+    if unknown:
+        raise InputError(f"the header has unknown columns: {', '.join(unknown)}", field="file")
+    if len(set(columns)) < len(columns):
+        raise InputError("the header has a column twice", field="file")
     return columns
 
 

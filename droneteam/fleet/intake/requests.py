@@ -188,6 +188,17 @@ def list_open_requests(
     return list_requests(session, actor, now, or_(~over, models.Request.id.in_(also)))
 
 
+def last_contact(session: Session, actor: Actor) -> str:
+    """The contact of the actor's own last request; empty before the first one."""
+    query = (
+        select(models.Request.contact)
+        .where(_visible(actor), models.Request.submitted_by == actor.user_id)
+        .order_by(models.Request.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query) or ""
+
+
 def request_piece(
     session: Session, actor: Actor, now: datetime, piece: Piece, *, over: bool = False
 ) -> list[RequestView]:

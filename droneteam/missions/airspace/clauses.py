@@ -16,6 +16,8 @@ from droneteam.errors import marked
 
 Checked = Literal["read", "summary", "unread", "own"]
 
+CAVEAT = marked("not read in its own words")
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -29,6 +31,11 @@ class Clause:
     text: str
     checked: Checked
     source: str = ""
+
+    @property
+    def caveat(self) -> str:
+        """What stands beside a clause whose wording nobody of the team read; else nothing."""
+        return CAVEAT if self.checked in ("summary", "unread") else ""
 
 
 CLAUSES: dict[str, Clause] = {

@@ -17,13 +17,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, TypedDict
 
+import shapely
+
 from droneteam.errors import DecodeError, InputError, plainly
 from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace.checks import Geozone, HeightReference, Restriction, ZoneVolume
 from droneteam.missions.airspace.schedule import WEEKDAYS, DailyPeriod, SunEvent
 
 CIRCLE_CORNERS = 64
-_FEET_M = 0.3048
+_UNITS_M = {"M": 1.0, "FT": 0.3048}
+_LINE_DEG2 = 1e-12
+"""About a hundredth of a square metre."""
 _RESTRICTIONS = {
     "PROHIBITED": Restriction.PROHIBITED,
     "REQ_AUTHORISATION": Restriction.AUTHORISATION,
@@ -86,12 +90,14 @@ def _ed269_volume(part: Mapping[str, Any]) -> ZoneVolume:
     else:
         polygon = _ring(projection["coordinates"][0])
     unit = str(part.get("uomDimensions") or "M")
-    return ZoneVolume(
-        polygon,
-        lower_m=_metres(part.get("lowerLimit"), unit),
-        lower_reference=_reference(part.get("lowerVerticalReference")),
-        upper_m=_metres(part.get("upperLimit"), unit),
-        upper_reference=_reference(part.get("upperVerticalReference")),
+    return _layered(
+        ZoneVolume(
+            polygon,
+            lower_m=_metres(part.get("lowerLimit"), unit),
+            lower_reference=_reference(part.get("lowerVerticalReference")),
+            upper_m=_metres(part.get("upperLimit"), unit),
+            upper_reference=_reference(part.get("upperVerticalReference")),
+        )
     )
 
 
@@ -126,13 +132,24 @@ def _ed318_volume(part: Mapping[str, Any]) -> ZoneVolume:
         raise InputError("geometry {kind} is not a Polygon or a circle", kind=part["type"])
     layer = part.get("layer") or {}
     unit = str(layer.get("uom") or "m")
-    return ZoneVolume(
-        polygon,
-        lower_m=_metres(layer.get("lower"), unit),
-        lower_reference=_reference(layer.get("lowerReference")),
-        upper_m=_metres(layer.get("upper"), unit),
-        upper_reference=_reference(layer.get("upperReference")),
+    return _layered(
+        ZoneVolume(
+            polygon,
+            lower_m=_metres(layer.get("lower"), unit),
+            lower_reference=_reference(layer.get("lowerReference")),
+            upper_m=_metres(layer.get("upper"), unit),
+            upper_reference=_reference(layer.get("upperReference")),
+        )
     )
+
+
+def _layered(volume: ZoneVolume) -> ZoneVolume:
+    """The volume; one that lies upside down would hold no flight, whatever was meant."""
+    low, high = volume.lower_m, volume.upper_m
+    comparable = volume.lower_reference is volume.upper_reference
+    if comparable and low is not None and high is not None and low > high:
+        raise InputError("lower limit {low:g} m above the upper {high:g} m", low=low, high=high)
+    return volume
 
 
 def _restriction(word: object) -> Restriction:
@@ -147,7 +164,9 @@ def _reference(word: object) -> HeightReference:
 def _metres(value: object, unit: str) -> float | None:
     if value is None:
         return None
-    metres = float(str(value)) * (_FEET_M if unit.upper() == "FT" else 1.0)
+    if unit.upper() not in _UNITS_M:
+        raise InputError("limits in {unit} are neither in M nor in FT", unit=unit)
+    metres = float(str(value)) * _UNITS_M[unit.upper()]
     if not math.isfinite(metres):
         raise InputError("limit {value} is not a finite number", value=value)
     return metres
@@ -165,12 +184,17 @@ def _times(parts: Sequence[Mapping[str, Any]]) -> _Times:
     if any(always and not hours for always, hours in zip(permanent, periods, strict=True)):
         return _Times(windows=(), schedules=())
     windows = tuple(
-        (None, None)
-        if always
-        else (_when(part.get("startDateTime")), _when(part.get("endDateTime")))
+        (None, None) if always else _window(part)
         for always, part in zip(permanent, parts, strict=True)
     )
     return _Times(windows=windows, schedules=tuple(periods) if any(periods) else ())
+
+
+def _window(part: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    first, last = _when(part.get("startDateTime")), _when(part.get("endDateTime"))
+    if first is not None and last is not None and last < first:
+        raise InputError("it ends {last} before it begins {first}", first=first, last=last)
+    return first, last
 
 
 def _period(part: Mapping[str, Any]) -> DailyPeriod:
@@ -232,6 +256,8 @@ def _ring(coordinates: Sequence[Sequence[float]]) -> tuple[tuple[float, float], 
         raise InputError("a polygon needs 3 corners, not {count}", count=len(corners))
     for lat_deg, lon_deg in corners:
         check_lat_lon(lat_deg, lon_deg)
+    if not shapely.MultiPoint(corners).convex_hull.area > _LINE_DEG2:
+        raise InputError("the polygon's corners lie on one line: it has no area")
     return tuple(corners)
 
 

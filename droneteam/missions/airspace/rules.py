@@ -45,14 +45,20 @@ class Finding:
 def finding(sentence: str, **facts: str) -> Finding:
     """The finding that says a sentence with its facts, and the clause that it comes from."""
     said = SENTENCES[sentence]
+    clause = CLAUSES[said.clause]
     return Finding(
         severity=said.severity,
         rule=said.rule,
-        clause=CLAUSES[said.clause].text,
+        clause=clause_said(clause.text, clause.caveat),
         text=worded(said.text, _english(facts)),
         params=facts,
         sentence=sentence,
     )
+
+
+def clause_said(text: str, caveat: str) -> str:
+    """A clause, with the caveat in brackets where there is one."""
+    return f"{text} ({caveat})" if caveat else text
 
 
 def worded(template: str, facts: Mapping[str, str]) -> str:

@@ -291,7 +291,10 @@ def _disarmed(flight: Flight) -> Step:
 
 def _battery(flight: Flight, now_s: float) -> Step:
     """Come home while there is enough left to do so against the wind."""
-    left = flight.readings.battery_pct
+    told = flight.readings.battery_pct
+    if told is not None and flight.boot_s is not None:
+        flight = replace(flight, battery_told=(flight.boot_s, told))
+    left = flight.battery_left_pct()
     if left is None or flight.phase not in (Phase.FLYING, Phase.PAUSED):
         return flight, []
     if flight.flying_since is None and flight.boot_s is not None:
@@ -299,7 +302,8 @@ def _battery(flight: Flight, now_s: float) -> Step:
     needed = flight.battery_needed_pct(left)
     if left > needed or flight.strange_heartbeats:
         return flight, []
-    reason = f"battery at {left:.0f} %, the way home needs {needed:.0f} %"
+    reckoned = "" if told is not None else ", reckoned: it is not told any more"
+    reason = f"battery at {left:.0f} %{reckoned}, the way home needs {needed:.0f} %"
     if not flight.adopted:
         return go_home(flight, reason, now_s)
     if flight.proposed:

@@ -13,7 +13,7 @@ from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import GeoPolygon
 
 MAX_CORNERS = 5000
-LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands"]
+LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands", "curves", "aim"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.formats.fileplaces import FilePlaces
+from droneteam.missions.formats.fileplaces import FilePlaces, LeftOut
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
 from droneteam.missions.planner.heights import HeightKind
@@ -18,6 +18,8 @@ MAX_WAYPOINTS = 99
 _ACTIONS = 15
 _NONE, _STAY, _PHOTO, _TILT = -1, 0, 1, 5
 _ABOVE_GROUND = "1"
+_AT_POINT = 1.0
+"""Of gimbalmode: the camera looks at the point of interest."""
 COLUMNS = (
     "latitude", "longitude", "altitude(m)", "heading(deg)", "curvesize(m)", "rotationdir",
     "gimbalmode", "gimbalpitchangle",
@@ -92,17 +94,26 @@ def read_path(text: str) -> FilePlaces:
     stops = [_stop(number, row) for number, row in rows]
     intervals = ("photo_timeinterval", "photo_distinterval")
     timed = any(_number(n, row, name, -1.0) > 0.0 for n, row in rows for name in intervals)
+    curved = any(_number(n, row, "curvesize(m)", 0.0) > 0.0 for n, row in rows[1:-1])
+    aimed = any(_aims(n, row) for n, row in rows)
+    said: dict[LeftOut, bool] = {"intervals": timed, "curves": curved, "aim": aimed}
     return FilePlaces(
         tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
         "path",
         HeightKind.AGL if modes == {_ABOVE_GROUND} else HeightKind.HOME,
         tuple(stop.alt_home_m for stop in stops),
         photo=all(stop.photo for stop in stops),
-        left_out=("intervals",) if timed else (),
+        left_out=tuple(name for name, found in said.items() if found),
     )
 
 
 _Row = Mapping[str, str | None]
+
+
+def _aims(number: int, row: Mapping[str, str | None]) -> bool:
+    """Whether the drone or its camera looks at a point of interest on the way."""
+    poi = (_number(number, row, name, 0.0) for name in ("poi_latitude", "poi_longitude"))
+    return any(poi) or _number(number, row, "gimbalmode", 0.0) == _AT_POINT
 
 
 def _rows(text: str) -> list[tuple[int, _Row]]:

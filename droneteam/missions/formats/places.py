@@ -12,8 +12,10 @@ from droneteam.missions.formats.unpacking import names_in
 from droneteam.missions.items import POSITIONED, MissionCommand
 from droneteam.missions.planner.heights import HeightKind
 
+_FLOWN_TO = POSITIONED - {MissionCommand.DO_SET_ROI_LOCATION}
+"""What the camera looks at has a position, too, and nobody flies there."""
 _KNOWN = (
-    *POSITIONED,
+    *_FLOWN_TO,
     MissionCommand.DO_CHANGE_SPEED,
     MissionCommand.RETURN_TO_LAUNCH,
 )
@@ -62,7 +64,7 @@ def _of_mission(mission: MissionFile) -> FilePlaces:
     stops = [
         (item.lat_deg, item.lon_deg, item.alt_home_m or 0.0)
         for item in mission.items
-        if item.command in POSITIONED and item.lat_deg and item.lon_deg
+        if item.command in _FLOWN_TO and item.lat_deg and item.lon_deg
     ]
     fenced = mission.fence or mission.exclusions or mission.circles
     others = any(item.command not in _KNOWN for item in mission.items)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from droneteam.errors import DecodeError, InputError, plainly
+from droneteam.errors import DecodeError, plainly
 from droneteam.missions.formats.missionfile import (
     MAX_FILE_BYTES,
     FenceCircle,
@@ -23,6 +23,8 @@ from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 _ARDUPILOT, _QUADROTOR = 3, 2
 _ALTITUDE_RELATIVE = 1
 _MAX_DEPTH = 4
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What numbers, names and lists in the wrong place end in; our own errors are ValueErrors."""
 
 
 def write_plan(mission: MissionFile) -> str:
@@ -105,7 +107,7 @@ def read_plan(text: str) -> MissionFile:
         raise DecodeError("not a QGroundControl plan: fileType is not Plan")
     try:
         return _mission_file(document)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         if isinstance(error, DecodeError):
             raise
         raise DecodeError("plan: {error}", error=plainly(error)) from error
@@ -120,7 +122,7 @@ def _mission_file(document: Mapping[str, Any]) -> MissionFile:
     for index, entry in enumerate(_simple_items(mission["items"], 0), start=1):
         try:
             items.append(_item(entry, home))
-        except (DecodeError, InputError, KeyError, TypeError) as error:
+        except _MALFORMED as error:
             raise DecodeError("item {index}: {error}", index=index, error=plainly(error)) from error
     fence, exclusions, circles = _fences(document.get("geoFence") or {})
     points = (document.get("rallyPoints") or {}).get("points", ())

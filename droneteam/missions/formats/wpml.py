@@ -90,9 +90,10 @@ def write_wpml(
     writer = _Writer(namespace, aircraft, takeoff_height_m, version in _WITH_GIMBAL_HEADING)
     parts = {_TEMPLATE: writer.document(stops, False), _WAYLINES: writer.document(stops, True)}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content)
+            info = zipfile.ZipInfo(name, _ZIP_TIME)
+            archive.writestr(info, content, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -231,12 +232,12 @@ def read_wpml(data: bytes) -> tuple[PhotoStop, ...]:
         Not such a KMZ, heights that are not relative to take-off, or the placemark that cannot be
         understood.
     """
-    mode, stops = _waylines(data)
+    mode, marks = _waylines(data)
     if mode != _RELATIVE:
         raise DecodeError(
             "heights in {mode!r} cannot be used: export them relative to take-off", mode=mode
         )
-    return stops
+    return _stops(marks)
 
 
 def read_path(data: bytes) -> FilePlaces:
@@ -247,12 +248,13 @@ def read_path(data: bytes) -> FilePlaces:
     DecodeError
         Not such a KMZ, heights above the ellipsoid, or a placemark that cannot be understood.
     """
-    mode, stops = _waylines(data)
+    mode, marks = _waylines(data)
     if mode not in _KINDS:
         raise DecodeError(
             "heights in {mode!r} cannot be used: export them relative to take-off or to the ground",
             mode=mode,
         )
+    stops = _stops(marks)
     return FilePlaces(
         tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
         "path",
@@ -272,15 +274,31 @@ def version_of(data: bytes) -> str:
 _KINDS = {_RELATIVE: HeightKind.HOME, "realTimeFollowSurface": HeightKind.AGL}
 
 
-def _waylines(data: bytes) -> tuple[str, tuple[PhotoStop, ...]]:
-    """What heights are measured from, in DJI's words, and the places."""
-    folder = _find(_root(data), "Folder")
-    mode = _text(folder, "executeHeightMode")
-    usual = _text(folder, "autoFlightSpeed", "5")
-    marks = [one for one in folder if _local(one) == "Placemark"]
+_Marks = list[tuple[ElementTree.Element, str]]
+"""Placemarks, each with its wayline's usual speed."""
+
+
+def _waylines(data: bytes) -> tuple[str, _Marks]:
+    """What heights are measured from, in DJI's words, and each wayline's placemarks."""
+    root = _root(data)
+    folders = [one for one in root.iter() if _local(one) == "Folder"]
+    _find(root, "Folder")
+    modes = {_text(folder, "executeHeightMode") for folder in folders}
+    if len(modes) > 1:
+        raise DecodeError("waylines of different heights: {modes}", modes=", ".join(sorted(modes)))
+    marks = [
+        (mark, _text(folder, "autoFlightSpeed", "5"))
+        for folder in folders
+        for mark in folder
+        if _local(mark) == "Placemark"
+    ]
     if not marks:
         raise DecodeError("the waylines hold no waypoint")
-    return mode, tuple(_read_placemark(n, mark, usual) for n, mark in enumerate(marks, 1))
+    return modes.pop(), marks
+
+
+def _stops(marks: _Marks) -> tuple[PhotoStop, ...]:
+    return tuple(_read_placemark(n, *mark) for n, mark in enumerate(marks, 1))
 
 
 def _root(data: bytes) -> ElementTree.Element:

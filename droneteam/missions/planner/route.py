@@ -54,6 +54,12 @@ class Ground:
         """
         for lat_deg, lon_deg in lat_lon:
             check_lat_lon(lat_deg, lon_deg)
+        lons = [lon_deg for _, lon_deg in lat_lon] + [home.lon_deg]
+        if max(lons) - min(lons) > 180.0:
+            raise InputError(
+                "the places lie on both sides of the 180° meridian: plan each side on its own",
+                field="polygon",
+            )
         lat_deg, lon_deg = np.mean(np.array(lat_lon), axis=0).tolist()
         frame = EnuFrame(GeoPoint(lat_deg, lon_deg))
         away_m = great_circle_distance_m(lat_deg, lon_deg, home.lat_deg, home.lon_deg)

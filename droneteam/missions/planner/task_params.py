@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from droneteam.errors import InputError
+from droneteam.geo import check_lat_lon
 from droneteam.missions.planner.chances import ChanceMap
 from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import (
@@ -175,6 +176,7 @@ class OverwatchParams:
     ground_alt_home_m: float = 0.0
 
     def __post_init__(self) -> None:
+        check_lat_lon(*self.target)
         _check_heights(self.heights)
         check_range("stay_s", self.stay_s, 1.0, 3600.0)
         check_range("speed_mps", self.speed_mps, 0.5, 20.0)

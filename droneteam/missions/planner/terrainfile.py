@@ -17,12 +17,15 @@ from rasterio.windows import Window
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.planner.heights import VerticalDatum
+from droneteam.missions.planner.heightunits import unit_m
 from droneteam.missions.planner.route import LatLon
 from droneteam.missions.planner.terrain import MAX_CELL_M, MIN_CELL_M, Terrain, TerrainKind
 
 MAX_CELLS = 4_000_000
 """Cells kept around a site; finer rasters are reduced block by block, keeping their tops."""
 MAX_SITE_KM = 20.0
+LOWEST_M, HIGHEST_M = -600.0, 9_200.0
+"""Beyond all land, above whatever datum: -9999 and its like mark what was not measured."""
 FINEST_M = 0.25
 """Cells smaller than this are joined: no flight follows the ground more finely."""
 MAX_BLOCK_BYTES = 128 << 20
@@ -60,7 +63,9 @@ def read_terrain(source: TerrainFile, around: Sequence[LatLon]) -> Terrain:
             crs = _checked_crs(opened, source.name)
             window = _window(opened, crs, around, source.name)
             factor = _factor(opened, window)
-            mean_m, top_m = _reduced(opened, window, factor)
+            scale = opened.scales[0] * unit_m(opened, crs, source.name)
+            offset_m = opened.offsets[0] * unit_m(opened, crs, source.name)
+            mean_m, top_m = _reduced(opened, window, factor, (scale, offset_m))
             left, top = opened.transform @ (window.col_off, window.row_off)
             cell = (opened.transform.a * factor, -opened.transform.e * factor)
     except (RasterioError, OSError) as error:
@@ -128,6 +133,7 @@ def _checked_crs(opened: Any, name: str) -> CRS:
         )
     check_blocks(opened, name)
     crs = CRS.from_wkt(opened.crs.to_wkt())
+    unit_m(opened, crs, name)
     cell_m = _cell_m(opened, crs)
     if not MIN_CELL_M / 10.0 <= cell_m <= MAX_CELL_M:
         raise DecodeError(
@@ -200,16 +206,22 @@ def _factor(opened: Any, window: Window) -> int:
 
 
 def _reduced(
-    opened: Any, window: Window, factor: int
+    opened: Any, window: Window, factor: int, stored: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and top of blocks of ``factor`` by ``factor`` cells, strip by strip."""
+    """Mean and top in metres of blocks of ``factor`` by ``factor`` cells, strip by strip.
+
+    stored : metres that one stands for in the file, and that nought does.
+    """
+    scale, offset_m = stored
     means, tops = [], []
     step = factor * max(1, 256 // factor)
     for first in range(0, window.height, step):
         rows = min(step, window.height - first)
         part = Window(window.col_off, window.row_off + first, window.width, rows)
         heights = opened.read(1, window=part, masked=True).astype(np.float32).filled(np.nan)
-        heights[~np.isfinite(heights)] = np.nan
+        if (scale, offset_m) != (1.0, 0.0):
+            heights = (heights * scale + offset_m).astype(np.float32)
+        heights[~((heights > LOWEST_M) & (heights < HIGHEST_M))] = np.nan  # also of infinity
         mean, top = _blocks(heights, factor)
         means.append(mean)
         tops.append(top)

@@ -152,7 +152,7 @@ def _opened(path: Path, max_pixels: int) -> Image.Image:
             "remove it from the folder"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path.name, error) from error
     for width_px, height_px in (image.size, _tile_px(image)):
         if width_px * height_px > max_pixels:
             image.close()
@@ -189,12 +189,13 @@ def _load(image: Image.Image, path: Path) -> None:
     try:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path.name, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DecodeError:
+def damaged(name: str, why: object) -> DecodeError:
+    """What is said of a file whose content cannot be had."""
     return DecodeError(
-        f"{path.name} is damaged or cut off ({error}); copy it again from the card, or remove it "
+        f"{name} is damaged or cut off ({why}); copy it again from the card, or remove it "
         "from the folder"
     )
 

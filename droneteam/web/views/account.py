@@ -35,6 +35,7 @@ from droneteam.web.i18n import LANGUAGE_COOKIE
 from droneteam.web.kept import KeptForm, opened, own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.passkeys import Purpose
+from droneteam.web.routing import page_to_read
 from droneteam.web.signin import Attempt, Verdict, try_password
 from droneteam.web.timefmt import local
 
@@ -304,7 +305,7 @@ def end_sessions() -> Response:
 @public
 def preferences() -> Response:
     """Back on the same page, in the chosen language and theme."""
-    response = redirect(own_path(request.form.get("next")))
+    response = redirect(page_to_read(own_path(request.form.get("next"))))
     secure = context().settings.https
     for name, allowed in ((LANGUAGE_COOKIE, LANGUAGES), (THEME_COOKIE, THEMES)):
         value = request.form.get(name, "")

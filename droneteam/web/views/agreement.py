@@ -11,11 +11,14 @@ from werkzeug.exceptions import BadRequest
 
 from droneteam import accounts
 from droneteam.accounts import ROLES
-from droneteam.errors import InputError
+from droneteam.errors import Conflict, InputError
 from droneteam.fleet import service
 from droneteam.web.access import allow
+from droneteam.web.agreement_words import readable
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.i18n import language
+from droneteam.web.refusals import said
 from droneteam.web.strict import strict_json
 
 bp = Blueprint("agreement", __name__, url_prefix="/agreement")
@@ -38,12 +41,14 @@ def _page(typed: str, problems: dict[str, str]) -> str:
         shares = service.list_shares(session, me, at)
         organisations = accounts.organisations(session)
         number, _document = service.current_document(session, at)
+    names = {row.code: row.name(language()) for row in organisations}
     return render_template(
         "agreement.html",
         versions=versions,
         current=number,
         shares=shares,
-        organisations=[(str(row.id), row.name(me.language)) for row in organisations],
+        organisations=[(str(row.id), row.name(language())) for row in organisations],
+        read={row.number: readable(row.document, names) for row in versions},
         own_id=me.organisation_id,
         may_write=me.has_role(*WRITERS),
         may_lend=me.has_role(*LENDERS),
@@ -78,7 +83,9 @@ def add() -> Any:
             else:
                 edited = service.add_version(session, actor(), document, from_at, now())
     except InputError as error:
-        return _page(typed, {"document": str(error)}), 422
+        return _page(typed, {"document": said(error)}), 422
+    except Conflict as error:
+        return _page(typed, {"number": said(error)}), 409
     flash(_("Version %(number)s is stored.", number=edited), "done")
     return redirect(url_for("agreement.show"))
 

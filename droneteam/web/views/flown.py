@@ -6,16 +6,17 @@ from collections import Counter
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
-from flask_babel import format_number, get_locale, ngettext
+from flask_babel import ngettext
 
 from droneteam.fleet import service
 from droneteam.fleet.performance.figures import READERS
 from droneteam.fleet.performance.flown import FlownPlace
+from droneteam.reports import yearly
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.i18n import language
 from droneteam.web.mission_map import map_texts
-from droneteam.web.timefmt import local_short, zone
+from droneteam.web.timefmt import duration, local_short, zone
 from droneteam.web.words import KINDS
 
 bp = Blueprint("flown", __name__, url_prefix="/statistics")
@@ -59,9 +60,7 @@ def show(year: int) -> str:
 
 
 def _months() -> list[tuple[int, str]]:
-    locale = get_locale()
-    assert locale is not None
-    return [(number, str(locale.months["stand-alone"]["wide"][number])) for number in range(1, 13)]
+    return list(enumerate(yearly.month_names(language()), 1))
 
 
 def _drawn(place: FlownPlace, month: int, names: dict[int, str]) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def _drawn(place: FlownPlace, month: int, names: dict[int, str]) -> dict[str, An
         names[place.organisation_id],
         local_short(place.first_at),
         ngettext("%(num)s flight", "%(num)s flights", place.flights),
-        f"{format_number(round(place.minutes))} min",
+        duration(60.0 * place.minutes),
         ", ".join(place.drones),
     )
     return {

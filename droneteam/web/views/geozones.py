@@ -15,8 +15,8 @@ from droneteam.missions.airspace.checks import ZoneVolume
 from droneteam.missions.zonestore import StoredZone
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, now, reading, writing
-from droneteam.web.error_words import error_said
 from droneteam.web.mission_map import map_texts
+from droneteam.web.refusals import said
 from droneteam.web.strict import strict_json
 
 bp = Blueprint("geozones", __name__, url_prefix="/geozones")
@@ -46,7 +46,7 @@ def publish() -> Any:
             count, gone = service.publish_zones(session, actor(), document, source, now())
     except (DecodeError, InputError) as error:
         field = getattr(error, "field", None) or "file"
-        return _page({field: error_said(error)}, request.form), 422
+        return _page({field: said(error)}, request.form), 422
     flash(_("%(count)s zones loaded, %(gone)s withdrawn.", count=count, gone=len(gone)), "done")
     return redirect(url_for("geozones.index"))
 

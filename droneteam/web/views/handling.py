@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
 
 from droneteam.errors import InputError
 from droneteam.fleet import service
@@ -20,6 +22,7 @@ from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 from droneteam.web.sent import attempt
 from droneteam.web.turns import booking_turn
 from droneteam.web.views.requests import (
@@ -35,6 +38,7 @@ bp = Blueprint("handling", __name__, url_prefix="/requests")
 ATTACHERS = ("requester", "coordinator", "pilot")
 MISSION_STATES = ("in_progress", "fulfilled", "partly")
 STORE = "request-files"
+NO_PROBLEMS: Mapping[str, str] = {}
 
 
 def _back(request_id: int, message: str) -> Any:
@@ -215,24 +219,41 @@ def list_form() -> str:
 @allow(*ASKERS)
 def list_import() -> Any:
     """The list's verdicts, line by line; submitted when asked for."""
-    sent = request.files.get("file")
-    text = request.form.get("text", "")
-    if sent is not None and sent.filename:
-        try:
-            text = sent.read().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InputError("the file is no text in UTF-8: save it as CSV UTF-8") from None
-    how = request.form.get("how", "check")
-    with writing() as session:
-        found = service.import_list(
-            session, actor(), text, now(), store=how != "check", partial=how == "part"
-        )
+    text, how = request.form.get("text", ""), request.form.get("how", "check")
+    try:
+        text = _list_text(text)
+        with writing() as session:
+            found = service.import_list(
+                session, actor(), text, now(), store=how != "check", partial=how == "part"
+            )
+    except InputError as error:  # no list at all: what was typed stays
+        return _list_page(text, None, {"file" if _list_file() else "text": said(error)}), 422
     return _list_page(text, found), 200 if found.stored or how == "check" else 422
 
 
-def _list_page(text: str, found: service.ListImport | None) -> str:
+def _list_file() -> FileStorage | None:
+    """The file that was sent, None where the lines were typed."""
+    sent = request.files.get("file")
+    return sent if sent is not None and sent.filename else None
+
+
+def _list_text(typed: str) -> str:
+    """The lines of the file, or those that were typed."""
+    sent = _list_file()
+    if sent is None:
+        return typed
+    try:
+        return str(sent.read(), "utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("the file is no text in UTF-8: save it as CSV UTF-8") from None
+
+
+def _list_page(
+    text: str, found: service.ListImport | None, problems: Mapping[str, str] = NO_PROBLEMS
+) -> str:
     return render_template(
         "request_list.html",
+        problems=problems,
         text=text,
         found=found,
         required=REQUIRED,

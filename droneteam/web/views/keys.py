@@ -13,6 +13,7 @@ from droneteam.errors import Conflict, InputError
 from droneteam.web import keyring
 from droneteam.web.access import signed_in_only
 from droneteam.web.context import actor, reading, writing
+from droneteam.web.refusals import said
 from droneteam.web.views.account import MAX_ANSWER
 
 bp = Blueprint("keys", __name__, url_prefix="/account/passkeys")
@@ -39,7 +40,7 @@ def add() -> BaseResponse:
                 session, actor(), form.get("name", ""), form.get("ticket", "")[:2_000], answer
             )
     except (InputError, Conflict) as error:
-        flash(str(error), "wrong")
+        flash(said(error), "wrong")
         return _back()
     except (ValueError, RecursionError):
         flash(_("The browser sent no key. Try again."), "wrong")
@@ -56,7 +57,7 @@ def rename(key_id: int) -> BaseResponse:
         with writing() as session:
             keyring.rename_key(session, actor(), key_id, request.form.get("name", ""))
     except InputError as error:
-        flash(str(error), "wrong")
+        flash(said(error), "wrong")
         return _back()
     flash(_("Saved."), "done")
     return _back()

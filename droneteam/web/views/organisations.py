@@ -12,6 +12,7 @@ from droneteam.accounts import OrganisationKind
 from droneteam.errors import Conflict, InputError
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.refusals import said
 from droneteam.web.views.people import ADMINISTRATORS
 
 bp = Blueprint("organisations", __name__, url_prefix="/organisations")
@@ -38,7 +39,7 @@ def add() -> Any:
                 session, actor(), form.get("code", ""), OrganisationKind(kind), _typed(), now()
             )
     except (Conflict, InputError) as error:
-        return _page(form, {getattr(error, "field", None) or "code": str(error)}), 422
+        return _page(form, {getattr(error, "field", None) or "code": said(error)}), 422
     flash(_("%(code)s is added; now people can belong to it.", code=made.code), "done")
     return redirect(url_for("organisations.index"))
 

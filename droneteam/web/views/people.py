@@ -16,6 +16,7 @@ from droneteam.fleet import service as fleet
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 
 bp = Blueprint("people", __name__, url_prefix="/people")
 
@@ -49,7 +50,7 @@ def add() -> Any:
             new = NewUser(login, name, organisation, roles, password, language)
             made = people.add_person(session, actor(), new, now())
     except (InputError, Conflict) as error:
-        return _index(request.form, {"login": str(error)}), 422
+        return _index(request.form, {"login": said(error)}), 422
     flash(_("%(login)s may sign in.", login=made.login), "done")
     return redirect(url_for("people.index"))
 

@@ -31,6 +31,7 @@ from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language, sentences
 from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.places import places_of_the_map
+from droneteam.web.refusals import said
 from droneteam.web.sent import NOTHING, Sent
 from droneteam.web.timefmt import for_input, local
 
@@ -80,7 +81,10 @@ def new() -> str:
         return _form({**_values_of(kept, moved=False), "draft_id": kept.id}, {})
     if again is None:
         start_at = _next_hour(now())
+        with reading() as session:
+            contact = service.last_contact(session, actor())
         values = {
+            "contact": contact,
             "start_at": for_input(start_at),
             "end_at": for_input(start_at + _DEFAULT_DURATION),
             "priority": "P2",
@@ -115,7 +119,7 @@ def submit() -> Any:
             else:
                 made = service.submit_request(session, actor(), draft, now(), submit_key=key)
     except InputError as error:
-        return _form(request.form, {error.field or "title": str(error)}), 422
+        return _form(request.form, {error.field or "title": said(error)}), 422
     flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
     return redirect(url_for("requests.show", request_id=made.id))
 
@@ -187,7 +191,7 @@ def answer_words(draft: RequestDraft) -> dict[str, Any]:
         with reading() as session:
             found = service.instant_answer(session, actor(), draft, now())
     except InputError as error:
-        return {"verdict": "incomplete", "headline": str(error), "reasons": []}
+        return {"verdict": "incomplete", "headline": said(error), "reasons": []}
     verdict = str(found.verdict)
     headlines = {
         "yes": _("Yes: a drone and a pilot are free."),
@@ -332,7 +336,7 @@ def read_draft(
             address=address,
         )
     except InputError as error:  # what only the whole shows: an area whose corners lie on a line
-        return None, {error.field or "title": str(error)}
+        return None, {error.field or "title": said(error)}
     return draft, {}
 
 

@@ -18,8 +18,8 @@ from droneteam.photogrammetry import service as photogrammetry
 from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, reading
-from droneteam.web.error_words import error_said
 from droneteam.web.i18n import language
+from droneteam.web.refusals import said
 from droneteam.web.views.missions import READERS
 
 bp = Blueprint("sorties", __name__, url_prefix="/sorties")
@@ -145,7 +145,7 @@ def _played(
             session, actor(), sortie.id, data_dir, samples=SAMPLES, more=more
         )
     except (DecodeError, NotFound) as error:
-        return None, error_said(error)
+        return None, said(error)
     return found, ""
 
 

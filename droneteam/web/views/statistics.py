@@ -101,7 +101,13 @@ def pictures(figures: YearFigures, names: dict[int, str]) -> dict[str, Bars | Sh
     zones, there = figures.zones, yearly.words(language())["on_scene"]
     return {
         "months": bars(
-            [(f"{month:02d}", count) for month, count in enumerate(figures.missions_by_month, 1)]
+            list(
+                zip(
+                    yearly.month_names(language(), "abbreviated"),
+                    figures.missions_by_month,
+                    strict=True,
+                )
+            )
         ),
         "clocks": shares(
             [(f"{row.priority} · {there}", row.kept) for row in on_scene],

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from droneteam import webhooks
@@ -13,10 +14,25 @@ from droneteam.errors import InputError
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
+from droneteam.web.words import named
 
 bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 ADMINISTRATORS = ("administrator",)
+
+TOPICS: dict[str, object] = {
+    "request": _l("Requests: sent, assessed, booked, escalated, refused, cancelled, done"),
+    "plan": _l("Plans: made, published, put aside, overridden"),
+    "mission": _l("Missions: planned, approved, signed, flown, cancelled"),
+    "sortie": _l("Flights: recorded, with their logs"),
+    "scene": _l("Scenes: photos in, built, measured"),
+    "alert": _l("Alerts of the sky: acknowledged, escalated"),
+    "drone": _l("Drones: grounded, released, serviced"),
+    "escalation": _l("Escalations of the clocks: seen by a coordinator"),
+}
+"""What each of the topics tells of."""
+topic_name = named(TOPICS)
 
 
 @bp.get("/")
@@ -32,7 +48,8 @@ def _page(secret: str = "", problems: dict[str, str] | None = None) -> str:
     return render_template(
         "webhooks.html",
         webhooks=found,
-        actions=webhooks.ACTIONS,
+        actions=[(code, topic_name(code)) for code in webhooks.ACTIONS],
+        topic_name=topic_name,
         secret=secret,
         problems=problems or {},
         values={} if secret else request.form,
@@ -56,7 +73,7 @@ def add() -> Any:
         with writing() as session:
             _view, secret = webhooks.add_webhook(session, actor(), name, url, actions, key, now())
     except InputError as error:
-        return _page(problems={error.field or "url": str(error)}), 422
+        return _page(problems={error.field or "url": said(error)}), 422
     return _page(secret)
 
 

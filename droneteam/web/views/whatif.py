@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -18,6 +19,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.i18n import sentences
+from droneteam.web.refusals import said
 from droneteam.web.routing import MAX_ID
 from droneteam.web.timefmt import for_input
 from droneteam.web.views.board import PLAN_READERS
@@ -25,6 +27,8 @@ from droneteam.web.views.board import PLAN_READERS
 bp = Blueprint("whatif", __name__, url_prefix="/what-if")
 
 PLANNERS = ("coordinator",)
+_SUPPOSED_FOR = timedelta(hours=8)
+"""What the form suggests for the end: the rest of a shift."""
 
 
 @bp.get("/")
@@ -50,7 +54,25 @@ def _form(values: Any, problems: dict[str, str]) -> str:
         priorities=[("", "–"), *words.options(words.PRIORITIES)],
         kinds=words.options(words.KINDS),
         start_at=for_input(at),
+        end_at=for_input(at + _SUPPOSED_FOR),
+        labels=_labels(),
     )
+
+
+def _labels() -> dict[str, str]:
+    """The form's fields as it labels them."""
+    return {
+        "start_at": _("Start"),
+        "end_at": _("End"),
+        "drone": _("This drone is grounded"),
+        "pilot": _("This pilot is ill"),
+        "left_out": _("This request is left out"),
+        "priority": _("Its priority"),
+        "kind": _("Its kind"),
+        "lat_deg": _("Latitude"),
+        "lon_deg": _("Longitude"),
+        "reason": _("Reason"),
+    }
 
 
 @bp.post("/")
@@ -67,7 +89,7 @@ def solve() -> Any:
     try:
         plan = service.solve_supposed(context().engine, actor(), supposed, reason, now())
     except InputError as error:
-        return _form(request.form, {error.field or "reason": str(error)}), 422
+        return _form(request.form, {error.field or "reason": said(error)}), 422
     if isinstance(plan, Refusal):
         return _form(request.form, {"left_out": " ".join(sentences(plan.reasons))}), 422
     with_it = [int(one) for one in request.form.getlist("beside") if one.isdigit()]
@@ -89,7 +111,7 @@ def read_suppositions(reader: FormReader) -> list[Supposition]:
         if reader.raw("priority"):
             found.append(_new_request(reader, begin, finish))
     except InputError as error:
-        reader.fail(error.field or "end_at", str(error))
+        reader.fail(error.field or "end_at", said(error))
     return found
 
 

@@ -1,0 +1,153 @@
+"""What services refuse is said in French and Dutch: every sentence that the desks can meet."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import droneteam
+from droneteam.errors import Conflict, InputError, NotFound
+from droneteam.web import refusals
+from tests.web.conftest import Site
+
+ROOT = Path(droneteam.__file__).parent
+SAID = (
+    "fleet",
+    "accounts.py",
+    "people.py",
+    "sessions.py",
+    "webhooks.py",
+    "places/service.py",
+    "geo.py",
+    "web/keyring.py",
+    "web/passkeys.py",
+    *(f"web/views/{name}.py" for name in ("agreement", "board", "handling", "registry", "weather")),
+)
+"""Whose refusals the pages of zones, coordinators, managers and administrators show."""
+NEVER_SHOWN = frozenset(
+    {
+        "fleet/allocation/solving.py",
+        "fleet/problem.py",
+        "fleet/performance/journeys.py",
+        "fleet/performance/statistics.py",
+        "fleet/terms.py",
+    }
+)
+"""What only a fault of the program could raise; terms.py is looked at by name below."""
+ERRORS = {"InputError", "Conflict", "NotFound", "NotAllowed"}
+INNER = "the line repeats line 7"
+
+
+def sentences() -> Iterator[tuple[str, str, str]]:
+    """(where, the sentence with figures for its facts, the same with a sentence for them)."""
+    for part in SAID:
+        path = ROOT / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            name = str(file.relative_to(ROOT))
+            if name in NEVER_SHOWN:
+                continue
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS:
+                    for text in _texts(node):
+                        yield (
+                            f"{name}:{node.lineno}",
+                            text.replace("\x00", "7"),
+                            text.replace("\x00", INNER),
+                        )
+
+
+def _texts(call: ast.Call) -> list[str]:
+    """The sentence that the call raises; none where it is handed on from elsewhere."""
+    first = call.args[0] if call.args else None
+    text = _text(first)
+    if text is None:
+        return []
+    return [f"no {text} \x00 that you may see"] if call.func.id == "NotFound" else [text]  # type: ignore[attr-defined]
+
+
+def _text(node: ast.expr | None) -> str | None:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_piece(one) for one in node.values)
+    return None
+
+
+def _piece(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    assert isinstance(node, ast.FormattedValue)
+    return "'\x00'" if node.conversion == ord("r") else "\x00"
+
+
+@pytest.fixture
+def french(site: Site) -> Iterator[None]:
+    with site.app.test_request_context(headers={"Accept-Language": "fr"}):
+        yield
+
+
+@pytest.mark.usefixtures("french")
+def test_every_refusal_of_the_desks_is_said_in_french_and_dutch() -> None:
+    found = list(sentences())
+    unsaid = [
+        f"{where} {plain!r}"
+        for where, plain, nested in found
+        for code in ("fr", "nl")
+        if refusals.translated(plain, code) is None and refusals.translated(nested, code) is None
+    ]
+    assert len(found) > 200
+    assert sorted(set(unsaid)) == []
+
+
+def test_every_form_of_a_sentence_has_its_facts_and_no_other() -> None:
+    def parts(text: str) -> set[str]:
+        return set(re.findall(r"\{(\w+)\}", text))
+
+    path = resources.files("droneteam.web") / "translations" / "refusals.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["sentences"]
+    assert [
+        row for row in rows if not parts(row["fr"]) == parts(row["nl"]) == parts(row["en"])
+    ] == []
+    assert len({row["en"] for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (
+            "fr",
+            Conflict("request 7 is planned and cannot become submitted; possible: confirmed"),
+            "La demande 7 est dans l’état « planifiée » et ne peut pas devenir « introduite » ;"
+            " possible : confirmée.",
+        ),
+        (
+            "nl",
+            InputError("the end 2026-05-10T12:00:00+00:00 is not after the start 2026-05-10"),
+            "Het einde (zo 10 mei 2026 14:00 CEST) ligt niet na het begin (10 mei 2026).",
+        ),
+        ("nl", NotFound("request", 5), "Aanvraag 5 bestaat niet, of u hebt er geen toegang toe."),
+        ("en", NotFound("request", 5), "no request 5 that you may see"),
+        (
+            "fr",
+            InputError("gust_mps '12.5' is no number"),
+            "Rafales (m/s) : « 12.5 » n’est pas un nombre.",
+        ),
+    ],
+)
+def test_a_refusal_speaks_the_visitors_language(
+    site: Site, code: str, error: Exception, said: str
+) -> None:
+    with site.app.test_request_context(headers={"Accept-Language": code}):
+        assert refusals.said(str(error)).replace("\u00a0", " ") == said
+
+
+def test_what_the_book_lacks_stays_english_and_is_marked_so(site: Site) -> None:
+    with site.app.test_request_context(headers={"Accept-Language": "nl"}):
+        told = refusals.refusal("the moon is made of cheese")
+    assert (told.text, told.lang) == ("the moon is made of cheese", "en")
