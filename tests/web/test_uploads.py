@@ -14,9 +14,10 @@ from werkzeug.test import TestResponse
 
 from droneteam import audit, db, jobs
 from droneteam.photogrammetry import upload_files, uploads
+from droneteam.photogrammetry.ingest import imagefile
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.scene_params import params_of
-from droneteam.web import progress_estimate
+from droneteam.web import phototiles, progress_estimate
 from tests.photogrammetry.networks import block_poses, network
 from tests.web import scene_world, worlds
 from tests.web.conftest import NOW, Site, csrf_token
@@ -173,7 +174,7 @@ def test_names_cannot_leave_the_folder(site: Site, client: FlaskClient, photo: b
 
 @pytest.mark.parametrize("letter", ["a", "é", "写", "\U0001d49c"])
 def test_a_name_too_long_for_a_file_system_is_cut_and_the_photo_taken_and_shown(
-    site: Site, client: FlaskClient, photo: bytes, letter: str
+    site: Site, client: FlaskClient, photo: bytes, letter: str, tmp_path: Path
 ) -> None:
     """255 letters are up to 1,020 bytes, where file systems take 255."""
     number = announce(client, photo, letter * 250 + ".JPG").get_json()["id"]
@@ -184,8 +185,13 @@ def test_a_name_too_long_for_a_file_system_is_cut_and_the_photo_taken_and_shown(
     assert name.startswith(letter * 30)
     assert name.endswith(f"{letter}.JPG")
     assert 140 < len(name.encode()) <= upload_files.MAX_NAME_BYTES
-    with client.get(f"/scenes/1/photos/{name}/thumb.jpg") as small:
-        assert small.data.startswith(b"\xff\xd8")
+    (kept,) = site.settings.data_dir.rglob(name)
+    assert kept.read_bytes() == photo
+    for piece in (
+        phototiles.thumb(kept, tmp_path),
+        phototiles.tile(kept, imagefile.decode_rgb(kept).shape[1::-1], (0, 0, 0), tmp_path),
+    ):
+        assert piece.read_bytes().startswith(b"\xff\xd8")
 
 
 def test_more_bytes_than_announced_are_refused(client: FlaskClient, photo: bytes) -> None:
