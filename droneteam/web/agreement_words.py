@@ -92,14 +92,16 @@ def duration(seconds: int) -> str:
 
 def _about_start(offset_s: int) -> str:
     if offset_s == 0:
-        return _("at the start")
-    if offset_s < 0:
-        return _("%(time)s before the start", time=duration(-offset_s))
-    return _("%(time)s after the start", time=duration(offset_s))
+        text = _("at the start")
+    elif offset_s < 0:
+        text = _("%(time)s before the start", time=duration(-offset_s))
+    else:
+        text = _("%(time)s after the start", time=duration(offset_s))
+    return str(text)
 
 
 def _days(count: int) -> str:
-    return ngettext("%(num)s day", "%(num)s days", count)
+    return str(ngettext("%(num)s day", "%(num)s days", count))
 
 
 def _hours(sla: Sla) -> tuple[tuple[str, str], ...]:

@@ -69,7 +69,7 @@ def _compiled(po_path: Path, _stamp_ns: int) -> Translations:
     with po_path.open("rb") as file:
         catalogue = read_po(file, locale=po_path.parts[-3], domain=DOMAIN)
     for entry in catalogue:
-        if entry.id:
+        if entry.id and entry.string:
             entry.string = _set(entry.string, po_path.parts[-3])
     buffer = io.BytesIO()
     write_mo(buffer, catalogue)

@@ -243,9 +243,10 @@ def _list_text(typed: str) -> str:
     if sent is None:
         return typed
     try:
-        return sent.read().decode("utf-8-sig")
+        text: str = sent.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError("the file is no text in UTF-8: save it as CSV UTF-8") from None
+    return text
 
 
 def _list_page(
