@@ -12,7 +12,8 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rendered import FACING_COS, load
+from droneteam.errors import InputError
 from droneteam.photogrammetry.dense import pairs, rectify, stereo
 from droneteam.photogrammetry.dense.semiglobal import MatchParams
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
 from sitl.lens import Pose, SimCamera
 from sitl.materials import GROUND_LAST, Material
+from sitl.mesh import Mesh
 from sitl.render import visibility
-from sitl.world import World
+from sitl.world import NamedPoint, World
 from sitl.worlds import make_world
 
 RIGHT_GSD = 3.0
 PARTNERS = 4
+MESH_NAME = "mesh.npz"
+SAME_M = 0.001
+"""A rebuilt world's points are those of the set within this."""
 BEHIND_M = 0.02
 """A reference point may lie this far behind the renderer's surface and still be on it."""
 
@@ -90,10 +96,60 @@ def exactly_visible(
     return shown
 
 
+def keep_mesh(mesh: Mesh, folder: Path) -> None:
+    """Write the geometry beside its photos: recipes change, and depths are asked later."""
+    arrays = {field.name: getattr(mesh, field.name) for field in fields(Mesh)}
+    np.savez_compressed(folder / MESH_NAME, **arrays)
+
+
+def kept_mesh(folder: Path) -> Mesh | None:
+    """The geometry that `keep_mesh` wrote; None where a set has none."""
+    if not (folder / MESH_NAME).exists():
+        return None
+    with np.load(folder / MESH_NAME) as kept:
+        return Mesh(**kept)
+
+
 def world_of(folder: Path) -> World:
-    """The world that a set was rendered in, built anew; its recipe must still be what it was."""
+    """The world that a set was rendered in: built anew, with the set's own mesh where it has one.
+
+    Raises
+    ------
+    InputError
+        The set has no mesh, and its recipe is no longer what it was.
+    """
     facts = json.loads((folder / "world.json").read_text())
-    return make_world(facts["world"], facts["seed"])
+    world = make_world(facts["world"], facts["seed"])
+    mesh = kept_mesh(folder)
+    if mesh is not None:
+        return replace(world, mesh=mesh)
+    require_same(world.points, facts["points"], folder)
+    return world
+
+
+def require_same(
+    points: Iterable[NamedPoint], rows: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Nothing, when a rebuilt world's named points are those of the set's world.json.
+
+    Raises
+    ------
+    InputError
+        Names the one that is farthest off, and what to do.
+    """
+    now = {point.name: np.array(point.enu_m) for point in points}
+    moved = {
+        name: float(np.linalg.norm(now[name] - row["enu_m"])) if name in now else np.inf
+        for name, row in rows.items()
+    }
+    name = max(moved, key=moved.__getitem__)
+    if moved[name] > SAME_M:
+        raise InputError(
+            f"this version builds the world of {folder} otherwise than it was rendered: {name} is "
+            f"{moved[name]:.3f} m off. The set's own files hold; for exact depths add the mesh it "
+            f"was rendered from ({MESH_NAME}), or render one with benchmarks.render_set",
+            field="folder",
+        )
 
 
 def compare(

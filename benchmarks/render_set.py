@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.matching import keep_mesh
 from droneteam.geo import EnuFrame
 from sitl.lens import SimCamera
 from sitl.photo import take
@@ -84,6 +85,7 @@ def write_set(
 ) -> None:
     """Renders the set; photos that are there already are rendered again."""
     write_world(world, camera, folder, seed)
+    keep_mesh(world.mesh, folder)
     truth = TruthWriter(world, folder, seed)
     rng = np.random.default_rng([seed, photos])
     turn_rad = float(rng.uniform(0.0, math.pi))

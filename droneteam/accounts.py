@@ -1,4 +1,4 @@
-"""TABLES organisation, user, role, passkey: who may sign in, for whom, and what they may do."""
+"""TABLES organisation, user, role, passkey, sign_in_tries: who may sign in, for whom, for what."""
 
 from __future__ import annotations
 
@@ -79,6 +79,8 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(default=True)
     failed_logins: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The last wrong try; those before a pause do not count."""
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     second_factor: Mapped[str | None] = mapped_column(String(200))
     """Sealed secret of one-time codes; None without a second factor."""
@@ -89,6 +91,21 @@ class User(Base):
     passkeys: Mapped[list[Passkey]] = relationship(
         cascade="all, delete-orphan", order_by="Passkey.id"
     )
+
+
+class SignInTries(Base):
+    """Wrong tries that are no user's: of a login that nobody has, or of a browser that is known.
+
+    The columns are those of a user, so that one rule counts all.
+    """
+
+    __tablename__ = "sign_in_tries"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """What was tried, hashed with the installation's key: people type passwords as logins."""
+    failed_logins: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Role(Base):
@@ -268,7 +285,7 @@ def set_password(row: User, password: str) -> None:
     """
     _check_password(password)
     row.password_hash = _hasher.hash(password)
-    row.failed_logins, row.locked_until = 0, None
+    row.failed_logins, row.failed_at, row.locked_until = 0, None, None
 
 
 def add_user(session: Session, new: NewUser) -> Actor:
@@ -289,9 +306,10 @@ def add_user(session: Session, new: NewUser) -> Actor:
     return actor_of(row)
 
 
-def user_by_login(session: Session, login: str) -> User | None:
-    """The user's row, or None."""
-    return session.scalar(select(User).where(User.login == login.strip().lower()))
+def user_by_login(session: Session, login: str, *, locked: bool = False) -> User | None:
+    """The user's row, or None; locked : until the transaction ends nobody else has it so."""
+    query = select(User).where(User.login == login.strip().lower())
+    return session.scalar(query.with_for_update() if locked else query)
 
 
 def actor_for_login(session: Session, login: str) -> Actor:
@@ -299,6 +317,14 @@ def actor_for_login(session: Session, login: str) -> Actor:
     row = user_by_login(session, login)
     if row is None:
         raise NotFound("user", login)
+    return actor_of(row)
+
+
+def actor_for_id(session: Session, user_id: int) -> Actor:
+    """The user as an actor; NotFound when there is none."""
+    row = session.get(User, user_id)
+    if row is None:
+        raise NotFound("user", user_id)
     return actor_of(row)
 
 

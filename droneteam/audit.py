@@ -20,6 +20,8 @@ from droneteam.accounts import Actor
 from droneteam.db import Base, UtcDateTime, make_append_only
 
 GENESIS_HASH = "0" * 64
+MAX_ENTRIES = 1001
+"""At once: a thousand, and the one that tells that there are more."""
 _CHAIN_LOCK_KEY = 0x64726F6E  # "dron": one PostgreSQL advisory lock orders the chain
 
 
@@ -140,7 +142,7 @@ def entries(
     whoever did it, in any case; from_at, until : the first moment that counts, and the first after
     it that does not
     """
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(min(limit, 1000))
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(min(limit, MAX_ENTRIES))
     if subject is not None:
         query = query.where(AuditEntry.subject == subject)
     if action is not None:

@@ -40,10 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser(arguments[0] if arguments else None)
     args = parser.parse_args(arguments)
     try:
-        logging.basicConfig(
-            level=Settings.from_env().log_level if args.needs_settings else "WARNING",
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        _log_to_stderr(Settings.from_env().log_level if args.needs_settings else "WARNING")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         status: int = args.run(args)
     except DroneteamError as error:
@@ -52,6 +49,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return status
+
+
+class OneEntry(logging.Formatter):
+    """Entries that nobody can forge: control characters of a message are written out.
+
+    What a visitor sent (an address, an error of the sign-in service) is in some of them.  The
+    lines of a traceback are set in, so that none of them looks like the beginning of an entry.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """The entry's own line."""
+        return super().formatMessage(record).translate(_WRITTEN_OUT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and below it what was raised."""
+        first, *rest = super().format(record).splitlines()
+        lines = [first, *(f"    {line.translate(_WRITTEN_OUT)}" for line in rest)]
+        return "\n".join(lines)
+
+
+_WRITTEN_OUT = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F))
+}
+"""Control characters, the other line ends, and what turns the direction of writing."""
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneEntry("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:

@@ -12,13 +12,31 @@ DroneteamError
 └── SetupError: the installation lacks something; says what to install or set
 
 Expected outcomes (infeasible, too few photos to match, no track) are results, not errors.
+
+A message may be a template with its facts beside it: `InputError("{count} corners; 3 at least",
+count=2)`.  It reads the same in English, and `web/error_words.py` says it in the reader's language.
 """
 
 from __future__ import annotations
 
 
 class DroneteamError(Exception):
-    """Base of every error that droneteam raises on purpose."""
+    """Base of every error that droneteam raises on purpose.
+
+    template : the message in English, with the names of its facts in braces where it has facts;
+    facts : what goes into it; another error as a fact is the reason in its own words.
+    """
+
+    def __init__(self, template: str = "", **facts: object) -> None:
+        super().__init__(template.format(**facts) if facts else template)
+        self.template = template
+        self.facts = facts
+
+
+def marked(text: str) -> str:
+    """The text itself; marks a template for the catalogues of translations where it is not
+    written into its error (`tests/web/test_i18n.py`)."""
+    return text
 
 
 class InputError(DroneteamError, ValueError):
@@ -28,9 +46,16 @@ class InputError(DroneteamError, ValueError):
     can show the message beside it.
     """
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: str | None = None, **facts: object) -> None:
+        super().__init__(message, **facts)
         self.field = field
+
+
+def plainly(error: Exception) -> Exception:
+    """The error as a fact of another: one that names a missing key says that it is missing."""
+    if isinstance(error, KeyError) and error.args:
+        return InputError("{key} is missing", key=error.args[0])
+    return error
 
 
 class NotFound(DroneteamError, LookupError):
@@ -56,8 +81,8 @@ class DecodeError(DroneteamError, ValueError):
     offset : where in the input, in bytes, when known.
     """
 
-    def __init__(self, message: str, *, offset: int | None = None) -> None:
-        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+    def __init__(self, message: str, *, offset: int | None = None, **facts: object) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})", **facts)
         self.offset = offset
 
 

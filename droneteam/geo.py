@@ -38,7 +38,10 @@ class GeoPoint:
     def __post_init__(self) -> None:
         check_lat_lon(self.lat_deg, self.lon_deg)
         if not -12_000.0 <= self.alt_ellipsoid_m <= 100_000.0:
-            raise InputError(f"alt_ellipsoid_m {self.alt_ellipsoid_m} outside [-12000, 100000]")
+            raise InputError(
+                "alt_ellipsoid_m {alt_ellipsoid_m} outside [-12000, 100000]",
+                alt_ellipsoid_m=self.alt_ellipsoid_m,
+            )
 
 
 def check_lat_lon(lat_deg: float, lon_deg: float) -> None:
@@ -50,9 +53,9 @@ def check_lat_lon(lat_deg: float, lon_deg: float) -> None:
         Names the value and the allowed range.
     """
     if not -90.0 <= lat_deg <= 90.0:
-        raise InputError(f"lat_deg {lat_deg} outside [-90, 90]", field="lat_deg")
+        raise InputError("lat_deg {lat_deg} outside [-90, 90]", field="lat_deg", lat_deg=lat_deg)
     if not -180.0 <= lon_deg <= 180.0:
-        raise InputError(f"lon_deg {lon_deg} outside [-180, 180]", field="lon_deg")
+        raise InputError("lon_deg {lon_deg} outside [-180, 180]", field="lon_deg", lon_deg=lon_deg)
 
 
 def ecef_from_geodetic(geodetic: FloatArray) -> FloatArray:

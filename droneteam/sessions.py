@@ -1,7 +1,7 @@
 """TABLE sign_in_session: every browser and program that acts for a user, until it is ended.
 
 The secret leaves the system once, when the session is opened; the table keeps its SHA-256.  A
-browser's session ends when it was silent for a shift, a program's on its day.
+browser's session ends when it was silent for a shift or a week old, a program's on its day.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from droneteam.errors import InputError, NotFound
 SessionKind = Literal["browser", "program"]
 IDLE_LIFETIME = timedelta(hours=12)
 """One shift without a sign of life ends a browser's session."""
+LONGEST_BROWSER = timedelta(days=7)
+"""A map that is left open gives signs of life for ever; a copied cookie must not last as long."""
 MAX_PROGRAM_DAYS = 365
 SEEN_PERIOD = timedelta(minutes=10)
 """A sign of life is written down at most this often."""
@@ -201,7 +203,9 @@ def _is_live(row: SignInSession, now: datetime) -> bool:
 
 
 def _expires_at(row: SignInSession) -> datetime:
-    return row.expires_at if row.expires_at is not None else row.seen_at + IDLE_LIFETIME
+    if row.expires_at is not None:
+        return row.expires_at
+    return min(row.seen_at + IDLE_LIFETIME, row.made_at + LONGEST_BROWSER)
 
 
 def _view(row: SignInSession) -> SessionView:

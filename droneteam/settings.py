@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ class Settings:
     oidc : the provider of single sign-on; None signs in by password only.
     basemap : the operator's own; None shows the built-in one and fetches nothing from outside.
     url : the address that people type, without a path; passkeys are bound to its name.
+    proxies : the networks whose X-Forwarded-For is believed; none by default.
     wpml_version : of DJI's mission files, where a download does not name another.
     """
 
@@ -79,6 +81,7 @@ class Settings:
     oidc: OidcSettings | None = None
     basemap: Basemap | None = None
     url: str = ""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     wpml_version: str = "1.0.2"
 
     @property
@@ -103,13 +106,14 @@ class Settings:
             secret_key=env.get("DRONETEAM_SECRET") or _kept_secret(data_dir),
             host=env.get("DRONETEAM_HOST", "127.0.0.1"),
             port=_number(env, "DRONETEAM_PORT", DEFAULT_PORT),
-            https=env.get("DRONETEAM_HTTPS", "0") == "1",
+            https=env.get("DRONETEAM_HTTPS", "0") == "1" or _public_url(env).startswith("https:"),
             time_zone=env.get("DRONETEAM_TIME_ZONE", "Europe/Brussels"),
             log_level=env.get("DRONETEAM_LOG", "INFO").upper(),
             dask=env.get("DRONETEAM_DASK") or None,
             oidc=_oidc(env),
             basemap=_basemap(env),
             url=_public_url(env),
+            proxies=_proxies(env),
             wpml_version=_wpml_version(env),
         )
 
@@ -141,6 +145,18 @@ def _public_url(env: Mapping[str, str]) -> str:
             "https://drones.example.be"
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _proxies(env: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """DRONETEAM_PROXIES: addresses and networks, with commas between them."""
+    given = env.get("DRONETEAM_PROXIES", "")
+    try:
+        return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+    except ValueError as error:
+        raise SetupError(
+            f"DRONETEAM_PROXIES={given!r}: {error}; write addresses or networks with commas "
+            "between them, such as 127.0.0.1, 10.1.0.0/16"
+        ) from None
 
 
 def _oidc(env: Mapping[str, str]) -> OidcSettings | None:

@@ -26,7 +26,14 @@ from droneteam.errors import NotFound
 READERS = ("auditor", "manager", "administrator")
 
 _SECRET_OF_USERS = frozenset(
-    {"password_hash", "second_factor", "second_factor_step", "failed_logins", "locked_until"}
+    {
+        "password_hash",
+        "second_factor",
+        "second_factor_step",
+        "failed_logins",
+        "failed_at",
+        "locked_until",
+    }
 )
 FOLLOWED: Mapping[str, frozenset[str]] = {
     "user": _SECRET_OF_USERS,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ LONGEST_WAIT = timedelta(hours=1)
 PAUSED_AFTER = timedelta(days=3)
 """An address that has not answered for so long is asked no more until somebody resumes it."""
 _PURPOSE = "webhook secret"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_WRITTEN = re.compile(r"[!-~]+")
+"""Printable ASCII: what a request line and a Host header can hold; others are percent-encoded."""
 
 State = Literal["working", "waiting", "paused"]
 
@@ -154,15 +157,26 @@ def _check(name: str, url: str, actions: Sequence[str]) -> None:
         raise InputError(
             f"actions {unknown or 'missing'}; known: {', '.join(ACTIONS)}", field="actions"
         )
-    parts = urlsplit(url)
-    host = parts.hostname
-    fits = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    if not fits or not host or parts.username or parts.fragment or len(url) > 500:
+    if not _is_address(url):
         raise InputError(
             "the address is https://host/path, without a name or password in it; "
             "http only for this machine itself",
             field="url",
         )
+
+
+def _is_address(url: str) -> bool:
+    """Whether messages can be sent there, as far as the address itself tells."""
+    if len(url) > 500 or not _WRITTEN.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # brackets without an IPv6 address, a port beyond 65,535
+        return False
+    if not host or port == 0 or parts.fragment or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
 
 
 def list_webhooks(session: Session, actor: Actor, now: datetime) -> list[WebhookView]:

@@ -52,6 +52,19 @@ def test_a_browser_acts_for_its_user_until_a_silent_shift_is_over(
     assert holder(session, secret, NOW + 22 * HOUR) == pilot.user_id
 
 
+def test_a_browser_that_is_never_silent_signs_in_again_after_a_week(
+    session: Session, pilot: Actor
+) -> None:
+    """A map that is left open, or a thief with the cookie, asks every few hours for ever."""
+    secret, at = sessions.open_browser(session, pilot.user_id, "Firefox", NOW), NOW
+    while bearer := sessions.bearer_of(session, secret, at):
+        sessions.note_seen(session, bearer.session_id, at)
+        assert sessions.list_sessions(session, pilot, at)[0].expires_at <= NOW + 168 * HOUR
+        at += 11 * HOUR
+    assert 157 * HOUR < at - NOW <= 168 * HOUR + 11 * HOUR
+    assert sessions.list_sessions(session, pilot, at) == []
+
+
 def test_a_sign_of_life_is_news_every_ten_minutes_only(session: Session, pilot: Actor) -> None:
     secret = sessions.open_browser(session, pilot.user_id, "Firefox", NOW)
     news = [

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from droneteam import accounts, audit, db, webhooks
 from droneteam.accounts import SYSTEM, NewUser, OrganisationKind
+from droneteam.commands import tell as tell_module
 from droneteam.commands.tell import tell_once
 from droneteam.errors import InputError, NotAllowed
 
@@ -147,6 +148,38 @@ def test_a_refused_message_comes_again_before_the_next_one(
     assert tell(engine, NOW + timedelta(seconds=10)) == 2
     assert listener.ids == [ids[0], *ids]
     assert state(engine).state == "working"
+
+
+@pytest.mark.parametrize("url", ["https://zone.example:99999/", "http://localhost:9/h\u00f6r"])
+def test_an_address_that_cannot_be_asked_keeps_no_other_from_being_told(
+    engine: Engine, listener: Listener, url: str
+) -> None:
+    """As some were stored before addresses were checked: one of them ended the telling of all."""
+    bad_id, _ = hook(engine, listener)
+    hook(engine, listener)
+    with db.session_scope(engine) as session:
+        session.execute(
+            text("UPDATE webhook SET url = :url WHERE id = :id"), {"url": url, "id": bad_id}
+        )
+    ids = happen(engine, "request.submit")
+    assert tell(engine) == 1
+    assert listener.ids == ids
+    with db.read_scope(engine) as session:
+        states = [one.state for one in webhooks.list_webhooks(session, SYSTEM, NOW)]
+    assert states == ["waiting", "working"]
+
+
+def test_an_address_with_much_to_hear_leaves_the_others_their_turn(
+    engine: Engine, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tell_module, "TURN_S", -1.0)  # as after a slow answer
+    hook(engine, listener)
+    ids = happen(engine, "request.submit", "request.plan")
+    assert tell(engine) == 0
+    assert state(engine).waiting == 2
+    monkeypatch.undo()
+    assert tell(engine) == 2
+    assert listener.ids == ids
 
 
 def test_the_wait_doubles_up_to_an_hour_and_ends_in_a_pause(

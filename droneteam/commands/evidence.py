@@ -1,4 +1,4 @@
-"""`droneteam evidence`: check a sealed bag, or export a case as one."""
+"""`droneteam evidence`: check a sealed bag, export a case as one, erase what is past its time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Engine
 
 from droneteam import accounts, db, schema
 from droneteam.evidence import bag, keys, manifest, service
@@ -23,6 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--reason", required=True)
     export.add_argument("--user", required=True, help="the login that exports it")
     export.add_argument("-o", "--out", type=Path, required=True, help="folder for the bag")
+    erase = actions.add_parser("erase", help="erase what cases need not keep any longer")
+    erase.add_argument("--user", required=True, help="the administrator who erases it")
     actions.add_parser("key", help="print this installation's KEY_ID")
 
 
@@ -37,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
     schema.require_current(engine)
+    if args.action == "erase":
+        return _erase(engine, settings, args.user)
     with db.session_scope(engine) as session:
         exported = service.export_bag(
             session,
@@ -49,6 +55,16 @@ def run(args: argparse.Namespace) -> int:
             now=datetime.now(UTC),
         )
     print(args.out / exported.folder)
+    return 0
+
+
+def _erase(engine: Engine, settings: Settings, login: str) -> int:
+    """Content whose retention has run out is gone; rows and hashes stay."""
+    store = settings.blob_dir("evidence")
+    with db.session_scope(engine) as session:
+        actor = accounts.actor_for_login(session, login)
+        erased = service.erase_expired(session, actor, store, datetime.now(UTC))
+    print(f"{len(erased)} files erased")
     return 0
 
 

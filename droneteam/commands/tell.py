@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import logging
-import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from droneteam import db, webhooks
+from droneteam.commands.outward import open_connection, within
 from droneteam.errors import DroneteamError, LinkError
 from droneteam.webhooks import Delivery, Message
 
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 ANSWER_S = 10.0
+"""Without a byte."""
+WHOLE_S = 20.0
+"""For a whole answer."""
+TURN_S = 30.0
+"""After so long with one address the others have their turn; it goes on in the next round."""
 _MAX_ANSWER_BYTES = 10_000
 
 
@@ -34,8 +40,11 @@ def tell_once(engine: Engine, secret_key: str, clock: Callable[[], datetime]) ->
 def _deliver(
     engine: Engine, delivery: Delivery, secret_key: str, clock: Callable[[], datetime]
 ) -> int:
-    """How many of the delivery's messages were taken, up to the first that was not."""
+    """How many of the delivery's messages were taken, up to the first that was not, in its turn."""
+    began_s = time.monotonic()
     for taken, message in enumerate(delivery.messages):
+        if time.monotonic() - began_s > TURN_S:
+            return taken
         try:
             send(delivery.url, delivery.secret(secret_key), message, clock())
         except DroneteamError as error:
@@ -66,24 +75,22 @@ def send(url: str, secret: str, message: Message, at: datetime) -> None:
         "X-Droneteam-Id": str(message.entry_id),
         "X-Droneteam-Signature": webhooks.signature(secret, message.body, at),
     }
-    connection = _connection(parts.scheme, str(parts.hostname), parts.port)
     try:
-        connection.request("POST", path, message.body, headers)
-        answer = connection.getresponse()
-        answer.read(_MAX_ANSWER_BYTES)
-    except (OSError, http.client.HTTPException) as error:
+        port = parts.port
+    except ValueError as error:  # of a webhook from before addresses were checked
+        raise LinkError(f"{parts.hostname} cannot be reached: {error}") from error
+    connection = open_connection(parts.scheme, str(parts.hostname), port, ANSWER_S)
+    try:
+        with within(connection, WHOLE_S):
+            connection.request("POST", path, message.body, headers)
+            answer = connection.getresponse()
+            answer.read(_MAX_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise LinkError(f"{parts.hostname} did not answer: {error}") from error
     finally:
         connection.close()
     if not 200 <= answer.status < 300:
         raise LinkError(f"{parts.hostname} answered {answer.status}, not 200 to 299")
-
-
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "https":
-        secure = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=secure)
-    return http.client.HTTPConnection(host, port, timeout=ANSWER_S)
 
 
 def tell_loop(engine: Engine, secret_key: str, stop: threading.Event) -> None:

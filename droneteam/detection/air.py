@@ -63,7 +63,7 @@ def _own(name: str, serial: str, state: LiveState | None) -> OwnDrone:
     return OwnDrone(
         name=name,
         remote_id_serial=serial,
-        at=state.at,
+        at=state.heard_at,
         lat_deg=state.lat_deg,
         lon_deg=state.lon_deg,
         speed_mps=state.speed_mps,

@@ -120,12 +120,21 @@ def close_previous_watch(session: Session, now: datetime, origin: Origin = "live
     return len(rows)
 
 
-def list_tracks(session: Session, actor: Actor, *, ended: bool = False) -> list[TrackView]:
-    """The living tracks (and with `ended` the others too), newest message first."""
+def list_tracks(
+    session: Session, actor: Actor, *, ended: bool = False, piece: Piece | None = None
+) -> list[TrackView]:
+    """The living tracks (and with `ended` the others too), newest message first.
+
+    piece : of all of them, the largest numbers first
+    """
     require_role(actor, *VIEWERS)
     # Plain columns: the live map reads hundreds of tracks at every change, and objects that the
     # session keeps an eye on would cost twice as much.
-    query = select(*TrackRow.__table__.columns).order_by(TrackRow.last_at.desc()).limit(1000)
+    query = select(*TrackRow.__table__.columns)
+    if piece is None:
+        query = query.order_by(TrackRow.last_at.desc()).limit(1000)
+    else:
+        query = piece.of(query, TrackRow.id)
     if not ended:
         query = query.where(TrackRow.ended.is_(False))
     return [track_view(row, actor) for row in session.execute(query)]

@@ -7,7 +7,7 @@ import enum
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from droneteam.detection import proof
 from droneteam.detection import service as detection
 from droneteam.errors import Conflict, DecodeError
 from droneteam.evidence import bag, manifest, service
-from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem
+from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem, Taken
 from droneteam.fleet import service as fleet
 from droneteam.fleet.explanations import explain
 from droneteam.missions import service as missions
@@ -47,6 +47,14 @@ def open_request_case(session: Session, actor: Actor, request_id: int, now: date
     return service.open_case(session, actor, draft, now)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """Something for a case whose content is in the store already."""
+
+    item: NewItem
+    taken: Taken
+
+
 def gather_request(
     session: Session, actor: Actor, case_id: int, settings: Settings, now: datetime
 ) -> list[ItemView]:
@@ -59,17 +67,45 @@ def gather_request(
     Conflict
         The case belongs to no request.
     """
+    found = collect(session, actor, case_id, settings)
+    return register(session, actor, case_id, found, now)
+
+
+def collect(
+    session: Session,
+    actor: Actor,
+    case_id: int,
+    settings: Settings,
+    progress: Callable[[float, str], None] = lambda fraction, name: None,
+) -> list[Found]:
+    """What the case's request led to, copied into the store; nothing is written to the database.
+
+    progress : called with the part that is done and the name of the file that comes next.
+    """
     case = service.get_case(session, actor, case_id)
     if case.request_id is None:
         raise Conflict(f"case {case_id} belongs to no request; add its files one by one")
     store = settings.blob_dir("evidence")
     held = {item.path: item.sha256 for item in case.items}
+    found = []
     with tempfile.TemporaryDirectory() as scratch:
         sources = _Sources(session, actor, case.request_id, settings, Path(scratch))
-        for new in sources.items():
+        items = list(sources.items())
+        for number, new in enumerate(items):
+            progress(number / len(items), new.name)
             version = _version(new, held)
-            item = service.add_item(session, actor, case_id, version, store, now)
-            held[item.path] = item.sha256
+            taken = service.take_content(version.content, store)
+            held[manifest.safe_path(*version.folder.split("/"), version.name)] = taken.sha256
+            found.append(Found(version, taken))
+    return found
+
+
+def register(
+    session: Session, actor: Actor, case_id: int, found: Sequence[Found], now: datetime
+) -> list[ItemView]:
+    """The case's items after what was collected was written down."""
+    for one in found:
+        service.register_item(session, actor, case_id, one.item, one.taken, now)
     return list(service.get_case(session, actor, case_id).items)
 
 

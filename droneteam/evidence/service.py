@@ -54,6 +54,14 @@ class NewItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Content in the store of evidence."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
     """A file in a case."""
 
@@ -156,15 +164,27 @@ def add_item(
         The case is closed, or holds another file under that name.
     """
     require_role(actor, *WRITERS)
-    case = _case_row(session, actor, case_id)
-    if case.closed_at is not None:
-        raise Conflict(f"case {case_id} is closed; open a new one")
+    _open_row(session, actor, case_id)
+    return register_item(session, actor, case_id, new, take_content(new.content, store), now)
+
+
+def register_item(
+    session: Session, actor: Actor, case_id: int, new: NewItem, taken: Taken, now: datetime
+) -> ItemView:
+    """Content that is in the store already, as an item of the case.
+
+    Raises
+    ------
+    Conflict
+        The case is closed, or holds another file under that name.
+    """
+    require_role(actor, *WRITERS)
+    _open_row(session, actor, case_id)
     path = manifest.safe_path(*new.folder.split("/"), new.name)
-    sha256, size_bytes = _take(new.content, store)
     same = select(EvidenceItem).where(EvidenceItem.case_id == case_id, EvidenceItem.path == path)
     known = session.scalar(same)
     if known is not None:
-        if known.sha256 == sha256:
+        if known.sha256 == taken.sha256:
             return _item_view(known)
         raise Conflict(f"case {case_id} holds another file called {path}; give this one a new name")
     row = EvidenceItem(
@@ -172,8 +192,8 @@ def add_item(
         path=path,
         kind=new.kind,
         source=new.source,
-        sha256=sha256,
-        size_bytes=size_bytes,
+        sha256=taken.sha256,
+        size_bytes=taken.size_bytes,
         added_at=now,
         added_by=actor.display_name,
         facts=new.facts,
@@ -186,8 +206,8 @@ def add_item(
 
 def open_content(
     session: Session, actor: Actor, item_id: int, reason: str, store: Path, now: datetime
-) -> Path:
-    """Where the item's content lies; the look and its reason are kept."""
+) -> tuple[Path, str]:
+    """Where the item's content lies, and the file's own name; the look and its reason are kept."""
     row = session.get(EvidenceItem, item_id)
     if row is None:
         raise NotFound("evidence item", item_id)
@@ -197,7 +217,7 @@ def open_content(
     if row.erased_at is not None:
         raise Conflict(f"{row.path} was erased on {row.erased_at:%Y-%m-%d} as its retention asked")
     _note(session, actor, row.case_id, "read", reason, now, row)
-    return content_path(store, row.sha256)
+    return content_path(store, row.sha256), row.path.rpartition("/")[2]
 
 
 def export_bag(
@@ -316,8 +336,14 @@ def content_path(store: Path, sha256: str) -> Path:
     return store / sha256[:2] / sha256
 
 
-def _take(source: Path, store: Path) -> tuple[str, int]:
-    """SHA-256 and size of the content, which is now in the store."""
+def take_content(source: Path, store: Path) -> Taken:
+    """Hash and size of the content, which is now in the store; no case holds it yet.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or the store not be written.
+    """
     store.mkdir(parents=True, exist_ok=True)
     partial = store / f".{uuid.uuid4().hex}.part"
     try:
@@ -332,7 +358,7 @@ def _take(source: Path, store: Path) -> tuple[str, int]:
         raise InputError(f"{source} cannot be taken as evidence: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
-    return sha256, size
+    return Taken(sha256, size)
 
 
 def _statement(
@@ -423,6 +449,14 @@ def _case_row(session: Session, actor: Actor, case_id: int) -> Case:
     row = session.scalar(query)
     if row is None:
         raise NotFound("case", case_id)
+    return row
+
+
+def _open_row(session: Session, actor: Actor, case_id: int) -> Case:
+    """The case's row; Conflict when it is closed."""
+    row = _case_row(session, actor, case_id)
+    if row.closed_at is not None:
+        raise Conflict(f"case {case_id} is closed; open a new one")
     return row
 
 

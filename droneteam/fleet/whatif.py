@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
-from droneteam.db import read_scope, session_scope
+from droneteam.db import Piece, read_scope, session_scope
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models, planning
 from droneteam.fleet.agreement.preemption import displaced_by
@@ -42,7 +42,7 @@ from droneteam.fleet.views import PlanState, PlanView
 HORIZON_DAYS = 14
 MAX_SUPPOSITIONS = 20
 MAX_REASON = 500
-MAX_LISTED = 200
+LATEST = Piece(limit=50)
 READERS = ("coordinator", "manager", "auditor")
 
 
@@ -295,12 +295,10 @@ def discard_plan(session: Session, actor: Actor, plan_id: int, now: datetime) ->
     return plan_view(session, actor, row)
 
 
-def list_plans(session: Session, actor: Actor, *, limit: int = 50) -> list[PlanSummary]:
+def list_plans(session: Session, actor: Actor, piece: Piece = LATEST) -> list[PlanSummary]:
     """The newest plans of any state, the newest first."""
     require_role(actor, *READERS)
-    if not 1 <= limit <= MAX_LISTED:
-        raise InputError(f"limit {limit} outside [1, {MAX_LISTED}]", field="limit")
-    rows = session.scalars(select(models.Plan).order_by(models.Plan.id.desc()).limit(limit))
+    rows = session.scalars(piece.of(select(models.Plan), models.Plan.id))
     return [
         PlanSummary(
             id=row.id,

@@ -73,10 +73,15 @@ class NewEntry:
         try:
             uuid.UUID(self.key)
         except ValueError:
-            raise InputError(f"key {self.key!r} is not a UUID", field="key") from None
+            raise InputError("key {key!r} is not a UUID", field="key", key=self.key) from None
         items = {FieldKind.CHECK: CHECKS, FieldKind.TIME: TIMES}.get(self.kind, ("",))
         if self.item not in items:
-            raise InputError(f"item {self.item!r} is none of {', '.join(items)}", field="item")
+            raise InputError(
+                "item {item!r} is none of {known}",
+                field="item",
+                item=self.item,
+                known=", ".join(items),
+            )
         if self.at.tzinfo is None:
             raise InputError("at needs its offset from UTC", field="at")
         _check_value(self.kind, self.value)
@@ -139,7 +144,12 @@ def record_entries(
     """
     require_role(actor, *PLANNERS)
     if len(entries) > MAX_ENTRIES:
-        raise InputError(f"{len(entries)} entries; send at most {MAX_ENTRIES}", field="entries")
+        raise InputError(
+            "{count} entries; send at most {limit}",
+            field="entries",
+            count=len(entries),
+            limit=MAX_ENTRIES,
+        )
     mission = mission_row(session, actor, mission_id)
     session.refresh(mission, with_for_update=True)  # one device after the other
     sent = {one.key: one for one in entries}.values()
@@ -181,16 +191,20 @@ def joined(entries: Iterable[FieldEntry]) -> FieldLog:
 
 def _check_value(kind: FieldKind, value: str) -> None:
     if kind is FieldKind.CHECK and value not in {"yes", "no"}:
-        raise InputError(f"value {value!r} of a check is neither yes nor no", field="value")
+        raise InputError(
+            "value {value!r} of a check is neither yes nor no", field="value", value=value
+        )
     if kind is FieldKind.TIME and value:
         try:
             aware = datetime.fromisoformat(value).tzinfo is not None
         except ValueError:
             aware = False
         if not aware:
-            raise InputError(f"value {value!r} is no time with an offset", field="value")
+            raise InputError(
+                "value {value!r} is no time with an offset", field="value", value=value
+            )
     if kind in (FieldKind.DEFECT, FieldKind.NOTE) and not 0 < len(value.strip()) <= MAX_TEXT:
-        raise InputError(f"write 1 to {MAX_TEXT} characters", field="value")
+        raise InputError("write 1 to {limit} characters", field="value", limit=MAX_TEXT)
 
 
 def _is_known(session: Session, actor: Actor, mission_id: int, key: str) -> bool:
@@ -198,7 +212,7 @@ def _is_known(session: Session, actor: Actor, mission_id: int, key: str) -> bool
     if row is None:
         return False
     if row.mission_id != mission_id or row.user_id != (actor.user_id or None):
-        raise Conflict(f"the key {key} belongs to another entry: make a new one")
+        raise Conflict("the key {key} belongs to another entry: make a new one", key=key)
     return True
 
 

@@ -128,7 +128,9 @@ class HomePoint:
         check_lat_lon(self.lat_deg, self.lon_deg)
         if self.alt_amsl_m is not None and not -500.0 <= self.alt_amsl_m <= 6000.0:
             raise InputError(
-                f"home alt_amsl_m {self.alt_amsl_m} outside [-500, 6000]", field="home.alt_amsl_m"
+                "home alt_amsl_m {alt_amsl_m} outside [-500, 6000]",
+                field="home.alt_amsl_m",
+                alt_amsl_m=self.alt_amsl_m,
             )
 
     @property
@@ -160,18 +162,25 @@ class MissionItem:
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (*self.params, *self.extra))):
-            raise InputError(f"{self.command.name}: a parameter is not a finite number")
+            raise InputError(
+                "{command}: a parameter is not a finite number", command=self.command.name
+            )
         if (self.lat_deg is None) != (self.lon_deg is None):
-            raise InputError(f"{self.command.name}: latitude and longitude come together")
+            raise InputError(
+                "{command}: latitude and longitude come together", command=self.command.name
+            )
         if self.lat_deg is not None and self.lon_deg is not None:
             check_lat_lon(self.lat_deg, self.lon_deg)
         if self.alt_home_m is not None and not (
             MIN_ALT_HOME_M <= self.alt_home_m <= MAX_ALT_HOME_M
         ):
             raise InputError(
-                f"{self.command.name}: alt_home_m {self.alt_home_m} outside "
-                f"[{MIN_ALT_HOME_M:.0f}, {MAX_ALT_HOME_M:.0f}]",
+                "{command}: alt_home_m {alt_home_m} outside [{low_m:.0f}, {high_m:.0f}]",
                 field="alt_home_m",
+                command=self.command.name,
+                alt_home_m=self.alt_home_m,
+                low_m=MIN_ALT_HOME_M,
+                high_m=MAX_ALT_HOME_M,
             )
 
     @property
@@ -218,8 +227,10 @@ def wire_mission(items: Sequence[MissionItem], home: HomePoint) -> tuple[WireIte
     """
     if len(items) + 1 > MAX_ITEMS:
         raise InputError(
-            f"{len(items)} items; the vehicle stores {MAX_ITEMS - 1} besides home: split the area",
+            "{count} items; the vehicle stores {most} besides home: split the area",
             field="polygon",
+            count=len(items),
+            most=MAX_ITEMS - 1,
         )
     first = WireItem(
         seq=0,
@@ -253,7 +264,7 @@ def _wire_item(seq: int, item: MissionItem) -> WireItem:
 def wire_fence(polygon: Sequence[tuple[float, float]]) -> tuple[WireItem, ...]:
     """An inclusion polygon (lat_deg, lon_deg corners, not closed) as fence items."""
     if len(polygon) < 3:
-        raise InputError(f"a fence needs 3 corners, not {len(polygon)}", field="fence")
+        raise InputError("a fence needs 3 corners, not {count}", field="fence", count=len(polygon))
     return tuple(
         WireItem(
             seq=seq,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import Actor, scoped
 from droneteam.db import Piece
 from droneteam.missions import models
+from droneteam.missions.airspace.rules import worst
+from droneteam.missions.planjson import findings_from_json
 from droneteam.missions.views import OVER, MissionLine, MissionState
 
 
@@ -28,11 +31,16 @@ def mission_lines(session: Session, actor: Actor, piece: Piece, *, over: bool) -
         row.start_at,
         row.plan["n_photos"].as_integer().label("n_photos"),
         row.plan["duration_s"].as_float().label("duration_s"),
+        row.findings,
     ).where(row.state.in_(OVER) if over else row.state.not_in(OVER))
     found = session.execute(piece.of(scoped(query, actor, row.organisation_id), row.id))
-    return [
-        MissionLine(**{**one._mapping, "state": MissionState(one.state)}) for one in found.all()
-    ]
+    return [_line(dict(one._mapping)) for one in found.all()]
+
+
+def _line(values: dict[str, Any]) -> MissionLine:
+    findings = findings_from_json(values.pop("findings"))
+    state = MissionState(values.pop("state"))
+    return MissionLine(**values, state=state, worst=worst(findings))
 
 
 def planned_assignments(session: Session, ids: Iterable[int]) -> frozenset[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -19,7 +18,6 @@ from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import models
 from droneteam.missions.airspace import checks as airspace
-from droneteam.missions.airspace import geozones
 from droneteam.missions.airspace.fence import (
     Fence,
     fence_findings,
@@ -64,9 +62,9 @@ from droneteam.missions.planner.terrain import Terrain, ground_amsl
 from droneteam.missions.planner.terrainfile import read_terrain
 from droneteam.missions.rivals import approved_so, hold_assignment, live_missions, sent_before
 from droneteam.missions.views import MissionPreview, MissionSpec, MissionState, MissionView
+from droneteam.missions.zonestore import stored_geozones
 
 PLANNERS = ("pilot", "coordinator")
-MAX_GEOZONES = 20_000
 PLAN_AGAIN = "this has come since it was planned; plan the mission again"
 OVERRIDERS = ("coordinator",)
 """Who may lift a stop."""
@@ -151,6 +149,7 @@ def _draft(
             "pattern": plan.pattern,
             **asdict(spec.params),
             **({} if spec.share is None else {"share": asdict(spec.share)}),
+            **({"form": dict(spec.form)} if spec.form else {}),
         },
         plan={
             **plan_to_json(plan),
@@ -333,7 +332,11 @@ def approve_mission(
     row = mission_row(session, actor, mission_id)
     session.refresh(row, with_for_update=True)
     if row.state != MissionState.DRAFT:
-        raise Conflict(f"mission {mission_id} is {row.state}, only a draft can be approved")
+        raise Conflict(
+            "mission {mission_id} is {state}, only a draft can be approved",
+            mission_id=mission_id,
+            state=row.state,
+        )
     since = found_since(session, actor, row, row.start_at, row.end_at)
     bars = [one for one in since if one.severity == "stop"]
     if bars:
@@ -388,7 +391,11 @@ def cancel_mission(session: Session, actor: Actor, mission_id: int, now: datetim
     row = mission_row(session, actor, mission_id)
     session.refresh(row, with_for_update=True)
     if row.state not in (MissionState.DRAFT, MissionState.APPROVED):
-        raise Conflict(f"mission {mission_id} is {row.state} and cannot be withdrawn")
+        raise Conflict(
+            "mission {mission_id} is {state} and cannot be withdrawn",
+            mission_id=mission_id,
+            state=row.state,
+        )
     row.state = MissionState.CANCELLED.value
     audit.append(session, actor, action="mission.cancel", subject=f"mission:{row.id}", at=now)
     return mission_view(row)
@@ -428,45 +435,6 @@ def mission_row(session: Session, actor: Actor, mission_id: int) -> models.Missi
     if row is None:
         raise NotFound("mission", mission_id)
     return row
-
-
-def load_geozones(
-    session: Session, actor: Actor, document: object, source: str, now: datetime
-) -> int:
-    """How many zones of an ED-269 or ED-318 document are now stored; same identifiers replace.
-
-    Raises
-    ------
-    DecodeError
-        Names the zone that cannot be understood; nothing is stored then.
-    """
-    require_role(actor, "coordinator", "administrator")
-    zones = geozones.read_geozones(document)
-    if len(zones) > MAX_GEOZONES:
-        raise InputError(f"{len(zones)} zones; {MAX_GEOZONES} are allowed", field="document")
-    assert isinstance(document, dict)
-    for zone, feature in zip(zones, document["features"], strict=True):
-        single = {**{k: v for k, v in document.items() if k == "type"}, "features": [feature]}
-        row = session.scalar(
-            select(models.GeozoneRow).where(models.GeozoneRow.identifier == zone.identifier)
-        )
-        if row is None:
-            row = models.GeozoneRow(identifier=zone.identifier)
-            session.add(row)
-        row.name, row.source, row.loaded_at = zone.name, source, now
-        row.document = json.loads(json.dumps(single))
-    session.flush()
-    facts = {"zones": len(zones), "source": source}
-    audit.append(
-        session, actor, action="geozones.load", subject=f"geozones:{source}", facts=facts, at=now
-    )
-    return len(zones)
-
-
-def stored_geozones(session: Session) -> tuple[airspace.Geozone, ...]:
-    """Every zone that has been loaded."""
-    rows = session.scalars(select(models.GeozoneRow).order_by(models.GeozoneRow.identifier))
-    return tuple(zone for row in rows for zone in geozones.read_geozones(row.document))
 
 
 def mission_view(row: models.Mission) -> MissionView:

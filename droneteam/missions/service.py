@@ -21,6 +21,7 @@ from droneteam.missions.flight.checklist import CheckBar, CheckFault, ChecklistU
 from droneteam.missions.flight.flying import MissionLink, fly_mission, fly_missions
 from droneteam.missions.flight.intruders import Intruder
 from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.neighbours import Meeting, air_meetings
 from droneteam.missions.flight.outcomes import FlightRecord
 from droneteam.missions.flight.pilot import WISHES
 from droneteam.missions.flight.reserve import SPEED_HOME_MPS
@@ -36,15 +37,14 @@ from droneteam.missions.planning import (
     cancel_mission,
     get_mission,
     list_missions,
-    load_geozones,
     plan_mission,
     planned_for,
     preview_mission,
-    stored_geozones,
 )
 from droneteam.missions.playback import sortie_log, sortie_replay, sortie_report, sortie_track
 from droneteam.missions.record.replay import Replay, ReplayEvent
 from droneteam.missions.record.sortie import SortieLog, Trigger, read_sortie
+from droneteam.missions.replanning import REPLACEABLE, form_of, supersede
 from droneteam.missions.rivals import PlannedMeanwhile
 from droneteam.missions.sorties import (
     get_sortie,
@@ -68,10 +68,18 @@ from droneteam.missions.views import (
     RegisteredFlight,
     SortieView,
 )
-from droneteam.missions.zonestore import StoredZone, list_zones, publish_zones, withdraw_zone
+from droneteam.missions.zonestore import (
+    StoredZone,
+    list_zones,
+    load_geozones,
+    publish_zones,
+    stored_geozones,
+    withdraw_zone,
+)
 
 __all__ = [
     "OVERRIDERS",
+    "REPLACEABLE",
     "SPEED_HOME_MPS",
     "WISHES",
     "CheckBar",
@@ -86,6 +94,7 @@ __all__ = [
     "FlightRecord",
     "Intruder",
     "LiveState",
+    "Meeting",
     "MissionLink",
     "MissionPlan",
     "MissionPreview",
@@ -106,6 +115,7 @@ __all__ = [
     "Trigger",
     "TurnBar",
     "add_terrain",
+    "air_meetings",
     "approve_mission",
     "approved_by_this_form",
     "ask_flight",
@@ -116,6 +126,7 @@ __all__ = [
     "flight_asks",
     "fly_mission",
     "fly_missions",
+    "form_of",
     "get_mission",
     "get_sortie",
     "list_missions",
@@ -144,6 +155,7 @@ __all__ = [
     "sortie_track",
     "sorties_of",
     "stored_geozones",
+    "supersede",
     "terrain_file",
     "turns",
     "update_live_states",

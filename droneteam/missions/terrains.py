@@ -56,9 +56,15 @@ def add_terrain(
     if not 0 < len(name) <= 80:
         raise InputError("a terrain needs a name of 1 to 80 characters", field="name")
     if len(data) > MAX_TERRAIN_BYTES:
-        raise InputError(f"more than {MAX_TERRAIN_BYTES // 1_000_000} MB: crop it", field="file")
+        raise InputError(
+            "more than {limit_mb} MB: crop it",
+            field="file",
+            limit_mb=MAX_TERRAIN_BYTES // 1_000_000,
+        )
     if session.scalar(select(models.TerrainRow.id).where(models.TerrainRow.name == name)):
-        raise InputError(f"there is a terrain “{name}” already: choose another name", field="name")
+        raise InputError(
+            "there is a terrain “{name}” already: choose another name", field="name", name=name
+        )
     digest = hashlib.sha256(data).hexdigest()
     path = folder / FOLDER / f"{digest[:32]}.tif"
     south_west, north_east = _kept(replace(source, name=name, path=path), data)

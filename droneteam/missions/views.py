@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from droneteam.missions.airspace.fence import Fence
 from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.sentences import Severity
 from droneteam.missions.airspace.volumes import RiskParams, Volumes
 from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.camera import SIMULATED
@@ -39,7 +41,7 @@ OVER = frozenset({MissionState.FLOWN, MissionState.FAILED, MissionState.CANCELLE
 
 @dataclass(frozen=True, slots=True)
 class MissionLine:
-    """A mission as a list shows it, read without its plan."""
+    """A mission as a list shows it, read without its plan; worst : of what the rules say."""
 
     id: int
     request_id: int
@@ -49,6 +51,7 @@ class MissionLine:
     start_at: datetime
     n_photos: int
     duration_s: float
+    worst: Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class MissionSpec:
     ground; wind : what time and packs reckon with; risk : what the volumes are computed with;
     people, assemblies : places of persons who are not involved, and of crowds; share : which part
     of the area this drone flies, None for all; override_reason : why a stop is lifted, by whom may
-    lift it.
+    lift it; form : the planning form as it was typed, kept so that the plan can be changed, empty
+    where a program asks.
     """
 
     params: TaskParams = field(default_factory=lambda: SurveyParams(max_photos=60))
@@ -76,6 +80,7 @@ class MissionSpec:
     assemblies: tuple[LatLon, ...] = ()
     share: Share | None = None
     override_reason: str | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,10 +15,10 @@ from droneteam.errors import InputError, NotFound
 from droneteam.missions import models
 from droneteam.missions.airspace import geozones
 from droneteam.missions.airspace.checks import Geozone
-from droneteam.missions.planning import load_geozones
 
 KEEPERS = ("coordinator", "administrator")
 MAX_SOURCE = models.MAX_SOURCE
+MAX_GEOZONES = 20_000
 READERS = ("coordinator", "administrator", "pilot", "manager", "auditor")
 
 
@@ -42,6 +43,50 @@ def list_zones(session: Session, actor: Actor) -> list[StoredZone]:
     ]
 
 
+def load_geozones(
+    session: Session, actor: Actor, document: object, source: str, now: datetime
+) -> int:
+    """How many zones of an ED-269 or ED-318 document are now stored; same identifiers replace.
+
+    Raises
+    ------
+    DecodeError
+        Names the zone that cannot be understood; nothing is stored then.
+    """
+    require_role(actor, "coordinator", "administrator")
+    zones = geozones.read_geozones(document)
+    if len(zones) > MAX_GEOZONES:
+        raise InputError(
+            "{count} zones; {limit} are allowed",
+            field="document",
+            count=len(zones),
+            limit=MAX_GEOZONES,
+        )
+    assert isinstance(document, dict)
+    for zone, feature in zip(zones, document["features"], strict=True):
+        single = {**{k: v for k, v in document.items() if k == "type"}, "features": [feature]}
+        row = session.scalar(
+            select(models.GeozoneRow).where(models.GeozoneRow.identifier == zone.identifier)
+        )
+        if row is None:
+            row = models.GeozoneRow(identifier=zone.identifier)
+            session.add(row)
+        row.name, row.source, row.loaded_at = zone.name, source, now
+        row.document = json.loads(json.dumps(single))
+    session.flush()
+    facts = {"zones": len(zones), "source": source}
+    audit.append(
+        session, actor, action="geozones.load", subject=f"geozones:{source}", facts=facts, at=now
+    )
+    return len(zones)
+
+
+def stored_geozones(session: Session) -> tuple[Geozone, ...]:
+    """Every zone that has been loaded."""
+    rows = session.scalars(select(models.GeozoneRow).order_by(models.GeozoneRow.identifier))
+    return tuple(zone for row in rows for zone in geozones.read_geozones(row.document))
+
+
 def publish_zones(
     session: Session, actor: Actor, document: object, source: str, now: datetime
 ) -> tuple[int, list[str]]:
@@ -59,7 +104,7 @@ def publish_zones(
     require_role(actor, *KEEPERS)
     source = source.strip()
     if not 0 < len(source) <= MAX_SOURCE:
-        raise InputError(f"a source takes 1 to {MAX_SOURCE} characters", field="source")
+        raise InputError("a source takes 1 to {limit} characters", field="source", limit=MAX_SOURCE)
     zones = geozones.read_geozones(document)
     if not zones:
         raise InputError("the file holds no zone; withdraw zones one by one", field="file")
@@ -68,9 +113,11 @@ def publish_zones(
     others = sorted(name for name in given & set(rows) if rows[name].source != source)
     if others:
         raise InputError(
-            f"zone {others[0]} is published by {rows[others[0]].source}; "
-            "load it under that source, or withdraw it there first",
+            "zone {zone} is published by {publisher}; load it under that source, or "
+            "withdraw it there first",
             field="source",
+            zone=others[0],
+            publisher=rows[others[0]].source,
         )
     gone = sorted(name for name, row in rows.items() if row.source == source and name not in given)
     for name in gone:

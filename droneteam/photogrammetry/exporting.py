@@ -68,7 +68,7 @@ def _writers(parts: Parts) -> dict[str, Callable[[Path], None]]:
         writers["dtm.tif"] = lambda path: cog.write_dsm(ground, place, path, tags)
     if surface.mesh is not None:
         mesh = surface.mesh
-        writers["mesh.glb"] = lambda path: glb.write_glb(mesh, path, tags)
+        writers["mesh.glb"] = lambda path: glb.write_glb(mesh, path, {**tags, "FRAME": stated})
         writers["mesh.ply"] = lambda path: ply.write_mesh(mesh, path, (stated,))
         if place.frame.origin is not None:
             writers["mesh_3dtiles.zip"] = lambda path: tiles3d.write_tiles(

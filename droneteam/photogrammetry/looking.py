@@ -21,17 +21,35 @@ ONE_LOOK = timedelta(hours=1)
 """Turning pages of one scene within so long is one look."""
 
 
-def is_known_look(session: Session, actor: Actor, scene_id: int, now: datetime) -> bool:
-    """Whether an entry of the last hour already says that the actor looked; writes nothing."""
-    last = audit.last_at(session, actor, action=LOOK, subject=f"scene:{scene_id}")
-    return last is not None and now - last < ONE_LOOK
+def last_look(session: Session, actor: Actor, scene_id: int) -> datetime | None:
+    """When the last entry says that the actor looked; writes nothing."""
+    return audit.last_at(session, actor, action=LOOK, subject=f"scene:{scene_id}")
 
 
-def note_look(session: Session, actor: Actor, scene_id: int, now: datetime) -> None:
-    """An entry that the actor looked, unless one of the last hour says so."""
+def note_look(session: Session, actor: Actor, scene_id: int, now: datetime) -> datetime:
+    """An entry that the actor looked, unless one of the last hour says so; the time of either.
+
+    Raises
+    ------
+    NotFound
+        There is no such scene that the actor may see.
+    """
     row = scene_row(session, actor, scene_id)
-    if not is_known_look(session, actor, scene_id, now):
-        _append(session, actor, row, LOOK, now, {})
+    last = last_look(session, actor, scene_id)
+    if last is not None and now - last < ONE_LOOK:
+        return last
+    _append(session, actor, row, LOOK, now, {})
+    return now
+
+
+def is_known_taking(
+    session: Session, actor: Actor, scene_id: int, what: str, now: datetime
+) -> bool:
+    """Whether an entry of the last hour says that the actor took that: a download that goes on."""
+    recent = audit.entries(
+        session, subject=f"scene:{scene_id}", action=TAKE, from_at=now - ONE_LOOK, limit=1000
+    )
+    return any(one.user_id == actor.user_id and one.facts["what"] == what for one in recent)
 
 
 def note_taken(session: Session, actor: Actor, scene_id: int, what: str, now: datetime) -> None:

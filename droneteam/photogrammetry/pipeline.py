@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from droneteam.errors import InputError, SceneError
+from droneteam.errors import SceneError
 from droneteam.photogrammetry import scene_store, workdir
 from droneteam.photogrammetry.executor import Executor, LocalExecutor
 from droneteam.photogrammetry.ingest.photos import (
@@ -32,6 +32,9 @@ from droneteam.photogrammetry.scene_params import STAGES, SceneParams
 from droneteam.photogrammetry.stages import STAGE_TABLE, check_params
 
 logger = logging.getLogger(__name__)
+
+UNREADABLE = "unreadable"
+"""In place of the SHA-256 of a file that gives none; once it can be read, it counts as changed."""
 
 
 def build_scene(
@@ -115,6 +118,7 @@ def _scene_input(paths: Sequence[Path]) -> SceneInput:
     for name, path in by_name.items():
         try:
             hashes[name] = file_sha256(path)
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}", field="photos") from error
+        except OSError as error:  # the photos' stage names it, and the others are built
+            logger.warning("cannot read %s: %s", path, error.strerror)
+            hashes[name] = UNREADABLE
     return SceneInput(by_name, hashes)

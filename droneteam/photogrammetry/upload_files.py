@@ -24,6 +24,8 @@ MAX_FILE_BYTES = 1_000_000_000
 """A 16-bit TIFF of the largest survey camera."""
 SPARE_BYTES = 500_000_000
 """Kept free: a full disk would stop the database and every other build as well."""
+MAX_NAME_BYTES = 150
+"""File systems take 255, of which names of pictures cut from the photo need some."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ODD = re.compile(r"[^\w.\- ()]+")
 
@@ -56,9 +58,12 @@ class NewUpload:
 
 
 def safe_name(name: str) -> str:
-    """The file's own name without folders and odd characters; never hidden."""
+    """The file's own name without folders and odd characters; never hidden, never too long."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return _ODD.sub("_", base).strip(" .") or "photo.jpg"
+    plain = _ODD.sub("_", base).strip(" .") or "photo.jpg"
+    stem, dot, suffix = plain.rpartition(".")
+    room = MAX_NAME_BYTES - len(f"{dot}{suffix}".encode())
+    return f"{stem.encode()[:room].decode(errors='ignore')}{dot}{suffix}"
 
 
 def received(part: Path) -> int:

@@ -29,6 +29,8 @@ KEY_LENGTH = 16
 NEARLY_FULL_BYTES = 32 << 20
 """Libraries hide "no space left" behind errors of their own; with less free, that was it."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DATABASE_REFUSED = "SQLite error: disk I/O error"
+"""What COLMAP says where the system lets its database grow no more, and no disk is full."""
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -101,7 +103,7 @@ def clear_errors(stage: str, workdir: Path) -> Iterator[None]:
             ) from error
         if number in _FULL or free_bytes(workdir) < NEARLY_FULL_BYTES:
             raise _disk_full(stage, workdir) from error
-        if number == errno.EFBIG:
+        if number == errno.EFBIG or _DATABASE_REFUSED in str(error):
             raise SceneError(
                 stage,
                 f"a file became larger than the disk of {workdir} or your account allows",

@@ -92,12 +92,10 @@ def duration(seconds: int) -> str:
 
 def _about_start(offset_s: int) -> str:
     if offset_s == 0:
-        text = _("at the start")
-    elif offset_s < 0:
-        text = _("%(time)s before the start", time=duration(-offset_s))
-    else:
-        text = _("%(time)s after the start", time=duration(offset_s))
-    return str(text)
+        return str(_("at the start"))
+    if offset_s < 0:
+        return str(_("%(time)s before the start", time=duration(-offset_s)))
+    return str(_("%(time)s after the start", time=duration(offset_s)))
 
 
 def _days(count: int) -> str:

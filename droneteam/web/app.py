@@ -64,6 +64,7 @@ from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
 from droneteam.web.refusals import refusal
 from droneteam.web.routing import init_routing
+from droneteam.web.scene_looks import init_scene_looks
 from droneteam.web.strict import init_strict
 from droneteam.web.views import (
     account,
@@ -91,6 +92,7 @@ from droneteam.web.views import (
     missions,
     operations,
     organisations,
+    own_password,
     people,
     planner,
     privacy,
@@ -120,6 +122,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 PAGES = (
     home.bp,
     account.bp,
+    own_password.bp,
     keys.bp,
     single_signon.bp,
     requests.bp,
@@ -219,6 +222,7 @@ def create_app(
     limiter.init_app(app)
     init_single_signon(app, settings)
     init_gate(app)
+    init_scene_looks(app)
     init_strict(app)
     init_words(app)
     app.jinja_env.filters |= {"refusal": refusal, "action_name": action_name}
@@ -233,7 +237,8 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        SESSION_COOKIE_NAME="droneteam",
+        # Browsers take such a name from this very host only: no neighbour plants a session.
+        SESSION_COOKIE_NAME="__Host-droneteam" if settings.https else "droneteam",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.https,

@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext as _l
 
 from droneteam.web.i18n import language
 from droneteam.web.typography import colon
-from droneteam.web.words import CUSTODY, REQUEST_STATES
+from droneteam.web.words import REQUEST_STATES
 
 ACTIONS: dict[str, object] = {
     "airspace.set": _l("airspace approval noted"),
@@ -112,10 +112,20 @@ def action_name(code: str) -> str:
     kind, _dot, step = code.partition(".")
     if kind == "request" and step in REQUEST_STATES:
         return f"{_REQUEST}{colon(language())} {REQUEST_STATES[step]}"
-    if kind == "evidence" and step in CUSTODY:
-        return f"{_EVIDENCE}{colon(language())} {CUSTODY[step]}"
+    if kind == "evidence" and step in _CUSTODY:
+        return f"{_EVIDENCE}{colon(language())} {_CUSTODY[step]}"
     return code
 
 
+_CUSTODY: dict[str, object] = {
+    "open": _l("opened"),
+    "add": _l("added"),
+    "look": _l("looked at"),
+    "read": _l("looked at"),
+    "export": _l("exported"),
+    "take": _l("sealed bag taken"),
+    "retain": _l("retention set"),
+    "erase": _l("erased"),
+}
 _REQUEST = _l("request")
 _EVIDENCE = _l("file of a case")

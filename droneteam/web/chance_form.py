@@ -23,6 +23,7 @@ from droneteam.missions.planner.chances import (
 from droneteam.missions.planner.lostpersons import CATEGORIES
 from droneteam.missions.planner.route import LatLon
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 
 CHANCE_DEFAULTS: dict[str, Any] = {
     "chances": "",
@@ -56,7 +57,7 @@ def read_chances(form: FormReader, *, starts_at_a_place: bool) -> ChanceMap | No
         try:
             return read_chance_map(typed, "typed")
         except (DecodeError, InputError) as error:
-            form.fail("chances", str(error))
+            form.fail("chances", said(error))
             return None
     category = form.choice("chance_category", ["", *CATEGORIES], fallback="")
     distances = form.raw("chance_within_m")
@@ -69,7 +70,7 @@ def read_chances(form: FormReader, *, starts_at_a_place: bool) -> ChanceMap | No
     try:
         rings = DistanceRings(place, within_m, category=category)
     except InputError as error:
-        form.fail("chance_within_m", str(error))
+        form.fail("chance_within_m", said(error))
         return None
     return ChanceMap(category or _("typed"), rings=rings)
 

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -61,6 +61,14 @@ def writing() -> Iterator[Session]:
     """A session that commits at the end: what a page answers has then been kept."""
     with session_scope(context().engine) as session:
         yield session
+
+
+def full_address(path: str) -> str:
+    """The path with the server in front, for who will ask from elsewhere.
+
+    The Host header is the visitor's word: it counts only where DRONETEAM_URL says nothing.
+    """
+    return (context().settings.url or request.host_url.rstrip("/")) + path
 
 
 def signed_in() -> Actor | None:

@@ -136,10 +136,8 @@ def _on_domain_error(error: DroneteamError) -> tuple[Response | str, int]:
     if isinstance(error, RulesUnmet):
         return _on_rules_unmet(error)
     field = error.field if isinstance(error, InputError) else None
-    if wants_json():
-        return problem(status_of(error), str(error), field=field)
     told = refusal(error)
-    return answer(status_of(error), told.text, detail_language=told.lang)
+    return answer(status_of(error), told.text, field=field, detail_language=told.lang)
 
 
 def _on_rules_unmet(error: RulesUnmet) -> tuple[Response | str, int]:

@@ -30,14 +30,32 @@ CHECK_FAULTS: dict[str, object] = {
 }
 
 
-def bar_said(bar: CheckBar) -> str:
-    """A check that bars the take-off and why, in the visitor's language."""
-    return f"{FIELD_CHECKS[bar.item]}: {CHECK_FAULTS[bar.fault]}"
+FAULTS_OF_SEVERAL: dict[str, object] = {
+    "open": _l("nobody has looked at:"),
+    "failed": _l("answered with no:"),
+    "disputed": _l("answered differently by two people:"),
+    "stale": _l("looked at more than 12 hours ago:"),
+}
 
 
-def bars_said(bars: Sequence[CheckBar]) -> str:
-    """Several of them in one line."""
-    return "; ".join(map(bar_said, bars))
+def bars_said(bars: Sequence[CheckBar]) -> list[tuple[str, list[str]]]:
+    """What bars the take-off in the visitor's language: a check and why, or why and its checks."""
+    found: list[tuple[str, list[str]]] = []
+    for fault, said in CHECK_FAULTS.items():
+        checks = [str(FIELD_CHECKS[bar.item]) for bar in bars if bar.fault == fault]
+        if len(checks) == 1:
+            found.append((f"{checks[0]}: {said}", []))
+        elif checks:
+            found.append((str(FAULTS_OF_SEVERAL[fault]), checks))
+    return found
+
+
+def bars_line(bars: Sequence[CheckBar]) -> str:
+    """The same in one line, several checks by their subjects."""
+    return "; ".join(
+        f"{said} {', '.join(check.partition(':')[0].strip() for check in checks)}".strip()
+        for said, checks in bars_said(bars)
+    )
 
 
 TURNS: dict[str, object] = {

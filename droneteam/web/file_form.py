@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import flash
 from flask_babel import gettext as _
 
+from droneteam.missions.formats.chancemap import chance_map_to_json
 from droneteam.missions.formats.fileplaces import FilePlaces
 from droneteam.web import words
 from droneteam.web.forms import MAX_VERTICES, polygon_text
@@ -31,6 +33,9 @@ def taken(found: FilePlaces, values: Mapping[str, Any]) -> tuple[dict[str, Any],
         )
         return dict(values), {"file": text}
     filled = {**values, "polygon": polygon_text(found.places)}
+    if found.chances is not None:
+        filled["chances"] = json.dumps(chance_map_to_json(found.chances))
+        flash(_("The file's probability map is taken too."), "note")
     for code in found.left_out:
         flash(str(words.LEFT_OUT[code]), "note")
     if found.shape == "area":

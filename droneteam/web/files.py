@@ -6,6 +6,7 @@ import mimetypes
 from pathlib import Path
 
 from flask import Response, send_file
+from werkzeug.datastructures import Range
 from werkzeug.security import safe_join
 
 from droneteam.errors import NotFound
@@ -29,6 +30,12 @@ def inside(folder: Path, name: str) -> Path:
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise NotFound("file", name)
     return path
+
+
+def asks_for_rest(asked: Range | None) -> bool:
+    """Whether a download goes on behind the file's beginning, as after a broken connection."""
+    ranges = [] if asked is None else asked.ranges
+    return bool(ranges) and all(first != 0 for first, _ in ranges)
 
 
 def file_response(

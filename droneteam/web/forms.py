@@ -166,4 +166,10 @@ def _corner(line: str) -> tuple[float, float] | None:
 
 def polygon_text(corners: Iterable[tuple[float, float]]) -> str:
     """The corners as the form shows them, one per line."""
-    return "\n".join(f"{lat_deg:.6f}, {lon_deg:.6f}" for lat_deg, lon_deg in corners)
+    return "\n".join(f"{_degrees(lat_deg)}, {_degrees(lon_deg)}" for lat_deg, lon_deg in corners)
+
+
+def _degrees(value: float) -> str:
+    """To a centimetre, as files and MAVLink hold them; the last digit only where it says more."""
+    text = f"{value:.7f}"
+    return text[:-1] if text.endswith("0") else text

@@ -17,6 +17,7 @@ from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.views import MeasurementView, SceneView
 from droneteam.web import points
 from droneteam.web.tiles import DRIVER
+from droneteam.web.words import decimal
 
 Places = NDArray[np.float64]
 CLOSED = ("area", "plan_area", "volume")
@@ -109,7 +110,7 @@ def _corners(row: MeasurementView) -> Places:
 
 def _value(row: MeasurementView) -> str:
     found = row.measurement
-    return f"{found.value:.3f} {found.unit}" if found.determined else "–"
+    return f"{decimal(found.value, 3)} {found.unit}" if found.determined else "–"
 
 
 def _in_crs(scene: SceneView, crs: str | None, corners_enu_m: Places) -> Places:

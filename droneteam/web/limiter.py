@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from flask import request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
-limiter = Limiter(key_func=get_remote_address, storage_uri="memory://", headers_enabled=True)
+from droneteam.web.client_address import client_of
+from droneteam.web.context import context
+
+
+def visitor() -> str:
+    """Who the limits count: the address that the request came from."""
+    forwarded = request.headers.getlist("X-Forwarded-For")
+    return client_of(request.remote_addr, forwarded, context().settings.proxies)
+
+
+limiter = Limiter(key_func=visitor, storage_uri="memory://", headers_enabled=True)

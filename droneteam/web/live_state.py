@@ -76,10 +76,12 @@ def read_picture(engine: Engine, viewer: Actor, now: datetime) -> State:
     """Everything else on the live map, by key."""
     with read_scope(engine) as session:
         drones = missions.live_states(session)
+        meetings = missions.air_meetings(session, now)
         tracks = detection.list_tracks(session, viewer)
         receivers = reception.list_receivers(session, viewer, now)
         doubted = detection.doubted_tracks(session)
     rows = [drone_row(row) for row in drones if now - row.at < STALE_AFTER]
+    rows += [meeting_row(row) for row in meetings]
     rows += [track_row(row, doubted) for row in tracks]
     rows += [_receiver(row) for row in receivers]
     return {row["key"]: row for row in rows}
@@ -93,7 +95,7 @@ def drone_row(row: LiveState) -> Mapping[str, Any]:
         "id": row.drone_id,
         "label": row.drone_name,
         "match": "own",
-        "at": iso(row.at),
+        "at": iso(row.heard_at),
         "lat_deg": round(row.lat_deg, 7),
         "lon_deg": round(row.lon_deg, 7),
         "alt_amsl_m": round(row.alt_amsl_m, 1),
@@ -112,6 +114,21 @@ def drone_row(row: LiveState) -> Mapping[str, Any]:
         "home_battery_pct": _rounded(row.home_battery_pct, 0),
         "link_pct": _rounded(row.link_pct, 0),
         "silent_s": _rounded(row.silent_s, 0),
+    }
+
+
+def meeting_row(row: missions.Meeting) -> Mapping[str, Any]:
+    """Two own drones that may come too close, for JSON."""
+    return {
+        "key": f"meeting:{row.first}|{row.second}",
+        "kind": "meeting",
+        "label": f"{row.first} – {row.second}",
+        "first": row.first,
+        "second": row.second,
+        "at": iso(row.at),
+        "apart_m": round(row.apart_m, 0),
+        "above_m": round(row.above_m, 0),
+        "case": f"meeting_{row.rank}",
     }
 
 

@@ -4,7 +4,8 @@ Every tile is a full square, padded where the photo ends: viewers stretch what i
 
 A 20-megapixel photo is never sent whole: the viewer asks for the tiles that it shows.  All tiles
 of one level are cut at once, because decoding is what costs, and kept in a cache folder that is
-bounded.  Level 0 is the whole photo in one tile; the last level has the photo's own pixels.
+bounded.  Level 0 is the whole photo in one tile; the last level has the photo's own pixels.  A
+list of many photos shows cut-outs of a level between, of which a JPEG is decoded reduced.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from droneteam.photogrammetry.ingest import imagefile
 TILE_PX = 512
 QUALITY = 88
 THUMB_PX = 256
+PREVIEW_PX = 192
+OVERVIEW_PX = 1000
+"""The longer side from which a photo is an overview: a JPEG of 20 MP is decoded at a quarter."""
 CACHE_BYTES = 2_000_000_000
 MAX_CUT_PX = 256
 _DECODING = threading.Semaphore(2)
@@ -85,23 +89,74 @@ def cut(
     """
     if not 1 <= side_px <= MAX_CUT_PX:
         raise NotFound("cut-out of pixels", side_px)
-    top = levels(*size_px) - 1
+    pixels = _cut_out(photo, size_px, levels(*size_px) - 1, (at_px, side_px), cache)
+    return _encoded(pixels, "PNG", compress_level=1)
+
+
+def overview_halvings(width_px: int, height_px: int) -> int:
+    """How often a photo is halved to be an overview of 1,000 to 2,000 pixels, or itself."""
+    return max(0, math.floor(math.log2(max(width_px, height_px) / OVERVIEW_PX)))
+
+
+def facts(width_px: int, height_px: int) -> dict[str, int]:
+    """What a viewer must know of a photo to ask for its tiles and previews."""
+    return {
+        "widthPx": width_px,
+        "heightPx": height_px,
+        "levels": levels(width_px, height_px),
+        "overview": 2 ** overview_halvings(width_px, height_px),
+    }
+
+
+def preview(
+    photo: Path, size_px: tuple[int, int], at_overview_px: tuple[int, int], cache: Path
+) -> bytes:
+    """A JPEG of 192 by 192 pixels of the overview, its top-left pixel at that place.
+
+    A list of photos shows one for each: decoded reduced, a photo of 20 MP costs a quarter of
+    what its own pixels would, and only once, wherever the places lie.
+    """
+    level = levels(*size_px) - 1 - overview_halvings(*size_px)
+    pixels = _cut_out(photo, size_px, level, (at_overview_px, PREVIEW_PX), cache)
+    return _encoded(pixels, "JPEG", quality=QUALITY)
+
+
+def _cut_out(
+    photo: Path,
+    size_px: tuple[int, int],
+    level: int,
+    square: tuple[tuple[int, int], int],
+    cache: Path,
+) -> NDArray[np.uint8]:
+    """(side, side, 3) of a level's pixels, put together from its tiles; grey beyond the photo.
+
+    square : the top-left pixel's place in the level, and the side.
+    """
+    (left, upper), side_px = square
+    halvings = levels(*size_px) - 1 - level
+    width, height = _size_at(size_px, halvings)
     canvas = np.full((side_px, side_px, 3), 128, dtype=np.uint8)
-    left, upper = at_px
     for column in range(max(0, left // TILE_PX), (left + side_px - 1) // TILE_PX + 1):
         for row in range(max(0, upper // TILE_PX), (upper + side_px - 1) // TILE_PX + 1):
-            try:
-                path = tile(photo, size_px, (top, column, row), cache)
-            except NotFound:
+            if column * TILE_PX >= width or row * TILE_PX >= height:
                 continue
+            path = tile(photo, size_px, (level, column, row), cache)
             with Image.open(path, formats=("JPEG",)) as image:
-                here = np.asarray(image)[
-                    : size_px[1] - row * TILE_PX, : size_px[0] - column * TILE_PX
-                ]
+                here = np.asarray(image)[: height - row * TILE_PX, : width - column * TILE_PX]
             _paste(canvas, here, column * TILE_PX - left, row * TILE_PX - upper)
+    return canvas
+
+
+def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(canvas).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def _size_at(size_px: tuple[int, int], halvings: int) -> tuple[int, int]:
+    """Width and height of a photo that was halved so often."""
+    width, height = (max(1, math.ceil(side / 2**halvings)) for side in size_px)
+    return width, height
 
 
 def _paste(canvas: NDArray[np.uint8], piece: NDArray[np.uint8], left: int, top: int) -> None:
@@ -114,7 +169,7 @@ def _paste(canvas: NDArray[np.uint8], piece: NDArray[np.uint8], left: int, top: 
 
 def _cut_level(photo: Path, size_px: tuple[int, int], halvings: int, folder: Path) -> None:
     """Writes every tile of a level; the folder appears whole or not at all."""
-    width, height = (max(1, math.ceil(side / 2**halvings)) for side in size_px)
+    width, height = _size_at(size_px, halvings)
     with _DECODING:
         if folder.is_dir():
             return

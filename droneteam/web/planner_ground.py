@@ -17,6 +17,7 @@ from droneteam.missions.planner.sharing import MAX_DRONES, Separation, Share
 from droneteam.missions.planner.surveyaccuracy import accuracy_of
 from droneteam.missions.views import MissionPreview, MissionSpec
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 from droneteam.web.terrains import LEVEL
 
 DEFAULTS: dict[str, Any] = {
@@ -128,7 +129,7 @@ def drawn_accuracy(made: MissionPreview, spec: MissionSpec, form: FormReader) ->
             plan, camera, RECEIVERS[receiver], control=control, terrain=made.terrain
         )
     except InputError as error:
-        return {"accuracy": [], "accuracyFacts": [[_("Predicted accuracy"), str(error)]]}
+        return {"accuracy": [], "accuracyFacts": [[_("Predicted accuracy"), said(error)]]}
     rows = [
         [round(lat, 7), round(lon, 7), round(h, 4), round(v, 4)]
         for (lat, lon), h, v in zip(

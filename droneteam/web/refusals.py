@@ -1,11 +1,11 @@
 """What services refuse, in the visitor's language.
 
-Services say in English what is wrong, with the facts in it; logs and programs read it so.
-`translations/refusals.json` holds each sentence as a pattern whose named parts go into its French
-and Dutch forms.  A part's name says how it is shown: `at…` a time, `n…` a number, `state…` the
-states of requests, `plan_state` a plan's, `roles` roles, `field` a form's field, `record` a kind of
-record, `type` a kind of value, `where` a line of a file, `text` a sentence of its own; what has
-another name stays as it is.
+Services say in English what is wrong, with the facts in it; logs read it so.  Errors of planning
+carry template and facts apart (`error_words`); of the others, `translations/refusals.json` holds
+each sentence as a pattern whose named parts go into its French and Dutch forms.  A part's name says
+how it is shown: `at…` a time, `n…` a number, `state…` the states of requests, `plan_state` a
+plan's, `roles` roles, `field` a form's field, `record` a kind of record, `type` a kind of value,
+`where` a line of a file, `text` a sentence of its own; what has another name stays as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from babel.dates import format_date
 from flask_babel import get_locale
 
 from droneteam.errors import DroneteamError
+from droneteam.web.error_words import error_said, is_known
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local
 from droneteam.web.typography import typeset
@@ -67,16 +68,21 @@ class Said:
     lang: str
 
 
-def refusal(error: DroneteamError | str) -> Said:
-    """The refusal in the visitor's language, in English where the book lacks it."""
+def refusal(error: Exception | str) -> Said:
+    """The refusal in the visitor's language, in English where the book lacks it.
+
+    An error that carries a template and its facts is said from those; else its text is looked up.
+    """
     english, code = str(error), language()
     if code == "en":
-        return Said(english, "en")
+        return Said(error_said(error) if isinstance(error, DroneteamError) else english, code)
+    if isinstance(error, DroneteamError) and is_known(error):
+        return Said(typeset(error_said(error), code), code)
     found = translated(english, code)
     return Said(english, "en") if found is None else Said(_sentence(found, code), code)
 
 
-def said(error: DroneteamError | str) -> str:
+def said(error: Exception | str) -> str:
     """The refusal's text alone."""
     return refusal(error).text
 

@@ -6,6 +6,7 @@ translations are in the catalogues like any other text of the pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,13 +14,13 @@ from flask_babel import gettext
 
 from droneteam.missions.airspace.clauses import CLAUSES
 from droneteam.missions.airspace.rules import (
-    SENTENCES,
-    TITLES,
     Finding,
     RulesUnmet,
+    clause_said,
     with_comma,
     worded,
 )
+from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local
@@ -51,7 +52,15 @@ def said(one: Finding) -> Said:
     if known is None:
         return Said(one.severity, name, title, one.text, one.clause, "en")
     text = worded(gettext(known.text), _facts(one))
-    return Said(one.severity, name, title, text, gettext(CLAUSES[known.clause].text))
+    clause = CLAUSES[known.clause]
+    quoted = clause_said(gettext(clause.text), gettext(clause.caveat) if clause.caveat else "")
+    return Said(one.severity, name, title, text, quoted)
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Said]:
+    """The findings in the visitor's language, in the order in which a pilot must read them."""
+    ordered = sorted(findings, key=lambda one: RANKS.index(one.severity), reverse=True)
+    return [said(one) for one in ordered]
 
 
 def told(view: MissionView) -> MissionView:

@@ -101,13 +101,10 @@ def cloud(scene: SceneView, sizes: Mapping[str, tuple[int, int]]) -> dict[str, A
         "meshUrl": _kept_url(scene, "mesh", "viewing.mesh"),
         "camerasUrl": f"{base}/cameras",
         "photosUrl": f"{base}/surface/photos",
-        "cutUrl": url_for("marking.cut", scene_id=scene.id, photo="PHOTO"),
+        "previewUrl": url_for("marking.preview", scene_id=scene.id, photo="PHOTO"),
         "tileUrl": tile.replace("/0/0/0.jpg", "/{z}/{x}/{y}.jpg"),
         "tilePx": phototiles.TILE_PX,
-        "photos": {
-            name: {"widthPx": w, "heightPx": h, "levels": phototiles.levels(w, h)}
-            for name, (w, h) in sizes.items()
-        },
+        "photos": {name: phototiles.facts(*size) for name, size in sizes.items()},
         "middle": middle,
         "kept": kept_places.in_cloud(scene, path),
         **measuring_urls(scene),

@@ -2,9 +2,11 @@
 
 granian speaks RSGI to us: one coroutine for each request, on one event loop.  A request's body is
 read and its answer is sent on the loop, so that a slow network holds no thread; only the view runs
-in one of a few.  Files are sent by granian itself.  granian keeps what a slow client has not read
-yet, without a bound: streams are therefore bounded (`broadcast.STREAM_BYTES`), and every other
-answer is one that a view has made whole.
+in one of a few.  What is larger than `READ_BEFORE_BYTES` is read by its view, in threads of its own
+and at a pace: eight senders of a byte a second would otherwise be the only ones served.  Files are
+sent by granian itself.  granian keeps what a slow client has not read yet, without a bound: streams
+are therefore bounded (`broadcast.STREAM_BYTES`), and every other answer is one that a view has made
+whole.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ import asyncio
 import io
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
+
+from werkzeug.exceptions import ClientDisconnected
 
 from droneteam.web.broadcast import Broadcast
 
@@ -27,7 +32,17 @@ THREADS = 8
 """How many views run at a time; they share one interpreter, and more of them only make all late:
 with 32 the same work took 15 % more CPU and its p95 was 20 % later (`benchmarks.mixed_load`)."""
 READ_BEFORE_BYTES = 5_000_000
-"""Bodies up to here are read before a view gets a thread; a piece of an upload has 4 MiB."""
+"""Bodies up to here are read before a view gets a thread; a piece of an upload has 4 MiB.
+
+No form of a visitor who is not signed in may be as large, so that none of them holds a thread."""
+LARGE_THREADS = 4
+"""Views at a time that read a larger body."""
+BODY_S = 300.0
+"""For a body that is read before: 14 kB/s for the largest."""
+PIECE_S = 30.0
+"""For the next piece of a larger one."""
+SLOWEST_BPS = 10_000.0
+"""Of a larger one on average, after its first `PIECE_S`; a plain form holds 600 MB of photos."""
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 _UNNAMED = ("content-type", "content-length")
 
@@ -121,17 +136,24 @@ class Server:
     def __init__(self, app: WsgiApp, threads: int = THREADS) -> None:
         self._app = app
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="view")
+        self._large = ThreadPoolExecutor(LARGE_THREADS, thread_name_prefix="large")
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """The process ends: what has not begun is not begun any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._large):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: Any, exchange: Exchange) -> None:
         """Answer one request."""
         if scope.proto != "http":
             raise ValueError(f"protocol {scope.proto!r} is not served")
-        body = await _body(scope, exchange)
-        answer = await self._run(self._view, environ_of(scope, body))
+        try:
+            body = await _body(scope, exchange)
+        except TimeoutError:
+            exchange.response_bytes(408, [("connection", "close")], b"")
+            return
+        pool = self._pool if isinstance(body, io.BytesIO) else self._large
+        answer = await self._run(self._view, environ_of(scope, body), pool=pool)
         if answer.stream is not None:
             transport = exchange.response_stream(answer.status, answer.headers)
             await _send_stream(answer.stream, transport, self._run)
@@ -142,9 +164,11 @@ class Server:
         else:
             exchange.response_file(answer.status, answer.headers, answer.file)
 
-    async def _run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    async def _run(
+        self, call: Callable[..., Any], *arguments: Any, pool: ThreadPoolExecutor | None = None
+    ) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, partial(call, *arguments))
+        return await loop.run_in_executor(pool or self._pool, partial(call, *arguments))
 
     def _view(self, environ: dict[str, Any]) -> Answer:
         """The application's answer, complete but for a stream."""
@@ -224,25 +248,51 @@ def environ_of(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
 
 
 async def _body(scope: Any, exchange: Exchange) -> io.BufferedIOBase:
-    """The request's body: read where it is small, else read by the view while it comes."""
+    """The request's body: read where it is small, else read by the view while it comes.
+
+    Raises
+    ------
+    TimeoutError
+        A small one did not come in `BODY_S`.
+    """
     said = scope.headers.get("content-length")
     chunked = scope.headers.get("transfer-encoding") is not None
     if not chunked and (said is None or said == "0"):
         return io.BytesIO()
     if not chunked and said.isdecimal() and int(said) <= READ_BEFORE_BYTES:
-        return io.BytesIO(await exchange())
-    loop = asyncio.get_running_loop()
-    return io.BufferedReader(_Pieces(exchange, loop), 65_536)
+        async with asyncio.timeout(BODY_S):
+            return io.BytesIO(await exchange())
+    pieces, begun = aiter(exchange), b""
+    if chunked:
+        async with asyncio.timeout(BODY_S):
+            begun, ended = await _first(pieces)
+        if ended:
+            return io.BytesIO(begun)
+    return io.BufferedReader(_Pieces(pieces, begun, asyncio.get_running_loop()), 65_536)
+
+
+async def _first(pieces: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """What comes up to `READ_BEFORE_BYTES`, and whether that is all: chunks do not say before."""
+    content = bytearray()
+    async for piece in pieces:
+        content += piece
+        if len(content) > READ_BEFORE_BYTES:
+            return bytes(content), False
+    return bytes(content), True
 
 
 class _Pieces(io.RawIOBase):
     """A body that a view reads in its thread while the loop receives it."""
 
-    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
-        self._pieces = aiter(exchange)
+    def __init__(
+        self, pieces: AsyncIterator[bytes], begun: bytes, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._pieces = pieces
         self._loop = loop
-        self._left = b""
+        self._left = begun
         self._ended = False
+        self._received = 0
+        self._began_s = time.monotonic()
 
     def readable(self) -> bool:
         return True
@@ -256,8 +306,17 @@ class _Pieces(io.RawIOBase):
         return count
 
     async def _next(self) -> bytes:
+        """The next piece, b"" at the end; ClientDisconnected (400) where it comes too slowly."""
         try:
-            return bytes(await anext(self._pieces))
+            async with asyncio.timeout(PIECE_S):
+                piece = bytes(await anext(self._pieces))
         except StopAsyncIteration:
             self._ended = True
             return b""
+        except TimeoutError:
+            raise ClientDisconnected(f"no piece of the body came in {PIECE_S:g} s") from None
+        self._received += len(piece)
+        lasted_s = time.monotonic() - self._began_s
+        if lasted_s > PIECE_S and self._received < SLOWEST_BPS * lasted_s:
+            raise ClientDisconnected(f"the body came more slowly than {SLOWEST_BPS:g} B/s")
+        return piece

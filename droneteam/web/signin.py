@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy.orm import Session
 
 from droneteam import audit, sessions
 from droneteam.accounts import (
@@ -21,17 +19,9 @@ from droneteam.accounts import (
 )
 from droneteam.errors import NotAllowed
 from droneteam.sealing import unseal
-from droneteam.web import second_factor
+from droneteam.web import guessing, second_factor
 from droneteam.web.context import context, now, reading, writing
-
-MAX_WRONG_PASSWORDS = 5
-"""NIST SP 800-63B allows up to 100; five stops guessing and forgives typing errors."""
-LOCK_DURATION = timedelta(minutes=15)
-
-_unknown_logins = FixedWindowRateLimiter(MemoryStorage())
-_UNKNOWN_LIMIT = RateLimitItemPerMinute(
-    MAX_WRONG_PASSWORDS, multiples=int(LOCK_DURATION.total_seconds() // 60)
-)
+from droneteam.web.guessing import Tries
 
 
 class Verdict(enum.Enum):
@@ -57,52 +47,74 @@ class Attempt:
     locked_until: datetime | None = None
 
 
-def try_password(login: str, password: str, code: str = "") -> Attempt:
+def try_password(login: str, password: str, code: str = "", browser: str = "") -> Attempt:
     """What comes of that login with that password and code; wrong ones are counted and audited.
 
     code : of the second factor, where the person has one.  The answer does not tell which of the
     two was wrong.
+    browser : the cookie of a browser that was signed in with before (`guessing.with_owner`).
     """
     at = now()
     with reading() as session:
-        row = user_by_login(session, login)
         # The hash takes ~50 ms on purpose; it must not hold the database's write lock.
-        right = password_matches(row, password)
-        known = row is not None and row.active
-    if not known:
-        return _unknown(login)
-    with writing() as session:
         row = user_by_login(session, login)
-        if row is None:
-            return _unknown(login)
-        if row.locked_until is not None and row.locked_until > at:
-            return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
-        attempt = _judged(row, code, at) if right else wrong(row, at)
-        right = attempt.verdict in {Verdict.WELCOME, Verdict.KEY_NEEDED}
-        facts = {"verdict": attempt.verdict.value, "failed_logins": row.failed_logins}
-        audit.append(
-            session,
-            actor_of(row) if right else SYSTEM,
-            action=f"signin.{attempt.verdict.value}",
-            subject=f"user:{row.id}",
-            facts=facts,
-            at=at,
-        )
+        right = password_matches(row, password)
+        checked = None if row is None else row.password_hash
+    with writing() as session:
+        row = user_by_login(session, login, locked=True)
+        if row is None or not row.active:
+            attempt = _unknown(session, login, at)
+        else:
+            right = right and row.password_hash == checked  # another one was set meanwhile
+            counted = guessing.counted_row(session, row, _secret_key(), browser, at)
+            attempt = _known(row, counted, right, code, at)
+        _note(session, row, attempt, at)
         return attempt
 
 
-def _judged(row: User, code: str, at: datetime) -> Attempt:
-    """What comes of a right password: a code where there is one, else a key where there is one."""
+def confirm_password(user_id: int, password: str, browser: str = "") -> Attempt:
+    """What comes of that password of somebody who is signed in; wrong ones count as at the door."""
+    at = now()
+    with reading() as session:
+        row = session.get(User, user_id)
+        right = password_matches(row, password)
+        checked = None if row is None else row.password_hash
+    with writing() as session:
+        row = session.get_one(User, user_id, with_for_update=True)
+        counted = guessing.counted_row(session, row, _secret_key(), browser, at)
+        if guessing.is_locked(counted, at):
+            attempt = Attempt(Verdict.LOCKED, locked_until=counted.locked_until)
+        elif right and row.password_hash == checked:
+            return welcome(row, counted)
+        else:
+            attempt = wrong(counted, at)
+        _note(session, row, attempt, at)
+        return attempt
+
+
+def _known(row: User, counted: Tries, right: bool, code: str, at: datetime) -> Attempt:
+    if guessing.is_locked(counted, at):
+        return Attempt(Verdict.LOCKED, locked_until=counted.locked_until)
+    if not right:
+        return wrong(counted, at)
     if row.passkeys and (row.second_factor is None or not code.strip()):
         return Attempt(Verdict.KEY_NEEDED, actor=actor_of(row))
-    return welcome(row) if _code_matches(row, code, at) else wrong(row, at)
+    return welcome(row, counted) if _code_matches(row, code, at) else wrong(counted, at)
+
+
+def _unknown(session: Session, login: str, at: datetime) -> Attempt:
+    """As for a known login, and with as much work, so that neither tells which logins exist."""
+    counted = guessing.tries_of(session, guessing.key_of_login(_secret_key(), login[:120]), at)
+    if guessing.is_locked(counted, at):
+        return Attempt(Verdict.LOCKED, locked_until=counted.locked_until)
+    return wrong(counted, at)
 
 
 def _code_matches(row: User, code: str, at: datetime) -> bool:
     """Whether the second factor agrees; a code is used up by agreeing."""
     if row.second_factor is None:
         return True
-    secret = unseal(row.second_factor, context().settings.secret_key, second_factor.PURPOSE)
+    secret = unseal(row.second_factor, _secret_key(), second_factor.PURPOSE)
     step = second_factor.matching_step(secret, code, at.timestamp(), row.second_factor_step)
     if step is None:
         return False
@@ -110,37 +122,38 @@ def _code_matches(row: User, code: str, at: datetime) -> bool:
     return True
 
 
-def welcome(row: User) -> Attempt:
-    """Everything was right: earlier wrong tries are forgotten."""
-    row.failed_logins, row.locked_until = 0, None
+def welcome(row: User, counted: Tries | None = None) -> Attempt:
+    """Everything was right: earlier wrong tries are forgotten where they were counted."""
+    guessing.forget(row if counted is None else counted)
     return Attempt(Verdict.WELCOME, actor=actor_of(row))
 
 
-def wrong(row: User, at: datetime) -> Attempt:
-    """One wrong try more, and a lock after the last."""
-    row.failed_logins += 1
-    if row.failed_logins < MAX_WRONG_PASSWORDS:
-        return Attempt(Verdict.WRONG, tries_left=MAX_WRONG_PASSWORDS - row.failed_logins)
-    row.failed_logins, row.locked_until = 0, at + LOCK_DURATION
-    return Attempt(Verdict.LOCKED, locked_until=row.locked_until)
+def wrong(counted: Tries, at: datetime) -> Attempt:
+    """One wrong try more, and a pause after the last."""
+    left = guessing.count_wrong(counted, at)
+    if left:
+        return Attempt(Verdict.WRONG, tries_left=left)
+    return Attempt(Verdict.LOCKED, locked_until=counted.locked_until)
 
 
-def _unknown(login: str) -> Attempt:
-    """As for a known login, so that the answer does not tell which logins exist."""
-    key = login.strip().lower()[:120]
-    if not _unknown_logins.hit(_UNKNOWN_LIMIT, context().settings.secret_key, key):
-        return Attempt(Verdict.LOCKED, locked_until=_window_end(key))
-    left = _unknown_logins.get_window_stats(
-        _UNKNOWN_LIMIT, context().settings.secret_key, key
-    ).remaining
-    if left <= 0:
-        return Attempt(Verdict.LOCKED, locked_until=_window_end(key))
-    return Attempt(Verdict.WRONG, tries_left=left)
+def _note(session: Session, row: User | None, attempt: Attempt, at: datetime) -> None:
+    """The try in the audit chain; a login that nobody has is not written down.
+
+    It may be a password that was typed into the wrong field.
+    """
+    right = attempt.verdict in {Verdict.WELCOME, Verdict.KEY_NEEDED}
+    audit.append(
+        session,
+        actor_of(row) if right and row is not None else SYSTEM,
+        action=f"signin.{attempt.verdict.value}",
+        subject="user:unknown" if row is None else f"user:{row.id}",
+        facts={"verdict": attempt.verdict.value, "tries_left": attempt.tries_left},
+        at=at,
+    )
 
 
-def _window_end(key: str) -> datetime:
-    stats = _unknown_logins.get_window_stats(_UNKNOWN_LIMIT, context().settings.secret_key, key)
-    return datetime.fromtimestamp(stats.reset_time, tz=now().tzinfo)
+def _secret_key() -> str:
+    return context().settings.secret_key
 
 
 def actor_of_secret(secret: str) -> Actor | None:

@@ -25,6 +25,7 @@ from droneteam.web.sky_words import (
     ALERT_KINDS,
     CONFORMANCE,
     MATCHES,
+    MEETINGS,
     RECEIVER_KINDS,
     RECEIVER_STATES,
     RESTRICTIONS,
@@ -103,7 +104,7 @@ def zone_outlines(zones: Iterable[Geozone], at: datetime) -> list[dict[str, Any]
 
 def island_words() -> dict[str, str]:
     """The words that the map's tables need."""
-    kinds = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RESTRICTIONS, **ADVICE}
+    kinds = {**MATCHES, **ALERT_KINDS, **CONFORMANCE, **RESTRICTIONS, **ADVICE, **MEETINGS}
     words = {**kinds, **RECEIVER_STATES, **RECEIVER_KINDS}
     return {code: str(text) for code, text in words.items()}
 
@@ -115,6 +116,7 @@ def map_texts() -> dict[str, str]:
         "zoomIn": _("Zoom in"),
         "zoomOut": _("Zoom out"),
         "operator": _("operator of {label}"),
+        "nearing": _("closest at {time}"),
         "nothing": _("Nothing here. Use the tables or show everything."),
         "chosen": _("{label}: {match}, height {height}, {speed}, {time}"),
         "replay": _("replay"),

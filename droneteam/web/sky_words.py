@@ -61,6 +61,13 @@ ADVICE: _Words = {
     "watch": _l("No plain manoeuvre helps: look and decide"),
 }
 
+MEETINGS: _Words = {
+    "meeting_0": _l("as both are flown"),
+    "meeting_1": _l("if one of them goes home"),
+    "meeting_2": _l("if both go home"),
+}
+"""Own drones that may come too close: by how many of the two leave their plan for it."""
+
 SIGNS: _Words = {
     "impossible_motion": _l("{jumps} jumps that no aircraft can fly"),
     "constant_signal": _l(

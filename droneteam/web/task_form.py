@@ -19,6 +19,7 @@ from droneteam.missions.planner.task_params import (
 )
 from droneteam.web.chance_form import CHANCE_DEFAULTS, chance_field_names, read_chances
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 
 SURVEY = "survey"
 PLACES_NEEDED = {
@@ -66,7 +67,7 @@ def read_task(form: FormReader, pattern: str, common: dict[str, Any]) -> TaskPar
             return readers[pattern](form, common)
         return _search(form, pattern, common)
     except InputError as error:
-        form.fail(error.field or "pattern", str(error))
+        form.fail(error.field or "pattern", said(error))
         return None
 
 

@@ -14,8 +14,9 @@ from flask_babel import format_date, get_locale
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
-from droneteam.photogrammetry.export.numbers import LANGUAGES
+from droneteam.photogrammetry.export.numbers import LANGUAGES, Language, number
 from droneteam.photogrammetry.export.sentences import translated
+from droneteam.web.custody import ITEM_KINDS, source_words
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.looks import PURPOSES
 from droneteam.web.registry_words import (
@@ -143,6 +144,8 @@ LEFT_OUT: _Words = {
     ),
     "ellipsoid": _l("The file's heights are above the ellipsoid and are not taken."),
     "intervals": _l("The file's photos by time or distance are not taken."),
+    "curves": _l("The file's curves are not taken: the drone flies to each corner."),
+    "aim": _l("The file's point of interest is not taken: set where the camera looks."),
     "commands": _l("The file's camera and other commands are not taken, its places are."),
 }
 
@@ -247,15 +250,6 @@ JOB_STATES: _Words = {
     "done": _l("finished"),
     "failed": _l("failed"),
     "cancelled": _l("cancelled"),
-}
-
-CUSTODY: _Words = {
-    "open": _l("opened"),
-    "add": _l("added"),
-    "read": _l("looked at"),
-    "export": _l("exported"),
-    "retain": _l("retention set"),
-    "erase": _l("erased"),
 }
 
 MEASURE_KINDS: _Words = {
@@ -367,8 +361,17 @@ def organisation_option(view: OrganisationView, language: str) -> tuple[str, str
 
 def scene_words(text: str) -> str:
     """What a scene's stages say, in the visitor's language."""
+    return translated(text, _language())
+
+
+def _language() -> Language:
     code = str(get_locale())
-    return translated(text, next((one for one in LANGUAGES if one == code), "en"))
+    return next((one for one in LANGUAGES if one == code), "en")
+
+
+def decimal(value: float, digits: int) -> str:
+    """A number with a fixed count of decimals as the visitor's language writes it."""
+    return number(value, digits, _language())
 
 
 def twice(code: str) -> tuple[str, str]:
@@ -391,6 +394,7 @@ FILTERS = {
     "maintenance_name": named(MAINTENANCE),
     "airspace_name": named(AIRSPACE),
     "capability_name": named(CAPABILITIES),
+    "decimal": decimal,
     "twice": twice,
     "day_name": format_date,
     "payload_name": named(PAYLOADS),
@@ -422,7 +426,8 @@ FILTERS = {
     "upload_state": named(UPLOAD_STATES),
     "photo_verdict": named(PHOTO_VERDICTS),
     "product_name": named(PRODUCTS),
-    "custody_action": named(CUSTODY),
+    "item_kind": named({**ITEM_KINDS, **PRODUCTS}),
+    "item_source": source_words,
     "ending_name": named(ENDINGS),
     "event_source": named(EVENT_SOURCES),
     "time_source_name": named(TIME_SOURCES),

@@ -1,5 +1,6 @@
 /** The crew's page: kept on the device for places without network; what is written waits there. */
 
+import { newKey } from "./lib/keys";
 import { element, byId, fill, pageData } from "./lib/page";
 import { Waiting, type Entry } from "./lib/waiting";
 
@@ -23,13 +24,15 @@ interface FieldData {
   readonly log: Log;
   readonly logUrl: string;
   readonly sendUrl: string;
+  readonly signInUrl: string;
   readonly worker: string;
   readonly pack: readonly string[];
+  readonly files: readonly string[];
   readonly words: Readonly<Record<string, string>>;
   readonly texts: Readonly<
     Record<
       | "kept" | "keeping" | "notKept" | "sent" | "waiting" | "signIn" | "refused" | "waits" | "behind"
-      | "difference" | "mine" | "theirs" | "takenBack" | "fill",
+      | "difference" | "mine" | "theirs" | "takenBack" | "fill" | "noRoom" | "signInLink" | "missing",
       string
     >
   >;
@@ -45,9 +48,13 @@ const shortTime = (iso: string): string =>
   new Date(iso).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", timeZone: data.timeZone });
 const word = (code: string): string => data.words[code] ?? code;
 
+const KEPT_KEY = `kept:${data.user}:${data.mission}`;
 const LOG_KEY = `log:${data.user}:${data.mission}`;
 let log = lastLog();
 let sending = false;
+
+/** What answers is not our server: nothing at all, a sign-in page of the network, a proxy's error. */
+class NoServer extends Error {}
 
 /** What the server said last: a page from the device may be older than what it has sent since. */
 function lastLog(): Log {
@@ -58,14 +65,19 @@ function lastLog(): Log {
 
 function heard(said: Log): void {
   log = said;
-  localStorage.setItem(LOG_KEY, JSON.stringify(said));
+  try {
+    localStorage.setItem(LOG_KEY, JSON.stringify(said));
+  } catch (error) {
+    console.warn("the log is not kept on this device:", error); // what waits is, each by itself
+  }
 }
 
-function say(id: string, text: string, tone: "" | "done" | "wrong" | "care" = ""): void {
+function say(id: string, text: string, tone: "" | "done" | "wrong" | "care" = "", ...more: Node[]): void {
   const line = byId(id);
   line.hidden = text === "";
   line.className = `notice ${tone}`.trim();
-  line.textContent = text;
+  const whole = text + more.map((one) => one.textContent).join("");
+  if (line.textContent !== whole) line.replaceChildren(text, ...more); // a link that holds the focus stays
 }
 
 /** What counts for an item as this device knows it: its own waiting entries come last. */
@@ -77,11 +89,18 @@ function heads(): Map<string, Entry & { readonly by?: string }> {
   return found;
 }
 
-function write(entry: Omit<Entry, "key" | "at" | "base">, base?: string): void {
+/** Whether it is kept now; what the device has no room for stays where it was typed. */
+function write(entry: Omit<Entry, "key" | "at" | "base">, base?: string): boolean {
   const known = heads().get(`${entry.kind}:${entry.item}`)?.key ?? "";
-  waiting.add({ ...entry, key: crypto.randomUUID(), at: new Date().toISOString(), base: base ?? known });
+  try {
+    waiting.add({ ...entry, key: newKey(), at: new Date().toISOString(), base: base ?? known });
+  } catch (error) {
+    say("send-state", fill(data.texts.noRoom, { why: String(error) }), "wrong");
+    return false;
+  }
   show();
   void sync();
+  return true;
 }
 
 function said(entry: Entry): string {
@@ -123,9 +142,11 @@ function showLog(): void {
       element(
         "tr",
         {},
-        ...[shortTime(one.at), one.by, word(one.item === "" ? one.kind : one.item), said(one), one.state].map((text) =>
-          element("td", {}, text),
-        ),
+        element("td", {}, shortTime(one.at)),
+        element("td", {}, one.by),
+        element("td", { class: "wide" }, word(one.item === "" ? one.kind : one.item)),
+        element("td", {}, element("strong", {}, said(one))),
+        element("td", {}, one.state),
       ),
     ),
   );
@@ -167,12 +188,23 @@ async function send(entries: readonly Entry[], token: string): Promise<string> {
     body: JSON.stringify({ entries }),
   });
   if (response.ok) {
-    heard((await response.json()) as Log);
+    heard((await ours(response).json()) as Log);
     waiting.remove(entries.map((one) => one.key));
     return "";
   }
-  const { detail } = (await response.json()) as { detail?: string };
+  const { detail } = (await ours(response).json()) as { detail?: string };
   return detail ?? response.statusText;
+}
+
+/** The answer, if it is our server's: those are JSON, and the network's own pages are not. */
+function ours(response: Response): Response {
+  if (!(response.headers.get("Content-Type") ?? "").includes("json")) throw new NoServer(response.statusText);
+  return response;
+}
+
+function saySignIn(): void {
+  const link = element("a", { href: data.signInUrl }, data.texts.signInLink);
+  say("send-state", `${data.texts.signIn} `, "care", link);
 }
 
 /** Sends what waits; again and again is harmless, because a key counts once. */
@@ -181,22 +213,17 @@ async function sync(): Promise<void> {
   sending = true;
   try {
     const response = await fetch(data.logUrl, { headers: { Accept: "application/json" }, cache: "no-store" });
-    if (response.status === 401) {
-      say("send-state", data.texts.signIn, "care");
-      return;
-    }
+    if (response.status === 401) return saySignIn();
+    if (!ours(response).ok) throw new NoServer(response.statusText);
     const known = (await response.json()) as { log: Log; csrf: string; user: number };
-    if (known.user !== data.user) {
-      say("send-state", data.texts.signIn, "care");
-      return;
-    }
+    if (known.user !== data.user) return saySignIn();
     heard(known.log);
     const problem = await sendAll(known.csrf);
     show();
     if (problem !== "") say("send-state", fill(data.texts.refused, { why: problem }), "wrong");
     else if (waiting.all().length === 0) say("send-state", data.texts.sent, "done");
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error instanceof TypeError || error instanceof NoServer)) throw error;
     show(); // no network: what waits is said, and tried again
   } finally {
     sending = false;
@@ -224,33 +251,47 @@ function loaded(): string[] {
     .map((url) => url.pathname + url.search);
 }
 
-function told(worker: ServiceWorker, urls: readonly string[]): Promise<{ count?: number; problem?: string }> {
+interface Answer {
+  readonly missing?: readonly string[];
+  readonly problem?: string;
+}
+
+function told(worker: ServiceWorker, urls: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
     const channel = new MessageChannel();
-    channel.port1.onmessage = (event) => resolve(event.data as { count?: number; problem?: string });
-    worker.postMessage({ type: "keep", name: `${data.user}-${data.mission}`, urls }, [channel.port2]);
+    channel.port1.onmessage = (event) => resolve(event.data as Answer);
+    worker.postMessage({ type: "keep", name: `${data.user}-${data.mission}`, urls, files: data.files }, [channel.port2]);
   });
 }
 
 async function keepPack(): Promise<void> {
-  if (!("serviceWorker" in navigator)) {
-    say("pack-state", data.texts.notKept, "care");
-    return;
+  if (!("serviceWorker" in navigator)) return say("pack-state", data.texts.notKept, "care");
+  try {
+    await navigator.serviceWorker.register(data.worker);
+  } catch (error) {
+    if (!navigator.onLine) return; // kept before, or not at all: the page says which
+    console.warn("no service worker:", error); // a certificate that the browser does not trust
+    return say("pack-state", data.texts.notKept, "care");
   }
-  await navigator.serviceWorker.register(data.worker);
   const registration = await navigator.serviceWorker.ready;
   if (!navigator.onLine || registration.active === null) return;
   say("pack-state", data.texts.keeping);
   const answer = await told(registration.active, [...data.pack, ...loaded()]);
-  if (answer.problem !== undefined) return say("pack-state", data.texts.notKept, "care");
-  const time = shortTime(new Date().toISOString());
-  localStorage.setItem(`pack:${data.user}:${data.mission}`, time);
-  say("pack-state", fill(data.texts.kept, { time }), "done");
+  if (answer.problem === undefined) localStorage.setItem(KEPT_KEY, new Date().toISOString());
+  else console.warn("the pack was not kept anew:", answer.problem); // an older copy still opens
+  if (!sayKept(answer.missing)) say("pack-state", data.texts.notKept, "care");
 }
 
-function sayKeptBefore(): void {
-  const time = localStorage.getItem(`pack:${data.user}:${data.mission}`);
-  if (time !== null) say("pack-state", fill(data.texts.kept, { time }), "done");
+/** Whether there is a copy; says of which moment, and which files the server does not give. */
+function sayKept(missing: readonly string[] = []): boolean {
+  const iso = localStorage.getItem(KEPT_KEY);
+  if (iso === null) return false;
+  const today = new Date().toDateString() === new Date(iso).toDateString();
+  const day = new Date(iso).toLocaleDateString(language, { day: "numeric", month: "short", timeZone: data.timeZone });
+  const kept = fill(data.texts.kept, { time: today ? shortTime(iso) : `${shortTime(iso)} (${day})` });
+  const names = missing.map((url) => url.slice(url.lastIndexOf("/") + 1)).join(", ");
+  say("pack-state", names === "" ? kept : `${kept} ${fill(data.texts.missing, { names })}`, "done");
+  return true;
 }
 
 document.addEventListener(
@@ -268,13 +309,14 @@ document.addEventListener(
       say("send-state", data.texts.fill, "wrong");
       return;
     }
-    write({ kind, item: field("item").value, value: kind === "time" && text === "now" ? new Date().toISOString() : text });
-    if (field("value").tagName === "TEXTAREA") field("value").value = "";
+    const value = kind === "time" && text === "now" ? new Date().toISOString() : text;
+    const kept = write({ kind, item: field("item").value, value });
+    if (kept && field("value").tagName === "TEXTAREA") field("value").value = "";
   },
   true,
 );
 
-sayKeptBefore();
+sayKept();
 show();
 window.addEventListener("online", () => void sync());
 window.setInterval(() => void sync(), RETRY_MS);

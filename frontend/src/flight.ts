@@ -24,7 +24,7 @@ interface FlightData extends SkyData, Source, AskData, Omit<TableWords, "texts">
   readonly homeMps: number;
   readonly texts: AskTexts &
     Readonly<Record<Link | "closest" | "proposal" | "none" | "seen" | "seenBy" | "replay" | "show" | "wayHome"
-      | "attitude" | "noAttitude" | "batteryLow" | "linkPoor" | "silent", string>>;
+      | "meeting" | "meets" | "attitude" | "noAttitude" | "batteryLow" | "linkPoor" | "silent", string>>;
 }
 
 type Facts = Readonly<Record<string, string | number>>;
@@ -36,6 +36,8 @@ const path = vectorLayer(() => style("#0b4f94", 2.5), 2);
 path.source.addFeature(new Feature(new LineString(data.path.map(([latDeg, lonDeg]) => project({ latDeg, lonDeg })))));
 const wayHome = vectorLayer(() => style("#b26a00", 3, undefined, [10, 8]), 3);
 const sky = new SkyMap(data, [path.layer, wayHome.layer]);
+// Until the drone is heard, the mission is what there is to see.
+sky.map.getView().fit(path.source.getExtent() ?? [], { padding: [40, 40, 40, 40], maxZoom: 18 });
 const at = clock(data.timeZone);
 
 const dials = new Dials(data.texts);
@@ -92,13 +94,29 @@ function card(row: LiveObject): HTMLElement {
   return made;
 }
 
+/** Another own drone that this one may come too close to; its controller says it in words, too. */
+function isMeeting(row: LiveObject): boolean {
+  return row.kind === "meeting" && [row["first"], row["second"]].includes(data.droneName);
+}
+
+function meetingCard(row: LiveObject): HTMLElement {
+  const when = at.format(new Date(String(row["at"])));
+  const facts = { time: when, m: String(row["apart_m"]), up: String(row["above_m"]), how: data.words[String(row["case"])] ?? "" };
+  return element(
+    "div",
+    { class: "notice wrong conflict", "data-key": row.key },
+    element("p", {}, element("strong", {}, data.texts.meeting), ` ${String(row["label"])}`),
+    element("p", {}, fill(data.texts.meets, facts)),
+  );
+}
+
 let warned = new Set<string>();
 function showConflicts(): void {
-  const open = [...feed.objects.values()].filter(isConflict);
+  const open = [...feed.objects.values()].filter((row) => isConflict(row) || isMeeting(row));
   const old = new Map([...warnings.querySelectorAll<HTMLElement>(".conflict")].map((one) => [one.dataset["key"], one]));
   warnings.querySelector(".empty")?.remove();
   for (const row of open) {
-    const fresh = card(row);
+    const fresh = isMeeting(row) ? meetingCard(row) : card(row);
     const shownCard = old.get(row.key);
     old.delete(row.key);
     if (shownCard === undefined) warnings.append(fresh);
@@ -183,7 +201,7 @@ function mark(low: Readonly<Record<string, boolean>>): void {
 const feed: Feed = new Feed(data, {
   changed(set, gone) {
     for (const row of set) {
-      if (row.kind === "drone" || row.kind === "track") sky.show(row);
+      if (["drone", "track", "meeting"].includes(row.kind)) sky.show(row);
       if (row.key === data.drone) {
         showState(row);
         showWayHome(row);
@@ -192,7 +210,8 @@ const feed: Feed = new Feed(data, {
       }
     }
     gone.forEach((key) => sky.remove(key));
-    if ([...set].some((row) => row.kind === "alert") || gone.some((key) => key.startsWith("alert:"))) showConflicts();
+    const near = (kind: string): boolean => kind === "alert" || kind === "meeting";
+    if (set.some((row) => near(row.kind)) || gone.some((key) => near(key.split(":")[0] ?? ""))) showConflicts();
     if (!shown && feed.objects.has(data.drone)) {
       shown = true;
       sky.choose(data.drone);

@@ -97,6 +97,7 @@ function followProgress(): void {
 function forgetPacksAtSignOut(): void {
   const form = document.querySelector<HTMLFormElement>("form[action='/sign-out']");
   form?.addEventListener("submit", () => {
+    for (const name of Object.keys(localStorage)) if (name.startsWith("kept:")) localStorage.removeItem(name);
     if (!("caches" in window)) return;
     void caches.keys().then((names) => names.filter((name) => name.startsWith("pack-")).map((name) => caches.delete(name)));
   });

@@ -9,9 +9,11 @@ import MultiLineString from "ol/geom/MultiLineString.js";
 import Polygon from "ol/geom/Polygon.js";
 
 import { Refused, read, send } from "./lib/api";
+import { decimal } from "./lib/decimal";
 import { style, vectorLayer } from "./lib/map";
-import { byId, element, fill, pageData } from "./lib/page";
+import { byId, fill, pageData } from "./lib/page";
 import { PhotoView, type PhotoInfo } from "./lib/photo";
+import { Shots, type Shot } from "./lib/shots";
 
 interface Mark {
   readonly photo: string;
@@ -63,8 +65,10 @@ interface MarkingData {
   readonly measureUrl: string;
   readonly tileUrl: string;
   readonly cutUrl: string;
+  readonly previewUrl: string;
+  readonly thumbUrl: string;
   readonly tilePx: number;
-  readonly photos: Readonly<Record<string, PhotoInfo>>;
+  readonly photos: Readonly<Record<string, PhotoInfo & { readonly overview: number }>>;
   readonly texts: Readonly<Record<string, string>> & { readonly zoomIn: string; readonly zoomOut: string };
 }
 
@@ -73,7 +77,6 @@ const HAND_SIGMA_PX = 0.5;
 const SAVE_AFTER_MS = 500;
 const LOUPE_PX = 22;
 const CUT_PX = 64;
-const SHOT_PX = 96;
 
 const data = pageData<MarkingData>("marking-data");
 
@@ -135,6 +138,7 @@ class Marker {
   private shown = SHOWN_AT_FIRST;
   private readonly undo: { photo: string; before: Mark | null }[] = [];
   private readonly loupe = new Loupe();
+  private readonly shots = new Shots(byId("shots"), data, (photo) => this.open(photo));
   private readonly status = byId("mark-status");
   private readonly drawn = vectorLayer(() => undefined, 2);
   private readonly view: PhotoView;
@@ -238,9 +242,7 @@ class Marker {
     this.view.show(photo, info, at === undefined ? null : [at.x_px, at.y_px], around);
     this.say(text("showing", { photo }));
     this.draw();
-    for (const shot of document.querySelectorAll<HTMLElement>("#shots button")) {
-      shot.setAttribute("aria-current", String(shot.dataset["photo"] === photo));
-    }
+    this.list();
   }
 
   private step(by: number): void {
@@ -267,9 +269,9 @@ class Marker {
   }
 
   private saved(mark: Mark, sought: boolean): void {
-    const said = text("saved", { x: mark.x_px.toFixed(1), y: mark.y_px.toFixed(1), photo: mark.photo });
+    const said = text("saved", { x: decimal(mark.x_px, 1), y: decimal(mark.y_px, 1), photo: mark.photo });
     if (mark.source !== "hand") {
-      const words = { kind: text(mark.source), sigma: mark.sigma_px.toFixed(2) };
+      const words = { kind: text(mark.source), sigma: decimal(mark.sigma_px, 2) };
       this.say(`${said} ${text("refined", words)}`);
     } else this.say(sought ? `${said} ${text("noTarget")}` : said);
   }
@@ -368,7 +370,7 @@ class Marker {
     const off = sheet.survey_minus_marks_m;
     byId("mark-survey").textContent = off === null
       ? ""
-      : text("survey", { e: off[0].toFixed(3), n: off[1].toFixed(3), u: off[2].toFixed(3) });
+      : text("survey", { e: decimal(off[0], 3), n: decimal(off[1], 3), u: decimal(off[2], 3) });
     const warning = byId("mark-warning");
     warning.hidden = at === null || !at.disagree;
     warning.textContent = at?.outlier ? text("outlier", { photo: at.outlier }) : text("disagree");
@@ -378,34 +380,25 @@ class Marker {
 
   private list(): void {
     const names = this.order();
-    byId("shots").replaceChildren(...names.slice(0, this.shown).map((name) => this.shot(name)));
+    this.shots.show(names.slice(0, this.shown).map((name) => this.shot(name)));
     const more = byId("more-shots");
     more.hidden = names.length <= this.shown;
     more.textContent = text("more", { n: names.length - this.shown });
   }
 
-  private shot(photo: string): HTMLElement {
+  private shot(photo: string): Shot {
     const mark = this.mark(photo);
     const guess = this.prediction(photo);
-    const at = mark ?? guess;
     const residual = this.sheet.located?.residuals.find((row) => row.photo === photo);
-    const corner = at && { x: Math.round(at.x_px - SHOT_PX / 2), y: Math.round(at.y_px - SHOT_PX / 2) };
-    const src = corner
-      ? `${cutUrl(photo)}?x=${corner.x}&y=${corner.y}&side=${SHOT_PX}`
-      : cutUrl(photo).replace(/cut\.png$/, "thumb.jpg");
-    const picture = element("img", { src, alt: "", loading: "lazy", width: "96", height: "96" });
-    const facts = element("span", { class: "facts" }, element("strong", {}, photo));
-    if (mark !== undefined) facts.append(element("span", { class: "badge good" }, text("marked")));
-    if (residual !== undefined) {
-      const px = Math.hypot(residual.dx_px, residual.dy_px).toFixed(2);
-      const wrong = this.sheet.located?.outlier === photo;
-      facts.append(element("span", wrong ? { class: "badge bad" } : {}, text("residual", { px })));
-    } else if (guess !== undefined) {
-      facts.append(element("span", { class: "faint" }, text("expected", { px: guess.semi_axes_px[0].toFixed(1) })));
-    }
-    const button = element("button", { type: "button", "data-photo": photo, "aria-current": String(photo === this.photo) }, picture, facts);
-    button.addEventListener("click", () => this.open(photo));
-    return element("li", {}, button);
+    return {
+      photo,
+      at: mark ?? guess ?? null,
+      marked: mark !== undefined,
+      offPx: residual === undefined ? null : Math.hypot(residual.dx_px, residual.dy_px),
+      outlier: this.sheet.located?.outlier === photo,
+      withinPx: guess?.semi_axes_px[0] ?? null,
+      current: photo === this.photo,
+    };
   }
 
   private draw(): void {
@@ -441,7 +434,7 @@ function numbers(at: Located): Record<string, string> {
   const [e, n, u] = at.position_enu_m;
   const [ce, cn, cu] = at.ci95_m;
   return {
-    e: e.toFixed(3), n: n.toFixed(3), u: u.toFixed(3), ce: ce.toFixed(3), cn: cn.toFixed(3), cu: cu.toFixed(3),
+    e: decimal(e, 3), n: decimal(n, 3), u: decimal(u, 3), ce: decimal(ce, 3), cn: decimal(cn, 3), cu: decimal(cu, 3),
   };
 }
 
@@ -506,7 +499,7 @@ async function preview(points: string): Promise<void> {
     const found = await send<Measured>(data.measureUrl, body);
     line.textContent = found.value === null
       ? found.note
-      : `${found.value.toFixed(3)} ${found.unit} (${found.ci95_low?.toFixed(3)} – ${found.ci95_high?.toFixed(3)})`;
+      : `${decimal(found.value, 3)} ${found.unit} (${decimal(found.ci95_low, 3)} – ${decimal(found.ci95_high, 3)})`;
   } catch (error) {
     if (!(error instanceof Refused || error instanceof TypeError)) throw error;
     line.textContent = error.message;

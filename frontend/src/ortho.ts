@@ -19,6 +19,7 @@ import ScaleLine from "ol/control/ScaleLine.js";
 import Zoom from "ol/control/Zoom.js";
 
 import { Refused, send } from "./lib/api";
+import { decimal } from "./lib/decimal";
 import { dot, label, style, vectorLayer } from "./lib/map";
 import { byId, element, fill, pageData } from "./lib/page";
 import { showProfile, type Station } from "./lib/profilechart";
@@ -120,13 +121,15 @@ const start = document.querySelector<HTMLButtonElement>("[data-measure=draw]");
 const chart = byId("ortho-profile");
 const typing = document.getElementById("ortho-type") as HTMLFormElement | null;
 let draw: Draw | null = null;
+/** Counts questions: an answer to an earlier one, or to one that was cleared, is not shown. */
+let asked = 0;
 /** What was drawn last, as columns and rows of the raster. */
 let places: readonly (readonly [number, number])[] = [];
 
 function sentence(found: Measured): string {
   if (found.value === null) return found.note;
-  const [low, high] = [found.ci95_low, found.ci95_high].map((v) => v?.toFixed(3) ?? "–");
-  return fill(data.texts.measured, { value: found.value.toFixed(3), unit: found.unit, low: low ?? "–", high: high ?? "–" });
+  const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => decimal(v, 3)) as [string, string, string];
+  return fill(data.texts.measured, { value, unit: found.unit, low, high });
 }
 
 async function attempt(action: () => Promise<void>): Promise<void> {
@@ -147,6 +150,7 @@ function stop(): void {
 
 function clear(): void {
   stop();
+  asked++;
   marks.source.clear();
   result.textContent = "";
   chart.hidden = true;
@@ -163,11 +167,13 @@ async function measured(feature: Feature<LineString | Polygon>): Promise<void> {
     : geometry.getCoordinates();
   places = corners.map(([x, y]) => [(x ?? 0) / data.mPerPx, -(y ?? 0) / data.mPerPx] as const);
   result.textContent = data.texts.asking;
+  const turn = ++asked;
   await attempt(async () => {
     const body = { kind: kind.value, on: "orthophoto", places };
     const found = await send<Measured>(data.measureUrl, body);
+    if (turn !== asked) return;
     result.textContent = sentence(found);
-    if (found.value !== null) feature.set("text", `${found.value.toFixed(3)} ${found.unit}`);
+    if (found.value !== null) feature.set("text", `${decimal(found.value, 3)} ${found.unit}`);
     showProfile(chart, found.series, data.texts.profile);
     if (keep !== null) keep.hidden = data.recordUrl === null;
   });
@@ -207,7 +213,7 @@ function startReading(): void {
   const line = byId("ortho-place");
   const say = (place: readonly number[]): void => {
     const [east, north] = eastNorth(place);
-    line.textContent = fill(data.texts.place, { east: east.toFixed(3), north: north.toFixed(3) });
+    line.textContent = fill(data.texts.place, { east: decimal(east, 3), north: decimal(north, 3) });
   };
   map.on("pointermove", (event) => say(event.coordinate));
   map.on("moveend", () => say(map.getView().getCenter() ?? [0, 0]));

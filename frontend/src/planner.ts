@@ -3,7 +3,7 @@
 import Feature from "ol/Feature.js";
 import type { FeatureLike } from "ol/Feature.js";
 import type MapBrowserEvent from "ol/MapBrowserEvent.js";
-import { boundingExtent } from "ol/extent.js";
+import { boundingExtent, containsExtent } from "ol/extent.js";
 import type Geometry from "ol/geom/Geometry.js";
 import LineString from "ol/geom/LineString.js";
 import MultiPoint from "ol/geom/MultiPoint.js";
@@ -25,7 +25,7 @@ import {
   type Drawing,
   type Shape,
 } from "./lib/drawing";
-import { areaM2, parseCorners, type LatLon } from "./lib/geodesy";
+import { areaM2, parseCorners, wrongLine, type LatLon } from "./lib/geodesy";
 import { History } from "./lib/history";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
@@ -39,7 +39,8 @@ interface PlannerData {
   readonly request: readonly [number, number];
   readonly zones: readonly { readonly name: string; readonly severity: string; readonly ring: readonly [number, number][] }[];
   readonly texts: MapTexts & Readonly<Record<
-    "home" | "corner" | "noCorner" | "drawing" | "tracing" | "moving" | "empty" | "planning" | "offline" | "size" | "long",
+    | "home" | "corner" | "noCorner" | "drawing" | "tracing" | "moving" | "empty" | "wrongLine" | "wrongHome"
+    | "planning" | "offline" | "signIn" | "busy" | "profile" | "size" | "long",
     string
   >>;
 }
@@ -66,13 +67,21 @@ function shape(): Shape {
   return data.shapes[fields.pattern.value] ?? "polygon";
 }
 
+/** The take-off as it is typed; null where that is no place. */
+function typedHome(): LatLon | null {
+  const [home] = parseCorners(`${fields.lat.value.trim()} ${fields.lon.value.trim()}`) ?? [];
+  return home ?? null;
+}
+
+/** What is typed that is no place, in words; empty where all is. */
+function mistyped(): string {
+  const line = wrongLine(fields.places.value);
+  if (line > 0) return fill(data.texts.wrongLine, { n: line });
+  return typedHome() === null ? data.texts.wrongHome : "";
+}
+
 function typed(): Drawing {
-  const [latDeg, lonDeg] = [fields.lat, fields.lon].map((field) => Number(field.value.replace(",", "."))) as [number, number];
-  const usable = fields.lat.value !== "" && Math.abs(latDeg) <= 90 && Math.abs(lonDeg) <= 180;
-  return {
-    places: parseCorners(fields.places.value) ?? [],
-    home: usable ? { latDeg, lonDeg } : fromPair(data.request),
-  };
+  return { places: parseCorners(fields.places.value) ?? [], home: typedHome() ?? fromPair(data.request) };
 }
 
 // What is drawn.
@@ -151,7 +160,7 @@ function redraw(): void {
   if (place !== undefined) chosen.source.addFeature(pointFeature(place));
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-act]")) {
     const act = button.dataset["act"];
-    if (act === "undo") button.disabled = !history.canUndo;
+    if (act === "undo") button.disabled = !history.canUndo && draw === null;
     if (act === "redo") button.disabled = !history.canRedo;
   }
   tellSelected();
@@ -192,7 +201,7 @@ function settle(): void {
 
 function ask(): void {
   const enough = history.present.places.length >= (data.needed[fields.pattern.value] ?? 1);
-  preview.ask(enough);
+  preview.ask(mistyped() || (enough ? "" : data.texts.empty));
 }
 
 function edit(next: Drawing): void {
@@ -267,6 +276,7 @@ function setMode(next: string): void {
   modify.setActive(!drawing);
   carry.setActive(!drawing);
   if (drawing) startDrawing(mode === "trace");
+  redraw();
   said.textContent = { draw: data.texts.drawing, trace: data.texts.tracing, home: data.texts.moving }[mode] ?? "";
   if (mode === "") tellSelected();
 }
@@ -309,13 +319,35 @@ function nearest(pixel: readonly number[]): number {
   return best;
 }
 
+/** Whether all that is drawn lies on the map as it is shown. */
+function inSight(): boolean {
+  const { places, home: start } = history.present;
+  return containsExtent(map.getView().calculateExtent(), boundingExtent([...places, start].map(project)));
+}
+
 function showAll(): void {
   const { places, home: start } = history.present;
   map.getView().fit(boundingExtent([...places, start].map(project)), { padding: [60, 60, 60, 60], maxZoom: 20 });
 }
 
+/** A place in the middle of the map, after the chosen one or at the end. */
+function placeInTheMiddle(): void {
+  const [lonDeg, latDeg] = toLonLat(map.getView().getCenter() ?? project(history.present.home)) as [number, number];
+  const { places } = history.present;
+  const after = selected < 0 ? places.length : selected + 1;
+  selected = after;
+  edit({ ...history.present, places: [...places.slice(0, after), { latDeg, lonDeg }, ...places.slice(after)] });
+}
+
+/** While something is drawn its last place goes, else the last edit. */
+function undo(): void {
+  if (draw !== null) draw.removeLastPoint();
+  else if (history.undo()) settle();
+}
+
 const acts: Readonly<Record<string, () => void>> = {
-  undo: () => history.undo() && settle(),
+  undo,
+  place: placeInTheMiddle,
   redo: () => history.redo() && settle(),
   clear: () => edit({ ...history.present, places: [] }),
   fit: showAll,
@@ -355,15 +387,22 @@ for (const button of document.querySelectorAll<HTMLButtonElement>("[data-nudge]"
   });
 }
 
+/** Whether the keys write text there, which has an undo of its own. */
+function takesText(target: EventTarget | null): boolean {
+  return target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && target.type !== "checkbox");
+}
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
-  if (typing) return;
+  if (takesText(event.target)) return;
   const key = event.key.toLowerCase();
+  const atMap = event.target === document.body || byId("planner-map").contains(event.target as Node);
+  const alone = atMap && !(event.target instanceof HTMLSelectElement);
   const wanted =
     event.ctrlKey || event.metaKey
       ? { z: event.shiftKey ? "redo" : "undo", y: "redo" }[key]
-      : { delete: "remove", backspace: "remove" }[key];
+      : { delete: "remove", backspace: "remove" }[alone ? key : ""];
   if (key === "escape" && mode !== "") setMode(mode);
+  if (key === "enter" && event.target === byId("map") && mode === "") placeInTheMiddle();
   if (wanted === undefined) return;
   event.preventDefault();
   acts[wanted]?.();
@@ -372,9 +411,12 @@ document.addEventListener("keydown", (event) => {
 // Typing into the form is an edit like any other; one that is not understood waits.
 for (const field of [fields.places, fields.lat, fields.lon]) {
   field.addEventListener("change", () => {
-    if (parseCorners(fields.places.value) === null) return preview.ask(false);
-    history.push(typed());
+    if (mistyped() === "") {
+      history.push(typed());
+      if (!inSight()) showAll();
+    }
     redraw();
+    ask();
   });
 }
 form.addEventListener("input", (event) => {

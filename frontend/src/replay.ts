@@ -115,8 +115,10 @@ function arrow(yawDeg: number): Style {
   });
 }
 
+/** Nothing is written as minus nothing. */
+const rounded = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(?=[0.]+$)/, "");
 const number = (value: number | null, digits: number, unit: string): string =>
-  value === null ? data.texts.unknown : `${value.toFixed(digits)} ${unit}`;
+  value === null ? data.texts.unknown : `${rounded(value, digits)} ${unit}`;
 
 /** Writes what the instruments showed at t. */
 function showReadings(sortie: Replay, t: number): void {

@@ -8,6 +8,14 @@ interface Keep {
   readonly type: "keep";
   readonly name: string;
   readonly urls: readonly string[];
+  /** Files that are kept where there are any: a mission may be too long for a format. */
+  readonly files: readonly string[];
+}
+
+interface Kept {
+  readonly count: number;
+  /** Files that the server does not give. */
+  readonly missing: readonly string[];
 }
 
 interface ExtendableEventLike extends Event {
@@ -32,20 +40,23 @@ const worker = self as unknown as EventTarget & {
   readonly clients: { claim(): Promise<void> };
 };
 
-async function keep(pack: Keep): Promise<number> {
+async function keep(pack: Keep): Promise<Kept> {
   const cache = await caches.open(PREFIX + pack.name);
-  const wanted = [...new Set(pack.urls)];
+  const files = new Set(pack.files);
+  const wanted = [...new Set([...pack.urls, ...pack.files])];
+  const missing: string[] = [];
   for (const url of wanted) {
     const answer = await fetch(url, { credentials: "same-origin", cache: "no-cache" });
     // A redirect leads to the sign-in page: that is not what is to be kept.
-    if (!answer.ok || answer.redirected) throw new Error(`${url}: ${answer.status}`);
-    await cache.put(url, answer);
+    if (answer.ok && !answer.redirected) await cache.put(url, answer);
+    else if (files.has(url) && [404, 422].includes(answer.status)) missing.push(url);
+    else throw new Error(`${url}: ${answer.status}`);
   }
   for (const request of await cache.keys()) {
     const { pathname, search } = new URL(request.url);
-    if (!wanted.includes(pathname + search)) await cache.delete(request);
+    if (!wanted.includes(pathname + search) || missing.includes(pathname + search)) await cache.delete(request);
   }
-  return wanted.length;
+  return { count: wanted.length - missing.length, missing };
 }
 
 async function kept(request: Request): Promise<Response | undefined> {
@@ -80,7 +91,7 @@ worker.addEventListener("message", (event) => {
   if (data.type !== "keep") return;
   (event as ExtendableEventLike).waitUntil(
     keep(data).then(
-      (count) => ports[0]?.postMessage({ count }),
+      (kept) => ports[0]?.postMessage(kept),
       (error: unknown) => ports[0]?.postMessage({ problem: String(error) }),
     ),
   );

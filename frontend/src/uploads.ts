@@ -197,6 +197,11 @@ async function sendAll(files: readonly File[]): Promise<void> {
   if (build !== null && values.done > 0) build.hidden = false;
 }
 
+/** The browser asks before it closes a page that still sends. */
+function stay(event: BeforeUnloadEvent): void {
+  event.preventDefault();
+}
+
 const form = byId<HTMLFormElement>("send-form");
 form.addEventListener("submit", (event) => {
   const chosen = [...(byId<HTMLInputElement>("photos").files ?? [])];
@@ -204,11 +209,13 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const button = byId<HTMLButtonElement>("send-button");
   button.disabled = true;
+  window.addEventListener("beforeunload", stay);
   sendAll(chosen)
     .catch((error: unknown) => {
       byId("send-total").textContent = text("failed", { why: error instanceof Error ? error.message : "" });
     })
     .finally(() => {
+      window.removeEventListener("beforeunload", stay);
       button.disabled = false;
     });
 });

@@ -156,7 +156,10 @@ def test_a_case_needs_a_title_and_a_legal_basis(field: str) -> None:
 def test_looking_needs_a_reason_and_is_kept(desk: Desk) -> None:
     item = desk.add("a.jpg", b"one")
     with session_scope(desk.engine) as session:
-        path = service.open_content(session, desk.nord, item.id, "court date", desk.store, NOW)
+        path, name = service.open_content(
+            session, desk.nord, item.id, "court date", desk.store, NOW
+        )
+        assert name == item.path.rpartition("/")[2]
         assert path.read_bytes() == b"one"
         last = service.get_case(session, desk.nord, desk.case_id).custody[-1]
         assert (last.action, last.reason, last.item_path) == ("read", "court date", item.path)

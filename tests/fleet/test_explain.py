@@ -59,6 +59,19 @@ def test_a_missing_capability_is_the_only_reason_given() -> None:
     assert found.changes == ()
 
 
+@pytest.mark.parametrize(
+    ("drones", "pilots", "code"), [(0, 1, "no.drones"), (1, 0, "no.pilots"), (0, 0, "no.drones")]
+)
+def test_a_team_without_means_says_so_and_names_no_empty_list(
+    drones: int, pilots: int, code: str
+) -> None:
+    problem = problem_of(job(1, capabilities=frozenset()), drones=drones, pilots=pilots)
+    found = explain(problem, solve(problem), 1)
+    assert codes(found.reasons) == [code]
+    for language in ("fr", "nl", "en"):
+        assert not sentence(found.reasons[0], language).rstrip(".").endswith((":", " "))
+
+
 def test_a_missing_credential_names_the_credential() -> None:
     found = explained(problem_of(job(credentials=frozenset({"STS-02"}))))
     assert codes(found.reasons) == ["no.credential"]

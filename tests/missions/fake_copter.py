@@ -17,6 +17,7 @@ from droneteam.missions.flight.control import step
 from droneteam.missions.flight.state import Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.items import MissionType, stored_form
 from droneteam.missions.mavlink.messages import (
+    Attitude,
     CommandAck,
     CommandLong,
     CopterMode,
@@ -76,7 +77,7 @@ class FakeCopter(FakeVehicle):
     seq: int = 0
     item_since_s: float = 0.0
     started: bool = False
-    streaming: bool = False
+    streams: set[int] = field(default_factory=set)
     battery_pct: float = 95.0
     drain_pct_per_s: float = 0.02
     ekf_ready_s: float = EKF_READY_S
@@ -105,7 +106,7 @@ class FakeCopter(FakeVehicle):
             return 4
         match message.command:
             case 511:
-                self.streaming = True
+                self.streams.add(int(message.params[0]))
             case 176:
                 if not self.ignore_modes:
                     self.set_mode(int(message.params[1]))
@@ -149,19 +150,23 @@ class FakeCopter(FakeVehicle):
         beat = round(self.boot_s / STEP_S)
         if beat % 10 == 0:
             messages.append(Heartbeat(int(self.mode), self.armed))
-            if self.streaming:
-                ready = self.boot_s >= self.ekf_ready_s
-                messages += [
-                    SystemStatus(self.battery_pct, 15.0, ready),
-                    EkfStatus(ready),
-                    GpsFix(3 if ready else 1, 10),
-                    MissionCurrent(self.seq),
-                ]
-                if self.remote_id is not None:
-                    messages.append(self.remote_id)
-        if self.streaming and beat % 2 == 0:
+            messages += self._told()
+        if 33 in self.streams and beat % 2 == 0:
             messages.append(self._position())
         return messages
+
+    def _told(self) -> list[object]:
+        """What was asked for, once a second."""
+        ready = self.boot_s >= self.ekf_ready_s
+        told = {
+            1: SystemStatus(self.battery_pct, 15.0, ready),
+            24: GpsFix(3 if ready else 1, 10),
+            30: Attitude(self.boot_s, 0.0, 0.0, 0.0),
+            42: MissionCurrent(self.seq),
+            193: EkfStatus(ready),
+        }
+        transmitter = [] if self.remote_id is None or not self.streams else [self.remote_id]
+        return [message for one, message in told.items() if one in self.streams] + transmitter
 
     def _position(self) -> Position:
         alt_amsl_m = 50.0 + self.alt_m

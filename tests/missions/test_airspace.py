@@ -20,7 +20,8 @@ from droneteam.missions.airspace.checks import (
     check,
 )
 from droneteam.missions.airspace.geozones import read_geozones
-from droneteam.missions.airspace.rules import RANKS, Finding
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.sentences import RANKS
 from droneteam.missions.planner.camera import SIMULATED
 from droneteam.missions.planner.plan import SurveyParams, plan_survey
 from tests.missions.conftest import ORIGIN, PLACE, SCENE, area
@@ -203,3 +204,78 @@ def test_an_unknown_restriction_counts_as_forbidden() -> None:
 def test_a_file_that_cannot_be_understood_is_refused_by_name(document: object) -> None:
     with pytest.raises(DecodeError):
         read_geozones(document)
+
+
+def ed269(*corners: tuple[float, float], **limits: object) -> dict[str, object]:
+    """A zone over corners in metres about the scene."""
+    ring = [[lon, lat] for lat, lon in area(*corners)]
+    volume = {
+        "uomDimensions": "M",
+        "lowerLimit": 0,
+        "lowerVerticalReference": "AGL",
+        "upperLimit": 120,
+        "upperVerticalReference": "AGL",
+        "horizontalProjection": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+    }
+    feature = {"identifier": "Z9", "restriction": "PROHIBITED", "geometry": [volume | limits]}
+    return {"features": [feature]}
+
+
+BOX = ((-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (ed269(*BOX, lowerLimit=120, upperLimit=0), "lower limit 120 m above the upper 0 m"),
+        (ed269(*BOX, uomDimensions="FL"), "limits in FL"),
+        (ed269(*BOX, upperLimit="high"), "zone Z9"),
+        (ed269(*BOX, upperVerticalReference="XYZ"), "zone Z9"),
+        (ed269((0.0, 0.0), (0.0, 0.0), (0.0, 0.0)), "no area"),
+        (ed269((0.0, 0.0), (0.0, 10.0), (0.0, 20.0)), "no area"),
+        (
+            ed318(
+                limitedApplicability=[
+                    {"startDateTime": "2026-12-01T00:00:00Z", "endDateTime": "2026-01-01T00:00:00Z"}
+                ]
+            ),
+            "before it begins",
+        ),
+    ],
+)
+def test_a_zone_that_no_flight_could_ever_meet_is_refused_not_passed(
+    document: dict[str, object], message: str
+) -> None:
+    """Read as they stand, each of them would clear every flight."""
+    with pytest.raises(DecodeError, match=message):
+        read_geozones(document)
+
+
+def test_every_part_of_a_zone_that_crosses_itself_counts() -> None:
+    """Two triangles that meet in a point: the scene lies in the one, then in the other."""
+    for shift_m in (-60.0, 60.0):
+        corners = ((-120.0, -60.0), (120.0, 60.0), (120.0, -60.0), (-120.0, 60.0))
+        (read,) = read_geozones(ed269(*((east + shift_m, north) for east, north in corners)))
+        assert worst(read).severity == "stop", shift_m
+    beside = ((-120.0, 200.0), (120.0, 320.0), (120.0, 200.0), (-120.0, 320.0))
+    (read,) = read_geozones(ed269(*beside))
+    assert worst(read).severity == "pass"
+
+
+def test_both_formats_say_the_same_zone_and_feet_are_feet() -> None:
+    """One zone in ED-269 and in ED-318, the one with metres and the other with feet."""
+    (metres,) = read_geozones(ed269(*BOX, lowerLimit=30.48, upperLimit=60.96))
+    ring = [[lon, lat] for lat, lon in area(*BOX)]
+    layer = {"upper": 200, "upperReference": "AGL", "lower": 100, "lowerReference": "AGL"}
+    geometry = {"type": "Polygon", "coordinates": [ring], "layer": {**layer, "uom": "ft"}}
+    properties = {"identifier": "Z9", "type": "PROHIBITED"}
+    feature = {"type": "Feature", "properties": properties, "geometry": geometry}
+    (feet,) = read_geozones({"type": "FeatureCollection", "features": [feature]})
+    assert feet.restriction is metres.restriction
+    (one,), (other,) = metres.volumes, feet.volumes
+    assert one.polygon == other.polygon
+    assert (other.lower_m, other.upper_m) == pytest.approx((one.lower_m, one.upper_m))
+    assert (other.lower_reference, other.upper_reference) == (
+        one.lower_reference,
+        one.upper_reference,
+    )

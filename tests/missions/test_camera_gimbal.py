@@ -7,8 +7,8 @@ import itertools
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -277,6 +277,71 @@ def test_a_count_that_only_came_late_is_no_restart(late_s: float) -> None:
     state, noted = watched(*in_turn, (5.1 + late_s, CaptureStatus(2, False)))
     assert noted == []
     assert (state.highest, state.outcome) == (5, Done())
+
+
+def taken(number: int, at_s: float) -> ImageCaptured:
+    """A photo whose report says when it was taken."""
+    at = shot(number).at + timedelta(seconds=at_s)
+    return ImageCaptured(replace(shot(number), at=at), saved=True)
+
+
+def run_of(photos: int, since_s: float) -> list[tuple[float, object]]:
+    """A camera's run: a photo a second, and its count every two, from its power-on."""
+    reports = [(since_s + n, taken(n, since_s + n)) for n in range(1, photos + 1)]
+    counts = [(at_s, CaptureStatus(n, False, float(n))) for n, (at_s, _) in enumerate(reports, 1)]
+    return sorted([*reports, *counts[1::2]], key=lambda one: one[0])
+
+
+@pytest.mark.parametrize("second", [3, 5, 6, 9, 30])
+@pytest.mark.parametrize("told", [{1}, {2, 3}, {1, 2, 3, 4, 5}])
+def test_a_restart_is_noticed_though_the_camera_soon_passes_its_old_count(
+    second: int, told: set[int]
+) -> None:
+    later = [
+        (at_s, said)
+        for at_s, said in run_of(second, 7.0)
+        if not isinstance(said, ImageCaptured) or said.shot.index in told
+    ]
+    landed = (second + 20.0, CaptureStatus(second, False, second + 13.0))
+    state, noted = watched((0.0, CaptureStatus(0, False, 0.0)), *run_of(5, 0.0), *later, landed)
+    assert ["restarted" in note for note in noted] == [True]
+    assert state.highest == second
+    assert {gap.number for gap in state.gaps} == set(range(1, second + 1)) - told
+
+
+@pytest.mark.parametrize("late_s", [0.5, 4.0, 9.0])
+def test_what_comes_late_from_before_a_restart_is_no_photo_of_after_it(late_s: float) -> None:
+    before, after = run_of(9, 0.0), run_of(2, 20.0)
+    late: list[tuple[float, object]] = [
+        (22.0 + late_s, taken(7, 7.0)),
+        (22.0 + late_s, CaptureStatus(8, False, 8.0)),
+    ]
+    state, noted = watched((0.0, CaptureStatus(0, False, 0.5)), *before, *after, *late)
+    assert len(noted) == 1
+    assert (state.highest, state.gaps, state.outcome) == (2, (), Done())
+
+
+def test_a_count_whose_clock_went_back_is_a_restarted_cameras_whatever_it_says() -> None:
+    steady: list[tuple[float, object]] = [(0.0, CaptureStatus(0, False, 600.0))]
+    steady += [(float(n), report(n)) for n in range(1, 4)]
+    state, noted = watched(*steady, (4.0, CaptureStatus(3, False, 604.0)))
+    assert noted == []
+    state, _, notes = camera_step(state, CaptureStatus(6, False, 3.0), 9.0)
+    assert len(notes) == 1
+    assert [gap.number for gap in state.gaps] == [1, 2, 3, 4, 5, 6]
+    state, _, notes = camera_step(state, CaptureStatus(6, False, 5.0), 11.0)
+    assert notes == ()
+
+
+def test_two_reports_of_one_photo_and_two_cameras_that_fire_together_are_no_restart() -> None:
+    feedback = [(n + 0.1, taken(n, n + 0.02).shot) for n in range(1, 9)]
+    captured = [(n + 0.4, taken(n, n + 30.0)) for n in range(1, 9)]  # its clock is ahead
+    other = [(n + 0.5, taken(n, n + 30.3)) for n in range(1, 9)]
+    again = [(n + 5.0, taken(n, n + 30.0)) for n in range(1, 9)]
+    steps = sorted([*feedback, *captured, *other, *again], key=lambda one: one[0])
+    state, noted = watched((0.0, CaptureStatus(0, False, 9.0)), *steps)
+    assert noted == []
+    assert (state.highest, state.outcome) == (8, Done())
 
 
 # The gimbal

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -455,6 +456,29 @@ def test_a_raster_in_a_projection_keeps_its_chance_and_its_places() -> None:
 def test_a_bad_raster_is_refused_by_what_it_lacks(data: bytes, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         chance_map_of("poa.tif", data)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"blockxsize": 65_536, "blockysize": 65_536},
+        {"count": 60, "blockxsize": 2048, "blockysize": 2048},
+    ],
+)
+def test_a_small_picture_in_blocks_that_fill_all_memory_is_refused_unread(
+    tmp_path: Path, blocks: dict[str, int]
+) -> None:
+    """A thousand bytes on disk: one tile of 34 GB, or tiles of sixty bands, 2 GB each."""
+    path = tmp_path / "poa.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=4096, height=4096, dtype="float64", crs="EPSG:31370",
+        transform=rasterio.Affine(1.0, 0.0, 152_000.0, 0.0, -1.0, 168_000.0), sparse_ok=True,
+        BIGTIFF="YES", interleave="pixel", tiled=True, **{"count": 1, **blocks},
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 200_000
+    with pytest.raises(DecodeError, match=r"poa\.tif: blocks of \d+ × \d+ cells take \d+ MB each"):
+        chance_map_of("poa.tif", path.read_bytes())
 
 
 @given(st.binary(max_size=200))

@@ -25,10 +25,10 @@ from droneteam.missions.formats.places import read_places
 from droneteam.missions.formats.qgc import write_plan
 from droneteam.missions.formats.waypoints import write_waypoints
 from droneteam.missions.formats.wpml import VERSIONS, read_wpml, version_of, write_wpml
-from droneteam.missions.items import HomePoint
+from droneteam.missions.items import HomePoint, MissionCommand
 from droneteam.missions.planner.camera import SIMULATED
 from droneteam.missions.planner.heights import HeightKind
-from droneteam.missions.planner.plan import MissionPlan
+from droneteam.missions.planner.plan import MissionPlan, SurveyParams
 from droneteam.missions.planner.task_params import FreeParams
 from droneteam.missions.planner.tasks import plan_task
 
@@ -276,3 +276,20 @@ def test_wpml_that_follows_the_ground_is_above_the_ground_and_the_ellipsoid_is_r
     assert wpml.read_path(with_mode("realTimeFollowSurface")).kind is HeightKind.AGL
     with pytest.raises(DecodeError, match="heights in 'WGS84' cannot be used"):
         wpml.read_path(with_mode("WGS84"))
+
+
+@pytest.mark.parametrize("ending", ["plan", "waypoints"])
+def test_what_the_camera_looks_at_is_not_flown_to(ending: str) -> None:
+    """The oblique turn of a survey looks at the area's middle, at height 0."""
+    corners = ((50.8200, 4.3900), (50.8200, 4.3906), (50.8203, 4.3906), (50.8203, 4.3900))
+    plan = plan_task(corners, SIMULATED, SurveyParams(gsd_m=0.012, orbit=True), HOME)
+    looks = [one for one in plan.items if one.command == MissionCommand.DO_SET_ROI_LOCATION]
+    assert looks, "the survey has a turn around the scene"
+    write = {"plan": write_plan, "waypoints": write_waypoints}[ending]
+    found = read_places(f"m.{ending}", write(MissionFile(HOME, plan.items)).encode())
+    flown_to = [one for one in plan.items if one.command == MissionCommand.WAYPOINT]
+    assert len(found.places) == len(flown_to)
+    assert min(found.heights_m) > 5.0
+    for place, item in zip(found.places, flown_to, strict=True):
+        assert place == pytest.approx((item.lat_deg, item.lon_deg), abs=1e-7)
+    assert "commands" in found.left_out, "and it is told that the camera's part is not taken"

@@ -471,6 +471,28 @@ def test_the_farther_away_the_more_charge_is_kept_for_the_way_home() -> None:
     assert flying_at(NORTH_2_KM, 60.0).phase is Phase.FLYING
 
 
+@pytest.mark.parametrize(("minutes", "phase"), [(14.0, Phase.FLYING), (17.0, Phase.RETURNING)])
+def test_a_charge_that_is_no_longer_told_is_reckoned_on_and_brings_the_vehicle_home(
+    minutes: float, phase: Phase
+) -> None:
+    """At 1/15 % a second 90 % are 34 after 14 minutes and 22 after 17; at home 25 are needed."""
+    flight = flying_at(HOME.lat_deg, 90.0)
+    for half_minute in range(1, int(2 * minutes) + 1):
+        at_s = 30.0 * half_minute
+        flight, _ = step(flight, Heard(position_at(HOME.lat_deg, 100.0 + at_s), 2.0 + at_s))
+        flight, _ = step(flight, Heard(SystemStatus(None, 22.0, True), 2.1 + at_s))
+    assert flight.phase is phase
+    assert ("reckoned" in flight.reason) == (phase is Phase.RETURNING)
+
+
+def test_a_charge_that_was_never_told_is_not_made_up() -> None:
+    flight = replace(a_flight(), phase=Phase.FLYING, armed=True)
+    flight, _ = step(flight, Heard(position_at(HOME.lat_deg, 5000.0), 1.0))
+    flight, _ = step(flight, Heard(SystemStatus(None, 22.0, True), 1.1))
+    assert flight.battery_left_pct() is None
+    assert flight.phase is Phase.FLYING
+
+
 def test_a_pack_that_drains_fast_is_believed() -> None:
     flight = flying_at(50.8242, 80.0)  # 500 m away, 42 % in two minutes: 0.35 % a second
     flight, _ = step(flight, Heard(position_at(50.8242, 220.0), 121.0))

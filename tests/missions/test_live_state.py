@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +103,17 @@ def test_silence_is_counted_from_what_was_heard_last() -> None:
     flight = replace(flying_at(50.8197, 80.0), heard_at_s=90.0)
     assert sampled(flight, 97.5).silent_s == 7.5
     assert sampled(replace(flight, heard_at_s=None)).silent_s is None
+
+
+def test_what_a_silent_vehicle_said_is_of_when_it_was_heard() -> None:
+    """The controller writes on; the moment that its words are of stands still."""
+    flight = replace(flying_at(50.8197, 80.0), heard_at_s=90.0)
+    told = {}
+    for later_s in (0.0, 2.0, 60.0):
+        at = AT + timedelta(seconds=later_s)
+        state = live_state(flight, Sample(1, "drone-01", at, 90.0 + later_s))
+        assert state is not None
+        told[later_s] = (state.at - AT, state.heard_at - AT)
+    for later_s, (written, heard) in told.items():
+        assert written == timedelta(seconds=later_s)
+        assert abs(heard) < timedelta(milliseconds=1)

@@ -99,6 +99,14 @@ def test_the_kmz_names_aircraft_version_and_heights_above_take_off() -> None:
     assert b"heightMode>relativeToStartPoint" in template
 
 
+def test_the_kmz_is_packed() -> None:
+    """A large survey was 25 MB of almost the same words: too much for a van's network."""
+    with zipfile.ZipFile(io.BytesIO(write_wpml(STOPS))) as archive:
+        for one in archive.infolist():
+            assert one.compress_type == zipfile.ZIP_DEFLATED
+            assert 0 < one.compress_size < one.file_size / 4
+
+
 def test_the_same_mission_gives_the_same_bytes() -> None:
     assert write_wpml(STOPS) == write_wpml(STOPS)
 

@@ -69,6 +69,30 @@ class Vehicle:
             )
         )
 
+    def captured(self, unix_s: float, index: int) -> bytes:
+        return self.pack(
+            dialect.MAVLink_camera_image_captured_message(
+                0,
+                round(unix_s * 1e6),
+                1,
+                508197000,
+                43908000,
+                70300,
+                13900,
+                [1.0, 0.0, 0.0, 0.0],
+                index - 1,
+                1,
+                b"",
+            )
+        )
+
+    def counted(self, boot_s: float, images: int) -> bytes:
+        return self.pack(
+            dialect.MAVLink_camera_capture_status_message(
+                int(boot_s * 1e3), 0, 0, 0.0, 0, 0.0, images
+            )
+        )
+
     def gimbal(self, boot_s: float, pitch_deg: float) -> bytes:
         half = math.radians(pitch_deg) / 2.0
         q = [math.cos(half), 0.0, math.sin(half), 0.0]
@@ -111,6 +135,50 @@ def test_a_sortie_is_read_from_its_log() -> None:
         "armed",
         "disarmed",
     ]
+
+
+def stamped(packets: list[bytes]) -> bytes:
+    """A log of a vehicle on the ground and of packets, a second apart."""
+    vehicle = Vehicle()
+    known = [vehicle.heartbeat(), vehicle.system_time(0.0), vehicle.position(0.0, 0.0), *packets]
+    return b"".join(
+        int((START.timestamp() + n) * 1e6).to_bytes(8, "big") + raw for n, raw in enumerate(known)
+    )
+
+
+def test_a_photo_told_again_much_later_is_one_and_a_restarted_cameras_numbers_are_new() -> None:
+    vehicle, t = Vehicle(), START.timestamp()
+    first = [vehicle.captured(t + n, n) for n in (1, 2, 3, 4, 5, 6)]
+    again = [vehicle.captured(t + n, n) for n in (1, 2, 6)]
+    anew = [vehicle.captured(t + 30 + n, n) for n in (1, 2, 3)]
+    log = sortie_from_bytes(stamped([*first, *again, *anew]))
+    assert [trigger.index for trigger in log.triggers] == [1, 2, 3, 4, 5, 6, 1, 2, 3]
+    assert [(trigger.at - START).total_seconds() for trigger in log.triggers[-3:]] == [31, 32, 33]
+
+
+@pytest.mark.parametrize("late", [0, 5])
+def test_the_autopilots_and_the_cameras_word_for_a_photo_are_one_however_late(late: int) -> None:
+    vehicle, t = Vehicle(), START.timestamp()
+    by_autopilot = [vehicle.feedback(n, n) for n in range(1, 8)]
+    by_camera = [vehicle.captured(t + n + 0.2, n) for n in range(1, 8)]
+    told = [*by_autopilot[:late], *by_camera, *by_autopilot[late:]]
+    assert [trigger.index for trigger in sortie_from_bytes(stamped(told)).triggers] == [
+        *range(1, 8)
+    ]
+
+
+def test_photos_that_a_camera_without_a_clock_tells_are_told_apart_by_number() -> None:
+    vehicle = Vehicle()
+    told = [vehicle.captured(0.0, n) for n in (1, 1, 2, 3, 4, 4)]
+    assert [trigger.index for trigger in sortie_from_bytes(stamped(told)).triggers] == [1, 2, 3, 4]
+
+
+def test_photos_that_a_restarted_camera_counted_are_missed_too() -> None:
+    vehicle, t = Vehicle(), START.timestamp()
+    counts = [(600, 10), (602, 12), (601, 11), (604, 14), (3, 2), (5, 5)]
+    told = [*(vehicle.counted(*one) for one in counts), vehicle.captured(t + 1, 11)]
+    log = sortie_from_bytes(stamped(told))
+    assert log.note == "the camera counted 8 photos more than are known"
 
 
 def test_pymavlink_reads_our_log_and_we_read_pymavlinks(tmp_path: Path) -> None:

@@ -125,6 +125,22 @@ def test_a_virtual_raster_in_a_tiffs_clothes_is_refused(tmp_path: Path) -> None:
         check_terrain(TerrainFile("sly", path))
 
 
+def test_a_small_file_whose_one_block_fills_all_memory_is_refused_unread(tmp_path: Path) -> None:
+    """60,000 × 60,000 cells of nothing: some hundred bytes on disk, 14 GB once unpacked."""
+    path, side = tmp_path / "bomb.tif", 60_000
+    with rasterio.open(
+        path, "w", driver="GTiff", width=side, height=side, count=1, dtype="float32",
+        crs="EPSG:32631", transform=Affine(0.5, 0.0, 597_000.0, 0.0, -0.5, 5_631_000.0),
+        blockysize=side, compress="deflate", sparse_ok=True, BIGTIFF="YES",
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 100_000
+    with pytest.raises(DecodeError, match=r"60000 × 60000 cells take 14400 MB each; write it"):
+        check_terrain(TerrainFile("bomb", path))
+    with pytest.raises(DecodeError, match="14400 MB"):
+        read_terrain(TerrainFile("bomb", path), [(50.82, 4.39)])
+
+
 def test_a_lone_pole_survives_the_joining_of_cells(tmp_path: Path) -> None:
     heights = np.full((400, 400), 50.0)
     heights[217, 303] = 71.0

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.cameras import sfm
+from droneteam.photogrammetry.cameras import georef, sfm
 from droneteam.photogrammetry.cameras.adjust import AdjustParams, adjust
 from droneteam.photogrammetry.cameras.georef import all_swapped
 from droneteam.photogrammetry.cameras.sfm_types import PhotoInput
 from droneteam.photogrammetry.control import Control, Role, ScaleBar, parse_csv
 from droneteam.photogrammetry.scene import Camera, CameraNetwork, FloatArray
 from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 from tests.photogrammetry.networks import (
     CAMERA,
     ORIGIN,
@@ -110,6 +111,29 @@ def test_half_of_the_positions_wrong_by_hundreds_of_metres_do_not_bend_the_scene
     assert np.abs(centre_errors_m(net, truth)).max() < 0.1
     for index in (1, 5, 9, 13):
         assert any(f"photo_{index:03d}.jpg" in w for w in net.accuracy.warnings)
+
+
+@pytest.mark.parametrize(("wrong", "doubted"), [(8, True), (3, False)])
+def test_a_split_between_positions_is_said_since_the_many_may_be_the_wrong_ones(
+    wrong: int, doubted: bool
+) -> None:
+    """A base station that moved: the first photos lie 100 m higher than the others."""
+    truth = strong()
+    photos = photo_inputs(truth, sigma_m=RTK, seed=2)
+    for index, photo in enumerate(photos[:wrong]):
+        at = photo.position
+        assert at is not None
+        high = GeoPoint(at.lat_deg, at.lon_deg, at.alt_ellipsoid_m + 100.0)
+        photos[index] = replace(photo, position=high)
+    placed = georef.placement(sfm_result(truth, noise_px=0.4, seed=1).groups[0], photos)
+    split = [w for w in placed.warnings if "only a control point" in w]
+    assert len(split) == doubted
+    assert all(w.startswith(f"{wrong} of {len(photos)} positions") for w in split)
+    named = [w for w in placed.warnings if "photo_000.jpg" in w]
+    assert len(named) == 1
+    assert len(placed.warnings) == (2 if doubted else wrong)
+    assert all(known(w) for w in placed.warnings)
+    assert len(placed.used) == len(photos) - wrong
 
 
 def test_pairs_are_not_chosen_by_a_position_that_cannot_be() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import laspy
 import numpy as np
+import pyproj
 import pytest
 
 from droneteam.errors import DroneteamError
@@ -45,8 +46,9 @@ def test_clouds_say_what_z_is_above(datum: str, tmp_path: Path) -> None:
         stated = f"droneteam z:{datum}"[: las.SOFTWARE_BYTES]
         assert reader.header.generating_software.rstrip("\0") == stated
     ply.write_cloud(cloud(), tmp_path / "c.ply", (frame_statement(place.frame),))
-    head = (tmp_path / "c.ply").read_bytes().split(b"end_header")[0].decode("ascii", "replace")
+    head = (tmp_path / "c.ply").read_bytes().split(b"end_header")[0].decode("ascii")
     assert f"heights above {datum}" in head
+    assert "50.8000000 deg, 4.4000000 deg, 100.00 m" in head
 
 
 @pytest.mark.parametrize("datum", DATUMS)
@@ -55,6 +57,14 @@ def test_geojson_names_its_datum(datum: str, tmp_path: Path) -> None:
     net = replace(net, frame=replace(net.frame, vertical_datum=datum))
     geojson.write_geojson(net, (), tmp_path / "n.geojson")
     assert json.loads((tmp_path / "n.geojson").read_text())["heights_above"] == datum
+
+
+def test_geojson_names_its_reference_system_for_programs_that_ask(tmp_path: Path) -> None:
+    geojson.write_geojson(ring(3), (), tmp_path / "n.geojson")
+    said = json.loads((tmp_path / "n.geojson").read_text())["crs"]["properties"]["name"]
+    crs = pyproj.CRS.from_user_input(said)
+    assert crs.equals(pyproj.CRS("OGC:CRS84"))
+    assert crs.axis_info[0].direction == "east", "longitude first"
 
 
 def test_a_missing_geoid_grid_is_named() -> None:

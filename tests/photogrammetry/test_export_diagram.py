@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +145,15 @@ def test_the_pdf_says_it_in_the_language(
         assert phrase in text
     assert "50,8000000° N" in text or "50.8000000° N" in text
     assert diagram.words(language)["not_determined"] in text
+
+
+@pytest.mark.parametrize("name", ["scene_diagram.json", "scene_report.json"])
+def test_french_texts_never_break_a_line_before_a_colon(name: str) -> None:
+    texts = json.loads((Path(diagram.__file__).parent / name).read_text())
+    french = [entry["fr"] for entry in texts.values()]
+    assert len(french) > 30
+    assert [text for text in french if re.search(r"(^|[^\u00a0\d])[:;?!](\s|$)", text)] == []
+    assert [text for text in french if re.search(r"\w'\w", text)] == [], "typewriter's apostrophes"
 
 
 def test_the_pdf_is_to_scale_on_its_paper(tmp_path: Path) -> None:

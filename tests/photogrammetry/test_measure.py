@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.cameras import locate
 from droneteam.photogrammetry.cameras.adjust import adjust
-from droneteam.photogrammetry.control import Mark
+from droneteam.photogrammetry.control import Control, Mark, ScaleBar
 from droneteam.photogrammetry.measuring import measure, shapes
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Measurement
 from tests.photogrammetry import networks
@@ -210,6 +211,32 @@ def test_without_scale_there_are_angles_but_no_lengths() -> None:
     cosine = (a - b) @ (c - b) / np.linalg.norm(a - b) / np.linalg.norm(c - b)
     assert angle.determined
     assert angle.ci95_low < math.degrees(math.acos(cosine)) < angle.ci95_high
+
+
+def test_with_a_scale_bar_alone_heights_carry_the_doubt_of_the_horizon_and_lengths_do_not() -> None:
+    """Up comes from level horizons: 2° over the way between the points, and the note says so."""
+    truth = strong()
+    length_m = float(np.linalg.norm(truth.points[0] - truth.points[1]))
+    bar = Control(
+        bars=(ScaleBar("bar", "gcp0", "gcp1", length_m),),
+        marks=control_of(truth, [0, 1], seed=3).marks,
+    )
+    photos = photo_inputs(truth, sigma_m=None, seed=2)
+    net = adjust(sfm_result(truth, noise_px=0.4, seed=1, start_camera=START), photos, bar)
+    assert net.frame.kind == "local"
+    indices = list(range(2, 10))
+    marks = marks_for(truth, indices, seed=4)
+    for a, b in pairwise(indices):
+        away_m = truth.points[b] - truth.points[a]
+        names = (f"m{a}", f"m{b}")
+        risen = measure.height(net, marks, *names)
+        half_m = 0.5 * (risen.ci95_high - risen.ci95_low)
+        expected_m = measure.Z_95 * math.radians(2.0) * float(np.linalg.norm(away_m[:2]))
+        assert 0.95 * expected_m < half_m < 1.05 * expected_m + 0.05
+        assert risen.ci95_low < away_m[2] < risen.ci95_high
+        assert "2° in the interval" in risen.note
+        long = measure.distance(net, marks, *names)
+        assert long.ci95_high - long.ci95_low < 0.015 * long.value
 
 
 def test_where_the_gate_fires_heights_are_refused_and_ground_lengths_are_not() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -193,6 +194,21 @@ def test_a_truncated_jpeg_is_named_and_the_others_are_kept(tmp_path: Path) -> No
     assert "copy it again" in found.problems[0].message
 
 
+def test_a_small_picture_in_a_tile_that_fills_all_memory_is_refused(tmp_path: Path) -> None:
+    """16 × 16 pixels, stored as one tile of 268 million."""
+    path, side = tmp_path / "DJI_0001.tif", 16_384
+    with rasterio.open(
+        path, "w", driver="GTiff", width=16, height=16, count=3, dtype="uint8", tiled=True,
+        blockxsize=side, blockysize=side, sparse_ok=True, photometric="RGB", interleave="pixel",
+        transform=rasterio.Affine(1.0, 0.0, 0.0, 0.0, -1.0, 9.0),
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 10_000
+    for read in (imagefile.read_header, imagefile.decode_rgb):
+        with pytest.raises(DecodeError, match="16384 × 16384 pixels"):
+            read(path)
+
+
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     bomb = png_that_claims(tmp_path / "bomb.png", 60_000, 60_000)
     with pytest.raises(DecodeError, match=r"bomb\.png claims .* not decoded"):
@@ -215,6 +231,53 @@ def test_an_empty_file_says_that_it_is_empty(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     with pytest.raises(DecodeError, match="empty"):
         read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_a_file_that_the_disk_does_not_give_is_named_and_the_others_are_kept(
+    tmp_path: Path,
+) -> None:
+    """Reading the beginning of /proc/self/mem is a real input/output error (EIO)."""
+    placed(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").symlink_to("/proc/self/mem")
+    found = read_folder(tmp_path)
+    assert [photo.name for photo in found.photos] == ["a.jpg"]
+    (problem,) = found.problems
+    assert (problem.name, problem.code) == ("b.jpg", "unreadable")
+    assert problem.message.startswith("b.jpg is damaged or cut off (Input/output error); copy it")
+
+
+def test_a_damaged_file_is_named_with_its_folder_where_two_have_its_name(tmp_path: Path) -> None:
+    placed(tmp_path / "one" / "a.jpg")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "a.jpg").write_text("no photo")
+    (tmp_path / "two" / "b.dng").write_bytes(b"raw")
+    found = read_folder(tmp_path)
+    assert [photo.name for photo in found.photos] == ["one_a.jpg"]
+    said = {problem.name: problem.message for problem in found.problems}
+    assert said["two_a.jpg"].startswith("two_a.jpg is not a JPEG")
+    assert said["b.dng"].startswith("b.dng is a raw")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {0x9003: "0001:01:01 00:30:00", 0x9011: "+01:00"},
+        {0x9003: "9999:12:31 23:30:00", 0x9011: "-01:00"},
+        {0x9003: "2026:05:04 10:30:15", 0x9011: "+99:99"},
+    ],
+)
+def test_a_clock_that_no_calendar_holds_leaves_the_photo(
+    tags: dict[int, str], tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update(tags)
+    exif.get_ifd(0x8825).update({7: (4e9, 0, 0), 29: "2026:05:04"})
+    path = tmp_path / "a.jpg"
+    Image.fromarray(noise()).save(path, exif=exif)
+    photo = read_photo(path)
+    assert photo.clock == "unzoned"
+    assert photo.verdict == "use"
 
 
 def test_a_raw_file_is_named_with_what_to_do(tmp_path: Path) -> None:

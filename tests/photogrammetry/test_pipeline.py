@@ -452,3 +452,19 @@ def test_a_camera_file_reads_as_written(tmp_path: Path) -> None:
     camera = camera_from_file(tmp_path / "camera.json")
     assert camera.focal_px == (2759.5, 2764.2)
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_a_photo_that_the_disk_does_not_give_is_left_out_until_it_can_be_read(
+    photos: Path, out: Path
+) -> None:
+    """Reading /proc/self/mem is a real input/output error; then the sector can be read again."""
+    (photos / "9.jpg").symlink_to("/proc/self/mem")
+    scene = build_scene(photos, out, SceneParams(until="photos"))
+    assert [photo.name for photo in scene.photos.photos] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert [problem.name for problem in scene.photos.problems] == ["9.jpg"]
+    (photos / "9.jpg").unlink()
+    write_jpeg(photos / "9.jpg", noise(seed=9), Tags())
+    again = build_scene(photos, out, SceneParams(until="photos"))
+    assert len(again.photos.photos) == 4
+    assert again.photos.problems == ()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import matching, render_set
+from droneteam.errors import InputError
 from droneteam.photogrammetry.scene import Camera, View
 from sitl.lens import camera_rotation
+from sitl.materials import Material
+from sitl.mesh import box
 from sitl.truth import surface_reference
+from sitl.world import NamedPoint
 from sitl.worlds import make_world
 
 
@@ -33,6 +38,28 @@ def test_a_set_covers_its_block_from_above_and_looks_in_from_all_sides(
     assert np.allclose(inwards, 1.0)
     bearings = np.sort(np.degrees(np.arctan2(ring[:, 0], ring[:, 1])))
     assert np.allclose(np.diff(bearings), 360.0 / len(ring))
+
+
+def test_a_set_of_another_version_of_its_world_is_not_judged_by_this_one(tmp_path: Path) -> None:
+    """A car that stood 40 cm elsewhere when the photos were rendered: its depths are not theirs."""
+    now = [NamedPoint("car_1_front", "car", (1.0, 2.0, 0.3)), NamedPoint("new", "gcp", (0, 0, 0))]
+    same = {"car_1_front": {"enu_m": [1.0, 2.0, 0.3]}}
+    matching.require_same(now, same, tmp_path)
+    with pytest.raises(InputError, match=r"car_1_front is 0\.400 m off.*benchmarks\.render_set"):
+        matching.require_same(now, {"car_1_front": {"enu_m": [1.4, 2.0, 0.3]}}, tmp_path)
+    with pytest.raises(InputError, match="gone is inf m off"):
+        matching.require_same(now, {**same, "gone": {"enu_m": [0.0, 0.0, 0.0]}}, tmp_path)
+
+
+def test_a_set_keeps_the_mesh_that_it_was_rendered_from(tmp_path: Path) -> None:
+    assert matching.kept_mesh(tmp_path) is None
+    mesh = box((1.0, 2.0, 3.0), Material.BRICK, 7)
+    matching.keep_mesh(mesh, tmp_path)
+    kept = matching.kept_mesh(tmp_path)
+    assert kept is not None
+    for field in fields(mesh):
+        np.testing.assert_array_equal(getattr(kept, field.name), getattr(mesh, field.name))
+        assert getattr(kept, field.name).dtype == getattr(mesh, field.name).dtype
 
 
 @pytest.mark.slow

@@ -96,6 +96,47 @@ def test_an_error_of_another_kind_is_not_dressed_up(tmp_path: Path) -> None:
 # --- disk -------------------------------------------------------------------------------------
 
 
+def test_a_database_that_may_not_grow_ends_in_words_and_the_next_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    """COLMAP's own file meets a real EFBIG at the second photo, in a process of its own."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "import numpy as np\n"
+        "from droneteam.errors import SceneError\n"
+        "from droneteam.photogrammetry import workdir\n"
+        "from droneteam.photogrammetry.cameras import features\n"
+        "from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmParams\n"
+        "folder = Path(sys.argv[1])\n"
+        "photos = [PhotoInput(f'{i}', Path(sys.argv[2]), 320, 240, 'c', 300.0) for i in range(3)]\n"
+        "found = np.ones((2000, 4), np.float32), np.ones((2000, 128), np.uint8)\n"
+        "features._described = lambda photos, *_: [found] * len(photos)\n"
+        "def run():\n"
+        "    with workdir.clear_errors('sfm', folder):\n"
+        "        store = features.open_database(photos, folder, SfmParams())\n"
+        "        features.extract(photos, store, SfmParams(), lambda *_: None)\n"
+        "        return features.keypoint_counts(store)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, -1))\n"
+        "try:\n"
+        "    run()\n"
+        "except SceneError as error:\n"
+        "    print(error)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))\n"
+        "print(run())\n"
+    )
+    photo = write_jpeg(tmp_path / "a.jpg", noise(seed=1), Tags())
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "work"), str(photo)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, counts = done.stdout.splitlines()
+    assert said.startswith("sfm: a file became larger than the disk of ")
+    assert counts == "[2000, 2000, 2000]"
+
+
 def test_a_file_too_large_for_the_disk_names_the_likely_cause(tmp_path: Path) -> None:
     """A real EFBIG: the account's largest file is 64 kB, in a process of its own."""
     code = (

@@ -5,6 +5,7 @@ Each is answered with words and a status of its own, and nothing of it stays.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -274,6 +275,23 @@ def bring(client: FlaskClient, content: bytes) -> None:
     sent = {"file": (io.BytesIO(content), "registry"), "csrf_token": csrf_token(client)}
     answer = client.post("/registry/import", data=sent, content_type="multipart/form-data")
     assert answer.status_code == 302, answer.get_data(as_text=True)
+
+
+def test_a_cell_of_lists_within_lists_without_end_is_refused_by_its_line(site: Site) -> None:
+    client = site.client("administrator")
+    archive, out = client.get("/registry/registry.zip").data, io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            rows = list(csv.reader(io.StringIO(old.read(name).decode())))
+            if name == "drones.csv":
+                rows[1][rows[0].index("flight_h")] = "[" * 100_000
+            text = io.StringIO()
+            csv.writer(text).writerows(rows)
+            new.writestr(name, text.getvalue())
+    sent = {"file": (io.BytesIO(out.getvalue()), "r"), "csrf_token": csrf_token(client)}
+    answer = client.post("/registry/import", data=sent, content_type="multipart/form-data")
+    assert answer.status_code == 422
+    assert "drones, line 2" in answer.get_data(as_text=True)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from droneteam import audit, db
 from droneteam.fleet import service as fleet
+from droneteam.missions.models import Mission
 from tests.web import worlds
 from tests.web.conftest import Site, csrf_token
 
@@ -133,3 +135,21 @@ def test_the_worker_comes_from_the_root_under_the_policy(planned: Site) -> None:
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     text = answer.get_data(as_text=True)
     assert "import" not in text.replace("important", "")
+
+
+def test_the_files_of_every_battery_pack_are_on_the_page_and_kept_with_it(planned: Site) -> None:
+    """They are loaded after a swap, in a van without network."""
+    client = planned.client("pilot")
+    assert "/pack-1." not in client.get("/missions/1/field").get_data(as_text=True)
+    with db.session_scope(planned.engine) as session:
+        row = session.get_one(Mission, 1)
+        row.plan = {**row.plan, "parts": row.plan["parts"] * 2}
+    page = client.get("/missions/1/field").get_data(as_text=True)
+    block = re.search(r'id="field-data">(.*?)</script>', page, re.S)
+    assert block is not None
+    kept = json.loads(block.group(1))["files"]
+    files = [f"/missions/1/pack-{n}.{kind}" for n in (1, 2) for kind in ("plan", "waypoints")]
+    for address in files:
+        assert f'href="{address}"' in page
+        assert address in kept
+        assert client.get(address).status_code == 200

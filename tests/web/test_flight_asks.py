@@ -203,6 +203,22 @@ def test_what_is_no_command_and_a_mission_that_does_not_fly_are_refused(
     )
 
 
+def test_the_buttons_are_there_before_the_flight_and_wait_for_it(flight: tuple[Site, int]) -> None:
+    """The page may be opened before the controller takes the mission: it need not be read again."""
+    site, number = flight
+    client = site.client("pilot")
+    seen = {}
+    for name in ("approved", "flying"):
+        with db.session_scope(site.engine) as session:
+            session.get_one(Mission, number).state = name
+        page = client.get(f"/missions/{number}/live").get_data(as_text=True)
+        buttons = re.findall(r'<button name="what"[^>]*>', page)
+        assert len(buttons) == len(WISHES)
+        told = client.get(f"/api/v1/missions/{number}/asks").get_json()["flying"]
+        seen[name] = (told, {"disabled" in one for one in buttons})
+    assert seen == {"approved": (False, {True}), "flying": (True, {False})}
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

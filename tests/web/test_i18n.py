@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from pathlib import Path
@@ -11,27 +12,38 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
-import droneteam.missions.airspace
+import droneteam
 import droneteam.web
-from tests.web.conftest import Site
+from tests.web.conftest import Site, csrf_token
 
 WEB = Path(droneteam.web.__file__).parent
-AIRSPACE = Path(droneteam.missions.airspace.__file__).parent
-RULES = ("rules.py", "clauses.py")
-"""What a plan's rules say is marked where it stands, below the web."""
+BELOW = Path(droneteam.__file__).parent
+PARTS = ("planner", "airspace", "formats", "flight", "record")
+SPEAKING = (
+    *("errors.py", "geo.py", "missions/*.py", "web/api/mission_inputs.py"),
+    *(f"missions/{part}/**/*.py" for part in PARTS),
+)
+"""What a plan's rules and the errors of planning say is marked where it stands, below the web."""
+MARKS = {"marked": None, "InputError": None, "DecodeError": None, "Conflict": None}
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
 OPTIONS = {"templates/**.html": {"trimmed": "true"}}
 
 
+@functools.cache
 def source_messages() -> dict[str | tuple[str, ...], str]:
     """Every text in the sources → where it stands."""
     found = extract_from_dir(WEB, METHODS, OPTIONS, keywords=KEYWORDS)
     texts = {message: f"{name}:{line}" for name, line, message, _, _ in found}
-    for name in RULES:
-        marked = extract_from_file("python", AIRSPACE / name, keywords={"marked": None})
-        texts |= {message: f"missions/airspace/{name}:{line}" for line, message, _, _ in marked}
+    for path in speaking_modules():
+        where = path.relative_to(BELOW)
+        marked = extract_from_file("python", path, keywords=MARKS)
+        texts |= {message: f"{where}:{line}" for line, message, _, _ in marked}
     return texts
+
+
+def speaking_modules() -> list[Path]:
+    return sorted(path for pattern in SPEAKING for path in BELOW.glob(pattern))
 
 
 def catalogue(code: str) -> Catalog:
@@ -111,3 +123,21 @@ def test_a_choice_of_language_outlives_the_browsers(site: Site) -> None:
     client.post("/preferences", data={"csrf_token": token, "language": "nl", "next": "/sign-in"})
     answer = client.get("/sign-in", headers={"Accept-Language": "fr"})
     assert "Aanmelden" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("here", "back"),
+    [
+        ("/missions/new/1/places", "/missions/new/1"),
+        ("/missions/7/approve", "/missions/7"),
+        ("/requests/?state=submitted", "/requests/?state=submitted"),
+        ("/missions", "/missions"),
+        ("/no/such/page", "/"),
+    ],
+)
+def test_the_language_is_changed_where_a_form_was_answered_and_the_page_can_be_read(
+    site: Site, here: str, back: str
+) -> None:
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), "language": "fr", "next": here}
+    assert client.post("/preferences", data=data).headers["Location"] == back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,12 @@ from droneteam import db
 from droneteam.detection.models import AlertRow, ReceiverRow, Sighting, TrackRow
 from droneteam.missions import service as missions
 from droneteam.missions.flight.live import LiveState
+from droneteam.missions.flight.neighbours import share_air
+from droneteam.missions.flight.separation import Craft
+from droneteam.missions.flight.sharedair import Nearing, SharedCraft
+from droneteam.missions.items import HomePoint
 from droneteam.web import sky_words
+from droneteam.web.timefmt import iso
 from tests.web.conftest import NOW, Site, csrf_token
 
 
@@ -136,6 +142,32 @@ def test_only_those_who_need_it_see_where_an_operator_stands(
 ) -> None:
     text = sky.client(login).get("/live/state.json").get_data(as_text=True)
     assert ("50.8181" in text) is sees
+
+
+def test_a_drone_was_last_seen_when_it_was_heard_and_not_when_that_was_written(sky: Site) -> None:
+    silent = replace(drone(1, "drone-01"), at=NOW + timedelta(seconds=40), silent_s=40.0)
+    with db.session_scope(sky.engine) as session:
+        missions.update_live_states(session, [silent])
+    rows = sky.client("coordinator").get("/live/state.json").get_json()["set"]
+    [row] = [one for one in rows if one["key"] == "drone:1"]
+    assert (row["at"], row["silent_s"]) == (iso(NOW), 40.0)
+
+
+def test_own_drones_that_may_come_too_close_are_on_the_map_and_in_a_table(sky: Site) -> None:
+    place = HomePoint(50.8197, 4.3908, 56.0)
+    craft = Craft("drone-01", (0.0, 0.0, 100.0), (0.0, 0.0, 56.0), 90.0)
+    near = Nearing("drone-02", 12.0, 1.5, 0.5, 1)
+    with db.session_scope(sky.engine) as session:
+        share_air(session, {1}, [SharedCraft(1, NOW, place, craft, (near,))])
+    client = sky.client("coordinator")
+    rows = client.get("/live/state.json").get_json()["set"]
+    [row] = [one for one in rows if one["kind"] == "meeting"]
+    assert (row["first"], row["second"], row["case"]) == ("drone-01", "drone-02", "meeting_1")
+    assert row["at"] == iso(NOW + timedelta(seconds=12))
+    table = client.get("/live/").get_data(as_text=True).split('data-kind="meeting"', 1)[1]
+    words = re.sub(r"<[^>]+>", " ", table.split("</tbody>", 1)[0])
+    assert "drone-01 – drone-02" in words
+    assert "if one of them goes home" in words
 
 
 def test_a_requester_does_not_see_the_sky(sky: Site) -> None:

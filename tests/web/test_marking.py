@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -17,10 +20,15 @@ from droneteam import audit, db
 from droneteam.errors import NotFound
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry import marks
+from droneteam.photogrammetry.export.sentences import translated
+from droneteam.photogrammetry.ingest import imagefile
+from droneteam.photogrammetry.measuring.requests import point_names, request_of
 from droneteam.photogrammetry.models import MeasurementRow, SceneRow
 from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.web import phototiles
+from droneteam.web.views import marking
 from tests.photogrammetry.networks import ORIGIN
+from tests.photogrammetry.pictures import Tags, write_jpeg
 from tests.web import scene_world
 from tests.web.conftest import Site, csrf_token, open_site
 from tests.web.scene_world import World
@@ -217,6 +225,96 @@ def test_every_level_shows_a_place_at_its_own_pixel(tmp_path: Path) -> None:
         assert np.allclose(centre, (y, x), atol=0.7), level
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_preview_shows_the_place_upright_however_the_camera_was_held(
+    orientation: int, tmp_path: Path
+) -> None:
+    """A red disc in a photo of 2,200 by 1,400 pixels, whose overview is half of that."""
+    upright = np.full((1400, 2200, 3), 90, np.uint8)
+    cv2.circle(upright, (1710, 330), 24, (220, 20, 20), -1)
+    stored = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]  # quarter turns against the clock
+    photo = write_jpeg(tmp_path / "a.jpg", np.rot90(upright, stored), Tags(orientation=orientation))
+    assert phototiles.facts(2200, 1400)["overview"] == 2
+    at = (1710 // 2 - 70, 330 // 2 - 30)
+    content = phototiles.preview(photo, (2200, 1400), at, tmp_path / "cache")
+    cut = np.asarray(Image.open(io.BytesIO(content)), dtype=int)
+    assert cut.shape == (phototiles.PREVIEW_PX, phototiles.PREVIEW_PX, 3)
+    red = np.argwhere(cut[:, :, 0] - cut[:, :, 1] > 60)
+    assert np.allclose(red.mean(axis=0) + 0.5, (330 / 2 - at[1], 1710 / 2 - at[0]), atol=0.8)
+    assert 0.8 < len(red) / (np.pi * 12**2) < 1.3
+    assert (cut[0, :5] == 90).all() or abs(cut[0, :5] - 90).max() < 8
+
+
+def test_previews_of_one_photo_decode_it_once_and_never_at_full_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    reduced = imagefile.decode_reduced
+
+    def counted(path: Path, max_side_px: int) -> Any:
+        decoded.append(max_side_px)
+        return reduced(path, max_side_px)
+
+    monkeypatch.setattr(imagefile, "decode_reduced", counted)
+    monkeypatch.setattr(imagefile, "decode_rgb", lambda path: pytest.fail("the photo's own pixels"))
+    photo = write_jpeg(tmp_path / "a.jpg", np.full((1500, 2100, 3), 120, np.uint8))
+    for place in ((-96, -96), (0, 0), (480, 384), (960, 672)):
+        phototiles.preview(photo, (2100, 1500), place, tmp_path / "cache")
+    assert decoded == [1050]
+    corner = phototiles.preview(photo, (2100, 1500), (-96, -96), tmp_path / "cache")
+    cut = np.asarray(Image.open(io.BytesIO(corner)), dtype=int)
+    assert abs(cut[:80, :80] - 128).max() < 8, "grey beyond the photo"
+    assert abs(cut[110:, 110:] - 120).max() < 8
+
+
+@pytest.mark.parametrize("size", [(700, 500), (999, 400), (1999, 900), (2001, 900), (12_000, 9000)])
+def test_an_overview_has_a_thousand_to_two_thousand_pixels_or_is_the_photo_itself(
+    size: tuple[int, int],
+) -> None:
+    side = max(size) / phototiles.facts(*size)["overview"]
+    assert 1000 <= side < 2000 or (side == max(size) and side < 1000)
+    assert phototiles.overview_halvings(*size) < phototiles.levels(*size)
+
+
+def test_the_previews_of_a_scene_are_pictures_to_keep(site: Site, world: World) -> None:
+    client = site.client("requester")
+    path = f"/scenes/1/photos/{world.photo(0)}/preview.jpg"
+    with client.get(f"{path}?x=96&y=-96") as answer:
+        assert answer.mimetype == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.data)).size == (192, 192)
+        assert "private" in answer.headers["Cache-Control"]
+        assert "max-age=86400" in answer.headers["Cache-Control"]
+    with client.get(path) as answer:
+        assert answer.status_code == 422
+    with client.get("/scenes/1/photos/none.jpg/preview.jpg?x=0&y=0") as answer:
+        assert answer.status_code == 404
+
+
+def test_the_table_of_photos_comes_in_pieces_with_the_marked_ones_first(
+    site: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marking, "PAGE_ROWS", 4)
+    sheet = mark(site, world, "own_1", world.views_of("own_1")[-2:], as_point="in pieces")
+    every = [row["photo"] for row in sheet["predictions"]]
+    assert len(every) > 8
+    marked = {row["photo"] for row in sheet["marks"]}
+    client, seen, address = site.client("pilot"), [], "/scenes/1/marks?point=in+pieces"
+    while address:
+        text = client.get(address).get_data(as_text=True)
+        rows = re.findall(r'<tr><th scope="row">([^<]+)</th>', text)
+        assert 0 < len(rows) <= 4
+        seen += rows
+        later = re.search(r'href="([^"]+)">Next photos', text)
+        address = html.unescape(later.group(1)) if later else ""
+    assert set(seen[:2]) == marked
+    assert seen[2:] == [name for name in every if name not in marked]
+    assert f"Photos {len(every) // 4 * 4 + 1} to {len(every)} of {len(every)}" in text or (
+        len(every) % 4 == 0
+    )
+    far = client.get("/scenes/1/marks?point=in+pieces&from=9999").get_data(as_text=True)
+    assert re.findall(r'<tr><th scope="row">([^<]+)</th>', far) == seen[-1:]
+
+
 @pytest.mark.parametrize("place", [(2, 0, 0), (1, 2, 0), (1, 0, 2), (-1, 0, 0)])
 def test_a_tile_outside_the_photo_does_not_exist(
     place: tuple[int, int, int], tmp_path: Path
@@ -273,6 +371,36 @@ def test_a_measurement_between_marks_holds_the_truth(
     assert value["ci95_low"] < truth < value["ci95_high"]
     assert value["ci95_high"] - value["ci95_low"] < 0.3
     assert len(value["photos"]) >= 4
+
+
+def test_what_a_value_rests_on_is_told_beside_it_in_the_language(site: Site, world: World) -> None:
+    """Two rays that meet are used, and nothing checks them."""
+    for target, point in (("gcp_1", "end a"), ("cp_1", "end b")):
+        views = world.views_of(target)
+        mark(site, world, target, [views[0], views[-1]], as_point=point)
+    body = {"kind": "distance", "points": ["end a", "end b"], "name": "unchecked"}
+    made = post(site, "/measurements", body).get_json()["measurement"]
+    assert made["determined"]
+    assert made["note"]
+    english = site.client("investigator").get("/scenes/1").get_data(as_text=True)
+    assert made["note"] in html.unescape(english)
+    dutch = site.client("investigator", language="nl").get("/scenes/1").get_data(as_text=True)
+    assert translated(made["note"], "nl") in html.unescape(dutch)
+    assert translated(made["note"], "nl") != made["note"]
+
+
+def test_the_list_writes_numbers_as_the_language_does(site: Site, measured: dict[str, Any]) -> None:
+    value, number = measured["measurement"], measured["id"]
+    english = site.client("investigator").get("/scenes/1").get_data(as_text=True)
+    dutch = site.client("investigator", language="nl").get("/scenes/1").get_data(as_text=True)
+    plain = f"{value['value']:.3f}"
+    low, high = f"{value['ci95_low']:.3f}", f"{value['ci95_high']:.3f}"
+    row = english[: english.index(f'id="name-{number}"')].rpartition("<tr>")[2]
+    assert f">{plain} m</td>" in row
+    assert f">{low} – {high} m</td>" in row
+    row = dutch[: dutch.index(f'id="name-{number}"')].rpartition("<tr>")[2]
+    assert f">{plain.replace('.', ',')} m</td>" in row
+    assert f"{low} – ".replace(".", ",") in row
 
 
 def test_a_preview_is_not_kept(site: Site, world: World) -> None:
@@ -385,6 +513,20 @@ def test_a_length_on_the_surface_is_that_of_the_sloping_ground(site: Site, on: s
     assert level["value"] == pytest.approx(0.6, abs=0.02)
 
 
+def test_the_names_of_places_are_kept_for_the_diagram_or_refused(site: Site) -> None:
+    ends = [[-3.0, 1.0], [3.0, 1.0]]
+    body = {"kind": "distance", "on": "cloud", "places": ends, "name": "named"}
+    named = {**body, "place_names": ["kerb", "Zebrapad é"]}
+    made = post(site, "/surface/measurements", named).get_json()
+    with db.session_scope(site.engine) as session:
+        asked = request_of(session.get_one(MeasurementRow, made["id"]).request or {})
+    assert point_names(asked) == ("kerb", "Zebrapad é")
+    assert made["measurement"]["value"] > 6.0
+    for wrong in (["kerb"], ["kerb", ""], ["a", "b", "c"]):
+        answer = post(site, "/surface/measure", {**body, "place_names": wrong})
+        assert answer.status_code == 422, wrong
+
+
 def test_the_height_of_a_wall_is_measured_between_points_of_the_cloud(site: Site) -> None:
     """The wall stands on the ground, 0.2 m up, and is 2 m high; the middle is 0.75 m up."""
     middle_up = (2.2 - 0.7) / 2.0
@@ -424,7 +566,8 @@ def rows(site: Site) -> set[int]:
     [
         "/scenes/1/marks", "/scenes/1/photos", "/scenes/1/measurements.csv",
         "/scenes/1/measurements.geojson", "/scenes/1/photos/photo_000.jpg/thumb.jpg",
-        "/scenes/1/photos/photo_000.jpg/cut.png?x=0&y=0", "/api/v1/scenes/1/points",
+        "/scenes/1/photos/photo_000.jpg/cut.png?x=0&y=0",
+        "/scenes/1/photos/photo_000.jpg/preview.jpg?x=0&y=0", "/api/v1/scenes/1/points",
         "/scenes/1/photos/photo_000.jpg/tiles/0/0/0.jpg", "/api/v1/scenes/1/sheet?point=gcp_1",
     ],
 )  # fmt: skip

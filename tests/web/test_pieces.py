@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from droneteam import db
-from droneteam.detection.models import AlertRow
-from droneteam.fleet.models import Request
+from droneteam import audit, db
+from droneteam.accounts import SYSTEM
+from droneteam.detection.models import AlertRow, TrackRow
+from droneteam.fleet.models import Plan, Request
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.web import pieces
 from tests.web import worlds
@@ -59,6 +60,10 @@ def every_piece(site: Site, path: str, login: str, limit: int) -> list[list[int]
         before = f"&before_id={answer['next_before_id']}"
 
 
+def numbers(found: list[list[int]]) -> list[int]:
+    return [number for piece in found for number in piece]
+
+
 def test_a_program_meets_every_alert_once_the_newest_first(old: Site) -> None:
     for limit in (9, 40, COUNT - 1, COUNT, COUNT + 1, 1000):
         found = every_piece(old, "/api/v1/alerts", "coordinator", limit)
@@ -71,6 +76,109 @@ def test_a_program_meets_every_request_of_its_own_zone_once(old: Site) -> None:
     found = every_piece(old, "/api/v1/requests/", "requester", 30)
     assert [number for piece in found for number in piece] == list(range(COUNT + 1, 0, -1))
     assert every_piece(old, "/api/v1/requests/", "neighbour", 30) == [[]]
+
+
+def _track(site: Site, number: int) -> TrackRow:
+    at = site.clock() - timedelta(seconds=number)  # the later numbers were heard of earlier
+    return TrackRow(
+        id=number, transmitters=[], receivers=[], status=2, lat_deg=50.8, lon_deg=4.4,
+        speed_mps=3.0, course_deg=90.0, sigma_m=3.0, height_reference=0, started_at=at, last_at=at,
+        ended=number % 2 == 0, flags=[], match_kind="unknown", match_evidence=[],
+    )  # fmt: skip
+
+
+def _plan(site: Site) -> Plan:
+    return Plan(
+        state="draft", status="optimal", base_revision=1, solved_at=site.clock(), seed=1, gap=0.0,
+        terms=[], unserved=[],
+    )  # fmt: skip
+
+
+def test_a_program_meets_every_track_and_plan_once(site: Site) -> None:
+    with db.session_scope(site.engine) as session:
+        session.add_all(_track(site, number) for number in range(1, 24))
+        session.add_all(_plan(site) for _ in range(23))
+    everything = list(range(23, 0, -1))
+    assert numbers(every_piece(site, "/api/v1/plans", "coordinator", 10)) == everything
+    path = "/api/v1/tracks"
+    living = numbers(every_piece(site, path, "coordinator", 5))
+    assert living == everything[::2]
+    client, found = site.client("coordinator"), []
+    query = "?ended=true&limit=10"
+    while query:
+        answer = client.get(path + query).get_json()
+        found += [row["id"] for row in answer["items"]]
+        before = answer.get("next_before_id")
+        query = f"?ended=true&limit=10&before_id={before}" if before else ""
+    assert found == everything
+
+
+def test_a_program_meets_every_entry_of_the_audit_once(site: Site) -> None:
+    with db.session_scope(site.engine) as session:
+        made = [
+            audit.append(session, SYSTEM, action="test.turn", subject="x", at=site.clock()).id
+            for _ in range(25)
+        ]
+    path = "/api/v1/audit"
+    for limit in (10, 24, 25, 1000):
+        found = every_piece(site, path, "auditor", limit)
+        assert all(len(piece) == limit for piece in found[:-1])
+        assert [number for piece in found for number in piece if number in made] == made[::-1]
+
+
+SHORT = {
+    "/api/v1/agreement/shares": "one for each organisation",
+    "/api/v1/agreement/versions": "one for each agreement",
+    "/api/v1/assignments/{assignment_id}/missions": "of one task",
+    "/api/v1/batteries": "the fleet",
+    "/api/v1/calendars": "one's own",
+    "/api/v1/cases/{case_id}": "no list: the items of one case",
+    "/api/v1/coverage": "one for each receiver",
+    "/api/v1/drones": "the fleet",
+    "/api/v1/escalations": "what is open",
+    "/api/v1/figures/sizes": "sizes that were asked for",
+    "/api/v1/geozones": "what is in force, for whole maps",
+    "/api/v1/organisations": "the zones of a country",
+    "/api/v1/people": "the accounts",
+    "/api/v1/pilots": "the team",
+    "/api/v1/places": "the best matches",
+    "/api/v1/plans/compare": "plans that were asked for",
+    "/api/v1/plans/current/conflicts": "of one plan",
+    "/api/v1/receivers": "the receivers",
+    "/api/v1/registry/batteries/{battery_id}/measurements": "of one battery's life",
+    "/api/v1/registry/models": "the kinds of drone",
+    "/api/v1/registry/mountings": "what carries what",
+    "/api/v1/registry/notices": "what is open",
+    "/api/v1/registry/payloads": "the fleet",
+    "/api/v1/requests/series/{series}": "of one series, which is bounded",
+    "/api/v1/requests/{request_id}/airspace": "of one request",
+    "/api/v1/requests/{request_id}/attachments": "of one request",
+    "/api/v1/requests/{request_id}/history": "of one request",
+    "/api/v1/scenes/{scene_id}/points": "of one scene",
+    "/api/v1/scenes/{scene_id}/uploads": "of one scene, whose photos are bounded",
+    "/api/v1/sessions": "one's own",
+    "/api/v1/speeds": "one for each vehicle and time of day",
+    "/api/v1/terrains": "rasters that somebody added by hand",
+    "/api/v1/tracks/points": "cut by its own cursor",
+    "/api/v1/weather": "the latest forecasts",
+    "/api/v1/weather/expected": "the hours ahead",
+    "/api/v1/webhooks": "addresses that somebody added by hand",
+}
+"""Lists without pieces, and what bounds them."""
+
+
+def test_every_list_that_grows_for_years_says_where_its_next_piece_begins(site: Site) -> None:
+    described = site.client().get("/api/openapi.json").get_json()
+    schemas, without = described["components"]["schemas"], set()
+    for path, item in described["paths"].items():
+        for content in (
+            item.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).values()
+        ):
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            members = schemas.get(name, {}).get("properties", {})
+            if "items" in members and "next_before_id" not in members:
+                without.add(path)
+    assert without == set(SHORT)
 
 
 def test_a_piece_that_cannot_be_is_refused(site: Site) -> None:

@@ -11,9 +11,10 @@ from flask_babel import force_locale
 from droneteam import db
 from droneteam.missions import service as missions
 from droneteam.missions.airspace.clauses import CLAUSES
-from droneteam.missions.airspace.rules import RANKS, SENTENCES, TITLES, Finding, RulesUnmet, finding
+from droneteam.missions.airspace.rules import Finding, RulesUnmet, finding
+from droneteam.missions.airspace.sentences import RANKS, SENTENCES, TITLES
 from droneteam.missions.views import MissionView
-from droneteam.web.rule_words import said, unmet
+from droneteam.web.rule_words import gravest_first, said, unmet
 from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 from tests.web.test_missions import load_zone
@@ -77,6 +78,25 @@ def test_every_clause_says_how_far_it_was_read_and_where() -> None:
     for key, clause in CLAUSES.items():
         assert bool(clause.source) == (clause.checked in ("read", "summary")), key
         assert ("Team's rule" in clause.text) or clause.checked != "own", key
+
+
+@pytest.mark.parametrize(
+    ("code", "caveat"),
+    [
+        ("en", "(not read in its own words)"),
+        ("nl", "(niet in zijn eigen bewoording gelezen)"),
+        ("fr", "(pas lu dans ses propres termes)"),
+    ],
+)
+def test_a_clause_whose_wording_was_not_read_says_so_beside_its_finding(
+    site: Site, code: str, caveat: str
+) -> None:
+    with site.app.test_request_context(), force_locale(code):
+        for key in SENTENCES:
+            shown = said(finding(key, **facts_of(key))).clause
+            unread = CLAUSES[SENTENCES[key].clause].checked in ("summary", "unread")
+            assert shown.endswith(caveat) == unread, key
+    assert {one.checked for one in CLAUSES.values()} >= {"read", "summary", "own"}
 
 
 def test_a_night_is_told_in_local_time_and_a_number_with_a_comma(site: Site) -> None:
@@ -174,3 +194,16 @@ def test_a_plan_without_warnings_needs_the_tick_alone(assigned: Site) -> None:
     client = assigned.client("pilot")
     data = {"csrf_token": csrf_token(client), "acknowledged": "1"}
     assert client.post(f"/missions/{made.id}/approve", data=data).status_code == 302
+
+
+def test_what_stops_a_flight_is_read_first_and_the_rest_keeps_its_order(site: Site) -> None:
+    found = [finding(name, **facts_of(name)) for name in SENTENCES]
+    assert {one.severity for one in found} == set(RANKS)
+    with site.app.test_request_context(), force_locale("en"):
+        told, every = gravest_first(found), [said(one) for one in found]
+    assert [one.severity for one in told] == [
+        one for one in reversed(RANKS) for each in every if each.severity == one
+    ]
+    for severity in RANKS:
+        kept = [one for one in every if one.severity == severity]
+        assert [one for one in told if one.severity == severity] == kept

@@ -10,12 +10,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask, Response, request, send_file
 
 from droneteam.web import broadcast
+from droneteam.web import server as door
 from droneteam.web.broadcast import Broadcast, Looks
 from droneteam.web.feed import Feed
 from droneteam.web.server import READ_BEFORE_BYTES, Server, environ_of
@@ -175,6 +177,88 @@ def test_a_body_arrives_whole_whether_read_before_or_by_the_view(site: Flask, si
 def test_a_body_of_unknown_length_arrives_whole(site: Flask) -> None:
     scope = Scope("POST", "/said", pairs=(("transfer-encoding", "chunked"),))
     assert json.loads(asked(site, scope, b"ab", b"", b"c" * 70_000)[2])["length"] == 70_002
+
+
+@dataclass
+class Slow(Exchange):
+    """A sender of some pieces who then sends nothing more, until `gone`."""
+
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self) -> bytes:
+        await self.gone.wait()
+        return b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.body:
+            yield piece
+        await self.gone.wait()
+
+
+def slowly(*pieces: bytes, goes: bool = False) -> Slow:
+    made = Slow(pieces)
+    if goes:
+        made.gone.set()
+    return made
+
+
+LARGE = (("content-length", str(READ_BEFORE_BYTES + 1)),)
+CHUNKED = (("transfer-encoding", "chunked"),)
+
+
+@pytest.mark.parametrize("pairs", [(("content-length", "10"),), CHUNKED])
+def test_a_small_body_that_does_not_come_is_waited_for_in_no_thread_and_not_for_ever(
+    site: Flask, pairs: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "BODY_S", 0.05)
+    exchange = slowly(b"x")
+    asyncio.run(Server(site).__rsgi__(Scope("POST", "/said", pairs=pairs), exchange))
+    assert exchange.answers[0][0] == 408
+
+
+@pytest.mark.parametrize("pairs", [LARGE, CHUNKED])
+def test_a_large_body_that_stops_is_given_up(
+    site: Flask, pairs: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "PIECE_S", 0.05)
+    exchange = slowly(bytes(READ_BEFORE_BYTES + 1) if pairs == CHUNKED else b"x")
+    asyncio.run(Server(site).__rsgi__(Scope("POST", "/said", pairs=pairs), exchange))
+    assert exchange.answers[0][0] == 400
+
+
+def test_a_large_body_that_trickles_is_given_up(
+    site: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece in time, and yet slower on the whole than any line that carries photos."""
+    monkeypatch.setattr(door, "SLOWEST_BPS", 1e12)
+    monkeypatch.setattr(door, "PIECE_S", 60.0)
+    clock = iter(range(0, 100_000, 40))
+    monkeypatch.setattr(door, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    exchange = slowly(b"x", b"x", b"x", goes=True)
+    asyncio.run(Server(site).__rsgi__(Scope("POST", "/said", pairs=LARGE), exchange))
+    assert exchange.answers[0][0] == 400
+
+
+def test_senders_of_large_bodies_keep_nobody_else_from_being_served(site: Flask) -> None:
+    """More of them than there are threads for all views together."""
+
+    async def crowd() -> list[Any]:
+        server = Server(site)
+        slow = [slowly(b"x") for _ in range(door.THREADS + door.LARGE_THREADS + 1)]
+        waiting = [
+            asyncio.ensure_future(server.__rsgi__(Scope("POST", "/said", pairs=LARGE), one))
+            for one in slow
+        ]
+        quick = [Exchange() for _ in range(3)]
+        for one in quick:
+            async with asyncio.timeout(PATIENCE_S):
+                await server.__rsgi__(Scope(path="/said"), one)
+        for one in slow:  # they go away: what reads from them ends
+            one.gone.set()
+        await asyncio.gather(*waiting)
+        return [one.answers[0][0] for one in quick]
+
+    assert asyncio.run(crowd()) == [200, 200, 200]
 
 
 def test_a_file_is_left_to_the_server(site: Flask, tmp_path: Path) -> None:

@@ -202,18 +202,6 @@ def test_a_forged_kept_form_is_ignored(site: Site) -> None:
     assert (status, location) == (302, "/")
 
 
-def test_too_many_tries_from_one_address_wait(site: Site) -> None:
-    site.app.config["RATELIMIT_ENABLED"] = True
-    client = site.client()
-    token = csrf_token(client, "/sign-in")
-    site.app.extensions["limiter"]
-    answers = {
-        client.post("/sign-in", data={"csrf_token": token, "login": "", "password": ""}).status_code
-        for _ in range(1)
-    }
-    assert answers <= {401, 429}
-
-
 def test_the_account_lists_its_browsers_and_ends_one(site: Site) -> None:
     here, there = site.client("pilot"), site.client("pilot")
     text = here.get("/account").get_data(as_text=True)

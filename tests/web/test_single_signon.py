@@ -215,6 +215,52 @@ def test_the_code_is_proven_to_be_ours(joined: Site, provider: Provider) -> None
     assert len(form["code_verifier"][0]) >= 43
 
 
+def test_a_directory_that_calls_itself_something_else_is_not_believed(
+    joined: Site, provider: Provider
+) -> None:
+    """Its document and its tokens agree, and name an issuer that the settings do not."""
+    client = joined.client()
+    sent = leave(client, provider)
+    elsewhere = "https://elsewhere.example"
+    joined.app.extensions["droneteam_oidc"].server_metadata["issuer"] = elsewhere
+    provider.changed = {"iss": elsewhere}
+    assert come_back(client, sent["state"])[0] == 401
+    sent = leave(client, provider)
+    provider.changed = {"iss": f"{provider.issuer}/"}  # as some directories write themselves
+    assert come_back(client, sent["state"])[0] == 302
+
+
+@pytest.mark.parametrize("lacks", ["authorization_endpoint", "jwks_uri", "token_endpoint"])
+def test_a_directory_whose_document_lacks_something_is_said_to_be_out_of_reach(
+    joined: Site, provider: Provider, lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = provider.metadata()
+    monkeypatch.setattr(
+        Provider, "metadata", lambda _self: {k: v for k, v in whole.items() if k != lacks}
+    )
+    client = joined.client()
+    answer = client.get("/sign-in/directory")
+    if answer.status_code == 302:
+        sent = parse_qs(urlsplit(answer.headers["Location"]).query)
+        provider.challenge, provider.nonce = sent["code_challenge"][0], sent["nonce"][0]
+        answer = client.get(f"/sign-in/directory/back?code=the-code&state={sent['state'][0]}")
+    assert answer.status_code == 401
+    assert 'role="alert"' in answer.get_data(as_text=True)
+
+
+def test_the_directory_sends_back_to_the_servers_own_address(
+    site: Site, provider: Provider
+) -> None:
+    """Whatever host the visitor's browser named: a directory may know more than one of them."""
+    oidc = OidcSettings(provider.issuer, CLIENT, SECRET)
+    settings = replace(site.settings, oidc=oidc, url="https://drones.example.be")
+    app = create_app(settings, site.engine, clock=site.clock)
+    with app.test_client() as client:
+        answer = client.get("/sign-in/directory", headers={"Host": "evil.example"})
+    sent = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert sent["redirect_uri"] == ["https://drones.example.be/sign-in/directory/back"]
+
+
 def test_a_refusal_of_the_directory_is_said(joined: Site, provider: Provider) -> None:
     client = joined.client()
     sent = leave(client, provider)

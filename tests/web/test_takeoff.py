@@ -62,6 +62,19 @@ def test_the_page_names_every_check_that_bars_and_offers_the_pilot_no_signature(
     assert "answered with no" in text
 
 
+def test_a_reason_that_bars_several_checks_is_said_once_with_their_list(
+    approved: tuple[Site, MissionView],
+) -> None:
+    site, mission = approved
+    text = site.client("pilot").get(f"/missions/{mission.id}").get_data(as_text=True)
+    assert text.count("obody has looked at") == 1
+    notice = text.partition('id="bars"')[2].partition("Answer the checklist")[0]
+    assert notice.count("<li>") == 1 + len(CHECKS)
+    status, text = sign(site, "coordinator", mission.id)
+    assert status == 409
+    assert "nobody has looked at: Weather, Airspace, Drone, Batteries, Memory card" in text
+
+
 def test_a_coordinator_signs_with_a_reason_which_the_page_then_shows(
     approved: tuple[Site, MissionView],
 ) -> None:

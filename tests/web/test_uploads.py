@@ -171,6 +171,23 @@ def test_names_cannot_leave_the_folder(site: Site, client: FlaskClient, photo: b
     assert upload_files.safe_name("a\0b\n<c>.png") == "a_b_c_.png"
 
 
+@pytest.mark.parametrize("letter", ["a", "é", "写", "\U0001d49c"])
+def test_a_name_too_long_for_a_file_system_is_cut_and_the_photo_taken_and_shown(
+    site: Site, client: FlaskClient, photo: bytes, letter: str
+) -> None:
+    """255 letters are up to 1,020 bytes, where file systems take 255."""
+    number = announce(client, photo, letter * 250 + ".JPG").get_json()["id"]
+    for offset in range(0, len(photo), CHUNK):
+        answer = send(client, number, offset, photo[offset : offset + CHUNK])
+    assert (answer.status_code, answer.get_json()["state"]) == (200, "done")
+    name = answer.get_json()["name"]
+    assert name.startswith(letter * 30)
+    assert name.endswith(f"{letter}.JPG")
+    assert 140 < len(name.encode()) <= upload_files.MAX_NAME_BYTES
+    with client.get(f"/scenes/1/photos/{name}/thumb.jpg") as small:
+        assert small.data.startswith(b"\xff\xd8")
+
+
 def test_more_bytes_than_announced_are_refused(client: FlaskClient, photo: bytes) -> None:
     number = announce(client, photo).get_json()["id"]
     assert send(client, number, 0, photo + b"x").status_code == 422

@@ -16,7 +16,7 @@ from droneteam.fleet.airspace import AirspaceState
 from droneteam.fleet.requirements import PAYLOADS, requirement
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState
 from droneteam.missions.airspace.checks import Restriction
-from droneteam.missions.airspace.rules import Severity
+from droneteam.missions.airspace.sentences import Severity
 from droneteam.missions.flight.state import Ending
 from droneteam.missions.views import MissionState
 from droneteam.photogrammetry import targets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -26,6 +26,8 @@ POLL_S = 0.5
 SIGMA_M = 3.0
 """A flight controller's horizontal position with a good fix; it does not tell its own."""
 TRANSPORT = "telemetry"
+SAME_NEWS = timedelta(milliseconds=50)
+"""A silent vehicle's state is written on and on; when it was heard comes out alike to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Fleet:
         while not stop.is_set():
             for serial, state in self._flying():
                 before = told.get(state.drone_id)
-                if before is None or state.at > before:
-                    told[state.drone_id] = state.at
+                if before is None or state.heard_at - before > SAME_NEWS:
+                    told[state.drone_id] = state.heard_at
                     outlet.put(self._plot(outlet.name, serial, state))
             outlet.alive()
             stop.wait(POLL_S)
@@ -67,7 +69,7 @@ class Fleet:
     def _plot(self, sensor: str, serial: str, state: LiveState) -> Plot:
         # No course: telemetry tells where the nose points, and a copter flies sideways.
         return Plot(
-            at=state.at,
+            at=state.heard_at,
             sensor=sensor,
             transport=TRANSPORT,
             lat_deg=state.lat_deg,

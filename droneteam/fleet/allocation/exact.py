@@ -89,14 +89,14 @@ class Stages:
 
     def run(self) -> Found:
         """The plan that is least in all terms."""
-        best = self._serve_most()
+        best = self.serve_most()
         best = self._bring_down("shortfall", best, 0)
         best = self._bring_up("changes", best)
         for name in ("moved_min", "travel_min", "busiest"):
             best = self._bring_down(name, best, self._low(name, best))
         return best
 
-    def _serve_most(self) -> Found:
+    def serve_most(self) -> Found:
         """Class by class: the fewest unserved, then the least late."""
         jobs = len(self.search.crew)
         best = Found(0, (-1,) * jobs, ((),) * jobs, (-1,) * jobs)

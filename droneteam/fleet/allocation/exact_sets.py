@@ -104,9 +104,10 @@ class _Refuted:
 class Search:
     """One problem's search, with what it has learned."""
 
-    def __init__(self, found: Choices, until_s: float) -> None:
+    def __init__(self, found: Choices, until_s: float, most_steps: int = MOST_STEPS) -> None:
         self.choices = found
         self.until_s = until_s
+        self.most_steps = most_steps
         self.asked = asked(found)
         self.t = tables(found, self.asked)
         self.everyone = (1 << len(self.asked.jobs)) - 1
@@ -281,6 +282,15 @@ class Search:
 
         return max(bits(options), key=worth)
 
+    def may_serve(self, served: int, limits: Limits, most_steps: int) -> bool:
+        """False where it is proven within so many steps that these cannot all be served."""
+        crowded = any(row.load(served) > row.cap for row in self.rows if not row.without & served)
+        return not crowded and self._ask(served, self.everyone & ~served, limits, most_steps) != NO
+
+    def rule_out(self, served: int) -> None:
+        """From now on no plan that serves all of these is looked for."""
+        self.rows.append(Crowd(served, 0, served.bit_count() - 1))
+
     def _budgets(self, out: int, limits: Limits) -> Ints:
         budgets = np.full(FIRST_ZONE + len(self.asked.claims), FREE, np.int64)
         budgets[: len(PRIORITIES)] = limits.late_min
@@ -298,11 +308,11 @@ class Search:
 
     def _spend(self, steps: int) -> None:
         self.steps += steps
-        if self.steps > MOST_STEPS or time.monotonic() > self.until_s:
+        if self.steps > self.most_steps or time.monotonic() > self.until_s:
             raise OutOfSteps
 
     def _place(self, served: int, out: int, limits: Limits) -> Found | None:
-        answer = self._ask(served, out, limits, MOST_STEPS - self.steps)
+        answer = self._ask(served, out, limits, self.most_steps - self.steps)
         if answer == UNKNOWN:
             raise OutOfSteps
         return None if answer == NO else self._found(served)

@@ -84,59 +84,114 @@ def asked(choices: Choices) -> Asked:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where each visit stands in the sets of visits; C visits, J requests, W words.
+
+    job : (C,) place of the visit's request among those asked; first, word : (J + 1,)
+    cell, bit : (C,)
+    """
+
+    job: Ints
+    first: Ints
+    word: Ints
+    cell: Ints
+    bit: Ints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, W)."""
+        return len(self.job), int(self.word[-1])
+
+
 def tables(choices: Choices, wanted: Asked) -> Tables:
     """The arrays that the kernels read."""
-    problem = choices.problem
-    own = [problem.jobs[number] for number in wanted.jobs]
-    job = np.searchsorted(np.array(wanted.jobs, dtype=np.int64), choices.job)
-    first = np.searchsorted(job, np.arange(len(own) + 1))
-    sizes = np.diff(first)
-    word = np.concatenate([[0], np.cumsum(-(-sizes // MAX_BITS))]).astype(np.int64)
-    place = np.arange(len(job)) - first[job]
-    cell = word[job] + place // MAX_BITS
-    bit = np.left_shift(np.int64(1), place % MAX_BITS)
-    shape = (len(job), int(word[-1]))
-    pilot_clash, drone_clash = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    clashes(
-        choices.taken_us, choices.free_us, choices.day, choices.base, job, cell, bit,
-        problem.duty.max_duty_min * MINUTE_US, problem.duty.min_rest_min * MINUTE_US,
-        pilot_clash, drone_clash,
-    )  # fmt: skip
-    at_base = np.zeros((len(choices.bases), shape[1]), np.int64)
-    np.bitwise_or.at(at_base, (choices.base, cell), bit)
-    pilot_at = {pilot.id: index for index, pilot in enumerate(problem.pilots)}
-    drone_at = {drone.id: index for index, drone in enumerate(problem.drones)}
-    before = [one.published for one in own]
-    kinds = {kind.name: index for index, kind in enumerate(problem.pack_types)}
-    bases = {base: index for index, base in enumerate(choices.bases)}
+    layout = _layout(choices, wanted)
+    pilot_clash, drone_clash = _clashes(choices, layout)
     return Tables(
-        first=first,
-        word=word,
-        cell=cell,
-        bit=bit,
+        first=layout.first,
+        word=layout.word,
+        cell=layout.cell,
+        bit=layout.bit,
         pilot_clash=pilot_clash,
         drone_clash=drone_clash,
-        at_base=at_base,
+        at_base=_at_base(choices, layout),
         base=choices.base,
-        pilots=_masks(choices.pilot_sets, pilot_at)[choices.pilots],
-        drones=_masks(choices.drone_sets, drone_at)[choices.drones],
-        crew=_ints(one.crew for one in own),
         taken=choices.taken_us,
         free=choices.free_us,
-        cost=_costs(choices, wanted, job),
+        cost=_costs(choices, wanted, layout.job),
         group=_groups(wanted),
         rank=np.argsort(preference(choices)),
-        kept_pilots=_ints(0 if p is None else _mask(p.pilot_ids, pilot_at) for p in before),
-        kept_drone=_ints(0 if p is None else _mask([p.drone_id], drone_at) for p in before),
-        published=_ints(p is not None for p in before),
-        pilot_count=_ints([len(pilot_at)]),
-        drone_base=_ints(bases[drone.base] for drone in problem.drones),
-        drone_kind=_ints(kinds[drone.pack_type] for drone in problem.drones),
-        needs=_needs(choices, wanted),
-        owned=_ints(sum(p.type == name for p in problem.packs) for name in kinds),
-        charge=_ints(kind.charge_min * MINUTE_US for kind in problem.pack_types),
-        charging=_charging(choices, kinds),
+        **_people(choices, wanted),
+        **_fleet(choices, wanted),
     )
+
+
+def _layout(choices: Choices, wanted: Asked) -> _Layout:
+    job = np.searchsorted(np.array(wanted.jobs, dtype=np.int64), choices.job)
+    first = np.searchsorted(job, np.arange(len(wanted.jobs) + 1))
+    word = np.concatenate([[0], np.cumsum(-(-np.diff(first) // MAX_BITS))]).astype(np.int64)
+    place = np.arange(len(job)) - first[job]
+    return _Layout(
+        job=job,
+        first=first,
+        word=word,
+        cell=word[job] + place // MAX_BITS,
+        bit=np.left_shift(np.int64(1), place % MAX_BITS),
+    )
+
+
+def _clashes(choices: Choices, layout: _Layout) -> tuple[Ints, Ints]:
+    """(C, W) twice: the visits that no pilot, and no drone, can make as well."""
+    duty = choices.problem.duty
+    of_pilots, of_drones = np.zeros(layout.shape, np.int64), np.zeros(layout.shape, np.int64)
+    clashes(
+        choices.taken_us, choices.free_us, choices.day, choices.base, layout.job, layout.cell,
+        layout.bit, duty.max_duty_min * MINUTE_US, duty.min_rest_min * MINUTE_US,
+        of_pilots, of_drones,
+    )  # fmt: skip
+    return of_pilots, of_drones
+
+
+def _at_base(choices: Choices, layout: _Layout) -> Ints:
+    """(B, W): the visits from each base."""
+    found = np.zeros((len(choices.bases), layout.shape[1]), np.int64)
+    np.bitwise_or.at(found, (choices.base, layout.cell), layout.bit)
+    return found
+
+
+def _people(choices: Choices, wanted: Asked) -> dict[str, Ints]:
+    """Who may fly each visit, and who flies each request in the published plan."""
+    problem = choices.problem
+    own = [problem.jobs[number] for number in wanted.jobs]
+    at = {pilot.id: index for index, pilot in enumerate(problem.pilots)}
+    before = [one.published for one in own]
+    return {
+        "pilots": _masks(choices.pilot_sets, at)[choices.pilots],
+        "crew": _ints(one.crew for one in own),
+        "kept_pilots": _ints(0 if p is None else _mask(p.pilot_ids, at) for p in before),
+        "published": _ints(p is not None for p in before),
+        "pilot_count": _ints([len(at)]),
+    }
+
+
+def _fleet(choices: Choices, wanted: Asked) -> dict[str, Ints]:
+    """Which drones can make each visit, with their packs, and which does in the published plan."""
+    problem = choices.problem
+    at = {drone.id: index for index, drone in enumerate(problem.drones)}
+    kinds = {kind.name: index for index, kind in enumerate(problem.pack_types)}
+    bases = {base: index for index, base in enumerate(choices.bases)}
+    before = [problem.jobs[number].published for number in wanted.jobs]
+    return {
+        "drones": _masks(choices.drone_sets, at)[choices.drones],
+        "kept_drone": _ints(0 if p is None else _mask([p.drone_id], at) for p in before),
+        "drone_base": _ints(bases[drone.base] for drone in problem.drones),
+        "drone_kind": _ints(kinds[drone.pack_type] for drone in problem.drones),
+        "needs": _needs(choices, wanted),
+        "owned": _ints(sum(p.type == name for p in problem.packs) for name in kinds),
+        "charge": _ints(kind.charge_min * MINUTE_US for kind in problem.pack_types),
+        "charging": _charging(choices, kinds),
+    }
 
 
 def _ints(values: Iterable[int]) -> Ints:

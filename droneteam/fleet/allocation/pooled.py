@@ -261,7 +261,7 @@ def _served(share: Share, chosen: Ints) -> int:
 def _parts(choices: Choices, first: Ints) -> list[Part]:
     """The duty days, joined where a request could lie on either, each with its part of a plan."""
     found = []
-    for jobs in _day_groups(choices):
+    for jobs in day_groups(choices):
         members = np.flatnonzero(np.isin(choices.job, jobs))
         found.append(Part(Scope(members), np.intersect1d(first, members)))
     return found
@@ -274,7 +274,7 @@ def best_alone(choices: Choices) -> Ints:
     return order[firsts]
 
 
-def _day_groups(choices: Choices) -> list[Ints]:
+def day_groups(choices: Choices) -> list[Ints]:
     """Indices of the jobs that some day joins, directly or through others."""
     root: dict[int, int] = {}
 

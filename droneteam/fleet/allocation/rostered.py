@@ -12,12 +12,13 @@ import math
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from droneteam.fleet.allocation.choices import Choices, Ints
+from droneteam.fleet.allocation.days import DayByDay, solve_days
 from droneteam.fleet.allocation.drone_rows import name_in
 from droneteam.fleet.allocation.greedy import give_out
 from droneteam.fleet.allocation.master import Line, Master, Relaxed
@@ -42,6 +43,10 @@ from droneteam.fleet.problem import SHORTFALL_SCALE, TERM_NAMES, Assigned
 
 MINUTES = ("moved_min", "travel_min")
 """Terms that tell plans apart which are alike in the terms before."""
+_DAYS_SHARE = 0.4
+"""Of the time limit, for the days alone."""
+_REACHED_SHARE = 0.7
+"""Of the time limit, until which a plan is looked for that reaches what the days bound."""
 _NAMED_AT_ONCE = 40
 """Visits of a day whose drones are named, the cheapest ones, where counting does not do."""
 
@@ -59,9 +64,18 @@ def solve_rostered(
 ) -> Rostered:
     """The least plan over shifts.
 
+    What the days bound alone is mostly reached over all of them; then it is asked for at once.
     seen : what the first plan proves; first : a plan that breaks no rule
     """
-    stages = _Stages(choices, seen, first, time.monotonic() + time_limit_s)
+    started_s = time.monotonic()
+    days = solve_days(choices, started_s + _DAYS_SHARE * time_limit_s)
+    if set(days.bounds) == {*SERVICE, "worst_shortfall"}:
+        scope = replace(seen.scope, must=seen.scope.must | days.served)
+        until_s = started_s + _REACHED_SHARE * time_limit_s
+        stages = _Stages(choices, replace(seen, scope=scope), first, until_s)
+        if stages.run_from(days, started_s + time_limit_s):
+            return Rostered(stages.assignments(), stages.bounds)
+    stages = _Stages(choices, seen, first, started_s + time_limit_s)
     stages.run()
     return Rostered(stages.assignments(), stages.bounds)
 
@@ -104,6 +118,50 @@ class _Stages:
         if self.exact:
             self.bounds["busiest_pilot"] = self._least_busiest()
 
+    def run_from(self, days: DayByDay, until_s: float) -> bool:
+        """The terms after those that the days bound, where a plan reaches all of these.
+
+        False where none does, or none is found in time.
+        """
+        self._hold(days.bounds)
+        crews = zip(
+            self.choices.indices(days.flown), (one.pilot_ids for one in days.flown), strict=True
+        )
+        for shift in self.shifts.of_crews(dict(crews)):
+            self.master.add(shift)
+        if not self._reached(REST):
+            return False
+        self.search.until_s = until_s
+        self.bounds.update(days.bounds)
+        self._reduce(REST)
+        if self.exact:
+            self.bounds["busiest_pilot"] = self._least_busiest()
+        return True
+
+    def _hold(self, bounds: Mapping[str, int]) -> None:
+        """No plan may be worse than these services and this worst shortfall."""
+        for name in SERVICE:
+            costs = self.costs[name][self.shifts.members].astype(np.float64)
+            least = float(self.constant[name] - bounds[name])
+            self.master.condition(Line(-costs, least=least))
+        worst = bounds["worst_shortfall"]
+        for share in self.shares:
+            weights = self._served(share)
+            need = _need(share, worst, _unit(weights))
+            self.master.condition(Line(weights, least=need))
+
+    def _reached(self, names: Sequence[str]) -> bool:
+        """Whether a plan keeps all conditions; the least of the first terms that matter."""
+        groups = term_groups(self.part, names, self.costs, self.choices)
+        group = groups[0] if groups else []
+        beyond = 1 - ideal(self.part.scope, self.choices, -self._costs_of(group))
+        last = group[-1][0] if group else names[0]
+        outcome = self.search.less_than(self._goal(self._joined(group), last), beyond)
+        if outcome.roster is None:
+            return False
+        self._take(outcome.roster)
+        return True
+
     def _reduce(self, names: Sequence[str]) -> None:
         for group in term_groups(self.part, names, self.costs, self.choices):
             if self.exact:
@@ -112,10 +170,7 @@ class _Stages:
             self.bounds.update({name: self._value(name) for name in names})
 
     def _reduce_group(self, group: Sequence[tuple[str, int]]) -> None:
-        joined = sum(
-            (weight * self.costs[name][self.shifts.members] for name, weight in group),
-            np.zeros(len(self.shifts.members), dtype=np.int64),
-        )
+        joined = self._joined(group)
         value = int(joined[self.chosen].sum())
         if value > sum(weight * self._ideal(name) for name, weight in group):
             value, proven = self._improve(self._goal(joined, group[-1][0]), value)
@@ -125,6 +180,15 @@ class _Stages:
                 return
         self.bounds.update({name: self._value(name) for name, _ in group})
         self.master.condition(Line(-joined.astype(np.float64), least=float(-value)))
+
+    def _costs_of(self, group: Sequence[tuple[str, int]]) -> Ints:
+        """Of every choice, the group's terms with their weights."""
+        nothing = np.zeros(len(self.choices.job), dtype=np.int64)
+        return sum((weight * self.costs[name] for name, weight in group), nothing)
+
+    def _joined(self, group: Sequence[tuple[str, int]]) -> Ints:
+        """(n,) the same of the visits that are open."""
+        return self._costs_of(group)[self.shifts.members]
 
     def _goal(self, costs: Ints, last: str) -> Goal:
         """The costs, and as ties the later minutes; last : the last term among the costs."""

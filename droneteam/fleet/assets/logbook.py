@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
+from droneteam.db import Piece
 from droneteam.errors import InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.agreement.hours import to_local
@@ -218,8 +219,12 @@ def list_flights(
     end_at: datetime | None = None,
     drone_id: int | None = None,
     limit: int = 10_000,
+    piece: Piece | None = None,
 ) -> list[FlightView]:
-    """The logbook's lines, the latest first, of a period or a drone."""
+    """The logbook's lines, the latest first, of a period or a drone.
+
+    piece : of all of them, the latest to be written down first
+    """
     require_role(actor, *READERS)
     query = select(models.Flight).order_by(models.Flight.took_off_at.desc(), models.Flight.id)
     if start_at is not None:
@@ -228,7 +233,10 @@ def list_flights(
         query = query.where(models.Flight.took_off_at < end_at)
     if drone_id is not None:
         query = query.where(models.Flight.drone_id == drone_id)
-    return [flight_view(row) for row in session.scalars(query.limit(limit))]
+    query = (
+        query.limit(limit) if piece is None else piece.of(query.order_by(None), models.Flight.id)
+    )
+    return [flight_view(row) for row in session.scalars(query)]
 
 
 def flight_view(row: models.Flight) -> FlightView:

@@ -395,7 +395,7 @@ def _uncell(cell: str, hint: Any, where: str) -> Any:
         return cell
     try:
         return json.loads(cell, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {cell[:40]!r} cannot be read: {error}", field="file") from error
 
 

@@ -191,6 +191,8 @@ def never(problem: Problem, job: Job) -> tuple[Reason, ...]:
     """Why the job could not be served even with everybody free; empty when it could."""
     if job.blocks:
         return job.blocks
+    if not problem.drones or not problem.pilots:
+        return (Reason("no.pilots" if problem.drones else "no.drones"),)
     if not any(capability_reason(job, drone) is None for drone in problem.drones):
         return (Reason("no.capability", {"capability": ", ".join(sorted(job.capabilities))}),)
     if not any(_has_kinds(job, pilot) for pilot in problem.pilots):

@@ -260,6 +260,16 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Er is plaats, maar de zoektocht stopte eerder ({status}); plan opnieuw.",
         "There is a place, but the search stopped before it ({status}); plan again.",
     ),
+    "no.drones": (
+        "La flotte n'a aucun drone en service.",
+        "De vloot heeft geen drone in dienst.",
+        "The fleet has no drone in service.",
+    ),
+    "no.pilots": (
+        "L'équipe n'a aucun pilote actif.",
+        "Het team heeft geen actieve piloot.",
+        "The team has no active pilot.",
+    ),
     "no.capability": (
         "Aucun drone de la flotte n'offre : {capability}.",
         "Geen enkele drone biedt: {capability}.",

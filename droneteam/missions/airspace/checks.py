@@ -223,9 +223,10 @@ class _Scale:
         per_lon = 111_412.8 * math.cos(math.radians(self.home.lat_deg))
         return (lon_deg - self.home.lon_deg) * per_lon, (lat_deg - self.home.lat_deg) * 111_194.9
 
-    def polygon(self, corners: Sequence[tuple[float, float]]) -> shapely.Polygon:
+    def polygon(self, corners: Sequence[tuple[float, float]]) -> shapely.Geometry:
+        """The outline's area; of one that crosses itself, every part that it encloses."""
         shape = shapely.Polygon([self.metres(lat, lon) for lat, lon in corners])
-        return shape if shape.is_valid else shape.buffer(0)
+        return shape if shape.is_valid else shapely.make_valid(shape)
 
     def path(self, plan: MissionPlan) -> shapely.Polygon:
         """The path over ground from take-off back to it, with its margin."""

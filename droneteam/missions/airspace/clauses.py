@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from droneteam.errors import marked
+
 Checked = Literal["read", "summary", "unread", "own"]
 
-
-def marked(text: str) -> str:
-    """The text itself; marks it for the catalogues of translations (`tests/web/test_i18n.py`)."""
-    return text
+CAVEAT = marked("not read in its own words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,11 @@ class Clause:
     text: str
     checked: Checked
     source: str = ""
+
+    @property
+    def caveat(self) -> str:
+        """What stands beside a clause whose wording nobody of the team read; else nothing."""
+        return CAVEAT if self.checked in ("summary", "unread") else ""
 
 
 CLAUSES: dict[str, Clause] = {

@@ -110,9 +110,11 @@ def _ring(reach: shapely.Geometry, inner_m: float, outer_m: float) -> tuple[Floa
             least_m = float(shapely.Polygon(ring).exterior.distance(reach))
             return np.asarray(ring), least_m
     raise InputError(
-        f"the fence around this path needs {len(ring)} corners, a vehicle stores {MAX_CORNERS}: "
+        "the fence around this path needs {count} corners, a vehicle stores {limit}: "
         "plan fewer bends or a smaller area",
         field="polygon",
+        count=len(ring),
+        limit=MAX_CORNERS,
     )
 
 

@@ -17,13 +17,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, TypedDict
 
-from droneteam.errors import DecodeError, InputError
+import shapely
+
+from droneteam.errors import DecodeError, InputError, plainly
 from droneteam.geo import check_lat_lon
 from droneteam.missions.airspace.checks import Geozone, HeightReference, Restriction, ZoneVolume
 from droneteam.missions.airspace.schedule import WEEKDAYS, DailyPeriod, SunEvent
 
 CIRCLE_CORNERS = 64
-_FEET_M = 0.3048
+_UNITS_M = {"M": 1.0, "FT": 0.3048}
+_LINE_DEG2 = 1e-12
+"""About a hundredth of a square metre."""
 _RESTRICTIONS = {
     "PROHIBITED": Restriction.PROHIBITED,
     "REQ_AUTHORISATION": Restriction.AUTHORISATION,
@@ -52,7 +56,7 @@ def read_geozones(document: object) -> tuple[Geozone, ...]:
             zones.append(read(feature))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             name = _identifier(feature) or f"number {index + 1}"
-            raise DecodeError(f"zone {name}: {type(error).__name__} {error}") from error
+            raise DecodeError("zone {name}: {error}", name=name, error=plainly(error)) from error
     return tuple(zones)
 
 
@@ -86,12 +90,14 @@ def _ed269_volume(part: Mapping[str, Any]) -> ZoneVolume:
     else:
         polygon = _ring(projection["coordinates"][0])
     unit = str(part.get("uomDimensions") or "M")
-    return ZoneVolume(
-        polygon,
-        lower_m=_metres(part.get("lowerLimit"), unit),
-        lower_reference=_reference(part.get("lowerVerticalReference")),
-        upper_m=_metres(part.get("upperLimit"), unit),
-        upper_reference=_reference(part.get("upperVerticalReference")),
+    return _layered(
+        ZoneVolume(
+            polygon,
+            lower_m=_metres(part.get("lowerLimit"), unit),
+            lower_reference=_reference(part.get("lowerVerticalReference")),
+            upper_m=_metres(part.get("upperLimit"), unit),
+            upper_reference=_reference(part.get("upperVerticalReference")),
+        )
     )
 
 
@@ -123,16 +129,27 @@ def _ed318_volume(part: Mapping[str, Any]) -> ZoneVolume:
     elif part["type"] == "Polygon":
         polygon = _ring(part["coordinates"][0])
     else:
-        raise ValueError(f"geometry {part['type']} is not a Polygon or a circle")
+        raise InputError("geometry {kind} is not a Polygon or a circle", kind=part["type"])
     layer = part.get("layer") or {}
     unit = str(layer.get("uom") or "m")
-    return ZoneVolume(
-        polygon,
-        lower_m=_metres(layer.get("lower"), unit),
-        lower_reference=_reference(layer.get("lowerReference")),
-        upper_m=_metres(layer.get("upper"), unit),
-        upper_reference=_reference(layer.get("upperReference")),
+    return _layered(
+        ZoneVolume(
+            polygon,
+            lower_m=_metres(layer.get("lower"), unit),
+            lower_reference=_reference(layer.get("lowerReference")),
+            upper_m=_metres(layer.get("upper"), unit),
+            upper_reference=_reference(layer.get("upperReference")),
+        )
     )
+
+
+def _layered(volume: ZoneVolume) -> ZoneVolume:
+    """The volume; one that lies upside down would hold no flight, whatever was meant."""
+    low, high = volume.lower_m, volume.upper_m
+    comparable = volume.lower_reference is volume.upper_reference
+    if comparable and low is not None and high is not None and low > high:
+        raise InputError("lower limit {low:g} m above the upper {high:g} m", low=low, high=high)
+    return volume
 
 
 def _restriction(word: object) -> Restriction:
@@ -147,9 +164,11 @@ def _reference(word: object) -> HeightReference:
 def _metres(value: object, unit: str) -> float | None:
     if value is None:
         return None
-    metres = float(str(value)) * (_FEET_M if unit.upper() == "FT" else 1.0)
+    if unit.upper() not in _UNITS_M:
+        raise InputError("limits in {unit} are neither in M nor in FT", unit=unit)
+    metres = float(str(value)) * _UNITS_M[unit.upper()]
     if not math.isfinite(metres):
-        raise InputError(f"limit {value} is not a finite number")
+        raise InputError("limit {value} is not a finite number", value=value)
     return metres
 
 
@@ -165,12 +184,17 @@ def _times(parts: Sequence[Mapping[str, Any]]) -> _Times:
     if any(always and not hours for always, hours in zip(permanent, periods, strict=True)):
         return _Times(windows=(), schedules=())
     windows = tuple(
-        (None, None)
-        if always
-        else (_when(part.get("startDateTime")), _when(part.get("endDateTime")))
+        (None, None) if always else _window(part)
         for always, part in zip(permanent, parts, strict=True)
     )
     return _Times(windows=windows, schedules=tuple(periods) if any(periods) else ())
+
+
+def _window(part: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    first, last = _when(part.get("startDateTime")), _when(part.get("endDateTime"))
+    if first is not None and last is not None and last < first:
+        raise InputError("it ends {last} before it begins {first}", first=first, last=last)
+    return first, last
 
 
 def _period(part: Mapping[str, Any]) -> DailyPeriod:
@@ -188,7 +212,11 @@ def _days(words: object) -> frozenset[int]:
     names = {str(word).upper() for word in listed}
     unknown = names - {*WEEKDAYS, "ANY"}
     if unknown:
-        raise InputError(f"weekdays {sorted(unknown)} are none of {', '.join(WEEKDAYS)}, ANY")
+        raise InputError(
+            "weekdays {found} are none of {known}, ANY",
+            found=sorted(unknown),
+            known=", ".join(WEEKDAYS),
+        )
     return frozenset() if "ANY" in names else frozenset(map(WEEKDAYS.index, names))
 
 
@@ -208,7 +236,7 @@ def _when(text: object) -> datetime | None:
         return None
     when = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     if when.tzinfo is None:
-        raise InputError(f"time {text} has no time zone")
+        raise InputError("time {text} has no time zone", text=text)
     return when
 
 
@@ -225,9 +253,11 @@ def _ring(coordinates: Sequence[Sequence[float]]) -> tuple[tuple[float, float], 
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()
     if len(corners) < 3:
-        raise InputError(f"a polygon needs 3 corners, not {len(corners)}")
+        raise InputError("a polygon needs 3 corners, not {count}", count=len(corners))
     for lat_deg, lon_deg in corners:
         check_lat_lon(lat_deg, lon_deg)
+    if not shapely.MultiPoint(corners).convex_hull.area > _LINE_DEG2:
+        raise InputError("the polygon's corners lie on one line: it has no area")
     return tuple(corners)
 
 
@@ -235,7 +265,7 @@ def _circle(lat_deg: float, lon_deg: float, radius_m: float) -> tuple[tuple[floa
     """A polygon around the circle, so that nothing of it is left out."""
     check_lat_lon(lat_deg, lon_deg)
     if not 0.0 < radius_m < 1e6:
-        raise InputError(f"radius {radius_m} m outside (0, 1000000)")
+        raise InputError("radius {radius_m} m outside (0, 1000000)", radius_m=radius_m)
     outer_m = radius_m / math.cos(math.pi / CIRCLE_CORNERS)
     north_deg = math.degrees(outer_m / 6_371_008.8)
     east_deg = north_deg / math.cos(math.radians(lat_deg))

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from droneteam.missions.airspace import checks as airspace
 from droneteam.missions.airspace.groundrisk import Weather, weather_findings
-from droneteam.missions.airspace.rules import RANKS, Finding
+from droneteam.missions.airspace.rules import Finding
+from droneteam.missions.airspace.sentences import RANKS
 from droneteam.missions.planner.plan import MissionPlan
 
 _OF_THE_WORLD = frozenset({"geozone", "weather"})

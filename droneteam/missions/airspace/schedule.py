@@ -69,7 +69,9 @@ class DailyPeriod:
 
     def __post_init__(self) -> None:
         if not self.days <= frozenset(range(7)):
-            raise InputError(f"weekdays {sorted(self.days)} outside 0 to 6", field="days")
+            raise InputError(
+                "weekdays {found} outside 0 to 6", field="days", found=sorted(self.days)
+            )
 
     @property
     def zone(self) -> tzinfo:

@@ -75,7 +75,14 @@ class RiskParams:
         ):
             value = getattr(self, field)
             if not low <= value <= high:  # also rejects NaN
-                raise InputError(f"{field} {value} outside [{low:g}, {high:g}]", field=field)
+                raise InputError(
+                    "{name} {value} outside [{low:g}, {high:g}]",
+                    field=field,
+                    name=field,
+                    value=value,
+                    low=low,
+                    high=high,
+                )
 
 
 @dataclass(frozen=True, slots=True)

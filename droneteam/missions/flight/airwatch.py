@@ -21,7 +21,7 @@ from droneteam.missions.flight.separation import (
     forecast_of,
     proposal_for,
 )
-from droneteam.missions.flight.sharedair import STALE_S, SharedCraft, metres
+from droneteam.missions.flight.sharedair import STALE_S, Nearing, SharedCraft, metres
 from droneteam.missions.flight.state import GOING_HOME, Flight, Phase
 from droneteam.missions.items import HomePoint, MissionCommand, WireItem
 from droneteam.missions.mavlink.messages import CopterMode
@@ -67,6 +67,7 @@ class AirWatch:
     _forecasts: list[Forecast] = field(default_factory=list)
     _pairs: Iterator[tuple[int, int]] | None = None
     _found: dict[tuple[str, str], Conflict] = field(default_factory=dict)
+    _standing: dict[tuple[str, str], Conflict] = field(default_factory=dict)
     _silent: frozenset[str] = frozenset()
     _part_at_s: float = -math.inf
 
@@ -83,7 +84,10 @@ class AirWatch:
         """
         advice: list[Advice] = []
         if self._pairs is None:
-            if len(flights) + len(others) < 2 or now_s - self._looked_at_s < LOOK_S:
+            if len(flights) + len(others) < 2:
+                self._standing = {}
+                return []
+            if now_s - self._looked_at_s < LOOK_S:
                 return []
             self._looked_at_s = now_s
             advice = self._begin(flights, others, at)
@@ -96,8 +100,23 @@ class AirWatch:
         if following is not None:
             self._pairs = chain([following], self._pairs)
             return advice
-        self._pairs = None
+        self._pairs, self._standing = None, self._found
         return [*advice, *self._new(self._found), *self._over(self._found)]
+
+    def nearing(self, name: str, now_s: float) -> tuple[Nearing, ...]:
+        """The drones that one may come too close to, as the last whole look found it."""
+        later_s = now_s - self._looked_at_s
+        return tuple(
+            Nearing(
+                pair[1] if pair[0] == name else pair[0],
+                max(0.0, one.in_s - later_s),
+                one.apart_m,
+                one.above_m,
+                one.rank,
+            )
+            for pair, one in self._standing.items()
+            if name in pair
+        )
 
     def _begin(
         self, flights: Mapping[str, Flight], others: Sequence[SharedCraft], at: datetime | None

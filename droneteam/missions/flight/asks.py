@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -102,13 +102,14 @@ def flight_asks(
     row = mission_row(session, actor, mission_id)
     state = session.get(models.VehicleState, row.drone_id)
     own = state if state is not None and state.mission_id == row.id else None
-    return flight_record(
+    record = flight_record(
         read_asks(asks_path(log_dir, mission_id)),
         read_journal(journal_path(log_dir, mission_id)),
         phase=own.phase if own else "",
         heard_at=own.at if own else None,
         now=now,
     )
+    return replace(record, flying=row.state == MissionState.FLYING)
 
 
 def who(user_id: int | None, roles: Iterable[str]) -> str:

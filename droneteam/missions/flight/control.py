@@ -37,6 +37,8 @@ from droneteam.missions.flight.alarms import (
     remote_id_heard,
     told_of_remote_id,
 )
+from droneteam.missions.flight.handshakes import task_step, was_repeated
+from droneteam.missions.flight.linkwatch import contact, watch_link
 from droneteam.missions.flight.moves import (
     armed_or_not,
     call,
@@ -67,11 +69,11 @@ from droneteam.missions.flight.state import (
     Task,
     Tick,
 )
+from droneteam.missions.flight.telemetry import asking_for
 from droneteam.missions.items import mission_hash
-from droneteam.missions.mavlink import protocol
-from droneteam.missions.mavlink.calls import Call, call_step, start_call
-from droneteam.missions.mavlink.gimbals import Look, look_step
-from droneteam.missions.mavlink.handshake import Done, Failed, Sends
+from droneteam.missions.mavlink.calls import Call, start_call
+from droneteam.missions.mavlink.gimbals import Look
+from droneteam.missions.mavlink.handshake import Done, Failed
 from droneteam.missions.mavlink.messages import (
     Attitude,
     CommandId,
@@ -79,7 +81,6 @@ from droneteam.missions.mavlink.messages import (
     CopterMode,
     EkfStatus,
     GpsFix,
-    GroundHeartbeat,
     Handshake,
     Heartbeat,
     HomePosition,
@@ -93,8 +94,8 @@ from droneteam.missions.mavlink.messages import (
     SystemStatus,
     mode_name,
 )
-from droneteam.missions.mavlink.parameters import Profile, profile_step
-from droneteam.missions.mavlink.protocol import Clear, Download, Upload
+from droneteam.missions.mavlink.protocol import Clear, Upload
+from droneteam.missions.mavlink.twins import CLOCK_BACK_S
 
 LISTEN_HEARTBEATS = 3
 """Heard, at one per second, before anything but our own heartbeats is sent."""
@@ -120,10 +121,10 @@ def step(flight: Flight, event: Event) -> Step:
         return flight, []
     match event:
         case Heard(message=message, now_s=now_s):
-            flight, commands = _contact(flight, now_s)
+            flight, commands = contact(flight, message, now_s)
             flight, more = _heard(flight, message, now_s)
         case Tick(now_s=now_s):
-            flight, commands = _watch_link(flight, now_s)
+            flight, commands = watch_link(flight, now_s)
             flight, more = _tick(flight, now_s)
         case PilotWants(what=what, now_s=now_s, by=by):
             commands = [Note("pilot", f"asks for {what}", by)]
@@ -140,28 +141,13 @@ def step(flight: Flight, event: Event) -> Step:
 # What comes in
 
 
-def _contact(flight: Flight, now_s: float) -> Step:
-    commands: list[Command] = []
-    if flight.link_lost:
-        commands.append(Note("link", "heard again"))
-    return replace(flight, heard_at_s=now_s, link_lost=False), commands
-
-
 def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
     readings = flight.readings
     match message:
         case Heartbeat():
             return _heartbeat(flight, message, now_s)
         case Position():
-            twins = flight.twins.after(message)
-            readings = remote_id_clock(readings, flight.boot_s, message.boot_s)
-            readings = replace(readings, position=message)
-            flight = replace(flight, readings=readings, twins=twins)
-            if twins.found and flight.phase is not Phase.HANDED_OVER:
-                return hand_over(flight, TWINS)
-            flight, commands = _vehicle_time(flight, message.boot_s, now_s)
-            flight, more = told_of_remote_id(flight)
-            return flight, commands + more
+            return _position(flight, message, now_s)
         case Attitude() if math.isfinite(message.roll_deg + message.pitch_deg):
             return replace(flight, readings=replace(readings, attitude=message)), []
         case SystemStatus():
@@ -185,6 +171,19 @@ def _heard(flight: Flight, message: Inbound, now_s: float) -> Step:
     if isinstance(message, Handshake) or isinstance(flight.task, Look):
         return _advance_task(flight, message, now_s)
     return flight, []
+
+
+def _position(flight: Flight, position: Position, now_s: float) -> Step:
+    flight = replace(flight, twins=flight.twins.after(position))
+    if flight.twins.found and flight.phase is not Phase.HANDED_OVER:
+        return hand_over(flight, TWINS)
+    if flight.boot_s is not None and 0.0 < flight.boot_s - position.boot_s <= CLOCK_BACK_S:
+        return flight, []  # overtaken on the way: it tells nothing that is not known better
+    readings = remote_id_clock(flight.readings, flight.boot_s, position.boot_s)
+    flight = replace(flight, readings=replace(readings, position=position))
+    flight, commands = _vehicle_time(flight, position.boot_s, now_s)
+    flight, more = told_of_remote_id(flight)
+    return flight, commands + more
 
 
 def _system_status(flight: Flight, status: SystemStatus, now_s: float) -> Step:
@@ -211,8 +210,8 @@ def _text(flight: Flight, text: str) -> Step:
 
 def _vehicle_time(flight: Flight, boot_s: float, now_s: float) -> Step:
     """Take over the vehicle's clock and end phases that took too long on it."""
-    if flight.boot_s is not None and boot_s < flight.boot_s - 1.0:
-        flight = replace(flight, phase_since_s=boot_s)  # it rebooted, or an old packet came late
+    if flight.boot_s is not None and boot_s < flight.boot_s:
+        flight = replace(flight, phase_since_s=boot_s)  # it rebooted
     since = flight.phase_since_s if flight.phase_since_s is not None else boot_s
     flight = replace(flight, boot_s=boot_s, phase_since_s=since)
     waited_s = boot_s - since
@@ -292,7 +291,10 @@ def _disarmed(flight: Flight) -> Step:
 
 def _battery(flight: Flight, now_s: float) -> Step:
     """Come home while there is enough left to do so against the wind."""
-    left = flight.readings.battery_pct
+    told = flight.readings.battery_pct
+    if told is not None and flight.boot_s is not None:
+        flight = replace(flight, battery_told=(flight.boot_s, told))
+    left = flight.battery_left_pct()
     if left is None or flight.phase not in (Phase.FLYING, Phase.PAUSED):
         return flight, []
     if flight.flying_since is None and flight.boot_s is not None:
@@ -300,7 +302,8 @@ def _battery(flight: Flight, now_s: float) -> Step:
     needed = flight.battery_needed_pct(left)
     if left > needed or flight.strange_heartbeats:
         return flight, []
-    reason = f"battery at {left:.0f} %, the way home needs {needed:.0f} %"
+    reckoned = "" if told is not None else ", reckoned: it is not told any more"
+    reason = f"battery at {left:.0f} %{reckoned}, the way home needs {needed:.0f} %"
     if not flight.adopted:
         return go_home(flight, reason, now_s)
     if flight.proposed:
@@ -310,23 +313,6 @@ def _battery(flight: Flight, now_s: float) -> Step:
 
 
 # The passing of time
-
-
-def _watch_link(flight: Flight, now_s: float) -> Step:
-    commands: list[Command] = []
-    due = flight.heartbeat_at_s is None or (
-        now_s - flight.heartbeat_at_s >= flight.timing.heartbeat_s
-    )
-    if due:
-        flight = replace(flight, heartbeat_at_s=now_s)
-        commands.append(Send(GroundHeartbeat(), "heartbeat"))
-    if flight.heard_at_s is None:
-        flight = replace(flight, heard_at_s=now_s)
-    silence_s = now_s - (flight.heard_at_s or now_s)
-    if silence_s >= flight.timing.link_lost_s and not flight.link_lost:
-        flight = replace(flight, link_lost=True, link_losses=flight.link_losses + 1)
-        commands.append(Note("link", f"silent for {silence_s:.1f} s"))
-    return flight, commands
 
 
 def _tick(flight: Flight, now_s: float) -> Step:
@@ -345,31 +331,13 @@ def _tick(flight: Flight, now_s: float) -> Step:
 def _advance_task(flight: Flight, message: Inbound | None, now_s: float) -> Step:
     if flight.task is None:
         return flight, []
-    task, sends = _task_step(flight.task, message, now_s)
+    task, sends = task_step(flight.task, message, now_s)
     flight = replace(flight, task=task)
     commands: list[Command] = [Send(send, flight.phase.value) for send in sends]
     if task.outcome is None:
         return flight, commands
     flight, more = _task_ended(replace(flight, task=None), task, now_s)
     return flight, commands + more
-
-
-def _task_step(task: Task, message: Inbound | None, now_s: float) -> tuple[Task, Sends]:
-    if isinstance(task, Look):
-        return look_step(task, message, now_s)
-    if message is not None and not isinstance(message, Handshake):
-        return task, ()
-    match task:
-        case Upload():
-            return protocol.upload_step(task, message, now_s)
-        case Download():
-            return protocol.download_step(task, message, now_s)
-        case Clear():
-            return protocol.clear_step(task, message, now_s)
-        case Profile():
-            return profile_step(task, message, now_s)
-        case Call():
-            return call_step(task, message, now_s)
 
 
 def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
@@ -400,7 +368,7 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
             return flight, []
         case Phase.STARTING, Done():
             return _started(flight, task, now_s)
-        case Phase.CLIMBING, Failed(name="command-refused") if _was_repeated(task):
+        case Phase.CLIMBING, Failed(name="command-refused") if was_repeated(task):
             text = (
                 "a repeated take-off was refused, so the first may have begun: the height decides"
             )
@@ -411,11 +379,6 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
         case _, Failed(name=name, detail=detail):
             return _task_failed(flight, task, f"{flight.phase.value}: {name}, {detail}", now_s)
     return flight, []
-
-
-def _was_repeated(task: Task) -> bool:
-    """Whether a command went out twice: a vehicle that obeyed the first may refuse the second."""
-    return isinstance(task, Call) and task.command.confirmation > 0
 
 
 def _task_failed(flight: Flight, task: Task, reason: str, now_s: float) -> Step:
@@ -450,8 +413,7 @@ def _next_stream(flight: Flight, now_s: float) -> Step:
     if not flight.streams_left:
         return adopt(flight, now_s) if flight.armed else no_rally(flight, now_s)
     (message_id, rate_hz), *rest = flight.streams_left
-    interval_us = 1e6 / rate_hz
-    command = CommandLong(CommandId.SET_MESSAGE_INTERVAL, (float(message_id), interval_us))
+    command = asking_for(message_id, rate_hz)
     return call(replace(flight, streams_left=tuple(rest)), command, "telemetry", now_s)
 
 

@@ -224,7 +224,13 @@ class FlightDeck:
             shared_of(one.sortie.drone_name, one.sortie.drone_id, one.flight, now_s, at)
             for one in active
         )
-        self.on_air([one for one in shared if one is not None])
+        self.on_air(
+            [
+                replace(one, nearing=self._air.nearing(one.craft.name, now_s))
+                for one in shared
+                if one is not None
+            ]
+        )
 
     def _sample(self) -> None:
         """The live map's samples; the last one says that the sortie has ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from droneteam.missions.flight import reserve
 from droneteam.missions.flight.state import Flight
@@ -21,7 +21,8 @@ class LiveState:
     roll_deg, pitch_deg : positive to the right and with the nose up; home_s : what the way home
     takes against the wind that is assumed; home_battery_pct : the charge at which the controller
     begins it, None before the mission; link_pct : share of the vehicle's packets that arrived in
-    the last ten seconds; silent_s : since it was last heard.
+    the last ten seconds; silent_s : since it was last heard; at : when its controller wrote this,
+    which goes on while the vehicle is silent.
     """
 
     drone_id: int
@@ -45,6 +46,11 @@ class LiveState:
     home_battery_pct: float | None = None
     link_pct: float | None = None
     silent_s: float | None = None
+
+    @property
+    def heard_at(self) -> datetime:
+        """When the vehicle was last heard: of then is everything that is said of it."""
+        return self.at - timedelta(seconds=self.silent_s or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

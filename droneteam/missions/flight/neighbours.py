@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.errors import DecodeError
 from droneteam.missions import models
-from droneteam.missions.flight.sharedair import SharedCraft, from_json, to_json
+from droneteam.missions.flight.sharedair import STALE_S, SharedCraft, from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,38 @@ def share_air(session: Session, own: Collection[int], aloft: Sequence[SharedCraf
             session.add(models.SharedAir(drone_id=drone_id, at=one.at, craft=to_json(one)))
         else:
             row.at, row.craft = one.at, to_json(one)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Two drones of the team that may come too close; at : when; the rest as in `Nearing`."""
+
+    first: str
+    second: str
+    at: datetime
+    apart_m: float
+    above_m: float
+    rank: int
+
+
+def air_meetings(session: Session, now: datetime) -> tuple[Meeting, ...]:
+    """What the controllers forecast of their drones just now; one for each pair, the likeliest."""
+    fresh = select(models.SharedAir).where(models.SharedAir.at > now - timedelta(seconds=STALE_S))
+    found: dict[tuple[str, str], Meeting] = {}
+    for row in session.scalars(fresh.order_by(models.SharedAir.drone_id)):
+        try:
+            shared = from_json(row.drone_id, row.at, row.craft)
+        except DecodeError as error:
+            log.warning("%s", error)
+            continue
+        for one in shared.nearing:
+            first, second = sorted((shared.craft.name, one.name))
+            at = shared.at + timedelta(seconds=one.in_s)
+            meeting = Meeting(first, second, at, one.apart_m, one.above_m, one.rank)
+            known = found.get((first, second))
+            if known is None or (meeting.rank, meeting.at) < (known.rank, known.at):
+                found[first, second] = meeting
+    return tuple(found.values())
 
 
 def air_of_others(session: Session, own: Collection[int], now: datetime) -> tuple[SharedCraft, ...]:

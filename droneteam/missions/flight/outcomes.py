@@ -67,13 +67,14 @@ class FlightRecord:
     """The newest wishes and notices, newest first.
 
     controller : whether one has written lately; handed_over : why it commands nothing any more,
-    None while it does.
+    None while it does; flying : whether the mission is in a controller's hands now.
     """
 
     asks: tuple[Outcome, ...]
     notices: tuple[Notice, ...]
     controller: bool
     handed_over: str | None = None
+    flying: bool = True
 
 
 def flight_record(

@@ -24,17 +24,34 @@ DEGREE_M = 111_320.0
 
 
 @dataclass(frozen=True, slots=True)
+class Nearing:
+    """Another drone that a drone may come too close to, as its controller forecasts it.
+
+    in_s : from when it was shared; apart_m, above_m : across and in height then; rank : how many
+    of the two leave their plan for it (`separation.Conflict`).
+    """
+
+    name: str
+    in_s: float
+    apart_m: float
+    above_m: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharedCraft:
     """A drone in the air as its controller shares it.
 
     at : by that controller's clock; origin : of the craft's metres; craft.age_s : how old its
-    position was already then.
+    position was already then; nearing : for the pages that show it, other controllers look
+    for themselves.
     """
 
     drone_id: int
     at: datetime
     origin: HomePoint
     craft: Craft
+    nearing: tuple[Nearing, ...] = ()
 
     def age_s(self, now: datetime) -> float:
         """How long ago it was shared."""
@@ -75,7 +92,11 @@ def _moved(
 
 def to_json(shared: SharedCraft) -> dict[str, Any]:
     """The craft and its origin as JSON; drone and time have columns of their own."""
-    return {"origin": asdict(shared.origin), "craft": asdict(shared.craft)}
+    return {
+        "origin": asdict(shared.origin),
+        "craft": asdict(shared.craft),
+        "nearing": [asdict(one) for one in shared.nearing],
+    }
 
 
 def from_json(drone_id: int, at: datetime, document: dict[str, Any]) -> SharedCraft:
@@ -91,9 +112,9 @@ def from_json(drone_id: int, at: datetime, document: dict[str, Any]) -> SharedCr
         craft = _known(Craft, document["craft"])
         ahead = tuple(Waypoint(**_known(Waypoint, one)) for one in craft.pop("ahead"))
         place_m, home_m = _triple(craft.pop("place_m")), _triple(craft.pop("home_m"))
-        return SharedCraft(
-            drone_id, at, origin, Craft(place_m=place_m, home_m=home_m, ahead=ahead, **craft)
-        )
+        nearing = tuple(Nearing(**_known(Nearing, one)) for one in document.get("nearing", ()))
+        whole = Craft(place_m=place_m, home_m=home_m, ahead=ahead, **craft)
+        return SharedCraft(drone_id, at, origin, whole, nearing)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"what is shared of drone {drone_id} cannot be read: {error}") from error
 

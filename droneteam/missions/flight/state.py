@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from droneteam.missions.flight import reserve
 from droneteam.missions.flight.preflight import FlightOrder, Readings
+from droneteam.missions.flight.telemetry import RATES_HZ, StreamWatch
 from droneteam.missions.mavlink.calls import Call
 from droneteam.missions.mavlink.gimbals import Look
 from droneteam.missions.mavlink.handshake import Timing
@@ -15,21 +16,6 @@ from droneteam.missions.mavlink.parameters import Profile
 from droneteam.missions.mavlink.protocol import Clear, Download, Upload
 from droneteam.missions.mavlink.twins import TwinWatch
 
-RATES_HZ = (
-    (33, 5.0),  # GLOBAL_POSITION_INT
-    (30, 10.0),  # ATTITUDE
-    (1, 2.0),  # SYS_STATUS
-    (2, 1.0),  # SYSTEM_TIME
-    (24, 1.0),  # GPS_RAW_INT
-    (193, 1.0),  # EKF_STATUS_REPORT
-    (42, 2.0),  # MISSION_CURRENT
-    (147, 1.0),  # BATTERY_STATUS
-    (242, 0.5),  # HOME_POSITION
-    (262, 0.5),  # CAMERA_CAPTURE_STATUS
-    (259, 0.02),  # CAMERA_INFORMATION, at once and then every 50 s
-    (285, 5.0),  # GIMBAL_DEVICE_ATTITUDE_STATUS
-)
-"""Message ids and rates asked for: 27 messages per second instead of 118."""
 AIRBORNE_M = 1.0
 GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
 
@@ -143,13 +129,15 @@ class Flight:
     heard_at_s : when the vehicle last spoke, on the link's clock; boot_s : its own clock;
     phase_since_s : of the phase, on the vehicle's clock; commanded_mode, mode_confirmed : the
     mode that we asked for and whether it was seen; strange_heartbeats : in a row, in a mode that
-    we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission
-    began, once known; verified : whether the approved mission was read back from the vehicle;
-    proposed : whether an adopted flight's pilot was told that it is time to come home; barred :
+    we did not ask for; flying_since : the vehicle's clock and battery_pct when the mission began,
+    once known; battery_told : the same when it was told last; verified : whether the approved
+    mission was read back from the vehicle; proposed : whether an adopted flight's pilot was told
+    that it is time to come home; barred :
     why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
     wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
     the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
-    heartbeats, none in between contradicting it, that say that it is disarmed.
+    heartbeats, none in between contradicting it, that say that it is disarmed; streams_left : the
+    messages still to be asked for at first contact, and their rates.
     """
 
     order: FlightOrder
@@ -157,6 +145,7 @@ class Flight:
     phase: Phase = Phase.LISTENING
     task: Task | None = None
     streams_left: tuple[tuple[int, float], ...] = RATES_HZ
+    streams: StreamWatch = field(default_factory=StreamWatch)
     readings: Readings = field(default_factory=Readings)
     armed: bool | None = None
     heartbeats: int = 0
@@ -171,6 +160,7 @@ class Flight:
     mode_confirmed: bool = False
     strange_heartbeats: int = 0
     flying_since: tuple[float, float] | None = None
+    battery_told: tuple[float, float] | None = None
     twins: TwinWatch = field(default_factory=TwinWatch)
     verified: bool = False
     adopted: bool = False
@@ -205,6 +195,17 @@ class Flight:
         if self.link_losses:
             return "the link had been lost"
         return "no failsafe was announced; the pilot may have chosen it"
+
+    def battery_left_pct(self) -> float | None:
+        """The charge that the vehicle tells; reckoned on where it no longer does.
+
+        A monitor that fails in flight says "unknown" for ever, and the pack empties all the same.
+        """
+        told, since, last = self.readings.battery_pct, self.flying_since, self.battery_told
+        if told is not None or since is None or last is None or self.boot_s is None:
+            return told
+        drain = reserve.drain_pct_s(since[1] - last[1], last[0] - since[0])
+        return max(0.0, last[1] - drain * (self.boot_s - last[0]))
 
     def battery_needed_pct(self, left_pct: float) -> float:
         """The charge at which the way home begins from here, and never below the order's own."""

@@ -16,8 +16,9 @@ from rasterio.windows import get_data_window
 
 from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray
-from droneteam.missions.formats.chancemap import read_chance_map
+from droneteam.missions.formats.chancemap import chances_of_kml, read_chance_map
 from droneteam.missions.planner.chances import MAX_CELLS, ChanceGrid, ChanceMap
+from droneteam.missions.planner.terrainfile import check_blocks
 
 MAX_PIXELS = 25_000_000
 MAX_CHANCE_BYTES = 50_000_000
@@ -34,13 +35,21 @@ def chance_map_of(name: str, data: bytes) -> ChanceMap:
         The file is none of these; the message says what it lacks.
     """
     if len(data) > MAX_CHANCE_BYTES:
-        raise DecodeError(f"{name}: larger than {MAX_CHANCE_BYTES // 1_000_000} MB: crop it")
+        raise DecodeError(
+            "{name}: larger than {limit_mb} MB: crop it",
+            name=name,
+            limit_mb=MAX_CHANCE_BYTES // 1_000_000,
+        )
     if data.startswith(_TIFF):
         return _of_raster(name, data)
+    if name.lower().endswith((".kml", ".kmz")):
+        return chances_of_kml(data, name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DecodeError(f"{name} is neither a GeoTIFF nor text: {error}") from error
+        raise DecodeError(
+            "{name} is neither a GeoTIFF nor text: {error}", name=name, error=error
+        ) from error
     return read_chance_map(text, name)
 
 
@@ -49,13 +58,16 @@ def _of_raster(name: str, data: bytes) -> ChanceMap:
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as opened:
             _check(opened, name)
+            check_blocks(opened, name)
             weights = opened.read(1, masked=True).astype(np.float64).filled(0.0)
             crs, transform = opened.crs, opened.transform
     except (RasterioError, OSError) as error:
-        raise DecodeError(f"{name}: not a readable GeoTIFF: {error}") from error
+        raise DecodeError(
+            "{name}: not a readable GeoTIFF: {error}", name=name, error=error
+        ) from error
     weights = np.where(np.isfinite(weights) & (weights > 0.0), weights, 0.0)
     if not 0.0 < float(weights.sum()) < math.inf:
-        raise DecodeError(f"{name}: no pixel has a value above 0")
+        raise DecodeError("{name}: no pixel has a value above 0", name=name)
     window = get_data_window(weights, nodata=0.0)
     rows, columns = window.toslices()
     cropped = weights[rows, columns] / weights.sum()
@@ -68,15 +80,23 @@ def _shift(window: Any) -> Affine:
 
 def _check(opened: Any, name: str) -> None:
     if opened.crs is None:
-        raise DecodeError(f"{name}: it does not say its coordinate reference system")
+        raise DecodeError("{name}: it does not say its coordinate reference system", name=name)
     if opened.width * opened.height > MAX_PIXELS:
         raise DecodeError(
-            f"{name}: {opened.width} × {opened.height} pixels; {MAX_PIXELS:,} at most: reduce it"
+            "{name}: {width} × {height} pixels; {limit:,} at most: reduce it",
+            name=name,
+            width=opened.width,
+            height=opened.height,
+            limit=MAX_PIXELS,
         )
     if np.dtype(opened.dtypes[0]).kind not in "fiu":
-        raise DecodeError(f"{name}: its first band holds {opened.dtypes[0]}, no weights")
+        raise DecodeError(
+            "{name}: its first band holds {dtype}, no weights", name=name, dtype=opened.dtypes[0]
+        )
     if opened.count > 1 and opened.dtypes[0] == "uint8":
-        raise DecodeError(f"{name}: this is a picture of {opened.count} bands, no weights")
+        raise DecodeError(
+            "{name}: this is a picture of {bands} bands, no weights", name=name, bands=opened.count
+        )
 
 
 def _gridded(chance: FloatArray, crs: Any, transform: Affine, name: str) -> ChanceGrid:
@@ -85,9 +105,11 @@ def _gridded(chance: FloatArray, crs: Any, transform: Affine, name: str) -> Chan
     bounds = array_bounds(height, width, transform)
     west, south, east, north = transform_bounds(crs, "EPSG:4326", *bounds)
     if not all(math.isfinite(value) for value in (west, south, east, north)):
-        raise DecodeError(f"{name}: its corners have no place on the earth")
+        raise DecodeError("{name}: its corners have no place on the earth", name=name)
     if max(east - west, north - south) > MAX_DEGREES:
-        raise DecodeError(f"{name}: it reaches over {MAX_DEGREES:g}° or more: crop it")
+        raise DecodeError(
+            "{name}: it reaches over {limit:g}° or more: crop it", name=name, limit=MAX_DEGREES
+        )
     narrow = max(0.05, math.cos(math.radians(0.5 * (south + north))))
     tall, wide = north - south, (east - west) * narrow
     cell = max(math.sqrt(tall * wide / (0.9 * MAX_CELLS)), math.sqrt(tall * wide / chance.size))
@@ -104,7 +126,7 @@ def _gridded(chance: FloatArray, crs: Any, transform: Affine, name: str) -> Chan
         resampling=Resampling.sum,
     )
     if not float(cells.sum()) > 0.0:
-        raise DecodeError(f"{name}: its pixels have no place on the earth")
+        raise DecodeError("{name}: its pixels have no place on the earth", name=name)
     summed = (cells[::-1] / cells.sum()).ravel()
     return ChanceGrid(
         south,

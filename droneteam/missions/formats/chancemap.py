@@ -1,4 +1,4 @@
-"""Probability maps in and out: our own JSON, and GeoJSON as search programs write it.
+"""Probability maps in and out: our own JSON, and GeoJSON and KML as search programs write them.
 
 GeoJSON: polygons with a weight (a property ``chance``, ``poa``, ``probability`` or ``weight``), or
 one point with the distances of its rings (``within_m``, with ``shares`` beside them, or a
@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, InputError, plainly
+from droneteam.missions.formats.chancefeatures import features_of_kml, is_chance
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
+from droneteam.missions.formats.unpacking import kml_root
 from droneteam.missions.planner.chances import (
     FOUND_WITHIN,
     ChanceGrid,
@@ -66,7 +68,7 @@ def chance_map_from_json(document: Mapping[str, Any]) -> ChanceMap:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, InputError | DecodeError):
             raise
-        raise DecodeError(f"not a probability map: {type(error).__name__} {error}") from error
+        raise DecodeError("not a probability map: {error}", error=plainly(error)) from error
 
 
 def _pairs(rows: Any) -> Ring:
@@ -99,11 +101,13 @@ def read_chance_map(text: str, source: str) -> ChanceMap:
         It is neither, or the feature that cannot be used is named.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the map is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the map is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DecodeError(f"the probability map is not JSON: {error}") from error
+        raise DecodeError("the probability map is not JSON: {error}", error=error) from error
     if not isinstance(document, dict):
         raise DecodeError("the probability map is no JSON object")
     try:
@@ -111,30 +115,61 @@ def read_chance_map(text: str, source: str) -> ChanceMap:
             return _from_geojson(document, source)
         return chance_map_from_json(document)
     except InputError as error:
-        raise DecodeError(f"probability map: {error}") from error
+        raise DecodeError("probability map: {error}", error=error) from error
 
 
 def _from_geojson(document: Mapping[str, Any], source: str) -> ChanceMap:
     features = document.get("features")
     if document["type"] != "FeatureCollection" or not isinstance(features, list):
         raise DecodeError("the probability map is no GeoJSON FeatureCollection")
+    numbered = list(enumerate(features, start=1))
+    # A file of a whole mission holds its map among other things.
+    ours = [(number, one) for number, one in numbered if isinstance(one, dict) and is_chance(one)]
     points, areas = [], list[_GeoArea]()
-    for number, feature in enumerate(features, start=1):
+    for number, feature in ours or numbered:
         try:
             kind = feature["geometry"]["type"]
+            if ours and feature["properties"].get("grid") is not None:
+                return ChanceMap(_source(ours, source), grid=_grid(feature["properties"]["grid"]))
             if kind == "Point":
                 points.append(_rings_of(feature))
             elif kind in ("Polygon", "MultiPolygon"):
                 areas += _areas_of(feature, number)
             else:
-                raise DecodeError(f"a {kind} is no part of a probability map")
+                raise DecodeError("a {kind} is no part of a probability map", kind=kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            if isinstance(error, DecodeError):
-                raise DecodeError(f"feature {number}: {error}") from error
-            raise DecodeError(f"feature {number}: {type(error).__name__} {error}") from error
+            raise DecodeError(
+                "feature {number}: {error}", number=number, error=plainly(error)
+            ) from error
     if len(points) > 1 or (points and areas):
         raise DecodeError("a probability map has one point with its rings, or areas; not both")
+    source = _source(ours, source)
     return ChanceMap(source, rings=points[0]) if points else weighted(areas, source)
+
+
+def _source(ours: list[tuple[int, Any]], otherwise: str) -> str:
+    """What our own features call their map."""
+    return str(ours[0][1]["properties"].get("source") or otherwise) if ours else otherwise
+
+
+def chances_of_kml(data: bytes, source: str) -> ChanceMap:
+    """The map in the placemarks of a KML or KMZ that say a weight or rings in extended data.
+
+    Raises
+    ------
+    DecodeError
+        There is none, or the placemark that cannot be used is named.
+    """
+    try:
+        features = features_of_kml(kml_root(data))
+    except ValueError as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError("not a probability map: {error}", error=error) from error
+    known = [one for one in features if {*WEIGHTS, "within_m", "category"} & {*one["properties"]}]
+    if not known:
+        raise DecodeError("no placemark of this KML says a weight in its extended data")
+    return read_chance_map(json.dumps({"type": "FeatureCollection", "features": known}), source)
 
 
 def _rings_of(feature: Mapping[str, Any]) -> DistanceRings:
@@ -145,7 +180,7 @@ def _rings_of(feature: Mapping[str, Any]) -> DistanceRings:
     if within is None:
         if category not in CATEGORIES:
             known = ", ".join(CATEGORIES)
-            raise DecodeError(f"the point has no within_m, and no category of {known}")
+            raise DecodeError("the point has no within_m, and no category of {known}", known=known)
         within = CATEGORIES[category].within_m
     return _rings({**given, "place": (lat, lon), "within_m": within, "category": category})
 
@@ -155,7 +190,9 @@ def _areas_of(feature: Mapping[str, Any], number: int) -> list[_GeoArea]:
     given = feature.get("properties") or {}
     weight = next((given[name] for name in WEIGHTS if given.get(name) is not None), None)
     if weight is None or isinstance(weight, bool):
-        raise DecodeError(f"no weight: give it one of the properties {', '.join(WEIGHTS)}")
+        raise DecodeError(
+            "no weight: give it one of the properties {known}", known=", ".join(WEIGHTS)
+        )
     name = str(next((given[key] for key in _NAMES if given.get(key)), f"area {number}"))
     geometry = feature["geometry"]
     parts = geometry["coordinates"]

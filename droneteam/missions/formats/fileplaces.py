@@ -8,11 +8,12 @@ from typing import Literal
 from droneteam.errors import DecodeError, InputError
 from droneteam.geo import check_lat_lon
 from droneteam.missions.items import HomePoint
+from droneteam.missions.planner.chances import ChanceMap
 from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import GeoPolygon
 
 MAX_CORNERS = 5000
-LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands"]
+LeftOut = Literal["fence", "rally", "ellipsoid", "intervals", "commands", "curves", "aim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class FilePlaces:
 
     kind, heights_m : what the heights are measured from, one for each place; None and empty where
     the file gives none that can be flown; home : the take-off point that heights above take-off
-    refer to; photo : whether the file takes a photo at each place; left_out : what else it holds.
+    refer to; photo : whether the file takes a photo at each place; left_out : what else it holds;
+    chances : the probability map of a search that was written with them.
     """
 
     places: GeoPolygon
@@ -31,6 +33,7 @@ class FilePlaces:
     home: HomePoint | None = None
     photo: bool = False
     left_out: tuple[LeftOut, ...] = ()
+    chances: ChanceMap | None = None
 
 
 def outline(corners: list[tuple[float, float]]) -> GeoPolygon:
@@ -51,13 +54,21 @@ def checked(
         Names the count, or the place that is none.
     """
     if not at_least <= len(places) <= MAX_CORNERS:
-        raise DecodeError(
-            f"the {what} has {len(places)} {'corners' if what == 'polygon' else 'places'}; "
-            f"{at_least} to {MAX_CORNERS} are allowed"
-        )
+        counts = {"count": len(places), "least": at_least, "most": MAX_CORNERS}
+        if what == "polygon":
+            raise DecodeError(
+                "the polygon has {count} corners; {least} to {most} are allowed", **counts
+            )
+        raise DecodeError("the path has {count} places; {least} to {most} are allowed", **counts)
     for number, (lat_deg, lon_deg) in enumerate(places, start=1):
         try:
             check_lat_lon(lat_deg, lon_deg)
         except InputError as error:
-            raise DecodeError(f"{what}, place {number}: {error}") from error
+            if what == "polygon":
+                raise DecodeError(
+                    "polygon, place {number}: {error}", number=number, error=error
+                ) from error
+            raise DecodeError(
+                "path, place {number}: {error}", number=number, error=error
+            ) from error
     return tuple(places)

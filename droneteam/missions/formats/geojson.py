@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from droneteam.errors import DecodeError
+from droneteam.errors import DecodeError, plainly
 from droneteam.missions.airspace.volumes import Volumes
+from droneteam.missions.formats.chancefeatures import chance_features, is_chance
+from droneteam.missions.formats.chancemap import read_chance_map
 from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.items import MissionCommand
@@ -45,6 +48,7 @@ def plan_to_geojson(plan: MissionPlan, volumes: Volumes | None = None) -> dict[s
         }
         features.append(_feature("Point", [photo.lon_deg, photo.lat_deg], properties))
     features += _volume_features(volumes)
+    features += chance_features(None if plan.search is None else plan.search.chances)
     return {"type": "FeatureCollection", "features": features}
 
 
@@ -76,13 +80,15 @@ def read_area(text: str) -> GeoPolygon:
         There is none, or its coordinates are wrong.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         return _area(_document(text))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"not a usable GeoJSON: {error}") from error
+        raise DecodeError("not a usable GeoJSON: {error}", error=plainly(error)) from error
 
 
 def _document(text: str) -> Any:
@@ -91,7 +97,7 @@ def _document(text: str) -> Any:
     crs = document.get("crs") if isinstance(document, dict) else None
     name = str(crs["properties"]["name"]) if crs else "CRS84"
     if not name.upper().endswith(("CRS84", "EPSG::4326", "EPSG:4326")):
-        raise DecodeError(f"coordinates in {name}: export them in WGS84 (EPSG:4326)")
+        raise DecodeError("coordinates in {name}: export them in WGS84 (EPSG:4326)", name=name)
     return document
 
 
@@ -115,20 +121,24 @@ def read_places(text: str, *, path_first: bool = False) -> FilePlaces:
         There is neither, or its coordinates or heights are wrong.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         document = _document(text)
-        features = list(_features(document))
+        every = list(_features(document))
+        features = [one for one in every if not is_chance(one)]
+        chances = read_chance_map(text, "GeoJSON") if len(features) < len(every) else None
         lines = [one for one in features if one["geometry"]["type"] == "LineString"]
         points = [one for one in features if _is_stop(one)]
-        has_area = _first_polygon(document) is not None
-        if has_area and not (path_first and (lines or points)):
-            return FilePlaces(_area(document), "area")
-        return _path(lines, points)
+        areas = [one for one in features if _first_polygon(one["geometry"]) is not None]
+        if areas and not (path_first and (lines or points)):
+            return FilePlaces(_area(areas[0]["geometry"]), "area", chances=chances)
+        return replace(_path(lines, points), chances=chances)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"not a usable GeoJSON: {error}") from error
+        raise DecodeError("not a usable GeoJSON: {error}", error=plainly(error)) from error
 
 
 def _features(node: Any) -> Iterator[Mapping[str, Any]]:
@@ -151,7 +161,9 @@ def _is_stop(feature: Mapping[str, Any]) -> bool:
 
 def _path(lines: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> FilePlaces:
     if len(lines) > 1:
-        raise DecodeError(f"{len(lines)} lines in this GeoJSON: keep the one that is to be flown")
+        raise DecodeError(
+            "{count} lines in this GeoJSON: keep the one that is to be flown", count=len(lines)
+        )
     if not lines and not points:
         raise DecodeError("no Polygon, LineString or Point in this GeoJSON")
     if lines:
@@ -184,10 +196,21 @@ def _heights(
     heights = tuple(height for _, some in found for height in some)
     if len(heights) == 1:
         heights = heights * count
-    if len(kinds) > 1 or len(heights) != count:
-        names = " and ".join(sorted(f"alt_{kind.value}_m" for kind in kinds))
+    one, *others = sorted(f"alt_{kind.value}_m" for kind in kinds)
+    if others:
         raise DecodeError(
-            f"{len(heights)} heights ({names}) for {count} places: one kind, one each"
+            "{heights} heights ({one} and {other}) for {count} places: one kind, one each",
+            heights=len(heights),
+            one=one,
+            other=others[0],
+            count=count,
+        )
+    if len(heights) != count:
+        raise DecodeError(
+            "{heights} heights ({one}) for {count} places: one for all or one each",
+            heights=len(heights),
+            one=one,
+            count=count,
         )
     if not all(map(math.isfinite, heights)):
         raise DecodeError("a height of the path is no number")

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from droneteam.errors import DecodeError, InputError
 from droneteam.missions.airspace.volumes import Volumes
+from droneteam.missions.formats.chancefeatures import (
+    add_placemarks,
+    chance_features,
+    is_chance_mark,
+)
+from droneteam.missions.formats.chancemap import chances_of_kml
 from droneteam.missions.formats.fileplaces import FilePlaces, checked, outline
-from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
-from droneteam.missions.formats.unpacking import member, names_in, xml_root
+from droneteam.missions.formats.unpacking import kml_root
 from droneteam.missions.items import MissionCommand
 from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import GeoPolygon, MissionPlan
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
-_ZIP_MAGIC = b"PK\x03\x04"
 
 
 def plan_to_kml(plan: MissionPlan, name: str, volumes: Volumes | None = None) -> bytes:
@@ -53,6 +58,8 @@ def plan_to_kml(plan: MissionPlan, name: str, volumes: Volumes | None = None) ->
         _child(point, "coordinates", place)
     for role, ring in () if volumes is None else volumes.named:
         _polygon(document, role.replace("_", " "), ring)
+    if plan.search is not None:
+        add_placemarks(document, chance_features(plan.search.chances), NAMESPACE)
     data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return data
 
@@ -85,7 +92,7 @@ def read_area(data: bytes) -> GeoPolygon:
     DecodeError
         The file is neither, holds no polygon, or its coordinates are wrong.
     """
-    polygon = next(_named(_root(data), "Polygon"), None)
+    polygon = next(_named(kml_root(data), "Polygon"), None)
     if polygon is None:
         raise DecodeError("no Polygon in this KML")
     return _outline(polygon)
@@ -104,22 +111,29 @@ def read_places(data: bytes, *, path_first: bool = False) -> FilePlaces:
     DecodeError
         There is neither, or the placemark that cannot be used is named.
     """
-    root = _root(data)
+    root = kml_root(data)
     lines = list(_named(root, "LineString"))
-    points = list(_named(root, "Point"))
-    has_area = next(_named(root, "Polygon"), None) is not None
-    if has_area and not (path_first and (lines or points)):
-        return FilePlaces(read_area(data), "area")
+    marks = [mark for mark in _named(root, "Placemark") if is_chance_mark(mark)]
+    chances = chances_of_kml(data, "KML") if marks else None
+    ours = {part for mark in marks for part in mark.iter()}
+    points = [one for one in _named(root, "Point") if one not in ours]
+    area = next((one for one in _named(root, "Polygon") if one not in ours), None)
+    if area is not None and not (path_first and (lines or points)):
+        return FilePlaces(_outline(area), "area", chances=chances)
     if len(lines) > 1:
-        raise DecodeError(f"{len(lines)} lines in this KML: keep the one that is to be flown")
+        raise DecodeError(
+            "{count} lines in this KML: keep the one that is to be flown", count=len(lines)
+        )
     parts = lines or points
     if not parts:
         raise DecodeError("no Polygon, LineString or Point in this KML")
     modes = {_mode(part) for part in parts}
     if len(modes) > 1:
-        raise DecodeError(f"points of different altitude modes: {', '.join(sorted(modes))}")
+        raise DecodeError(
+            "points of different altitude modes: {modes}", modes=", ".join(sorted(modes))
+        )
     rows = [row for part in parts for row in _positions(part)]
-    return _path(rows, modes.pop())
+    return replace(_path(rows, modes.pop()), chances=chances)
 
 
 _HEIGHTS: Mapping[str, HeightKind | None] = {
@@ -133,7 +147,11 @@ def _mode(part: ElementTree.Element) -> str:
     """The altitude mode; where none is written KML clamps to the ground."""
     mode = next((one.text or "" for one in _named(part, "altitudeMode")), "").strip()
     if mode and mode not in _HEIGHTS:
-        raise DecodeError(f"altitude mode {mode!r} cannot be flown: use {', '.join(_HEIGHTS)}")
+        raise DecodeError(
+            "altitude mode {mode!r} cannot be flown: use {known}",
+            mode=mode,
+            known=", ".join(_HEIGHTS),
+        )
     return mode or "clampToGround"
 
 
@@ -144,9 +162,15 @@ def _path(rows: list[tuple[float, ...]], mode: str) -> FilePlaces:
         return FilePlaces(places, "path")
     for number, row in enumerate(rows, start=1):
         if len(row) < 3:
-            raise DecodeError(f"place {number} has no height, but the altitude mode is {mode}")
+            raise DecodeError(
+                "place {number} has no height, but the altitude mode is {mode}",
+                number=number,
+                mode=mode,
+            )
         if not math.isfinite(row[2]):
-            raise DecodeError(f"place {number}: height {row[2]} is no number")
+            raise DecodeError(
+                "place {number}: height {height} is no number", number=number, height=row[2]
+            )
     return FilePlaces(places, "path", kind, tuple(row[2] for row in rows))
 
 
@@ -157,9 +181,15 @@ def _positions(part: ElementTree.Element) -> list[tuple[float, ...]]:
         try:
             row = tuple(float(value) for value in place.split(","))
         except ValueError as error:
-            raise DecodeError(f"coordinates, place {number}: {error}") from error
+            raise DecodeError(
+                "coordinates, place {number}: {error}", number=number, error=error
+            ) from error
         if len(row) not in (2, 3):
-            raise DecodeError(f"coordinates, place {number}: {place!r} is not lon,lat[,height]")
+            raise DecodeError(
+                "coordinates, place {number}: {place!r} is not lon,lat[,height]",
+                number=number,
+                place=place,
+            )
         rows.append(row)
     return rows
 
@@ -167,14 +197,6 @@ def _positions(part: ElementTree.Element) -> list[tuple[float, ...]]:
 def _named(element: ElementTree.Element, tag: str) -> Iterator[ElementTree.Element]:
     """What lies below an element under a tag of whatever namespace."""
     return (one for one in element.iter() if one.tag.rpartition("}")[2] == tag)
-
-
-def _root(data: bytes) -> ElementTree.Element:
-    if data.startswith(_ZIP_MAGIC):
-        data = _document_of_kmz(data)
-    if len(data) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-    return xml_root(data)
 
 
 def _outline(polygon: ElementTree.Element) -> GeoPolygon:
@@ -188,11 +210,4 @@ def _outline(polygon: ElementTree.Element) -> GeoPolygon:
     except (ValueError, InputError) as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"coordinates of the polygon: {error}") from error
-
-
-def _document_of_kmz(data: bytes) -> bytes:
-    names = [name for name in names_in(data) if name.lower().endswith(".kml")]
-    if not names:
-        raise DecodeError("no .kml in this KMZ")
-    return member(data, names[0], MAX_FILE_BYTES)
+        raise DecodeError("coordinates of the polygon: {error}", error=error) from error

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from droneteam.errors import DecodeError, InputError
-from droneteam.missions.formats.fileplaces import FilePlaces
+from droneteam.missions.formats.fileplaces import FilePlaces, LeftOut
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.photostops import PhotoStop
 from droneteam.missions.planner.heights import HeightKind
@@ -18,6 +18,8 @@ MAX_WAYPOINTS = 99
 _ACTIONS = 15
 _NONE, _STAY, _PHOTO, _TILT = -1, 0, 1, 5
 _ABOVE_GROUND = "1"
+_AT_POINT = 1.0
+"""Of gimbalmode: the camera looks at the point of interest."""
 COLUMNS = (
     "latitude", "longitude", "altitude(m)", "heading(deg)", "curvesize(m)", "rotationdir",
     "gimbalmode", "gimbalpitchangle",
@@ -37,7 +39,9 @@ def write_litchi(stops: Sequence[PhotoStop]) -> str:
     """
     if not 0 < len(stops) <= MAX_WAYPOINTS:
         raise InputError(
-            f"{len(stops)} waypoints; Litchi flies 1 to {MAX_WAYPOINTS}: split the area"
+            "{count} waypoints; Litchi flies 1 to {limit}: split the area",
+            count=len(stops),
+            limit=MAX_WAYPOINTS,
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -69,7 +73,9 @@ def read_litchi(text: str) -> tuple[PhotoStop, ...]:
     rows = _rows(text)
     for number, row in rows:
         if _mode(number, row) == _ABOVE_GROUND:
-            raise DecodeError(f"row {number}: heights above ground need a terrain model")
+            raise DecodeError(
+                "row {number}: heights above ground need a terrain model", number=number
+            )
     return tuple(_stop(number, row) for number, row in rows)
 
 
@@ -88,31 +94,42 @@ def read_path(text: str) -> FilePlaces:
     stops = [_stop(number, row) for number, row in rows]
     intervals = ("photo_timeinterval", "photo_distinterval")
     timed = any(_number(n, row, name, -1.0) > 0.0 for n, row in rows for name in intervals)
+    curved = any(_number(n, row, "curvesize(m)", 0.0) > 0.0 for n, row in rows[1:-1])
+    aimed = any(_aims(n, row) for n, row in rows)
+    said: dict[LeftOut, bool] = {"intervals": timed, "curves": curved, "aim": aimed}
     return FilePlaces(
         tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
         "path",
         HeightKind.AGL if modes == {_ABOVE_GROUND} else HeightKind.HOME,
         tuple(stop.alt_home_m for stop in stops),
         photo=all(stop.photo for stop in stops),
-        left_out=("intervals",) if timed else (),
+        left_out=tuple(name for name, found in said.items() if found),
     )
 
 
 _Row = Mapping[str, str | None]
 
 
+def _aims(number: int, row: Mapping[str, str | None]) -> bool:
+    """Whether the drone or its camera looks at a point of interest on the way."""
+    poi = (_number(number, row, name, 0.0) for name in ("poi_latitude", "poi_longitude"))
+    return any(poi) or _number(number, row, "gimbalmode", 0.0) == _AT_POINT
+
+
 def _rows(text: str) -> list[tuple[int, _Row]]:
     """The rows with their numbers, the header being the first."""
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), strict=True)
         missing = [name for name in COLUMNS[:8] if name not in (reader.fieldnames or ())]
         if missing:
-            raise DecodeError(f"row 1: no column {missing[0]!r}: not a Litchi mission")
+            raise DecodeError("row 1: no column {name!r}: not a Litchi mission", name=missing[0])
         rows: list[tuple[int, _Row]] = list(enumerate(reader, start=2))
     except csv.Error as error:
-        raise DecodeError(f"not CSV: {error}") from error
+        raise DecodeError("not CSV: {error}", error=error) from error
     if not rows:
         raise DecodeError("row 2: the mission has no waypoint")
     return rows
@@ -121,7 +138,9 @@ def _rows(text: str) -> list[tuple[int, _Row]]:
 def _mode(number: int, row: _Row) -> str:
     mode = (row.get("altitudemode") or "0").strip()
     if mode not in ("0", _ABOVE_GROUND):
-        raise DecodeError(f"row {number}: altitudemode {mode!r} is neither 0 nor 1")
+        raise DecodeError(
+            "row {number}: altitudemode {mode!r} is neither 0 nor 1", number=number, mode=mode
+        )
     return mode
 
 
@@ -144,7 +163,7 @@ def _stop(number: int, row: _Row) -> PhotoStop:
             _PHOTO in kinds,
         )
     except InputError as error:
-        raise DecodeError(f"row {number}: {error}") from error
+        raise DecodeError("row {number}: {error}", number=number, error=error) from error
 
 
 def _number(
@@ -156,7 +175,9 @@ def _number(
     try:
         value = float(text)
     except ValueError:
-        raise DecodeError(f"row {number}: {name} {text!r} is not a number") from None
+        raise DecodeError(
+            "row {number}: {name} {text!r} is not a number", number=number, name=name, text=text
+        ) from None
     if not math.isfinite(value):
-        raise DecodeError(f"row {number}: {name} is not a finite number")
+        raise DecodeError("row {number}: {name} is not a finite number", number=number, name=name)
     return value

@@ -35,7 +35,9 @@ class FenceCircle:
         check_lat_lon(self.lat_deg, self.lon_deg)
         if not 0.0 < self.radius_m <= MAX_FENCE_RADIUS_M:  # also rejects NaN
             raise InputError(
-                f"fence radius_m {self.radius_m} outside (0, {MAX_FENCE_RADIUS_M:.0f}]"
+                "fence radius_m {radius_m} outside (0, {limit:.0f}]",
+                radius_m=self.radius_m,
+                limit=MAX_FENCE_RADIUS_M,
             )
 
 
@@ -61,9 +63,15 @@ class MissionFile:
         for number, (lat_deg, lon_deg, alt_m) in enumerate(self.rally, start=1):
             check_lat_lon(lat_deg, lon_deg)
             if not MIN_ALT_HOME_M <= alt_m <= MAX_ALT_HOME_M:  # also rejects NaN
-                raise InputError(f"rally point {number}: alt_home_m {alt_m} cannot be flown at")
+                raise InputError(
+                    "rally point {number}: alt_home_m {alt_m} cannot be flown at",
+                    number=number,
+                    alt_m=alt_m,
+                )
         if len(self.items) >= MAX_ITEMS:
-            raise InputError(f"{len(self.items)} items; {MAX_ITEMS - 1} are allowed")
+            raise InputError(
+                "{count} items; {most} are allowed", count=len(self.items), most=MAX_ITEMS - 1
+            )
 
 
 def item_from_numbers(
@@ -79,7 +87,7 @@ def item_from_numbers(
     try:
         command = MissionCommand(number)
     except ValueError:
-        raise DecodeError(f"command {number} is not supported") from None
+        raise DecodeError("command {number} is not supported", number=number) from None
     p1, p2, p3, p4, x, y, z = params
     try:
         if command not in POSITIONED:
@@ -87,7 +95,7 @@ def item_from_numbers(
         alt_home_m = _alt_home_m(frame, z, home)
         return MissionItem(command, (p1, p2, p3, p4), lat_deg=x, lon_deg=y, alt_home_m=alt_home_m)
     except InputError as error:
-        raise DecodeError(str(error)) from error
+        raise DecodeError(error.template, offset=None, **error.facts) from error
 
 
 def _alt_home_m(frame: int, z: float, home: HomePoint) -> float:
@@ -99,7 +107,7 @@ def _alt_home_m(frame: int, z: float, home: HomePoint) -> float:
         return z - home.alt_amsl_m
     if frame in (Frame.TERRAIN, Frame.TERRAIN_INT):
         raise DecodeError("altitudes above terrain need a terrain model: export above home")
-    raise DecodeError(f"frame {frame} of an item with a position is not supported")
+    raise DecodeError("frame {frame} of an item with a position is not supported", frame=frame)
 
 
 def numbers_of(item: MissionItem) -> tuple[int, tuple[float, ...]]:

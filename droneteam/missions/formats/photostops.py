@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from droneteam.errors import InputError
 from droneteam.geo import check_lat_lon
-from droneteam.missions.items import MissionCommand, MissionItem, quantised
+from droneteam.missions.items import (
+    MAX_ALT_HOME_M,
+    MIN_ALT_HOME_M,
+    MissionCommand,
+    MissionItem,
+    quantised,
+)
 from droneteam.missions.planner.plan import MissionPlan
 
 
@@ -34,10 +40,22 @@ class PhotoStop:
 
     def __post_init__(self) -> None:
         check_lat_lon(self.lat_deg, self.lon_deg)
+        if not MIN_ALT_HOME_M <= self.alt_home_m <= MAX_ALT_HOME_M:  # also rejects NaN
+            raise InputError(
+                "a height of {height_m} m above take-off; {low_m:.0f} to {high_m:.0f} m can be "
+                "flown",
+                height_m=self.alt_home_m,
+                low_m=MIN_ALT_HOME_M,
+                high_m=MAX_ALT_HOME_M,
+            )
         if not 0.0 < self.speed_mps <= 20.0:
-            raise InputError(f"speed {self.speed_mps} m/s outside (0, 20]")
+            raise InputError("speed {speed_mps} m/s outside (0, 20]", speed_mps=self.speed_mps)
         if not -120.0 <= self.pitch_deg <= 60.0 or not 0.0 <= self.yaw_deg < 360.0:
-            raise InputError(f"camera attitude {self.yaw_deg}°, {self.pitch_deg}° is impossible")
+            raise InputError(
+                "camera attitude {yaw_deg}°, {pitch_deg}° is impossible",
+                yaw_deg=self.yaw_deg,
+                pitch_deg=self.pitch_deg,
+            )
 
 
 def stops_of(plan: MissionPlan) -> tuple[PhotoStop, ...]:

@@ -12,8 +12,10 @@ from droneteam.missions.formats.unpacking import names_in
 from droneteam.missions.items import POSITIONED, MissionCommand
 from droneteam.missions.planner.heights import HeightKind
 
+_FLOWN_TO = POSITIONED - {MissionCommand.DO_SET_ROI_LOCATION}
+"""What the camera looks at has a position, too, and nobody flies there."""
 _KNOWN = (
-    *POSITIONED,
+    *_FLOWN_TO,
     MissionCommand.DO_CHANGE_SPEED,
     MissionCommand.RETURN_TO_LAUNCH,
 )
@@ -31,14 +33,16 @@ def read_places(name: str, data: bytes, *, path_first: bool = False) -> FilePlac
         The ending is none of these, or the file is not what it says.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     ending = name.rpartition(".")[2].lower()
     if ending not in _READERS:
         known = ", ".join(f".{one}" for one in _READERS)
-        raise DecodeError(f"{name!r} is none of {known}")
+        raise DecodeError("{name!r} is none of {known}", name=name, known=known)
     found = _READERS[ending](data, path_first)
     if not found.places:
-        raise DecodeError(f"{name!r} names no place")
+        raise DecodeError("{name!r} names no place", name=name)
     return found
 
 
@@ -46,7 +50,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DecodeError(f"not UTF-8 text: {error}") from error
+        raise DecodeError("not UTF-8 text: {error}", error=error) from error
 
 
 def _of_kmz(data: bytes, path_first: bool) -> FilePlaces:
@@ -60,7 +64,7 @@ def _of_mission(mission: MissionFile) -> FilePlaces:
     stops = [
         (item.lat_deg, item.lon_deg, item.alt_home_m or 0.0)
         for item in mission.items
-        if item.command in POSITIONED and item.lat_deg and item.lon_deg
+        if item.command in _FLOWN_TO and item.lat_deg and item.lon_deg
     ]
     fenced = mission.fence or mission.exclusions or mission.circles
     others = any(item.command not in _KNOWN for item in mission.items)

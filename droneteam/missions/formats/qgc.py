@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from droneteam.errors import DecodeError, InputError
+from droneteam.errors import DecodeError, plainly
 from droneteam.missions.formats.missionfile import (
     MAX_FILE_BYTES,
     FenceCircle,
@@ -23,6 +23,8 @@ from droneteam.missions.items import HomePoint, MissionCommand, MissionItem
 _ARDUPILOT, _QUADROTOR = 3, 2
 _ALTITUDE_RELATIVE = 1
 _MAX_DEPTH = 4
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What numbers, names and lists in the wrong place end in; our own errors are ValueErrors."""
 
 
 def write_plan(mission: MissionFile) -> str:
@@ -94,19 +96,21 @@ def read_plan(text: str) -> MissionFile:
         Names the item or field that cannot be used.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DecodeError(f"not JSON: {error}") from error
+        raise DecodeError("not JSON: {error}", error=error) from error
     if not isinstance(document, dict) or document.get("fileType") != "Plan":
         raise DecodeError("not a QGroundControl plan: fileType is not Plan")
     try:
         return _mission_file(document)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         if isinstance(error, DecodeError):
             raise
-        raise DecodeError(f"plan: {type(error).__name__} {error}") from error
+        raise DecodeError("plan: {error}", error=plainly(error)) from error
 
 
 def _mission_file(document: Mapping[str, Any]) -> MissionFile:
@@ -118,8 +122,8 @@ def _mission_file(document: Mapping[str, Any]) -> MissionFile:
     for index, entry in enumerate(_simple_items(mission["items"], 0), start=1):
         try:
             items.append(_item(entry, home))
-        except (DecodeError, InputError, KeyError, TypeError) as error:
-            raise DecodeError(f"item {index}: {error}") from error
+        except _MALFORMED as error:
+            raise DecodeError("item {index}: {error}", index=index, error=plainly(error)) from error
     fence, exclusions, circles = _fences(document.get("geoFence") or {})
     points = (document.get("rallyPoints") or {}).get("points", ())
     rally = tuple((float(lat), float(lon), float(alt)) for lat, lon, alt in points)
@@ -138,7 +142,7 @@ def _fences(
         ring = tuple((float(lat), float(lon)) for lat, lon in polygon["polygon"])
         rings[bool(polygon.get("inclusion"))].append(ring)
     if len(rings[True]) > 1:
-        raise DecodeError(f"{len(rings[True])} inclusion fences; one is supported")
+        raise DecodeError("{count} inclusion fences; one is supported", count=len(rings[True]))
     circles = tuple(_circle(entry) for entry in document.get("circles", ()))
     return (rings[True] or [()])[0], tuple(rings[False]), circles
 
@@ -159,7 +163,7 @@ def _simple_items(entries: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             yield from _simple_items(entry["TransectStyleComplexItem"]["Items"], depth + 1)
         else:
             kind = entry.get("complexItemType", entry["type"])
-            raise DecodeError(f"{kind} holds no items: store it as waypoints")
+            raise DecodeError("{kind} holds no items: store it as waypoints", kind=kind)
 
 
 _PLACED = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME, MissionCommand.DO_SET_ROI_LOCATION)
@@ -169,7 +173,7 @@ _PLACED = (MissionCommand.WAYPOINT, MissionCommand.LOITER_TIME, MissionCommand.D
 def _item(entry: Mapping[str, Any], home: HomePoint) -> MissionItem:
     params = tuple(0.0 if value is None else float(value) for value in entry["params"])
     if len(params) != 7:
-        raise DecodeError(f"{len(params)} parameters, 7 are needed")
+        raise DecodeError("{count} parameters, 7 are needed", count=len(params))
     if entry["command"] in _PLACED and None in entry["params"][4:]:
         raise DecodeError("it has no latitude, longitude or height: place it before exporting")
     return item_from_numbers(int(entry["command"]), int(entry["frame"]), params, home)

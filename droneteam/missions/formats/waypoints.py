@@ -55,10 +55,14 @@ def read_waypoints(text: str) -> MissionFile:
         Names the line and what is wrong with it.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise DecodeError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        raise DecodeError(
+            "the file is larger than {limit_mb} MB", limit_mb=MAX_FILE_BYTES // 1_000_000
+        )
     lines = [line.strip() for line in text.splitlines()]
     if not lines or not lines[0].startswith("QGC WPL"):
-        raise DecodeError(f"line 1: not a waypoint file, it does not start with {HEADER!r}")
+        raise DecodeError(
+            "line 1: not a waypoint file, it does not start with {header!r}", header=HEADER
+        )
     rows = [(n, _row(n, line)) for n, line in enumerate(lines[1:], start=2) if line]
     if not rows:
         raise DecodeError("line 2: no home position")
@@ -70,24 +74,29 @@ def _home(number: int, row: tuple[float, ...]) -> HomePoint:
     try:
         return HomePoint(row[8], row[9], row[10])
     except InputError as error:
-        raise DecodeError(f"line {number}: {error}") from error
+        raise DecodeError("line {number}: {error}", number=number, error=error) from error
 
 
 def _item(number: int, row: tuple[float, ...], home: HomePoint) -> MissionItem:
     try:
         return item_from_numbers(int(row[3]), int(row[2]), row[4:11], home)
     except DecodeError as error:
-        raise DecodeError(f"line {number}: {error}") from error
+        raise DecodeError("line {number}: {error}", number=number, error=error) from error
 
 
 def _row(number: int, line: str) -> tuple[float, ...]:
     parts = line.split()
     if len(parts) != _COLUMNS:
-        raise DecodeError(f"line {number}: {len(parts)} columns, {_COLUMNS} are needed")
+        raise DecodeError(
+            "line {number}: {parts} columns, {limit} are needed",
+            number=number,
+            parts=len(parts),
+            limit=_COLUMNS,
+        )
     try:
         values = tuple(float(part) for part in parts)
     except ValueError as error:
-        raise DecodeError(f"line {number}: {error}") from error
+        raise DecodeError("line {number}: {error}", number=number, error=error) from error
     if not all(math.isfinite(value) for value in values):
-        raise DecodeError(f"line {number}: not a finite number")
+        raise DecodeError("line {number}: not a finite number", number=number)
     return values

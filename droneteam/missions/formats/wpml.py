@@ -81,15 +81,19 @@ def write_wpml(
         raise InputError("the mission has no waypoint")
     if version not in VERSIONS:
         raise InputError(
-            f"WPML version {version!r} is none of {', '.join(VERSIONS)}", field="version"
+            "WPML version {version!r} is none of {known}",
+            field="version",
+            version=version,
+            known=", ".join(VERSIONS),
         )
     namespace = f"http://www.dji.com/wpmz/{version}"
     writer = _Writer(namespace, aircraft, takeoff_height_m, version in _WITH_GIMBAL_HEADING)
     parts = {_TEMPLATE: writer.document(stops, False), _WAYLINES: writer.document(stops, True)}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content)
+            info = zipfile.ZipInfo(name, _ZIP_TIME)
+            archive.writestr(info, content, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -228,10 +232,12 @@ def read_wpml(data: bytes) -> tuple[PhotoStop, ...]:
         Not such a KMZ, heights that are not relative to take-off, or the placemark that cannot be
         understood.
     """
-    mode, stops = _waylines(data)
+    mode, marks = _waylines(data)
     if mode != _RELATIVE:
-        raise DecodeError(f"heights in {mode!r} cannot be used: export them relative to take-off")
-    return stops
+        raise DecodeError(
+            "heights in {mode!r} cannot be used: export them relative to take-off", mode=mode
+        )
+    return _stops(marks)
 
 
 def read_path(data: bytes) -> FilePlaces:
@@ -242,11 +248,13 @@ def read_path(data: bytes) -> FilePlaces:
     DecodeError
         Not such a KMZ, heights above the ellipsoid, or a placemark that cannot be understood.
     """
-    mode, stops = _waylines(data)
+    mode, marks = _waylines(data)
     if mode not in _KINDS:
         raise DecodeError(
-            f"heights in {mode!r} cannot be used: export them relative to take-off or to the ground"
+            "heights in {mode!r} cannot be used: export them relative to take-off or to the ground",
+            mode=mode,
         )
+    stops = _stops(marks)
     return FilePlaces(
         tuple((stop.lat_deg, stop.lon_deg) for stop in stops),
         "path",
@@ -266,15 +274,31 @@ def version_of(data: bytes) -> str:
 _KINDS = {_RELATIVE: HeightKind.HOME, "realTimeFollowSurface": HeightKind.AGL}
 
 
-def _waylines(data: bytes) -> tuple[str, tuple[PhotoStop, ...]]:
-    """What heights are measured from, in DJI's words, and the places."""
-    folder = _find(_root(data), "Folder")
-    mode = _text(folder, "executeHeightMode")
-    usual = _text(folder, "autoFlightSpeed", "5")
-    marks = [one for one in folder if _local(one) == "Placemark"]
+_Marks = list[tuple[ElementTree.Element, str]]
+"""Placemarks, each with its wayline's usual speed."""
+
+
+def _waylines(data: bytes) -> tuple[str, _Marks]:
+    """What heights are measured from, in DJI's words, and each wayline's placemarks."""
+    root = _root(data)
+    folders = [one for one in root.iter() if _local(one) == "Folder"]
+    _find(root, "Folder")
+    modes = {_text(folder, "executeHeightMode") for folder in folders}
+    if len(modes) > 1:
+        raise DecodeError("waylines of different heights: {modes}", modes=", ".join(sorted(modes)))
+    marks = [
+        (mark, _text(folder, "autoFlightSpeed", "5"))
+        for folder in folders
+        for mark in folder
+        if _local(mark) == "Placemark"
+    ]
     if not marks:
         raise DecodeError("the waylines hold no waypoint")
-    return mode, tuple(_read_placemark(n, mark, usual) for n, mark in enumerate(marks, 1))
+    return modes.pop(), marks
+
+
+def _stops(marks: _Marks) -> tuple[PhotoStop, ...]:
+    return tuple(_read_placemark(n, *mark) for n, mark in enumerate(marks, 1))
 
 
 def _root(data: bytes) -> ElementTree.Element:
@@ -300,7 +324,7 @@ def _read_placemark(number: int, mark: ElementTree.Element, usual_speed: str) ->
             "takePhoto" in functions,
         )
     except (ValueError, InputError) as error:
-        raise DecodeError(f"waypoint {number}: {error}") from error
+        raise DecodeError("waypoint {number}: {error}", number=number, error=error) from error
 
 
 def _action_value(action: ElementTree.Element | None, name: str) -> float:
@@ -315,7 +339,7 @@ def _find(root: ElementTree.Element, name: str) -> ElementTree.Element:
     for element in root.iter():
         if _local(element) == name:
             return element
-    raise DecodeError(f"no {name} in the waylines")
+    raise DecodeError("no {name} in the waylines", name=name)
 
 
 def _text(parent: ElementTree.Element, name: str, fallback: str | None = None) -> str:
@@ -324,4 +348,4 @@ def _text(parent: ElementTree.Element, name: str, fallback: str | None = None) -
             return (element.text or "").strip()
     if fallback is not None:
         return fallback
-    raise DecodeError(f"no {name}")
+    raise DecodeError("no {name}", name=name)

@@ -6,11 +6,17 @@ photo whose report was lost: it is asked for again by its number (MAV_CMD_REQUES
 at a time, until it comes or is given up with a name.  What camera it is, and how it is set, is
 asked for first.  Photos before the first report are not of this watch.  An autopilot's own
 report (CAMERA_FEEDBACK) counts too; that it is never repeated is found out by the first missing.
+
+A camera that restarts counts from nought again.  It is found out by the first of three: a number
+that is told again with another time of taking, a count whose clock went back, or a count that
+stays below what was known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from droneteam.missions.mavlink.handshake import Done, Failed, Outcome, Sends, Timing
 from droneteam.missions.mavlink.messages import (
@@ -34,7 +40,11 @@ MOST = 5_000
 """Photos in a gap that are believed; a larger one is a camera that was exchanged."""
 LATE_S = 10.0
 """No report comes later: fewer photos than were known so long ago are a restarted camera's."""
+SAME_PHOTO = timedelta(seconds=1)
+"""Between what two reports of one number say of when it was taken; two cameras may share it."""
 _INFORMATION, _SETTINGS, _IMAGE = 259, 260, 263
+_Told = Mapping[tuple[bool, int], datetime]
+"""When a photo was taken, by who says so (the camera itself or the autopilot) and its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,8 @@ class CameraWatch:
     of the photos known; raised_at_s : when that number last grew; again : numbers that were told
     a second time since, which a restarted camera's are; lost : given up; repeats : whether the
     camera tells a photo again, None before that was tried; introduced : whether information and
-    settings came, or how asking for them failed.
+    settings came, or how asking for them failed; boot_s : the latest time of the camera's clock;
+    told : the photos that were told, former : those of before its restart at restarted_at_s.
     """
 
     timing: Timing
@@ -63,6 +74,11 @@ class CameraWatch:
     asked: int = 0
     asked_at_s: float = float("-inf")
     introduced: Outcome | None = None
+    boot_s: float = float("-inf")
+    told: _Told = field(default_factory=dict)
+    former: _Told = field(default_factory=dict)
+    former_highest: int = 0
+    restarted_at_s: float = float("-inf")
     begun_at: int | None = None
     highest: int = 0
     raised_at_s: float = float("-inf")
@@ -95,10 +111,12 @@ def camera_step(state: CameraWatch, message: Inbound | None, now_s: float) -> Ca
             return _introduced(state), (), () if known else (note,)
         case CameraSettings():
             return _introduced(replace(state, settings=message)), (), ()
-        case ImageCaptured(shot=shot) | (CameraFeedback() as shot):
-            return _captured(state, shot.index, now_s), (), ()
-        case CaptureStatus(images=images):
-            return _counted(state, images, now_s)
+        case ImageCaptured(shot=shot):
+            return _told(state, (True, shot.index), shot.at, now_s)
+        case CameraFeedback():
+            return _told(state, (False, message.index), message.at, now_s)
+        case CaptureStatus(images=images, boot_s=boot_s):
+            return _counted(state, images, boot_s, now_s)
         case None:
             return _tick(state, now_s)
     return state, (), ()
@@ -108,6 +126,27 @@ def _introduced(state: CameraWatch) -> CameraWatch:
     if state.information is None or state.settings is None:
         return state
     return replace(state, introduced=Done())
+
+
+def _told(state: CameraWatch, photo: tuple[bool, int], at: datetime, now_s: float) -> CameraStep:
+    """A photo by its number, and by the time it was taken: told twice, both are the same."""
+    if _dated(state.former) and state.former.get(photo) == at:
+        return state, (), ()  # of before the restart, on a slow way
+    before, number = state.told.get(photo, at), photo[1]
+    notes: tuple[str, ...] = ()
+    if abs(at - before) > SAME_PHOTO:
+        notes = (f"the camera took a photo {number} again: it was restarted",)
+        state = _restarted(state, number, now_s)
+        gaps = tuple(gap for gap in state.gaps if gap.number != number)
+        state = replace(state, gaps=gaps)
+    else:
+        state = _captured(state, number, now_s)
+    return replace(state, told={**state.told, photo: at}), (), notes
+
+
+def _dated(told: _Told) -> bool:
+    """Whether the times of taking tell photos apart; a camera without a clock says always one."""
+    return len(set(told.values())) > 1
 
 
 def _captured(state: CameraWatch, number: int, now_s: float) -> CameraWatch:
@@ -126,11 +165,17 @@ def _missing(state: CameraWatch) -> frozenset[int]:
     return frozenset((*state.lost, *(gap.number for gap in state.gaps)))
 
 
-def _counted(state: CameraWatch, images: int, now_s: float) -> CameraStep:
+def _counted(state: CameraWatch, images: int, boot_s: float | None, now_s: float) -> CameraStep:
+    new_run = now_s - state.restarted_at_s <= LATE_S
+    back = not new_run and boot_s is not None and boot_s < state.boot_s - LATE_S
+    if boot_s is not None:
+        state = replace(state, boot_s=boot_s if new_run or back else max(state.boot_s, boot_s))
+    if new_run and state.highest < images <= state.former_highest:
+        return state, (), ()  # perhaps of before the restart; the next count tells
     if state.begun_at is None:
         return replace(state, begun_at=images, highest=images, raised_at_s=now_s), (), ()
     overdue = now_s - state.raised_at_s > LATE_S
-    if images < state.begun_at or (images < state.highest and overdue):
+    if back or images < state.begun_at or (images < state.highest and overdue):
         note = f"the camera counts {images} photos after {state.highest}: it was restarted"
         return _restarted(state, images, now_s), (), (note,)
     return _up_to(state, images, now_s, known=False), (), ()
@@ -145,6 +190,10 @@ def _restarted(state: CameraWatch, images: int, now_s: float) -> CameraWatch:
         begun_at=begun_at,
         highest=images,
         raised_at_s=now_s,
+        restarted_at_s=now_s,
+        former=state.told,
+        former_highest=state.highest,
+        told={},
         again=frozenset(),
         gaps=tuple(Gap(one, now_s) for one in untold),
         lost=(*state.lost, *(gap.number for gap in state.gaps)),

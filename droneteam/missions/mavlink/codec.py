@@ -280,7 +280,7 @@ _READERS: dict[int, Callable[[Any], m.Inbound]] = {
     281: lambda x: m.GimbalManagerStatus(
         x.gimbal_device_id, x.primary_control_sysid, x.primary_control_compid
     ),
-    262: lambda x: m.CaptureStatus(x.image_count, x.image_status != 0),
+    262: lambda x: m.CaptureStatus(x.image_count, x.image_status != 0, x.time_boot_ms / 1e3),
     263: _image_captured,
     253: lambda x: m.StatusText(x.severity, x.text),
     285: _gimbal,

@@ -27,7 +27,8 @@ class Timing:
     announce_s, list_s, resend_s : between repeats of an upload's announcement, of the request for
     a list, and of an item or a request for one (never less than two round trips); overtake_s : by
     how much packets may overtake each other: what a heartbeat says is believed when no other
-    said otherwise for so long.
+    said otherwise for so long; telemetry_s : after which a message that should come by itself is
+    asked for again.
     """
 
     announce_s: float = 1.5
@@ -42,6 +43,7 @@ class Timing:
     link_lost_s: float = 5.0
     link_gone_s: float = 900.0
     overtake_s: float = 2.0
+    telemetry_s: float = 5.0
 
     @classmethod
     def scaled(cls, time_scale: float) -> Timing:
@@ -60,6 +62,7 @@ class Timing:
             link_lost_s=max(2.0, 5.0 / time_scale),
             link_gone_s=max(30.0, 900.0 / time_scale),
             overtake_s=max(0.2, 2.0 / time_scale),
+            telemetry_s=max(2.0, 5.0 / time_scale),
         )
 
 

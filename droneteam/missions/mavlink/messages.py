@@ -6,7 +6,7 @@ Each dataclass is one MAVLink message (named in its docstring) with the fields t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
@@ -276,10 +276,14 @@ class GimbalManagerStatus:
 
 @dataclass(frozen=True, slots=True)
 class CaptureStatus:
-    """CAMERA_CAPTURE_STATUS: how many photos there are since power-on, and whether more come."""
+    """CAMERA_CAPTURE_STATUS: how many photos there are since power-on, and whether more come.
+
+    boot_s : since whose power-on counts; the camera's own where it is a component of its own.
+    """
 
     images: int
     capturing: bool
+    boot_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ class NetworkNoise:
         for field in self.__slots__:
             value = getattr(self, field)
             if not 0.0 <= value <= 100.0 or (value == 0.0 and not field.startswith("shift")):
-                raise InputError(f"{field} {value} outside (0, 100]", field=field)
+                raise InputError(
+                    "{name} {value} outside (0, 100]", field=field, name=field, value=value
+                )
 
 
 RTK = NetworkNoise()
@@ -158,8 +160,10 @@ def predict(network: Network, noise: NetworkNoise, gsd_m: float) -> PredictedAcc
     photos = len(network.places_m)
     if not 2 <= photos <= MAX_PHOTOS:
         raise InputError(
-            f"{photos} photos: accuracy is predicted for 2 to {MAX_PHOTOS}; plan a smaller part",
+            "{photos} photos: accuracy is predicted for 2 to {limit}; plan a smaller part",
             field="polygon",
+            photos=photos,
+            limit=MAX_PHOTOS,
         )
     rays = observe(network)
     views = np.bincount(rays.point, minlength=len(network.points_m))

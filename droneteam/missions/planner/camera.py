@@ -32,7 +32,12 @@ class CameraSpec:
         for field in ("sensor_width_mm", "sensor_height_mm", "focal_mm", "width_px", "height_px"):
             value = getattr(self, field)
             if not 0.0 < value < 1e6:  # also rejects NaN
-                raise InputError(f"{field} {value} must be positive", field=f"camera.{field}")
+                raise InputError(
+                    "{name} {value} must be positive",
+                    field=f"camera.{field}",
+                    name=field,
+                    value=value,
+                )
         if not self.min_interval_s >= 0.0 or not self.exposure_s > 0.0:
             raise InputError("min_interval_s must be ≥ 0 and exposure_s > 0", field="camera")
 
@@ -98,4 +103,6 @@ def camera_named(name: str) -> CameraSpec:
         return CAMERAS[name]
     except KeyError:
         known = ", ".join(sorted(CAMERAS))
-        raise InputError(f"unknown camera {name!r}; known: {known}", field="camera") from None
+        raise InputError(
+            "unknown camera {name!r}; known: {known}", field="camera", name=name, known=known
+        ) from None

@@ -56,14 +56,20 @@ class WeightedArea:
         for ring in (self.outline, *self.holes):
             if not 3 <= len(ring) <= MAX_CORNERS:
                 raise InputError(
-                    f"area {self.name!r}: {len(ring)} corners; 3 to {MAX_CORNERS} are allowed",
+                    "area {name!r}: {count} corners; 3 to {limit} are allowed",
                     field="chances",
+                    name=self.name,
+                    count=len(ring),
+                    limit=MAX_CORNERS,
                 )
             for lat_deg, lon_deg in ring:
                 check_lat_lon(lat_deg, lon_deg)
         if not 0.0 <= self.chance <= 1.0:  # also rejects NaN
             raise InputError(
-                f"area {self.name!r}: chance {self.chance} outside [0, 1]", field="chances"
+                "area {name!r}: chance {chance} outside [0, 1]",
+                field="chances",
+                name=self.name,
+                chance=self.chance,
             )
 
 
@@ -84,20 +90,24 @@ class DistanceRings:
         check_lat_lon(*self.place)
         if not 1 <= len(self.within_m) == len(self.shares) <= 10:
             raise InputError(
-                f"{len(self.within_m)} distances for {len(self.shares)} shares: give one each, "
-                "1 to 10",
+                "{distances} distances for {shares} shares: give one each, 1 to 10",
                 field="chances",
+                distances=len(self.within_m),
+                shares=len(self.shares),
             )
         if not _grows((0.0, *self.within_m)) or not self.within_m[-1] <= MAX_RING_M:
             raise InputError(
-                f"distances {_listed(self.within_m)} m must grow, from above 0 to "
-                f"{MAX_RING_M:.0f} m",
+                "distances {distances_m} m must grow, from above 0 to {limit:.0f} m",
                 field="chances",
+                distances_m=_listed(self.within_m),
+                limit=MAX_RING_M,
             )
         steps = zip((0.0, *self.shares), (*self.shares, 1.0), strict=True)
         if not all(low <= high for low, high in steps) or not self.shares[-1] > 0.0:
             raise InputError(
-                f"shares {_listed(self.shares)} must not fall, from 0 to 1", field="chances"
+                "shares {shares} must not fall, from 0 to 1",
+                field="chances",
+                shares=_listed(self.shares),
             )
 
 
@@ -115,13 +125,18 @@ class ChanceGrid:
     def __post_init__(self) -> None:
         if not 1 <= len(self.chance) <= MAX_CELLS or not 1 <= self.columns <= len(self.chance):
             raise InputError(
-                f"a grid of {len(self.chance)} cells in {self.columns} columns; "
-                f"1 to {MAX_CELLS} cells are allowed",
+                "a grid of {cells} cells in {columns} columns; 1 to {limit} cells are allowed",
                 field="chances",
+                cells=len(self.chance),
+                columns=self.columns,
+                limit=MAX_CELLS,
             )
         if len(self.chance) % self.columns:
             raise InputError(
-                f"{len(self.chance)} cells are no whole rows of {self.columns}", field="chances"
+                "{cells} cells are no whole rows of {columns}",
+                field="chances",
+                cells=len(self.chance),
+                columns=self.columns,
             )
         if not (0.0 < self.cell_lat_deg <= 1.0 and 0.0 < self.cell_lon_deg <= 1.0):
             raise InputError("a grid's cells are larger than 0° and 1° at most", field="chances")
@@ -132,7 +147,12 @@ class ChanceGrid:
         )
         for number, value in enumerate(self.chance, start=1):
             if not 0.0 <= value <= 1.0:
-                raise InputError(f"cell {number}: chance {value} outside [0, 1]", field="chances")
+                raise InputError(
+                    "cell {number}: chance {value} outside [0, 1]",
+                    field="chances",
+                    number=number,
+                    value=value,
+                )
 
     @property
     def rows(self) -> int:
@@ -155,11 +175,17 @@ class ChanceMap:
                 "a probability map has areas, rings or a grid: one of the three", field="chances"
             )
         if len(self.areas) > MAX_AREAS:
-            raise InputError(f"{len(self.areas)} areas; {MAX_AREAS} at most", field="chances")
+            raise InputError(
+                "{count} areas; {limit} at most",
+                field="chances",
+                count=len(self.areas),
+                limit=MAX_AREAS,
+            )
         if not 0.0 < self.total <= 1.0 + 1e-6:
             raise InputError(
-                f"the chances add up to {self.total:.4g}; more than 0 and 1 at most is needed",
+                "the chances add up to {total:.4g}; more than 0 and 1 at most is needed",
                 field="chances",
+                total=self.total,
             )
 
     @property
@@ -231,7 +257,12 @@ def weighted(areas: Sequence[tuple[str, float, Ring, tuple[Ring, ...]]], source:
     """
     for name, weight, _outline, _holes in areas:
         if not 0.0 <= weight < math.inf:
-            raise InputError(f"area {name!r}: weight {weight} must be 0 or more", field="chances")
+            raise InputError(
+                "area {name!r}: weight {weight} must be 0 or more",
+                field="chances",
+                name=name,
+                weight=weight,
+            )
     total = math.fsum(weight for _, weight, _, _ in areas)
     scale = 1.0 if total <= 1.0 + 1e-9 else 1.0 / total
     made = tuple(
@@ -300,7 +331,7 @@ def _shape(area: WeightedArea, ground: Ground) -> shapely.Polygon:
     )
     if not shape.is_valid or shape.area < 1.0:
         raise InputError(
-            f"area {area.name!r}: its outline crosses itself or is empty", field="chances"
+            "area {area!r}: its outline crosses itself or is empty", field="chances", area=area.name
         )
     return shape
 

@@ -48,10 +48,14 @@ class Wind:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.speed_mps <= 40.0:  # also rejects NaN
-            raise InputError(f"wind_mps {self.speed_mps} outside [0, 40]", field="wind_mps")
+            raise InputError(
+                "wind_mps {speed_mps} outside [0, 40]", field="wind_mps", speed_mps=self.speed_mps
+            )
         if self.from_deg is not None and not -360.0 <= self.from_deg <= 360.0:
             raise InputError(
-                f"wind_from_deg {self.from_deg} outside [-360, 360]", field="wind_from_deg"
+                "wind_from_deg {from_deg} outside [-360, 360]",
+                field="wind_from_deg",
+                from_deg=self.from_deg,
             )
 
     def along_across(self, bearing_deg: float) -> tuple[float, float]:
@@ -96,9 +100,12 @@ def ground_speed_mps(wanted_mps: float, bearing_deg: float, wind: Wind) -> float
     reach = math.sqrt(max(0.0, MAX_AIRSPEED_MPS**2 - across**2)) - against
     if reach < 0.5:
         raise InputError(
-            f"a wind of {wind.speed_mps:g} m/s leaves no speed on a course of {bearing_deg:.0f}°: "
-            f"the drones hold {MAX_AIRSPEED_MPS:g} m/s through the air",
+            "a wind of {wind_mps:g} m/s leaves no speed on a course of {bearing_deg:.0f}°: "
+            "the drones hold {limit:g} m/s through the air",
             field="wind_mps",
+            wind_mps=wind.speed_mps,
+            bearing_deg=bearing_deg,
+            limit=MAX_AIRSPEED_MPS,
         )
     return min(wanted_mps, reach)
 

@@ -118,12 +118,19 @@ def geoid_from_datum_m(datum: VerticalDatum, geoid_separation_m: float | None) -
     if datum is VerticalDatum.ELLIPSOID and geoid_separation_m is not None:
         return -geoid_separation_m
     raise InputError(
-        f"heights above the datum “{datum.value}” cannot be turned into heights above sea level: "
-        "give the terrain's vertical datum, and for an ellipsoidal one the geoid's height there",
+        "heights above the datum “{datum}” cannot be turned into heights above sea "
+        "level: give the terrain's vertical datum, and for an ellipsoidal one the "
+        "geoid's height there",
         field="terrain",
+        datum=datum.value,
     )
 
 
 def _check(metres: float, kind: str) -> None:
     if not math.isfinite(metres):
-        raise InputError(f"alt_{kind}_m {metres} is not a finite number", field=f"alt_{kind}_m")
+        raise InputError(
+            "alt_{kind}_m {metres} is not a finite number",
+            field=f"alt_{kind}_m",
+            kind=kind,
+            metres=metres,
+        )

@@ -212,8 +212,9 @@ def _parts(items: Sequence[MissionItem], hops: Sequence[_Hop], wind: Wind) -> li
         _check_reach(hop, used + _back(hop, wind)[1], usable)
         if len(parts) >= MAX_PARTS:
             raise InputError(
-                f"this mission takes more than {MAX_PARTS} battery packs: choose a smaller area",
+                "this mission takes more than {limit} battery packs: choose a smaller area",
                 field="polygon",
+                limit=MAX_PARTS,
             )
     parts.append((first, len(hops) - 1))
     return parts
@@ -244,10 +245,13 @@ def _standing(items: Sequence[MissionItem], hop: _Hop, wind: Wind) -> float:
 def _check_reach(hop: _Hop, share: float, usable: float) -> None:
     if share > usable:
         raise InputError(
-            f"the leg to waypoint item {hop.item}, with the ways out and home, takes "
-            f"{share * 100:.0f} % of a battery pack and {usable * 100:.0f} % may be used: take off "
-            "nearer, fly shorter lines, or wait for less wind",
+            "the leg to waypoint item {item}, with the ways out and home, takes "
+            "{share_pct:.0f} % of a battery pack and {usable_pct:.0f} % may be used: take "
+            "off nearer, fly shorter lines, or wait for less wind",
             field="polygon",
+            item=hop.item,
+            share_pct=share * 100,
+            usable_pct=usable * 100,
         )
 
 
@@ -286,7 +290,9 @@ def items_of_part(
         There is no such part.
     """
     if not 0 <= index < len(parts):
-        raise InputError(f"pack {index + 1} of {len(parts)}: there is none", field="pack")
+        raise InputError(
+            "pack {pack} of {parts}: there is none", field="pack", pack=index + 1, parts=len(parts)
+        )
     part = parts[index]
     body = list(items[part.first_item : part.last_item + 1])
     if index == 0:

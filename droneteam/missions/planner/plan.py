@@ -35,6 +35,7 @@ from droneteam.missions.planner.patterns.survey import (
     survey_lines,
 )
 from droneteam.missions.planner.profile import ProfilePoint, flight_profile
+from droneteam.missions.planner.ranges import check_range
 from droneteam.missions.planner.relief import FollowedPath, Relief, followed_all, relief_of
 from droneteam.missions.planner.route import Ground, LatLon, LookAt, Run, mission_items
 from droneteam.missions.planner.terrain import Terrain
@@ -105,12 +106,6 @@ class SurveyParams:
             check_range("max_photos", self.max_photos, 4, 100_000)
         if self.angle_deg is not None:
             check_range("angle_deg", self.angle_deg, -360.0, 360.0)
-
-
-def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Refuses a value outside its range, by name."""
-    if not low <= value <= high:  # also rejects NaN
-        raise InputError(f"{field} {value} outside [{low:g}, {high:g}]", field=field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +217,14 @@ def plan_survey(
     height_m = camera.height_for_gsd(params.gsd_m)
     if not MIN_HEIGHT_M <= height_m <= MAX_HEIGHT_M:
         raise InputError(
-            f"a gsd_m of {params.gsd_m:g} with {camera.name} means flying {height_m:.1f} m above "
-            f"the ground; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+            "a gsd_m of {gsd_m:g} with {camera} means flying {height_m:.1f} m above the "
+            "ground; allowed is {least_m:.0f} to {most_m:.0f} m",
             field="gsd_m",
+            gsd_m=params.gsd_m,
+            camera=camera.name,
+            height_m=height_m,
+            least_m=MIN_HEIGHT_M,
+            most_m=MAX_HEIGHT_M,
         )
     layout, min_views = _covering_layout(site, camera, params)
     return _mission(area, site, camera, params, home, conditions, layout, min_views)
@@ -235,7 +235,9 @@ def _site(
 ) -> _Site:
     corners = area[:-1] if len(area) > 1 and area[0] == area[-1] else area
     if len(corners) < 3:
-        raise InputError(f"the area needs 3 corners, not {len(corners)}", field="polygon")
+        raise InputError(
+            "the area needs 3 corners, not {count}", field="polygon", count=len(corners)
+        )
     ground = Ground.around(corners, home)
     polygon_m = ground.metres(corners)
     shape = shapely.polygons(polygon_m)
@@ -243,9 +245,10 @@ def _site(
         raise InputError("the area's outline crosses itself", field="polygon")
     if not 1.0 <= shape.area <= MAX_AREA_M2:
         raise InputError(
-            f"the area measures {shape.area:.1f} m²; allowed is 1 m² to "
-            f"{MAX_AREA_M2 / 1e6:.0f} km²",
+            "the area measures {area_m2:.1f} m²; allowed is 1 m² to {limit_km2:.0f} km²",
             field="polygon",
+            area_m2=shape.area,
+            limit_km2=MAX_AREA_M2 / 1e6,
         )
     return _Site(ground, polygon_m, relief_of(terrain, ground, home, params.ground_alt_home_m))
 
@@ -274,16 +277,27 @@ def _uncovered(params: SurveyParams, views: int, fewest: int) -> InputError:
     """Why no layout serves, and what to change."""
     if params.max_photos is not None and fewest > params.max_photos:
         return InputError(
-            f"{fewest} photos are the fewest for this area at gsd_m {params.gsd_m:g}, "
-            f"max_photos allows {params.max_photos}: raise max_photos or gsd_m",
+            "{fewest} photos are the fewest for this area at gsd_m {gsd_m:g}, max_photos "
+            "allows {max_photos}: raise max_photos or gsd_m",
             field="max_photos",
+            fewest=fewest,
+            gsd_m=params.gsd_m,
+            max_photos=params.max_photos,
         )
-    bounded = params.max_photos is not None
-    remedy = "raise max_photos or gsd_m" if bounded else "raise the overlaps"
+    if params.max_photos is not None:
+        return InputError(
+            "some point of the area would lie in {views} photos only, {min_views} are needed: "
+            "raise max_photos or gsd_m",
+            field="max_photos",
+            views=views,
+            min_views=params.min_views,
+        )
     return InputError(
-        f"some point of the area would lie in {views} photos only, {params.min_views} are "
-        f"needed: {remedy}",
-        field="max_photos" if bounded else "forward_overlap",
+        "some point of the area would lie in {views} photos only, {min_views} are needed: "
+        "raise the overlaps",
+        field="forward_overlap",
+        views=views,
+        min_views=params.min_views,
     )
 
 
@@ -370,9 +384,11 @@ def _orbit(site: _Site, params: SurveyParams, from_m: FloatArray) -> Orbit | Non
     )
     if orbit.height_m > MAX_HEIGHT_M:
         raise InputError(
-            f"the orbit would fly {orbit.height_m:.0f} m above the ground, more than "
-            f"{MAX_HEIGHT_M:.0f} m: choose a flatter orbit_pitch_deg, or no orbit",
+            "the orbit would fly {height_m:.0f} m above the ground, more than {most_m:.0f} "
+            "m: choose a flatter orbit_pitch_deg, or no orbit",
             field="orbit_pitch_deg",
+            height_m=orbit.height_m,
+            most_m=MAX_HEIGHT_M,
         )
     return orbit
 

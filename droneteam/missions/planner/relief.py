@@ -133,9 +133,10 @@ def relief_of(
         return LevelGround(ground_alt_home_m)
     if ground_alt_home_m != 0.0:
         raise InputError(
-            f"ground_alt_home_m {ground_alt_home_m:g} speaks of level ground, and a terrain was "
-            "chosen: leave one of them out",
+            "ground_alt_home_m {ground_alt_home_m:g} speaks of level ground, and a terrain "
+            "was chosen: leave one of them out",
             field="ground_alt_home_m",
+            ground_alt_home_m=ground_alt_home_m,
         )
     return TerrainRelief(terrain, ground, home)
 

@@ -54,14 +54,22 @@ class Ground:
         """
         for lat_deg, lon_deg in lat_lon:
             check_lat_lon(lat_deg, lon_deg)
+        lons = [lon_deg for _, lon_deg in lat_lon] + [home.lon_deg]
+        if max(lons) - min(lons) > 180.0:
+            raise InputError(
+                "the places lie on both sides of the 180° meridian: plan each side on its own",
+                field="polygon",
+            )
         lat_deg, lon_deg = np.mean(np.array(lat_lon), axis=0).tolist()
         frame = EnuFrame(GeoPoint(lat_deg, lon_deg))
         away_m = great_circle_distance_m(lat_deg, lon_deg, home.lat_deg, home.lon_deg)
         if away_m > MAX_AWAY_M:
             raise InputError(
-                f"the places lie {away_m / 1000:.0f} km from the take-off point; "
-                f"{MAX_AWAY_M / 1000:.0f} km are allowed: are latitude and longitude swapped?",
+                "the places lie {away_km:.0f} km from the take-off point; {limit_km:.0f} km "
+                "are allowed: are latitude and longitude swapped?",
                 field="polygon",
+                away_km=away_m / 1000,
+                limit_km=MAX_AWAY_M / 1000,
             )
         home_m = frame.enu_from_geodetic(np.array([home.lat_deg, home.lon_deg, 0.0]))[:2]
         return cls(frame, home_m)

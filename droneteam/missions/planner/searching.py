@@ -73,9 +73,10 @@ def lay_search(
     order = ordered(lines, ground.home_m, where, sweep)
     if len(order.path_m) == 0:
         raise InputError(
-            f"no part of the area is searched and left in {params.max_minutes:g} min: take off "
+            "no part of the area is searched and left in {max_minutes:g} min: take off "
             "nearer, or allow more",
             field="max_minutes",
+            max_minutes=params.max_minutes,
         )
     return SearchLayout(order.path_m, where, shape, order.by_blocks, sweep_m)
 

@@ -58,9 +58,19 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 1 <= self.of <= MAX_DRONES:
-            raise InputError(f"{self.of} drones; 1 to {MAX_DRONES} share an area", field="share_of")
+            raise InputError(
+                "{count} drones; 1 to {limit} share an area",
+                field="share_of",
+                count=self.of,
+                limit=MAX_DRONES,
+            )
         if not 1 <= self.part <= self.of:
-            raise InputError(f"part {self.part} of {self.of}: there is none", field="share_part")
+            raise InputError(
+                "part {part} of {count}: there is none",
+                field="share_part",
+                part=self.part,
+                count=self.of,
+            )
 
 
 def share_of(
@@ -98,10 +108,14 @@ def _lower_gsd(camera: CameraSpec, gsd_m: float, share: Share) -> float:
     height_m = camera.height_for_gsd(gsd_m) - (share.part - 1) * HEIGHT_STEP_M
     if height_m < MIN_HEIGHT_M:
         raise InputError(
-            f"drone {share.part} of {share.of} would fly {height_m:.1f} m above the ground, lower "
-            f"than {MIN_HEIGHT_M:.0f} m: share by area or time, or raise the ground sampling "
+            "drone {part} of {count} would fly {height_m:.1f} m above the ground, lower "
+            "than {least_m:.0f} m: share by area or time, or raise the ground sampling "
             "distance",
             field="share_of",
+            part=share.part,
+            count=share.of,
+            height_m=height_m,
+            least_m=MIN_HEIGHT_M,
         )
     return gsd_m * height_m / camera.height_for_gsd(gsd_m)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from droneteam.errors import InputError
+from droneteam.geo import check_lat_lon
 from droneteam.missions.planner.chances import ChanceMap
 from droneteam.missions.planner.heights import HeightKind
 from droneteam.missions.planner.plan import (
@@ -18,8 +19,8 @@ from droneteam.missions.planner.plan import (
     MIN_HEIGHT_M,
     MIN_SIDE_OVERLAP,
     SurveyParams,
-    check_range,
 )
+from droneteam.missions.planner.ranges import check_range
 from droneteam.missions.planner.route import LatLon
 
 
@@ -89,10 +90,12 @@ def _heights(given: tuple[tuple[float, ...], ...], usual_m: float) -> Heights:
     kinds = (HeightKind.HOME, HeightKind.AGL, HeightKind.AMSL)
     found = [(kind, values) for kind, values in zip(kinds, given, strict=True) if values]
     if len(found) > 1:
-        names = " and ".join(f"alt_{kind.value}_m" for kind, _ in found)
+        one, other = (f"alt_{kind.value}_m" for kind, _ in found[:2])
         raise InputError(
-            f"heights are given as {names}: choose what they are measured from",
-            field=f"alt_{found[1][0].value}_m",
+            "heights are given as {one} and {other}: choose what they are measured from",
+            field=other,
+            one=one,
+            other=other,
         )
     return found[0] if found else (HeightKind.HOME, (usual_m,))
 
@@ -138,7 +141,9 @@ class SearchParams:
         if self.max_minutes is not None:
             check_range("max_minutes", self.max_minutes, 1.0, 600.0)
         if self.pattern not in ("expanding_square", "sector", "parallel_track"):
-            raise InputError(f"unknown search pattern {self.pattern!r}", field="pattern")
+            raise InputError(
+                "unknown search pattern {pattern!r}", field="pattern", pattern=self.pattern
+            )
         check_range("gsd_m", self.gsd_m, 0.001, 0.5)
         check_range("radius_m", self.radius_m, 10.0, 5000.0)
         check_range("sigma_m", self.sigma_m, 1.0, 5000.0)
@@ -171,6 +176,7 @@ class OverwatchParams:
     ground_alt_home_m: float = 0.0
 
     def __post_init__(self) -> None:
+        check_lat_lon(*self.target)
         _check_heights(self.heights)
         check_range("stay_s", self.stay_s, 1.0, 3600.0)
         check_range("speed_mps", self.speed_mps, 0.5, 20.0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 
-from droneteam.errors import InputError
+from droneteam.errors import InputError, marked
 from droneteam.geo import FloatArray
 from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.camera import CameraSpec
@@ -120,7 +120,7 @@ def plan_corridor(
     conditions: Conditions = STILL,
 ) -> MissionPlan:
     """Nadir photos along an axis."""
-    _needs(axis, 2, "a corridor's axis")
+    _needs(axis, 2, marked("a corridor's axis needs {least} places, not {count}"))
     site = _site(axis, home, conditions, params.ground_alt_home_m)
     axis_m = _distinct(site.ground.metres(axis))
     height_m = _height(camera, params.gsd_m)
@@ -160,7 +160,7 @@ def plan_facade(
     conditions: Conditions = STILL,
 ) -> MissionPlan:
     """Photos square to a wall, the highest row first, the vehicle standing still for each."""
-    _needs(wall, 2, "the foot of a wall")
+    _needs(wall, 2, marked("the foot of a wall needs {least} places, not {count}"))
     site = _site(wall, home, conditions, params.ground_alt_home_m)
     wall_m = _distinct(site.ground.metres(wall))
     distance_m = _wall_distance(camera, params)
@@ -186,9 +186,13 @@ def _wall_distance(camera: CameraSpec, params: FacadeParams) -> float:
     distance_m = camera.height_for_gsd(params.gsd_m)
     if distance_m < MIN_WALL_DISTANCE_M:
         raise InputError(
-            f"a gsd_m of {params.gsd_m:g} with {camera.name} means flying {distance_m:.1f} m from "
-            f"the wall; {MIN_WALL_DISTANCE_M:.0f} m at least: raise gsd_m",
+            "a gsd_m of {gsd_m:g} with {camera} means flying {distance_m:.1f} m from the "
+            "wall; {limit:.0f} m at least: raise gsd_m",
             field="gsd_m",
+            gsd_m=params.gsd_m,
+            camera=camera.name,
+            distance_m=distance_m,
+            limit=MIN_WALL_DISTANCE_M,
         )
     return distance_m
 
@@ -242,7 +246,10 @@ def plan_search(
 ) -> MissionPlan:
     """A path that looks for a person, and the chance that it finds the person."""
     area_wide = not params.starts_at_a_place
-    _needs(places, 3 if area_wide else 1, "the area" if area_wide else "the last known position")
+    if area_wide:
+        _needs(places, 3, marked("the area needs {least} places, not {count}"))
+    else:
+        _needs(places, 1, marked("the last known position needs {least} places, not {count}"))
     site = _site(places, home, conditions, params.ground_alt_home_m)
     height_m = _height(camera, params.gsd_m)
     sweep_m = (1.0 - params.overlap) * camera.footprint_m(params.gsd_m)[0]
@@ -274,7 +281,7 @@ def plan_overwatch(
     places: GeoPolygon, params: OverwatchParams, home: HomePoint, conditions: Conditions = STILL
 ) -> MissionPlan:
     """Hovering at each place in turn with the camera on the target."""
-    _needs(places, 1, "an overwatch")
+    _needs(places, 1, marked("an overwatch needs {least} places, not {count}"))
     site = _site((*places, params.target), home, conditions, params.ground_alt_home_m)
     target_m = site.ground.metres([params.target])
     target = LookAt(target_m[0], float(site.relief.ground_home_m(target_m)[0]))
@@ -308,9 +315,15 @@ def _alts_home(
     for number, (alt, below, asked) in enumerate(zip(found, ground, heights_m, strict=True), 1):
         if not MIN_HEIGHT_M - 1e-6 <= alt - below <= MAX_HEIGHT_M + 1e-6:
             raise InputError(
-                f"place {number}: {asked:g} m ({kind.value}) is {alt - below:.1f} m above the "
-                f"ground there; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+                "place {number}: {asked:g} m ({kind}) is {above_m:.1f} m above the ground "
+                "there; allowed is {least_m:.0f} to {most_m:.0f} m",
                 field=f"alt_{kind.value}_m",
+                number=number,
+                asked=asked,
+                kind=kind.value,
+                above_m=alt - below,
+                least_m=MIN_HEIGHT_M,
+                most_m=MAX_HEIGHT_M,
             )
     return found
 
@@ -319,13 +332,15 @@ def plan_free(
     places: GeoPolygon, params: FreeParams, home: HomePoint, conditions: Conditions = STILL
 ) -> MissionPlan:
     """The waypoints as they were drawn."""
-    _needs(places, 1, "a path")
+    _needs(places, 1, marked("a path needs {least} places, not {count}"))
     kind, heights = params.heights
     heights = heights if len(heights) > 1 else heights * len(places)
     if len(heights) != len(places):
         raise InputError(
-            f"{len(places)} places but {len(heights)} heights: give one for all or one each",
+            "{count} places but {heights} heights: give one for all or one each",
             field=f"alt_{kind.value}_m",
+            count=len(places),
+            heights=len(heights),
         )
     site = _site(places, home, conditions, 0.0)
     places_m = site.ground.metres(places)
@@ -400,15 +415,17 @@ def _length_m(home_m: FloatArray, legs: Sequence[Leg]) -> float:
 def _check_length(length_m: float) -> None:
     if length_m > MAX_LENGTH_M:
         raise InputError(
-            f"the path is {length_m / 1000:.1f} km long, {MAX_LENGTH_M / 1000:.0f} km are allowed: "
-            "choose a smaller area or fly higher",
+            "the path is {length_km:.1f} km long, {limit_km:.0f} km are allowed: choose a "
+            "smaller area or fly higher",
             field="polygon",
+            length_km=length_m / 1000,
+            limit_km=MAX_LENGTH_M / 1000,
         )
 
 
-def _needs(places: Sequence[LatLon], count: int, what: str) -> None:
-    if len(places) < count:
-        raise InputError(f"{what} needs {count} places, not {len(places)}", field="polygon")
+def _needs(places: Sequence[LatLon], least: int, template: str) -> None:
+    if len(places) < least:
+        raise InputError(template, field="polygon", count=len(places), least=least)
 
 
 def _distinct(path_m: FloatArray) -> FloatArray:
@@ -424,9 +441,14 @@ def _height(camera: CameraSpec, gsd_m: float) -> float:
     height_m = camera.height_for_gsd(gsd_m)
     if not MIN_HEIGHT_M <= height_m <= MAX_HEIGHT_M:
         raise InputError(
-            f"a gsd_m of {gsd_m:g} with {camera.name} means flying {height_m:.1f} m above "
-            f"the ground; allowed is {MIN_HEIGHT_M:.0f} to {MAX_HEIGHT_M:.0f} m",
+            "a gsd_m of {gsd_m:g} with {camera} means flying {height_m:.1f} m above the "
+            "ground; allowed is {least_m:.0f} to {most_m:.0f} m",
             field="gsd_m",
+            gsd_m=gsd_m,
+            camera=camera.name,
+            height_m=height_m,
+            least_m=MIN_HEIGHT_M,
+            most_m=MAX_HEIGHT_M,
         )
     return height_m
 

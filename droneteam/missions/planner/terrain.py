@@ -59,9 +59,11 @@ class Terrain:
 
     def __post_init__(self) -> None:
         if self.mean_m.ndim != 2 or self.mean_m.shape != self.top_m.shape:
-            raise InputError(f"terrain {self.name}: its layers are no two equal grids")
+            raise InputError("terrain {name}: its layers are no two equal grids", name=self.name)
         if not np.isfinite(self.mean_m).any():
-            raise InputError(f"terrain {self.name} holds no height at all", field="terrain")
+            raise InputError(
+                "terrain {name} holds no height at all", field="terrain", name=self.name
+            )
         made = Transformer.from_crs("EPSG:4326", CRS.from_user_input(self.crs), always_xy=True)
         object.__setattr__(self, "_from_wgs84", made)
 
@@ -194,10 +196,15 @@ def required(terrain: Terrain, lat_lon: FloatArray) -> FloatArray:
     if len(missing):
         lat_deg, lon_deg = lat_lon[missing[0]]
         raise InputError(
-            f"terrain {terrain.name} has no height at {len(missing)} of {len(lat_lon)} places of "
-            f"this mission, first at {lat_deg:.6f}, {lon_deg:.6f}: choose a terrain that covers "
-            "the area, the take-off point and the way between, or level ground",
+            "terrain {name} has no height at {missing} of {count} places of this mission, "
+            "first at {lat_deg:.6f}, {lon_deg:.6f}: choose a terrain that covers the area, "
+            "the take-off point and the way between, or level ground",
             field="terrain",
+            name=terrain.name,
+            missing=len(missing),
+            count=len(lat_lon),
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
         )
     return heights_m
 

@@ -17,6 +17,7 @@ import numpy as np
 from droneteam.errors import DecodeError
 from droneteam.geo import FloatArray, great_circle_distance_m
 from droneteam.missions.mavlink import codec
+from droneteam.missions.mavlink.camerawatch import LATE_S, SAME_PHOTO
 from droneteam.missions.mavlink.channels import Channels, Samples, channels_of
 from droneteam.missions.mavlink.messages import (
     Attitude,
@@ -47,6 +48,8 @@ _MAX_LOG_BYTES = 2_000_000_000
 _AIRBORNE_M = 0.5
 _AROUND = timedelta(seconds=30)
 """Photos so long before the first and after the last position still belong to the sortie."""
+_NO_CLOCK = datetime(1970, 1, 1, tzinfo=UTC)
+"""Of a camera that has no clock each photo is taken then: its numbers alone tell photos apart."""
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """An earlier time counts from the vehicle's start, not from 1970."""
 
@@ -209,8 +212,9 @@ class _Story:
 
     boot_at : calendar time at which the vehicle's own clock was zero, once it told; zeros : the
     same as it was known at each position; notes : (time of receipt, positions so far, kind,
-    detail) of each event, dated when the whole log is known; counted : the camera's own count of
-    its photos, at first and at last.
+    detail) of each event, dated when the whole log is known; told : when each photo was taken, by
+    who says so (the camera itself or not) and its number; counted : the camera's own count of
+    its photos and its clock then; photos_counted : by how much it grew.
     """
 
     system_id: int | None = None
@@ -221,6 +225,7 @@ class _Story:
     samples: Samples = field(default_factory=Samples)
     gimbal: list[GimbalAttitude] = field(default_factory=list)
     feedback: list[CameraFeedback] = field(default_factory=list)
+    told: dict[tuple[bool, int], datetime] = field(default_factory=dict)
     notes: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     mode: int | None = None
     armed: bool | None = None
@@ -229,7 +234,8 @@ class _Story:
     syncs: list[SyncSample] = field(default_factory=list)
     min_battery_pct: float | None = None
     camera: CameraInformation | None = None
-    counted: tuple[int, int] | None = None
+    counted: tuple[int, float] | None = None
+    photos_counted: int = 0
 
     def take(self, record: Record) -> None:
         """Add one packet."""
@@ -271,16 +277,14 @@ class _Story:
                 sync = SyncSample(theirs_ns / 1e9, ours_ns / 1e9, received_at.timestamp())
                 self.syncs.append(sync)
             case CameraFeedback():
-                if all(message.index != earlier.index for earlier in self.feedback[-3:]):
-                    self.feedback.append(message)
+                self._triggered(message, by_camera=False)
             case ImageCaptured(shot=shot, saved=saved):
                 self._captured(shot, saved, received_at)
             case CameraInformation() if message != self.camera:
                 self.camera = message
                 self._note(received_at, "camera", camera_words(message))
-            case CaptureStatus(images=images):
-                first, _ = self.counted or (images, images)
-                self.counted = (first, images)
+            case CaptureStatus(images=images, boot_s=boot_s):
+                self._counted(images, boot_s or 0.0)
             case StatusText(text=text):
                 self._note(received_at, "text", text)
             case SystemStatus(battery_pct=left, voltage_v=volts):
@@ -294,15 +298,36 @@ class _Story:
         """A photo as the camera tells it; the autopilot's word for the same one stands."""
         if not saved:
             self._note(received_at, "camera", f"photo {shot.index} was not saved")
-        elif all(shot.index != earlier.index for earlier in self.feedback[-3:]):
+        else:
+            self._triggered(shot, by_camera=True)
+
+    def _triggered(self, shot: CameraFeedback, *, by_camera: bool) -> None:
+        """One more photo, unless it was told before: by its number, and when it was taken.
+
+        A camera that was restarted gives its numbers anew, to photos of another time.
+        """
+        told = self.told.get((by_camera, shot.index))
+        others = self.told.get((not by_camera, shot.index))
+        known = told if told is not None else others
+        again = known is not None and abs(shot.at - known) <= SAME_PHOTO
+        if told is None or shot.at <= _NO_CLOCK:
+            recent = any(shot.index == earlier.index for earlier in self.feedback[-3:])
+            again = recent or (again and shot.at > _NO_CLOCK)
+        if not again:
             self.feedback.append(shot)
+        self.told[by_camera, shot.index] = shot.at
 
     def untold_photos(self) -> int:
         """How many photos the camera counted that neither the link nor the onboard log brought."""
-        if self.counted is None:
-            return 0
-        first, last = self.counted
-        return max(0, last - first - len(self.feedback))
+        return max(0, self.photos_counted - len(self.feedback))
+
+    def _counted(self, images: int, boot_s: float) -> None:
+        """What the camera's count grew by, from nought again where its clock went back."""
+        before, before_s = self.counted or (images, boot_s)
+        restarted = boot_s < before_s - LATE_S
+        self.photos_counted += images if restarted else max(0, images - before)
+        if restarted or images >= before:
+            self.counted = (images, boot_s)
 
     def _heartbeat(self, heartbeat: Heartbeat, received_at: datetime) -> None:
         if heartbeat.mode != self.mode:

@@ -262,7 +262,8 @@ def _covariance(setup: Setup, problem: Problem, solution: Solution) -> FloatArra
         sigma = (np.full(3, inf), np.array([tilt, tilt, inf]), inf)
     else:
         scale = inf if setup.frame.metric else 1e-6
-        sigma = (np.full(3, 1e-6 * size), np.full(3, 1e-6), scale)
+        turn = np.array([TILT_SIGMA_RAD, TILT_SIGMA_RAD, 1e-6])
+        sigma = (np.full(3, 1e-6 * size), turn, scale)
     weak = bundle.gauge_information(bundle.layout(problem), state, sigma)
     return bundle.covariance(problem, solution, weak)
 

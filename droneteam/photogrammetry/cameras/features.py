@@ -163,11 +163,16 @@ def extract(
 
 
 def _store(database: Any, image_id: int, found: Features) -> None:
+    """Keypoints, then descriptors: a photo counts as done when both are there.
+
+    No DatabaseTransaction: it ends in a destructor, and where the disk takes no more its error
+    there ends the whole process with a stack trace (pycolmap 4.2).
+    """
     keypoints, descriptors = found
     typed = pycolmap.FeatureDescriptors(pycolmap.FeatureExtractorType.SIFT, descriptors)
-    with pycolmap.DatabaseTransaction(database):
+    if not database.exists_keypoints(image_id):  # a killed run's are the same
         database.write_keypoints(image_id, keypoints)
-        database.write_descriptors(image_id, typed)
+    database.write_descriptors(image_id, typed)
 
 
 def _described(

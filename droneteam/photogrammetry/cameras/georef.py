@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from droneteam.geo import EnuFrame, GeoPoint, great_circle_distance_m
 from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup, SfmResult
+from droneteam.photogrammetry.ingest.photo_words import told
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -34,6 +35,8 @@ COLLINEAR_RATIO = 0.02
 """Spread across a line of positions over the spread along it, below which the roll is open."""
 MIN_SPREAD = 1.5
 """Spread of the cameras over the positions' deviation, below which they give no scale."""
+CLEAR_MAJORITY = 2.0 / 3.0
+"""Share of positions that agree; with fewer, those that agree may as well be the wrong ones."""
 MIN_FOR_MIRROR = 5
 MIRROR_RATIO = 0.1
 """Spread across over spread along, above which a mirror image is another shape."""
@@ -283,11 +286,15 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     if spread < MIN_SPREAD * float(np.median(np.linalg.norm(sigma, axis=1))):
         why = "the photos' positions lie within their own uncertainty; the frame is local"
         return Placement(*_local(group, by_name), (), (*named, why))
-    warnings = [
-        f"{photo.name}: position contradicts the other photos'; not used"
-        for (_, photo), good in zip(rows, inliers, strict=True)
-        if not good
-    ]
+    warnings = _contradicting(
+        [photo.name for (_, photo), good in zip(rows, inliers, strict=True) if not good]
+    )
+    if np.mean(inliers) < CLEAR_MAJORITY:
+        outside = len(rows) - int(inliers.sum())
+        warnings.append(
+            f"{outside} of {len(rows)} positions contradict the others: which "
+            "of them are right only a control point or a known length can tell; check one"
+        )
     if line_ratio(centres[inliers]) < COLLINEAR_RATIO:
         similarity = _levelled(similarity, group, by_name, target.mean(axis=0))
         warnings.append(
@@ -298,6 +305,13 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     used = tuple(photo for (_, photo), good in zip(rows, inliers, strict=True) if good)
     frame = Frame("enu", origin, "", metric=True)
     return Placement(frame, similarity, used, (*named, *warnings))
+
+
+def _contradicting(names: Sequence[str]) -> list[str]:
+    """What is said of photos whose position no other confirms."""
+    what = "position contradicts the other photos'; not used"
+    many = "the positions of {n} photos contradict the others'; not used ({names})"
+    return told([(name, what) for name in names], many=many)
 
 
 def _fit(

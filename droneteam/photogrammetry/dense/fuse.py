@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droneteam.photogrammetry import optics
-from droneteam.photogrammetry.dense import kernels
+from droneteam.photogrammetry.dense import islands, kernels
 from droneteam.photogrammetry.scene import DenseCloud, FloatArray, View
 
 Float32 = NDArray[np.float32]
@@ -83,12 +83,14 @@ def fuse(
     views that may see each view's points, of which the first `checkers` are asked about them.
     Points that hardly any photo doubts go first, views with the finest ground sampling before
     others; the rest fill what those leave open.  A pixel that shows a point that is already there
-    is not emitted again.
+    is not emitted again.  Specks apart from everything that nobody is sure of are left out.
     """
-    order = sorted(range(len(views)), key=lambda v: (_median_gsd(maps(v), views[v]), v))
+    gsd_m = [_median_gsd(maps(v), view) for v, view in enumerate(views)]
+    order = sorted(range(len(views)), key=lambda v: (gsd_m[v], v))
     visited = {v: np.zeros(maps(v).inverse_depth.shape, np.uint8) for v in order}
     asked = _Asked(views, maps, partners, checkers, min_views, visited)
     parts: list[DenseCloud] = []
+    sure: list[NDArray[np.bool_]] = []
     doubted: dict[int, list[_Judged]] = {v: [] for v in order}
     for done, view in enumerate(order):
         if partners[view]:
@@ -96,14 +98,29 @@ def fuse(
             for block in _blocks(maps(view), views[view], image, visited[view]):
                 judged = _judge(block, view, asked)
                 parts.append(_emit(judged.of(judged.strong), view, asked))
+                sure.append(parts[-1].n_views >= min_views)
                 doubted[view].append(judged.of(~judged.strong))
         progress(0.9 * (done + 1) / len(order))
     for view in order:
         for judged in doubted.pop(view):
             free = visited[view].ravel()[judged.pixel] == 0
             parts.append(_emit(judged.of(free), view, asked))
+            sure.append(np.zeros(len(parts[-1].points_enu_m), bool))
+    cloud = concatenate(_without_specks(parts, sure, float(np.median(gsd_m))))
     progress(1.0)
-    return concatenate(parts)
+    return cloud
+
+
+def _without_specks(
+    parts: list[DenseCloud], sure: list[NDArray[np.bool_]], gsd_m: float
+) -> list[DenseCloud]:
+    """The parts, changed in place, without specks that nobody is sure of."""
+    keep = islands.believed([part.points_enu_m for part in parts], sure, gsd_m)
+    end = 0
+    for index, part in enumerate(parts):
+        start, end = end, end + len(part.points_enu_m)
+        parts[index] = _subset(part, keep[start:end])
+    return parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,14 +145,7 @@ class _Judged:
     strong: NDArray[np.bool_]
 
     def of(self, which: NDArray[np.bool_]) -> _Judged:
-        c = self.cloud
-        cloud = DenseCloud(
-            c.points_enu_m[which],
-            c.normals[which],
-            c.colors[which],
-            c.sigma_m[which],
-            c.n_views[which],
-        )
+        cloud = _subset(self.cloud, which)
         return _Judged(cloud, self.gsd[which], self.pixel[which], self.strong[which])
 
 
@@ -320,6 +330,10 @@ def _emit(judged: _Judged, view: int, asked: _Asked) -> DenseCloud:
             asked.visited[partner],
         )  # fmt: skip
     return judged.cloud
+
+
+def _subset(cloud: DenseCloud, which: NDArray[np.bool_]) -> DenseCloud:
+    return DenseCloud(**{field.name: getattr(cloud, field.name)[which] for field in fields(cloud)})
 
 
 def concatenate(parts: list[DenseCloud]) -> DenseCloud:

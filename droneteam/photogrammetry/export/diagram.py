@@ -276,12 +276,12 @@ def frame_words(frame: Frame, language: Language) -> str:
     """The frame and its vertical datum in the reader's language."""
     text, datum = words(language), translated(frame.vertical_datum, language)
     if frame.origin is None:
-        return f"{text['frame_local']}; {text['heights_above']} {datum}"
+        return f"{text['frame_local']}{text['semicolon']}{text['heights_above']} {datum}"
     at = frame.origin
     return (
         f"{text['frame_enu']} {number(at.lat_deg, 7, language)}° N, "
         f"{number(at.lon_deg, 7, language)}° E, {number(at.alt_ellipsoid_m, 2, language)} m "
-        f"(WGS84); {text['heights_above']} {datum}"
+        f"(WGS84){text['semicolon']}{text['heights_above']} {datum}"
     )
 
 

@@ -13,6 +13,8 @@ from droneteam.errors import InputError
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, Frame, Measurement
 
+CRS84 = "urn:ogc:def:crs:OGC:1.3:CRS84"
+"""Said as the former standard did: RFC 7946 leaves it out, and programs then ask or guess."""
 DECIMALS_DEG = 9
 DECIMALS_M = 4
 
@@ -32,6 +34,7 @@ def write_geojson(
     partial = path.with_name(path.name + ".part")
     collection = {
         "type": "FeatureCollection",
+        "crs": {"type": "name", "properties": {"name": CRS84}},
         "heights_above": network.frame.vertical_datum,
         "features": features,
     }

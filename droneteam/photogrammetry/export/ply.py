@@ -103,4 +103,5 @@ def _header(
             lines.append(f"property {_NAMES[layout[field].str]} {field}")
     if n_faces is not None:
         lines += [f"element face {n_faces}", "property list uchar int vertex_indices"]
-    file.write(("\n".join([*lines, "end_header"]) + "\n").encode("ascii", "replace"))
+    header = "\n".join([*lines, "end_header"]).replace("°", " deg") + "\n"
+    file.write(header.encode("ascii", "replace"))

@@ -138,13 +138,21 @@ def _taken_at(shot: Mapping[int, Any], gps: Mapping[int, Any]) -> tuple[datetime
     offset = _OFFSET.match(_text(shot.get(_OFFSET_ORIGINAL)))
     if local is not None and offset is not None:
         sign, hours, minutes = offset.groups()
-        delta = timedelta(hours=int(hours), minutes=int(minutes))
-        zone = timezone(-delta if sign == "-" else delta)
-        return local.replace(tzinfo=zone).astimezone(UTC), "offset"
+        zoned = _in_zone(local, timedelta(hours=int(hours), minutes=int(minutes)), sign)
+        if zoned is not None:
+            return zoned, "offset"
     fix = _fix_time(gps)
     if fix is not None:
         return fix, "gnss"
     return local, "unzoned"
+
+
+def _in_zone(local: datetime, offset: timedelta, sign: str) -> datetime | None:
+    """The camera's clock in UTC; None for an offset of a day or more, or a year that UTC lacks."""
+    try:
+        return local.replace(tzinfo=timezone(-offset if sign == "-" else offset)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _local_time(shot: Mapping[int, Any]) -> datetime | None:
@@ -166,4 +174,7 @@ def _fix_time(gps: Mapping[int, Any]) -> datetime | None:
         return None
     if clock is None:
         return None
-    return day + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2])
+    try:
+        return day + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2])
+    except OverflowError:
+        return None

@@ -152,12 +152,21 @@ def _opened(path: Path, max_pixels: int) -> Image.Image:
             "remove it from the folder"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise _damaged(path, error) from error
-    width_px, height_px = image.size
-    if width_px * height_px > max_pixels:
-        image.close()
-        raise _too_large(path, f"{width_px} × {height_px} pixels")
+        raise damaged(path.name, error) from error
+    for width_px, height_px in (image.size, _tile_px(image)):
+        if width_px * height_px > max_pixels:
+            image.close()
+            raise _too_large(path, f"{width_px} × {height_px} pixels")
     return image
+
+
+def _tile_px(image: Image.Image) -> tuple[int, int]:
+    """Of a TIFF that is stored in tiles; they are unpacked whole, however small the picture is."""
+    tags = getattr(image, "tag_v2", None) or {}
+    width_px, height_px = tags.get(322), tags.get(323)
+    if isinstance(width_px, int) and isinstance(height_px, int):
+        return width_px, height_px
+    return 0, 0
 
 
 @contextmanager
@@ -180,12 +189,13 @@ def _load(image: Image.Image, path: Path) -> None:
     try:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path.name, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DecodeError:
+def damaged(name: str, why: object) -> DecodeError:
+    """What is said of a file whose content cannot be had."""
     return DecodeError(
-        f"{path.name} is damaged or cut off ({error}); copy it again from the card, or remove it "
+        f"{name} is damaged or cut off ({why}); copy it again from the card, or remove it "
         "from the folder"
     )
 

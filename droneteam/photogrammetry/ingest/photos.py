@@ -140,12 +140,10 @@ def read_photos(paths: Sequence[Path], *, progress: Progress | None = None) -> P
     """The photos of these files; those that cannot be used become problems, not errors."""
     names = unique_names(paths)
     examined: list[tuple[Photo, Quality]] = []
-    problems = [_unsupported(p.name) for p in paths if p.suffix.lower() in imagefile.RAW_SUFFIXES]
-    readable = [
-        (path, name)
-        for path, name in zip(paths, names, strict=True)
-        if path.suffix.lower() not in imagefile.RAW_SUFFIXES
-    ]
+    pairs = list(zip(paths, names, strict=True))
+    raw = [name for path, name in pairs if path.suffix.lower() in imagefile.RAW_SUFFIXES]
+    problems = [_unsupported(name) for name in raw]
+    readable = [(path, name) for path, name in pairs if name not in raw]
     with ThreadPoolExecutor(READ_WORKERS) as pool:
         results = pool.map(lambda pair: _examine_or_problem(*pair), readable)
         for done, result in enumerate(results, start=1):
@@ -247,17 +245,20 @@ def _visible_below(folder: Path) -> Iterable[Path]:
 def _examine_or_problem(path: Path, name: str) -> tuple[Photo, Quality] | PhotoProblem:
     try:
         return _examine(path, name, imagefile.MAX_PIXELS)
-    except DecodeError as error:
-        return PhotoProblem(name, "unreadable", str(error))
+    except DecodeError as error:  # it names the file, which two folders may have
+        return PhotoProblem(name, "unreadable", str(error).replace(path.name, name, 1))
     except PermissionError:
         return PhotoProblem(
             name, "unreadable", f"{name} may not be read; give your user permission to read it"
         )
+    except OSError as error:  # a bad sector, a card pulled out
+        return PhotoProblem(name, "unreadable", str(imagefile.damaged(name, error.strerror)))
 
 
 def _examine(path: Path, name: str, max_pixels: int) -> tuple[Photo, Quality]:
-    if path.stat().st_size == 0:
-        raise DecodeError(f"{path.name} is empty; copy it again from the card")
+    with path.open("rb") as file:  # the system says here what image libraries hide
+        if not file.read(1):
+            raise DecodeError(f"{path.name} is empty; copy it again from the card")
     header = imagefile.read_header(path, max_pixels=max_pixels)
     figures = quality.assess(imagefile.decode_gray(path, max_pixels=max_pixels))
     return _photo(path, name, header), figures

@@ -12,7 +12,7 @@ from droneteam.fleet import service
 from droneteam.web.access import allow
 from droneteam.web.api.door import missing
 from droneteam.web.api.shapes import page_of, schema_of
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, full_address, now, reading, writing
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.calendars import MAKERS
 
@@ -55,7 +55,7 @@ def make(body: dict[str, Any]) -> Any:
     """Whoever knows the address may read the calendar."""
     with writing() as session:
         view, token = service.make_feed(session, actor(), body["kind"], body["subject_id"], now())
-    return {"feed": view, "address": url_for("calendars.read", token=token, _external=True)}
+    return {"feed": view, "address": full_address(url_for("calendars.read", token=token))}
 
 
 @bp.post("/<id:feed_id>/end")

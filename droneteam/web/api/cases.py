@@ -15,11 +15,11 @@ from droneteam.errors import InputError
 from droneteam.evidence import service
 from droneteam.evidence.service import CaseDraft, CaseView, ExportView
 from droneteam.web.access import allow
-from droneteam.web.api.shapes import field_of, page_of, pieces_of, schema_of
+from droneteam.web.api.shapes import field_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
-from droneteam.web.pieces import answer_piece, piece_query
+from droneteam.web.pieces import MAX_ITEMS, answer_piece, piece_query
 from droneteam.web.routing import MAX_ID
-from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case
+from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case, look_at
 
 bp = APIBlueprint("api_cases", __name__, url_prefix="/api/v1", tag="evidence")
 
@@ -114,8 +114,7 @@ def open_case(body: dict[str, Any]) -> Any:
 @bp.doc(summary="One case with its items, custody and exports")
 def get_case(case_id: int) -> Any:
     """404 for another organisation's."""
-    with reading() as session:
-        return service.get_case(session, actor(), case_id)
+    return look_at(case_id)
 
 
 @bp.post("/cases/<id:case_id>/exports")
@@ -148,12 +147,18 @@ def bag(export_id: int) -> Any:
 @bp.get("/audit")
 @allow("auditor", "administrator", "manager")
 @bp.input(AuditQuery, location="query", arg_name="query")
-@bp.output(page_of(EntryView))
+@bp.output(pieces_of(EntryView))
 @bp.doc(summary="Audit entries")
 def audit_entries(query: dict[str, Any]) -> Any:
-    """Newest first."""
+    """Newest first; `next_before_id` is where the next piece begins."""
+    wanted = {name: value for name, value in query.items() if name not in ("before_id", "limit")}
     with reading() as session:
-        return {"items": audit.entries(session, **query)}
+        return answer_piece(
+            query,
+            lambda piece: audit.entries(
+                session, **wanted, before_id=piece.before_id, limit=piece.limit or MAX_ITEMS
+            ),
+        )
 
 
 @bp.get("/audit/chain")

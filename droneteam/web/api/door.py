@@ -76,7 +76,7 @@ def init_api(app: APIFlask) -> None:
         "session": {
             "type": "apiKey",
             "in": "cookie",
-            "name": "droneteam",
+            "name": app.config["SESSION_COOKIE_NAME"],
             "description": "The browser's session; writing takes the X-CSRFToken header too.",
         },
     }

@@ -20,7 +20,7 @@ from droneteam.web.access import allow
 from droneteam.web.api.shapes import page_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.looking import note_looks
-from droneteam.web.pieces import answer_piece, piece_query
+from droneteam.web.pieces import MAX_ITEMS, answer_piece, piece_query
 from droneteam.web.views import live
 from droneteam.web.views.alerts import ACKNOWLEDGERS
 
@@ -42,7 +42,7 @@ class LiveOut(Schema):
     set = fields.List(fields.Dict(keys=fields.String()), required=True)
 
 
-class TrackQuery(Schema):
+class TrackQuery(piece_query(MAX_ITEMS)):  # type: ignore[misc]  # made from the number
     """Which tracks."""
 
     ended = fields.Boolean(load_default=False)
@@ -101,14 +101,17 @@ def events() -> Response:
 @bp.get("/tracks")
 @allow(*VIEWERS)
 @bp.input(TrackQuery, location="query", arg_name="query")
-@bp.output(page_of(TrackView))
+@bp.output(pieces_of(TrackView))
 @bp.doc(summary="Tracks of what broadcasts")
-def tracks(query: dict[str, bool]) -> Any:
-    """Living ones, or with `ended` the others too."""
+def tracks(query: dict[str, Any]) -> Any:
+    """Living ones, or with `ended` the others too; the latest to appear first."""
     with reading() as session:
-        found = service.list_tracks(session, actor(), ended=query["ended"])
-    note_looks(looks.with_operator(found), "api")
-    return {"items": found}
+        found = answer_piece(
+            query,
+            lambda piece: service.list_tracks(session, actor(), ended=query["ended"], piece=piece),
+        )
+    note_looks(looks.with_operator(found["items"]), "api")
+    return found
 
 
 @bp.get("/tracks/points")

@@ -300,7 +300,9 @@ def pairs(rows: list[list[float]], field: str) -> tuple[tuple[float, float], ...
         try:
             check_lat_lon(lat, lon)
         except InputError as error:
-            raise InputError(f"place {number}: {error}", field=field) from error
+            raise InputError(
+                "place {number}: {error}", field=field, number=number, error=error
+            ) from error
     return tuple((lat, lon) for lat, lon in rows)
 
 

@@ -171,4 +171,4 @@ def read_chances(query: dict[str, Any]) -> Any:
     try:
         return chance_map_of(query["name"], request.get_data())
     except DecodeError as error:
-        raise InputError(str(error), field="body") from error
+        raise InputError(error.template, field="body", **error.facts) from error

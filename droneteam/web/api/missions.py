@@ -183,7 +183,7 @@ def add_terrain(query: dict[str, Any]) -> Any:
         with writing() as session:
             return service.add_terrain(session, actor(), source, request.get_data(), folder, now())
     except DecodeError as error:
-        raise InputError(str(error), field="body") from error
+        raise InputError(error.template, field="body", **error.facts) from error
 
 
 @bp.get("/missions/<id:mission_id>")

@@ -15,12 +15,13 @@ from droneteam.fleet.explanations.suppositions import SUPPOSED_KINDS
 from droneteam.fleet.service import Compared, PlanSummary, Refusal, Scenario, Supposition
 from droneteam.fleet.terms import PRIORITIES, RequestKind
 from droneteam.fleet.views import PlanView, ReasonView
-from droneteam.fleet.whatif import MAX_LISTED, MAX_REASON, MAX_SUPPOSITIONS
+from droneteam.fleet.whatif import MAX_REASON, MAX_SUPPOSITIONS
 from droneteam.web.access import allow
 from droneteam.web.api.door import PROBLEM_CONTENT, missing
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import page_of, pieces_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.i18n import language, sentences
+from droneteam.web.pieces import answer_piece, piece_query
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.board import PLAN_READERS
 from droneteam.web.views.requests import READERS as REQUEST_READERS
@@ -80,12 +81,6 @@ class PlansIn(Schema):
         validate=Length(1, MAX_COMPARED),
         metadata={"description": "Repeat it for each plan."},
     )
-
-
-class LimitIn(Schema):
-    """How many rows."""
-
-    limit = fields.Integer(load_default=50, validate=Range(1, MAX_LISTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +146,13 @@ def _supposition(body: dict[str, Any]) -> Supposition:
 
 @bp.get("/plans")
 @allow(*PLAN_READERS)
-@bp.input(LimitIn, location="query", arg_name="query")
-@bp.output(page_of(PlanSummary))
+@bp.input(piece_query(50), location="query", arg_name="query")
+@bp.output(pieces_of(PlanSummary))
 @bp.doc(summary="The newest plans of any state")
 def plans(query: dict[str, Any]) -> Any:
     """The newest first."""
     with reading() as session:
-        return {"items": service.list_plans(session, actor(), limit=query["limit"])}
+        return answer_piece(query, lambda piece: service.list_plans(session, actor(), piece))
 
 
 @bp.get("/plans/compare")

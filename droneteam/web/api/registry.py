@@ -16,8 +16,9 @@ from droneteam.fleet.assets.exchange import EXPORTERS, IMPORTERS
 from droneteam.fleet.assets.notices import SEERS
 from droneteam.fleet.assets.upkeep import KEEPERS
 from droneteam.web.access import TEAM, allow, takes_files
-from droneteam.web.api.shapes import page_of, schema_of
+from droneteam.web.api.shapes import page_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.pieces import MAX_ITEMS, answer_piece, piece_query
 from droneteam.web.views.registry import MAX_FILE_BYTES
 
 bp = APIBlueprint("api_registry", __name__, url_prefix="/api/v1/registry", tag="registry")
@@ -107,9 +108,12 @@ def seen(notice_id: int) -> Any:
 
 @bp.get("/flights")
 @allow(*TEAM)
-@bp.output(page_of(service.FlightView))
-@bp.doc(summary="The latest flights of the logbook")
-def flights() -> Any:
-    """With drone, pilot and packs as they were on the day; at most 1,000."""
+@bp.input(piece_query(MAX_ITEMS), location="query", arg_name="query")
+@bp.output(pieces_of(service.FlightView))
+@bp.doc(summary="The flights of the logbook")
+def flights(query: dict[str, Any]) -> Any:
+    """The latest to be written down first, with drone, pilot and packs as they were on the day."""
     with reading() as session:
-        return {"items": service.list_flights(session, actor(), limit=1_000)}
+        return answer_piece(
+            query, lambda piece: service.list_flights(session, actor(), piece=piece)
+        )

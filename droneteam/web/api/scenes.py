@@ -13,7 +13,7 @@ from droneteam.web.access import allow
 from droneteam.web.api.shapes import pieces_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.pieces import answer_piece, piece_query
-from droneteam.web.views.scenes import READERS, get_scene, look_at, stop_build, take_product
+from droneteam.web.views.scenes import READERS, get_scene, stop_build, take_product
 
 _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _FILE: Any = {
@@ -45,7 +45,7 @@ def list_scenes(query: dict[str, Any]) -> Any:
 @bp.doc(summary="One scene with its photos, accuracy and measurements")
 def scene(scene_id: int) -> Any:
     """`summary` is the scene.json of the last finished build; `job` the work under way."""
-    return look_at(scene_id)
+    return get_scene(scene_id)
 
 
 @bp.post("/<id:scene_id>/build")

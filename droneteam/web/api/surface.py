@@ -11,7 +11,7 @@ from apiflask import APIBlueprint, Schema, fields
 from marshmallow.validate import Length, OneOf, Range
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import service, viewing
+from droneteam.photogrammetry import marks, service, viewing
 from droneteam.photogrammetry.measuring.cloud_points import NOT_BETWEEN_POINTS
 from droneteam.photogrammetry.measuring.requests import SURFACE_KINDS, SurfaceRequest
 from droneteam.photogrammetry.scene import Measurement
@@ -37,6 +37,7 @@ class SurfaceIn(Schema):
     `places` are latitude and longitude, columns and rows of the orthophoto, or metres from the
     middle of the cloud, as `on` says.  Those in the cloud may all state their height too: then
     they are points of the cloud, also on walls, except for what is of a whole surface.
+    `place_names` are what the diagram and the report call them: one for each place, or none.
     """
 
     kind = fields.String(required=True, validate=OneOf(list(SURFACE_KINDS)))
@@ -45,6 +46,9 @@ class SurfaceIn(Schema):
         fields.List(fields.Float(allow_nan=False), validate=Length(2, 3)),
         required=True,
         validate=Length(2, 500),
+    )
+    place_names = fields.List(
+        fields.String(validate=Length(1, marks.MAX_NAME)), load_default=[], validate=Length(0, 500)
     )
     name = fields.String(load_default="", validate=Length(0, 200))
 
@@ -145,6 +149,7 @@ def _request(scene_id: int, body: dict[str, Any]) -> SurfaceRequest:
         geographic=geographic,
         heights_m=() if body["kind"] in NOT_BETWEEN_POINTS else heights,
         name=body["name"].strip(),
+        place_names=tuple(body["place_names"]),
     )
 
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -16,7 +26,7 @@ from droneteam import accounts, audit, sessions
 from droneteam.accounts import LANGUAGES
 from droneteam.errors import DroneteamError
 from droneteam.sealing import seal, unseal
-from droneteam.web import keyring, second_factor
+from droneteam.web import guessing, keyring, second_factor
 from droneteam.web.access import public, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
 from droneteam.web.device import device_name
@@ -25,6 +35,7 @@ from droneteam.web.i18n import LANGUAGE_COOKIE
 from droneteam.web.kept import KeptForm, opened, own_path
 from droneteam.web.limiter import limiter
 from droneteam.web.passkeys import Purpose
+from droneteam.web.routing import page_to_read
 from droneteam.web.signin import Attempt, Verdict, try_password
 from droneteam.web.timefmt import local
 
@@ -33,6 +44,8 @@ bp = Blueprint("account", __name__)
 SESSION_KEY = "key"
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
+BROWSER_COOKIE = "known"
+"""Tells that its owner has signed in with this browser: `guessing`."""
 MAX_ANSWER = 20_000
 """Characters of an authenticator's answer; the largest keys need 4,000."""
 _YEAR_S = 365 * 24 * 3600
@@ -57,7 +70,8 @@ def sign_in() -> Any:
     target = own_path(request.form.get("next"))
     kept_text = request.form.get("kept", "")
     code = request.form.get("code", "")[:20]
-    attempt = try_password(login, request.form.get("password", "")[:1_000], code)
+    password = request.form.get("password", "")[:1_000]
+    attempt = try_password(login, password, code, request.cookies.get(BROWSER_COOKIE, ""))
     return after(attempt, target, kept_text, login)
 
 
@@ -94,16 +108,34 @@ def after(
         return _key_page(attempt, target, kept_text)
     if attempt.verdict is not Verdict.WELCOME:
         status = 429 if attempt.verdict is Verdict.LOCKED else 401
-        why = _why_key(attempt) if by_key else _why(attempt)
+        problem = _why_key(attempt) if by_key else why(attempt)
         page = render_template(
-            "sign_in.html", next=target, kept=kept_text, login=login, problem=why
+            "sign_in.html", next=target, kept=kept_text, login=login, problem=problem
         )
         return page, status
     session.clear()
     session[SESSION_KEY] = _opened(attempt)
     session.permanent = True
-    kept = opened(kept_text, attempt.actor.user_id) if attempt.actor else None
-    return redirect(target) if kept is None else send_again(kept)
+    assert attempt.actor is not None
+    kept = opened(kept_text, attempt.actor.user_id)
+    answer = redirect(target) if kept is None else make_response(send_again(kept))
+    remember_browser(answer, attempt.actor.user_id)
+    return answer
+
+
+def remember_browser(answer: Response, user_id: int) -> None:
+    """Sets the cookie that counts this browser's wrong tries apart from strangers'."""
+    settings = context().settings
+    known = request.cookies.get(BROWSER_COOKIE, "")
+    answer.set_cookie(
+        BROWSER_COOKIE,
+        guessing.with_owner(settings.secret_key, known, user_id),
+        max_age=guessing.KNOWN_FOR,
+        path=url_for("account.sign_in"),
+        secure=settings.https,
+        httponly=True,
+        samesite="Strict",
+    )
 
 
 def _key_page(attempt: Attempt, target: str, kept_text: str) -> str:
@@ -153,17 +185,24 @@ def account() -> str:
     return account_page()
 
 
-def account_page(token: str = "", problems: dict[str, str] | None = None) -> str:
-    """The account's page; token : a program's new one, problems : of its form."""
+def account_page(
+    token: str = "",
+    problems: dict[str, str] | None = None,
+    password_problems: dict[str, str] | None = None,
+) -> str:
+    """The account's page; token : a program's new one, problems : of the programs' form."""
     with reading() as db:
         row = db.get(accounts.User, actor().user_id)
         protected = row is not None and row.second_factor is not None
+        has_password = row is not None and row.password_hash is not None
         mine = sessions.bearer_of(db, str(session.get(SESSION_KEY, "")), now())
         open_ones = sessions.list_sessions(db, actor(), now())
         keys = keyring.list_keys(db, actor())
     return render_template(
         "account.html",
         protected=protected,
+        has_password=has_password,
+        least=accounts.MIN_PASSWORD_LENGTH,
         keys=keys,
         island_data=passkey_data(),
         browsers=[one for one in open_ones if one.kind == "browser"],
@@ -171,6 +210,7 @@ def account_page(token: str = "", problems: dict[str, str] | None = None) -> str
         here=None if mine is None else mine.session_id,
         token=token,
         problems=problems or {},
+        password_problems=password_problems or {},
         values=request.form,
     )
 
@@ -265,7 +305,7 @@ def end_sessions() -> Response:
 @public
 def preferences() -> Response:
     """Back on the same page, in the chosen language and theme."""
-    response = redirect(own_path(request.form.get("next")))
+    response = redirect(page_to_read(own_path(request.form.get("next"))))
     secure = context().settings.https
     for name, allowed in ((LANGUAGE_COOKIE, LANGUAGES), (THEME_COOKIE, THEMES)):
         value = request.form.get(name, "")
@@ -290,7 +330,8 @@ def send_again(kept: KeptForm) -> str:
     return render_template("send_again.html", kept=kept)
 
 
-def _why(attempt: Attempt) -> str:
+def why(attempt: Attempt) -> str:
+    """What to tell whoever gave a wrong password or code."""
     if attempt.verdict is Verdict.LOCKED:
         locked: str = _(
             "After several wrong passwords this sign-in is locked until %(time)s. "
@@ -308,7 +349,7 @@ def _why(attempt: Attempt) -> str:
 
 def _why_key(attempt: Attempt) -> str:
     if attempt.verdict is Verdict.LOCKED:
-        return _why(attempt)
+        return why(attempt)
     refused: str = _(
         "The key was not accepted. Try again, or sign in with your password. "
         "Questions to a key hold for five minutes."

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from droneteam import accounts
 from droneteam.fleet import service
 from droneteam.web.access import allow, public
-from droneteam.web.context import actor, now, reading, writing
+from droneteam.web.context import actor, full_address, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.limiter import limiter
 
@@ -58,7 +58,7 @@ def make() -> str:
     subject_id = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
     with writing() as session:
         _view, token = service.make_feed(session, actor(), kind, subject_id, now())  # type: ignore[arg-type]
-    return _page(url_for("calendars.read", token=token, _external=True))
+    return _page(full_address(url_for("calendars.read", token=token)))
 
 
 @bp.post("/<id:feed_id>/end")

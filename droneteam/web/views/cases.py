@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,26 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
-from droneteam import accounts
-from droneteam.evidence import bag, keys, lines, manifest, service
+from droneteam import accounts, jobs
+from droneteam.errors import NotFound
+from droneteam.evidence import bag, gathering, handover, keys, lines, manifest, service
+from droneteam.fleet import service as fleet
+from droneteam.fleet.views import RequestView
 from droneteam.settings import Settings
+from droneteam.web import custody
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.files import file_response, inside
+from droneteam.web.files import asks_for_rest, file_response, inside
 from droneteam.web.forms import FormReader
 from droneteam.web.pieces import page_piece
+from droneteam.web.routing import MAX_ID
 
 bp = Blueprint("cases", __name__, url_prefix="/cases")
 
 READERS = service.READERS
 OPENERS = service.WRITERS
 EXPORTERS = ("investigator", "administrator")
+KEEPERS = ("administrator", "manager")
 
 
 @bp.get("/")
@@ -41,8 +48,8 @@ def index() -> str:
 @bp.get("/new")
 @allow(*OPENERS)
 def new() -> str:
-    """An empty form for a case."""
-    return _form({}, {})
+    """An empty form for a case; its address may name the request."""
+    return _form(request.args, {})
 
 
 @bp.post("/new")
@@ -50,17 +57,34 @@ def new() -> str:
 def create() -> Any:
     """The new case, or the form again with what is wrong."""
     form = FormReader(request.form)
-    title = form.text("title", required=True, max_length=200)
-    legal_basis = form.text("legal_basis", required=True)
-    organisation_id = int(form.number("organisation_id", 1, 2**31 - 1))
+    asked = form.whole("request_id", 1, MAX_ID) if form.raw("request_id") else None
+    of = None if asked is None or form.problems else _request_of(asked, form)
+    title = form.text("title", required=of is None, max_length=200)
+    legal_basis = form.text("legal_basis", required=of is None)
+    organisation_id = form.whole("organisation_id", 1, MAX_ID, fallback=0 if of else None)
     if form.problems:
         return _form(request.form, form.problems), 422
-    draft = service.CaseDraft(organisation_id, title, legal_basis)
+    draft = service.CaseDraft(
+        organisation_id=of.organisation_id if of is not None else organisation_id,
+        title=title or (of.title if of is not None else ""),
+        legal_basis=legal_basis or (of.legal_basis if of is not None else ""),
+        request_id=asked,
+    )
     with writing() as session:
-        if organisation_id not in {row.id for row in accounts.organisations(session)}:
+        if draft.organisation_id not in {row.id for row in accounts.organisations(session)}:
             return _form(request.form, {"organisation_id": _("Choose an organisation.")}), 422
         case = service.open_case(session, actor(), draft, now())
     return redirect(url_for("cases.show", case_id=case.id))
+
+
+def _request_of(number: int, form: FormReader) -> RequestView | None:
+    """The request that a case is about; a problem of the form where the actor sees none."""
+    try:
+        with reading() as session:
+            return fleet.get_request(session, actor(), number, now())
+    except NotFound:
+        form.fail("request_id", _("No request of that number can be seen."))
+        return None
 
 
 def _form(values: Any, problems: dict[str, str]) -> str:
@@ -75,10 +99,40 @@ def _form(values: Any, problems: dict[str, str]) -> str:
 @allow(*READERS)
 def show(case_id: int) -> str:
     """One case: its items, custody and exports."""
-    with reading() as session:
-        case = service.get_case(session, actor(), case_id)
-    may_export = actor().has_role(*EXPORTERS)
-    return render_template("case.html", case=case, may_export=may_export, problems={})
+    return _case_page(case_id, {})
+
+
+@bp.post("/<id:case_id>/gather")
+@allow(*OPENERS)
+def gather(case_id: int) -> Any:
+    """Everything that the case's request led to, on its way into the case."""
+    with writing() as session:
+        gathering.request_gather(session, actor(), case_id, now())
+    flash(_("Everything that the request led to is being taken in."), "done")
+    return redirect(url_for("cases.show", case_id=case_id))
+
+
+@bp.post("/<id:case_id>/retention")
+@allow(*KEEPERS)
+def retain(case_id: int) -> Any:
+    """How long the case is kept from now on, and on what basis."""
+    form = FormReader(request.form)
+    keep_until = form.time("keep_until", fallback=now())
+    basis = form.text("basis", required=True, max_length=500)
+    if form.problems:
+        return _case_page(case_id, form.problems), 422
+    with writing() as session:
+        service.set_retention(
+            session,
+            actor(),
+            case_id,
+            keep_until=keep_until,
+            basis=basis,
+            legal_hold=form.flag("legal_hold"),
+            now=now(),
+        )
+    flash(_("The time for which the case is kept was set."), "done")
+    return redirect(url_for("cases.show", case_id=case_id))
 
 
 @bp.post("/<id:case_id>/export")
@@ -88,13 +142,28 @@ def export(case_id: int) -> Any:
     form = FormReader(request.form)
     reason = form.text("reason", required=True, max_length=500)
     if form.problems:
-        with reading() as session:
-            case = service.get_case(session, actor(), case_id)
-        page = render_template("case.html", case=case, may_export=True, problems=form.problems)
-        return page, 422
+        return _case_page(case_id, form.problems), 422
     exported = export_case(case_id, reason)
     flash(_("Exported and sealed: %(name)s.", name=exported.folder), "done")
     return redirect(url_for("cases.bag_page", export_id=exported.id))
+
+
+def _case_page(case_id: int, problems: dict[str, str]) -> str:
+    case = look_at(case_id)
+    with reading() as session:
+        job = gathering.gathering(session, case_id)
+    return render_template(
+        "case.html",
+        case=case,
+        steps=custody.steps(case),
+        job=job,
+        gathers=job is not None and job.state in jobs.OPEN_STATES,
+        may_gather=actor().has_role(*OPENERS) and case.closed_at is None,
+        may_export=actor().has_role(*EXPORTERS),
+        may_keep=actor().has_role(*KEEPERS),
+        values=request.form,
+        problems=problems,
+    )
 
 
 @bp.get("/exports/<id:export_id>")
@@ -108,9 +177,11 @@ def bag_page(export_id: int) -> str:
 @bp.get("/exports/<id:export_id>/bag.zip")
 @allow(*READERS)
 def download(export_id: int) -> Response:
-    """The bag as one file."""
-    with reading() as session:
-        found = service.get_export(session, actor(), export_id)
+    """The bag as one file; whoever takes it is in the case's custody."""
+    with writing() as session:
+        found = handover.take_bag(
+            session, actor(), export_id, now(), rest_only=asks_for_rest(request.range)
+        )
     folder = bags_dir() / found.folder
     archive = folder.with_name(folder.name + ".zip")
     if not archive.is_file():
@@ -125,8 +196,22 @@ def content(item_id: int) -> Response:
     store = context().settings.blob_dir("evidence")
     reason = request.form.get("reason", "")
     with writing() as session:
-        path = service.open_content(session, actor(), item_id, reason, store, now())
-    return file_response(inside(store, path.relative_to(store).as_posix()))
+        path, name = service.open_content(session, actor(), item_id, reason, store, now())
+    kind = mimetypes.guess_type(name)[0]
+    return file_response(
+        inside(store, path.relative_to(store).as_posix()), name=name, media_type=kind
+    )
+
+
+def look_at(case_id: int) -> service.CaseView:
+    """The case, where the actor may see it; the audit chain says that the actor looked."""
+    with reading() as session:
+        case = service.get_case(session, actor(), case_id)
+        known = handover.is_known_look(session, actor(), case_id, now())
+    if not known:
+        with writing() as session:
+            handover.note_look(session, actor(), case_id, now())
+    return case
 
 
 def export_case(case_id: int, reason: str, at: datetime | None = None) -> service.ExportView:
@@ -149,6 +234,7 @@ def checked(export_id: int) -> tuple[service.ExportView, bag.BagReport]:
     """An export and what is wrong with its bag, if anything; the own key must have signed."""
     with reading() as session:
         found = service.get_export(session, actor(), export_id)
+    look_at(found.case_id)
     own = manifest.key_id(keys.signing_key(key_path(context().settings)).public_key())
     return found, bag.verify_bag(bags_dir() / found.folder, own)
 

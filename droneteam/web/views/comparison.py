@@ -16,7 +16,8 @@ from droneteam.web.access import allow
 from droneteam.web.change_pictures import PICTURES
 from droneteam.web.context import actor, context, reading
 from droneteam.web.files import file_response, inside
-from droneteam.web.views.scenes import READERS, get_scene, look_at
+from droneteam.web.scene_looks import note_looks
+from droneteam.web.views.scenes import READERS, get_scene
 
 bp = Blueprint("comparison", __name__, url_prefix="/scenes")
 
@@ -25,7 +26,7 @@ bp = Blueprint("comparison", __name__, url_prefix="/scenes")
 @allow(*READERS)
 def show(scene_id: int) -> Any:
     """The scene as it was at another date and as it is; `with` says which scene that is."""
-    after = look_at(scene_id)
+    after = get_scene(scene_id)
     with reading() as session:
         scenes = service.list_scenes(session, actor(), context().settings)
     others = [one for one in scenes if one.id != scene_id and one.built_at is not None]
@@ -48,7 +49,8 @@ def show(scene_id: int) -> Any:
         for name in PICTURES
         if (folder / f"{name}.png").is_file()
     }
-    return _page(after, others, look_at(before.id), found, "", urls)
+    note_looks([before.id])
+    return _page(after, others, get_scene(before.id), found, "", urls)
 
 
 @bp.get("/<id:scene_id>/compare/<id:other_id>/<name>.png")

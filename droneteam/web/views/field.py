@@ -21,13 +21,14 @@ from droneteam.errors import NotFound
 from droneteam.fleet import service as fleet
 from droneteam.missions import service
 from droneteam.missions.fieldlog import CHECKS, TIMES, FieldEntry, FieldKind, FieldLog, NewEntry
+from droneteam.missions.views import MissionView
 from droneteam.web.access import allow, public
 from droneteam.web.assets import DIST, island
 from droneteam.web.chance_form import chance_rows, growth_chart
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
 from droneteam.web.forms import FormReader
-from droneteam.web.mission_files import WRITERS
+from droneteam.web.mission_files import PACK_WRITERS, WRITERS
 from droneteam.web.mission_map import map_data, waypoints
 from droneteam.web.timefmt import iso
 from droneteam.web.views.missions import PLANNERS, READERS
@@ -115,6 +116,7 @@ def _page(mission_id: int, problems: Mapping[str, str]) -> str:
         asked = fleet.get_request(session, me, mission.request_id, now())
         found = service.field_log(session, me, mission_id)
         zones = service.stored_geozones(session)
+    packs = _pack_files(mission)
     return render_template(
         "field.html",
         mission=mission,
@@ -125,17 +127,36 @@ def _page(mission_id: int, problems: Mapping[str, str]) -> str:
         times=TIMES,
         waypoints=waypoints(mission.plan),
         formats=list(WRITERS),
+        packs=packs,
         growth=growth_chart(mission.plan.search),
         chance_rows=chance_rows(mission.plan.search.regions) if mission.plan.search else [],
         may_write=me.has_role(*PLANNERS),
         problems=problems,
         new_key=lambda: str(uuid.uuid4()),
         map_data=map_data(mission, zones),
-        island_data=_island_data(mission_id, found),
+        island_data=_island_data(mission_id, found, packs),
     )
 
 
-def _island_data(mission_id: int, found: FieldLog) -> dict[str, Any]:
+def _pack_files(mission: MissionView) -> list[list[tuple[str, str]]]:
+    """For each battery pack after a swap: the kinds of its files and where they are.
+
+    Empty where one pack flies it all.
+    """
+    if len(mission.plan.parts) < 2:
+        return []
+    return [
+        [
+            (kind, url_for("missions.download_pack", mission_id=mission.id, number=n, kind=kind))
+            for kind in PACK_WRITERS
+        ]
+        for n in range(1, len(mission.plan.parts) + 1)
+    ]
+
+
+def _island_data(
+    mission_id: int, found: FieldLog, packs: list[list[tuple[str, str]]]
+) -> dict[str, Any]:
     words = {code: str(text) for code, text in (FIELD_CHECKS | FIELD_TIMES | FIELD_KINDS).items()}
     here = url_for("field.show", mission_id=mission_id)
     files = [url_for("missions.download", mission_id=mission_id, kind=kind) for kind in WRITERS]
@@ -147,13 +168,14 @@ def _island_data(mission_id: int, found: FieldLog) -> dict[str, Any]:
         "log": plain(found),
         "logUrl": url_for("field.log", mission_id=mission_id),
         "sendUrl": url_for("api_field.record", mission_id=mission_id),
+        "signInUrl": url_for("account.sign_in_form", next=here),
         "worker": url_for("field.worker"),
         "pack": [
             here,
             url_for("missions.show", mission_id=mission_id),
             url_for("static", filename="basemap.geojson"),
-            *files,
         ],
+        "files": [*files, *(address for pack in packs for _kind, address in pack)],
         "words": words | {"yes": _("yes"), "no": _("no")},
         "texts": {
             "kept": _("Kept on this device at {time}: the page works without network."),
@@ -170,6 +192,9 @@ def _island_data(mission_id: int, found: FieldLog) -> dict[str, Any]:
             "theirs": _("Theirs: {value}"),
             "takenBack": _("taken back"),
             "fill": _("Fill this in."),
+            "noRoom": _("This device has no room to keep it: {why}"),
+            "signInLink": _("Sign in"),
+            "missing": _("Not in these formats, which cannot hold it: {names}."),
         },
     }
 

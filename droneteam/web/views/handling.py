@@ -243,10 +243,9 @@ def _list_text(typed: str) -> str:
     if sent is None:
         return typed
     try:
-        text: str = sent.read().decode("utf-8-sig")
+        return str(sent.read(), "utf-8-sig")
     except UnicodeDecodeError:
         raise InputError("the file is no text in UTF-8: save it as CSV UTF-8") from None
-    return text
 
 
 def _list_page(

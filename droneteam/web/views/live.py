@@ -31,7 +31,7 @@ from droneteam.web.looking import note_looks, noter
 
 bp = Blueprint("live", __name__, url_prefix="/live")
 
-KINDS = ("alert", "drone", "track", "receiver")
+KINDS = ("alert", "drone", "meeting", "track", "receiver")
 
 FEEDS = "droneteam-live-feeds"
 
@@ -125,6 +125,13 @@ def columns() -> dict[str, list[dict[str, Any]]]:
             {"name": "lat_deg", "title": _("Latitude"), "digits": 5},
             {"name": "lon_deg", "title": _("Longitude"), "digits": 5},
             {"name": "at", "title": _("Last seen"), "format": "time"},
+        ],
+        "meeting": [
+            {"name": "label", "title": _("Drones")},
+            {"name": "at", "title": _("Closest at"), "format": "time"},
+            {"name": "apart_m", "title": _("Across"), "unit": " m"},
+            {"name": "above_m", "title": _("In height"), "unit": " m"},
+            {"name": "case", "title": _("When"), "format": "word"},
         ],
         "track": [
             {"name": "label", "title": _("Track")},

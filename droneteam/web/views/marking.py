@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from droneteam.web.words import MEASURE_KINDS, named
 bp = Blueprint("marking", __name__, url_prefix="/scenes")
 
 _DAY_S = 86_400
+PAGE_ROWS = 25
+"""Of the table of photos: a point in the middle of a block is seen by a hundred."""
 
 
 @bp.get("/<id:scene_id>/marks")
@@ -90,9 +93,20 @@ def cut(scene_id: int, photo: str) -> Response:
     path, size_px = _photo(scene_id, photo)
     at = (int(x_px), int(y_px))
     content = phototiles.cut(path, size_px, at, int(side_px), cache_dir(scene_id))
-    response = Response(content, mimetype="image/png")
-    response.headers["Cache-Control"] = f"private, max-age={_DAY_S}"
-    return response
+    return _kept(content, "image/png")
+
+
+@bp.get("/<id:scene_id>/photos/<photo>/preview.jpg")
+@allow(*READERS)
+def preview(scene_id: int, photo: str) -> Response:
+    """What lies around a place of the photo's overview."""
+    form = FormReader(request.args)
+    x_px, y_px = form.number("x", -1e6, 1e6), form.number("y", -1e6, 1e6)
+    if form.problems:
+        raise InputError(f"the address needs x and y: {form.problems}")
+    path, size_px = _photo(scene_id, photo)
+    content = phototiles.preview(path, size_px, (int(x_px), int(y_px)), cache_dir(scene_id))
+    return _kept(content, "image/jpeg")
 
 
 @bp.get("/<id:scene_id>/photos/<photo>/thumb.jpg")
@@ -110,6 +124,13 @@ def cache_dir(scene_id: int) -> Path:
     folder = context().settings.blob_dir("cache") / f"scene-{scene_id}" / "photos"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _kept(content: bytes, media_type: str) -> Response:
+    """A picture that the browser keeps for a day: a photo never changes."""
+    response = Response(content, mimetype=media_type)
+    response.headers["Cache-Control"] = f"private, max-age={_DAY_S}"
+    return response
 
 
 def _photo(scene_id: int, photo: str) -> tuple[Path, tuple[int, int]]:
@@ -137,7 +158,7 @@ def _page(scene_id: int, point: str, problems: dict[str, str]) -> str:
         sheet=sheet,
         point=point,
         residuals=_residuals(sheet),
-        shown_photos=_shown_photos,
+        rows=None if sheet is None else _rows(sheet, request.args.get("from", 1, type=int)),
         photo_options=lambda names: [(name, name) for name in names],
         kind_options=lambda codes: [(code, named(MEASURE_KINDS)(code)) for code in codes],
         photos=list(sizes),
@@ -159,11 +180,36 @@ class _Shown:
     mark: MarkView | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A piece of the table of photos: rows from `first` (of 1) on; earlier, later : where to go."""
+
+    shown: Sequence[_Shown]
+    first: int
+    total: int
+    earlier: int | None
+    later: int | None
+
+
+def _rows(sheet: Sheet, asked: int) -> _Rows:
+    """The rows from the asked number on, a page of them."""
+    rows = _shown_photos(sheet)
+    first = min(max(asked, 1), max(len(rows), 1))
+    return _Rows(
+        shown=rows[first - 1 : first - 1 + PAGE_ROWS],
+        first=first,
+        total=len(rows),
+        earlier=max(1, first - PAGE_ROWS) if first > 1 else None,
+        later=first + PAGE_ROWS if first + PAGE_ROWS <= len(rows) else None,
+    )
+
+
 def _shown_photos(sheet: Sheet) -> list[_Shown]:
-    """The photos that should show the point, the most useful first, then others with marks."""
+    """The photos with marks, then those that should show the point, the most useful first."""
     marked = {mark.photo: mark for mark in sheet.marks}
-    rows = [_Shown(p.photo, p, marked.pop(p.photo, None)) for p in sheet.predictions]
-    return rows + [_Shown(photo, None, mark) for photo, mark in marked.items()]
+    expected = [_Shown(p.photo, p, marked.pop(p.photo, None)) for p in sheet.predictions]
+    besides = [_Shown(photo, None, mark) for photo, mark in marked.items()]
+    return sorted([*expected, *besides], key=lambda row: row.mark is None)
 
 
 def _residuals(sheet: Sheet | None) -> dict[str, Any]:
@@ -189,11 +235,10 @@ def _island(scene: SceneView, point: str, sizes: Any, may_mark: bool) -> dict[st
         "measureUrl": f"{base}/measure",
         "tileUrl": tile_url,
         "cutUrl": url_for("marking.cut", scene_id=scene.id, photo="PHOTO"),
+        "previewUrl": url_for("marking.preview", scene_id=scene.id, photo="PHOTO"),
+        "thumbUrl": url_for("marking.thumb", scene_id=scene.id, photo="PHOTO"),
         "tilePx": phototiles.TILE_PX,
-        "photos": {
-            name: {"widthPx": w, "heightPx": h, "levels": phototiles.levels(w, h)}
-            for name, (w, h) in sizes.items()
-        },
+        "photos": {name: phototiles.facts(*size) for name, size in sizes.items()},
         "texts": _texts(),
     }
 

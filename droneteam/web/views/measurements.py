@@ -16,6 +16,7 @@ from droneteam.photogrammetry.measuring.requests import KINDS, MeasureRequest
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.scene_looks import note_taken
 from droneteam.web.views.scenes import READERS, get_scene
 
 bp = Blueprint("measurements", __name__, url_prefix="/scenes")
@@ -80,6 +81,7 @@ def recompute(scene_id: int, measurement_id: int) -> Any:
 def as_csv(scene_id: int) -> Response:
     """The list as CSV."""
     scene = get_scene(scene_id)
+    note_taken(scene_id, "measurements.csv")
     text = measurement_files.measurements_csv(scene.measurements)
     response = Response(text, mimetype="text/csv")
     name = f"scene-{scene_id}-measurements.csv"
@@ -99,6 +101,7 @@ def as_geojson(scene_id: int) -> Response:
         None if origin is None else geo_point(origin),
         summary.get("datum", {}).get("vertical", ""),
     )
+    note_taken(scene_id, "measurements.geojson")
     response = jsonify(document)
     response.mimetype = "application/geo+json"
     name = f"scene-{scene_id}-measurements.geojson"

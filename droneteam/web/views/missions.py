@@ -17,13 +17,14 @@ from droneteam.missions.formats.wpml import AIRCRAFT, VERSIONS
 from droneteam.web.access import allow
 from droneteam.web.chance_form import chance_rows, growth_chart
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.field_words import bar_said, bars_said, turn_said
+from droneteam.web.field_words import bars_line, bars_said, turn_said
 from droneteam.web.forms import FormReader
 from droneteam.web.mission_files import PACK_WRITERS, WRITERS, as_ed318, of_pack, written
 from droneteam.web.mission_map import map_data, waypoints
 from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.profile_chart import profile_chart
-from droneteam.web.rule_words import said, unmet
+from droneteam.web.refusals import said
+from droneteam.web.rule_words import gravest_first, unmet
 
 bp = Blueprint("missions", __name__, url_prefix="/missions")
 
@@ -82,7 +83,7 @@ def approve(mission_id: int) -> Any:
     except RulesUnmet as error:
         return _page(mission_id, {error.field or "reason": unmet(error)}), 422
     except InputError as error:
-        return _page(mission_id, {error.field or "reason": str(error)}), 422
+        return _page(mission_id, {error.field or "reason": said(error)}), 422
     except Conflict:
         with reading() as session:
             if not service.approved_by_this_form(session, actor(), mission_id, reason or None):
@@ -103,13 +104,13 @@ def sign(mission_id: int) -> Any:
                 session, actor(), mission_id, now(), reason=reason or None
             )
     except service.ChecklistUnmet as error:
-        return _page(mission_id, {"sign_reason": bars_said(error.bars)}), 409
-    said = (
+        return _page(mission_id, {"sign_reason": bars_line(error.bars)}), 409
+    done = (
         _("Cleared for take-off.")
         if cleared.complete
         else _("Signed. A second person must sign too.")
     )
-    flash(said, "done")
+    flash(done, "done")
     return redirect(url_for("missions.show", mission_id=mission_id))
 
 
@@ -176,12 +177,12 @@ def _page(mission_id: int, problems: dict[str, str]) -> str:
         "mission.html",
         mission=mission,
         asked=asked,
-        findings=[said(one) for one in mission.findings],
+        findings=gravest_first(mission.findings),
         worst=worst(mission.findings),
         severities={one.severity for one in mission.findings},
         cleared=cleared,
-        bars=[bar_said(one) for one in cleared.bars],
-        lifted=[(one.reason, bars_said(one.lifted)) for one in cleared.signatures if one.lifted],
+        bars=bars_said(cleared.bars),
+        lifted=[(one.reason, bars_line(one.lifted)) for one in cleared.signatures if one.lifted],
         waits=[turn_said(one) for one in waits],
         may_lift=me.has_role(*service.OVERRIDERS),
         sorties=flown,

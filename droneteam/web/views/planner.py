@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
-from droneteam.errors import DecodeError, InputError, NotFound
+from droneteam.errors import Conflict, DecodeError, InputError, NotFound
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import AssignmentView, RequestView
 from droneteam.missions import service
@@ -19,7 +19,6 @@ from droneteam.missions.formats.chancefile import MAX_CHANCE_BYTES, chance_map_o
 from droneteam.missions.formats.chancemap import chance_map_to_json
 from droneteam.missions.formats.missionfile import MAX_FILE_BYTES
 from droneteam.missions.formats.places import read_places
-from droneteam.missions.items import HomePoint
 from droneteam.missions.planner.camera import CAMERAS, SIMULATED, camera_named
 from droneteam.missions.planner.overlap import overlap_grid
 from droneteam.missions.planner.packs import elapsed_s
@@ -39,11 +38,11 @@ from droneteam.web.planner_ground import DEFAULTS as GROUND_DEFAULTS
 from droneteam.web.planner_ground import (
     drawn_accuracy,
     drawn_ground,
-    ground_field_names,
-    read_ground,
 )
-from droneteam.web.rule_words import said, unmet
-from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY, read_task, task_field_names
+from droneteam.web.refusals import said
+from droneteam.web.rule_words import gravest_first, unmet
+from droneteam.web.spec_form import field_names, field_of, read_spec, typed_fields
+from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY
 from droneteam.web.terrains import options, terrain_of
 from droneteam.web.timefmt import duration
 from droneteam.web.views.missions import PLANNERS
@@ -51,7 +50,6 @@ from droneteam.web.views.missions import PLANNERS
 bp = Blueprint("planner", __name__, url_prefix="/missions/new")
 
 _DEFAULTS = SurveyParams(max_photos=60)
-_COMMON = ("gsd_m", "forward_overlap", "side_overlap", "speed_mps")
 SHAPES = {
     SURVEY: "polygon",
     "corridor": "line",
@@ -100,9 +98,12 @@ _MAX_DRAWN = 6_000
 @bp.get("/<id:assignment_id>")
 @allow(*PLANNERS)
 def form(assignment_id: int) -> str:
-    """The planning form for an assignment, filled in from its request."""
+    """The planning form for an assignment, filled in from its request or an earlier mission."""
     assignment, asked = _assignment(assignment_id)
-    return _form(assignment, asked, _initial(asked), {})
+    values = _initial(asked)
+    if "from" in request.args:
+        values = _again(assignment, values, request.args.get("from", type=int) or 0)
+    return _form(assignment, asked, values, {})
 
 
 @bp.post("/<id:assignment_id>")
@@ -113,20 +114,32 @@ def plan(assignment_id: int) -> Any:
     spec, problems = _spec(request.form)
     if spec is None:
         return _form(assignment, asked, request.form, problems), 422
+    spec = replace(spec, form=typed_fields(request.form))
     try:
-        with writing() as session:
-            made = service.plan_mission(
-                session, actor(), assignment_id, spec, now(), known=_known(request.form)
-            )
+        made = _plan(assignment_id, spec)
     except service.PlannedMeanwhile as error:
         return _beside(assignment, asked, spec, error), 409
+    except Conflict as error:
+        return _form(assignment, asked, request.form, {"polygon": str(error)}), 409
     except RulesUnmet as error:
         return _form(assignment, asked, request.form, {"polygon": unmet(error)}), 422
     except (InputError, DecodeError) as error:
-        problems = {_field_of(error): str(error)}
+        problems = {field_of(error): said(error)}
         return _form(assignment, asked, request.form, problems), 422
     flash(_("Planned and checked. Approve it before flying."), "done")
     return redirect(url_for("missions.show", mission_id=made.id))
+
+
+def _plan(assignment_id: int, spec: MissionSpec) -> MissionView:
+    """The mission, stored; the one that the form changes is withdrawn for it."""
+    old = request.form.get("replaces", type=int)
+    with writing() as session:
+        made = service.plan_mission(
+            session, actor(), assignment_id, spec, now(), known=_known(request.form)
+        )
+        if old is not None and service.supersede(session, actor(), old, made, now()) is not None:
+            flash(_("Mission %(id)s is withdrawn: this plan takes its place.", id=old), "note")
+    return made
 
 
 @bp.post("/<id:assignment_id>/places")
@@ -143,7 +156,7 @@ def take_places(assignment_id: int) -> Any:
         path_first = SHAPES.get(values.get("pattern", SURVEY)) != "polygon"
         found = read_places(sent.filename, sent.read(), path_first=path_first)
     except (DecodeError, InputError) as error:
-        return _form(assignment, asked, values, {"file": str(error)}), 422
+        return _form(assignment, asked, values, {"file": said(error)}), 422
     return _form(assignment, asked, *taken(found, values))
 
 
@@ -160,7 +173,7 @@ def take_chances(assignment_id: int) -> Any:
     try:
         chances = chance_map_of(sent.filename, sent.read())
     except (DecodeError, InputError) as error:
-        return _form(assignment, asked, values, {"chance_file": str(error)}), 422
+        return _form(assignment, asked, values, {"chance_file": said(error)}), 422
     values["chances"] = json.dumps(chance_map_to_json(chances))
     return _form(assignment, asked, values, {})
 
@@ -177,7 +190,7 @@ def preview(assignment_id: int) -> Response:
         with reading() as session:
             made = service.preview_mission(session, actor(), assignment_id, spec)
     except (InputError, DecodeError) as error:
-        return jsonify(problems={_field_of(error): str(error)})
+        return jsonify(problems={field_of(error): said(error)})
     accuracy = drawn_accuracy(made, spec, FormReader(request.form))
     drawn = {**_drawn(made, spec), **drawn_ground(made), "accuracy": accuracy["accuracy"]}
     drawn["facts"] += accuracy["accuracyFacts"]
@@ -202,10 +215,14 @@ def _beside(
     with reading() as session:
         mine = service.preview_mission(session, actor(), assignment.id, spec)
         others = [service.get_mission(session, actor(), number) for number in error.ids]
+        live = {str(one.id) for one in service.planned_for(session, actor(), assignment.id)}
     columns = [_told(mine.plan, spec.camera), *(_told(one.plan, one.camera) for one in others)]
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows = [(label, [column.get(label, "–") for column in columns]) for label in labels]
-    return _form(assignment, asked, request.form, {}, (others, rows))
+    # Whoever was quicker may have withdrawn what this form was to replace.
+    gone = {"replaces"} if request.form.get("replaces") not in live else set()
+    values = {name: value for name, value in request.form.items() if name not in gone}
+    return _form(assignment, asked, values, {}, (others, rows))
 
 
 def _told(plan: MissionPlan, camera: str) -> dict[str, str]:
@@ -226,7 +243,7 @@ def _spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]
         with reading() as session:
             terrain = terrain_of(session, actor(), key, context().settings)
     except (InputError, NotFound) as error:
-        return None, {"terrain": str(error)}
+        return None, {"terrain": said(error)}
     return replace(spec, terrain=terrain), {}
 
 
@@ -245,7 +262,7 @@ def _drawn(made: MissionPreview, spec: MissionSpec) -> dict[str, Any]:
         "gsdM": plan.gsd_m,
         **drawn_chances(plan.search),
         "facts": _facts(made),
-        "findings": [asdict(said(one)) for one in made.findings],
+        "findings": [asdict(one) for one in gravest_first(made.findings)],
     }
 
 
@@ -280,50 +297,6 @@ def _plan_facts(plan: MissionPlan) -> list[list[str]]:
     return facts
 
 
-def read_spec(fields: Mapping[str, str]) -> tuple[MissionSpec | None, dict[str, str]]:
-    """What the pilot asks the planner for, or None and what is wrong, by field."""
-    form = FormReader(fields)
-    camera = form.choice("camera", CAMERAS, fallback=SIMULATED.name)
-    angle = form.number("angle_deg", 0.0, 360.0, fallback=-1.0)
-    bound = int(form.number("max_photos", 4, 100_000, fallback=0))
-    values: dict[str, Any] = {
-        "gsd_m": form.number("gsd_mm", 1.0, 500.0, fallback=10.0) / 1000.0,
-        "forward_overlap": form.number("forward_overlap_pct", 55.0, 95.0, fallback=80.0) / 100.0,
-        "side_overlap": form.number("side_overlap_pct", 30.0, 95.0, fallback=70.0) / 100.0,
-        "angle_deg": None if angle < 0.0 else angle,
-        "crosshatch": form.flag("crosshatch"),
-        "orbit": form.flag("orbit"),
-        "orbit_pitch_deg": form.number("orbit_pitch_deg", -80.0, -15.0, fallback=-45.0),
-        "speed_mps": form.number("speed_mps", 0.5, 20.0, fallback=5.0),
-        "max_photos": bound or None,
-    }
-    home_lat = form.number("home_lat_deg", -90.0, 90.0)
-    home_lon = form.number("home_lon_deg", -180.0, 180.0)
-    home_alt = form.number_or_none("home_alt_amsl_m", -100.0, 3000.0)
-    pattern = form.choice("pattern", PLACES_NEEDED, fallback=SURVEY)
-    polygon = form.polygon("polygon", at_least=PLACES_NEEDED[pattern])
-    if not polygon:
-        form.fail("polygon", _("Draw the area or write its corners."))
-    common = {name: values[name] for name in _COMMON}
-    task = None if pattern == SURVEY else read_task(form, pattern, common)
-    ground = read_ground(form)
-    if form.problems or ground is None:
-        return None, form.problems
-    spec = MissionSpec(
-        task or SurveyParams(**values),
-        camera,
-        HomePoint(home_lat, home_lon, home_alt),
-        polygon=polygon,
-        wind=ground.wind,
-        risk=ground.risk,
-        people=ground.people,
-        assemblies=ground.assemblies,
-        share=ground.share,
-        override_reason=ground.override_reason,
-    )
-    return spec, {}
-
-
 def _assignment(assignment_id: int) -> tuple[AssignmentView, RequestView]:
     with reading() as session:
         assignment = fleet.get_assignment(session, actor(), assignment_id)
@@ -351,6 +324,36 @@ def _initial(asked: RequestView) -> dict[str, Any]:
         "home_alt_amsl_m": "",
         "polygon": polygon_text(asked.polygon),
     }
+
+
+def _again(assignment: AssignmentView, fresh: dict[str, Any], mission_id: int) -> dict[str, Any]:
+    """The form as the mission was planned with it.
+
+    Raises
+    ------
+    NotFound
+        The mission is not of this assignment.
+    """
+    with reading() as session:
+        mission = service.get_mission(session, actor(), mission_id)
+        typed = service.form_of(session, actor(), mission_id)
+    if mission.assignment_id != assignment.id:
+        raise NotFound("mission", mission_id)
+    replaced = {"replaces": str(mission_id)} if mission.state in service.REPLACEABLE else {}
+    if typed:
+        return {**typed, **replaced}
+    plan, home = mission.plan, mission.plan.home
+    flash(_("A program planned this mission: compare every field."), "note")
+    known = {
+        "pattern": plan.pattern,
+        "camera": mission.camera,
+        "polygon": polygon_text(plan.area),
+        "home_lat_deg": f"{home.lat_deg:.7f}",
+        "home_lon_deg": f"{home.lon_deg:.7f}",
+        "home_alt_amsl_m": "" if home.alt_amsl_m is None else f"{home.alt_amsl_m:g}",
+        **({"gsd_mm": f"{plan.gsd_m * 1000:g}"} if plan.gsd_m else {}),
+    }
+    return {**fresh, **known, **replaced}
 
 
 def _form(
@@ -421,47 +424,16 @@ def _island_data(assignment: AssignmentView, asked: RequestView) -> dict[str, An
             "tracing": _("Hold and draw along the outline."),
             "moving": _("The take-off is put where you tap next."),
             "empty": _("Draw, trace or type the places first."),
+            "wrongLine": _(
+                "Line {n} is not “latitude, longitude” in degrees, such as 50.8197, 4.3908."
+            ),
+            "wrongHome": _("The take-off is no place: write latitude and longitude in degrees."),
             "planning": _("The server plans …"),
             "offline": _("The server cannot be reached; what you drew stays."),
+            "signIn": _("Your session has ended. Send the form: it is kept while you sign in."),
+            "busy": _("The server has much to do; the next edit asks it again."),
+            "profile": _("The flight above the ground; the highest line is the flight."),
             "size": _("{count} places, {length} m around, {area} m²"),
             "long": _("{count} places, {length} m"),
         },
     }
-
-
-def field_names() -> dict[str, str]:
-    """The form's fields as it labels them."""
-    return {
-        **task_field_names(),
-        **ground_field_names(),
-        "camera": _("Camera"),
-        "gsd_mm": _("Ground sampling distance (mm)"),
-        "forward_overlap_pct": _("Overlap along the line (percent)"),
-        "side_overlap_pct": _("Overlap between lines (percent)"),
-        "angle_deg": _("Direction of the lines (°)"),
-        "orbit_pitch_deg": _("Pitch on the orbit (°)"),
-        "speed_mps": _("Speed (m/s)"),
-        "max_photos": _("At most this many photos"),
-        "home_lat_deg": _("Take-off latitude"),
-        "home_lon_deg": _("Take-off longitude"),
-        "home_alt_amsl_m": _("Take-off height above sea level (m)"),
-        "polygon": _("Area"),
-        "file": _("Places from a file"),
-        "chance_file": _("Probability map from a file"),
-    }
-
-
-def _field_of(error: InputError | DecodeError) -> str:
-    """The form's field for the planner's one."""
-    names = {
-        "gsd_m": "gsd_mm",
-        "forward_overlap": "forward_overlap_pct",
-        "side_overlap": "side_overlap_pct",
-        "home.alt_amsl_m": "home_alt_amsl_m",
-        "alt_agl_m": "alt_home_m",
-        "alt_amsl_m": "alt_home_m",
-    }
-    if isinstance(error, DecodeError):
-        return "terrain"
-    field = error.field or "polygon"
-    return names.get(field, field)

@@ -9,12 +9,13 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from droneteam.errors import InputError
-from droneteam.photogrammetry import looking, service
+from droneteam.photogrammetry import service
 from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.web.access import allow
-from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.context import actor, context, now, reading
 from droneteam.web.i18n import language
 from droneteam.web.limiter import limiter
+from droneteam.web.scene_looks import note_taken
 from droneteam.web.views.scenes import READERS
 
 bp = Blueprint("scene_documents", __name__, url_prefix="/scenes")
@@ -82,8 +83,7 @@ def _answer(scene_id: int, name: str, write: Callable[[Path], None]) -> Response
         path = Path(folder) / name
         write(path)
         content = path.read_bytes()
-    with writing() as session:
-        looking.note_taken(session, actor(), scene_id, name, now())
+    note_taken(scene_id, name)
     answer = Response(content, mimetype=MEDIA_TYPES[path.suffix[1:]])
     answer.headers["Content-Disposition"] = f'attachment; filename="scene-{scene_id}-{name}"'
     answer.headers["Cache-Control"] = "no-cache"

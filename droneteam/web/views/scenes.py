@@ -21,9 +21,10 @@ from droneteam.photogrammetry.views import SceneView
 from droneteam.web import overlay_legend, points, progress_estimate, scene_islands, tiles
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
-from droneteam.web.files import file_response
+from droneteam.web.files import asks_for_rest, file_response
 from droneteam.web.pieces import page_piece
 from droneteam.web.scene_files import is_metric, product_path
+from droneteam.web.scene_looks import note_taken
 
 bp = Blueprint("scenes", __name__, url_prefix="/scenes")
 
@@ -62,7 +63,7 @@ def index() -> str:
 @allow(*READERS)
 def show(scene_id: int) -> str:
     """One scene."""
-    scene = look_at(scene_id)
+    scene = get_scene(scene_id)
     return render_template(
         "scene.html",
         scene=scene,
@@ -147,23 +148,19 @@ def product(scene_id: int, kind: str) -> Response:
 
 
 def take_product(scene_id: int, kind: str) -> Response:
-    """A product's file; the audit chain says who began to take it."""
+    """A product's file; the audit chain says who took it, once for a download that goes on."""
     path = product_path(get_scene(scene_id), kind)
-    if request.range is None or request.range.ranges[0][0] in (0, None):
-        with writing() as session:
-            looking.note_taken(session, actor(), scene_id, kind, now())
+    if not _goes_on(scene_id, kind):
+        note_taken(scene_id, kind)
     return file_response(path, name=f"scene-{scene_id}-{path.name}")
 
 
-def look_at(scene_id: int) -> SceneView:
-    """The scene, where the actor may see it; the audit chain says that the actor looked."""
+def _goes_on(scene_id: int, kind: str) -> bool:
+    """Whether the rest of a download is asked for that the chain knows of."""
+    if not asks_for_rest(request.range):
+        return False
     with reading() as session:
-        scene = service.get_scene(session, actor(), scene_id, context().settings)
-        known = looking.is_known_look(session, actor(), scene_id, now())
-    if not known:
-        with writing() as session:
-            looking.note_look(session, actor(), scene_id, now())
-    return scene
+        return looking.is_known_taking(session, actor(), scene_id, kind, now())
 
 
 def get_scene(scene_id: int) -> SceneView:

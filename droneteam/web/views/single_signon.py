@@ -30,7 +30,7 @@ from droneteam import accounts, audit, sessions
 from droneteam.accounts import SYSTEM, actor_of, user_by_login
 from droneteam.settings import OidcSettings, Settings
 from droneteam.web.access import public
-from droneteam.web.context import context, now, signed_in, writing
+from droneteam.web.context import context, full_address, now, signed_in, writing
 from droneteam.web.device import device_name
 from droneteam.web.kept import opened, own_path
 from droneteam.web.limiter import limiter
@@ -41,6 +41,8 @@ bp = Blueprint("single_signon", __name__, url_prefix="/sign-in")
 _EXTENSION = "droneteam_oidc"
 _TARGET = "oidc_next"
 _TIMEOUT_S = 10.0
+_FAILURES = (requests.RequestException, AuthlibBaseError, JoseError, ValueError, RuntimeError)
+"""RuntimeError is Authlib's for a provider whose own description lacks something."""
 
 
 def init_single_signon(app: Flask, settings: Settings) -> None:
@@ -69,10 +71,10 @@ def leave() -> Any:
     if _provider() is None:
         return redirect(url_for("account.sign_in_form"))
     session[_TARGET] = own_path(request.args.get("next"))
-    back = url_for("single_signon.back", _external=True)
+    back = full_address(url_for("single_signon.back"))
     try:
         return current_app.extensions[_EXTENSION].authorize_redirect(back)
-    except (requests.RequestException, AuthlibBaseError, ValueError) as error:
+    except _FAILURES as error:
         current_app.logger.warning("single sign-on: %s", error)
         return _refused(_("The sign-in service cannot be reached. Try again, or use a password."))
 
@@ -86,8 +88,10 @@ def back() -> Any:
     if provider is None:
         return redirect(url_for("account.sign_in_form"))
     try:
-        token = current_app.extensions[_EXTENSION].authorize_access_token()
-    except (requests.RequestException, AuthlibBaseError, JoseError, ValueError) as error:
+        token = current_app.extensions[_EXTENSION].authorize_access_token(
+            claims_options=_expected(provider)
+        )
+    except _FAILURES as error:
         current_app.logger.warning("single sign-on: %s", error)
         return _refused(_("The sign-in was not completed. Start it again."))
     claims = token.get("userinfo") or {}
@@ -110,6 +114,14 @@ def go_on() -> Any:
         page = render_template("sign_in.html", next=target, kept=kept_text, login="", notice=notice)
         return page, 401
     return send_again(kept)
+
+
+def _expected(provider: OidcSettings) -> dict[str, Any]:
+    """Which issuer an ID token must name: the setting's, whatever the provider's document says.
+
+    Some write a slash at its end (OpenID Connect Discovery 1.0, 4.3 compares letter by letter).
+    """
+    return {"iss": {"essential": True, "values": [provider.issuer, f"{provider.issuer}/"]}}
 
 
 def _login(claims: dict[str, Any], provider: OidcSettings) -> str | None:

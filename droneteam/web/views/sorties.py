@@ -19,6 +19,7 @@ from droneteam.web import words
 from droneteam.web.access import allow
 from droneteam.web.context import actor, context, reading
 from droneteam.web.i18n import language
+from droneteam.web.refusals import said
 from droneteam.web.views.missions import READERS
 
 bp = Blueprint("sorties", __name__, url_prefix="/sorties")
@@ -144,7 +145,7 @@ def _played(
             session, actor(), sortie.id, data_dir, samples=SAMPLES, more=more
         )
     except (DecodeError, NotFound) as error:
-        return None, str(error)
+        return None, said(error)
     return found, ""
 
 

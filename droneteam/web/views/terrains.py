@@ -16,6 +16,7 @@ from droneteam.web import words
 from droneteam.web.access import allow, takes_files
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 from droneteam.web.views.missions import PLANNERS
 
 bp = Blueprint("terrains", __name__, url_prefix="/missions/terrains")
@@ -46,7 +47,7 @@ def add() -> Any:
             made = service.add_terrain(session, actor(), source, sent.read(), folder, now())
     except DroneteamError as error:
         field = error.field if isinstance(error, InputError) else None
-        return _page(request.form, {field or "file": str(error)}), 422
+        return _page(request.form, {field or "file": said(error)}), 422
     flash(_("Added; missions can be planned over %(name)s.", name=made.name), "done")
     return redirect(url_for("terrains.index"))
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.datastructures import FileStorage
@@ -16,12 +16,11 @@ from droneteam.errors import DroneteamError, InputError
 from droneteam.photogrammetry import service, uploads
 from droneteam.photogrammetry.scene_params import LANGUAGES, PRESETS, SceneParams
 from droneteam.photogrammetry.upload_files import CHUNK_BYTES, NewUpload
-from droneteam.web.access import allow
+from droneteam.web.access import allow, takes_files
 from droneteam.web.api.uploads import receive
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_NAMES, language
-from droneteam.web.views.account import SESSION_KEY
 from droneteam.web.views.scenes import READERS, get_scene
 from droneteam.web.words import organisation_option
 
@@ -30,14 +29,6 @@ bp = Blueprint("uploads", __name__, url_prefix="/scenes")
 MAX_PLAIN_BYTES = 600_000_000
 """What a form without scripts may carry at once: some forty photos."""
 MAX_FILES = 200
-_LARGE = frozenset({"uploads.send_plain"})
-
-
-@bp.url_value_preprocessor
-def _allow_large(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """Photos are larger than forms; only somebody who signed in may send that much."""
-    if endpoint in _LARGE and session.get(SESSION_KEY):
-        request.max_content_length = MAX_PLAIN_BYTES
 
 
 @bp.get("/new")
@@ -80,6 +71,7 @@ def photos(scene_id: int) -> str:
 
 @bp.post("/<id:scene_id>/photos")
 @allow(*uploads.SENDERS)
+@takes_files(MAX_PLAIN_BYTES)
 def send_plain(scene_id: int) -> Any:
     """Photos of a plain form, taken in one after the other."""
     files = [file for file in request.files.getlist("photos") if file.filename]

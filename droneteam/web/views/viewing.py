@@ -10,11 +10,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from droneteam.errors import InputError, NotFound
-from droneteam.photogrammetry import looking, viewing
+from droneteam.photogrammetry import viewing
 from droneteam.web import overlays
 from droneteam.web.access import allow
-from droneteam.web.context import actor, context, now, reading, writing
+from droneteam.web.context import actor, context, reading
 from droneteam.web.files import file_response, inside
+from droneteam.web.scene_looks import note_taken
 from droneteam.web.views.scenes import READERS
 
 bp = Blueprint("viewing", __name__, url_prefix="/scenes")
@@ -67,14 +68,9 @@ def _part(scene_id: int, kind: str) -> Response:
 def _sent(scene_id: int, kind: str, *, taken: bool) -> Response:
     with reading() as session:
         folder, name = viewing.product_file(session, actor(), scene_id, kind, context().settings)
-        known = not taken and looking.is_known_look(session, actor(), scene_id, now())
     path = inside(folder, name)
-    if not known:
-        with writing() as session:
-            if taken:
-                looking.note_taken(session, actor(), scene_id, kind, now())
-            else:
-                looking.note_look(session, actor(), scene_id, now())
+    if taken:
+        note_taken(scene_id, kind)
     keep_s = _DAY_S if "v" in request.args else 0
     return file_response(path, media_type="application/octet-stream", keep_s=keep_s)
 

@@ -1,6 +1,7 @@
 /** What the pilot asks of the controller: two taps for one command, and what came of each. */
 
 import { read, Refused, send } from "./api";
+import { newKey } from "./keys";
 import { byId, element, fill } from "./page";
 
 interface Outcome {
@@ -22,6 +23,7 @@ export interface FlightRecord {
   readonly notices: readonly Notice[];
   readonly controller: boolean;
   readonly handed_over: string | null;
+  readonly flying: boolean;
 }
 
 type Words = Readonly<Record<string, string>>;
@@ -34,19 +36,13 @@ export interface AskData {
 }
 
 export type AskTexts = Readonly<
-  Record<"again" | "controller" | "noController" | "handedOver" | "noAsk" | "noNotice" | "failed", string>
+  Record<"again" | "controller" | "noController" | "unknown" | "notFlying" | "handedOver" | "noAsk" | "noNotice" | "failed", string>
 >;
 
 const LOOK_MS = 2000;
 const WAITING_MS = 300;
 /** A button that was tapped once forgets it after this. */
 const ARMED_MS = 5000;
-
-/** A name for one command: the server counts it once, however often it arrives. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
-}
 
 /** The commands' buttons and the flight's record, kept current; `alarm` sounds at news. */
 export class Asks {
@@ -55,7 +51,6 @@ export class Asks {
   private busy = false;
   private timer = 0;
   private known: ReadonlySet<string> | null = null;
-  private handedOver = false;
   private readonly form = document.getElementById("asks") as HTMLFormElement | null;
 
   constructor(
@@ -120,23 +115,26 @@ export class Asks {
     try {
       this.show(await read<FlightRecord>(this.data.asksUrl));
     } catch {
-      this.controller(false);
+      this.controller(this.texts.unknown, false);
     }
     const waiting = document.querySelector("#outcomes .waiting") !== null;
     this.timer = window.setTimeout(() => void this.look(), waiting ? WAITING_MS : LOOK_MS);
   }
 
-  private controller(there: boolean): void {
+  private controller(text: string, well: boolean): void {
     const place = document.getElementById("controller");
     if (place === null) return;
-    const text = there ? this.texts.controller : this.texts.noController;
     if (place.textContent !== text) place.textContent = text;
-    place.className = there ? "" : "notice wrong";
+    place.className = well ? "" : "notice wrong";
   }
 
   private show(record: FlightRecord): void {
-    this.controller(record.controller);
+    if (!record.flying) this.controller(this.texts.notFlying, true);
+    else this.controller(record.controller ? this.texts.controller : this.texts.noController, record.controller);
     this.showHandOver(record.handed_over);
+    const off = record.handed_over !== null || !record.flying;
+    for (const button of this.form?.querySelectorAll<HTMLButtonElement>("button.ask") ?? []) button.disabled = off;
+    if (off) this.forget();
     const asks = record.asks.map((one) => {
       const words = `: ${this.data.outcomes[one.state] ?? one.state}`;
       return this.line(one.state, this.data.wishes[one.what] ?? one.what, one.at, words, one.detail);
@@ -152,9 +150,6 @@ export class Asks {
     place.hidden = why === null;
     const text = why === null ? "" : fill(this.texts.handedOver, { why });
     if (place.textContent !== text) place.textContent = text;
-    for (const button of this.form?.querySelectorAll<HTMLButtonElement>("button.ask") ?? []) button.disabled = why !== null;
-    if (why !== null && !this.handedOver) this.forget();
-    this.handedOver = why !== null;
   }
 
   private line(kind: string, name: string, at: string, words: string, detail: string): HTMLElement {

@@ -50,18 +50,21 @@ export function areaM2(ring: readonly LatLon[]): number {
   return Math.abs(twice) / 2;
 }
 
+/** The place of a line with "lat, lon"; null when it is something else. */
+function parseCorner(line: string): LatLon | null {
+  const match = /^\s*([-+]?\d+(?:[.,]\d+)?)\s*[,;\s]\s*([-+]?\d+(?:[.,]\d+)?)\s*$/.exec(line);
+  if (match === null) return null;
+  const [latDeg, lonDeg] = [match[1], match[2]].map((part) => Number((part as string).replace(",", "."))) as [number, number];
+  return Math.abs(latDeg) > 90 || Math.abs(lonDeg) > 180 ? null : { latDeg, lonDeg };
+}
+
+/** The number of the first line that is no place; 0 where all are. */
+export function wrongLine(text: string): number {
+  return text.split("\n").findIndex((line) => line.trim() !== "" && parseCorner(line) === null) + 1;
+}
+
 /** The corners of a text with one "lat, lon" per line; null when a line is something else. */
 export function parseCorners(text: string): LatLon[] | null {
-  const corners: LatLon[] = [];
-  for (const line of text.split("\n")) {
-    if (line.trim() === "") continue;
-    const match = /^\s*([-+]?\d+(?:[.,]\d+)?)\s*[,;\s]\s*([-+]?\d+(?:[.,]\d+)?)\s*$/.exec(line);
-    if (match === null) return null;
-    const [latDeg, lonDeg] = [match[1], match[2]].map((part) =>
-      Number((part as string).replace(",", ".")),
-    ) as [number, number];
-    if (Math.abs(latDeg) > 90 || Math.abs(lonDeg) > 180) return null;
-    corners.push({ latDeg, lonDeg });
-  }
-  return corners;
+  if (wrongLine(text) > 0) return null;
+  return text.split("\n").map(parseCorner).filter((corner) => corner !== null);
 }

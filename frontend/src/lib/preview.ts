@@ -1,6 +1,7 @@
 /** What the server would plan from a form, asked again after each pause in editing. */
 
 import type { ChanceShape } from "./chances";
+import { showFlight, type ProfilePoint } from "./flightprofile";
 import { byId, element } from "./page";
 
 type Pair = readonly [number, number];
@@ -22,6 +23,8 @@ export interface Plan {
   readonly gsdM: number;
   readonly volumes: readonly Volume[];
   readonly chances: readonly ChanceShape[];
+  /** Empty over level ground. */
+  readonly profile: readonly ProfilePoint[];
   /** The probability map's parts: name, chance, size, there and found, searched. */
   readonly chanceRows: readonly (readonly string[])[];
   readonly facts: readonly Fact[];
@@ -47,7 +50,9 @@ function tongue(lang: string | null): Record<string, string> {
 export interface PreviewTexts {
   readonly planning: string;
   readonly offline: string;
-  readonly empty: string;
+  readonly signIn: string;
+  readonly busy: string;
+  readonly profile: string;
 }
 
 const PAUSE_MS = 250;
@@ -64,14 +69,11 @@ export class PlanPreview {
     private readonly show: (plan: Plan | null) => void,
   ) {}
 
-  /** Asks soon; with too few places there is nothing to ask, and nothing stays drawn. */
-  ask(enough: boolean): void {
+  /** Asks soon; what stands against asking is said instead, and nothing stays drawn. */
+  ask(problem = ""): void {
     window.clearTimeout(this.timer);
     this.asked?.abort();
-    if (!enough) {
-      this.clear(this.texts.empty);
-      return;
-    }
+    if (problem !== "") return this.clear(problem);
     this.state.textContent = this.texts.planning;
     this.timer = window.setTimeout(() => void this.fetch(), PAUSE_MS);
   }
@@ -85,13 +87,24 @@ export class PlanPreview {
         headers: { Accept: "application/json" },
         signal: this.asked.signal,
       });
-      if (!response.ok) return this.clear(this.texts.offline);
+      if (!response.ok) return this.clear(this.refusal(response.status));
       const answer = (await response.json()) as Plan | Problems;
-      if ("problems" in answer) this.clear(Object.values(answer.problems).join(" "));
+      if ("problems" in answer) this.clear(Object.entries(answer.problems).map(([name, text]) => this.told(name, text)).join(" "));
       else this.showPlan(answer);
     } catch (error) {
       if ((error as Error).name !== "AbortError") this.clear(this.texts.offline);
     }
+  }
+
+  private refusal(status: number): string {
+    if (status === 401 || status === 403) return this.texts.signIn;
+    return status === 429 ? this.texts.busy : this.texts.offline;
+  }
+
+  /** A problem under the name that its field has on the page. */
+  private told(field: string, text: string): string {
+    const label = document.querySelector(`label[for="${CSS.escape(field)}"]`)?.firstChild?.textContent?.trim() ?? "";
+    return label === "" ? text : `${label}: ${text}`;
   }
 
   private showPlan(plan: Plan): void {
@@ -100,6 +113,7 @@ export class PlanPreview {
       ...plan.facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
     );
     this.showChances(plan.chanceRows);
+    showFlight(byId("preview-profile"), plan.profile, this.texts.profile);
     byId("preview-findings").replaceChildren(
       ...plan.findings.map((one) =>
         element(
@@ -117,10 +131,12 @@ export class PlanPreview {
   }
 
   private showChances(rows: Plan["chanceRows"]): void {
-    byId("preview-chances").hidden = rows.length === 0;
+    const table = byId("preview-chances");
+    table.hidden = rows.length === 0;
+    const heads = [...table.querySelectorAll("thead th")].slice(1).map((one) => one.textContent ?? "");
     byId("preview-chance-rows").replaceChildren(
       ...rows.map(([name, ...cells]) =>
-        element("tr", {}, element("th", { scope: "row" }, name ?? ""), ...cells.map((cell) => element("td", { class: "number" }, cell))),
+        element("tr", {}, element("th", { scope: "row" }, name ?? ""), ...cells.map((cell, i) => element("td", { class: "number", "data-label": heads[i] ?? "" }, cell))),
       ),
     );
   }
@@ -129,6 +145,7 @@ export class PlanPreview {
     this.state.textContent = why;
     byId("preview-facts").replaceChildren();
     this.showChances([]);
+    showFlight(byId("preview-profile"), [], "");
     byId("preview-findings").replaceChildren();
     this.show(null);
   }

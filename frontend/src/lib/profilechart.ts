@@ -59,7 +59,8 @@ function digits(span: number): number {
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
-function svg(name: string, attributes: Readonly<Record<string, string | number>>, words = ""): SVGElement {
+/** A new element of a picture. */
+export function svg(name: string, attributes: Readonly<Record<string, string | number>>, words = ""): SVGElement {
   const made = document.createElementNS(NAMESPACE, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
   made.textContent = words;

@@ -22,6 +22,7 @@ import type { Zone } from "./skyfilter";
 
 export interface SkyTexts extends MapTexts {
   readonly operator: string;
+  readonly nearing: string;
   readonly nothing: string;
   readonly chosen: string;
   readonly replay: string;
@@ -127,11 +128,13 @@ export class SkyMap {
   followed: string | null = null;
   private chosen: string | null = null;
   private readonly rows = new Map<string, LiveObject>();
+  private readonly meetings = new Map<string, LiveObject>();
   private readonly marks = vectorLayer((feature, mPerPx) => this.markStyle(feature, mPerPx), 8);
   private readonly vectors = vectorLayer((feature) => style(String(feature.get("colour")), 2.5), 6);
   private readonly rings = vectorLayer((feature, mPerPx) => this.ringStyle(feature, mPerPx), 3);
   private readonly trails = vectorLayer((feature) => style(String(feature.get("colour")), 2, undefined, [2, 5]), 4);
   private readonly operators = vectorLayer((feature) => this.operatorStyle(feature), 5);
+  private readonly nearing = vectorLayer((feature) => this.nearingStyle(feature), 9);
   private readonly zoneLayer = vectorLayer((feature) => this.zoneStyle(feature), 1);
   private readonly receivers = vectorLayer((feature) => this.receiverStyle(feature), 2);
   private readonly clock: Intl.DateTimeFormat;
@@ -145,7 +148,7 @@ export class SkyMap {
       timeStyle: "medium",
       hourCycle: "h23",
     });
-    const own = [this.zoneLayer, this.receivers, this.rings, this.trails, this.operators, this.vectors, this.marks];
+    const own = [this.zoneLayer, this.receivers, this.rings, this.trails, this.operators, this.nearing, this.vectors, this.marks];
     const layers = [...own.map((one) => one.layer), ...this.extra];
     this.map = makeMap(byId("map"), data.mapTexts, layers, data.centre, 13);
     this.receivers.layer.setVisible(false);
@@ -167,6 +170,11 @@ export class SkyMap {
       this.showReceiver(row);
       return;
     }
+    if (row.kind === "meeting") {
+      this.meetings.set(row.key, row);
+      this.showMeeting(row);
+      return;
+    }
     const at = place(row);
     if (at === null) {
       this.remove(row.key);
@@ -179,6 +187,9 @@ export class SkyMap {
     this.showVector(row, at, colour);
     this.showRing(row, at, colour);
     this.showOperator(row, at);
+    for (const one of this.meetings.values()) {
+      if (one["first"] === row["label"] || one["second"] === row["label"]) this.showMeeting(one);
+    }
     if (trail) this.extendTrail(row.key, project(at), colour);
     if (this.followed === row.key) this.map.getView().setCenter(project(at));
     if (this.chosen === row.key) this.tell(row);
@@ -189,6 +200,8 @@ export class SkyMap {
     this.rows.delete(key);
     this.drop(this.trails.source, key);
     this.drop(this.receivers.source, key);
+    this.drop(this.nearing.source, key);
+    this.meetings.delete(key);
   }
 
   /** Nothing but these keys and their trails stay. */
@@ -293,6 +306,30 @@ export class SkyMap {
     const line = new Feature(new LineString([project(stands), project(at)]));
     line.set("operator", fill(this.data.mapTexts.operator, { label: String(row["label"]) }));
     this.put(this.operators.source, row.key, line);
+  }
+
+  /** A line between two own drones that may come too close, while both are on the map. */
+  private showMeeting(row: LiveObject): void {
+    this.drop(this.nearing.source, row.key);
+    const ends = [row["first"], row["second"]].map((name) => {
+      const drone = [...this.rows.values()].find((one) => one.kind === "drone" && one["label"] === name);
+      return drone === undefined ? null : place(drone);
+    });
+    const [first, second] = ends;
+    if (first === null || first === undefined || second === null || second === undefined) return;
+    const line = new Feature(new LineString([project(first), project(second)]));
+    line.set("text", fill(this.data.mapTexts.nearing, { time: this.clock.format(new Date(String(row["at"]))) }));
+    line.set("likely", row["case"] === "meeting_0");
+    this.put(this.nearing.source, row.key, line);
+  }
+
+  private nearingStyle(feature: FeatureLike): Style[] {
+    const likely = feature.get("likely") === true;
+    const middle = pointFeature({ latDeg: 0, lonDeg: 0 }).getGeometry();
+    middle?.setCoordinates((feature.getGeometry() as LineString).getCoordinateAt(0.5));
+    const text = label(String(feature.get("text")), -12, "600 12px system-ui, sans-serif", "#c22238");
+    if (middle !== undefined) text.setGeometry(middle);
+    return [style("#c22238", likely ? 4 : 2, undefined, likely ? undefined : [6, 6]), text];
   }
 
   private extendTrail(key: string, coordinate: number[], colour: string): void {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,3 +126,23 @@ def test_a_database_that_is_not_there_is_named(inbox: Inbox, tmp_path: object) -
         records = gather(inbox, lambda found: bool(troubles(found)))
     engine.dispose()
     assert "the database: no such table" in troubles(records)[0]
+
+
+def test_a_silent_drone_is_not_plotted_again_where_it_no_longer_is(
+    seeded: Engine, inbox: Inbox
+) -> None:
+    """Its controller writes its last place on and on, and says for how long it has been silent."""
+    heard = datetime.now(UTC)
+    flying(seeded, heard)
+    with followed(Fleet(seeded, 43.5), inbox):
+        records = gather(inbox, lambda found: bool(plots(found)))
+        for silent_s in (1.0, 2.0):
+            with session_scope(seeded) as session:
+                [state] = missions.live_states(session)
+                later = heard + timedelta(seconds=silent_s)
+                missions.update_live_states(session, [replace(state, at=later, silent_s=silent_s)])
+            # Of two signs of life the second comes after a look at the new state.
+            records += gather(inbox, lambda found: sum(isinstance(x, Alive) for x in found) >= 2)
+        flying(seeded, heard + timedelta(seconds=3), east_deg=0.0001)
+        records += gather(inbox, lambda found: bool(plots(found)))
+    assert [one.at - heard for one in plots(records)] == [timedelta(0), timedelta(seconds=3)]

@@ -1,6 +1,7 @@
 /** Measuring between tapped points: the line is drawn here, the number and its interval are the server's. */
 
 import { Refused, send } from "../api";
+import { decimal } from "../decimal";
 import { byId, fill } from "../page";
 import { showProfile, type Station } from "../profilechart";
 
@@ -122,7 +123,7 @@ export class MeasureTool<P extends Place> {
   }
 
   private sentence(found: Measured): string {
-    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => v?.toFixed(3) ?? "–");
+    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => decimal(v, 3));
     const values = { value: value ?? "–", unit: found.unit, low: low ?? "–", high: high ?? "–" };
     return fill(this.setting.texts.measured, values);
   }

@@ -1,19 +1,23 @@
 /** The photos that show a place, each with the place in it; and one photo, enlarged. */
 
 import { Refused, send } from "../api";
+import { decimal } from "../decimal";
 import { byId, element, fill } from "../page";
+import { PeekView } from "../peek";
 
 export interface PhotoInfo {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly levels: number;
+  /** Pixels of the photo in one of its overview. */
+  readonly overview: number;
 }
 
 export type PhotoText = "seenIn" | "seenInNone" | "finest" | "hidden" | "photosFailed" | "zoomIn" | "zoomOut";
 
 export interface PhotosSetting {
   readonly photosUrl: string;
-  readonly cutUrl: string;
+  readonly previewUrl: string;
   readonly tileUrl: string;
   readonly tilePx: number;
   readonly photos: Readonly<Record<string, PhotoInfo>>;
@@ -28,7 +32,6 @@ interface PhotoOfPlace {
   readonly hidden: boolean;
 }
 
-const CUT_PX = 128;
 const SHOWN = 12;
 
 export class PhotoPanel {
@@ -61,12 +64,12 @@ export class PhotoPanel {
   }
 
   private item(row: PhotoOfPlace): HTMLElement {
-    const url = this.setting.cutUrl.replace("PHOTO", encodeURIComponent(row.photo));
-    const [x, y] = [Math.round(row.x_px - CUT_PX / 2), Math.round(row.y_px - CUT_PX / 2)];
-    const picture = element("img", { src: `${url}?x=${x}&y=${y}&side=${CUT_PX}`, alt: "", loading: "lazy", width: "96", height: "96" });
-    const words = fill(row.hidden ? this.setting.texts.hidden : this.setting.texts.finest, { mm: (1000 * row.pixel_m).toFixed(1) });
+    const url = this.setting.previewUrl.replace("PHOTO", encodeURIComponent(row.photo));
+    const peek = new PeekView(url, this.setting.photos[row.photo]?.overview ?? 1);
+    peek.aim(row.x_px, row.y_px);
+    const words = fill(row.hidden ? this.setting.texts.hidden : this.setting.texts.finest, { mm: decimal(1000 * row.pixel_m, 1) });
     const facts = element("span", { class: "facts" }, element("strong", {}, row.photo), element("span", { class: "faint" }, words));
-    const button = element("button", { type: "button", "data-photo": row.photo }, element("span", { class: "aimed" }, picture), facts);
+    const button = element("button", { type: "button", "data-photo": row.photo }, peek.element, facts);
     button.addEventListener("click", () => void this.open(row.photo, [row.x_px, row.y_px]));
     return element("li", {}, button);
   }

@@ -1,0 +1,14 @@
+/** Numbers as people of the page's language write them. */
+
+const COMMA: readonly string[] = ["fr", "nl"];
+
+/** A number with a fixed count of decimals, a comma in French and Dutch; a dash for none. */
+export function decimal(value: number | null | undefined, digits: number, language = pageLanguage()): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const text = value.toFixed(digits).replace("-", "−");
+  return COMMA.includes(language) ? text.replace(".", ",") : text;
+}
+
+function pageLanguage(): string {
+  return document.documentElement.lang.slice(0, 2);
+}
