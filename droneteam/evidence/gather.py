@@ -19,8 +19,8 @@ from droneteam.accounts import Actor
 from droneteam.detection import proof
 from droneteam.detection import service as detection
 from droneteam.errors import Conflict, DecodeError
-from droneteam.evidence import bag, manifest, service
-from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem, Taken
+from droneteam.evidence import bag, blobs, manifest, service
+from droneteam.evidence.service import CaseDraft, CaseView, ItemView, NewItem
 from droneteam.fleet import service as fleet
 from droneteam.fleet.explanations import explain
 from droneteam.missions import service as missions
@@ -52,7 +52,7 @@ class Found:
     """Something for a case whose content is in the store already."""
 
     item: NewItem
-    taken: Taken
+    taken: blobs.Taken
 
 
 def gather_request(
@@ -94,7 +94,7 @@ def collect(
         for number, new in enumerate(items):
             progress(number / len(items), new.name)
             version = _version(new, held)
-            taken = service.take_content(version.content, store)
+            taken = blobs.take_content(version.content, store)
             held[manifest.safe_path(*version.folder.split("/"), version.name)] = taken.sha256
             found.append(Found(version, taken))
     return found

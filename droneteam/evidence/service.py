@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
 from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, InputError, NotFound
-from droneteam.evidence import bag, manifest
+from droneteam.evidence import bag, blobs, manifest
 from droneteam.evidence.models import Case, CustodyEvent, EvidenceItem, Export, Retention
 
 READERS = ("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
@@ -51,14 +50,6 @@ class NewItem:
     kind: str
     source: str
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Content in the store of evidence."""
-
-    sha256: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +156,11 @@ def add_item(
     """
     require_role(actor, *WRITERS)
     _open_row(session, actor, case_id)
-    return register_item(session, actor, case_id, new, take_content(new.content, store), now)
+    return register_item(session, actor, case_id, new, blobs.take_content(new.content, store), now)
 
 
 def register_item(
-    session: Session, actor: Actor, case_id: int, new: NewItem, taken: Taken, now: datetime
+    session: Session, actor: Actor, case_id: int, new: NewItem, taken: blobs.Taken, now: datetime
 ) -> ItemView:
     """Content that is in the store already, as an item of the case.
 
@@ -217,7 +208,7 @@ def open_content(
     if row.erased_at is not None:
         raise Conflict(f"{row.path} was erased on {row.erased_at:%Y-%m-%d} as its retention asked")
     _note(session, actor, row.case_id, "read", reason, now, row)
-    return content_path(store, row.sha256), row.path.rpartition("/")[2]
+    return blobs.content_path(store, row.sha256), row.path.rpartition("/")[2]
 
 
 def export_bag(
@@ -251,7 +242,9 @@ def export_bag(
     identifier = f"droneteam-case-{case_id}-{serial + 1}"
     _note(session, actor, case_id, "export", reason, now)
     statement = _statement(session, actor, case, identifier, items, reason, now)
-    files = [bag.PayloadFile(_bag_item(row), content_path(store, row.sha256)) for row in items]
+    files = [
+        bag.PayloadFile(_bag_item(row), blobs.content_path(store, row.sha256)) for row in items
+    ]
     folder = bag.write_bag(out_dir / identifier, statement, files, key, now)
     row = Export(
         case_id=case_id,
@@ -327,38 +320,8 @@ def erase_expired(session: Session, actor: Actor, store: Path, now: datetime) ->
             EvidenceItem.sha256 == sha256, EvidenceItem.erased_at.is_(None)
         )
         if session.scalar(kept.limit(1)) is None:
-            content_path(store, sha256).unlink(missing_ok=True)
+            blobs.content_path(store, sha256).unlink(missing_ok=True)
     return [row.id for row in rows]
-
-
-def content_path(store: Path, sha256: str) -> Path:
-    """Where content with that hash lies in the store."""
-    return store / sha256[:2] / sha256
-
-
-def take_content(source: Path, store: Path) -> Taken:
-    """Hash and size of the content, which is now in the store; no case holds it yet.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or the store not be written.
-    """
-    store.mkdir(parents=True, exist_ok=True)
-    partial = store / f".{uuid.uuid4().hex}.part"
-    try:
-        sha256, size = bag.copy_hashed(source, partial)
-        target = content_path(store, sha256)
-        target.parent.mkdir(exist_ok=True)
-        partial.chmod(0o444)
-        partial.replace(target)
-    except FileNotFoundError:
-        raise InputError(f"{source} does not exist") from None
-    except OSError as error:
-        raise InputError(f"{source} cannot be taken as evidence: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return Taken(sha256, size)
 
 
 def _statement(

@@ -17,7 +17,7 @@ from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.views import MeasurementView, SceneView
 from droneteam.web import points
 from droneteam.web.tiles import DRIVER
-from droneteam.web.words import decimal
+from droneteam.web.timefmt import decimal
 
 Places = NDArray[np.float64]
 CLOSED = ("area", "plan_area", "volume")

@@ -14,7 +14,7 @@ from flask_babel import format_date, get_locale
 from flask_babel import lazy_gettext as _l
 
 from droneteam.accounts import OrganisationView
-from droneteam.photogrammetry.export.numbers import LANGUAGES, Language, number
+from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
 from droneteam.web.custody import ITEM_KINDS, source_words
 from droneteam.web.field_words import FIELD_CHECKS, FIELD_KINDS, FIELD_TIMES
@@ -361,17 +361,8 @@ def organisation_option(view: OrganisationView, language: str) -> tuple[str, str
 
 def scene_words(text: str) -> str:
     """What a scene's stages say, in the visitor's language."""
-    return translated(text, _language())
-
-
-def _language() -> Language:
     code = str(get_locale())
-    return next((one for one in LANGUAGES if one == code), "en")
-
-
-def decimal(value: float, digits: int) -> str:
-    """A number with a fixed count of decimals as the visitor's language writes it."""
-    return number(value, digits, _language())
+    return translated(text, next((one for one in LANGUAGES if one == code), "en"))
 
 
 def twice(code: str) -> tuple[str, str]:
@@ -394,7 +385,6 @@ FILTERS = {
     "maintenance_name": named(MAINTENANCE),
     "airspace_name": named(AIRSPACE),
     "capability_name": named(CAPABILITIES),
-    "decimal": decimal,
     "twice": twice,
     "day_name": format_date,
     "payload_name": named(PAYLOADS),

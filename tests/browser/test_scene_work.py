@@ -99,10 +99,14 @@ def test_keys_move_the_mark_by_a_tenth_and_undo_takes_it_back(
     page.locator("#mark-view").focus()
     page.keyboard.press("Enter")  # takes the expected place
     said(page, "centre of a target")
+    page.evaluate("document.querySelectorAll('#shots img').forEach((one) => { one.id = 'seen'; })")
+    pictures = page.locator("#shots img#seen").count()
+    assert pictures > 3
     start = np.array(marks_of(fresh, "gcp_1")[photo])
     for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowDown"):
         page.keyboard.press(key)
     wait_until(page, f"{STATUS}.startsWith('Saved') && !{STATUS}.includes('target')", "the nudge")
+    assert page.locator("#shots img#seen").count() == pictures, "no picture was made anew"
     moved = np.array(marks_of(fresh, "gcp_1")[photo]) - start
     assert np.allclose(moved, (0.2, 0.9), atol=1e-6)
     page.get_by_role("button", name="Undo").click()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from droneteam import accounts, cli, db, schema
-from droneteam.evidence import service
+from droneteam.evidence import blobs, service
 from droneteam.fleet import service as fleet
 from droneteam.settings import Settings
 
@@ -50,5 +50,5 @@ def test_erase_lets_go_of_what_is_past_its_time_and_not_on_hold(
             gone = case.title == "past"
             assert row.sha256 == item_view.sha256
             assert (row.erased_at is not None) == gone
-            assert service.content_path(store, row.sha256).exists() != gone
+            assert blobs.content_path(store, row.sha256).exists() != gone
     engine.dispose()

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from droneteam.accounts import SYSTEM, NewUser, add_user
 from droneteam.db import session_scope
 from droneteam.errors import Conflict
-from droneteam.evidence import gather, service
+from droneteam.evidence import blobs, gather, service
 from droneteam.fleet import service as fleet
 from droneteam.settings import Settings
 
@@ -46,7 +46,7 @@ def test_the_request_and_its_history_are_evidence(
         assert case.legal_basis == "art. 22"
         (item,) = gather.gather_request(session, SYSTEM, case.id, settings, NOW)
         store = settings.blob_dir("evidence")
-        content = json.loads(service.content_path(store, item.sha256).read_text())
+        content = json.loads(blobs.content_path(store, item.sha256).read_text())
     assert content["request"]["title"] == "Accident"
     assert [step["state"] for step in content["history"]] == ["submitted"]
 

@@ -15,7 +15,7 @@ from droneteam import accounts, audit
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.evidence import bag, service
+from droneteam.evidence import bag, blobs, service
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -98,7 +98,7 @@ def test_the_original_may_change_after_it_was_taken(desk: Desk) -> None:
 
 def test_a_changed_stored_file_stops_the_export(desk: Desk) -> None:
     item = desk.add("a.jpg", b"one")
-    stored = service.content_path(desk.store, item.sha256)
+    stored = blobs.content_path(desk.store, item.sha256)
     stored.chmod(0o644)
     stored.write_bytes(b"rot")
     with pytest.raises(Conflict, match="backup"):
@@ -189,7 +189,7 @@ def retain(desk: Desk, *, hold: bool) -> list[int]:
 def test_retention_erases_the_content_and_keeps_the_hash(desk: Desk) -> None:
     item = desk.add("a.jpg", b"one")
     assert retain(desk, hold=False) == [item.id]
-    assert not service.content_path(desk.store, item.sha256).exists()
+    assert not blobs.content_path(desk.store, item.sha256).exists()
     with session_scope(desk.engine) as session:
         kept = service.get_case(session, desk.nord, desk.case_id).items[0]
         assert kept.sha256 == item.sha256
@@ -201,7 +201,7 @@ def test_retention_erases_the_content_and_keeps_the_hash(desk: Desk) -> None:
 def test_a_legal_hold_outlasts_retention(desk: Desk) -> None:
     item = desk.add("a.jpg", b"one")
     assert retain(desk, hold=True) == []
-    assert service.content_path(desk.store, item.sha256).exists()
+    assert blobs.content_path(desk.store, item.sha256).exists()
 
 
 def test_content_that_another_case_keeps_is_not_erased(desk: Desk) -> None:
@@ -211,4 +211,4 @@ def test_content_that_another_case_keeps_is_not_erased(desk: Desk) -> None:
         other = service.open_case(session, desk.investigator, draft, NOW).id
     desk.add("a.jpg", b"one", case_id=other)
     assert retain(desk, hold=False) == [item.id]
-    assert service.content_path(desk.store, item.sha256).exists()
+    assert blobs.content_path(desk.store, item.sha256).exists()

@@ -304,3 +304,13 @@ def test_ten_control_points_need_no_leave_one_out() -> None:
         sfm_result(truth, noise_px=0.4, seed=1), photo_inputs(truth, sigma_m=None, seed=2), control
     )
     assert all(row.left_out_enu_m is None for row in net.accuracy.rows)
+
+
+def test_a_block_that_bends_by_decimetres_is_no_split() -> None:
+    off_m = np.zeros((9, 3))
+    off_m[:4, 2] = 0.3
+    assert georef._split(off_m, np.arange(9) > 3) == []
+    off_m[:4, 2] = 1.3
+    (said,) = georef._split(off_m, np.arange(9) > 3)
+    assert said.startswith("4 of 9 positions")
+    assert georef._split(off_m, np.ones(9, bool)) == []

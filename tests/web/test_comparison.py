@@ -15,7 +15,7 @@ from droneteam import db
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.surface import surface_files
 from droneteam.photogrammetry.surface.rasters import Raster
-from tests.web import scene_world
+from tests.web import scene_world, worlds
 from tests.web.conftest import Site, open_site
 
 DUG_M = 0.4
@@ -112,3 +112,10 @@ def test_without_a_choice_the_page_offers_what_there_is(dated: tuple[Site, int])
     page = site.client("investigator").get(f"/scenes/{second}/compare").get_data(as_text=True)
     assert "Crossing, rue de la Loi" in page
     assert "In numbers" not in page
+
+
+def test_with_one_scene_alone_the_page_says_that_a_comparison_needs_two(site: Site) -> None:
+    number = worlds.built_scene(site)
+    text = site.client("investigator").get(f"/scenes/{number}/compare").get_data(as_text=True)
+    assert "There is no other scene that was built" in text
+    assert ">Compare</button>" not in text

@@ -37,6 +37,8 @@ MIN_SPREAD = 1.5
 """Spread of the cameras over the positions' deviation, below which they give no scale."""
 CLEAR_MAJORITY = 2.0 / 3.0
 """Share of positions that agree; with fewer, those that agree may as well be the wrong ones."""
+SPLIT_M = 1.0
+"""Beyond what an unadjusted block bends by."""
 MIN_FOR_MIRROR = 5
 MIRROR_RATIO = 0.1
 """Spread across over spread along, above which a mirror image is another shape."""
@@ -289,12 +291,7 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     warnings = _contradicting(
         [photo.name for (_, photo), good in zip(rows, inliers, strict=True) if not good]
     )
-    if np.mean(inliers) < CLEAR_MAJORITY:
-        outside = len(rows) - int(inliers.sum())
-        warnings.append(
-            f"{outside} of {len(rows)} positions contradict the others: which "
-            "of them are right only a control point or a known length can tell; check one"
-        )
+    warnings += _split(similarity.points(centres) - target, inliers)
     if line_ratio(centres[inliers]) < COLLINEAR_RATIO:
         similarity = _levelled(similarity, group, by_name, target.mean(axis=0))
         warnings.append(
@@ -312,6 +309,20 @@ def _contradicting(names: Sequence[str]) -> list[str]:
     what = "position contradicts the other photos'; not used"
     many = "the positions of {n} photos contradict the others'; not used ({names})"
     return told([(name, what) for name in names], many=many)
+
+
+def _split(off_m: FloatArray, inliers: NDArray[np.bool_]) -> list[str]:
+    """Words where the positions are of two minds; (n, 3) how far each lies from its camera.
+
+    A block that bends before it is adjusted leaves positions out, too, but none far away.
+    """
+    far = ~inliers & (np.linalg.norm(off_m, axis=1) > SPLIT_M)
+    if np.mean(~far) >= CLEAR_MAJORITY:
+        return []
+    return [
+        f"{int(far.sum())} of {len(far)} positions contradict the others: which of them are right "
+        "only a control point or a known length can tell; check one"
+    ]
 
 
 def _fit(

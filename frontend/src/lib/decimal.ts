@@ -2,10 +2,10 @@
 
 const COMMA: readonly string[] = ["fr", "nl"];
 
-/** A number with a fixed count of decimals, a comma in French and Dutch; a dash for none. */
+/** A number with a fixed count of decimals as the server writes it (droneteam/web/timefmt.py: decimal); a dash for none. */
 export function decimal(value: number | null | undefined, digits: number, language = pageLanguage()): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const text = value.toFixed(digits).replace("-", "−");
+  const text = value.toFixed(digits);
   return COMMA.includes(language) ? text.replace(".", ",") : text;
 }
 
