@@ -544,7 +544,7 @@ def test_a_plan_without_a_search_shows_no_probability_map(assigned: Site) -> Non
 
 @pytest.mark.parametrize(
     ("language", "says"),
-    [("nl", "Kaart: ingevuld."), ("fr", "Carte\u00a0: saisi."), ("en", "Map: typed.")],
+    [("nl", "Kaart: ingevuld."), ("fr", "Carte : saisi."), ("en", "Map: typed.")],
 )
 def test_where_a_map_came_from_is_said_in_the_readers_language(
     assigned: Site, language: str, says: str

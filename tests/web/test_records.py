@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import datetime, timedelta
 from html import unescape
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+import droneteam
 from droneteam import audit, db
 from droneteam.fleet import service as fleet
+from droneteam.fleet.terms import RequestState
+from droneteam.web import audit_words
+from tests.web import worlds
 from tests.web.conftest import NOW, Site, csrf_token
 from tests.web.test_access import draft
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
+ACTION = re.compile(r"[a-z]+\.[a-z_]+")
 
 
 def asked_and_acknowledged(site: Site) -> None:
@@ -116,7 +123,7 @@ def found(site: Site, **asked: str) -> set[str]:
     client = site.client("auditor")
     page = client.get("/audit/", query_string={"subject": "request:1", **asked})
     text = page.get_data(as_text=True)
-    listed = set(re.findall(r'<code class="whole">(request\.\w+)</code>', text))
+    listed = set(re.findall(r'<code class="whole faint">(request\.\w+)</code>', text))
     times = {
         name: datetime.fromisoformat(value).replace(tzinfo=BRUSSELS).isoformat()
         for name, value in asked.items()
@@ -164,3 +171,29 @@ def test_older_entries_are_those_of_the_same_search(site: Site) -> None:
     last = site.client("auditor").get(unescape(older[1])).get_data(as_text=True)
     assert page.count("test.done</code>") == 100
     assert last.count("test.done</code>") == 1
+
+
+def test_the_audit_says_actions_in_words_and_facts_in_their_own_letters(site: Site) -> None:
+    worlds.ask(site, title="Recherche d’une personne âgée")
+    page = site.client("auditor", "fr").get("/audit/?subject=request:1").get_data(as_text=True)
+    assert "demande\u00a0: introduite" in page
+    assert "Recherche d’une personne âgée" in page
+    assert "\\u00e9" not in page
+    facts = re.search(r"<code>start_at</code>\u00a0: ([^<]*)<", page)
+    assert facts is not None
+    assert facts[1].endswith("CEST")
+
+
+def test_every_action_of_the_audit_has_its_words() -> None:
+    """Every action that a source names, but for those made of a state or of a step of custody."""
+    root = Path(droneteam.__file__).parent
+    named = set()
+    for path in root.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and "audit" in ast.unparse(call.func):
+                given = [*call.args, *(one.value for one in call.keywords)]
+                named |= {one.value for one in given if isinstance(one, ast.Constant)}
+    actions = {one for one in named if isinstance(one, str) and ACTION.fullmatch(one)}
+    assert len(actions) > 40
+    assert actions - set(audit_words.ACTIONS) == set()
+    assert set(audit_words.ACTIONS).isdisjoint(f"request.{state}" for state in RequestState)

@@ -347,7 +347,7 @@ IMPOSSIBLE = (
         {"start_at": "2027-03-28T02:30", "end_at": "2027-03-28T05:00"},
         "Dit uur bestaat niet",
     ),
-    ({"polygon": "50.8, 4.3\n50.9, 4.3\n51.0, 4.3"}, "lie on one line"),
+    ({"polygon": "50.8, 4.3\n50.9, 4.3\n51.0, 4.3"}, "liggen op één lijn"),
 )
 
 

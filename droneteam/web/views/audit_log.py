@@ -9,6 +9,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import now, reading
 from droneteam.web.forms import FormReader
 from droneteam.web.routing import MAX_ID
+from droneteam.web.views.records import value_text
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -48,6 +49,7 @@ def index() -> str:
         problems=form.problems,
         more=more,
         followed=versions.FOLLOWED,
+        value_text=value_text,
     )
 
 

@@ -16,6 +16,7 @@ from droneteam.fleet import service as fleet
 from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
+from droneteam.web.i18n import LANGUAGE_NAMES
 from droneteam.web.refusals import said
 
 bp = Blueprint("people", __name__, url_prefix="/people")
@@ -153,7 +154,7 @@ def _index(values: Any, problems: dict[str, str]) -> str:
         organisations=names,
         pilots=pilots,
         roles=ROLES,
-        language_choices=[(code, code) for code in LANGUAGES],
+        language_choices=[(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
         values=values,
         problems=problems,
         least=MIN_PASSWORD_LENGTH,

@@ -50,8 +50,8 @@ def _compared(
     return [
         (
             name,
-            _text((then or {}).get(name)),
-            _text((today or {}).get(name)),
+            value_text((then or {}).get(name)),
+            value_text((today or {}).get(name)),
             (then or {}).get(name) != (today or {}).get(name),
         )
         for name in names
@@ -59,7 +59,7 @@ def _compared(
 
 
 def _texts(changed: dict[str, Any] | None) -> dict[str, str]:
-    return {name: _text(value) for name, value in (changed or {}).items()}
+    return {name: value_text(value) for name, value in (changed or {}).items()}
 
 
 _SHOWN = 400
@@ -68,7 +68,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 """A time as a version keeps it; a page shows it as every page does, the API in UTC."""
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value as a page shows it: its own letters, times of the place, no more than a glance."""
     if value is None:
         return "–"
     if isinstance(value, str) and _MOMENT.fullmatch(value):
