@@ -24,7 +24,7 @@ from droneteam.missions.flight.live import LiveState
 from droneteam.missions.flight.neighbours import Meeting, air_meetings
 from droneteam.missions.flight.outcomes import FlightRecord
 from droneteam.missions.flight.pilot import WISHES
-from droneteam.missions.flight.reserve import SPEED_HOME_MPS
+from droneteam.missions.flight.reserve import headwind_mps, speed_home_mps
 from droneteam.missions.flight.standing import turns
 from droneteam.missions.flight.turns import TurnBar
 from droneteam.missions.lines import mission_lines, planned_assignments
@@ -80,7 +80,6 @@ from droneteam.missions.zonestore import (
 __all__ = [
     "OVERRIDERS",
     "REPLACEABLE",
-    "SPEED_HOME_MPS",
     "WISHES",
     "CheckBar",
     "CheckFault",
@@ -129,6 +128,7 @@ __all__ = [
     "form_of",
     "get_mission",
     "get_sortie",
+    "headwind_mps",
     "list_missions",
     "list_registered_flights",
     "list_sorties",
@@ -154,6 +154,7 @@ __all__ = [
     "sortie_report",
     "sortie_track",
     "sorties_of",
+    "speed_home_mps",
     "stored_geozones",
     "supersede",
     "terrain_file",

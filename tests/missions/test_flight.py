@@ -485,6 +485,26 @@ def test_a_charge_that_is_no_longer_told_is_reckoned_on_and_brings_the_vehicle_h
     assert ("reckoned" in flight.reason) == (phase is Phase.RETURNING)
 
 
+@pytest.mark.parametrize(("minutes", "phase"), [(14.0, Phase.FLYING), (17.0, Phase.RETURNING)])
+def test_a_status_that_stays_away_is_no_full_pack(minutes: float, phase: Phase) -> None:
+    """The same with positions alone: the charge that was told last is not believed for ever."""
+    flight = flying_at(HOME.lat_deg, 90.0)
+    for second in range(1, int(60 * minutes) + 1):
+        flight, _ = step(flight, Heard(position_at(HOME.lat_deg, 100.0 + second), 2.0 + second))
+    assert flight.phase is phase
+    assert ("reckoned" in flight.reason) == (phase is Phase.RETURNING)
+
+
+@pytest.mark.parametrize(
+    ("wind_mps", "needed_pct"), [(0.0, 50.0), (6.0, 50.0), (7.5, 70.0), (12.0, 83.0)]
+)
+def test_the_planned_wind_is_taken_against_the_way_home(wind_mps: float, needed_pct: float) -> None:
+    """2 km at 4, 2.5 and (at least) 2 m/s over ground are 500, 800 and 1,000 s of 1,500."""
+    order = flight_order(7, mission_items(), HOME, wind_mps=wind_mps)
+    flight = replace(flying_at(NORTH_2_KM, 90.0), order=order)
+    assert needed_pct <= flight.battery_needed_pct(90.0) <= needed_pct + 6.0
+
+
 def test_a_charge_that_was_never_told_is_not_made_up() -> None:
     flight = replace(a_flight(), phase=Phase.FLYING, armed=True)
     flight, _ = step(flight, Heard(position_at(HOME.lat_deg, 5000.0), 1.0))

@@ -93,7 +93,9 @@ def test_the_way_home_is_that_by_which_the_controller_decides() -> None:
     position, order = flight.readings.position, flight.order
     assert position is not None
     state = sampled(flight)
-    assert state.home_s == reserve.way_home_s(position, order.home, order.rtl_alt_m)
+    assert state.home_s == reserve.way_home_s(
+        position, order.home, order.rtl_alt_m, order.headwind_mps
+    )
     assert state.home_battery_pct == flight.battery_needed_pct(80.0)
     grounded = replace(flight.readings, position=replace(position, alt_home_m=0.0))
     assert sampled(replace(flight, readings=grounded)).home_s is None

@@ -183,6 +183,9 @@ def _position(flight: Flight, position: Position, now_s: float) -> Step:
     flight = replace(flight, readings=replace(readings, position=position))
     flight, commands = _vehicle_time(flight, position.boot_s, now_s)
     flight, more = told_of_remote_id(flight)
+    if flight.battery_told is not None and not flight.charge_is_told:
+        flight, still_more = _battery(flight, now_s)
+        more = more + still_more
     return flight, commands + more
 
 
@@ -194,6 +197,8 @@ def _system_status(flight: Flight, status: SystemStatus, now_s: float) -> Step:
         prearm_ok=status.prearm_ok,
     )
     flight = replace(flight, readings=readings)
+    if status.battery_pct is not None and flight.boot_s is not None:
+        flight = replace(flight, battery_told=(flight.boot_s, status.battery_pct))
     if flight.phase is Phase.PROFILING and flight.task is None:
         return profile(flight, now_s)
     return _battery(flight, now_s)
@@ -291,9 +296,6 @@ def _disarmed(flight: Flight) -> Step:
 
 def _battery(flight: Flight, now_s: float) -> Step:
     """Come home while there is enough left to do so against the wind."""
-    told = flight.readings.battery_pct
-    if told is not None and flight.boot_s is not None:
-        flight = replace(flight, battery_told=(flight.boot_s, told))
     left = flight.battery_left_pct()
     if left is None or flight.phase not in (Phase.FLYING, Phase.PAUSED):
         return flight, []
@@ -302,7 +304,7 @@ def _battery(flight: Flight, now_s: float) -> Step:
     needed = flight.battery_needed_pct(left)
     if left > needed or flight.strange_heartbeats:
         return flight, []
-    reckoned = "" if told is not None else ", reckoned: it is not told any more"
+    reckoned = "" if flight.charge_is_told else ", reckoned: it is not told any more"
     reason = f"battery at {left:.0f} %{reckoned}, the way home needs {needed:.0f} %"
     if not flight.adopted:
         return go_home(flight, reason, now_s)

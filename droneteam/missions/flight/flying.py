@@ -166,6 +166,7 @@ def _order(
         fence=view.fence,
         rtl_extra_m=RTL_STEP_M * index,
         time_scale=time_scale,
+        wind_mps=view.plan.wind.speed_mps,
     )
     first, *spare = way.addresses
     return SortieOrder(

@@ -110,7 +110,8 @@ def _way_home_s(flight: Flight, position: Position) -> float | None:
     """None on the ground, where it has no way home."""
     if not flight.airborne:
         return None
-    return reserve.way_home_s(position, flight.order.home, flight.order.rtl_alt_m)
+    order = flight.order
+    return reserve.way_home_s(position, order.home, order.rtl_alt_m, order.headwind_mps)
 
 
 def _home_battery_pct(flight: Flight) -> float | None:

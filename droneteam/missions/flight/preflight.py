@@ -12,7 +12,12 @@ from droneteam.geo import great_circle_distance_m
 from droneteam.missions.airspace.fence import Fence, fence_of
 from droneteam.missions.airspace.volumes import RiskParams
 from droneteam.missions.airspace.wayhome import MIN_RETURN_M
-from droneteam.missions.flight.reserve import RESERVE_PCT, USUAL_DRAIN_PCT_S
+from droneteam.missions.flight.reserve import (
+    HEADWIND_MPS,
+    RESERVE_PCT,
+    USUAL_DRAIN_PCT_S,
+    headwind_mps,
+)
 from droneteam.missions.items import (
     HomePoint,
     MissionCommand,
@@ -57,7 +62,7 @@ class FlightOrder:
     expected_hash : of the approved items; fence : inclusion polygon items, may be empty;
     rtl_alt_m : height of the way home above take-off; may_arm : False after a restart in
     mid-sortie: then the flight is only watched; cells : of the pack, None to tell them by its
-    voltage.
+    voltage; headwind_mps : taken against the way home.
     """
 
     mission_id: int
@@ -72,6 +77,7 @@ class FlightOrder:
     min_battery_pct: float = MIN_BATTERY_PCT
     rtl_battery_pct: float = RTL_BATTERY_PCT
     cells: int | None = None
+    headwind_mps: float = HEADWIND_MPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +121,14 @@ def flight_order(
     rtl_extra_m: float = 0.0,
     time_scale: float = 1.0,
     fence: Fence | None = None,
+    wind_mps: float = 0.0,
 ) -> FlightOrder:
     """The order for a mission: wire items, the fence around them and the enforced parameters.
 
     duration_s : what the flight is expected to take: decides the charge to start with;
     rtl_extra_m : height added to the way home, so that drones of one team do not share it;
-    fence : as it was planned and approved, derived from the items where it is not given.
+    fence : as it was planned and approved, derived from the items where it is not given; wind_mps :
+    that the plan reckons with.
     """
     wire = wire_mission(items, home)
     planned = fence_of(items, home, RiskParams()) if fence is None else fence
@@ -141,6 +149,7 @@ def flight_order(
         profile=parameter_profile(kept, time_scale),
         rtl_alt_m=kept.return_home_m,
         min_battery_pct=_start_pct(duration_s),
+        headwind_mps=headwind_mps(wind_mps),
     )
 
 

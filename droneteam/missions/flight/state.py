@@ -17,6 +17,8 @@ from droneteam.missions.mavlink.protocol import Clear, Download, Upload
 from droneteam.missions.mavlink.twins import TwinWatch
 
 AIRBORNE_M = 1.0
+CHARGE_HOLDS_S = 10.0
+"""SYS_STATUS comes twice a second, and is asked for again when it does not."""
 GOING_HOME = frozenset({CopterMode.RTL, CopterMode.LAND, CopterMode.SMART_RTL})
 
 
@@ -196,13 +198,21 @@ class Flight:
             return "the link had been lost"
         return "no failsafe was announced; the pilot may have chosen it"
 
+    @property
+    def charge_is_told(self) -> bool:
+        """Whether the vehicle tells its charge: not "unknown", and not long ago."""
+        last, boot_s = self.battery_told, self.boot_s
+        stale = last is not None and boot_s is not None and boot_s - last[0] > CHARGE_HOLDS_S
+        return self.readings.battery_pct is not None and not stale
+
     def battery_left_pct(self) -> float | None:
         """The charge that the vehicle tells; reckoned on where it no longer does.
 
-        A monitor that fails in flight says "unknown" for ever, and the pack empties all the same.
+        A monitor that fails in flight says "unknown" for ever, or nothing more, and the pack
+        empties all the same.
         """
         told, since, last = self.readings.battery_pct, self.flying_since, self.battery_told
-        if told is not None or since is None or last is None or self.boot_s is None:
+        if self.charge_is_told or since is None or last is None or self.boot_s is None:
             return told
         drain = reserve.drain_pct_s(since[1] - last[1], last[0] - since[0])
         return max(0.0, last[1] - drain * (self.boot_s - last[0]))
@@ -213,7 +223,9 @@ class Flight:
         if position is None or since is None:
             return order.rtl_battery_pct
         drain = reserve.drain_pct_s(since[1] - left_pct, position.boot_s - since[0])
-        needed = reserve.needed_pct(position, order.home, order.rtl_alt_m, drain)
+        needed = reserve.needed_pct(
+            position, order.home, order.rtl_alt_m, drain, order.headwind_mps
+        )
         return max(order.rtl_battery_pct, needed)
 
 
