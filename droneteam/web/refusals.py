@@ -118,8 +118,11 @@ def _called(words: Mapping[str, Mapping[str, str]]) -> Callable[[str, str], str]
 
 @cache
 def own_parts() -> dict[str, Part]:
-    """The kinds of parts that only a refusal has, by name."""
-    table = _table()
+    """The kinds of parts that only a refusal has, by name.
+
+    Only a record must be one that has a word: else any "no …" would be one.
+    """
+    words = table()
     ways: dict[str, Callable[[str, str], str]] = {
         "at": _time,
         "where": _line,
@@ -127,20 +130,22 @@ def own_parts() -> dict[str, Part]:
         "states": _each(named(REQUEST_STATES)),
         "plan": _each(named(PLAN_STATES)),
         "roles": _each(named(ROLES)),
-        **{name: _called(table[f"{name}s"]) for name in ("record", "field", "type")},
+        **{name: _called(words[f"{name}s"]) for name in ("record", "field", "type")},
         **dict.fromkeys(("x", "y", "z", "key", "name", "names"), _quoted),
     }
-    return {name: Part(_ANY, say) for name, say in ways.items()}
+    patterns = {"record": "|".join(map(re.escape, words["records"]))}
+    return {name: Part(patterns.get(name, _ANY), say) for name, say in ways.items()}
 
 
 @cache
 def book() -> Book:
     """Every known refusal, the most particular first."""
-    rows = sorted(_table()["sentences"], key=lambda row: -len(_NAMED.sub("", row["en"])))
+    rows = sorted(table()["sentences"], key=lambda row: -len(_NAMED.sub("", row["en"])))
     return Book(rows, parts=own_parts())
 
 
 @cache
-def _table() -> Any:
+def table() -> Any:
+    """The book's file: its sentences, and what records, fields and types are called."""
     path = resources.files("droneteam.web") / "translations" / "refusals.json"
     return json.loads(path.read_text(encoding="utf-8"))

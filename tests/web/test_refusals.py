@@ -88,6 +88,8 @@ def _piece(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     assert isinstance(node, ast.FormattedValue)
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "__name__":
+        return "date"  # a type of the language, of which few are named
     return "'\x00'" if node.conversion == ord("r") else "\x00"
 
 
@@ -140,6 +142,16 @@ def test_every_part_of_a_sentence_is_of_a_kind_that_the_book_has() -> None:
     assert set(kinds) == {"n", "known"} | set(refusals.own_parts())
 
 
+def test_every_kind_of_record_that_can_be_missing_has_its_word() -> None:
+    kinds = {
+        kind
+        for path in ROOT.rglob("*.py")
+        for kind in re.findall(r"NotFound\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert len(kinds) > 40
+    assert sorted(kinds - {"service worker"} - set(refusals.table()["records"])) == []
+
+
 @pytest.mark.parametrize(
     ("english", "french"),
     [
@@ -169,6 +181,8 @@ def test_a_sentence_within_a_sentence_is_said_with_it_or_neither_is(
             "this takes the role pilot or manager",
             "il faut pour cela le rôle de pilote, responsable",
         ),
+        ("no photo 5", "La photo 5 n’existe pas"),
+        ("no words for this", None),
         ("plan 3 is draft already", "le plan 3 est déjà projet"),
         ("cycles 2.5 is below 0", "Cycles : 2,5 est inférieur à 0"),
         ("speed nan is below 0", "speed : nan est inférieur à 0"),
@@ -176,7 +190,7 @@ def test_a_sentence_within_a_sentence_is_said_with_it_or_neither_is(
         ("the window ended at noon, before now", "la période a fini le noon, avant maintenant"),
     ],
 )
-def test_a_part_is_shown_as_its_kind_is(languages: Flask, english: str, french: str) -> None:
+def test_a_part_is_shown_as_its_kind_is(languages: Flask, english: str, french: str | None) -> None:
     with languages.test_request_context(), force_locale("fr"):
         assert refusals.translated(english, "fr") == french
 
