@@ -18,11 +18,9 @@ from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
 from droneteam.sentences import UNTRANSLATED
 from droneteam.web.i18n import language
+from droneteam.web.typography import typeset
 
 _OTHERS = re.compile(re.escape(UNTRANSLATED) + r"(.+?)(?=; |$)", re.DOTALL)
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|m|V|mm|px|bytes|octets)\b|%)")
-_FRENCH_SIGN = re.compile(r"(?<=\S) (?=[:;?!])")
-NO_BREAK = "\u00a0"
 
 
 def sortie_words(text: str) -> str:
@@ -69,11 +67,9 @@ def _marked(form: str) -> Markup:
 
 
 def _whole(text: str) -> str:
-    """The text with figures and their units on one line."""
-    if language() == "en":
-        return text
-    text = _UNIT.sub(NO_BREAK, text)
-    return _FRENCH_SIGN.sub(NO_BREAK, text) if language() == "fr" else text
+    """The text as the language sets it; English as it was recorded, letter for letter."""
+    code = language()
+    return text if code == "en" else typeset(text, code)
 
 
 def init_recorded_words(app: Flask) -> None:

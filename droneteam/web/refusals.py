@@ -1,11 +1,11 @@
 """What services refuse, in the visitor's language.
 
 Services say in English what is wrong, with the facts in it; logs read it so.  Errors of planning
-carry template and facts apart (`error_words`); of the others, `translations/refusals.json` holds
-each sentence as a pattern whose named parts go into its French and Dutch forms.  A part's name says
-how it is shown: `at…` a time, `n…` a number, `state…` the states of requests, `plan_state` a
-plan's, `roles` roles, `field` a form's field, `record` a kind of record, `type` a kind of value,
-`where` a line of a file, `text` a sentence of its own; what has another name stays as it is.
+carry template and facts apart (`error_words`); the others are looked up in a book of sentences
+(`droneteam/sentences.py`), `translations/refusals.json`.  Beside the parts of every book, this one
+has: `at…` a time, `state…` the states of requests, `plan_state` a plan's, `roles` roles, `field` a
+form's field, `record` a kind of record, `type` a kind of value, `where` a line of a file; `x`, `y`,
+`z`, `key`, `name` and `names` are as they were typed, in the language's quotes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache
 from importlib import resources
+from typing import Any
 
 from babel.dates import format_date
 from flask_babel import get_locale
 
 from droneteam.errors import DroneteamError
+from droneteam.sentences import Book, Part
 from droneteam.web.error_words import error_said, is_known
 from droneteam.web.i18n import language
 from droneteam.web.timefmt import local
 from droneteam.web.typography import typeset
 from droneteam.web.words import PLAN_STATES, REQUEST_STATES, ROLES, named
 
-_NAMED = re.compile(r"\{(\w+)\}")
-_DIGITS = re.compile(r"\d+$")
-_DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
+_NAMED = re.compile(r"\{\w+\}")
 _QUOTES = {"fr": ("« ", " »"), "nl": ("‘", "’")}
 _QUOTED = re.compile(r"(['\"])(.*)\1", re.DOTALL)
 _LINE = re.compile(r"\bline (?=\d)")
@@ -38,26 +38,8 @@ _LINES = {"fr": "ligne ", "nl": "regel "}
 _BETWEEN = re.compile(r", | or ")
 _NAME = re.compile(r"\w+[._]\w")
 """A member's or a file's name at the start keeps its letters."""
+_ANY = ".+?"
 _ENDS = (".", "!", "?", "…", ":")
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """An English sentence as a pattern, and its other forms by language."""
-
-    pattern: re.Pattern[str]
-    forms: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """Every known sentence, the most particular first.
-
-    words : what records, fields and types of values are called, by the name of the part
-    """
-
-    sentences: tuple[Sentence, ...]
-    words: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +71,7 @@ def said(error: Exception | str) -> str:
 
 def translated(english: str, code: str) -> str | None:
     """The sentence in French or Dutch, None where the book lacks it."""
-    for sentence in book().sentences:
-        found = sentence.pattern.fullmatch(english)
-        if found is None:
-            continue
-        parts = {name: _part(name, text, code) for name, text in found.groupdict().items()}
-        if None not in parts.values():
-            return sentence.forms[code].format(**parts)
-    return None
+    return book().one(english, code)
 
 
 def _sentence(text: str, code: str) -> str:
@@ -106,26 +81,7 @@ def _sentence(text: str, code: str) -> str:
     return typeset(begun, code)
 
 
-def _part(name: str, text: str, code: str) -> str | None:
-    """A part as it is shown; None where it is a sentence that the book lacks."""
-    kind = _DIGITS.sub("", name)
-    if kind == "text":
-        return translated(text, code)
-    if kind in book().words:
-        known = book().words[kind]
-        return known[text][code] if text in known else text
-    if kind == "where":
-        return _LINE.sub(_LINES[code], text)
-    if kind == "at":
-        return _time(text)
-    if kind == "n":
-        return _DECIMAL.sub(",", text)
-    if kind in _WORDS:
-        return ", ".join(_WORDS[kind](one) for one in _BETWEEN.split(text))
-    return _quoted(text, code)
-
-
-def _time(text: str) -> str:
+def _time(text: str, _code: str) -> str:
     """A time or a day of ISO 8601 as people write it; anything else as it is."""
     try:
         if len(text) <= len("2026-05-10"):
@@ -145,31 +101,51 @@ def _quoted(text: str, code: str) -> str:
     return f"{before}{found[2]}{after}"
 
 
-_WORDS: dict[str, Callable[[object], str]] = {
-    "state": named(REQUEST_STATES),
-    "states": named(REQUEST_STATES),
-    "plan_state": named(PLAN_STATES),
-    "roles": named(ROLES),
-}
+def _line(text: str, code: str) -> str:
+    """Where it stands, with the number of the line."""
+    return _LINE.sub(_LINES[code], text)
 
 
-@lru_cache(maxsize=1)
+def _each(word: Callable[[object], str]) -> Callable[[str, str], str]:
+    """One code, or several with commas, each as its word."""
+    return lambda text, _code: ", ".join(word(one) for one in _BETWEEN.split(text))
+
+
+def _called(words: Mapping[str, Mapping[str, str]]) -> Callable[[str, str], str]:
+    """A word of the book by its language; one that it lacks as it is."""
+    return lambda text, code: words[text][code] if text in words else text
+
+
+@cache
+def own_parts() -> dict[str, Part]:
+    """The kinds of parts that only a refusal has, by name.
+
+    Only a record must be one that has a word: else any "no …" would be one.
+    """
+    words = table()
+    ways: dict[str, Callable[[str, str], str]] = {
+        "at": _time,
+        "where": _line,
+        "state": _each(named(REQUEST_STATES)),
+        "states": _each(named(REQUEST_STATES)),
+        "plan": _each(named(PLAN_STATES)),
+        "roles": _each(named(ROLES)),
+        **{name: _called(words[f"{name}s"]) for name in ("record", "field", "type")},
+        **dict.fromkeys(("x", "y", "z", "key", "name", "names"), _quoted),
+    }
+    patterns = {"record": "|".join(map(re.escape, words["records"]))}
+    return {name: Part(patterns.get(name, _ANY), say) for name, say in ways.items()}
+
+
+@cache
 def book() -> Book:
-    """The book, read once."""
+    """Every known refusal, the most particular first."""
+    rows = sorted(table()["sentences"], key=lambda row: -len(_NAMED.sub("", row["en"])))
+    return Book(rows, parts=own_parts())
+
+
+@cache
+def table() -> Any:
+    """The book's file: its sentences, and what records, fields and types are called."""
     path = resources.files("droneteam.web") / "translations" / "refusals.json"
-    table = json.loads(path.read_text(encoding="utf-8"))
-    rows = sorted(table["sentences"], key=lambda row: -len(_NAMED.sub("", row["en"])))
-    sentences = tuple(
-        Sentence(pattern_of(row["en"]), {"fr": row["fr"], "nl": row["nl"]}) for row in rows
-    )
-    named_parts = {part: table[f"{part}s"] for part in ("record", "field", "type")}
-    return Book(sentences, named_parts)
-
-
-def pattern_of(english: str) -> re.Pattern[str]:
-    """The sentence with its {parts} as named groups."""
-    pieces = _NAMED.split(english)
-    built = (
-        f"(?P<{piece}>.+?)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
-    )
-    return re.compile("".join(built), re.DOTALL)
+    return json.loads(path.read_text(encoding="utf-8"))

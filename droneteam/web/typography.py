@@ -2,7 +2,8 @@
 
 French puts a space before ``: ; ? ! »`` and after ``«`` that never begins a line (Lexique des
 règles typographiques en usage à l'Imprimerie nationale); a number stays beside its unit in every
-language.  Texts are typed with plain spaces and set once, when a catalogue is read.
+language.  Texts are typed with plain spaces; those of a
+catalogue are set once, when it is read, those of the books of sentences when they are said.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ NO_BREAK = "\u00a0"
 _BEFORE = re.compile(r" (?=[:;?!»](?:\s|$|[)\]»”.,…]))")
 _AFTER = re.compile(r"(?<=«) ")
 _UNIT = (
-    r"(?:%%?|°C?|m²|m³|m/s|mm/h|mm/u|mm|cm|km|m|ha|s|min|h|u|d|j|kB|MB|GB|ko|Mo|Go|Hz|px|dBm)"
+    r"(?:%%?|°C?|m²|m³|m/s|mm/h|mm/u|mm|cm|km|m|ha|s|min|h|u|d|j|ms|kB|MB|GB|ko|Mo|Go|Hz|px|dBm|V|bytes|octets)"
     r"(?![\w²³/])"
 )
 _NUMBER = re.compile(rf"(?<=[\d}}]) (?={_UNIT})|(?<=\)[sd]) (?={_UNIT})")
 """A figure, or the placeholder of one, and its unit."""
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_])'(?=[\w«%{<])")
+"""One that elides a letter; quotes around a name or a path are none."""
 _BYTES = {"fr": "o", "nl": "B", "en": "B"}
 _STEPS = ("", "k", "M", "G", "T", "P")
 
@@ -28,7 +31,7 @@ def typeset(text: str, language: str) -> str:
     if language != "fr":
         return text
     text = _AFTER.sub(NO_BREAK, _BEFORE.sub(NO_BREAK, text))
-    return text.replace("'", "’")
+    return _APOSTROPHE.sub("’", text)
 
 
 def colon(language: str) -> str:

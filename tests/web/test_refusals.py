@@ -10,10 +10,13 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask_babel import force_locale
 
 import droneteam
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.web import refusals
+from droneteam.web.i18n import init_i18n
 from tests.web.conftest import Site
 
 ROOT = Path(droneteam.__file__).parent
@@ -42,6 +45,8 @@ NEVER_SHOWN = frozenset(
 """What only a fault of the program could raise; terms.py is looked at by name below."""
 ERRORS = {"InputError", "Conflict", "NotFound", "NotAllowed"}
 INNER = "the line repeats line 7"
+GAP = re.compile(r"\{\w+\}")
+"""A fact of an error that carries its template and its facts apart."""
 
 
 def sentences() -> Iterator[tuple[str, str, str]]:
@@ -73,7 +78,7 @@ def _texts(call: ast.Call) -> list[str]:
 
 def _text(node: ast.expr | None) -> str | None:
     if isinstance(node, ast.Constant):
-        return str(node.value)
+        return GAP.sub("\x00", str(node.value))
     if isinstance(node, ast.JoinedStr):
         return "".join(_piece(one) for one in node.values)
     return None
@@ -83,7 +88,17 @@ def _piece(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     assert isinstance(node, ast.FormattedValue)
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "__name__":
+        return "date"  # a type of the language, of which few are named
     return "'\x00'" if node.conversion == ord("r") else "\x00"
+
+
+@pytest.fixture(scope="module")
+def languages() -> Flask:
+    """Nothing but the languages."""
+    made = Flask("droneteam.web")
+    init_i18n(made)
+    return made
 
 
 @pytest.fixture
@@ -115,6 +130,69 @@ def test_every_form_of_a_sentence_has_its_facts_and_no_other() -> None:
         row for row in rows if not parts(row["fr"]) == parts(row["nl"]) == parts(row["en"])
     ] == []
     assert len({row["en"] for row in rows}) == len(rows)
+
+
+def test_every_part_of_a_sentence_is_of_a_kind_that_the_book_has() -> None:
+    """Another kind would stand for words without a semicolon, in Python's quotes."""
+    path = resources.files("droneteam.web") / "translations" / "refusals.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["sentences"]
+    kinds = {
+        match[1]: row["en"] for row in rows for match in re.finditer(r"\{([a-z]+)\w*\}", row["en"])
+    }
+    assert set(kinds) == {"n", "known"} | set(refusals.own_parts())
+
+
+def test_every_kind_of_record_that_can_be_missing_has_its_word() -> None:
+    kinds = {
+        kind
+        for path in ROOT.rglob("*.py")
+        for kind in re.findall(r"NotFound\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert len(kinds) > 40
+    assert sorted(kinds - {"service worker"} - set(refusals.table()["records"])) == []
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("line 3: the login 'l' is taken", "ligne 3 : l’identifiant « l » est déjà pris"),
+        ("polygon: the login l is taken", "zone : l’identifiant l est déjà pris"),
+        ("a.csv line 3: sign in first", "a.csv ligne 3 : connectez-vous d’abord"),
+        ("a: b: sign in first", "a : b : connectez-vous d’abord"),
+        ("line 3: the moon is made of cheese", None),
+        ("polygon: the moon is made of cheese", None),
+        ("line 3: " * 100 + "sign in first", None),
+    ],
+)
+def test_a_sentence_within_a_sentence_is_said_with_it_or_neither_is(
+    languages: Flask, english: str, french: str | None
+) -> None:
+    with languages.test_request_context(), force_locale("fr"):
+        told = refusals.refusal(english)
+        assert refusals.translated(english, "fr") == french
+    assert told.lang == ("en" if french is None else "fr")
+    assert (told.text == english) == (french is None)
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        (
+            "this takes the role pilot or manager",
+            "il faut pour cela le rôle de pilote, responsable",
+        ),
+        ("no photo 5", "La photo 5 n’existe pas"),
+        ("no words for this", None),
+        ("plan 3 is draft already", "le plan 3 est déjà projet"),
+        ("cycles 2.5 is below 0", "Cycles : 2,5 est inférieur à 0"),
+        ("speed nan is below 0", "speed : nan est inférieur à 0"),
+        ("roles ['x; y']; known: a, b", "rôles ['x; y'] ; connus : a, b"),
+        ("the window ended at noon, before now", "la période a fini le noon, avant maintenant"),
+    ],
+)
+def test_a_part_is_shown_as_its_kind_is(languages: Flask, english: str, french: str | None) -> None:
+    with languages.test_request_context(), force_locale("fr"):
+        assert refusals.translated(english, "fr") == french
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from droneteam.web.typography import NO_BREAK, colon, size_text, typeset
         ("fr", "Vraiment ? Oui : 12 km, « loin » !", "Vraiment~? Oui~: 12~km, «~loin~»~!"),
         ("fr", "l'accord ; 95 % de %(n)s min", "l’accord~; 95~% de %(n)s~min"),
         ("fr", "http://exemple.be:8480/ a:b", "http://exemple.be:8480/ a:b"),
+        ("fr", "l'air d'« ici » : 'd/e', 'f g'", "l’air d’«~ici~»~: 'd/e', 'f g'"),
+        ("nl", "12 bytes, 11.1 V, 30 ms, 5 Volvo's", "12~bytes, 11.1~V, 30~ms, 5 Volvo's"),
         ("nl", "Echt? Ja: 12 km; 5 u", "Echt? Ja: 12~km; 5~u"),
         ("nl", "deel 5 maart, 3 hamers", "deel 5 maart, 3 hamers"),
         ("en", "Really? 3 m/s, 40 m² and {m} m", "Really? 3~m/s, 40~m² and {m}~m"),
