@@ -8,13 +8,13 @@ import pytest
 
 from droneteam.missions.flight.runner import _intent_kind
 from droneteam.missions.flight.state import PilotWants
+from droneteam.missions.items import MissionType
 from droneteam.missions.mavlink.messages import (
     CommandId,
     CommandLong,
     CopterMode,
     MissionClear,
     MissionCount,
-    MissionType,
     Outbound,
     ParamSet,
 )

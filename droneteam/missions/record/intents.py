@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from droneteam.missions.mavlink.messages import CommandId, MissionType, mode_name
+from droneteam.missions.items import MissionType
+from droneteam.missions.mavlink.messages import CommandId, mode_name
 
 PRINTED = re.compile(r"(?P<message>[A-Z]\w+\(.*?\))(?P<reason> because: .*)", re.DOTALL)
 """A message as Python prints it, and why it was sent."""
