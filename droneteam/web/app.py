@@ -53,6 +53,7 @@ from droneteam.web.context import (
     utc_now,
 )
 from droneteam.web.failures import init_failures
+from droneteam.web.form_labels import init_form_labels
 from droneteam.web.gate import init_gate
 from droneteam.web.headers import init_headers
 from droneteam.web.i18n import LANGUAGE_NAMES, init_i18n, language, sentences
@@ -226,6 +227,7 @@ def create_app(
     init_scene_looks(app)
     init_strict(app)
     init_words(app)
+    init_form_labels(app)
     app.jinja_env.filters |= {"refusal": refusal, "action_name": action_name}
     init_recorded_words(app)
     _init_templates(app)

@@ -18,6 +18,7 @@ from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.sentences import translated
 from droneteam.sentences import UNTRANSLATED
 from droneteam.web.i18n import language
+from droneteam.web.refusals import refusal
 from droneteam.web.typography import typeset
 
 _OTHERS = re.compile(re.escape(UNTRANSLATED) + r"(.+?)(?=; |$)", re.DOTALL)
@@ -41,6 +42,13 @@ def scene_words(text: str) -> Markup:
 def scene_text(text: str) -> str:
     """The same as plain text."""
     return _whole(_scene_form(text).replace(UNTRANSLATED, ""))
+
+
+def job_said(error: str) -> Markup:
+    """Why a job failed: what a stage said, or what a service refused."""
+    form = _scene_form(error)
+    told = refusal(error) if UNTRANSLATED in form else None
+    return _marked(form) if told is None or told.lang == "en" else Markup.escape(told.text)
 
 
 def _scene_form(text: str) -> str:
@@ -74,5 +82,5 @@ def _whole(text: str) -> str:
 
 def init_recorded_words(app: Flask) -> None:
     """The words as template filters."""
-    for function in (sortie_said, sortie_words, event_kind, scene_words, bag_said):
+    for function in (sortie_said, sortie_words, event_kind, scene_words, job_said, bag_said):
         app.jinja_env.filters[function.__name__] = function

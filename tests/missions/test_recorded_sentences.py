@@ -20,6 +20,7 @@ from droneteam.missions.flight.pilot import WISHES
 from droneteam.missions.flight.preflight import Readings, checks
 from droneteam.missions.flight.state import GOING_HOME, Ending, Event, Note, Phase, PilotWants
 from droneteam.missions.flight.turns import TurnBar, Wait
+from droneteam.missions.record import intents
 from droneteam.missions.record.sentences import OWN_WORDS, kind_told, told
 from droneteam.sentences import UNTRANSLATED
 from tests.missions.fake_copter import FakeCopter, fly_fake
@@ -36,6 +37,7 @@ SPEAKING = [
     MISSIONS / "mavlink" / "timesync.py",
     MISSIONS / "record" / "sortie.py",
     MISSIONS / "record" / "dataflash.py",
+    MISSIONS / "record" / "intents.py",
 ]
 """Where sentences are made that a journal, a packet log or a sortie's row keeps."""
 NOT_RECORDED = {
@@ -43,6 +45,7 @@ NOT_RECORDED = {
     "second person": "told on the mission's page by who has to sign",
     "ekf variance": "looked for in what the vehicle says",
     "live states": "the name of a thread's work",
+    intents.PRINTED.pattern: "what a printed message looks like",
     "{}, for the flight that {} began": "who a line is by, which is not shown with it",
 }
 

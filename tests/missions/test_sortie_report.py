@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.errors import InputError
+from droneteam.missions.mavlink.messages import CommandId, CommandLong
 from droneteam.missions.planner.chances import RegionOutlook, SearchOutlook
-from droneteam.missions.record.replay import replay
+from droneteam.missions.record.replay import ReplayEvent, replay
 from droneteam.missions.record.report.sketch import chart, round_above, round_below, sketch_map
 from droneteam.missions.record.report.sortie import (
     LANGUAGES,
@@ -111,6 +113,32 @@ def test_the_report_holds_the_flight_in_every_language(language: str) -> None:
     assert ("the pilot asked to return" in text) == (language == "en")
     shown = len(facts().sortie.triggers)
     assert f"{words(language)['photos_taken']} {shown}".replace(" ", "") in text.replace(" ", "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_controllers_commands_are_told_in_words_and_not_as_the_program_prints_them(
+    language: str,
+) -> None:
+    line = f"{CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0,))} because: every check passed"
+    arming = ReplayEvent(-1.0, facts().sortie.started_at, "controller", "arming", line)
+    text = text_of(sortie_pdf(replace(facts(), events=(arming,)), language)).replace("\n", " ")
+    assert told("arming commanded", language) in text
+    assert "CommandLong" not in text
+
+
+def test_times_are_those_of_brussels_with_the_zone_shown() -> None:
+    sortie = replace(
+        facts().sortie,
+        took_off_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC),
+        landed_at=datetime(2026, 12, 1, 8, 5, 6, tzinfo=UTC),
+    )
+    event = ReplayEvent(61.0, datetime(2026, 7, 1, 22, 31, 1, 250_000, UTC), "vehicle", "text", "x")
+    data = report_data(replace(facts(), sortie=sortie, events=(event,)), "fr")
+    told_facts = dict(data["facts"])
+    assert told_facts["Décollage"] == "2026-07-02 00:30:00 CEST"
+    assert told_facts["Atterrissage"] == "2026-12-01 09:05:06 CET"
+    assert data["date"] == [2026, 7, 2], "the day there, not in Greenwich"
+    assert data["events"][0][:2] == ("00:31:01.2 CEST", "1:01.0")
 
 
 def test_the_same_sortie_gives_the_same_bytes() -> None:

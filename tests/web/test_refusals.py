@@ -28,11 +28,23 @@ SAID = (
     "webhooks.py",
     "places/service.py",
     "geo.py",
-    "web/keyring.py",
-    "web/passkeys.py",
-    *(f"web/views/{name}.py" for name in ("agreement", "board", "handling", "registry", "weather")),
+    "web",
+    "evidence/gather.py",
+    "evidence/gathering.py",
+    "evidence/service.py",
+    "detection/clocks.py",
+    "detection/history.py",
+    "commands/outward.py",
+    "commands/tell.py",
+    *(f"detection/sources/{name}.py" for name in ("bluetooth", "https", "network", "process")),
+    *(f"detection/sources/{name}.py" for name in ("fleet", "netrid_notify", "wifi")),
+    "photogrammetry/measuring",
+    *(f"photogrammetry/{name}.py" for name in ("area", "control", "marks", "measurements")),
+    *(f"photogrammetry/{name}.py" for name in ("products", "report_service", "reporting")),
+    *(f"photogrammetry/{name}.py" for name in ("service", "uploads", "upload_files", "viewing")),
+    *(f"photogrammetry/export/{name}.py" for name in ("diagram", "placement")),
 )
-"""Whose refusals the pages of zones, coordinators, managers and administrators show."""
+"""Whose refusals pages show: those of every desk, and of the scenes, cases and receivers."""
 NEVER_SHOWN = frozenset(
     {
         "fleet/allocation/solving.py",
@@ -43,7 +55,7 @@ NEVER_SHOWN = frozenset(
     }
 )
 """What only a fault of the program could raise; terms.py is looked at by name below."""
-ERRORS = {"InputError", "Conflict", "NotFound", "NotAllowed"}
+ERRORS = {"InputError", "Conflict", "NotFound", "NotAllowed", "LinkError", "SetupError"}
 INNER = "the line repeats line 7"
 GAP = re.compile(r"\{\w+\}")
 """A fact of an error that carries its template and its facts apart."""
@@ -223,6 +235,71 @@ def test_a_refusal_speaks_the_visitors_language(
 ) -> None:
     with site.app.test_request_context(headers={"Accept-Language": code}):
         assert refusals.said(str(error)).replace("\u00a0", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "told"),
+    [
+        (
+            "example.org did not answer: [Errno 111] Connection refused",
+            "fr",
+            "example.org n’a pas répondu : connexion refusée (erreur 111).",
+        ),
+        (
+            "tcp://10.0.0.5:4000: Connection refused",
+            "nl",
+            "Tcp://10.0.0.5:4000: verbinding geweigerd.",
+        ),
+        (
+            "hook.test answered 503, not 200 to 299",
+            "nl",
+            "hook.test antwoordde 503, niet 200 tot 299.",
+        ),
+        (
+            "GCP.csv: line 7: '4x' is not a number",
+            "fr",
+            "GCP.csv : ligne 7 : « 4x » n’est pas un nombre.",
+        ),
+        (
+            "upload: the server's disk has no room: 900 MB are to come and 12 MB can be taken. Tell"
+            " the administrator; what was received is kept and the upload can go on later",
+            "fr",
+            "Le disque du serveur manque de place : 900 Mo doivent venir et 12 Mo peuvent être"
+            " pris. Prévenez l’administrateur ; ce qui a été reçu est gardé et l’envoi pourra"
+            " continuer plus tard.",
+        ),
+        ("3 messages, 2 operators, 5 points", "nl", "3 berichten, 2 exploitanten, 5 punten."),
+        ("a profile needs a line of 2 points", "nl", "Een profiel vraagt een lijn van 2 punten."),
+    ],
+)
+def test_what_failed_elsewhere_is_said_with_its_facts(
+    site: Site, said: str, code: str, told: str
+) -> None:
+    with site.app.test_request_context(headers={"Accept-Language": code}):
+        shown = refusals.refusal(said)
+    assert shown.lang == code
+    assert re.sub("[\u00a0\u202f]", " ", shown.text) == told
+
+
+OWN_WORDS = {"event.detail", "row.name_en"}
+"""What a vehicle said itself, and the name that an organisation has in English."""
+
+
+def test_no_page_shows_the_visitor_what_it_marks_as_english() -> None:
+    """What services say goes through the books, which mark what they lack themselves."""
+    shown = {
+        found
+        for page in (ROOT / "web" / "templates").glob("*.html")
+        for found in re.findall(r'lang="en">\{\{ ([^}]+) \}\}', page.read_text("utf-8"))
+    }
+    assert shown == OWN_WORDS
+
+
+def test_no_page_puts_an_error_into_its_form_as_the_service_words_it() -> None:
+    raw = re.compile(r"str\(error\)|: \{error\}\"\)")
+    pages = sorted((ROOT / "web" / "views").glob("*.py"))
+    assert len(pages) > 30
+    assert [page.name for page in pages if raw.search(page.read_text("utf-8"))] == []
 
 
 def test_what_the_book_lacks_stays_english_and_is_marked_so(site: Site) -> None:

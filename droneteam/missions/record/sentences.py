@@ -2,13 +2,15 @@
 
 The controller's journal, the packet log and the sortie's row hold English sentences, as evidence;
 `sentences.json` holds each as a pattern with its Dutch and French forms
-(`droneteam/sentences.py`).  What the vehicle itself said (STATUSTEXT) stays in its own words.
+(`droneteam/sentences.py`); the messages that were about to be sent get words first (`intents.py`).
+What the vehicle itself said (STATUSTEXT) stays in its own words.
 """
 
 from __future__ import annotations
 
 import functools
 
+from droneteam.missions.record.intents import in_words
 from droneteam.sentences import Book
 
 OWN_WORDS = frozenset({"text", "mode"})
@@ -17,7 +19,7 @@ OWN_WORDS = frozenset({"text", "mode"})
 
 def told(text: str, language: str) -> str:
     """A recorded sentence in nl, fr or en; one that is not in the book marked [en]."""
-    return _book().said(text, language)
+    return _book().said(in_words(text), language)
 
 
 def kind_told(kind: str, language: str) -> str:

@@ -20,6 +20,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, now, reading
 from droneteam.web.live_state import alert_row, suspects, track_row
 from droneteam.web.looking import note_looks
+from droneteam.web.refusals import said
 from droneteam.web.timefmt import iso, parse_local, zone
 from droneteam.web.views.live import columns
 
@@ -152,7 +153,7 @@ def _asked() -> tuple[Span, datetime, str]:
             problem = _("Only the first %(hours)d hours of that span are shown.", hours=hours)
         span = Span(since, until)
     except InputError as error:
-        span, at, problem = Span(last - DEFAULT_SPAN, last), None, str(error)
+        span, at, problem = Span(last - DEFAULT_SPAN, last), None, said(error)
     at = span.until if at is None else min(max(at, span.since), span.until)
     return span, at, problem
 

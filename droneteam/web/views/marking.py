@@ -21,6 +21,7 @@ from droneteam.web.access import allow
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.forms import FormReader
+from droneteam.web.refusals import said
 from droneteam.web.scene_files import is_metric
 from droneteam.web.views.scenes import READERS, get_scene
 from droneteam.web.words import MEASURE_KINDS, named
@@ -54,7 +55,7 @@ def place(scene_id: int) -> Any:
                 new = NewMark(point, photo, x_px, y_px)
                 marks.place(session, actor(), scene_id, new, context().settings, now())
         except InputError as error:
-            form.fail(error.field or "photo", str(error))
+            form.fail(error.field or "photo", said(error))
     if form.problems:
         return _page(scene_id, point, form.problems), 422
     flash(_("Marked."), "done")

@@ -120,7 +120,7 @@ def plan(assignment_id: int) -> Any:
     except service.PlannedMeanwhile as error:
         return _beside(assignment, asked, spec, error), 409
     except Conflict as error:
-        return _form(assignment, asked, request.form, {"polygon": str(error)}), 409
+        return _form(assignment, asked, request.form, {"polygon": said(error)}), 409
     except RulesUnmet as error:
         return _form(assignment, asked, request.form, {"polygon": unmet(error)}), 422
     except (InputError, DecodeError) as error:

@@ -21,6 +21,7 @@ from droneteam.web.api.uploads import receive
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_NAMES, language
+from droneteam.web.refusals import said
 from droneteam.web.views.scenes import READERS, get_scene
 from droneteam.web.words import organisation_option
 
@@ -83,7 +84,7 @@ def send_plain(scene_id: int) -> Any:
         try:
             taken += _take(scene_id, file)
         except DroneteamError as error:
-            problems.append(f"{file.filename}: {error}")
+            problems.append(f"{file.filename}: {said(error)}")
     if len(files) > MAX_FILES:
         problems.append(_("At most %(n)s files at once; send the rest again.", n=MAX_FILES))
     if taken:
@@ -109,7 +110,7 @@ def control(scene_id: int) -> Any:
                 db_session, actor(), scene_id, kind, name, content, context().settings, now()
             )
     except InputError as error:
-        return _photos(scene_id, {"file": str(error)}), 422
+        return _photos(scene_id, {"file": said(error)}), 422
     text = ngettext("%(num)s point was read.", "%(num)s points were read.", count)
     flash(text + " " + _("Build the scene to use them."), "done")
     return redirect(url_for("uploads.photos", scene_id=scene_id))

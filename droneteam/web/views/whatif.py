@@ -55,11 +55,11 @@ def _form(values: Any, problems: dict[str, str]) -> str:
         kinds=words.options(words.KINDS),
         start_at=for_input(at),
         end_at=for_input(at + _SUPPOSED_FOR),
-        labels=_labels(),
+        labels=field_names(),
     )
 
 
-def _labels() -> dict[str, str]:
+def field_names() -> dict[str, str]:
     """The form's fields as it labels them."""
     return {
         "start_at": _("Start"),

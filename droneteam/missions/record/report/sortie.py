@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import typst
 
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
+from droneteam.missions.airspace.schedule import LOCAL_ZONE
 from droneteam.missions.planner.chances import SearchOutlook
 from droneteam.missions.record.replay import ReplayEvent, replay, thinned
 from droneteam.missions.record.report.sketch import Chart, Place, chart, sketch_map
@@ -84,7 +85,7 @@ def report_data(facts: SortieFacts, language: str) -> dict[str, Any]:
     """What the template shows."""
     t = words(language)
     sortie = facts.sortie
-    day = (sortie.took_off_at or sortie.started_at).astimezone(UTC)
+    day = (sortie.took_off_at or sortie.started_at).astimezone(LOCAL_ZONE)
     shown = [event for event in facts.events if event.kind != "check"][:MAX_EVENTS]
     return {
         "language": language,
@@ -218,8 +219,8 @@ def _event(
     sign = "−" if event.t_s < 0 else ""
     minutes, seconds = divmod(abs(event.t_s), 60.0)
     since = f"{sign}{int(minutes)}:{seconds:04.1f}"
-    at = event.at.astimezone(UTC)
-    clock = f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
+    at = event.at.astimezone(LOCAL_ZONE)
+    clock = f"{at:%H:%M:%S}.{at.microsecond // 100_000} {at.tzname()}"
     detail = event.detail if event.kind in OWN_WORDS else told(event.detail, language)
     kind = kind_told(event.kind, language)
     return (clock, since, t.get(event.source, event.source), kind, detail)
@@ -241,9 +242,7 @@ def _logs(sortie: SortieView, t: Mapping[str, str], language: str) -> list[dict[
 
 
 def _stamp(at: datetime | None) -> str:
-    if at is None:
-        return ""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return "" if at is None else f"{at.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def number(value: float, digits: int, language: str) -> str:
