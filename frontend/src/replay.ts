@@ -11,7 +11,7 @@ import Style from "ol/style/Style.js";
 import { tilt } from "./lib/attitude";
 import { read } from "./lib/api";
 import { dot, makeMap, pointFeature, project, style, vectorLayer, INK, type MapTexts } from "./lib/map";
-import { byId, fill, pageData } from "./lib/page";
+import { byId, colon, fill, pageData } from "./lib/page";
 import { angleBetween, between, heldAt, placeAt, runs } from "./lib/timeline";
 
 type Known = readonly (number | null)[];
@@ -153,7 +153,7 @@ function eventMarker(): (t: number) => void {
     row?.setAttribute("aria-current", "true");
     marked = row;
     const [who, what] = [row?.querySelector(".who")?.textContent ?? "", row?.querySelector(".what")?.textContent ?? ""];
-    byId("replay-now").textContent = row === undefined ? "" : `${who}: ${what}`;
+    byId("replay-now").textContent = row === undefined ? "" : `${who}${colon()} ${what}`;
   };
 }
 

@@ -18,8 +18,19 @@ from droneteam.missions.fieldlog import CHECKS
 from droneteam.missions.flight.checklist import CheckBar, CheckFault
 from droneteam.missions.flight.pilot import WISHES
 from droneteam.missions.flight.preflight import Readings, checks
+from droneteam.missions.flight.runner import _intent_kind
 from droneteam.missions.flight.state import GOING_HOME, Ending, Event, Note, Phase, PilotWants
 from droneteam.missions.flight.turns import TurnBar, Wait
+from droneteam.missions.items import MissionType
+from droneteam.missions.mavlink.messages import (
+    CommandId,
+    CommandLong,
+    CopterMode,
+    MissionClear,
+    MissionCount,
+    Outbound,
+    ParamSet,
+)
 from droneteam.missions.record.sentences import OWN_WORDS, kind_told, told
 from droneteam.sentences import UNTRANSLATED
 from tests.missions.fake_copter import FakeCopter, fly_fake
@@ -265,3 +276,40 @@ def test_what_nobody_recorded_is_shown_and_marked() -> None:
     assert kind_told("moon", "fr") == "moon"
     mixed = told("RTL: Battery 1 Failsafe; the mission holds", "nl")
     assert mixed == "RTL: [en] Battery 1 Failsafe; de opdracht staat stil"
+
+
+SENT = {
+    "MissionClear(mission_type=<MissionType.RALLY: 2>)": "MISSION_CLEAR_ALL RALLY",
+    "MissionCount(count=44, mission_type=<MissionType.FENCE: 1>)": "MISSION_COUNT FENCE 44",
+    "ParamSet(name='FENCE_ENABLE', value=1.0)": "PARAM_SET FENCE_ENABLE = 1.0",
+    "CommandLong(command=<CommandId.DO_SET_MODE: 176>, params=(1.0, 4.0), confirmation=0, "
+    "component=1)": "DO_SET_MODE GUIDED",
+    "CommandLong(command=<CommandId.COMPONENT_ARM_DISARM: 400>, params=(0.0,), confirmation=0, "
+    "component=1)": "COMPONENT_ARM_DISARM 0",
+    "CommandLong(command=<CommandId.TAKEOFF: 22>, params=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 16.64), "
+    "confirmation=0, component=1)": "TAKEOFF 0 0 0 0 0 0 16.64",
+    "CommandLong(command=<CommandId.MISSION_START: 300>, params=(), confirmation=0, component=1)":
+        "MISSION_START",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+@pytest.mark.parametrize("written", SENT)
+def test_a_message_to_the_vehicle_is_named_as_mavlink_names_it(written: str, language: str) -> None:
+    said = told(f"{written} because: the mission ends", language)
+    assert said.startswith(SENT[written] + {"en": " because: ", "nl": ", ", "fr": ", "}[language])
+
+
+def test_every_intent_that_the_controller_writes_is_named(tmp_path: Path) -> None:
+    """The written form is that of the very classes: one that changed would be shown raw."""
+    messages: list[tuple[Outbound, str]] = [
+        (MissionClear(MissionType.FENCE), "MISSION_CLEAR_ALL FENCE"),
+        (MissionCount(3), "MISSION_COUNT MISSION 3"),
+        (ParamSet("RTL_ALT", 2200.0), "PARAM_SET RTL_ALT = 2200.0"),
+        (CommandLong(CommandId.LAND), "LAND"),
+        (CommandLong(CommandId.DO_SET_MODE, (1.0, float(CopterMode.RTL))), "DO_SET_MODE RTL"),
+        (CommandLong(CommandId.COMPONENT_ARM_DISARM, (1.0, 0.0)), "COMPONENT_ARM_DISARM 1 0"),
+    ]
+    for message, name in messages:
+        assert _intent_kind(message) is not None
+        assert told(f"{message} because: x", "en") == f"{name} because: x"

@@ -89,7 +89,7 @@ def test_the_page_tells_the_sortie_without_the_island(site: Site, sortie: Sortie
         page = site.client("pilot", language).get(f"/sorties/{sortie.id}").text
         assert reason in page
         assert ("the pilot asked to return" in page) == (language == "en")
-        assert '<td class="what" lang="en">Arming motors</td>' in page
+        assert '<td class="what wide" lang="en">Arming motors</td>' in page
         assert sortie.log_sha256 in page
         assert sortie.onboard_log is not None
         assert sortie.onboard_log.sha256 in page
