@@ -11,6 +11,7 @@ import Style from "ol/style/Style.js";
 import { tilt } from "./lib/attitude";
 import { read } from "./lib/api";
 import { dot, makeMap, pointFeature, project, style, vectorLayer, INK, type MapTexts } from "./lib/map";
+import { decimal } from "./lib/decimal";
 import { byId, colon, fill, pageData } from "./lib/page";
 import { angleBetween, between, heldAt, placeAt, runs } from "./lib/timeline";
 
@@ -114,7 +115,7 @@ function arrow(yawDeg: number): Style {
 }
 
 /** Nothing is written as minus nothing. */
-const rounded = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(?=[0.]+$)/, "");
+const rounded = (value: number, digits: number): string => decimal(value, digits).replace(/^-(?=[0.,]+$)/, "");
 const number = (value: number | null, digits: number, unit: string): string =>
   value === null ? data.texts.unknown : `${rounded(value, digits)} ${unit}`;
 
