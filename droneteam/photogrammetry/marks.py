@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
 from droneteam.photogrammetry.scene_cache import built
 from droneteam.photogrammetry.scene_control import read_scene_control
 from droneteam.photogrammetry.scene_params import SceneParams, params_of
-from droneteam.photogrammetry.scene_rows import found_path, scene_row
+from droneteam.photogrammetry.scene_rows import found_path, kept_file, scene_row
 from droneteam.settings import Settings
 
 MARKERS = ("investigator", "pilot", "coordinator")
@@ -123,7 +124,7 @@ def points(
 ) -> tuple[PointView, ...]:
     """The surveyed points and those that somebody marked, in the order of their names."""
     row = scene_row(session, actor, scene_id)
-    control = _control(row)
+    control = _control(row, settings)
     counts: dict[str, int] = {}
     for mark in _merged(session, row, control):
         counts[mark.point] = counts.get(mark.point, 0) + 1
@@ -144,7 +145,7 @@ def sheet(session: Session, actor: Actor, scene_id: int, point: str, settings: S
     """
     row = scene_row(session, actor, scene_id)
     network = _network(row, settings)
-    control = _control(row)
+    control = _control(row, settings)
     marks = tuple(m for m in _merged(session, row, control) if m.point == point)
     plain_marks = [_plain(mark) for mark in marks]
     survey = _survey(control, point, network)
@@ -220,7 +221,8 @@ def photo_path(
     """
     row = scene_row(session, actor, scene_id)
     files = (row.summary or {"photos": {"files": []}})["photos"].get("files", [])
-    path = next((Path(file["path"]) for file in files if file["name"] == photo), None)
+    written = next((file["path"] for file in files if file["name"] == photo), None)
+    path = None if written is None else kept_file(written, settings)
     if path is None or not path.is_file():
         raise NotFound("photo", photo)
     return path
@@ -240,13 +242,13 @@ def marks_of(
     """The marks of the named points, to measure with."""
     row = scene_row(session, actor, scene_id)
     wanted = set(names)
-    merged = _merged(session, row, _control(row))
+    merged = _merged(session, row, _control(row, settings))
     return tuple(_plain(mark) for mark in merged if mark.point in wanted)
 
 
 def params_with_marks(session: Session, row: SceneRow, settings: Settings) -> SceneParams:
     """The scene's parameters, with the marks set in the browser written beside its stages."""
-    params = params_of(row.params)
+    params = _params(row, settings)
     rows = _newest(session, row.id)
     if not rows:
         return params
@@ -332,11 +334,15 @@ def _camera_of(network: CameraNetwork, photo: str) -> tuple[int, int]:
     raise InputError(f"{photo} has no place in the scene, so nothing can be marked in it")
 
 
-def _control(row: SceneRow) -> Control:
+def _control(row: SceneRow, settings: Settings) -> Control:
     """The surveyed points, bars and marks of the scene's files."""
     if not row.params:
         return Control()
-    return read_scene_control(params_of(row.params))
+    return read_scene_control(_params(row, settings))
+
+
+def _params(row: SceneRow, settings: Settings) -> SceneParams:
+    return params_of(row.params, where=partial(kept_file, settings=settings))
 
 
 def _roles(control: Control) -> dict[str, Role]:

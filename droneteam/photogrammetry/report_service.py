@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from droneteam.accounts import Actor
 from droneteam.errors import Conflict
 from droneteam.photogrammetry.models import MeasurementRow
 from droneteam.photogrammetry.scene_document import Scene
-from droneteam.photogrammetry.scene_rows import found_path, scene_row
+from droneteam.photogrammetry.scene_rows import found_path, kept_file, scene_row
 from droneteam.photogrammetry.scene_store import load_scene
 from droneteam.photogrammetry.views import measurement_view
 from droneteam.settings import Settings
@@ -89,7 +90,8 @@ def _built(session: Session, actor: Actor, scene_id: int, settings: Settings) ->
     row = scene_row(session, actor, scene_id)
     if not row.summary:
         raise Conflict(f"scene {scene_id} has not been built; build it first")
-    return load_scene(found_path(row.folder, settings))
+    where = partial(kept_file, settings=settings)
+    return load_scene(found_path(row.folder, settings), where)
 
 
 def _named(session: Session, scene_id: int) -> list[Named]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from droneteam.errors import Conflict
 from droneteam.photogrammetry.models import SceneRow
 from droneteam.photogrammetry.scene_document import Scene
-from droneteam.photogrammetry.scene_rows import found_path
+from droneteam.photogrammetry.scene_rows import found_path, kept_file
 from droneteam.photogrammetry.scene_store import SCENE_NAME, load_scene
 from droneteam.settings import Settings
 
@@ -26,12 +26,12 @@ def built(row: SceneRow, settings: Settings) -> Scene:
     """
     path = found_path(row.folder, settings) / SCENE_NAME
     if row.summary is not None and path.is_file():
-        scene = _loaded(path.parent, path.stat().st_mtime_ns)
+        scene = _loaded(path.parent, path.stat().st_mtime_ns, settings)
         if scene.network is not None:
             return scene
     raise Conflict(f"scene {row.id} has not been built; build it first")
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _loaded(folder: Path, _stamp_ns: int) -> Scene:
-    return load_scene(folder)
+def _loaded(folder: Path, _stamp_ns: int, settings: Settings) -> Scene:
+    return load_scene(folder, partial(kept_file, settings=settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -86,10 +86,16 @@ def params_document(params: SceneParams) -> dict[str, Any]:
     }
 
 
-def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> SceneParams:
+def params_of(
+    document: Mapping[str, Any],
+    *,
+    with_control: bool = True,
+    where: Callable[[str], Path] = Path,
+) -> SceneParams:
     """The parameters that `params_document` wrote.
 
     Without control the files need not be there any more: their work is done.
+    where : the place of a file that was written down.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def params_of(document: Mapping[str, Any], *, with_control: bool = True) -> Scen
         title=document["title"],
         threads=document["threads"],
         area=None if area is None else tuple((lat, lon) for lat, lon in area),
-        **{name: Path(path) for name, path in control.items() if path is not None},
+        **{name: where(path) for name, path in control.items() if path is not None},
     )
 
 

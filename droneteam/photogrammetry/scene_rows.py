@@ -34,3 +34,22 @@ def stored_path(path: Path, settings: Settings) -> str:
 def found_path(stored: str, settings: Settings) -> Path:
     """Where a path that `stored_path` wrote lies now."""
     return settings.data_dir.absolute() / stored
+
+
+def kept_file(stored: str | Path, settings: Settings) -> Path:
+    """Where a file that was written down lies now, also after the data folder was moved.
+
+    A scene's description names its photos and control by their whole path. After a backup is
+    restored into another folder they lie below that one, under the end of the path they had.
+
+    Returns
+    -------
+    The path as it was written where nothing of that end is in the data folder either.
+    """
+    data_dir = settings.data_dir.absolute()
+    path = data_dir / stored
+    if path.is_file():
+        return path
+    parts = path.parts[1:]
+    ends = (data_dir.joinpath(*parts[at:]) for at in range(1, len(parts) - 1))
+    return next((end for end in ends if end.is_file()), path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from droneteam.errors import DecodeError, NotFound
@@ -27,8 +27,8 @@ from droneteam.photogrammetry.surface.surface_files import load_coverage_summary
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
 
 
-def load_scene(folder: Path) -> Scene:
-    """The scene in a folder, as far as it was built.
+def load_scene(folder: Path, where: Callable[[str], Path] = Path) -> Scene:
+    """The scene in a folder, as far as it was built; where : the place of a photo it names.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def load_scene(folder: Path) -> Scene:
     path = folder / SCENE_NAME
     try:
         document = json.loads(path.read_text())
-        paths = {row["name"]: Path(row["path"]) for row in document["photos"]["files"]}
+        paths = {row["name"]: where(row["path"]) for row in document["photos"]["files"]}
         params = params_of(document["params"], with_control=False)
         records = [
             StageRecord(read_manifest(place), place, "reused")

@@ -53,7 +53,7 @@ PHASES: _Words = {
     "paused": _l("paused"),
     "returning": _l("on the way home"),
     "handed over": _l("flown by transmitter"),
-    "ended": _l("ended"),
+    "ended": _l("flight ended"),
 }
 
 NOTICES: _Words = {

@@ -21,7 +21,7 @@ from droneteam.accounts import LANGUAGES
 from droneteam.fleet.explanations import explain
 from droneteam.fleet.terms import Reason
 from droneteam.web.context import context, signed_in
-from droneteam.web.typography import colon, size_text, typeset
+from droneteam.web.typography import colon, one_stop, size_text, typeset
 
 DOMAIN = "messages"
 FOLDER = Path(__file__).parent / "translations"
@@ -94,6 +94,7 @@ def init_i18n(app: Flask) -> None:
         timezone_selector=lambda: context().settings.time_zone,
     )
     app.jinja_env.globals["colon"] = lambda: colon(language())
+    app.jinja_env.filters["one_stop"] = one_stop
     app.jinja_env.filters["filesizeformat"] = lambda size: size_text(size, language())
     with app.app_context():
         cache = babel.domain_instance.cache

@@ -19,6 +19,8 @@ from droneteam.fleet.schedule import Shade
 from droneteam.fleet.terms import Window
 
 WIDTH = 1104.0
+LABEL_PX = 78.0
+"""What a day's name or the word at now takes at most."""
 HEAD_HEIGHT = 40.0
 LANE_HEIGHT = 48.0
 """A bar and its margins; with the bar's own 44 it is a target for a finger."""
@@ -119,6 +121,18 @@ class Chart:
     ticks: tuple[Tick, ...]
     blocks: tuple[Block, ...]
     now_x: float | None
+
+    @property
+    def now_text(self) -> tuple[float, str]:
+        """Where the word at now stands, and its anchor: clear of the edge and of a day's name."""
+        now_x = self.now_x or 0.0
+        names = [tick.x for tick in self.ticks if tick.day_starts]
+        right, left = now_x + 3, now_x - 3
+        for begin, placed in ((right, (right, "start")), (left - LABEL_PX, (left, "end"))):
+            inside = 0 <= begin <= self.width - LABEL_PX
+            if inside and all(abs(begin - name) >= LABEL_PX for name in names):
+                return placed
+        return max((name for name in names if name <= now_x), default=0.0) + LABEL_PX, "start"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ def typeset(text: str, language: str) -> str:
     return _APOSTROPHE.sub("’", text)
 
 
+def one_stop(text: str) -> str:
+    """A sentence that ends with an abbreviation (janv.), with one full stop."""
+    return text[:-1] if text.endswith("..") and not text.endswith("...") else text
+
+
 def colon(language: str) -> str:
     """A colon after a word that a template writes, with the space that French puts before it."""
     return f"{NO_BREAK}:" if language == "fr" else ":"

@@ -2,7 +2,7 @@
 
 import { Blocks, BLOCK_S, momentOf } from "./lib/blocks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
-import { byId, fill, pageData } from "./lib/page";
+import { byId, colon, fill, pageData } from "./lib/page";
 import { Sheet } from "./lib/sheet";
 import { alertedKeys, readChoice, shows } from "./lib/skyfilter";
 import { SkyMap, type SkyData } from "./lib/skymap";
@@ -78,7 +78,7 @@ const alerts = byId("live-alerts");
 function announce(row: LiveObject, isNew: boolean): void {
   if (row.kind !== "alert" || !isNew || row["open"] !== true || row["replay"] === true) return;
   alerts.textContent = fill(data.texts.alert, {
-    text: `${data.words[String(row["rule"])] ?? String(row["rule"])}: ${String(row["label"])}`,
+    text: `${data.words[String(row["rule"])] ?? String(row["rule"])}${colon()} ${String(row["label"])}`,
   });
   alerts.hidden = false;
 }

@@ -8,6 +8,7 @@ import { boundingExtent } from "ol/extent.js";
 import { chanceLayer, showChances, type ChanceShape } from "./lib/chances";
 import type { LatLon } from "./lib/geodesy";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
+import { decimal } from "./lib/decimal";
 import { byId, fill, pageData } from "./lib/page";
 import type { Volume } from "./lib/preview";
 import { showVolumes, volumeLayer } from "./lib/volumes";
@@ -99,7 +100,7 @@ map.on("singleclick", (event) => {
     n: (hit ?? 0) + 1,
     lat: photo.at[0].toFixed(6),
     lon: photo.at[1].toFixed(6),
-    alt: photo.alt.toFixed(1),
+    alt: decimal(photo.alt, 1),
     yaw: photo.yaw.toFixed(0),
     pitch: photo.pitch.toFixed(0),
   });

@@ -21,7 +21,7 @@ import Zoom from "ol/control/Zoom.js";
 import { Refused, send } from "./lib/api";
 import { decimal } from "./lib/decimal";
 import { dot, label, style, vectorLayer } from "./lib/map";
-import { byId, element, fill, pageData } from "./lib/page";
+import { byId, colon, element, fill, pageData } from "./lib/page";
 import { showProfile, type Station } from "./lib/profilechart";
 
 type OrthoText =
@@ -259,7 +259,7 @@ function startKept(): void {
   for (const one of data.kept) {
     const corners = one.corners.map(([x, y]) => [x * data.mPerPx, -y * data.mPerPx]);
     const feature = new Feature(one.closed ? new Polygon([[...corners, corners[0] ?? []]]) : new LineString(corners));
-    feature.set("text", `${one.name}: ${one.text}`);
+    feature.set("text", `${one.name}${colon()} ${one.text}`);
     kept.source.addFeature(feature);
   }
   kept.layer.setDeclutter(true); // of names that would cover one another the first is shown

@@ -15,6 +15,7 @@ import Modify from "ol/interaction/Modify.js";
 import { toLonLat } from "ol/proj.js";
 
 import { chanceLayer, showChances } from "./lib/chances";
+import { decimal } from "./lib/decimal";
 import {
   lengthM,
   nudged,
@@ -181,7 +182,7 @@ function tellSelected(): void {
   } else {
     said.textContent = fill(shape() === "polygon" ? data.texts.size : data.texts.long, {
       count: places.length,
-      length: lengthM(places, shape()).toFixed(1),
+      length: decimal(lengthM(places, shape()), 1),
       area: areaM2(places).toFixed(0),
     });
   }

@@ -11,7 +11,8 @@ import Style from "ol/style/Style.js";
 import { tilt } from "./lib/attitude";
 import { read } from "./lib/api";
 import { dot, makeMap, pointFeature, project, style, vectorLayer, INK, type MapTexts } from "./lib/map";
-import { byId, fill, pageData } from "./lib/page";
+import { decimal } from "./lib/decimal";
+import { byId, colon, fill, pageData } from "./lib/page";
 import { angleBetween, between, heldAt, placeAt, runs } from "./lib/timeline";
 
 type Known = readonly (number | null)[];
@@ -114,7 +115,7 @@ function arrow(yawDeg: number): Style {
 }
 
 /** Nothing is written as minus nothing. */
-const rounded = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(?=[0.]+$)/, "");
+const rounded = (value: number, digits: number): string => decimal(value, digits).replace(/^-(?=[0.,]+$)/, "");
 const number = (value: number | null, digits: number, unit: string): string =>
   value === null ? data.texts.unknown : `${rounded(value, digits)} ${unit}`;
 
@@ -153,7 +154,7 @@ function eventMarker(): (t: number) => void {
     row?.setAttribute("aria-current", "true");
     marked = row;
     const [who, what] = [row?.querySelector(".who")?.textContent ?? "", row?.querySelector(".what")?.textContent ?? ""];
-    byId("replay-now").textContent = row === undefined ? "" : `${who}: ${what}`;
+    byId("replay-now").textContent = row === undefined ? "" : `${who}${colon()} ${what}`;
   };
 }
 

@@ -4,6 +4,7 @@
 
 import { Refused, put, read, send } from "./lib/api";
 import { duration } from "./lib/duration";
+import { decimal } from "./lib/decimal";
 import { byId, element, fill, pageData } from "./lib/page";
 
 interface Upload {
@@ -180,7 +181,7 @@ async function sendAll(files: readonly File[]): Promise<void> {
     const left = sent > 0 ? duration((all - got) * paceS) : "–";
     byId<HTMLProgressElement>("send-bar").value = all > 0 ? got / all : 1;
     byId("send-total").textContent = text("total", {
-      done, count: files.length, mb: (got / MB).toFixed(1), all: (all / MB).toFixed(1), left,
+      done, count: files.length, mb: decimal(got / MB, 1), all: decimal(all / MB, 1), left,
     });
   };
   const sendings = files.map((file) => new Sending(file, hasher, changed));

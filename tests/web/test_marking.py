@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -621,3 +622,24 @@ def test_the_cameras_stand_where_they_truly_stood(site: Site, world: World) -> N
         assert np.allclose(found[view.name], view.centre_enu_m, atol=1e-6)
     assert np.allclose(np.array(answer["cloud_from_enu"])[:, :3], np.eye(3))
     assert site.client("neighbour").get("/api/v1/scenes/1/cameras").status_code == 404
+
+
+def test_a_scene_whose_data_folder_was_moved_keeps_its_photos_and_its_control(
+    site: Site, world: World
+) -> None:
+    """As after a backup was restored into another folder: every written path is one of the old."""
+    me, settings = site.actor("investigator"), site.settings
+    here, old = str(settings.data_dir.absolute()), "/gone/data"
+    with db.session_scope(site.engine) as session:
+        known = marks.points(session, me, world.scene_id, settings)
+        row = session.get_one(SceneRow, world.scene_id)
+        row.params = json.loads(json.dumps(row.params).replace(here, old))
+        row.summary = json.loads(json.dumps(row.summary).replace(here, old))
+        assert old in json.dumps(row.params)
+        assert old in json.dumps(row.summary)
+        found = marks.photo_path(session, me, world.scene_id, world.photo(0), settings)
+        assert found == settings.data_dir / row.photos_folder / world.photo(0)
+        assert marks.points(session, me, world.scene_id, settings) == known
+        assert {"gcp_1", "gcp_2", "cp_1"} <= {point.name for point in known}
+        assert marks.params_with_marks(session, row, settings).gcp_path is not None
+        session.rollback()

@@ -52,7 +52,7 @@ def test_the_page_states_accuracy_datum_and_intervals(scene: Site) -> None:
     assert "not determined" in text
     assert "nan" not in text.lower().replace("manager", "").split("<main")[1]
     assert "2 photos were left out" in text
-    assert "4.0, 5.0, 9.0 mm" in text
+    assert "4.0; 5.0; 9.0 mm" in text
 
 
 def test_a_zone_sees_its_own_scene_and_no_other_zones(scene: Site) -> None:

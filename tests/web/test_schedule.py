@@ -19,6 +19,7 @@ from droneteam.web.schedule import (
     LaneName,
     Span,
     State,
+    Zoom,
     axis_of,
     chart,
 )
@@ -102,6 +103,23 @@ def test_midnights_of_a_week_stay_at_midnight_over_the_change_of_the_clocks() ->
 def test_now_is_not_drawn_where_the_picture_does_not_reach() -> None:
     picture = chart(LANES, [], axis_of(DAY + timedelta(days=2), "day", BRUSSELS), NOON)
     assert picture.now_x is None
+
+
+@pytest.mark.parametrize("zoom", ["day", "week"])
+def test_the_word_at_now_covers_no_days_name_and_leaves_the_picture_nowhere(zoom: Zoom) -> None:
+    """Asked of every quarter of an hour; a name or the word takes no more than 76 px."""
+    axis = axis_of(DAY, zoom, BRUSSELS)
+    at = axis.window.start_at
+    while at <= axis.window.end_at:
+        picture = chart(LANES, [], axis, at)
+        assert picture.now_x is not None
+        x, anchor = picture.now_text
+        left, right = (x, x + 76.0) if anchor == "start" else (x - 76.0, x)
+        assert 0.0 <= left < right <= WIDTH, at
+        assert abs(x - picture.now_x) <= 80.0, at
+        names = [tick.x + 3.0 for tick in picture.ticks if tick.day_starts]
+        assert all(right <= name or name + 73.0 <= left for name in names), at
+        at += timedelta(minutes=15)
 
 
 def test_what_lies_outside_the_days_or_the_lanes_is_left_out() -> None:

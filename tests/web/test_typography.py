@@ -7,7 +7,7 @@ from babel.messages.pofile import read_po
 
 from droneteam.web.i18n import FOLDER, compiled
 from droneteam.web.timefmt import length
-from droneteam.web.typography import NO_BREAK, colon, size_text, typeset
+from droneteam.web.typography import NO_BREAK, colon, one_stop, size_text, typeset
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,17 @@ def test_days_and_hours_are_shortened_as_the_language_does(
 
 def test_only_french_puts_a_space_before_a_colon() -> None:
     assert [colon(code) for code in ("fr", "nl", "en")] == [f"{NO_BREAK}:", ":", ":"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Suffisant jusqu’au sam. 9 janv..", "Suffisant jusqu’au sam. 9 janv."),
+        ("Genoeg tot za 9 jan.", "Genoeg tot za 9 jan."),
+        ("Et si...", "Et si..."),
+        ("..", "."),
+        ("", ""),
+    ],
+)
+def test_a_sentence_that_ends_with_an_abbreviation_has_one_stop(said: str, kept: str) -> None:
+    assert one_stop(said) == kept

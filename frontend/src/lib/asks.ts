@@ -2,7 +2,7 @@
 
 import { read, Refused, send } from "./api";
 import { newKey } from "./keys";
-import { byId, element, fill } from "./page";
+import { byId, colon, element, fill } from "./page";
 
 interface Outcome {
   readonly at: string;
@@ -136,11 +136,11 @@ export class Asks {
     for (const button of this.form?.querySelectorAll<HTMLButtonElement>("button.ask") ?? []) button.disabled = off;
     if (off) this.forget();
     const asks = record.asks.map((one) => {
-      const words = `: ${this.data.outcomes[one.state] ?? one.state}`;
+      const words = `${colon()} ${this.data.outcomes[one.state] ?? one.state}`;
       return this.line(one.state, this.data.wishes[one.what] ?? one.what, one.at, words, one.detail);
     });
     this.fillList("outcomes", asks, this.texts.noAsk);
-    const notices = record.notices.map((one) => this.line(one.kind, this.data.notices[one.kind] ?? one.kind, one.at, ":", one.detail));
+    const notices = record.notices.map((one) => this.line(one.kind, this.data.notices[one.kind] ?? one.kind, one.at, colon(), one.detail));
     this.fillList("notices", notices, this.texts.noNotice);
     this.sound(record);
   }

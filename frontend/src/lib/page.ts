@@ -19,6 +19,11 @@ export function fill(text: string, values: Readonly<Record<string, string | numb
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
+/** A colon after a word, with the space that French puts before it. */
+export function colon(): string {
+  return document.documentElement.lang === "fr" ? "\u00a0:" : ":";
+}
+
 /** A new element with attributes and children; text is never read as HTML. */
 export function element(
   name: string,

@@ -2,7 +2,7 @@
 
 import type { ChanceShape } from "./chances";
 import { showFlight, type ProfilePoint } from "./flightprofile";
-import { byId, element } from "./page";
+import { byId, colon, element } from "./page";
 
 type Pair = readonly [number, number];
 type Fact = readonly [name: string, value: string];
@@ -104,7 +104,7 @@ export class PlanPreview {
   /** A problem under the name that its field has on the page. */
   private told(field: string, text: string): string {
     const label = document.querySelector(`label[for="${CSS.escape(field)}"]`)?.firstChild?.textContent?.trim() ?? "";
-    return label === "" ? text : `${label}: ${text}`;
+    return label === "" ? text : `${label}${colon()} ${text}`;
   }
 
   private showPlan(plan: Plan): void {
