@@ -131,6 +131,11 @@ def words(language: Language) -> dict[str, str]:
     return {key: row[language] for key, row in table.items()}
 
 
+def _software_name(name: str, language: Language) -> str:
+    """A library's name, or whose source it is in the language."""
+    return translated(name, language) if " " in name else name
+
+
 def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
     """What the template shows; pictures are written into `folder`."""
     text = words(report.language)
@@ -160,7 +165,9 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "products": [
             [p.name, _bytes(p.size_bytes, report.language), p.sha256] for p in report.products
         ],
-        "versions": [list(row) for row in report.versions],
+        "versions": [
+            [_software_name(name, report.language), version] for name, version in report.versions
+        ],
         "parameters": [list(row) for row in report.parameters],
     }
 
