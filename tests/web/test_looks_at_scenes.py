@@ -168,7 +168,8 @@ def test_who_takes_a_sealed_bag_is_in_its_custody_once_for_each_download(
     with site.client("neighbour").get(path) as answer:
         assert answer.status_code == 404
     assert len([one for one in entries(site, "case:1") if one.action == "evidence.take"]) == 3
-    assert "sealed bag taken" in site.client("auditor").get("/cases/1").get_data(as_text=True)
+    page = site.client("auditor").get("/cases/1").get_data(as_text=True)
+    assert f"Took the sealed bag {why}" in page
 
 
 def test_looking_at_a_case_or_its_bag_is_an_entry_an_hour_for_each_person(
