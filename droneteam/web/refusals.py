@@ -4,8 +4,8 @@ Services say in English what is wrong, with the facts in it; logs read it so.  E
 carry template and facts apart (`error_words`); the others are looked up in a book of sentences
 (`droneteam/sentences.py`), `translations/refusals.json`.  Beside the parts of every book, this one
 has: `at…` a time, `state…` the states of requests, `plan_state` a plan's, `roles` roles, `field` a
-form's field, `record` a kind of record, `type` a kind of value, `where` a line of a file; `x`, `y`,
-`z`, `key`, `name` and `names` are as they were typed, in the language's quotes.
+form's field, `record` a kind of record, `type` a kind of value, `where` a line of a file; those
+of `_AS_TYPED` are as they were typed or as another program said them, in the language's quotes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ _BETWEEN = re.compile(r", | or ")
 _NAME = re.compile(r"\w+[._]\w")
 """A member's or a file's name at the start keeps its letters."""
 _ANY = ".+?"
+_AS_TYPED = (
+    *("w", "x", "y", "z", "key", "name", "names"),
+    *("file", "folder", "command", "line", "error", "reason"),
+)
 _ENDS = (".", "!", "?", "…", ":")
 
 
@@ -131,7 +135,7 @@ def own_parts() -> dict[str, Part]:
         "plan": _each(named(PLAN_STATES)),
         "roles": _each(named(ROLES)),
         **{name: _called(words[f"{name}s"]) for name in ("record", "field", "type")},
-        **dict.fromkeys(("x", "y", "z", "key", "name", "names"), _quoted),
+        **dict.fromkeys(_AS_TYPED, _quoted),
     }
     patterns = {"record": "|".join(map(re.escape, words["records"]))}
     return {name: Part(patterns.get(name, _ANY), say) for name, say in ways.items()}
