@@ -276,5 +276,5 @@ def test_tomorrows_storm_entered_on_a_phone_is_on_the_board_with_what_it_breaks(
     page.get_by_text("alle modellen").wait_for()
     page.goto(f"{fresh.url}/board/")
     page.get_by_role("heading", name="Het geldende plan houdt niet meer voor").wait_for()
-    assert "Windstoten van 17,50 m/s verwacht" in page.inner_text("main")
+    assert "Windstoten van 17,50\u00a0m/s verwacht" in page.inner_text("main")
     assert opened.outside == []

@@ -75,7 +75,7 @@ def test_corners_survive_the_way_through_the_form(corners: list[tuple[float, flo
     form = FormReader({"polygon": polygon_text(corners)})
     again = form.polygon("polygon")
     assert form.problems == {}
-    assert again == tuple((round(a, 6) + 0.0, round(b, 6) + 0.0) for a, b in corners)
+    assert again == tuple((round(a, 7) + 0.0, round(b, 7) + 0.0) for a, b in corners)
 
 
 @pytest.mark.usefixtures("_english")

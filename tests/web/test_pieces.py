@@ -248,7 +248,7 @@ def test_a_list_of_missions_is_what_their_plans_say(site: Site) -> None:
     mission = worlds.plan_mission(site)
     text = site.client("pilot").get("/missions/").get_data(as_text=True)
     row = text.split(f'href="/missions/{mission.id}"', 1)[1].split("</tr>", 1)[0]
-    assert f'<td class="number">{mission.n_photos}</td>' in row
+    assert f'data-label="Photos">{mission.n_photos}</td>' in row
     assert mission.duration_s > 60
 
 
