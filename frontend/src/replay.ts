@@ -153,7 +153,7 @@ function eventMarker(): (t: number) => void {
     marked?.removeAttribute("aria-current");
     row?.setAttribute("aria-current", "true");
     marked = row;
-    const [who, what] = [row?.querySelector(".who")?.textContent ?? "", row?.querySelector(".what")?.textContent ?? ""];
+    const [who, what] = [row?.querySelector(".teller")?.textContent ?? "", row?.querySelector(".what")?.textContent ?? ""];
     byId("replay-now").textContent = row === undefined ? "" : `${who}${colon()} ${what}`;
   };
 }
