@@ -505,6 +505,16 @@ def test_the_planned_wind_is_taken_against_the_way_home(wind_mps: float, needed_
     assert needed_pct <= flight.battery_needed_pct(90.0) <= needed_pct + 6.0
 
 
+def test_one_that_armed_and_disarmed_behind_a_cut_of_the_link_is_not_waited_for() -> None:
+    """Its armed heartbeats were lost, so that no heartbeat will ever tell a change."""
+    flight = replace(a_flight(), phase=Phase.CLIMBING, armed=False, boot_s=40.0, phase_since_s=40.0)
+    on_ground = replace(position_at(HOME.lat_deg, 131.0), alt_home_m=0.0)
+    flight, sent = step(flight, Heard(on_ground, 92.0))
+    assert flight.ending is Ending.REFUSED
+    assert "disarmed while climbing" in flight.reason
+    assert [one for one in sent if not isinstance(one, Note)] == []
+
+
 def test_a_charge_that_was_never_told_is_not_made_up() -> None:
     flight = replace(a_flight(), phase=Phase.FLYING, armed=True)
     flight, _ = step(flight, Heard(position_at(HOME.lat_deg, 5000.0), 1.0))

@@ -448,6 +448,9 @@ def _climbed(flight: Flight, waited_s: float, now_s: float) -> Step:
     if height_m >= min(0.95 * wanted_m, wanted_m - 0.3):
         flight = enter(flight, Phase.STARTING)
         return change_mode(flight, CopterMode.AUTO, now_s)
+    if waited_s >= CLIMB_LIMIT_S and not flight.armed and not flight.airborne:
+        # It armed and disarmed behind a cut of the link: no heartbeat will tell a change.
+        return refuse(flight, f"the vehicle disarmed while {flight.phase.value}")
     if waited_s >= CLIMB_LIMIT_S:
         return go_home(flight, f"at {height_m:.1f} of {wanted_m:.1f} m after the climb", now_s)
     return flight, []
