@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import shapely
 
-from droneteam.errors import InputError
 from droneteam.missions.airspace.wayhome import path_m, reach_of, return_height_m
 from droneteam.missions.items import MissionCommand, MissionItem
 from droneteam.missions.planner.plan import GeoPolygon, MissionPlan
 from droneteam.missions.planner.profile import highest_agl_m
+from droneteam.missions.planner.ranges import check_range
 from droneteam.missions.planner.route import Ground
 
 GRAVITY_MPS2 = 9.80665
@@ -73,16 +73,7 @@ class RiskParams:
             ("margin_m", 1.0, 200.0),
             ("gust_mps", 0.0, 40.0),
         ):
-            value = getattr(self, field)
-            if not low <= value <= high:  # also rejects NaN
-                raise InputError(
-                    "{name} {value} outside [{low:g}, {high:g}]",
-                    field=field,
-                    name=field,
-                    value=value,
-                    low=low,
-                    high=high,
-                )
+            check_range(field, getattr(self, field), low, high)
 
 
 @dataclass(frozen=True, slots=True)
