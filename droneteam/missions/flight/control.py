@@ -353,7 +353,7 @@ def _task_ended(flight: Flight, task: Task, now_s: float) -> Step:
         case Phase.ADOPTING, (Done() | Failed()) as found:
             return adopting_ended(flight, task, found, now_s)
         case ((Phase.FLYING | Phase.PAUSED), (Done() | Failed()) as found):
-            return pause_ended(flight, task, found)
+            return pause_ended(flight, task, found, now_s)
         case Phase.FENCING, Done() if isinstance(task, Clear):
             return fence(flight, now_s)
         case Phase.FENCING, Done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from droneteam.missions.flight.state import Command, Ending, Flight, Note, Phase, Send, Step
@@ -24,9 +25,16 @@ def change_mode(flight: Flight, mode: CopterMode, now_s: float) -> Step:
     return call(flight, command, flight.reason or flight.phase.value, now_s)
 
 
-def call(flight: Flight, command: CommandLong, why: str, now_s: float) -> Step:
-    """Start a command call as the flight's task."""
-    task, sends = start_call(command, flight.timing, now_s)
+def call(
+    flight: Flight,
+    command: CommandLong,
+    why: str,
+    now_s: float,
+    *,
+    deaf_until_s: float = -math.inf,
+) -> Step:
+    """Start a command call as the flight's task; deaf_until_s : as for `Call`."""
+    task, sends = start_call(command, flight.timing, now_s, deaf_until_s=deaf_until_s)
     return replace(flight, task=task), [Send(send, why) for send in sends]
 
 

@@ -45,8 +45,7 @@ def obey(flight: Flight, what: str, now_s: float) -> Step:
             flight = enter(flight, Phase.RETURNING, "the pilot asked to land")
             return change_mode(flight, CopterMode.LAND, now_s)
         case "pause" if flight.phase is Phase.FLYING and flight.task is None:
-            hold = CommandLong(CommandId.DO_PAUSE_CONTINUE, (_HOLD,))
-            return call(flight, hold, "the pilot asked to pause", now_s)
+            return _halt(flight, _HOLD, "the pilot asked to pause", now_s)
         case "look_down" | "look_ahead" if flies and flight.task is None:
             look, sends = start_look(LOOKS_DEG[what], flight.timing, now_s)
             why = "the pilot asked for the camera's view"
@@ -67,12 +66,18 @@ def _resume(flight: Flight, now_s: float) -> Step:
     """Go on: out of a pause of the mission by a command, out of another mode through AUTO."""
     flight = replace(flight, adopted=False)  # the pilot has taken the flight up again
     if flight.commanded_mode == CopterMode.AUTO:
-        go_on = CommandLong(CommandId.DO_PAUSE_CONTINUE, (_GO_ON,))
-        return call(flight, go_on, "the pilot asked to resume", now_s)
+        return _halt(flight, _GO_ON, "the pilot asked to resume", now_s)
     return change_mode(enter(flight, Phase.STARTING), CopterMode.AUTO, now_s)
 
 
-def pause_ended(flight: Flight, task: Task, outcome: Outcome) -> Step:
+def _halt(flight: Flight, way: float, why: str, now_s: float) -> Step:
+    """Pause the mission or go on; a late echo of the other's acknowledgement is not believed."""
+    command = CommandLong(CommandId.DO_PAUSE_CONTINUE, (way,))
+    deaf_until_s = flight.halt_answered_s + flight.timing.overtake_s
+    return call(flight, command, why, now_s, deaf_until_s=deaf_until_s)
+
+
+def pause_ended(flight: Flight, task: Task, outcome: Outcome, now_s: float) -> Step:
     """What follows a command that paused or resumed the mission, or braked."""
     if isinstance(task, Look):
         if isinstance(outcome, Failed):
@@ -81,6 +86,8 @@ def pause_ended(flight: Flight, task: Task, outcome: Outcome) -> Step:
         return flight, [Note("camera", f"looks {task.pitch_deg:.0f}° from the horizon")]
     if not isinstance(task, Call):
         return flight, []
+    if task.command.command == CommandId.DO_PAUSE_CONTINUE:
+        flight = replace(flight, halt_answered_s=now_s)
     if isinstance(outcome, Failed):
         text = f"the vehicle did not do it ({outcome.name}: {outcome.detail}); it is still "
         return flight, [Note("alarm", f"{text}{flight.phase.value}")]

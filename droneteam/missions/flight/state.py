@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -138,7 +139,8 @@ class Flight:
     why it must not be armed just now, beside the vehicle's own checks; asked_by : the person whose
     wish is being carried out, empty while the controller acts by itself; remote_id_fault : what
     the pilot was told of the Remote ID transmitter in flight; disarmed_at_s : the first of the
-    heartbeats, none in between contradicting it, that say that it is disarmed; streams_left : the
+    heartbeats, none in between contradicting it, that say that it is disarmed; halt_answered_s :
+    when a pause of the mission, or going on, was last answered or given up; streams_left : the
     messages still to be asked for at first contact, and their rates.
     """
 
@@ -170,6 +172,7 @@ class Flight:
     barred: tuple[str, ...] = ()
     asked_by: str = ""
     disarmed_at_s: float | None = None
+    halt_answered_s: float = -math.inf
     remote_id_fault: str = ""
     mission_seq: int = 0
     reached_seq: int = 0

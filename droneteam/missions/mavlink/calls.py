@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from droneteam.missions.mavlink.handshake import Done, Failed, Outcome, Sends, Timing
@@ -10,7 +11,11 @@ from droneteam.missions.mavlink.messages import CommandAck, CommandLong, Command
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command, repeated until it is acknowledged."""
+    """One command, repeated until it is acknowledged.
+
+    deaf_until_s : before it acknowledgements are taken for late echoes of an earlier call of the
+    same command, from which nothing in them differs.
+    """
 
     command: CommandLong
     timing: Timing
@@ -19,11 +24,15 @@ class Call:
     heard_at_s: float = 0.0
     in_progress: bool = False
     outcome: Outcome | None = None
+    deaf_until_s: float = -math.inf
 
 
-def start_call(command: CommandLong, timing: Timing, now_s: float) -> tuple[Call, Sends]:
+def start_call(
+    command: CommandLong, timing: Timing, now_s: float, *, deaf_until_s: float = -math.inf
+) -> tuple[Call, Sends]:
     """A command call and its first message."""
-    return Call(command, timing, now_s, now_s, now_s), (command,)
+    call = Call(command, timing, now_s, now_s, now_s, deaf_until_s=deaf_until_s)
+    return call, (command,)
 
 
 def call_step(state: Call, message: Handshake | None, now_s: float) -> tuple[Call, Sends]:
@@ -35,6 +44,10 @@ def call_step(state: Call, message: Handshake | None, now_s: float) -> tuple[Cal
     if state.outcome is not None:
         return state, ()
     match message:
+        case CommandAck(command=command) if (
+            command == state.command.command and now_s < state.deaf_until_s
+        ):
+            return state, ()
         case CommandAck(command=command, result=result) if command == state.command.command:
             if result == CommandResult.IN_PROGRESS:
                 return replace(state, in_progress=True, heard_at_s=now_s), ()
