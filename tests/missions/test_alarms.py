@@ -231,6 +231,16 @@ def test_one_of_the_two_names_of_the_arming_checks_must_be_known(known: str, fli
         assert "ARMING_CHECK" in outcome.flight.reason
 
 
+def test_the_height_of_the_way_home_is_set_in_metres_where_the_vehicle_counts_in_metres() -> None:
+    old, new = FakeCopter(), FakeCopter()
+    for name in ("RTL_ALT", "RTL_ALT_FINAL"):
+        new.params[f"{name}_M"] = new.params.pop(name) / 100.0
+    flown = [fly_fake(a_flight(), copter) for copter in (old, new)]
+    assert [one.flight.ending for one in flown] == [Ending.COMPLETED] * 2
+    assert new.params["RTL_ALT_M"] == pytest.approx(old.params["RTL_ALT"] / 100.0, abs=0.005)
+    assert new.params["RTL_ALT_M"] == pytest.approx(FAKE_ORDER.rtl_alt_m, abs=0.005)
+
+
 def test_a_vehicle_that_never_tells_its_voltage_is_refused_by_name() -> None:
     flight = replace(a_flight(), phase=Phase.PROFILING, boot_s=0.0, phase_since_s=0.0)
     position = FakeCopter()._position()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,23 @@ def test_a_parameter_that_does_not_take_its_value_fails_with_both_values() -> No
     vehicle.stuck_params.add("RTL_ALT")
     state = run(vehicle, BadLink())
     assert state.outcome == Failed("parameter-differs", "RTL_ALT stays 1500, wanted 3000")
+
+
+@pytest.mark.parametrize("known", ["RTL_ALT", "RTL_ALT_M"])
+def test_the_name_that_another_version_has_is_not_waited_for_once_its_own_is_held(
+    known: str,
+) -> None:
+    wanted = (
+        WantedParam("RTL_ALT", 3000.0, or_else="RTL_ALT_M"),
+        WantedParam("RTL_ALT_M", 30.0, required=False),
+    )
+    vehicle = FakeVehicle(params={known: 15.0})
+    state, sends = start_profile(wanted, Timing(), 0.0)
+    state, took_s = converse(state, sends, profile_step, vehicle, BadLink(delay_s=0.1))
+    assert state.outcome == Done()
+    assert vehicle.params == {known: next(one.value for one in wanted if one.name == known)}
+    assert state.unknown == ()
+    assert took_s < 12 * Timing().param_retry_s / 2
 
 
 @settings(max_examples=60, deadline=None)

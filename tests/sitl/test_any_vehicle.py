@@ -201,7 +201,7 @@ def test_an_item_at_no_place_on_earth_is_refused(vehicle: Vehicle, station: Clie
 def test_a_parameter_that_was_set_reads_back_and_an_unknown_one_is_silence(
     vehicle: Vehicle, station: Client
 ) -> None:
-    name, value = ("RTL_ALT", 2345.0) if vehicle.is_ardupilot else ("MIS_TAKEOFF_ALT", 12.5)
+    name, value = ("FENCE_ALT_MAX", 87.5) if vehicle.is_ardupilot else ("MIS_TAKEOFF_ALT", 12.5)
     station.set_param(name, value)
     assert station.param(name) == pytest.approx(value)
     if vehicle.is_ardupilot:

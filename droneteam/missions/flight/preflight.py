@@ -170,12 +170,14 @@ def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...
     so its ground-station timeout grows with ``time_scale`` where the vehicle has that parameter.
     """
     gcs_timeout_s = min(120.0, max(DEFAULT_GCS_TIMEOUT_S, MIN_PAUSE_S * time_scale))
+    ground, return_home_m = float(GROUND_SYSTEM_ID), round(fence.return_home_m, 2)
     return (
         WantedParam("ARMING_CHECK", 1.0, or_else="ARMING_SKIPCHK"),  # every check
         WantedParam("ARMING_SKIPCHK", 0.0, required=False),  # as newer versions name it
         WantedParam("FS_GCS_ENABLE", 1.0),
         WantedParam("FS_GCS_TIMEOUT", gcs_timeout_s, required=False),
-        WantedParam("MAV_GCS_SYSID", float(GROUND_SYSTEM_ID), required=False),
+        WantedParam("MAV_GCS_SYSID", ground, required=False, or_else="SYSID_MYGCS"),
+        WantedParam("SYSID_MYGCS", ground, required=False),  # until version 4.6
         WantedParam("FS_OPTIONS", ONLY_THE_PILOT_FLIES_ON),
         WantedParam("FS_EKF_ACTION", 1.0),  # land where the position is lost
         WantedParam("FENCE_TYPE", 5.0),  # height (1) and polygon (4); no circle
@@ -184,9 +186,11 @@ def parameter_profile(fence: Fence, time_scale: float) -> tuple[WantedParam, ...
         WantedParam("FENCE_ENABLE", 1.0),
         WantedParam("BATT_FS_LOW_ACT", 2.0),  # return
         WantedParam("BATT_FS_CRT_ACT", 1.0),  # land
-        WantedParam("RTL_ALT", round(fence.return_home_m * 100.0)),
+        WantedParam("RTL_ALT", round(return_home_m * 100.0), or_else="RTL_ALT_M"),
+        WantedParam("RTL_ALT_M", return_home_m, required=False),  # in metres since version 4.7
         WantedParam("RTL_ALT_TYPE", 0.0),  # above take-off, not above terrain
-        WantedParam("RTL_ALT_FINAL", 0.0),  # land
+        WantedParam("RTL_ALT_FINAL", 0.0, or_else="RTL_ALT_FINAL_M"),  # land
+        WantedParam("RTL_ALT_FINAL_M", 0.0, required=False),
         WantedParam("RTL_CONE_SLOPE", 0.0),
     )
 

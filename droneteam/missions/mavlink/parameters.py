@@ -24,7 +24,8 @@ _TOGETHER = 4
 class WantedParam:
     """A value that the vehicle shall hold.
 
-    or_else : the parameter that other versions have in its place; one of the two must be known.
+    or_else : the parameter that other versions have in its place; one of the two must be held, and
+    the other is then not asked for any more.
     """
 
     name: str
@@ -36,7 +37,7 @@ class WantedParam:
 @dataclass(frozen=True, slots=True)
 class _Slot:
     wanted: WantedParam
-    step: str = "write"  # write → read → held | unknown | differs
+    step: str = "write"  # write → read → held | unknown | differs | spared
     tries: int = 0
     sent_at_s: float = -math.inf
     seen: float | None = None
@@ -94,7 +95,7 @@ def _send_due(state: Profile, now_s: float) -> tuple[Profile, Sends]:
     sends: list[ParamRead | ParamSet] = []
     slots = []
     in_flight = 0
-    for slot in state.slots:
+    for slot in _spared(state.slots):
         if slot.open and in_flight < _TOGETHER:
             in_flight += 1
             if now_s - slot.sent_at_s >= state.timing.param_retry_s:
@@ -106,6 +107,18 @@ def _send_due(state: Profile, now_s: float) -> tuple[Profile, Sends]:
         slots.append(slot)
     state = replace(state, slots=tuple(slots))
     return replace(state, outcome=_outcome(state)), tuple(sends)
+
+
+def _spared(slots: Sequence[_Slot]) -> list[_Slot]:
+    """The slots, those left alone in whose place another version's parameter is held."""
+    held = {slot.wanted.name for slot in slots if slot.step == "held"}
+    stood_for = {slot.wanted.or_else for slot in slots if slot.step == "held"}
+    return [
+        replace(slot, step="spared")
+        if slot.open and (slot.wanted.or_else in held or slot.wanted.name in stood_for)
+        else slot
+        for slot in slots
+    ]
 
 
 def _next_send(slot: _Slot, now_s: float) -> _Slot:
