@@ -450,7 +450,12 @@ class Autopilot:
         return True
 
     def take_photo(self) -> None:
-        """Fires the shutter: feedback for the station, the true pose for the camera."""
+        """Fires the shutter: feedback for the station, the true pose for the camera.
+
+        Without a camera (CAM1_TYPE 0) nothing happens, and nothing is said, as on ArduCopter.
+        """
+        if self.params["CAM1_TYPE"] == 0:
+            return
         self.shutter.count += 1
         self.events.append(Photo(self.shutter.count, self.now, self.position))
         if self._on_shot is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from droneteam.missions.flight.control import step
 from droneteam.missions.flight.live import Sample
+from droneteam.missions.flight.photowatch import NO_PHOTOS, photos_are_missing, photos_due_after
 from droneteam.missions.flight.preflight import FlightOrder
 from droneteam.missions.flight.state import Ending, Event, Flight, Heard, Note, Phase, Send, Tick
 from droneteam.missions.mavlink.camerawatch import CameraWatch, camera_step
@@ -115,7 +116,8 @@ class Clocks:
 class Runner:
     """One flight with its link and its record.
 
-    clock : of the vehicle, against ours; told_end : whether the live map has seen the end.
+    clock : of the vehicle, against ours; told_end : whether the live map has seen the end;
+    photos_due_after : from `photowatch`, None once the pilot was told that none came.
     """
 
     sortie: SortieOrder
@@ -131,6 +133,10 @@ class Runner:
     registered: int = -1
     told_end: bool = False
     fetcher: LogFetcher | None = None
+    photos_due_after: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.photos_due_after = photos_due_after(self.sortie.order.items)
 
     @property
     def busy(self) -> bool:
@@ -205,6 +211,10 @@ class Runner:
             self.link.send(send)
         for note in notes:
             self.note("camera", note)
+        flies = flight.phase is Phase.FLYING and not flight.link_lost
+        if flies and photos_are_missing(self.photos_due_after, flight.mission_seq, self.camera):
+            self.photos_due_after = None
+            self.note("alarm", NO_PHOTOS)
 
     def _watch_clock(self, message: Inbound | None, now_s: float) -> None:
         """Compare the clocks once the vehicle was heard; before, we only listen."""
