@@ -11,7 +11,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import keyring, looking, timefmt
+from droneteam.web import keyring, looking, signin, timefmt
 from droneteam.web.api import administration as api_administration
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
@@ -215,6 +215,7 @@ def create_app(
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
+    app.extensions[live.LISTENERS] = signin.listeners(engine, clock)
     app.extensions[looking.EXTENSION] = LookBook(engine)
     app.extensions[keyring.EXTENSION] = Tickets(settings.secret_key)
     _configure(app, settings)

@@ -57,16 +57,18 @@ def _check() -> Any:
 
 
 def _identify() -> bool:
-    """Sets g.actor; whether a bearer token did it, which no other site can send."""
+    """Sets g.actor and g.secret; whether a bearer token did it, which no other site can send."""
     g.actor = None
     if request.endpoint == "static":
         return False
     header = request.headers.get("Authorization", "")
     if wants_json() and header.lower().startswith("bearer "):
-        g.actor = actor_of_token(header[7:].strip())
+        g.secret = header[7:].strip()
+        g.actor = actor_of_token(g.secret)
         return True
     key = session.get(SESSION_KEY)
     if isinstance(key, str):
+        g.secret = key
         g.actor = actor_of_secret(key)
         if g.actor is not None and not wants_json():  # names of organisations follow the page
             g.actor = replace(g.actor, language=choose_language())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from droneteam import audit, sessions
@@ -17,11 +19,13 @@ from droneteam.accounts import (
     password_matches,
     user_by_login,
 )
+from droneteam.db import Changes, read_scope
 from droneteam.errors import NotAllowed
 from droneteam.sealing import unseal
 from droneteam.web import guessing, second_factor
 from droneteam.web.context import context, now, reading, writing
 from droneteam.web.guessing import Tries
+from droneteam.web.listening import Listeners
 
 
 class Verdict(enum.Enum):
@@ -167,6 +171,16 @@ def actor_of_secret(secret: str) -> Actor | None:
         with writing() as session:
             sessions.note_seen(session, bearer.session_id, at)
     return bearer.actor
+
+
+def listeners(engine: Engine, clock: Callable[[], datetime]) -> Listeners:
+    """Who listens to the streams of an application on that database."""
+
+    def read(secrets: Collection[str]) -> dict[str, Actor]:
+        with read_scope(engine) as session:
+            return sessions.actors_of(session, secrets, clock())
+
+    return Listeners(read, lambda: Changes(engine))
 
 
 def actor_of_token(token: str) -> Actor:
