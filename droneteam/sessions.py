@@ -45,6 +45,8 @@ class SignInSession(Base):
     """What a program may act as at most; None: whatever its user may."""
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its user last said who they are; None: when it was opened."""
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     user: Mapped[User] = relationship()
@@ -68,11 +70,16 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who a secret belongs to, and whether its sign of life is to be written down."""
+    """Who a secret belongs to.
+
+    is_news : whether its sign of life is to be written down; proven_at : when its user last said
+    who they are
+    """
 
     actor: Actor
     session_id: int
     is_news: bool
+    proven_at: datetime
 
 
 def open_browser(session: Session, user_id: int, name: str, now: datetime) -> str:
@@ -140,7 +147,8 @@ def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
     actor = None if row is None else _actor(row, now)
     if row is None or actor is None:
         return None
-    return Bearer(actor, row.id, now - row.seen_at >= SEEN_PERIOD)
+    is_news = now - row.seen_at >= SEEN_PERIOD
+    return Bearer(actor, row.id, is_news, row.proven_at or row.made_at)
 
 
 def actors_of(session: Session, secrets: Collection[str], now: datetime) -> dict[str, Actor]:
@@ -180,6 +188,12 @@ def note_seen(session: Session, session_id: int, now: datetime) -> None:
     """Writes down a sign of life."""
     seen = update(SignInSession).where(SignInSession.id == session_id).values(seen_at=now)
     session.execute(seen)
+
+
+def note_proof(session: Session, session_id: int, now: datetime) -> None:
+    """Writes down that its user has just said again who they are."""
+    proven = update(SignInSession).where(SignInSession.id == session_id).values(proven_at=now)
+    session.execute(proven)
 
 
 def list_sessions(session: Session, actor: Actor, now: datetime) -> list[SessionView]:

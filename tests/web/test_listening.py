@@ -97,9 +97,11 @@ def test_of_many_streams_those_end_whose_session_does_and_one_query_asks_for_all
 
 def test_the_looking_ends_with_the_last_listener(feed: Feed) -> None:
     among = Listeners(lambda secrets: dict.fromkeys(secrets, WHO), Bell)
+    before = set(threading.enumerate())
     stream = iter(Broadcast(feed, listener=among.of("secret", WHO)))
     next(stream)
-    (looker,) = [one for one in threading.enumerate() if one.name == "listeners"]
+    begun = set(threading.enumerate()) - before
+    (looker,) = [one for one in begun if one.name == "listeners"]
     stream.close()  # type: ignore[attr-defined]
     looker.join(PATIENCE_S)
     assert not looker.is_alive()
