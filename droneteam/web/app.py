@@ -63,6 +63,7 @@ from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
+from droneteam.web.reason_words import init_reason_words
 from droneteam.web.recorded_words import init_recorded_words
 from droneteam.web.refusals import refusal
 from droneteam.web.routing import init_routing
@@ -231,6 +232,7 @@ def create_app(
     init_form_labels(app)
     app.jinja_env.filters |= {"refusal": refusal, "action_name": action_name}
     init_recorded_words(app)
+    init_reason_words(app)
     _init_templates(app)
     door.init_api(app)
     init_failures(app)  # after the API's door, which would answer pages as it answers programs
