@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import JSON, ForeignKey, String, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from droneteam import audit
 from droneteam.accounts import Actor, User, actor_of
@@ -45,6 +45,8 @@ class SignInSession(Base):
     """What a program may act as at most; None: whatever its user may."""
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its user last said who they are; None: when it was opened."""
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     user: Mapped[User] = relationship()
@@ -68,11 +70,16 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who a secret belongs to, and whether its sign of life is to be written down."""
+    """Who a secret belongs to.
+
+    is_news : whether its sign of life is to be written down; proven_at : when its user last said
+    who they are
+    """
 
     actor: Actor
     session_id: int
     is_news: bool
+    proven_at: datetime
 
 
 def open_browser(session: Session, user_id: int, name: str, now: datetime) -> str:
@@ -137,18 +144,38 @@ def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
     """Who holds the secret; None when the session ended or its user may not sign in."""
     query = select(SignInSession).where(SignInSession.secret_hash == _hash(secret))
     row = session.scalar(query)
-    if row is None or not _is_live(row, now) or not row.user.active:
+    actor = None if row is None else _actor(row, now)
+    if row is None or actor is None:
+        return None
+    is_news = now - row.seen_at >= SEEN_PERIOD
+    return Bearer(actor, row.id, is_news, row.proven_at or row.made_at)
+
+
+def actors_of(session: Session, secrets: Collection[str], now: datetime) -> dict[str, Actor]:
+    """Whom each secret acts for; without those whose session ended or user may not sign in."""
+    by_hash = {_hash(secret): secret for secret in secrets}
+    query = select(SignInSession).where(SignInSession.secret_hash.in_(by_hash))
+    found = {
+        by_hash[row.secret_hash]: _actor(row, now)
+        for row in session.scalars(query.options(joinedload(SignInSession.user)))
+    }
+    return {secret: actor for secret, actor in found.items() if actor is not None}
+
+
+def _actor(row: SignInSession, now: datetime) -> Actor | None:
+    """Whom a session acts for, None once it is over."""
+    if not _is_live(row, now) or not row.user.active:
         return None
     actor = actor_of(row.user)
-    if row.roles is not None:
-        actor = Actor(
-            actor.user_id,
-            actor.organisation_id,
-            actor.roles & frozenset(row.roles),
-            f"{actor.display_name} ({row.name})",
-            actor.language,
-        )
-    return Bearer(actor, row.id, now - row.seen_at >= SEEN_PERIOD)
+    if row.roles is None:
+        return actor
+    return Actor(
+        actor.user_id,
+        actor.organisation_id,
+        actor.roles & frozenset(row.roles),
+        f"{actor.display_name} ({row.name})",
+        actor.language,
+    )
 
 
 def owner_of(session: Session, secret: str) -> int | None:
@@ -161,6 +188,12 @@ def note_seen(session: Session, session_id: int, now: datetime) -> None:
     """Writes down a sign of life."""
     seen = update(SignInSession).where(SignInSession.id == session_id).values(seen_at=now)
     session.execute(seen)
+
+
+def note_proof(session: Session, session_id: int, now: datetime) -> None:
+    """Writes down that its user has just said again who they are."""
+    proven = update(SignInSession).where(SignInSession.id == session_id).values(proven_at=now)
+    session.execute(proven)
 
 
 def list_sessions(session: Session, actor: Actor, now: datetime) -> list[SessionView]:

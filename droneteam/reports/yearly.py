@@ -288,11 +288,19 @@ def title(figures: YearFigures, language: str) -> str:
     return f"{words(language)['report']} {figures.year}"
 
 
+CELL_ENDS = {"en": ",", "fr": ";", "nl": ";"}
+"""Where the comma is the decimal sign, spreadsheets part cells by semicolons."""
+
+
 def yearly_csv(figures: YearFigures, parts: Sequence[Section], language: str) -> str:
-    """The report as CSV (RFC 4180): section, then its columns; one header line per section."""
+    """The report as CSV (RFC 4180): section, then its columns; one header line per section.
+
+    It is for people: in the language's words, with its decimal sign, and between the cells what a
+    spreadsheet of that language expects.
+    """
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([title(figures, language), to_local(figures.until).isoformat()])
+    writer = csv.writer(out, delimiter=CELL_ENDS[language])
+    writer.writerow([title(figures, language), f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}"])
     for part in parts:
         writer.writerow([])
         writer.writerow([part.title])

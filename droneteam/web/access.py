@@ -15,6 +15,7 @@ from droneteam.accounts import ROLES, TEAM_ROLES, Actor
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "__droneteam_access__"
 _LIMIT = "__droneteam_body_limit__"
+_PROOF = "__droneteam_recently_proven__"
 
 TEAM = tuple(role for role in ROLES if role in TEAM_ROLES)
 """Every role of the drone team itself."""
@@ -66,6 +67,17 @@ def takes_files(max_bytes: int) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def recently_proven(view: View) -> View:
+    """Declares that the view asks for a sign-in of a few minutes ago: `proof`."""
+    setattr(view, _PROOF, True)
+    return view
+
+
+def needs_proof(view: Callable[..., Any]) -> bool:
+    """Whether the view was declared so."""
+    return bool(getattr(view, _PROOF, False))
 
 
 def body_limit_of(view: Callable[..., Any]) -> int | None:

@@ -11,7 +11,7 @@ from flask import Flask, request
 from sqlalchemy import Engine
 
 from droneteam.settings import Settings
-from droneteam.web import keyring, looking, timefmt
+from droneteam.web import keyring, looking, signin, timefmt
 from droneteam.web.api import administration as api_administration
 from droneteam.web.api import agreement as api_agreement
 from droneteam.web.api import board as api_board
@@ -63,6 +63,7 @@ from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looks import LookBook
 from droneteam.web.navigation import navigation
 from droneteam.web.passkeys import Tickets
+from droneteam.web.reason_words import init_reason_words
 from droneteam.web.recorded_words import init_recorded_words
 from droneteam.web.refusals import refusal
 from droneteam.web.routing import init_routing
@@ -215,6 +216,7 @@ def create_app(
     )
     app.extensions[EXTENSION] = Context(settings, engine, clock)
     app.extensions[live.FEEDS] = LiveFeeds(engine, clock)
+    app.extensions[live.LISTENERS] = signin.listeners(engine, clock)
     app.extensions[looking.EXTENSION] = LookBook(engine)
     app.extensions[keyring.EXTENSION] = Tickets(settings.secret_key)
     _configure(app, settings)
@@ -230,6 +232,7 @@ def create_app(
     init_form_labels(app)
     app.jinja_env.filters |= {"refusal": refusal, "action_name": action_name}
     init_recorded_words(app)
+    init_reason_words(app)
     _init_templates(app)
     door.init_api(app)
     init_failures(app)  # after the API's door, which would answer pages as it answers programs

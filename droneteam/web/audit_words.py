@@ -72,6 +72,7 @@ ACTIONS: dict[str, object] = {
     "scene.photo": _l("photo received"),
     "scene.take": _l("scene's file taken away"),
     "scene.unmark": _l("mark taken away"),
+    "signin.proven": _l("confirmed who it is, while signed in"),
     "signin.end": _l("session ended"),
     "signin.end_sessions": _l("all sessions of a person ended"),
     "signin.key_needed": _l("password right, second factor asked"),

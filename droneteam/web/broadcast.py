@@ -24,6 +24,7 @@ from droneteam.web.feed import (
     STREAM_LIFETIME_S,
     Feed,
 )
+from droneteam.web.listening import Listener
 from droneteam.web.looks import noted_stream
 
 STREAM_BYTES = 16_000_000
@@ -44,23 +45,24 @@ class Hub:
     """Wakes the listeners of one feed on one event loop; every method runs on that loop."""
 
     def __init__(self, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._waiting: list[asyncio.Future[None]] = []
         self._called = False
-        feed.call(self._call)
+        feed.call(self.call)
         self._beat()
 
     async def wait(self) -> None:
         """Returns at the next change, or when it is time for a sign of life."""
-        waiting = self._loop.create_future()
+        waiting = self.loop.create_future()
         self._waiting.append(waiting)
         await waiting
 
-    def _call(self) -> None:
-        # From a reader's thread.  One call on its way is enough: listeners take all there is.
-        if not self._called and not self._loop.is_closed():
+    def call(self) -> None:
+        """Wakes everybody, from another thread."""
+        # One call on its way is enough: listeners take all there is.
+        if not self._called and not self.loop.is_closed():
             self._called = True
-            self._loop.call_soon_threadsafe(self._wake)
+            self.loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._called = False
@@ -71,7 +73,7 @@ class Hub:
 
     def _beat(self) -> None:
         self._wake()
-        self._loop.call_later(KEEP_ALIVE_S, self._beat)
+        self.loop.call_later(KEEP_ALIVE_S, self._beat)
 
 
 _hubs: WeakKeyDictionary[Feed, Hub] = WeakKeyDictionary()
@@ -81,7 +83,7 @@ def _hub(feed: Feed) -> Hub:
     """The feed's hub on the running loop; a process has one loop."""
     loop = asyncio.get_running_loop()
     found = _hubs.get(feed)
-    if found is None or found._loop is not loop:
+    if found is None or found.loop is not loop:
         found = _hubs[feed] = Hub(feed, loop)
     return found
 
@@ -91,19 +93,30 @@ class Broadcast:
     """The body of an answer: what a listener missed, then every change until the stream's end.
 
     It ends after a while, so that rights are checked again; at random within a quarter of that, so
-    that listeners that came together do not all come again together.
+    that listeners that came together do not all come again together.  Where the session that it
+    was opened with ends before, so does the stream.
     """
 
     feed: Feed
     last_event_id: str = ""
     looks: Looks | None = None
+    listener: Listener | None = None
     lifetime_s: float = field(default_factory=lambda: STREAM_LIFETIME_S * random.uniform(0.75, 1.0))
 
     def __iter__(self) -> Iterator[bytes]:
-        blocks = self.feed.stream(self.last_event_id, lifetime_s=self.lifetime_s)
+        blocks = self._blocks()
         if self.looks is None:
             return blocks
         return noted_stream(blocks, self.looks.shown, self.looks.note)
+
+    def _blocks(self) -> Iterator[bytes]:
+        self._enter(self.feed.wake)
+        try:
+            yield from self.feed.stream(
+                self.last_event_id, lifetime_s=self.lifetime_s, ended=self._is_over
+            )
+        finally:
+            self._leave()
 
     async def send(self, send: Send, run: Callable[..., Awaitable[Any]]) -> None:
         """The whole stream through `send`; what blocks goes through `run`, off the loop."""
@@ -111,10 +124,11 @@ class Broadcast:
         hub = _hub(self.feed)
         noted: frozenset[int] = frozenset()
         event = await run(self.feed.begin, self.last_event_id)
+        self._enter(hub.call)
         try:
             await send(RETRY)
             sent, data = 0, event.data
-            while time.monotonic() < end_s and sent < STREAM_BYTES:
+            while time.monotonic() < end_s and sent < STREAM_BYTES and not self._is_over():
                 if self.looks is not None and (shown := self.looks.shown()) is not noted:
                     # Before they leave; there is no look that is not noted.
                     await run(self.looks.note, shown)
@@ -126,4 +140,18 @@ class Broadcast:
                 data = event.data or STILL_HERE
             await send(RETRY_AT_ONCE)
         finally:
+            self._leave()
             self.feed.leave()
+
+    def _enter(self, wake: Callable[[], None]) -> None:
+        """`wake` : called when a session ends"""
+        if self.listener is not None:
+            self.listener.call(wake)
+            self.listener.enter()
+
+    def _leave(self) -> None:
+        if self.listener is not None:
+            self.listener.leave()
+
+    def _is_over(self) -> bool:
+        return self.listener is not None and self.listener.ended

@@ -90,6 +90,11 @@ def actor() -> Actor:
     return found
 
 
+def own_secret() -> str:
+    """The secret of the session or token that this request came with; "" of a visitor."""
+    return str(g.get("secret", ""))
+
+
 @cache
 def software_version() -> str:
     """The installed version, or the word for a source tree that is not installed.

@@ -92,7 +92,7 @@ def _sentence(event: CustodyView, count: int) -> str:
         case "take":
             said = _("Took the sealed bag %(reason)s", reason=event.reason)
         case "retain":
-            said = _retained(event.reason)
+            said = retained(event.reason)
         case "erase":
             said = ngettext(
                 "Erased %(num)s file, because it was not to be kept longer.",
@@ -102,7 +102,8 @@ def _sentence(event: CustodyView, count: int) -> str:
     return said
 
 
-def _retained(reason: str) -> str:
+def retained(reason: str) -> str:
+    """What `evidence.service.set_retention` wrote, as a sentence."""
     found = _RETAINED.fullmatch(reason)
     if found is None:
         return reason

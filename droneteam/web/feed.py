@@ -137,10 +137,22 @@ class Feed:
         with self._changed:
             self._listeners -= 1
 
+    def wake(self) -> None:
+        """Lets every thread that streams look whether it goes on."""
+        with self._changed:
+            self._changed.notify_all()
+
     def stream(
-        self, last_event_id: str = "", *, lifetime_s: float = STREAM_LIFETIME_S
+        self,
+        last_event_id: str = "",
+        *,
+        lifetime_s: float = STREAM_LIFETIME_S,
+        ended: Callable[[], bool] = lambda: False,
     ) -> Iterator[bytes]:
-        """The event stream in a thread: what was missed or a snapshot, then every change."""
+        """The event stream in a thread: what was missed or a snapshot, then every change.
+
+        ended : whether it is over before its time; looked at with every change and after `wake`
+        """
         end_s = time.monotonic() + lifetime_s
         event = self.begin(last_event_id)
         try:
@@ -148,16 +160,18 @@ class Feed:
             while True:
                 yield event.data or STILL_HERE
                 left_s = end_s - time.monotonic()
-                if left_s <= 0.0:
+                if left_s <= 0.0 or ended():
                     yield RETRY_AT_ONCE
                     return
-                event = self._wait(event.number, min(KEEP_ALIVE_S, left_s))
+                event = self._wait(event.number, min(KEEP_ALIVE_S, left_s), ended)
+                if ended():
+                    event = Event(event.number, b"")
         finally:
             self.leave()
 
-    def _wait(self, seen: int, timeout_s: float) -> Event:
+    def _wait(self, seen: int, timeout_s: float, ended: Callable[[], bool]) -> Event:
         with self._changed:
-            self._changed.wait_for(lambda: self._number > seen, timeout_s)
+            self._changed.wait_for(lambda: self._number > seen or ended(), timeout_s)
             return self.since(seen)
 
     def _keeps(self, seen: int) -> bool:

@@ -11,12 +11,13 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from droneteam.errors import NotAllowed
 from droneteam.sessions import owner_of
-from droneteam.web.access import Access, access_of, body_limit_of
+from droneteam.web.access import Access, access_of, body_limit_of, needs_proof
 from droneteam.web.access import public as public_view
 from droneteam.web.context import reading, signed_in
 from droneteam.web.failures import answer, problem, wants_json
 from droneteam.web.i18n import choose_language
 from droneteam.web.kept import from_own_page, keep_this_form, this_form
+from droneteam.web.proof import missing_proof
 from droneteam.web.signin import actor_of_secret, actor_of_token
 from droneteam.web.views.account import SESSION_KEY, ask_to_sign_in
 from droneteam.web.words import ROLES
@@ -53,20 +54,24 @@ def _check() -> Any:
         request.max_content_length = limit
     if request.method not in _SAFE_METHODS and not by_token and not _is_token_request():
         csrf.protect()
+    if not by_token and needs_proof(current_app.view_functions[request.endpoint]):
+        return missing_proof()
     return None
 
 
 def _identify() -> bool:
-    """Sets g.actor; whether a bearer token did it, which no other site can send."""
+    """Sets g.actor and g.secret; whether a bearer token did it, which no other site can send."""
     g.actor = None
     if request.endpoint == "static":
         return False
     header = request.headers.get("Authorization", "")
     if wants_json() and header.lower().startswith("bearer "):
-        g.actor = actor_of_token(header[7:].strip())
+        g.secret = header[7:].strip()
+        g.actor = actor_of_token(g.secret)
         return True
     key = session.get(SESSION_KEY)
     if isinstance(key, str):
+        g.secret = key
         g.actor = actor_of_secret(key)
         if g.actor is not None and not wants_json():  # names of organisations follow the page
             g.actor = replace(g.actor, language=choose_language())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from droneteam import audit, sessions
@@ -17,11 +19,13 @@ from droneteam.accounts import (
     password_matches,
     user_by_login,
 )
+from droneteam.db import Changes, read_scope
 from droneteam.errors import NotAllowed
 from droneteam.sealing import unseal
 from droneteam.web import guessing, second_factor
 from droneteam.web.context import context, now, reading, writing
 from droneteam.web.guessing import Tries
+from droneteam.web.listening import Listeners
 
 
 class Verdict(enum.Enum):
@@ -90,6 +94,13 @@ def confirm_password(user_id: int, password: str, browser: str = "") -> Attempt:
             attempt = wrong(counted, at)
         _note(session, row, attempt, at)
         return attempt
+
+
+def confirm_person(user_id: int, password: str, code: str, browser: str = "") -> Attempt:
+    """What comes of the password and code of somebody who is signed in: the same as at the door."""
+    with reading() as session:
+        login = session.get_one(User, user_id).login
+    return try_password(login, password, code, browser)
 
 
 def _known(row: User, counted: Tries, right: bool, code: str, at: datetime) -> Attempt:
@@ -167,6 +178,16 @@ def actor_of_secret(secret: str) -> Actor | None:
         with writing() as session:
             sessions.note_seen(session, bearer.session_id, at)
     return bearer.actor
+
+
+def listeners(engine: Engine, clock: Callable[[], datetime]) -> Listeners:
+    """Who listens to the streams of an application on that database."""
+
+    def read(secrets: Collection[str]) -> dict[str, Actor]:
+        with read_scope(engine) as session:
+            return sessions.actors_of(session, secrets, clock())
+
+    return Listeners(read, lambda: Changes(engine))
 
 
 def actor_of_token(token: str) -> Actor:

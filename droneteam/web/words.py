@@ -318,6 +318,9 @@ PRODUCTS: _Words = {
     "cameras": _l("Camera positions"),
 }
 
+ITEM_WORDS: _Words = {**ITEM_KINDS, **PRODUCTS}
+"""What a case holds: records and files, and what a scene was made into."""
+
 ENDINGS: _Words = {
     "completed": _l("completed"),
     "returned": _l("returned early"),
@@ -415,7 +418,7 @@ FILTERS = {
     "upload_state": named(UPLOAD_STATES),
     "photo_verdict": named(PHOTO_VERDICTS),
     "product_name": named(PRODUCTS),
-    "item_kind": named({**ITEM_KINDS, **PRODUCTS}),
+    "item_kind": named(ITEM_WORDS),
     "item_source": source_words,
     "ending_name": named(ENDINGS),
     "event_source": named(EVENT_SOURCES),

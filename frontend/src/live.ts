@@ -101,7 +101,7 @@ const feed: Feed = new Feed(data, {
   link(state) {
     status.textContent = data.texts[state];
     status.dataset["link"] = state;
-    status.className = state === "lost" ? "badge bad" : "badge good";
+    status.className = state === "lost" || state === "ended" ? "badge bad" : "badge good";
   },
 });
 

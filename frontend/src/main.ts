@@ -103,8 +103,46 @@ function forgetPacksAtSignOut(): void {
   });
 }
 
+const RECORD_PERIOD_MS = 10_000;
+
+/**
+ * A record that somebody else may change while it is read: a request that is planned or displaced.
+ * The page is read again then; where something is being typed it says so instead.
+ */
+function followRecord(): void {
+  const notice = document.querySelector<HTMLElement>("[data-follow]");
+  const url = notice?.dataset["follow"];
+  if (notice === null || url === undefined) return;
+  let known: string | null = null;
+  const ask = async (): Promise<void> => {
+    if (document.hidden) return;
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    if (!response.ok) return;
+    const record = (await response.json()) as Readonly<Record<string, unknown>>;
+    const now = JSON.stringify([record["state"], record["assignment"]]);
+    if (known !== null && now !== known) {
+      if (isTyping()) notice.hidden = false;
+      else location.reload();
+    }
+    known = now;
+  };
+  const again = (): void => void ask().catch(() => undefined);
+  again();
+  window.setInterval(again, RECORD_PERIOD_MS);
+  document.addEventListener("visibilitychange", again);
+}
+
+/** Whether a field on the page holds something else than the server wrote into it. */
+function isTyping(): boolean {
+  const fields = document.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("main input, main textarea");
+  return [...fields].some((one) =>
+    one instanceof HTMLInputElement && one.type === "file" ? (one.files?.length ?? 0) > 0 : one.value !== one.defaultValue,
+  );
+}
+
 startClocks();
 followProgress();
+followRecord();
 forgetPacksAtSignOut();
 preventDoubleSubmit();
 closeByEscape();

@@ -76,13 +76,32 @@ async function signed(options: Options): Promise<object> {
   return { id: key.id, rawId: text(key.rawId), type: key.type, response, clientExtensionResults: {} };
 }
 
+/** The server's question; null where it first wants to know again who asks. */
+async function questionOf(optionsUrl: string): Promise<Question | null> {
+  try {
+    return await send<Question>(optionsUrl, {});
+  } catch (error: unknown) {
+    if (error instanceof Refused && error.status === 401) return null;
+    throw error;
+  }
+}
+
+/** A hidden field of a form whose names may begin with "proof_". */
+function hidden(form: HTMLFormElement, name: string): HTMLInputElement {
+  return (form.elements.namedItem(`proof_${name}`) ?? form.elements.namedItem(name)) as HTMLInputElement;
+}
+
 /** Fills the form's hidden fields with the authenticator's answer and sends it. */
 async function ask(form: HTMLFormElement, optionsUrl: string, use: (options: Options) => Promise<object>): Promise<void> {
-  const question = data.question ?? (await send<Question>(optionsUrl, {}));
+  const question = data.question ?? (await questionOf(optionsUrl));
+  if (question === null) {
+    form.submit(); // the page that answers asks for it, and keeps what was typed
+    return;
+  }
   result.textContent = data.texts.waiting;
   const answer = await use(question.options);
-  (form.elements.namedItem("ticket") as HTMLInputElement).value = question.ticket;
-  (form.elements.namedItem("answer") as HTMLInputElement).value = JSON.stringify(answer);
+  hidden(form, "ticket").value = question.ticket;
+  hidden(form, "answer").value = JSON.stringify(answer);
   form.submit();
 }
 

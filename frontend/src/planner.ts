@@ -28,6 +28,7 @@ import {
 } from "./lib/drawing";
 import { areaM2, parseCorners, wrongLine, type LatLon } from "./lib/geodesy";
 import { History } from "./lib/history";
+import { type Fields, fromFile, write } from "./lib/importing";
 import { areaFeature, dot, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
 import { PlanPreview, type Plan } from "./lib/preview";
@@ -205,9 +206,31 @@ function ask(): void {
   preview.ask(mistyped() || (enough ? "" : data.texts.empty));
 }
 
-function edit(next: Drawing): void {
-  history.push(next);
+function edit({ places, home: start }: Drawing): void {
+  history.push({ places, home: start });
   settle();
+}
+
+/** Whether a file is sent with the page, as without scripts. */
+let byPage = false;
+
+/** The places of a file as one edit; undone, every field holds again what it did. */
+async function takeFile(button: HTMLButtonElement): Promise<void> {
+  const found = await fromFile(form, button.formAction);
+  if (found === null) {
+    byPage = true; // the server has more to say than fits here: its page is shown
+    form.requestSubmit(button);
+    return;
+  }
+  write(form, found.imported.after);
+  if (Object.keys(found.imported.after).length > 0) {
+    history.push({ ...typed(), imported: found.imported });
+    showFields();
+    redraw();
+    showAll();
+    ask();
+  }
+  if (found.said !== "") said.textContent = found.said;
 }
 
 function showPlan(plan: Plan | null): void {
@@ -343,13 +366,27 @@ function placeInTheMiddle(): void {
 /** While something is drawn its last place goes, else the last edit. */
 function undo(): void {
   if (draw !== null) draw.removeLastPoint();
-  else if (history.undo()) settle();
+  else {
+    const { imported } = history.present;
+    if (history.undo()) restore(imported?.before);
+  }
+}
+
+function redo(): void {
+  if (history.redo()) restore(history.present.imported?.after);
+}
+
+/** The present state, and what a file had changed beside the places. */
+function restore(others: Fields = {}): void {
+  write(form, others);
+  showFields();
+  settle();
 }
 
 const acts: Readonly<Record<string, () => void>> = {
   undo,
   place: placeInTheMiddle,
-  redo: () => history.redo() && settle(),
+  redo,
   clear: () => edit({ ...history.present, places: [] }),
   fit: showAll,
   previous: () => step(-1),
@@ -408,6 +445,17 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   acts[wanted]?.();
 });
+
+for (const button of form.querySelectorAll<HTMLButtonElement>("button[data-take]")) {
+  button.addEventListener("click", (event) => {
+    // Without a file the server says what is missing.
+    if (byPage || byId<HTMLInputElement>("file").files?.length !== 1) return;
+    event.preventDefault();
+    takeFile(button).catch(() => {
+      said.textContent = data.texts.offline;
+    });
+  });
+}
 
 // Typing into the form is an edit like any other; one that is not understood waits.
 for (const field of [fields.places, fields.lat, fields.lon]) {

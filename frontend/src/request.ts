@@ -16,6 +16,7 @@ interface RequestData {
     readonly area: string;
     readonly checking: string;
     readonly offline: string;
+    readonly takeTime: string;
   };
 }
 
@@ -23,6 +24,8 @@ interface Answer {
   readonly verdict: "yes" | "maybe" | "no" | "incomplete";
   readonly headline: string;
   readonly reasons: readonly string[];
+  /** When the team is free for it, as the fields of time hold it. */
+  readonly free?: { readonly start_at: string; readonly end_at: string };
 }
 
 const PAUSE_BEFORE_ASKING_MS = 400;
@@ -144,7 +147,24 @@ function showAnswer(answer: Answer): void {
   }
   const headline = document.createElement("strong");
   headline.textContent = answer.headline;
-  answerBox.replaceChildren(headline, ...(answer.reasons.length > 0 ? [list] : []));
+  answerBox.replaceChildren(
+    headline,
+    ...(answer.reasons.length > 0 ? [list] : []),
+    ...(answer.free === undefined ? [] : [takeTime(answer.free)]),
+  );
+}
+
+/** One tap in place of two fields: the first time that the team is free. */
+function takeTime(free: NonNullable<Answer["free"]>): HTMLElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = data.texts.takeTime;
+  button.addEventListener("click", () => {
+    for (const name of ["start_at", "end_at"] as const) byId<HTMLInputElement>(name).value = free[name];
+    byId<HTMLInputElement>("start_at").focus();
+    void ask();
+  });
+  return button;
 }
 
 async function ask(): Promise<void> {

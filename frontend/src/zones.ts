@@ -37,7 +37,8 @@ function drawn(feature: FeatureLike): Style[] {
   return [...(outline ? [outline] : []), label(String(feature.get("name")))];
 }
 
-const zones = vectorLayer(drawn, 2);
+// Of hundreds of names only those are written that have room; the outlines are all there.
+const zones = vectorLayer(drawn, 2, true);
 const corners: number[][] = [];
 for (const zone of data.zones) {
   for (const ring of zone.rings) {

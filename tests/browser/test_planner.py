@@ -161,6 +161,47 @@ def test_a_probability_map_from_a_file_is_drawn_told_and_planned_with(
     opened.check()
 
 
+def test_a_files_places_are_an_edit_that_is_undone_and_redone_whole(
+    assigned: Server, open_page: OpenPage
+) -> None:
+    """A path turns a survey into free waypoints, too: undone, the survey is back."""
+    opened = open_page(assigned, "/missions/new/1", "pilot")
+    page = opened.page
+    page.fill("#polygon", AREA)
+    page.locator("#polygon").blur()
+    page.fill("#gsd_mm", "17")
+    heights = page.input_value("#alt_home_m")
+    track = {"type": "LineString", "coordinates": [[4.389, 50.82, 30.0], [4.392, 50.821, 40.0]]}
+    page.locator("summary", has_text="Take the places from a file").click()
+    page.set_input_files(
+        "#file",
+        {
+            "name": "track.geojson",
+            "mimeType": "application/json",
+            "buffer": json.dumps(track).encode(),
+        },
+    )
+    button(page, "Take them")
+    places = "document.querySelector('#polygon').value"
+    wait_until(page, f"{places}.includes('4.392')", "the file's places")
+    assert page.url.endswith("/missions/new/1")
+    assert (page.input_value("#pattern"), page.input_value("#gsd_mm")) == ("free", "17")
+    told = page.locator("#map-result").inner_text()
+    assert "free waypoints" in told
+    assert "gives no heights" in told
+    button(page, "Undo")
+    assert (page.input_value("#pattern"), page.input_value("#gsd_mm")) == ("survey", "17")
+    assert page.input_value("#alt_home_m") == heights != ""
+    assert [line.split(",")[0][:7] for line in page.input_value("#polygon").splitlines()] == [
+        line.split(",")[0] for line in AREA.splitlines()
+    ]
+    button(page, "Redo")
+    assert page.input_value("#pattern") == "free"
+    assert page.input_value("#alt_home_m") == ""
+    assert page.evaluate(places).count("\n") == 1
+    opened.check()
+
+
 def test_what_cannot_be_planned_is_said_while_it_is_drawn(
     assigned: Server, open_page: OpenPage
 ) -> None:

@@ -60,6 +60,7 @@ FIGURES = roles("coordinator", "manager", "auditor", "administrator")
 PASSES: dict[str, frozenset[str]] = {
     "GET /": SIGNED_IN,
     "GET /health": EVERYONE,
+    "GET /favicon.ico": EVERYONE,
     "GET /static/<path:filename>": EVERYONE,
     "GET /sign-in": EVERYONE,
     "POST /sign-in": EVERYONE,

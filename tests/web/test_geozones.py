@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,24 @@ def test_the_command_loads_and_lists(
     path.write_text("{")
     assert cli.main([*load_it, "administrator"]) == 1
     assert "zones.json" in capsys.readouterr().err
+
+
+def test_hundreds_of_zones_are_read_in_parts_and_searched(site: Site) -> None:
+    names = [f"EB{i:03d}" for i in range(120)]
+    assert load(site, publication(*names)).status_code == 302
+    client = site.client("pilot")
+
+    def rows(query: str) -> list[str]:
+        text = client.get(f"/geozones/?{query}").get_data(as_text=True)
+        return re.findall(r"<code>(EB\d{3})</code>", text)
+
+    assert rows("") == names[:50]
+    assert rows("from=50") == names[50:100]
+    assert rows("from=100") == names[100:]
+    assert rows("from=-7") == names[:50]
+    assert rows("from=9999") == names[119:]
+    assert rows("q=zone+eb11") == names[110:]
+    assert rows("q=nowhere") == []
+    first = client.get("/geozones/").get_data(as_text=True)
+    assert "1 to 50 of 120" in first
+    assert json.loads(first.split('id="zones-data">', 1)[1].split("</script>", 1)[0])["zones"][119]

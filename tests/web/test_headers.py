@@ -54,3 +54,9 @@ def test_over_https_cookies_are_secure_and_the_browser_is_told_to_stay(site: Sit
     assert "Secure" in answer.headers["Set-Cookie"]
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+
+
+def test_the_mark_answers_where_browsers_ask_unasked(site: Site) -> None:
+    with site.app.test_client().get("/favicon.ico") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+        assert answer.data.startswith(b"<svg")

@@ -260,7 +260,7 @@ def test_the_years_figures_are_the_same_by_program_and_in_the_report(planned: Si
     assert client.get("/api/v1/figures").get_json() == found
     for language, title in (("nl", "Jaarverslag 2026"), ("fr", "Rapport annuel 2026")):
         answer = client.get(f"/api/v1/figures/report.csv?year=2026&language={language}")
-        rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
+        rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig")), delimiter=";"))
         assert rows[0][0] == title
         assert answer.mimetype == "text/csv"
     answer = client.get("/api/v1/figures/report.pdf?year=2026&language=fr")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -114,6 +114,20 @@ def test_the_answer_needs_neither_title_nor_contact(site: Site) -> None:
         "legal_basis": "",
     }
     assert client.post("/requests/answer", data=data).get_json()["verdict"] != "incomplete"
+
+
+def test_the_time_that_a_refusal_offers_is_one_that_is_then_accepted(site: Site) -> None:
+    """By night a task of daylight has no place; what is offered is as long, later, and free."""
+    client = site.client("requester")
+    night = {"start_at": "2026-05-06T23:30", "end_at": "2026-05-07T01:10"}
+    typed = {"csrf_token": csrf_token(client), **TYPED, "kind": "photogrammetry", **night}
+    refused = client.post("/requests/answer", data=typed).get_json()
+    assert refused["verdict"] != "yes"
+    start, end = (datetime.fromisoformat(refused["free"][name]) for name in ("start_at", "end_at"))
+    assert end - start == timedelta(hours=1, minutes=40)
+    assert "2026-05-07T05:00" <= refused["free"]["start_at"] <= "2026-05-07T12:00"
+    taken = client.post("/requests/answer", data={**typed, **refused["free"]}).get_json()
+    assert (taken["verdict"], "free" in taken) == ("yes", False)
 
 
 def test_an_answer_that_cannot_be_given_yet_names_what_is_missing(site: Site) -> None:

@@ -27,7 +27,7 @@ from droneteam.accounts import LANGUAGES
 from droneteam.errors import DroneteamError
 from droneteam.sealing import seal, unseal
 from droneteam.web import guessing, keyring, second_factor
-from droneteam.web.access import public, signed_in_only
+from droneteam.web.access import public, recently_proven, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
 from droneteam.web.device import device_name
 from droneteam.web.forms import FormReader
@@ -212,11 +212,13 @@ def account_page(
         problems=problems or {},
         password_problems=password_problems or {},
         values=request.form,
+        key_name=request.args.get("key", "")[: keyring.MAX_NAME],
     )
 
 
 @bp.post("/account/programs")
 @signed_in_only
+@recently_proven
 def open_program() -> Any:
     """The page with a program's new token, which is shown this once."""
     form = FormReader(request.form)
@@ -244,6 +246,7 @@ def end_session(session_id: int) -> Response:
 
 @bp.post("/account/second-factor")
 @signed_in_only
+@recently_proven
 def offer_second_factor() -> Any:
     """A new secret as a QR code; it counts once a code of it was typed."""
     return _second_factor_page(second_factor.new_secret())
@@ -251,6 +254,7 @@ def offer_second_factor() -> Any:
 
 @bp.post("/account/second-factor/confirm")
 @signed_in_only
+@recently_proven
 def confirm_second_factor() -> Any:
     """The second factor, in force from the next sign-in."""
     me = actor()

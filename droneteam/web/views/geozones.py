@@ -21,6 +21,9 @@ from droneteam.web.strict import strict_json
 
 bp = Blueprint("geozones", __name__, url_prefix="/geozones")
 
+PAGE_ZONES = 50
+"""Rows of the table at a time; a country publishes some hundred zones."""
+
 MAX_FILE_BYTES = 50_000_000
 
 
@@ -77,18 +80,39 @@ def document_of(content: bytes) -> object:
 
 
 def _page(problems: dict[str, str], values: Any) -> str:
+    """The map of all zones, and of the table the part that was searched for."""
     me = actor()
+    search = request.args.get("q", "").strip()[:100]
     with reading() as session:
         stored = service.list_zones(session, me)
+    found = [row for row in stored if _holds(row, search)]
+    first = min(max(request.args.get("from", 0, type=int), 0), max(len(found) - 1, 0))
+    rows = found[first : first + PAGE_ZONES]
+    after = first + PAGE_ZONES
     return render_template(
         "geozones.html",
         stored=stored,
+        rows=rows,
+        found=len(found),
+        search=search,
+        first=first,
+        before=max(first - PAGE_ZONES, 0) if first else None,
+        after=after if after < len(found) else None,
         problems=problems,
         values=values,
         sources=sorted({row.source for row in stored}),
-        heights=[[_limits(volume) for volume in row.zone.volumes] for row in stored],
+        heights=[[_limits(volume) for volume in row.zone.volumes] for row in rows],
         island_data={"zones": [_drawn(row) for row in stored], "texts": map_texts()},
         may_keep=me.has_role(*zonestore.KEEPERS),
+    )
+
+
+def _holds(row: StoredZone, search: str) -> bool:
+    """Whether the zone says anywhere what was searched for."""
+    zone = row.zone
+    words = (zone.name, zone.identifier, zone.message, zone.authority, row.source)
+    return all(
+        any(part in (text or "").casefold() for text in words) for part in search.casefold().split()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template
+from flask import Blueprint, Response, current_app, redirect, render_template
 
 from droneteam.errors import NotFound
 from droneteam.web.access import public, signed_in_only
@@ -22,6 +22,13 @@ def index() -> Any:
     """On to the first page of the role's menu."""
     entries = navigation(actor())
     return redirect(entries[0].url) if entries else render_template("home.html")
+
+
+@bp.get("/favicon.ico")
+@public
+def mark() -> Response:
+    """The mark, for what asks for it without reading a page: bookmarks, feed and PDF readers."""
+    return current_app.send_static_file("mark.svg")
 
 
 @bp.get("/health")

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from droneteam.errors import Conflict, InputError
 from droneteam.web import keyring
-from droneteam.web.access import signed_in_only
+from droneteam.web.access import recently_proven, signed_in_only
 from droneteam.web.context import actor, reading, writing
+from droneteam.web.keyring import MAX_NAME
 from droneteam.web.refusals import said
 from droneteam.web.views.account import MAX_ANSWER
 
@@ -21,6 +22,7 @@ bp = Blueprint("keys", __name__, url_prefix="/account/passkeys")
 
 @bp.post("/options")
 @signed_in_only
+@recently_proven
 def ask() -> Response:
     """What the browser asks the authenticator that is to make a key."""
     with reading() as session:
@@ -30,9 +32,13 @@ def ask() -> Response:
 
 @bp.post("/")
 @signed_in_only
+@recently_proven
 def add() -> BaseResponse:
     """A new key, in force from the next sign-in."""
     form = request.form
+    if not form.get("answer"):  # the browser could not ask the key before this confirmation
+        flash(_("Confirmed. Now add the key."), "done")
+        return redirect(url_for("account.account", key=form.get("name", "")[:MAX_NAME]) + "#keys")
     try:
         answer: Any = json.loads(form.get("answer", "")[:MAX_ANSWER])
         with writing() as session:
@@ -65,6 +71,7 @@ def rename(key_id: int) -> BaseResponse:
 
 @bp.post("/<id:key_id>/remove")
 @signed_in_only
+@recently_proven
 def remove(key_id: int) -> BaseResponse:
     """The key is no longer accepted."""
     with writing() as session:

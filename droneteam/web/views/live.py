@@ -23,9 +23,10 @@ from droneteam.detection.service import SEES_OPERATORS, VIEWERS
 from droneteam.web import looks, sky
 from droneteam.web.access import allow
 from droneteam.web.broadcast import Broadcast, Looks
-from droneteam.web.context import actor, context, now, reading
+from droneteam.web.context import actor, context, now, own_secret, reading
 from droneteam.web.feed import Feed
 from droneteam.web.forms import FormReader
+from droneteam.web.listening import Listener, Listeners
 from droneteam.web.live_state import LiveFeeds
 from droneteam.web.looking import note_looks, noter
 
@@ -34,11 +35,18 @@ bp = Blueprint("live", __name__, url_prefix="/live")
 KINDS = ("alert", "drone", "meeting", "track", "receiver")
 
 FEEDS = "droneteam-live-feeds"
+LISTENERS = "droneteam-listeners"
 
 
 def feeds() -> LiveFeeds:
     """The application's feeds."""
     return cast(LiveFeeds, current_app.extensions[FEEDS])
+
+
+def listener() -> Listener:
+    """Whoever asks, as one who listens until the session ends."""
+    listeners = cast(Listeners, current_app.extensions[LISTENERS])
+    return listeners.of(own_secret(), actor())
 
 
 def feed() -> Feed:
@@ -97,7 +105,7 @@ def events() -> Response:
     if looks.sees(actor()):
         shown = feeds()
         seen = Looks(lambda: shown.operators, noter("stream"))
-    stream = Broadcast(feed(), last[:60], seen)
+    stream = Broadcast(feed(), last[:60], seen, listener())
     response = Response(stream, mimetype="text/event-stream", direct_passthrough=True)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
@@ -122,8 +130,8 @@ def columns() -> dict[str, list[dict[str, Any]]]:
             {"name": "alt_home_m", "title": _("Height"), "unit": " m", "digits": 1},
             {"name": "speed_mps", "title": _("Speed"), "unit": " m/s", "digits": 1},
             {"name": "battery_pct", "title": _("Battery"), "unit": " %"},
-            {"name": "lat_deg", "title": _("Latitude"), "digits": 5},
-            {"name": "lon_deg", "title": _("Longitude"), "digits": 5},
+            {"name": "lat_deg", "title": _("Latitude"), "digits": 5, "format": "degrees"},
+            {"name": "lon_deg", "title": _("Longitude"), "digits": 5, "format": "degrees"},
             {"name": "at", "title": _("Last seen"), "format": "time"},
         ],
         "meeting": [
@@ -139,8 +147,8 @@ def columns() -> dict[str, list[dict[str, Any]]]:
             {"name": "conformance", "title": _("State of the flight"), "format": "word"},
             {"name": "height_m", "title": _("Height"), "unit": " m", "digits": 1},
             {"name": "speed_mps", "title": _("Speed"), "unit": " m/s", "digits": 1},
-            {"name": "lat_deg", "title": _("Latitude"), "digits": 5},
-            {"name": "lon_deg", "title": _("Longitude"), "digits": 5},
+            {"name": "lat_deg", "title": _("Latitude"), "digits": 5, "format": "degrees"},
+            {"name": "lon_deg", "title": _("Longitude"), "digits": 5, "format": "degrees"},
             {"name": "at", "title": _("Last seen"), "format": "time"},
         ],
         "alert": [
@@ -186,6 +194,7 @@ def stream_data() -> dict[str, Any]:
             "shared": _("live, through another tab"),
             "polling": _("live, every 2 s"),
             "lost": _("connection lost, trying again"),
+            "ended": _("signed out: nothing is shown any more"),
             "shown": _("{n} of {all} shown"),
             "replay": _("replay"),
             "show": _("show"),

@@ -13,7 +13,7 @@ from droneteam import accounts, people
 from droneteam.accounts import LANGUAGES, MIN_PASSWORD_LENGTH, ROLES, NewUser
 from droneteam.errors import Conflict, InputError
 from droneteam.fleet import service as fleet
-from droneteam.web.access import allow
+from droneteam.web.access import allow, recently_proven
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_NAMES
@@ -65,6 +65,7 @@ def show(user_id: int) -> str:
 
 @bp.post("/<id:user_id>/roles")
 @allow(*ADMINISTRATORS)
+@recently_proven
 def roles(user_id: int) -> Any:
     """The person's roles, replaced."""
     form = FormReader(request.form)
@@ -78,6 +79,7 @@ def roles(user_id: int) -> Any:
 
 @bp.post("/<id:user_id>/password")
 @allow(*ADMINISTRATORS)
+@recently_proven
 def password(user_id: int) -> Any:
     """A new password; open sessions end."""
     new = request.form.get("password", "")
@@ -104,6 +106,7 @@ def active(user_id: int) -> Any:
 
 @bp.post("/<id:user_id>/second-factor")
 @allow(*ADMINISTRATORS)
+@recently_proven
 def second_factor(user_id: int) -> Any:
     """Taken away, for a lost telephone."""
     form = FormReader(request.form)

@@ -202,7 +202,17 @@ def answer_words(draft: RequestDraft) -> dict[str, Any]:
     if found.from_at is not None and verdict != "yes":
         headline += " " + _("Free from %(time)s.", time=local(found.from_at))
     reasons = [explain.sentence(reason, language()) for reason in found.reasons]
-    return {"verdict": verdict, "headline": headline, "reasons": reasons}
+    told: dict[str, Any] = {"verdict": verdict, "headline": headline, "reasons": reasons}
+    if found.from_at is not None and verdict != "yes":
+        told["free"] = _free(found.from_at, draft)
+    return told
+
+
+def _free(from_at: datetime, draft: RequestDraft) -> dict[str, str]:
+    """The same length of time from when the team is free, as the form's fields hold it."""
+    start_at = from_at + timedelta(seconds=-from_at.timestamp() % 60)  # fields hold whole minutes
+    end_at = start_at + (draft.end_at - draft.start_at)
+    return {"start_at": for_input(start_at), "end_at": for_input(end_at)}
 
 
 @bp.get("/<id:request_id>")

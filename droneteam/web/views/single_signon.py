@@ -16,6 +16,7 @@ from flask import (
     Blueprint,
     Flask,
     current_app,
+    flash,
     redirect,
     render_template,
     request,
@@ -29,8 +30,9 @@ from werkzeug.wrappers import Response
 from droneteam import accounts, audit, sessions
 from droneteam.accounts import SYSTEM, actor_of, user_by_login
 from droneteam.settings import OidcSettings, Settings
+from droneteam.web import proof
 from droneteam.web.access import public
-from droneteam.web.context import context, full_address, now, signed_in, writing
+from droneteam.web.context import context, full_address, now, reading, signed_in, writing
 from droneteam.web.device import device_name
 from droneteam.web.kept import opened, own_path
 from droneteam.web.limiter import limiter
@@ -40,6 +42,9 @@ bp = Blueprint("single_signon", __name__, url_prefix="/sign-in")
 
 _EXTENSION = "droneteam_oidc"
 _TARGET = "oidc_next"
+_AGAIN = "oidc_again"
+"""When somebody who is signed in went to say again who they are, in seconds since 1970."""
+_CLOCKS_APART_S = 60.0
 _TIMEOUT_S = 10.0
 _FAILURES = (requests.RequestException, AuthlibBaseError, JoseError, ValueError, RuntimeError)
 """RuntimeError is Authlib's for a provider whose own description lacks something."""
@@ -71,9 +76,13 @@ def leave() -> Any:
     if _provider() is None:
         return redirect(url_for("account.sign_in_form"))
     session[_TARGET] = own_path(request.args.get("next"))
+    again = signed_in() is not None and request.args.get("again") == "1"
+    session[_AGAIN] = now().timestamp() if again else None
     back = full_address(url_for("single_signon.back"))
+    # With max_age the provider must say in the ID token when it was (Core 1.0, 3.1.2.1).
+    asked = {"prompt": "login", "max_age": "0"} if again else {}
     try:
-        return current_app.extensions[_EXTENSION].authorize_redirect(back)
+        return current_app.extensions[_EXTENSION].authorize_redirect(back, **asked)
     except _FAILURES as error:
         current_app.logger.warning("single sign-on: %s", error)
         return _refused(_("The sign-in service cannot be reached. Try again, or use a password."))
@@ -98,6 +107,9 @@ def back() -> Any:
     login = _login(claims, provider)
     if login is None:
         return _refused(_("The sign-in service did not say who you are."))
+    asked_s = session.pop(_AGAIN, None)
+    if asked_s is not None:
+        return _proven(login, asked_s, claims.get("auth_time"))
     return _welcome(login)
 
 
@@ -114,6 +126,24 @@ def go_on() -> Any:
         page = render_template("sign_in.html", next=target, kept=kept_text, login="", notice=notice)
         return page, 401
     return send_again(kept)
+
+
+def _proven(login: str, asked_s: float, signed_in_s: Any) -> Response | tuple[str, int]:
+    """The session goes on, freshly proven, where the same person has signed in there just now.
+
+    asked_s : when we asked; signed_in_s : when the provider says that it was (`auth_time`)
+    """
+    me = signed_in()
+    with reading() as db:
+        row = user_by_login(db, login[: accounts.MAX_LOGIN_LENGTH])
+        is_same = me is not None and row is not None and row.id == me.user_id
+    if not is_same:
+        return _refused(_("The sign-in service named somebody else."))
+    if not isinstance(signed_in_s, int | float) or signed_in_s < asked_s - _CLOCKS_APART_S:
+        return _refused(_("The sign-in service did not ask you to sign in again."))
+    proof.note_proof("directory")
+    flash(_("Confirmed. Go on in the other tab."), "done")
+    return redirect(url_for("account.account"))
 
 
 def _expected(provider: OidcSettings) -> dict[str, Any]:

@@ -36,7 +36,7 @@ export async function read<T>(url: string): Promise<T> {
 export async function send<T>(url: string, body: unknown, keepalive = false): Promise<T> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken(), ...inPagesLanguage() },
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrfToken(), ...inPagesLanguage() },
     body: JSON.stringify(body),
     keepalive,
   });

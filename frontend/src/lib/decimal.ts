@@ -10,5 +10,5 @@ export function decimal(value: number | null | undefined, digits: number, langua
 }
 
 function pageLanguage(): string {
-  return document.documentElement.lang.slice(0, 2);
+  return typeof document === "undefined" ? "en" : document.documentElement.lang.slice(0, 2);
 }

@@ -1,12 +1,15 @@
 /** What a pilot draws: places in their order and a take-off; each edit gives a new drawing. */
 
 import { areaM2, distanceM, moved, type LatLon } from "./geodesy";
+import type { Imported } from "./importing";
 
 export type Shape = "polygon" | "line" | "points" | "point";
 
 export interface Drawing {
   readonly places: readonly LatLon[];
   readonly home: LatLon;
+  /** Of the edit that took them from a file: what else it changed. */
+  readonly imported?: Imported;
 }
 
 /** The drawing with one place somewhere else. */

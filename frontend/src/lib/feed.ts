@@ -14,7 +14,8 @@ export interface LiveObject {
   readonly [name: string]: unknown;
 }
 
-export type Link = "stream" | "shared" | "polling" | "lost";
+/** "ended": the session is over; the server says nothing more to this browser. */
+export type Link = "stream" | "shared" | "polling" | "lost" | "ended";
 
 export interface Listener {
   changed(set: readonly LiveObject[], gone: readonly string[]): void;
@@ -123,6 +124,16 @@ export class Feed {
     this.release = null;
   }
 
+  /** The session is over: what was shown is taken away, in every tab, and nobody asks again. */
+  private end(): void {
+    this.listener.link("ended");
+    const gone = [...this.objects.keys()];
+    this.objects.clear();
+    this.lastId = "";
+    this.listener.changed([], gone);
+    this.leave();
+  }
+
   private say(word: Word): void {
     this.channel?.postMessage(word);
   }
@@ -148,6 +159,10 @@ export class Feed {
       return;
     }
     this.heardMs = Date.now();
+    if (word.type === "link" && word.state === "ended") {
+      this.end();
+      return;
+    }
     if (this.leads) return;
     if (word.type === "link") {
       this.listener.link(word.state === "stream" ? "shared" : word.state);
@@ -223,6 +238,11 @@ export class Feed {
   private async poll(): Promise<void> {
     try {
       const response = await fetch(this.from.stateUrl, { headers: { Accept: "application/json" } });
+      if (response.status === 401 || response.status === 403) {
+        this.say({ type: "link", state: "ended" });
+        this.end();
+        return;
+      }
       if (!response.ok) throw new Error(String(response.status));
       this.pass((await response.json()) as Snapshot);
       this.tell("polling");

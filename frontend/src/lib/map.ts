@@ -167,9 +167,10 @@ export function makeMap(
 export function vectorLayer(
   styling: (feature: FeatureLike, mPerPx: number) => Style | Style[] | undefined,
   zIndex = 1,
+  declutter = false,
 ): { layer: VectorLayer; source: VectorSource } {
   const source = new VectorSource<Feature<Geometry>>();
-  const layer = new VectorLayer({ source, style: styling, zIndex });
+  const layer = new VectorLayer({ source, style: styling, zIndex, declutter });
   return { layer, source };
 }
 

@@ -1,5 +1,7 @@
 /** A profile as a picture: heights along a line, with the band that holds them with 95 %. */
 
+import { decimal } from "./decimal";
+
 const WIDTH = 720;
 const HEIGHT = 200;
 const LEFT = 56;
@@ -38,7 +40,7 @@ export function drawing(rows: readonly Station[]): ProfileDrawing | null {
   return {
     line: rows.map((row) => at(row[0], row[1])).join(" "),
     band: [...above, ...below].join(" "),
-    ticks: scale(low, high).map((height) => ({ y: y(height), text: height.toFixed(digits(span)) })),
+    ticks: scale(low, high).map((height) => ({ y: y(height), text: decimal(height, digits(span)) })),
     lengthM,
   };
 }
@@ -84,7 +86,7 @@ export function showProfile(holder: HTMLElement, rows: readonly Station[], title
     svg("polygon", { points: drawn.band, class: "band" }),
     svg("polyline", { points: drawn.line, class: "height" }),
     svg("text", { x: LEFT, y: HEIGHT - 6 }, "0 m"),
-    svg("text", { x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end" }, `${drawn.lengthM.toFixed(2)} m`),
+    svg("text", { x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end" }, `${decimal(drawn.lengthM, 2)} m`),
   );
   holder.append(picture);
 }

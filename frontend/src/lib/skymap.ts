@@ -14,6 +14,7 @@ import RegularShape from "ol/style/RegularShape.js";
 import Stroke from "ol/style/Stroke.js";
 import Style from "ol/style/Style.js";
 
+import { decimal } from "./decimal";
 import type { LiveObject } from "./feed";
 import { areaFeature, dot, INK, label, makeMap, pointFeature, project, style, vectorLayer, type MapTexts } from "./map";
 import type { LatLon } from "./geodesy";
@@ -416,7 +417,7 @@ export class SkyMap {
       label: String(row["label"]),
       match: this.data.words[String(row["match"])] ?? String(row["match"]),
       height: typeof heightM === "number" ? `${heightM.toFixed(0)} m` : "–",
-      speed: typeof speed === "number" ? `${speed.toFixed(1)} m/s` : "–",
+      speed: typeof speed === "number" ? `${decimal(speed, 1)} m/s` : "–",
       time: this.clock.format(new Date(String(row["at"]))),
     });
   }

@@ -1,5 +1,6 @@
 /** The tables beside a map of the sky, kept current row by row. */
 
+import { decimal } from "./decimal";
 import { duration } from "./duration";
 import type { LiveObject } from "./feed";
 import { element } from "./page";
@@ -8,7 +9,7 @@ import { element } from "./page";
 export interface Column {
   readonly name: string;
   readonly title: string;
-  readonly format?: "time" | "word" | "class" | "moment" | "span";
+  readonly format?: "time" | "word" | "class" | "moment" | "span" | "degrees";
   readonly unit?: string;
   readonly digits?: number;
   readonly link?: string;
@@ -37,7 +38,9 @@ export function written(value: unknown, column: Column, words: TableWords, at: I
   if (column.format === "time") return at.format(new Date(String(value)));
   if (column.format === "span" && typeof value === "number") return duration(value);
   if (column.format === "word" || column.format === "class") return words.words[String(value)] ?? String(value);
-  if (typeof value === "number") return `${value.toFixed(column.digits ?? 0)}${column.unit ?? ""}`;
+  // A place keeps its points, as everywhere: it is copied into other programs.
+  if (column.format === "degrees" && typeof value === "number") return value.toFixed(column.digits ?? 0);
+  if (typeof value === "number") return `${decimal(value, column.digits ?? 0)}${column.unit ?? ""}`;
   return String(value);
 }
 
