@@ -11,13 +11,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import JSON, ForeignKey, String, select, update
+from sqlalchemy import JSON, ForeignKey, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from droneteam import audit
-from droneteam.accounts import Actor, User, actor_of
+from droneteam.accounts import Actor, Role, User
 from droneteam.db import Base, UtcDateTime
 from droneteam.errors import InputError, NotFound
 
@@ -135,20 +135,39 @@ def _open(
 
 def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
     """Who holds the secret; None when the session ended or its user may not sign in."""
-    query = select(SignInSession).where(SignInSession.secret_hash == _hash(secret))
-    row = session.scalar(query)
-    if row is None or not _is_live(row, now) or not row.user.active:
+    found = session.execute(_BEARER, {"secret_hash": _hash(secret)}).all()
+    row: Any = found[0] if found else None
+    if row is None or not row.active or not _is_live(row, now):
         return None
-    actor = actor_of(row.user)
+    roles = frozenset(one.role for one in found if one.role is not None)
+    name = row.display_name
     if row.roles is not None:
-        actor = Actor(
-            actor.user_id,
-            actor.organisation_id,
-            actor.roles & frozenset(row.roles),
-            f"{actor.display_name} ({row.name})",
-            actor.language,
-        )
+        roles, name = roles & frozenset(row.roles), f"{name} ({row.name})"
+    actor = Actor(row.user_id, row.organisation_id, roles, name, row.language)
     return Bearer(actor, row.id, now - row.seen_at >= SEEN_PERIOD)
+
+
+_BEARER = (
+    select(
+        SignInSession.id,
+        SignInSession.name,
+        SignInSession.roles,
+        SignInSession.made_at,
+        SignInSession.seen_at,
+        SignInSession.expires_at,
+        SignInSession.ended_at,
+        SignInSession.user_id,
+        User.organisation_id,
+        User.display_name,
+        User.language,
+        User.active,
+        Role.name.label("role"),
+    )
+    .join(User, SignInSession.user_id == User.id)
+    .outerjoin(Role, Role.user_id == User.id)
+    .where(SignInSession.secret_hash == bindparam("secret_hash"))
+)
+"""Every request begins with it: one statement, made once, and a row for each of the roles."""
 
 
 def owner_of(session: Session, secret: str) -> int | None:
