@@ -231,6 +231,7 @@ def test_a_list_of_cases_holds_what_each_case_holds(desk: Desk) -> None:
             assert one == service.get_case(session, desk.investigator, one.id)
     held = {one.id: one for one in listed}
     assert [item.path for item in held[desk.case_id].items] == ["photos/a.jpg", "photos/b.jpg"]
-    assert held[desk.case_id].legal_hold and len(held[desk.case_id].exports) == 1
+    assert held[desk.case_id].legal_hold
+    assert len(held[desk.case_id].exports) == 1
     assert [item.path for item in held[second].items] == ["photos/a.jpg"]
     assert (held[empty].items, held[empty].exports, held[empty].legal_hold) == ((), (), False)
