@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,8 @@ from sqlalchemy import (
     Select,
     create_engine,
     event,
+    inspect,
+    select,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +33,7 @@ from droneteam.errors import InputError, SetupError
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_Row = TypeVar("_Row", bound="Base")
 _READ = "read once"
 """Where a session for reading keeps what `once` has read."""
 
@@ -266,3 +269,9 @@ def once(session: Session, key: Hashable, read: Callable[[], _T]) -> _T:
         known[key] = read()
     found: _T = known[key]
     return found
+
+
+def rows_of(session: Session, table: type[_Row]) -> Sequence[_Row]:
+    """Every row of a small table, by its key; read `once` in a session that only reads."""
+    query = select(table).order_by(*inspect(table).primary_key)
+    return once(session, ("rows", table), lambda: session.scalars(query).all())

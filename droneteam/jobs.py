@@ -11,12 +11,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Engine, Float, ForeignKey, String, Text, or_, select, update
+from sqlalchemy import JSON, Engine, Float, ForeignKey, String, Text, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from droneteam.db import Base, UtcDateTime, session_scope
@@ -184,9 +184,14 @@ def get(session: Session, job_id: int) -> JobView:
 
 def latest(session: Session, subject: str) -> JobView | None:
     """The newest job about a subject, or None."""
-    query = select(Job).where(Job.subject == subject).order_by(Job.id.desc()).limit(1)
-    row = session.scalar(query)
-    return None if row is None else _view(row)
+    return latest_of(session, [subject]).get(subject)
+
+
+def latest_of(session: Session, subjects: Iterable[str]) -> dict[str, JobView]:
+    """The newest job about each of the subjects, where there is one."""
+    newest = select(func.max(Job.id)).where(Job.subject.in_(list(subjects))).group_by(Job.subject)
+    rows = session.scalars(select(Job).where(Job.id.in_(newest)))
+    return {row.subject: _view(row) for row in rows}
 
 
 def overview(session: Session, since: datetime, limit: int = 200) -> list[JobView]:

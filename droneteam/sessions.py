@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import JSON, ForeignKey, String, select, update
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy import JSON, ForeignKey, String, bindparam, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from droneteam import audit
-from droneteam.accounts import Actor, User, actor_of
+from droneteam.accounts import Actor, Role, User
 from droneteam.db import Base, UtcDateTime
 from droneteam.errors import InputError, NotFound
 
@@ -142,11 +143,11 @@ def _open(
 
 def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
     """Who holds the secret; None when the session ended or its user may not sign in."""
-    query = select(SignInSession).where(SignInSession.secret_hash == _hash(secret))
-    row = session.scalar(query)
-    actor = None if row is None else _actor(row, now)
-    if row is None or actor is None:
+    found = session.execute(_BEARER, {"secret_hash": _hash(secret)}).all()
+    actor = _actor(found, now)
+    if actor is None:
         return None
+    row = found[0]
     is_news = now - row.seen_at >= SEEN_PERIOD
     return Bearer(actor, row.id, is_news, row.proven_at or row.made_at)
 
@@ -154,28 +155,49 @@ def bearer_of(session: Session, secret: str, now: datetime) -> Bearer | None:
 def actors_of(session: Session, secrets: Collection[str], now: datetime) -> dict[str, Actor]:
     """Whom each secret acts for; without those whose session ended or user may not sign in."""
     by_hash = {_hash(secret): secret for secret in secrets}
-    query = select(SignInSession).where(SignInSession.secret_hash.in_(by_hash))
-    found = {
-        by_hash[row.secret_hash]: _actor(row, now)
-        for row in session.scalars(query.options(joinedload(SignInSession.user)))
-    }
+    query = _HELD.where(SignInSession.secret_hash.in_(by_hash))
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        rows[by_hash[row.secret_hash]].append(row)
+    found = {secret: _actor(of_one, now) for secret, of_one in rows.items()}
     return {secret: actor for secret, actor in found.items() if actor is not None}
 
 
-def _actor(row: SignInSession, now: datetime) -> Actor | None:
-    """Whom a session acts for, None once it is over."""
-    if not _is_live(row, now) or not row.user.active:
+def _actor(rows: Sequence[Any], now: datetime) -> Actor | None:
+    """Whom a session acts for, None once it is over; rows : of `_HELD`, one for each role."""
+    row: Any = rows[0] if rows else None
+    if row is None or not row.active or not _is_live(row, now):
         return None
-    actor = actor_of(row.user)
-    if row.roles is None:
-        return actor
-    return Actor(
-        actor.user_id,
-        actor.organisation_id,
-        actor.roles & frozenset(row.roles),
-        f"{actor.display_name} ({row.name})",
-        actor.language,
+    roles = frozenset(one.role for one in rows if one.role is not None)
+    name = row.display_name
+    if row.roles is not None:
+        roles, name = roles & frozenset(row.roles), f"{name} ({row.name})"
+    return Actor(row.user_id, row.organisation_id, roles, name, row.language)
+
+
+_HELD = (
+    select(
+        SignInSession.id,
+        SignInSession.secret_hash,
+        SignInSession.name,
+        SignInSession.roles,
+        SignInSession.made_at,
+        SignInSession.proven_at,
+        SignInSession.seen_at,
+        SignInSession.expires_at,
+        SignInSession.ended_at,
+        SignInSession.user_id,
+        User.organisation_id,
+        User.display_name,
+        User.language,
+        User.active,
+        Role.name.label("role"),
     )
+    .join(User, SignInSession.user_id == User.id)
+    .outerjoin(Role, Role.user_id == User.id)
+)
+_BEARER = _HELD.where(SignInSession.secret_hash == bindparam("secret_hash"))
+"""Every request begins with it: one statement, made once, and a row for each of the roles."""
 
 
 def owner_of(session: Session, secret: str) -> int | None:

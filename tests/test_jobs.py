@@ -150,3 +150,15 @@ def test_two_workers_never_take_the_same_job(engine: Engine, settings: Settings)
 def test_an_unknown_job_is_not_found(sqlite_engine: Engine) -> None:
     with session_scope(sqlite_engine) as session, pytest.raises(NotFound):
         jobs.get(session, 99)
+
+
+def test_the_newest_job_of_each_subject_is_found_at_once(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        for subject in ("scene:1", "scene:2", "scene:1", "scene:3"):
+            jobs.enqueue(session, "build", {}, at=NOW, subject=subject)
+    with session_scope(engine) as session:
+        found = jobs.latest_of(session, ["scene:1", "scene:2", "scene:9"])
+        assert {subject: job.id for subject, job in found.items()} == {"scene:1": 3, "scene:2": 2}
+        assert jobs.latest(session, "scene:1") == found["scene:1"]
+        assert jobs.latest(session, "scene:9") is None
+        assert jobs.latest_of(session, []) == {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -132,7 +133,7 @@ def list_cases(session: Session, actor: Actor, piece: Piece = WHOLE) -> list[Cas
     """The cases that the actor may see, newest first."""
     require_role(actor, *READERS, *WRITERS)
     query = piece.of(scoped(select(Case), actor, Case.organisation_id), Case.id)
-    return [_case_view(session, row) for row in session.scalars(query)]
+    return _case_views(session, session.scalars(query).all())
 
 
 def get_case(session: Session, actor: Actor, case_id: int) -> CaseView:
@@ -351,7 +352,7 @@ def _statement(
                 "reason": step.reason,
                 "item": step.item_path,
             }
-            for step in _custody(session, case.id)
+            for step in _custody_of(session, [case.id]).get(case.id, ())
         ),
         exported_at=now.astimezone(UTC).isoformat(),
         exported_by=actor.display_name,
@@ -428,22 +429,70 @@ def _item_rows(session: Session, case_id: int) -> list[EvidenceItem]:
     return list(session.scalars(query.order_by(EvidenceItem.path)))
 
 
-def _custody(session: Session, case_id: int) -> list[CustodyView]:
+def _items_of(session: Session, ids: Sequence[int]) -> dict[int, list[ItemView]]:
+    """By case: its files by path.  Columns alone: a case has hundreds, which nobody changes."""
+    query = select(EvidenceItem.case_id, *_ITEM_COLUMNS).where(EvidenceItem.case_id.in_(ids))
+    found: defaultdict[int, list[ItemView]] = defaultdict(list)
+    for case_id, *values in session.execute(query.order_by(EvidenceItem.path)):
+        found[case_id].append(ItemView(*values))
+    return found
+
+
+def _custody_of(session: Session, ids: Sequence[int]) -> dict[int, list[CustodyView]]:
+    """By case: the steps of its custody, in order."""
+    step = CustodyEvent
     query = (
-        select(CustodyEvent, EvidenceItem.path)
-        .outerjoin(EvidenceItem, EvidenceItem.id == CustodyEvent.item_id)
-        .where(CustodyEvent.case_id == case_id)
-        .order_by(CustodyEvent.id)
+        select(step.case_id, step.at, step.actor, step.action, step.reason, EvidenceItem.path)
+        .outerjoin(EvidenceItem, EvidenceItem.id == step.item_id)
+        .where(step.case_id.in_(ids))
+        .order_by(step.id)
     )
-    return [
-        CustodyView(event.at, event.actor, event.action, event.reason, path)
-        for event, path in session.execute(query)
-    ]
+    found: defaultdict[int, list[CustodyView]] = defaultdict(list)
+    values: list[Any]
+    for case_id, *values in session.execute(query):
+        found[case_id].append(CustodyView(*values))
+    return found
+
+
+def _exports_of(session: Session, ids: Sequence[int]) -> dict[int, list[ExportView]]:
+    """By case: its sealed bags, in order."""
+    found: defaultdict[int, list[ExportView]] = defaultdict(list)
+    query = select(Export).where(Export.case_id.in_(ids)).order_by(Export.id)
+    for row in session.scalars(query):
+        found[row.case_id].append(_export_view(row))
+    return found
 
 
 def _case_view(session: Session, row: Case) -> CaseView:
-    retention = session.scalar(select(Retention).where(Retention.case_id == row.id))
-    exports = select(Export).where(Export.case_id == row.id).order_by(Export.id)
+    return _case_views(session, [row])[0]
+
+
+def _case_views(session: Session, rows: Sequence[Case]) -> list[CaseView]:
+    """The cases with what they hold, however many, in four statements."""
+    ids = [row.id for row in rows]
+    items, custody = _items_of(session, ids), _custody_of(session, ids)
+    exports = _exports_of(session, ids)
+    kept = select(Retention).where(Retention.case_id.in_(ids))
+    retentions = {one.case_id: one for one in session.scalars(kept)}
+    return [
+        _seen(
+            row,
+            tuple(items.get(row.id, ())),
+            tuple(custody.get(row.id, ())),
+            tuple(exports.get(row.id, ())),
+            retentions.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def _seen(
+    row: Case,
+    items: tuple[ItemView, ...],
+    custody: tuple[CustodyView, ...],
+    exports: tuple[ExportView, ...],
+    retention: Retention | None,
+) -> CaseView:
     return CaseView(
         id=row.id,
         organisation_id=row.organisation_id,
@@ -452,27 +501,19 @@ def _case_view(session: Session, row: Case) -> CaseView:
         legal_basis=row.legal_basis,
         opened_at=row.opened_at,
         closed_at=row.closed_at,
-        items=tuple(_item_view(item) for item in _item_rows(session, row.id)),
-        custody=tuple(_custody(session, row.id)),
-        exports=tuple(_export_view(export) for export in session.scalars(exports)),
+        items=items,
+        custody=custody,
+        exports=exports,
         keep_until=None if retention is None else retention.keep_until,
         legal_hold=retention is not None and retention.legal_hold,
     )
 
 
+_ITEM_COLUMNS = tuple(getattr(EvidenceItem, one.name) for one in fields(ItemView))
+
+
 def _item_view(row: EvidenceItem) -> ItemView:
-    return ItemView(
-        id=row.id,
-        path=row.path,
-        kind=row.kind,
-        source=row.source,
-        sha256=row.sha256,
-        size_bytes=row.size_bytes,
-        added_at=row.added_at,
-        added_by=row.added_by,
-        facts=row.facts,
-        erased_at=row.erased_at,
-    )
+    return ItemView(*(getattr(row, one.name) for one in fields(ItemView)))
 
 
 def _export_view(row: Export) -> ExportView:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from droneteam.db import once
+from droneteam.db import once, rows_of
 from droneteam.fleet import models
 from droneteam.fleet.agreement.agreements import agreement, agreements, version_at
 from droneteam.fleet.agreement.entitlement import Entitlement
@@ -210,7 +210,7 @@ def _drones(session: Session, held: Iterable[_Held], now: datetime) -> tuple[Dro
             max_gust_mps=limits.get(row.model, _ANY_WEATHER)[0],
             max_rain_mm_h=limits.get(row.model, _ANY_WEATHER)[1],
         )
-        for row in session.scalars(select(models.Drone).order_by(models.Drone.id))
+        for row in rows_of(session, models.Drone)
         if not row.retired
     )
 
@@ -219,7 +219,7 @@ def _limits(session: Session) -> dict[str, tuple[float | None, float | None]]:
     """(strongest gust in m/s, hardest rain in mm/h) of each model whose limits are known."""
     return {
         row.name: (row.max_gust_mps, row.max_rain_mm_h)
-        for row in session.scalars(select(models.DroneModel))
+        for row in rows_of(session, models.DroneModel)
     }
 
 
@@ -255,7 +255,7 @@ def _packs(session: Session, held: Iterable[_Held]) -> tuple[Pack, ...]:
             back[pack_id] = max(back.get(pack_id, one.window.end_at), one.window.end_at)
     records = pack_records(session)
     packs = []
-    for row in session.scalars(select(models.Battery).order_by(models.Battery.id)):
+    for row in rows_of(session, models.Battery):
         if pack_readiness(records[row.id]).ready:
             times = [at for at in (row.charged_at,) if at is not None]
             if row.id in back:
@@ -266,9 +266,9 @@ def _packs(session: Session, held: Iterable[_Held]) -> tuple[Pack, ...]:
 
 def pack_types(session: Session) -> tuple[PackType, ...]:
     """The kinds of battery pack, by name."""
-    rows = session.scalars(select(models.BatteryType).order_by(models.BatteryType.name))
     return tuple(
-        PackType(row.name, row.endurance_min, row.charge_min, row.per_flight) for row in rows
+        PackType(row.name, row.endurance_min, row.charge_min, row.per_flight)
+        for row in rows_of(session, models.BatteryType)
     )
 
 

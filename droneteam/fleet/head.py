@@ -6,9 +6,12 @@ transactions that locked in different orders would wait for each other for ever.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from droneteam.db import once
 from droneteam.fleet import models
 
 _HEAD_ID = 1
@@ -31,9 +34,25 @@ def lock_head(session: Session) -> models.PlanHead:
 
 def read_head(session: Session) -> tuple[int | None, int]:
     """The published plan's id and the head's revision, without a lock."""
+    return once(session, "head", lambda: _read_head(session))
+
+
+def _read_head(session: Session) -> tuple[int | None, int]:
     query = select(models.PlanHead.plan_id, models.PlanHead.revision)
     row = session.execute(query.where(models.PlanHead.id == _HEAD_ID)).one_or_none()
     return (None, 0) if row is None else (row.plan_id, row.revision)
+
+
+def plan_row(session: Session, plan_id: int) -> models.Plan | None:
+    """The plan of that number; None where there is none."""
+    return once(session, ("plan", plan_id), lambda: session.get(models.Plan, plan_id))
+
+
+def assignments_of(session: Session, plan_id: int) -> Sequence[models.Assignment]:
+    """What the plan gives, by number."""
+    query = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
+    query = query.order_by(models.Assignment.id)
+    return once(session, ("assignments", plan_id), lambda: session.scalars(query).all())
 
 
 def touch_head(session: Session) -> None:

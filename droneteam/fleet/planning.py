@@ -16,7 +16,7 @@ from droneteam.fleet import models
 from droneteam.fleet.allocation.solving import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
 from droneteam.fleet.explanations.explain import explain, why
-from droneteam.fleet.head import lock_head, read_head
+from droneteam.fleet.head import lock_head, plan_row, read_head
 from droneteam.fleet.intake.history import move
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.presenting import (
@@ -244,14 +244,14 @@ def _tell(
 def current_plan(session: Session, actor: Actor) -> PlanView | None:
     """The published plan, limited to what the actor may see; None before the first."""
     plan_id, _ = read_head(session)
-    row = None if plan_id is None else session.get(models.Plan, plan_id)
+    row = None if plan_id is None else plan_row(session, plan_id)
     return None if row is None else plan_view(session, actor, row)
 
 
 def get_plan(session: Session, actor: Actor, plan_id: int) -> PlanView:
     """A plan of any state, for those who compare plans; NotFound when there is none."""
     require_role(actor, "coordinator", "manager", "auditor")
-    row = session.get(models.Plan, plan_id)
+    row = plan_row(session, plan_id)
     if row is None:
         raise NotFound("plan", plan_id)
     return plan_view(session, actor, row)

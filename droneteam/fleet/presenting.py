@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, organisations
+from droneteam.db import rows_of
 from droneteam.fleet import models
 from droneteam.fleet.agreement.agreements import agreements
 from droneteam.fleet.agreement.sla import Clock, ClockName, ClockStop, RequestTimes, Sla, clocks
 from droneteam.fleet.explanations.explain import Explanation
-from droneteam.fleet.head import read_head
+from droneteam.fleet.head import assignments_of, plan_row, read_head
 from droneteam.fleet.problem import Term
 from droneteam.fleet.terms import Reason, RequestKind, RequestState
 from droneteam.fleet.views import AssignmentView, PlanState, PlanView, RequestView, hide_foreign
@@ -37,7 +38,7 @@ def request_views(
     """The requests as the actor sees them now; the rows have been scoped by the caller."""
     names = {view.id: view.name(actor.language) for view in organisations(session)}
     parsed = agreements(session)
-    numbers = {row.id: row.number for row in session.scalars(select(models.SlaVersion))}
+    numbers = {row.id: row.number for row in rows_of(session, models.SlaVersion)}
     ids = [row.id for row in rows]
     stops = clock_stops(session, ids)
     plan_id, _ = read_head(session)
@@ -114,7 +115,7 @@ def _assignments(
 
 
 def _unserved(session: Session, plan_id: int | None) -> dict[int, dict[str, Any]]:
-    plan = None if plan_id is None else session.get(models.Plan, plan_id)
+    plan = None if plan_id is None else plan_row(session, plan_id)
     return {} if plan is None else {item["request_id"]: item for item in plan.unserved}
 
 
@@ -187,8 +188,7 @@ def assignment_view(row: models.Assignment, own: frozenset[int] | None = None) -
 def plan_view(session: Session, actor: Actor, row: models.Plan) -> PlanView:
     """The plan; a requester sees only what concerns the own organisation."""
     own = own_request_ids(session, actor)
-    query = select(models.Assignment).where(models.Assignment.plan_id == row.id)
-    assignments = session.scalars(query.order_by(models.Assignment.start_at, models.Assignment.id))
+    assignments = sorted(assignments_of(session, row.id), key=lambda one: (one.start_at, one.id))
     unserved = [item for item in row.unserved if own is None or item["request_id"] in own]
     return PlanView(
         id=row.id,

@@ -23,6 +23,7 @@ from droneteam.fleet.agreement.hours import ServiceHours
 from droneteam.fleet.allocation.holding import standing_reasons
 from droneteam.fleet.assembly import LOOKED_AHEAD, assigned_of, load_situation
 from droneteam.fleet.daylight import is_daylight
+from droneteam.fleet.head import assignments_of, plan_row
 from droneteam.fleet.problem import Assigned, Place, Problem
 from droneteam.fleet.terms import Reason, Window
 
@@ -84,10 +85,9 @@ def plan_schedule(
 def _rows(session: Session, plan_id: int | None) -> Sequence[models.Assignment]:
     if plan_id is None:
         return ()
-    if session.get(models.Plan, plan_id) is None:
+    if plan_row(session, plan_id) is None:
         raise NotFound("plan", plan_id)
-    query = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
-    return session.scalars(query.order_by(models.Assignment.id)).all()
+    return assignments_of(session, plan_id)
 
 
 def troubles(problem: Problem, assignments: Sequence[Assigned]) -> dict[int, tuple[Reason, ...]]:

@@ -16,7 +16,7 @@ from droneteam import audit, jobs
 from droneteam.accounts import SYSTEM, Actor, require_role, scoped
 from droneteam.db import WHOLE, Piece, session_scope
 from droneteam.errors import Conflict, DecodeError, InputError
-from droneteam.jobs import JobContext
+from droneteam.jobs import JobContext, JobView
 from droneteam.photogrammetry import binding
 from droneteam.photogrammetry.binding import BindingResult, Shot, Trigger
 from droneteam.photogrammetry.ingest import imagefile
@@ -132,7 +132,7 @@ def request_build(session: Session, actor: Actor, scene_id: int, now: datetime) 
     """The id of the job that builds the scene; the one under way when there is one."""
     require_role(actor, *BUILDERS)
     row = scene_row(session, actor, scene_id)
-    running = jobs.latest(session, f"scene:{row.id}")
+    running = jobs.latest(session, _subject(row.id))
     if running is not None and running.state in jobs.OPEN_STATES:
         return running.id
     subject = f"scene:{row.id}"
@@ -190,8 +190,9 @@ def list_scenes(
 ) -> list[SceneView]:
     """The scenes that the actor may see, the newest first, without photos and measurements."""
     query = scoped(select(SceneRow), actor, SceneRow.organisation_id)
-    rows = session.scalars(piece.of(query, SceneRow.id))
-    return [_view(session, row, settings, ((), ())) for row in rows]
+    rows = session.scalars(piece.of(query, SceneRow.id)).all()
+    found = jobs.latest_of(session, [_subject(row.id) for row in rows])
+    return [_view(row, found.get(_subject(row.id)), settings) for row in rows]
 
 
 def photos_bound(session: Session, actor: Actor, sortie_id: int) -> int | None:
@@ -217,7 +218,7 @@ def get_scene(session: Session, actor: Actor, scene_id: int, settings: Settings)
     measurements = tuple(
         measurement_view(kept) for kept in session.scalars(query.order_by(MeasurementRow.id))
     )
-    return _view(session, row, settings, (photos, measurements))
+    return _view(row, jobs.latest(session, _subject(scene_id)), settings, photos, measurements)
 
 
 def build_job(context: JobContext) -> None:
@@ -340,13 +341,18 @@ def _photo_rows(session: Session, scene_id: int) -> Sequence[PhotoRow]:
     return session.scalars(query).all()
 
 
+def _subject(scene_id: int) -> str:
+    """What jobs about the scene are about."""
+    return f"scene:{scene_id}"
+
+
 def _view(
-    session: Session,
     row: SceneRow,
+    job: JobView | None,
     settings: Settings,
-    parts: tuple[tuple[PhotoView, ...], tuple[MeasurementView, ...]],
+    photos: tuple[PhotoView, ...] = (),
+    measurements: tuple[MeasurementView, ...] = (),
 ) -> SceneView:
-    job = jobs.latest(session, f"scene:{row.id}")
     folder = found_path(row.folder, settings)
     products = () if row.summary is None else row.summary["products"]
     return SceneView(
@@ -363,6 +369,6 @@ def _view(
         photos_folder=found_path(row.photos_folder, settings),
         summary=row.summary,
         products={product["kind"]: folder / product["path"] for product in products},
-        photos=parts[0],
-        measurements=parts[1],
+        photos=photos,
+        measurements=measurements,
     )

@@ -15,7 +15,7 @@ from droneteam.web.access import Access, access_of, body_limit_of, needs_proof
 from droneteam.web.access import public as public_view
 from droneteam.web.context import reading, signed_in
 from droneteam.web.failures import answer, problem, wants_json
-from droneteam.web.i18n import choose_language
+from droneteam.web.i18n import choose_language, settle_language
 from droneteam.web.kept import from_own_page, keep_this_form, this_form
 from droneteam.web.proof import missing_proof
 from droneteam.web.signin import actor_of_secret, actor_of_token
@@ -46,6 +46,7 @@ def _check() -> Any:
         by_token = _identify()
     except NotAllowed as error:
         return problem(401, str(error))
+    settle_language()
     access = access_of(current_app.view_functions[request.endpoint])
     if access is None or not access.permits(signed_in()):
         return _refuse(access)

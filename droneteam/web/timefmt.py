@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_timedelta, get_timezone_name
@@ -10,6 +11,7 @@ from babel.numbers import format_decimal
 from flask_babel import get_locale
 
 from droneteam.web.context import context
+from droneteam.web.i18n import language
 
 _PATTERN = "EEE d MMM yyyy HH:mm"
 _SHORT_PATTERN = "d MMM HH:mm"
@@ -28,21 +30,32 @@ def local(at: datetime | None, pattern: str = _PATTERN) -> str:
     if at is None:
         return "–"
     there = at.astimezone(zone())
-    return f"{format_datetime(there, pattern, locale=get_locale())} {there.tzname()}"
+    return f"{_written(there, pattern)} {there.tzname()}"
+
+
+def _written(there: datetime, pattern: str) -> str:
+    """The local time by the pattern: the clock on the wall is all that it may hold."""
+    return _by_pattern(there.replace(tzinfo=None), pattern, language())
+
+
+@lru_cache(maxsize=16_384)
+def _by_pattern(wall: datetime, pattern: str, code: str) -> str:
+    # A list's times are the same for all who open it, and half of what writing a row took.
+    return str(format_datetime(wall, pattern, locale=code))
 
 
 def local_short(at: datetime | None) -> str:
     """Day, month and time, without the zone; for tables whose head names the zone."""
     if at is None:
         return "–"
-    return str(format_datetime(at.astimezone(zone()), _SHORT_PATTERN, locale=get_locale()))
+    return _written(at.astimezone(zone()), _SHORT_PATTERN)
 
 
 def local_clock(at: datetime | None) -> str:
     """Hours, minutes and seconds."""
     if at is None:
         return "–"
-    return str(format_datetime(at.astimezone(zone()), _CLOCK_PATTERN, locale=get_locale()))
+    return _written(at.astimezone(zone()), _CLOCK_PATTERN)
 
 
 def clock_of_iso(text: str) -> str:
@@ -52,7 +65,7 @@ def clock_of_iso(text: str) -> str:
 
 def local_day(at: datetime) -> str:
     """Weekday, day and month."""
-    return str(format_datetime(at.astimezone(zone()), "EEE d MMM", locale=get_locale()))
+    return _written(at.astimezone(zone()), "EEE d MMM")
 
 
 def local_date(at: datetime) -> str:
@@ -73,7 +86,7 @@ def decimal(value: float, digits: int | None = None) -> str:
 
 def local_hour(at: datetime) -> str:
     """Hours and minutes."""
-    return str(format_datetime(at.astimezone(zone()), "HH:mm", locale=get_locale()))
+    return _written(at.astimezone(zone()), "HH:mm")
 
 
 def for_input(at: datetime | None) -> str:
@@ -95,8 +108,7 @@ def iso(at: datetime | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """A length of time in the visitor's language: 2 h 05 min, 3 j 4 h, 3 d 4 u, 40 s."""
-    locale = get_locale()
-    return length(seconds, "en" if locale is None else locale.language)
+    return length(seconds, language())
 
 
 def length(seconds: float | None, language: str) -> str:
@@ -127,7 +139,12 @@ def relative(at: datetime, now: datetime) -> str:
 
 def zone_name() -> str:
     """The zone's name in the visitor's language."""
-    return str(get_timezone_name(zone(), locale=get_locale()))
+    return _zone_name(zone(), language())
+
+
+@lru_cache(maxsize=8)
+def _zone_name(where: ZoneInfo, code: str) -> str:
+    return str(get_timezone_name(where, locale=code))
 
 
 class LocalTimeProblem(ValueError):

@@ -212,3 +212,26 @@ def test_content_that_another_case_keeps_is_not_erased(desk: Desk) -> None:
     desk.add("a.jpg", b"one", case_id=other)
     assert retain(desk, hold=False) == [item.id]
     assert blobs.content_path(desk.store, item.sha256).exists()
+
+
+def test_a_list_of_cases_holds_what_each_case_holds(desk: Desk) -> None:
+    draft = service.CaseDraft(desk.nord.organisation_id, "Second", "art. 2")
+    with session_scope(desk.engine) as session:
+        second = service.open_case(session, desk.investigator, draft, NOW).id
+        empty = service.open_case(session, desk.investigator, draft, NOW).id
+    desk.add("b.jpg", b"two")
+    desk.add("a.jpg", b"one")
+    desk.add("a.jpg", b"other", second)
+    desk.export()
+    retain(desk, hold=True)
+    with session_scope(desk.engine) as session:
+        listed = service.list_cases(session, desk.investigator)
+        assert [one.id for one in listed] == [empty, second, desk.case_id]
+        for one in listed:
+            assert one == service.get_case(session, desk.investigator, one.id)
+    held = {one.id: one for one in listed}
+    assert [item.path for item in held[desk.case_id].items] == ["photos/a.jpg", "photos/b.jpg"]
+    assert held[desk.case_id].legal_hold
+    assert len(held[desk.case_id].exports) == 1
+    assert [item.path for item in held[second].items] == ["photos/a.jpg"]
+    assert (held[empty].items, held[empty].exports, held[empty].legal_hold) == ((), (), False)

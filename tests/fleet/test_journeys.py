@@ -20,7 +20,7 @@ from droneteam.fleet.performance.journeys import Asked, Step, clocks_of, journey
 from droneteam.fleet.performance.yearly import Flown, Held, YearFigures, year_figures
 from droneteam.fleet.presenting import times_of
 from droneteam.fleet.reference import SLA_V1
-from droneteam.fleet.terms import RequestKind
+from droneteam.fleet.terms import RequestKind, Window
 from droneteam.fleet.terms import RequestState as S
 from tests.fleet.conftest import ACCIDENT, NOW, Actors
 
@@ -220,3 +220,18 @@ def test_a_service_by_hours_is_due_after_enough_flights(session: Session, actors
         view = service.list_drones(session, actors["pilot"], NOW)[2]
         assert code in {reason.code for reason in (*view.reasons, *view.warnings)}
     assert not view.ready
+
+
+def test_a_journey_that_touches_a_time_comes_whole(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    early, late = submit(), submit()
+    hour = timedelta(hours=1)
+    service.acknowledge_request(session, actors["coordinator"], late, NOW + 5 * hour)
+    whole = {one.request_id: one for one in load_journeys(session)}
+    touched = load_journeys(session, Window(NOW + 4 * hour, NOW + 6 * hour))
+    assert touched == [whole[late]]
+    assert touched[0].times.submitted_at < NOW + 4 * hour, "its submission lies before the time"
+    first = min(one.times.submitted_at for one in whole.values())
+    assert load_journeys(session, Window(first, NOW + 6 * hour)) == [whole[early], whole[late]]
+    assert load_journeys(session, Window(NOW + 5 * hour + hour, NOW + 7 * hour)) == []

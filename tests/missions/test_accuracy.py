@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from droneteam.errors import InputError
+from droneteam.missions.planner import accuracy
 from droneteam.missions.planner.accuracy import (
     GPS,
     RTK,
@@ -243,3 +244,17 @@ def test_a_survey_of_more_photos_than_one_adjustment_holds_is_bounded_and_not_re
     assert (whole.bound, parts.bound) == (False, True)
     assert whole.median_vertical_m <= parts.median_vertical_m < 1.5 * whole.median_vertical_m
     assert whole.median_horizontal_m <= parts.median_horizontal_m < 1.5 * whole.median_horizontal_m
+
+
+@pytest.mark.parametrize("together", [2, 7, 1000])
+def test_points_that_are_eliminated_together_take_what_each_takes_alone(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = grid(photos=(4, 4), points=60, control=3)
+    rays, rows = observe(network), np.arange(0, 60, 7)
+    found = []
+    for number in (1, together):
+        monkeypatch.setattr(accuracy, "_TOGETHER", number)
+        found.append(point_covariance(network, rays, NOISE, rows))
+    assert np.isfinite(found[0]).any()
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6, atol=1e-12)

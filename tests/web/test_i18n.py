@@ -11,9 +11,12 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
+from flask_babel import gettext
+from jinja2 import Environment
 
 import droneteam
 import droneteam.web
+from droneteam.web.i18n import settle_language
 from tests.web.conftest import Site, csrf_token
 
 WEB = Path(droneteam.web.__file__).parent
@@ -141,3 +144,38 @@ def test_the_language_is_changed_where_a_form_was_answered_and_the_page_can_be_r
     client = site.client("pilot")
     data = {"csrf_token": csrf_token(client), "language": "fr", "next": here}
     assert client.post("/preferences", data=data).headers["Location"] == back
+
+
+TRICKY = (
+    "{{ _('<b>bold</b> & plain') }}",
+    "{{ _('%(name)s is away', name='<i>') }}",
+    "{{ _('100 %% of %(count)d', count=3) }}",
+    "{{ _('100 %%') }}",
+    "{{ ngettext('%(num)s entry', '%(num)s entries', count) }}",
+    "{% trans %}as it <em>was</em>{% endtrans %}",
+    "{% trans name='<i>' %}{{ name }} is away{% endtrans %}",
+    "{% trans count=count %}one{% pluralize %}{{ count }} of them{% endtrans %}",
+)
+
+
+@pytest.mark.parametrize("source", TRICKY)
+def test_templates_say_what_jinjas_own_extension_says(site: Site, source: str) -> None:
+    plain = Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
+    plain.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    with site.app.test_request_context("/"):
+        for count in (1, 5):
+            ours = site.app.jinja_env.from_string(source).render(count=count)
+            assert ours == plain.from_string(source).render(count=count)
+
+
+def test_a_request_is_answered_in_one_language_whoever_asked_before(site: Site) -> None:
+    text = "{{ _('Board') }}"
+    said = {}
+    for code in ("fr", "nl", "en", "fr"):
+        with site.app.test_request_context("/", headers={"Cookie": f"language={code}"}):
+            template = site.app.jinja_env.from_string(text)
+            before = template.render()
+            settle_language()
+            assert template.render() == before == gettext("Board")
+            assert said.setdefault(code, before) == before
+    assert len(set(said.values())) == 3

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role
-from droneteam.db import once
+from droneteam.db import once, rows_of
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
-from droneteam.fleet.agreement.sla import Document, Sla, digest, parse
+from droneteam.fleet.agreement.sla import Document, Sla, canonical, digest, parse, parsed
 
 
 def add_version(
@@ -124,15 +124,10 @@ def version_row(session: Session, number: int) -> models.SlaVersion:
 
 def version_at(session: Session, at: datetime) -> models.SlaVersion:
     """The version that holds at the instant; NotFound when there is none yet."""
-    row = session.scalar(
-        select(models.SlaVersion)
-        .where(models.SlaVersion.effective_from <= at)
-        .order_by(models.SlaVersion.effective_from.desc(), models.SlaVersion.number.desc())
-        .limit(1)
-    )
-    if row is None:
+    begun = [row for row in rows_of(session, models.SlaVersion) if row.effective_from <= at]
+    if not begun:
         raise NotFound("agreement that holds at", at.isoformat())
-    return row
+    return max(begun, key=lambda row: (row.effective_from, row.number))
 
 
 def current_document(session: Session, now: datetime) -> tuple[int, dict[str, Any]]:
@@ -151,7 +146,7 @@ def agreement(row: models.SlaVersion) -> Sla:
     """
     if digest(row.document) != row.digest:
         raise Conflict(f"agreement version {row.number} does not match its digest")
-    return parse(row.document)
+    return parsed(canonical(row.document))
 
 
 def agreements(session: Session) -> dict[int, Sla]:
@@ -160,4 +155,4 @@ def agreements(session: Session) -> dict[int, Sla]:
 
 
 def _read_agreements(session: Session) -> dict[int, Sla]:
-    return {row.id: agreement(row) for row in session.scalars(select(models.SlaVersion))}
+    return {row.id: agreement(row) for row in rows_of(session, models.SlaVersion)}

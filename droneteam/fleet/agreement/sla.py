@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from droneteam.errors import InputError
@@ -327,8 +328,24 @@ def parse(document: Document) -> Sla:
 
 def digest(document: Document) -> str:
     """SHA-256 of the document in canonical JSON; two equal agreements share it."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+def canonical(document: Document) -> str:
+    """The document as JSON in the one way that its digest is taken of."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@lru_cache(maxsize=32)
+def parsed(text: str) -> Sla:
+    """The agreement that canonical JSON states; the same text is read once.
+
+    Raises
+    ------
+    InputError
+        As `parse`.
+    """
+    return parse(json.loads(text))
 
 
 def _parse_hours(part: Part) -> ServiceHours:

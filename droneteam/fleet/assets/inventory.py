@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
-from droneteam.db import once
+from droneteam.db import once, rows_of
 from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.agreement.hours import to_local
@@ -45,7 +45,7 @@ def list_drones(session: Session, actor: Actor, now: datetime | None = None) -> 
     """The team's drones by name, each with its readiness."""
     require_role(actor, *sorted(TEAM_ROLES))
     now = now or datetime.now(UTC)
-    rows = session.scalars(select(models.Drone).order_by(models.Drone.name)).all()
+    rows = sorted(rows_of(session, models.Drone), key=lambda row: row.name)
     records = drone_records(session)
     able = capabilities(session)
     return [_drone_view(row, able[row.id], drone_readiness(records[row.id], now)) for row in rows]
@@ -55,9 +55,9 @@ def list_pilots(session: Session, actor: Actor, now: datetime | None = None) -> 
     """The team's pilots by name, each with credentials and readiness."""
     require_role(actor, *sorted(TEAM_ROLES))
     now = now or datetime.now(UTC)
-    rows = session.scalars(select(models.Pilot).order_by(models.Pilot.name)).all()
+    rows = sorted(rows_of(session, models.Pilot), key=lambda row: row.name)
     records = pilot_records(session, now)
-    held = _grouped(session.scalars(select(models.Credential)), "pilot_id")
+    held = _grouped(rows_of(session, models.Credential), "pilot_id")
     return [
         _pilot_view(row, held[row.id], pilot_readiness(records[row.id], BASIC_CREDENTIALS, now))
         for row in rows
@@ -68,7 +68,7 @@ def list_batteries(session: Session, actor: Actor) -> list[BatteryView]:
     """The team's battery packs by label, each with its readiness."""
     require_role(actor, *sorted(TEAM_ROLES))
     records = pack_records(session)
-    rows = session.scalars(select(models.Battery).order_by(models.Battery.label))
+    rows = sorted(rows_of(session, models.Battery), key=lambda row: row.label)
     return [_battery_view(row, records[row.id]) for row in rows]
 
 
@@ -119,10 +119,8 @@ def drone_records(session: Session) -> dict[int, DroneRecord]:
 
 
 def _read_drones(session: Session) -> dict[int, DroneRecord]:
-    kept = _grouped(session.scalars(select(models.Maintenance)), "drone_id")
-    return {
-        row.id: _drone_record(row, kept[row.id]) for row in session.scalars(select(models.Drone))
-    }
+    kept = _grouped(rows_of(session, models.Maintenance), "drone_id")
+    return {row.id: _drone_record(row, kept[row.id]) for row in rows_of(session, models.Drone)}
 
 
 def _drone_record(row: models.Drone, kept: list[models.Maintenance]) -> DroneRecord:
@@ -153,9 +151,9 @@ def capabilities(session: Session) -> dict[int, frozenset[str]]:
 
 
 def _read_capabilities(session: Session) -> dict[int, frozenset[str]]:
-    mounted = _grouped(session.scalars(select(models.Payload)), "drone_id")
+    mounted = _grouped(rows_of(session, models.Payload), "drone_id")
     able = {}
-    for row in session.scalars(select(models.Drone)):
+    for row in rows_of(session, models.Drone):
         offered = {name for payload in mounted[row.id] for name in payload.capabilities}
         if row.low_noise:
             offered.add("low_noise")
@@ -171,7 +169,7 @@ def pilot_records(session: Session, now: datetime) -> dict[int, PilotRecord]:
 
 
 def _read_pilots(session: Session, now: datetime) -> dict[int, PilotRecord]:
-    held = _grouped(session.scalars(select(models.Credential)), "pilot_id")
+    held = _grouped(rows_of(session, models.Credential), "pilot_id")
     recent = select(models.Absence).where(models.Absence.end_at > now - timedelta(days=1))
     away = _grouped(session.scalars(recent), "pilot_id")
     flown = defaultdict(list)
@@ -193,7 +191,7 @@ def _read_pilots(session: Session, now: datetime) -> dict[int, PilotRecord]:
             absences=tuple(Window(own.start_at, own.end_at) for own in away[row.id]),
             flown_on=tuple(flown[row.id]),
         )
-        for row in session.scalars(select(models.Pilot))
+        for row in rows_of(session, models.Pilot)
     }
 
 
@@ -208,19 +206,17 @@ def pack_records(session: Session) -> dict[int, PackRecord]:
 
 
 def _read_packs(session: Session) -> dict[int, PackRecord]:
-    query = select(models.Battery, models.BatteryType).join(
-        models.BatteryType, models.Battery.type == models.BatteryType.name
-    )
+    kinds = {kind.name: kind for kind in rows_of(session, models.BatteryType)}
     return {
         row.id: PackRecord(
             row.id,
             row.label,
             row.cycles,
-            kind.max_cycles,
+            kinds[row.type].max_cycles,
             row.health_pct,
             retired=row.retired_at is not None,
         )
-        for row, kind in session.execute(query)
+        for row in rows_of(session, models.Battery)
     }
 
 

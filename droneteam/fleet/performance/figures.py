@@ -15,7 +15,7 @@ from droneteam.fleet.agreement.hours import from_local, to_local
 from droneteam.fleet.performance.journeys import Asked, Journey, Step, clocks_of, journeys
 from droneteam.fleet.performance.yearly import Flown, Held, YearFigures, year_bounds, year_figures
 from droneteam.fleet.presenting import clock_stops
-from droneteam.fleet.terms import RequestKind, RequestState
+from droneteam.fleet.terms import RequestKind, RequestState, Window
 
 READERS = ("coordinator", "manager", "auditor", "administrator")
 
@@ -24,16 +24,22 @@ def yearly_figures(session: Session, actor: Actor, year: int, now: datetime) -> 
     """The figures of a local year, recomputed from its immutable events."""
     require_role(actor, *READERS)
     start, end = year_bounds(year)
-    made = load_journeys(session)
-    rows = session.execute(select(models.Request.id, models.Request.sla_version_id))
+    made = load_journeys(session, Window(start, end))
+    asked = [one for one in made if start <= one.times.submitted_at < end]
+    numbers = [one.request_id for one in asked]
+    rows = session.execute(
+        select(models.Request.id, models.Request.sla_version_id).where(
+            models.Request.id.in_(numbers)
+        )
+    )
     versions = {row.id: row.sla_version_id for row in rows}
     parsed = agreements(session)
-    stops = clock_stops(session, list(versions))
+    stops = clock_stops(session, numbers)
     clocks = {
         one.request_id: clocks_of(
             one, parsed[versions[one.request_id]], stops[one.request_id], min(now, end)
         )
-        for one in made
+        for one in asked
     }
     row = models.Flight
     query = select(row.sortie, row.drone_id, row.took_off_at, row.landed_at).where(
@@ -43,15 +49,27 @@ def yearly_figures(session: Session, actor: Actor, year: int, now: datetime) -> 
     return year_figures(year, made, clocks, flights, _drones(session, now), now)
 
 
-def load_journeys(session: Session) -> list[Journey]:
-    """Every request's journey; whole rows of years would cost as much again as their columns."""
+def load_journeys(session: Session, during: Window | None = None) -> list[Journey]:
+    """The whole journeys of the requests to which something happened during a time, or at all.
+
+    Whole rows of years would cost as much again as their columns, and other years as this one.
+    """
     row, event = models.Request, models.RequestEvent
-    requests = select(row.id, row.organisation_id, row.kind, row.priority, row.start_at, row.end_at)
+    within = select(event.request_id)
+    if during is not None:
+        within = within.where(event.at >= during.start_at, event.at < during.end_at)
+    requests = select(
+        row.id, row.organisation_id, row.kind, row.priority, row.start_at, row.end_at
+    ).where(row.id.in_(within))
     asked = {
         number: Asked(organisation_id, RequestKind(kind), priority, start_at, end_at)
         for number, organisation_id, kind, priority, start_at, end_at in session.execute(requests)
     }
-    events = select(event.request_id, event.at, event.state, event.facts).order_by(event.id)
+    events = (
+        select(event.request_id, event.at, event.state, event.facts)
+        .where(event.request_id.in_(within))
+        .order_by(event.id)
+    )
     steps = [
         Step(request_id, at, RequestState(state), facts)
         for request_id, at, state, facts in session.execute(events)

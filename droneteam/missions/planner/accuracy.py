@@ -14,6 +14,7 @@ comes out is the best that the geometry allows.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ MAX_EVALUATED = 400
 """Ground points whose accuracy is computed; all of them tie the photos together."""
 MIN_TIES = 250
 TIES_PER_PHOTO = 12
+_TOGETHER = 64
+"""Ground points that are eliminated together; of 4 to 64 the quickest (5,248 photos)."""
 _HELD_RAD = 1e3
 """Standard deviation of an attitude that nothing is known of."""
 
@@ -263,25 +266,33 @@ def _reduced_normals(
     for i in range(6):
         for j in range(6):
             normals[rows + i, rows + j] = blocks[:, i, j]
-    for spread in _spreads(rays.photo[kept], rays.point[kept], mixed, inverse):
-        normals[np.ix_(spread[0], spread[0])] -= spread[1]
+    for unknowns, taken in _spreads(rays.photo[kept], rays.point[kept], mixed, inverse):
+        normals[np.ix_(unknowns, unknowns)] -= taken
     _add_priors(normals, photos, noise)
     return normals
 
 
 def _spreads(
     photo: NDArray[np.int64], point: NDArray[np.int64], mixed: FloatArray, inverse: FloatArray
-) -> list[tuple[NDArray[np.int64], FloatArray]]:
-    """For each ground point the unknowns that see it and what its elimination takes from them."""
+) -> Iterator[tuple[NDArray[np.int64], FloatArray]]:
+    """Some ground points at a time: the unknowns that see them, and what eliminating them takes.
+
+    Neighbours in the list are neighbours on the ground, which much the same photos see: one
+    product of matrices for all of them costs a fraction of one for each.
+    """
     order = np.argsort(point, kind="stable")
-    ends = np.searchsorted(point[order], np.unique(point), side="right")
-    found = []
-    for rows in np.split(order, ends[:-1]):
-        joined = mixed[rows].reshape(-1, 3)
-        taken = joined @ inverse[point[rows[0]]] @ joined.T
-        where = (6 * photo[rows][:, None] + np.arange(6)).ravel()
-        found.append((where, taken))
-    return found
+    numbers = np.unique(point)
+    weighed = mixed @ inverse[point]
+    for together in np.split(numbers, range(_TOGETHER, len(numbers), _TOGETHER)):
+        first, after = np.searchsorted(point[order], [together[0], together[-1] + 1])
+        rows = order[first:after]
+        seen, at = np.unique(photo[rows], return_inverse=True)
+        shape, place = (len(seen), 6, len(together), 3), np.searchsorted(together, point[rows])
+        left, right = np.zeros(shape), np.zeros(shape)
+        left[at, :, place], right[at, :, place] = weighed[rows], mixed[rows]
+        size = 6 * len(seen)
+        taken = left.reshape(size, -1) @ right.reshape(size, -1).T
+        yield (6 * seen[:, None] + np.arange(6)).ravel(), taken
 
 
 def _add_priors(normals: FloatArray, photos: int, noise: NetworkNoise) -> None:
