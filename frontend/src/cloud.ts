@@ -15,6 +15,7 @@ import { PhotoPanel, type PhotosSetting } from "./lib/cloud/photos";
 import { type CloudSource, openBuffer, openCopc } from "./lib/cloud/source";
 import { makeRenderer, Stage } from "./lib/cloud/stage";
 import { StreamedCloud } from "./lib/cloud/streamed";
+import { decimal } from "./lib/decimal";
 import { byId, fill, pageData } from "./lib/page";
 
 type Text = "loading" | "shown" | "failed" | "noWebgl" | "nothing" | "heights" | "sigmas" | "layerFailed" | "picture";
@@ -196,7 +197,7 @@ class Viewer {
     const range = which === "sigma" ? sigmas.value : heights.value;
     const digits = which === "sigma" ? 3 : 1;
     const zero = which === "sigma" ? 0 : data.middle[2];
-    const values = { low: (range.x + zero).toFixed(digits), high: (range.y + zero).toFixed(digits) };
+    const values = { low: decimal(range.x + zero, digits), high: decimal(range.y + zero, digits) };
     legend.hidden = which === "photo" || which === "class";
     byId("cloud-legend-text").textContent = fill(which === "sigma" ? data.texts.sigmas : data.texts.heights, values);
     this.stage.redraw();
@@ -212,7 +213,7 @@ class Viewer {
         const [side, axis] = (slider.dataset["clip"] ?? "").split(" ") as ["min" | "max", "x" | "y" | "z"];
         const value = min[axis] + (Number(slider.value) / 100) * (max[axis] - min[axis]);
         box[side][axis] = value;
-        slider.setAttribute("aria-valuetext", `${(value - min[axis]).toFixed(1)} m`);
+        slider.setAttribute("aria-valuetext", `${decimal(value - min[axis], 1)} m`);
       }
       this.look.clip = box.expandByScalar(1e-3);
       this.stage.redraw();
