@@ -11,8 +11,7 @@ from typing import Any
 
 from droneteam import db, jobs
 from droneteam.commands.demo_stage import Stage, Step
-from droneteam.evidence import bag, gather, keys, manifest
-from droneteam.evidence import service as evidence
+from droneteam.evidence import bag, exporting, gather, keys, manifest
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
@@ -171,14 +170,14 @@ def seal(stage: Stage) -> None:
     """Everything from the request on goes into one bag; a flipped bit in a copy is found."""
     settings = stage.settings
     store = settings.blob_dir("evidence")
-    key = keys.signing_key(settings.data_dir / "keys" / "evidence.pem")
+    key = keys.own_key(settings.data_dir)
     with stage.acting("investigator") as (session, actor):
         now = stage.now()
         request_id = stage.requests["accident"]
         case = gather.open_request_case(session, actor, request_id, now)
         stage.case_id = case.id
         items = gather.gather_request(session, actor, case.id, settings, now)
-        exported = evidence.export_bag(
+        exported = exporting.export_bag(
             session,
             actor,
             case.id,

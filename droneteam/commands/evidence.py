@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from droneteam import accounts, db, schema
-from droneteam.evidence import bag, keys, manifest, service
+from droneteam.evidence import bag, exporting, keys, manifest, service
 from droneteam.settings import Settings
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Dispatch to the action."""
     if args.action == "verify":
         return _verify(args)
-    key = keys.signing_key(Settings.from_env().data_dir / "keys" / "evidence.pem")
+    key = keys.own_key(Settings.from_env().data_dir)
     if args.action == "key":
         print(manifest.key_id(key.public_key()))
         return 0
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "erase":
         return _erase(engine, settings, args.user)
     with db.session_scope(engine) as session:
-        exported = service.export_bag(
+        exported = exporting.export_bag(
             session,
             accounts.actor_for_login(session, args.user),
             args.case,

@@ -13,13 +13,18 @@ from droneteam import db, jobs, schema
 from droneteam.commands.tell import tell_loop, tell_once
 from droneteam.commands.watch import watch_loop, watch_once
 from droneteam.detection import retention
-from droneteam.evidence import gathering
+from droneteam.evidence import exporting, gathering
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-HANDLERS = {**photogrammetry.HANDLERS, **retention.HANDLERS, **gathering.HANDLERS}
+HANDLERS = {
+    **photogrammetry.HANDLERS,
+    **retention.HANDLERS,
+    **gathering.HANDLERS,
+    **exporting.HANDLERS,
+}
 """Every kind of job that this release knows."""
 
 

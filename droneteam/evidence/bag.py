@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from droneteam.errors import Conflict, DecodeError, InputError
 from droneteam.evidence import manifest
 
 CHUNK_BYTES = 1 << 20
+Progress = Callable[[float, str], None]
+"""Told the part that is done, 0 to 1 by bytes, and the file that comes next."""
 MAX_ZIP_BYTES = 200 << 30
 REQUIRED_TAG_FILES = ("bagit.txt", "manifest-sha256.txt")
 SIGNED_TAG_FILES = ("bag-info.txt", "statement.json", "signature.json", "tagmanifest-sha256.txt")
@@ -88,11 +91,14 @@ def copy_hashed(source: Path, target: Path) -> tuple[str, int]:
 def write_bag(
     folder: Path,
     statement: manifest.CaseStatement,
-    files: list[PayloadFile],
+    files: Sequence[PayloadFile],
     key: Ed25519PrivateKey,
     exported_at: datetime,
+    progress: Progress = lambda part, name: None,
 ) -> Path:
     """The bag's folder, complete; a failure leaves nothing under that name.
+
+    progress : may raise to stop the work.
 
     Raises
     ------
@@ -104,8 +110,11 @@ def write_bag(
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        done, total = 0, max(sum(file.item.size_bytes for file in files), 1)
         for file in files:
+            progress(done / total, file.item.path)
             _copy_checked(file, staging / "data" / file.item.path)
+            done += file.item.size_bytes
         _write_tags(staging, statement, key, exported_at)
         staging.chmod(0o755)
         staging.rename(folder)
@@ -116,7 +125,12 @@ def write_bag(
 
 
 def _copy_checked(file: PayloadFile, target: Path) -> None:
-    sha256, _ = copy_hashed(file.content, target)
+    try:
+        sha256, _ = copy_hashed(file.content, target)
+    except FileNotFoundError:
+        raise Conflict(
+            f"{file.item.path}: the stored file is gone; restore it from a backup"
+        ) from None
     if sha256 != file.item.sha256:
         raise Conflict(
             f"{file.item.path}: the stored file is no longer what was accepted "
@@ -148,15 +162,30 @@ def _write_tags(
         (folder / name).write_bytes(content)
 
 
-def zip_bag(folder: Path) -> Path:
-    """The bag as one .zip beside its folder; photos and rasters are compressed already."""
-    target = folder.with_name(folder.name + ".zip")
-    partial = target.with_suffix(".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, Path(folder.name) / path.relative_to(folder))
-    partial.rename(target)
+def zip_path(folder: Path) -> Path:
+    """Where a bag lies as one .zip, once it was packed."""
+    return folder.with_name(folder.name + ".zip")
+
+
+def zip_bag(folder: Path, progress: Progress = lambda part, name: None) -> Path:
+    """The bag as one .zip beside its folder; photos and rasters are compressed already.
+
+    progress : may raise to stop the work; then, as after any failure, nothing is left.
+    """
+    target = zip_path(folder)
+    partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}.part")
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    done, total = 0, max(sum(path.stat().st_size for path in paths), 1)
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for path in paths:
+                inside = path.relative_to(folder)
+                progress(done / total, inside.as_posix())
+                archive.write(path, Path(folder.name) / inside)
+                done += path.stat().st_size
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     return target
 
 

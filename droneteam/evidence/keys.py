@@ -11,6 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from droneteam.errors import SetupError
 
 
+def own_key(data_dir: Path) -> Ed25519PrivateKey:
+    """The key with which this installation signs."""
+    return signing_key(data_dir / "keys" / "evidence.pem")
+
+
 def signing_key(path: Path) -> Ed25519PrivateKey:
     """The key in that file, made on first use; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -51,6 +51,14 @@ def case_lines(
     return [CaseLine(**row._mapping) for row in rows]
 
 
+def cases_of_request(session: Session, actor: Actor, request_id: int) -> list[tuple[int, str]]:
+    """Numbers and titles of the request's cases that the actor may see, the oldest first."""
+    require_role(actor, *READERS, *WRITERS)
+    query = select(Case.id, Case.title).where(Case.request_id == request_id).order_by(Case.id)
+    rows = session.execute(scoped(query, actor, Case.organisation_id))
+    return [(row.id, row.title) for row in rows]
+
+
 def _count(part: type[EvidenceItem] | type[Export]) -> ScalarSelect[int]:
     """How many of them the case of the enclosing query has."""
     return select(func.count()).where(part.case_id == Case.id).scalar_subquery()

@@ -1,25 +1,22 @@
-"""Cases: open, add files, keep custody, export sealed bags, retain and erase."""
+"""Cases: open, add files, keep custody, retain and erase."""
 
 from __future__ import annotations
 
-import platform
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
 from droneteam.accounts import Actor, require_role, scoped
 from droneteam.db import WHOLE, Piece
 from droneteam.errors import Conflict, InputError, NotFound
-from droneteam.evidence import bag, blobs, manifest
+from droneteam.evidence import blobs, manifest
 from droneteam.evidence.models import Case, CustodyEvent, EvidenceItem, Export, Retention
 
 READERS = ("investigator", "auditor", "manager", "administrator", "coordinator", "requester")
@@ -125,7 +122,7 @@ def open_case(session: Session, actor: Actor, draft: CaseDraft, now: datetime) -
     )
     session.add(row)
     session.flush()
-    _note(session, actor, row.id, "open", draft.legal_basis, now)
+    note(session, actor, row.id, "open", draft.legal_basis, now)
     return _case_view(session, row)
 
 
@@ -138,7 +135,7 @@ def list_cases(session: Session, actor: Actor, piece: Piece = WHOLE) -> list[Cas
 
 def get_case(session: Session, actor: Actor, case_id: int) -> CaseView:
     """The case; NotFound when there is none that the actor may see."""
-    return _case_view(session, _case_row(session, actor, case_id))
+    return _case_view(session, case_row(session, actor, case_id))
 
 
 def add_item(
@@ -192,7 +189,7 @@ def register_item(
     )
     session.add(row)
     session.flush()
-    _note(session, actor, case_id, "add", f"{new.kind} from {new.source}", now, row)
+    note(session, actor, case_id, "add", f"{new.kind} from {new.source}", now, row)
     return _item_view(row)
 
 
@@ -203,63 +200,13 @@ def open_content(
     row = session.get(EvidenceItem, item_id)
     if row is None:
         raise NotFound("evidence item", item_id)
-    _case_row(session, actor, row.case_id)
+    case_row(session, actor, row.case_id)
     if not reason.strip():
         raise InputError("say why the evidence is looked at", field="reason")
     if row.erased_at is not None:
         raise Conflict(f"{row.path} was erased on {row.erased_at:%Y-%m-%d} as its retention asked")
-    _note(session, actor, row.case_id, "read", reason, now, row)
+    note(session, actor, row.case_id, "read", reason, now, row)
     return blobs.content_path(store, row.sha256), row.path.rpartition("/")[2]
-
-
-def export_bag(
-    session: Session,
-    actor: Actor,
-    case_id: int,
-    *,
-    reason: str,
-    store: Path,
-    out_dir: Path,
-    key: Ed25519PrivateKey,
-    now: datetime,
-) -> ExportView:
-    """A sealed bag with every item of the case, in a new folder below out_dir.
-
-    Raises
-    ------
-    InputError
-        No reason is given, or the case holds nothing.
-    Conflict
-        A stored file is no longer what was accepted.
-    """
-    require_role(actor, "investigator", "administrator")
-    case = _case_row(session, actor, case_id)
-    if not reason.strip():
-        raise InputError("say why the evidence is exported", field="reason")
-    items = [item for item in _item_rows(session, case_id) if item.erased_at is None]
-    if not items:
-        raise InputError(f"case {case_id} holds nothing to export")
-    serial = session.scalar(select(func.count()).where(Export.case_id == case_id)) or 0
-    identifier = f"droneteam-case-{case_id}-{serial + 1}"
-    _note(session, actor, case_id, "export", reason, now)
-    statement = _statement(session, actor, case, identifier, items, reason, now)
-    files = [
-        bag.PayloadFile(_bag_item(row), blobs.content_path(store, row.sha256)) for row in items
-    ]
-    folder = bag.write_bag(out_dir / identifier, statement, files, key, now)
-    row = Export(
-        case_id=case_id,
-        at=now,
-        actor=actor.display_name,
-        reason=reason,
-        folder=identifier,
-        statement_sha256=bag.hash_file(folder / "statement.json")[0],
-        key_id=manifest.key_id(key.public_key()),
-        n_items=len(items),
-    )
-    session.add(row)
-    session.flush()
-    return _export_view(row)
 
 
 def get_export(session: Session, actor: Actor, export_id: int) -> ExportView:
@@ -267,8 +214,8 @@ def get_export(session: Session, actor: Actor, export_id: int) -> ExportView:
     row = session.get(Export, export_id)
     if row is None:
         raise NotFound("export", export_id)
-    _case_row(session, actor, row.case_id)
-    return _export_view(row)
+    case_row(session, actor, row.case_id)
+    return export_view(row)
 
 
 def set_retention(
@@ -283,7 +230,7 @@ def set_retention(
 ) -> CaseView:
     """The case, with how long its content is kept."""
     require_role(actor, "administrator", "manager")
-    case = _case_row(session, actor, case_id)
+    case = case_row(session, actor, case_id)
     row = session.scalar(select(Retention).where(Retention.case_id == case_id))
     if row is None:
         row = Retention(case_id=case_id, keep_until=keep_until, basis=basis)
@@ -291,7 +238,7 @@ def set_retention(
     row.keep_until, row.basis, row.legal_hold = keep_until, basis, legal_hold
     session.flush()
     hold = ", on legal hold" if legal_hold else ""
-    _note(session, actor, case_id, "retain", f"until {keep_until:%Y-%m-%d}{hold}: {basis}", now)
+    note(session, actor, case_id, "retain", f"until {keep_until:%Y-%m-%d}{hold}: {basis}", now)
     return _case_view(session, case)
 
 
@@ -314,7 +261,7 @@ def erase_expired(session: Session, actor: Actor, store: Path, now: datetime) ->
     rows = list(session.scalars(due))
     for row in rows:
         row.erased_at = now
-        _note(session, actor, row.case_id, "erase", "retention has run out", now, row)
+        note(session, actor, row.case_id, "erase", "retention has run out", now, row)
     session.flush()
     for sha256 in {row.sha256 for row in rows}:
         kept = select(EvidenceItem.id).where(
@@ -325,56 +272,7 @@ def erase_expired(session: Session, actor: Actor, store: Path, now: datetime) ->
     return [row.id for row in rows]
 
 
-def _statement(
-    session: Session,
-    actor: Actor,
-    case: Case,
-    identifier: str,
-    items: Sequence[EvidenceItem],
-    reason: str,
-    now: datetime,
-) -> manifest.CaseStatement:
-    return manifest.CaseStatement(
-        case={
-            "id": case.id,
-            "identifier": identifier,
-            "title": case.title,
-            "legal_basis": case.legal_basis,
-            "request_id": case.request_id,
-            "opened_at": case.opened_at.isoformat(),
-        },
-        items=tuple(_bag_item(row) for row in items),
-        custody=tuple(
-            {
-                "at": step.at.isoformat(),
-                "actor": step.actor,
-                "action": step.action,
-                "reason": step.reason,
-                "item": step.item_path,
-            }
-            for step in _custody_of(session, [case.id]).get(case.id, ())
-        ),
-        exported_at=now.astimezone(UTC).isoformat(),
-        exported_by=actor.display_name,
-        reason=reason,
-        software={"droneteam": version("droneteam"), "python": platform.python_version()},
-    )
-
-
-def _bag_item(row: EvidenceItem) -> manifest.BagItem:
-    return manifest.BagItem(
-        path=row.path,
-        sha256=row.sha256,
-        size_bytes=row.size_bytes,
-        kind=row.kind,
-        source=row.source,
-        added_at=row.added_at.isoformat(),
-        added_by=row.added_by,
-        facts=row.facts,
-    )
-
-
-def _note(
+def note(
     session: Session,
     actor: Actor,
     case_id: int,
@@ -407,7 +305,8 @@ def _note(
     )
 
 
-def _case_row(session: Session, actor: Actor, case_id: int) -> Case:
+def case_row(session: Session, actor: Actor, case_id: int) -> Case:
+    """The case's row; NotFound when there is none that the actor may see."""
     require_role(actor, *READERS, *WRITERS)
     query = scoped(select(Case).where(Case.id == case_id), actor, Case.organisation_id)
     row = session.scalar(query)
@@ -418,13 +317,14 @@ def _case_row(session: Session, actor: Actor, case_id: int) -> Case:
 
 def _open_row(session: Session, actor: Actor, case_id: int) -> Case:
     """The case's row; Conflict when it is closed."""
-    row = _case_row(session, actor, case_id)
+    row = case_row(session, actor, case_id)
     if row.closed_at is not None:
         raise Conflict(f"case {case_id} is closed; open a new one")
     return row
 
 
-def _item_rows(session: Session, case_id: int) -> list[EvidenceItem]:
+def item_rows(session: Session, case_id: int) -> list[EvidenceItem]:
+    """What the case holds and held, by path."""
     query = select(EvidenceItem).where(EvidenceItem.case_id == case_id)
     return list(session.scalars(query.order_by(EvidenceItem.path)))
 
@@ -436,6 +336,11 @@ def _items_of(session: Session, ids: Sequence[int]) -> dict[int, list[ItemView]]
     for case_id, *values in session.execute(query.order_by(EvidenceItem.path)):
         found[case_id].append(ItemView(*values))
     return found
+
+
+def custody_steps(session: Session, case_id: int) -> list[CustodyView]:
+    """The case's custody, the oldest first."""
+    return _custody_of(session, [case_id]).get(case_id, [])
 
 
 def _custody_of(session: Session, ids: Sequence[int]) -> dict[int, list[CustodyView]]:
@@ -459,7 +364,7 @@ def _exports_of(session: Session, ids: Sequence[int]) -> dict[int, list[ExportVi
     found: defaultdict[int, list[ExportView]] = defaultdict(list)
     query = select(Export).where(Export.case_id.in_(ids)).order_by(Export.id)
     for row in session.scalars(query):
-        found[row.case_id].append(_export_view(row))
+        found[row.case_id].append(export_view(row))
     return found
 
 
@@ -516,7 +421,8 @@ def _item_view(row: EvidenceItem) -> ItemView:
     return ItemView(*(getattr(row, one.name) for one in fields(ItemView)))
 
 
-def _export_view(row: Export) -> ExportView:
+def export_view(row: Export) -> ExportView:
+    """The export, detached from the database."""
     return ExportView(
         id=row.id,
         case_id=row.case_id,

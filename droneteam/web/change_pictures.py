@@ -7,8 +7,10 @@ on the later surface's grid, so that a place has the same pixel in all three.
 from __future__ import annotations
 
 import json
+import math
 import uuid
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from PIL import Image
 from droneteam.errors import DecodeError, InputError, NotFound
 from droneteam.geo import EnuFrame
 from droneteam.photogrammetry.measuring import measurement_file
+from droneteam.photogrammetry.measuring.changed_places import ChangedPlace, changed_places
 from droneteam.photogrammetry.measuring.changes import Change, ChangeSummary, height_change, summary
 from droneteam.photogrammetry.scene import Frame
 from droneteam.photogrammetry.scene_store import load_scene
@@ -37,6 +40,26 @@ LOWER_RGB = (33, 102, 172)
 """Red and blue of ColorBrewer's RdBu, which the colour-blind tell apart."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """A place that changed, as the page shows it.
+
+    column, row : its middle in the pictures' pixels; volume_m3 : None where it is not determined,
+    note says why; negative where something was taken away.
+    """
+
+    column: float
+    row: float
+    lat_deg: float
+    lon_deg: float
+    area_m2: float
+    largest_m: float
+    volume_m3: float | None
+    ci95_low_m3: float | None
+    ci95_high_m3: float | None
+    note: str
+
+
 def compared(before: SceneView, after: SceneView, cache: Path) -> tuple[Path, ChangeSummary | str]:
     """The folder with the pictures, and the change in numbers; or why it is unknown.
 
@@ -47,7 +70,7 @@ def compared(before: SceneView, after: SceneView, cache: Path) -> tuple[Path, Ch
     InputError
         They cannot be compared.
     """
-    folder = cache / f"change-{_stamp(before.folder)}-{_stamp(after.folder)}"
+    folder = cache / f"changed-{_stamp(before.folder)}-{_stamp(after.folder)}"
     numbers = folder / "summary.json"
     if numbers.is_file():
         return folder, ChangeSummary(**json.loads(numbers.read_text()))
@@ -59,7 +82,48 @@ def compared(before: SceneView, after: SceneView, cache: Path) -> tuple[Path, Ch
     if isinstance(change, str):
         return folder, change
     _write(folder, change, surfaces[1][0].frame, (before, after))
+    found = changed_places(change, surfaces[0], surfaces[1])
+    _keep(folder / "places.json", place_rows(change, surfaces[1][0].frame, found))
+    _keep(numbers, asdict(summary(change)))
     return folder, summary(change)
+
+
+def kept_places(folder: Path) -> list[PlaceRow]:
+    """The places that changed, in a folder that `compared` has filled."""
+    return [PlaceRow(**row) for row in json.loads((folder / "places.json").read_text())]
+
+
+def size_px(folder: Path) -> tuple[int, int]:
+    """Width and height of the pictures, in a folder that `compared` has filled."""
+    with Image.open(folder / "difference.png") as image:
+        return image.size
+
+
+def place_rows(
+    change: Change, frame: Frame, found: Sequence[ChangedPlace]
+) -> list[dict[str, object]]:
+    """The places as they are kept, each with its position on the earth."""
+    degrees = _geodetic(change, frame)
+    rows: list[dict[str, object]] = []
+    for place in found:
+        at, volume = place.outline, place.volume
+        lon_deg, lat_deg = degrees[int(at.row), int(at.column)]
+        numbers = (volume.value, volume.ci95_low, volume.ci95_high)
+        known = volume.determined and all(math.isfinite(one) for one in numbers)
+        value, low, high = numbers if known else (None, None, None)
+        row = PlaceRow(
+            *(at.column, at.row, float(lat_deg), float(lon_deg), at.area_m2, at.largest_m),
+            *(value, low, high, volume.note),
+        )
+        rows.append(asdict(row))
+    return rows
+
+
+def _keep(path: Path, content: object) -> None:
+    """What the path holds is whole: it appears at once."""
+    partial = path.parent / f".{uuid.uuid4().hex}.part"
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
 
 
 def _write(folder: Path, change: Change, frame: Frame, scenes: tuple[SceneView, SceneView]) -> None:
@@ -70,9 +134,6 @@ def _write(folder: Path, change: Change, frame: Frame, scenes: tuple[SceneView, 
         if ortho is not None and ortho.is_file():
             _save(folder / f"{name}.png", sampled(ortho, places))
     _save(folder / "difference.png", coloured(change))
-    partial = folder / f".{uuid.uuid4().hex}.part"
-    partial.write_text(json.dumps(asdict(summary(change))))
-    partial.replace(folder / "summary.json")
 
 
 def coloured(change: Change) -> NDArray[np.uint8]:

@@ -93,7 +93,13 @@ def _is_token_request() -> bool:
 def _refuse(access: Access | None) -> Any:
     if signed_in() is None:
         if wants_json():
-            return problem(401, "sign in, or send a bearer token from POST /api/v1/tokens")
+            return problem(
+                401,
+                _(
+                    "Nobody is signed in: sign in again in another tab and go on here; what is on "
+                    "this page stays. A program sends a bearer token from POST /api/v1/tokens."
+                ),
+            )
         return ask_to_sign_in(keep_this_form(_owner()))
     if access is None:
         return answer(403, _("This route has no access rule and is therefore closed."))
@@ -104,7 +110,13 @@ def _refuse(access: Access | None) -> Any:
 def _on_csrf_error(error: CSRFError) -> Any:
     """The typed values again, with a fresh token, when the form is from our own page."""
     if wants_json():
-        return problem(400, "the X-CSRFToken header is missing or wrong; or use a bearer token")
+        return problem(
+            400,
+            _(
+                "The X-CSRFToken header is missing or of another session: sign in again as the "
+                "person who opened this page. A program sends a bearer token."
+            ),
+        )
     if request.endpoint in {"account.sign_in", "account.sign_in_with_key"}:
         return ask_to_sign_in(
             request.form.get("kept", ""),

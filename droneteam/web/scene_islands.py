@@ -152,6 +152,7 @@ def measuring_texts() -> dict[str, str]:
         "asking": _("The server measures …"),
         "failed_measure": _("Not measured: {why}"),
         "nameFirst": _("Give it a name first."),
+        "tooFew": _("It takes {least} points or more; there are {n} so far."),
         "profile": _("Heights along the line, with their 95 % interval"),
     }
 
@@ -180,6 +181,7 @@ def _cloud_texts() -> dict[str, str]:
 def _photo_texts() -> dict[str, str]:
     return {
         "seenIn": _("{n} photos see this place; {all} would hold it in their frame."),
+        "seenInOne": _("One photo sees this place; {all} would hold it in their frame."),
         "seenInNone": _("No photo shows this place."),
         "finest": _("{mm} mm per pixel"),
         "hidden": _("hidden, {mm} mm per pixel"),

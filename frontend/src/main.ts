@@ -84,13 +84,20 @@ function followProgress(): void {
       if (bar) bar.value = stage.fraction;
       if (text && stage.message !== "") text.textContent = stage.message;
     }
-    const left = document.getElementById("time-left");
+    const left = list.querySelector<HTMLElement>("[data-left]");
     if (left !== null && answer.left_s !== null) {
-      left.textContent = fill(left.dataset["text"] ?? "", { left: duration(answer.left_s) });
+      left.textContent = fill(left.dataset["left"] ?? "", { left: duration(answer.left_s) });
     }
-    if (answer.state !== "queued" && answer.state !== "running") location.reload();
+    // Reading the page again would throw away what somebody is typing: then the page waits.
+    if (answer.state !== "queued" && answer.state !== "running" && !somethingTyped()) location.reload();
   };
   window.setInterval(() => void ask().catch(() => undefined), PROGRESS_PERIOD_MS);
+}
+
+/** Whether a field of the page holds something else than the server wrote into it. */
+function somethingTyped(): boolean {
+  const fields = document.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("main input[name], main textarea");
+  return [...fields].some((field) => field.type !== "hidden" && field.value !== field.defaultValue);
 }
 
 /** Packs of missions are for whoever is signed in: they go when that ends; what waits stays. */

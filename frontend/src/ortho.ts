@@ -21,11 +21,12 @@ import Zoom from "ol/control/Zoom.js";
 import { Refused, send } from "./lib/api";
 import { decimal } from "./lib/decimal";
 import { dot, label, style, vectorLayer } from "./lib/map";
+import { isClosed, sentence, takes, type Measured } from "./lib/measure";
 import { byId, colon, element, fill, pageData } from "./lib/page";
-import { showProfile, type Station } from "./lib/profilechart";
+import { showProfile } from "./lib/profilechart";
 
 type OrthoText =
-  | "place" | "twoNumbers" | "profile" | "zoomIn" | "zoomOut" | "hint" | "notMetric" | "camera" | "measured" | "asking" | "failed_measure" | "nameFirst";
+  | "place" | "twoNumbers" | "profile" | "zoomIn" | "zoomOut" | "hint" | "notMetric" | "camera" | "measured" | "asking" | "failed_measure" | "nameFirst" | "tooFew";
 
 interface OrthoData {
   readonly measureUrl: string;
@@ -104,33 +105,18 @@ function grown(box: readonly number[]): number[] {
   return [(box[0] ?? 0) - margin, (box[1] ?? 0) - margin, (box[2] ?? 0) + margin, (box[3] ?? 0) + margin];
 }
 
-interface Measured {
-  readonly value: number | null;
-  readonly unit: string;
-  readonly ci95_low: number | null;
-  readonly ci95_high: number | null;
-  readonly note: string;
-  readonly series: readonly Station[];
-}
-
-const AREAS: readonly string[] = ["area", "plan_area", "volume"];
-const PAIRS: readonly string[] = ["distance", "horizontal", "height", "slope", "section"];
 const kind = byId<HTMLSelectElement>("ortho-kind");
 const keep = document.getElementById("ortho-keep") as HTMLFormElement | null;
 const start = document.querySelector<HTMLButtonElement>("[data-measure=draw]");
 const chart = byId("ortho-profile");
 const typing = document.getElementById("ortho-type") as HTMLFormElement | null;
 let draw: Draw | null = null;
+/** What is being drawn, from its first point on. */
+let sketch: Feature<LineString | Polygon> | null = null;
 /** Counts questions: an answer to an earlier one, or to one that was cleared, is not shown. */
 let asked = 0;
 /** What was drawn last, as columns and rows of the raster. */
 let places: readonly (readonly [number, number])[] = [];
-
-function sentence(found: Measured): string {
-  if (found.value === null) return found.note;
-  const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => decimal(v, 3)) as [string, string, string];
-  return fill(data.texts.measured, { value, unit: found.unit, low, high });
-}
 
 async function attempt(action: () => Promise<void>): Promise<void> {
   try {
@@ -144,6 +130,7 @@ async function attempt(action: () => Promise<void>): Promise<void> {
 function stop(): void {
   if (draw !== null) map.removeInteraction(draw);
   draw = null;
+  sketch = null;
   start?.setAttribute("aria-pressed", "false");
   if (typing !== null) typing.hidden = true;
 }
@@ -172,16 +159,11 @@ async function measured(feature: Feature<LineString | Polygon>): Promise<void> {
     const body = { kind: kind.value, on: "orthophoto", places };
     const found = await send<Measured>(data.measureUrl, body);
     if (turn !== asked) return;
-    result.textContent = sentence(found);
+    result.textContent = sentence(found, data.texts.measured);
     if (found.value !== null) feature.set("text", `${decimal(found.value, 3)} ${found.unit}`);
     showProfile(chart, found.series, data.texts.profile);
     if (keep !== null) keep.hidden = data.recordUrl === null;
   });
-}
-
-function mostPoints(): number {
-  if (PAIRS.includes(kind.value)) return 2;
-  return kind.value === "angle" ? 3 : 200;
 }
 
 /** A point without a finger: the middle of the view, or typed. */
@@ -193,6 +175,20 @@ function add(place: readonly number[]): void {
 
 function back(): void {
   draw?.removeLastPoint();
+}
+
+/** How many points are tapped so far; the one that follows the pointer does not count. */
+function tapped(): number {
+  const shape = sketch?.getGeometry();
+  if (shape === undefined) return 0;
+  return shape instanceof Polygon ? (shape.getCoordinates()[0]?.length ?? 0) - 2 : shape.getCoordinates().length - 1;
+}
+
+/** Ends the drawing, or says how many points it still takes. */
+function end(): void {
+  const [least] = takes(kind.value);
+  if (draw !== null && tapped() < least) result.textContent = fill(data.texts.tooFew, { least, n: Math.max(tapped(), 0) });
+  else draw?.finishDrawing();
 }
 
 /** East and north in the raster's reference system, of a place of the view. */
@@ -275,8 +271,14 @@ function begin(): void {
   }
   start?.setAttribute("aria-pressed", "true");
   if (typing !== null) typing.hidden = false;
-  draw = new Draw({ source: marks.source, type: AREAS.includes(kind.value) ? "Polygon" : "LineString", maxPoints: mostPoints() });
+  draw = new Draw({ source: marks.source, type: isClosed(kind.value) ? "Polygon" : "LineString", maxPoints: takes(kind.value)[1], minPoints: takes(kind.value)[0] });
   result.textContent = data.texts.hint;
+  draw.on("drawstart", (event) => {
+    sketch = event.feature as Feature<LineString | Polygon>;
+  });
+  draw.on("drawabort", () => {
+    sketch = null;
+  });
   draw.on("drawend", (event) => {
     const feature = event.feature as Feature<LineString | Polygon>;
     // The interaction may not be taken away while it is ending its drawing.
@@ -289,7 +291,7 @@ function begin(): void {
 start?.addEventListener("click", () => (draw === null ? begin() : clear()));
 kind.addEventListener("change", () => (draw === null ? clear() : begin()));
 document.querySelector("[data-measure=back]")?.addEventListener("click", back);
-document.querySelector("[data-measure=end]")?.addEventListener("click", () => draw?.finishDrawing());
+document.querySelector("[data-measure=end]")?.addEventListener("click", end);
 document.querySelector("[data-measure=clear]")?.addEventListener("click", clear);
 keep?.addEventListener("submit", (event) => {
   event.preventDefault();

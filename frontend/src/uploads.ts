@@ -2,7 +2,7 @@
 
     What counts as sent is what the server says is on its disk; the bar never runs ahead of it. */
 
-import { Refused, put, read, send } from "./lib/api";
+import { Refused, SignedOut, put, read, send } from "./lib/api";
 import { duration } from "./lib/duration";
 import { decimal } from "./lib/decimal";
 import { byId, element, fill, pageData } from "./lib/page";
@@ -25,6 +25,8 @@ interface UploadsData {
 const data = pageData<UploadsData>("uploads-data");
 const FIRST_WAIT_S = 2;
 const LONGEST_WAIT_S = 30;
+/** How often it is asked whether the sender has signed in again. */
+const SIGN_IN_WAIT_S = 3;
 const MB = 1e6;
 
 function text(name: string, values: Readonly<Record<string, string | number>> = {}): string {
@@ -33,6 +35,17 @@ function text(name: string, values: Readonly<Record<string, string | number>> = 
 
 function sleep(seconds: number): Promise<void> {
   return new Promise((resolve) => window.setTimeout(resolve, 1000 * seconds));
+}
+
+/** Whether the same request may be taken a little later. */
+function isPassing(error: Refused): boolean {
+  return error instanceof SignedOut || [429, 502, 503, 504].includes(error.status);
+}
+
+/** Says that the session has ended and what to do, or that it is back. */
+function showSignedOut(lost: SignedOut | null): void {
+  byId("signed-out").hidden = lost === null;
+  byId("someone-else").hidden = !(lost?.someoneElse ?? false);
 }
 
 /** Hashes files one after the other in one worker. */
@@ -127,10 +140,17 @@ class Sending {
   private async persistent<T>(action: () => Promise<T>): Promise<T> {
     for (let wait = FIRST_WAIT_S; ; wait = Math.min(2 * wait, LONGEST_WAIT_S)) {
       try {
-        return await action();
+        const answer = await action();
+        showSignedOut(null);
+        return answer;
       } catch (error) {
-        const passing = error instanceof Refused && [429, 502, 503, 504].includes(error.status);
-        if (error instanceof Refused && !passing) throw error;
+        showSignedOut(error instanceof SignedOut ? error : null);
+        if (error instanceof SignedOut) {
+          this.say(text("signedOut"));
+          await sleep(SIGN_IN_WAIT_S);
+          continue;
+        }
+        if (error instanceof Refused && !isPassing(error)) throw error;
         this.say(text("waiting", { s: wait }));
         await sleep(wait);
       }
@@ -164,7 +184,7 @@ async function askForRoom(bytes: number): Promise<void> {
   try {
     await send(`${data.uploadsUrl}/room`, { size_bytes: bytes });
   } catch (error) {
-    if (error instanceof Refused && ![429, 502, 503, 504].includes(error.status)) throw error;
+    if (error instanceof Refused && !isPassing(error)) throw error;
   }
 }
 
@@ -192,7 +212,8 @@ async function sendAll(files: readonly File[]): Promise<void> {
   for (const row of sendings) await row.run();
   const failed = sendings.filter((row) => row.state === "failed").length;
   const values = { count: files.length, done: files.length - failed, failed };
-  byId("send-total").textContent = text(failed > 0 ? "problems" : "finished", values);
+  const ended = failed > 0 ? "problems" : files.length === 1 ? "finishedOne" : "finished";
+  byId("send-total").textContent = text(ended, values);
   byId("sending").dataset["ready"] = "yes";
   const build = document.getElementById("build-form");
   if (build !== null && values.done > 0) build.hidden = false;

@@ -174,7 +174,7 @@ def tell(site: Site, folder: Path) -> None:
     worlds.built_scene(site)
     assert scene_world.marked_scene(site).scene_id == MARKED_SCENE
     worlds.case_with_item(site, folder)
-    post(site, "investigator", "/cases/1/export", reason="for the court")
+    worlds.export_case(site, 1, "for the court")
     ask_weekly(site)
     with db.session_scope(site.engine) as session:
         put_in_the_sky(session, site)

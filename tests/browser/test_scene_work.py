@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route
 
+from droneteam import db, sessions
 from tests.browser.conftest import OpenPage, Server
 from tests.browser.test_journeys import wait_until
 from tests.web import scene_world
+from tests.web.conftest import PASSWORD
 from tests.web.scene_world import World
 
 STATUS = "document.querySelector('#mark-status').textContent"
@@ -204,6 +206,43 @@ def test_an_upload_survives_a_broken_line_and_a_reload(
     opened.check()
 
 
+@pytest.mark.slow
+def test_an_upload_whose_session_ends_waits_for_its_sender_and_loses_no_file(
+    fresh: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    scene_world.empty_scene(fresh.site)
+    names = [f"{number}.jpg" for number in range(3)]
+    for seed, name in enumerate(names):
+        scene_world.photo_file(tmp_path, name, seed=seed)
+    opened = open_page(fresh, "/scenes/1/photos", "investigator", size="phone")
+    page, me = opened.page, fresh.site.actor("investigator").user_id
+    ended: list[str] = []
+
+    def end_once(route: Route) -> None:
+        if route.request.method == "PUT" and not ended:
+            ended.append(route.request.url)
+            with db.session_scope(fresh.site.engine) as session:
+                sessions.end_all(session, me, fresh.site.clock())
+        route.continue_()
+
+    page.route("**/api/v1/scenes/1/uploads/**", end_once)
+    page.set_input_files("#photos", [str(tmp_path / name) for name in names])
+    page.click("#send-button")
+    page.locator("#signed-out").wait_for()
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="Sign in in another tab").click()
+    other = popup.value
+    other.fill("#login", "investigator")
+    other.fill("#password", PASSWORD)
+    other.keyboard.press("Enter")
+    wait_until(page, "document.querySelector('#sending').dataset.ready === 'yes'", "the upload")
+    assert "All 3 photos were received" in page.locator("#send-total").inner_text()
+    assert page.locator("#signed-out").is_hidden()
+    folder = fresh.site.settings.data_dir / "photos" / "scene-000001"
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
 def test_what_is_no_photo_is_said_beside_its_name(
     fresh: Server, open_page: OpenPage, tmp_path: Path
 ) -> None:
@@ -216,4 +255,4 @@ def test_what_is_no_photo_is_said_beside_its_name(
     page.click("#send-button")
     wait_until(page, "document.querySelector('#sending').dataset.ready === 'yes'", "the answer")
     assert "not a JPEG, PNG or TIFF" in page.locator("#sends").inner_text()
-    assert "1 were not accepted" in page.locator("#send-total").inner_text()
+    assert "not accepted: 1." in page.locator("#send-total").inner_text()

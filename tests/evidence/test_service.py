@@ -15,7 +15,7 @@ from droneteam import accounts, audit
 from droneteam.accounts import Actor
 from droneteam.db import session_scope
 from droneteam.errors import Conflict, InputError, NotAllowed, NotFound
-from droneteam.evidence import bag, blobs, service
+from droneteam.evidence import bag, blobs, exporting, service
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -54,7 +54,7 @@ class Desk:
 
     def export(self, reason: str = "asked for by the prosecutor") -> service.ExportView:
         with session_scope(self.engine) as session:
-            return service.export_bag(
+            return exporting.export_bag(
                 session,
                 self.investigator,
                 self.case_id,

@@ -19,7 +19,8 @@ from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import RequestDraft
 from droneteam.web.access import access_of
-from tests.web.conftest import NOW, Site, csrf_token
+from tests.web import worlds
+from tests.web.conftest import NOW, Site
 
 EVERYONE = frozenset({"visitor", *ROLES})
 SIGNED_IN = frozenset(ROLES)
@@ -299,6 +300,8 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /cases/new": CASE_OPENERS,
     "GET /cases/<id:case_id>": CASES,
     "POST /cases/<id:case_id>/export": EXPORTERS,
+    "POST /cases/<id:case_id>/export/stop": EXPORTERS,
+    "GET /cases/<id:case_id>/progress.json": CASES,
     "POST /cases/<id:case_id>/gather": CASE_OPENERS,
     "POST /cases/<id:case_id>/retention": roles("administrator", "manager"),
     "GET /cases/exports/<id:export_id>": CASES,
@@ -434,7 +437,9 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /api/v1/cases": CASES,
     "POST /api/v1/cases": CASE_OPENERS,
     "GET /api/v1/cases/<id:case_id>": CASES,
+    "GET /api/v1/cases/<id:case_id>/exports": CASES,
     "POST /api/v1/cases/<id:case_id>/exports": EXPORTERS,
+    "POST /api/v1/cases/<id:case_id>/exports/stop": EXPORTERS,
     "GET /api/v1/exports/<id:export_id>": CASES,
     "GET /api/v1/audit": AUDIT,
     "GET /api/v1/audit/chain": AUDIT,
@@ -558,11 +563,7 @@ def owned(site: Site, tmp_path: Path) -> dict[str, int]:
             site.settings.blob_dir("evidence"),
             NOW,
         )
-    with site.app.app_context():
-        client = site.client("investigator")
-        data = {"csrf_token": csrf_token(client), "reason": "for the court"}
-        answer = client.post(f"/cases/{case.id}/export", data=data)
-    export_id = int(answer.headers["Location"].rsplit("/", 1)[1])
+    export_id = worlds.export_case(site, case.id, "for the court")
     return {
         "request_id": made.id,
         "case_id": case.id,

@@ -6,6 +6,7 @@ import ast
 import errno
 import inspect
 import io
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from flask_babel import force_locale
 
 from droneteam import db, jobs
 from droneteam.accounts import SYSTEM
-from droneteam.evidence import bag, gathering
+from droneteam.evidence import bag, exporting, gathering
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.web import custody
@@ -31,10 +32,14 @@ def case(site: Site, tmp_path: Path) -> Site:
 
 
 def export(site: Site) -> str:
-    """The address of a new export's page."""
+    """The address of a new export's page, asked for on the case's page and written by a worker."""
     client = site.client("investigator")
     data = {"csrf_token": csrf_token(client), "reason": "for the public prosecutor"}
-    return client.post("/cases/1/export", data=data).headers["Location"]
+    assert client.post("/cases/1/export", data=data).headers["Location"] == "/cases/1"
+    work(site)
+    text = client.get("/cases/1").get_data(as_text=True)
+    found = re.findall(r'href="(/cases/exports/\d+)"', text)
+    return str(found[-1])
 
 
 def test_a_case_is_opened_without_scripts_and_needs_its_legal_basis(site: Site) -> None:
@@ -85,6 +90,97 @@ def test_an_export_without_a_reason_is_refused_beside_its_field(case: Site) -> N
     assert 'id="reason-problem"' in answer.get_data(as_text=True)
 
 
+def test_a_bag_on_its_way_is_shown_with_its_stages_and_can_be_stopped(case: Site) -> None:
+    client = case.client("investigator")
+    token = {"csrf_token": csrf_token(client)}
+    client.post("/cases/1/export", data={**token, "reason": "for the court"})
+    text = client.get("/cases/1").get_data(as_text=True)
+    assert "The bag waits for a worker." in text
+    assert 'data-progress="/cases/1/progress.json"' in text
+    assert "Export a sealed bag" not in text, "one export at a time"
+    told = client.get("/cases/1/progress.json").get_json()
+    assert told["state"] == "running"
+    assert [(row["name"], row["fraction"]) for row in told["stages"]] == [("bag", 0), ("pack", 0)]
+    again = client.post("/cases/1/export", data={**token, "reason": "another"})
+    assert again.status_code == 409
+    assert "under way" in again.get_data(as_text=True)
+    assert client.post("/cases/1/export/stop", data=token).status_code == 302
+    work(case)
+    text = client.get("/cases/1").get_data(as_text=True)
+    assert "Nothing was exported yet." in text
+    assert "Export a sealed bag" in text
+    assert "for the court" not in text, "what did not leave is not in the custody"
+
+
+def test_an_export_that_comes_to_nothing_says_why(case: Site) -> None:
+    client = case.client("investigator")
+    (stored,) = (p for p in case.settings.blob_dir("evidence").rglob("*") if p.is_file())
+    data = {"csrf_token": csrf_token(client), "reason": "for the court"}
+    client.post("/cases/1/export", data=data)
+    stored.unlink()
+    work(case)
+    text = client.get("/cases/1").get_data(as_text=True)
+    assert "photos/photo.jpg: the stored file is gone; restore it from a backup" in text
+    assert client.get("/cases/1/progress.json").get_json() == {
+        "left_s": None, "stages": [], "state": "done",
+    }  # fmt: skip
+    assert list(case.settings.blob_dir("bags").iterdir()) == []
+
+
+def test_a_program_exports_follows_and_stops_as_the_page_does(case: Site) -> None:
+    client = case.client("investigator")
+    header = {"X-CSRFToken": csrf_token(client)}
+    for _ in range(2):
+        sent = client.post(
+            "/api/v1/cases/1/exports", json={"reason": "for the court"}, headers=header
+        )
+    assert sent.status_code == 409
+    stopped = client.post("/api/v1/cases/1/exports/stop", headers=header).get_json()
+    assert stopped["job"]["state"] == "cancelled"
+    client.post("/api/v1/cases/1/exports", json={"reason": "for the judge"}, headers=header)
+    work(case)
+    told = case.client("auditor").get("/api/v1/cases/1/exports").get_json()
+    assert told["job"]["state"] == "done"
+    assert [one["reason"] for one in told["items"]] == ["for the judge"]
+
+
+def test_a_pilot_who_opens_a_case_is_told_so_and_not_refused(site: Site) -> None:
+    client = site.client("pilot")
+    data = {"csrf_token": csrf_token(client), "title": "Collision", "legal_basis": "CPP 44/11"}
+    zone = str(site.actor("requester").organisation_id)
+    answer = client.post("/cases/new", data={**data, "organisation_id": zone})
+    assert answer.headers["Location"] == "/"
+    text = client.get("/", follow_redirects=True).get_data(as_text=True)
+    assert "Case 1 was opened; the investigators go on with it." in text
+
+
+def test_a_request_leads_to_its_case_for_those_who_may(site: Site) -> None:
+    worlds.ask(site)
+    link = 'href="/cases/new?request_id=1"'
+    seen = {
+        login: link in site.client(login).get("/requests/1").get_data(as_text=True)
+        for login in ("investigator", "coordinator", "requester", "pilot", "auditor")
+    }
+    assert [login for login, shown in seen.items() if shown] == ["investigator", "coordinator"]
+    form = site.client("investigator").get("/cases/new?request_id=1").get_data(as_text=True)
+    assert re.search(r'name="request_id"[^>]* value="1"', form)
+    address = case_of_request(site)
+    for login in ("investigator", "requester"):
+        text = site.client(login).get("/requests/1").get_data(as_text=True)
+        assert f'href="{address}"' in text
+        assert link not in text
+
+
+def test_the_items_of_a_case_are_found_without_scripts(case: Site) -> None:
+    client = case.client("investigator")
+    text = client.get("/cases/1?find=PHO").get_data(as_text=True)
+    assert "1 item found" in text
+    assert "photos/photo.jpg" in text
+    text = client.get("/cases/1?find=nowhere&start=x&folder=<b>").get_data(as_text=True)
+    assert "No item holds that in its name." in text
+    assert "photos/photo.jpg</code></th>" not in text
+
+
 def test_looking_at_an_item_takes_a_reason_and_is_kept(case: Site) -> None:
     client = case.client("investigator")
     data = {"csrf_token": csrf_token(client), "reason": "to see the plate"}
@@ -114,8 +210,6 @@ def test_the_audit_pages_turn_over_without_gaps(site: Site) -> None:
                 session, site.actor("pilot"), action="test.turn", subject=f"x:{number}", at=NOW
             )
     client, seen, path = site.client("auditor"), [], "/audit/?action=test."
-    import re
-
     while path:
         text = client.get(path).get_data(as_text=True)
         seen += re.findall(r"<code>x:(\d+)</code>", text)
@@ -149,7 +243,7 @@ def case_of_request(site: Site, **typed: str) -> str:
 
 def work(site: Site) -> None:
     """What a worker does with all jobs that wait."""
-    while jobs.run_once(site.engine, site.settings, gathering.HANDLERS):
+    while jobs.run_once(site.engine, site.settings, {**gathering.HANDLERS, **exporting.HANDLERS}):
         pass
 
 
@@ -321,12 +415,12 @@ def test_files_that_came_together_are_one_step_and_others_are_not(site: Site) ->
 
 def test_every_action_of_custody_is_a_sentence_of_the_language(site: Site) -> None:
     """Those that the service writes, found in its source; none is left as a code."""
-    source = ast.parse(inspect.getsource(evidence))
     written = {
         call.args[3].value
-        for call in ast.walk(source)
+        for module in (evidence, exporting)
+        for call in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(call, ast.Call)
-        and getattr(call.func, "id", "") == "_note"
+        and "note" in (getattr(call.func, "id", ""), getattr(call.func, "attr", ""))
         and isinstance(call.args[3], ast.Constant)
     }
     assert written == {"open", "add", "read", "export", "retain", "erase"}

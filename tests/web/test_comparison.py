@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,28 @@ def test_the_pit_is_blue_and_the_rest_is_left_alone(dated: tuple[Site, int]) -> 
     shown = pit[pit[..., 3] > 0]
     assert (shown[:, 2] > shown[:, 0]).all()
     assert (rest[..., 3] > 0).mean() < 0.01
+
+
+def test_the_pit_is_a_numbered_place_whose_interval_holds_its_volume(
+    dated: tuple[Site, int],
+) -> None:
+    site, second = dated
+    text = site.client("investigator").get(f"/scenes/{second}/compare?with=1").text
+    [surface] = (site.settings.data_dir / "scenes" / "later").rglob("dsm.npz")
+    raster = surface_files.load_raster(surface)
+    quarter = raster.height_m[: raster.grid.height // 4, : raster.grid.width // 4]
+    true_m3 = -DUG_M * np.isfinite(quarter).sum() * raster.grid.gsd_m**2
+    row = text.split("Places that changed")[1].split('<th scope="row" class="number">1</th>')[1]
+    value, low, high = (
+        float(one.replace("−", "-"))
+        for one in re.search(
+            r">([-−\d.]+) m³</td>.*?>([-−\d.]+) to ([-−\d.]+) m³", row, re.DOTALL
+        ).groups()  # type: ignore[union-attr]
+    )
+    assert low < true_m3 < high
+    assert low < value < high < 0.0
+    assert value == pytest.approx(true_m3, rel=0.1)
+    assert 'class="numbers"' in text
 
 
 def test_both_orthophotos_lie_on_one_grid(dated: tuple[Site, int]) -> None:

@@ -176,7 +176,7 @@ def test_looking_at_a_case_or_its_bag_is_an_entry_an_hour_for_each_person(
     site: Site, tmp_path: Path
 ) -> None:
     worlds.case_with_item(site, tmp_path)
-    page = export(site)
+    page = f"/cases/exports/{worlds.export_case(site, 1, 'why')}"
     paths = ("/cases/1", "/api/v1/cases/1", page, "/api/v1/exports/1")
     for path in paths:
         assert site.client("auditor").get(path).status_code == 200

@@ -29,6 +29,7 @@ SAID = (
     "places/service.py",
     "geo.py",
     "web",
+    "evidence/exporting.py",
     "evidence/gather.py",
     "evidence/gathering.py",
     "evidence/service.py",

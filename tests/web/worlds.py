@@ -13,7 +13,8 @@ import rasterio
 from affine import Affine
 from sqlalchemy.orm import Session
 
-from droneteam import db
+from droneteam import db, jobs
+from droneteam.evidence import exporting
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import PlanView, RequestDraft, RequestView
@@ -245,6 +246,17 @@ def case_with_item(site: Site, folder: Path, content: bytes = b"\xff\xd8 photo")
         item = evidence.NewItem(source, "photos", "photo.jpg", "photo", "sortie:1", {})
         evidence.add_item(session, investigator, case.id, item, store_of(site.settings), now)
         return case.id
+
+
+def export_case(site: Site, case_id: int, reason: str) -> int:
+    """The number of a sealed bag of the case that a worker has written."""
+    at, investigator = site.clock(), site.actor("investigator")
+    with db.session_scope(site.engine) as session:
+        store = store_of(site.settings)
+        exporting.request_export(session, investigator, case_id, reason, store, at)
+    assert jobs.run_once(site.engine, site.settings, exporting.HANDLERS)
+    with db.read_scope(site.engine) as session:
+        return evidence.get_case(session, investigator, case_id).exports[-1].id
 
 
 def store_of(settings: Settings) -> Path:

@@ -12,14 +12,15 @@ from marshmallow import ValidationError
 from droneteam import accounts, audit
 from droneteam.audit import EntryView
 from droneteam.errors import InputError
-from droneteam.evidence import service
+from droneteam.evidence import exporting, service
 from droneteam.evidence.service import CaseDraft, CaseView, ExportView
+from droneteam.jobs import JobView
 from droneteam.web.access import allow
 from droneteam.web.api.shapes import field_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.pieces import MAX_ITEMS, answer_piece, piece_query
 from droneteam.web.routing import MAX_ID
-from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, export_case, look_at
+from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, look_at, request_export
 
 bp = APIBlueprint("api_cases", __name__, url_prefix="/api/v1", tag="evidence")
 
@@ -36,6 +37,13 @@ class ExportIn(Schema):
     """Why the evidence leaves the house."""
 
     reason = fields.String(required=True, validate=Length(1, 500))
+
+
+class ExportsOut(Schema):
+    """The sealed bags of a case, and the export under way or the last one."""
+
+    job = field_of(JobView | None)
+    items = field_of(tuple[ExportView, ...])
 
 
 class ProblemOut(Schema):
@@ -120,11 +128,40 @@ def get_case(case_id: int) -> Any:
 @bp.post("/cases/<id:case_id>/exports")
 @allow(*EXPORTERS)
 @bp.input(ExportIn, arg_name="body")
-@bp.output(schema_of(ExportView), status_code=201)
+@bp.output(ExportsOut, status_code=202)
 @bp.doc(summary="Export a sealed bag")
 def export(case_id: int, body: dict[str, str]) -> Any:
-    """BagIt 1.0 with a signed manifest."""
-    return export_case(case_id, body["reason"])
+    """BagIt 1.0 with a signed manifest, written by a worker: ask for the case's exports until
+    `job` is `done`. 409 while another export of the case is under way."""
+    request_export(case_id, body["reason"])
+    return exports(case_id)
+
+
+@bp.get("/cases/<id:case_id>/exports")
+@allow(*READERS)
+@bp.output(ExportsOut)
+@bp.doc(summary="The sealed bags of a case, and how far an export is")
+def list_exports(case_id: int) -> Any:
+    """Oldest first; `job` is the newest export's, null before the first."""
+    return exports(case_id)
+
+
+@bp.post("/cases/<id:case_id>/exports/stop")
+@allow(*EXPORTERS)
+@bp.output(ExportsOut)
+@bp.doc(summary="Stop the export under way")
+def stop_export(case_id: int) -> Any:
+    """What it had written is thrown away; nothing happens where none is under way."""
+    with writing() as session:
+        exporting.stop_export(session, actor(), case_id, now())
+    return exports(case_id)
+
+
+def exports(case_id: int) -> dict[str, Any]:
+    """The case's bags and its newest export, where the actor may see the case."""
+    found = look_at(case_id)
+    with reading() as session:
+        return {"job": exporting.exporting(session, case_id), "items": found.exports}
 
 
 @bp.get("/exports/<id:export_id>")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import mimetypes
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
-from droneteam import accounts, jobs
+from droneteam import accounts
 from droneteam.errors import NotFound
-from droneteam.evidence import bag, gathering, handover, keys, lines, manifest, service
+from droneteam.evidence import (
+    bag,
+    exporting,
+    gathering,
+    handover,
+    keys,
+    lines,
+    manifest,
+    service,
+)
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import RequestView
-from droneteam.settings import Settings
-from droneteam.web import custody
+from droneteam.web import case_items, custody
 from droneteam.web.access import allow
+from droneteam.web.case_work import CaseWork
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import asks_for_rest, file_response, inside
 from droneteam.web.forms import FormReader
@@ -28,7 +37,7 @@ bp = Blueprint("cases", __name__, url_prefix="/cases")
 
 READERS = service.READERS
 OPENERS = service.WRITERS
-EXPORTERS = ("investigator", "administrator")
+EXPORTERS = exporting.EXPORTERS
 KEEPERS = ("administrator", "manager")
 
 
@@ -74,7 +83,10 @@ def create() -> Any:
         if draft.organisation_id not in {row.id for row in accounts.organisations(session)}:
             return _form(request.form, {"organisation_id": _("Choose an organisation.")}), 422
         case = service.open_case(session, actor(), draft, now())
-    return redirect(url_for("cases.show", case_id=case.id))
+    if actor().has_role(*READERS):
+        return redirect(url_for("cases.show", case_id=case.id))
+    flash(_("Case %(number)s was opened; the investigators go on with it.", number=case.id), "done")
+    return redirect("/")
 
 
 def _request_of(number: int, form: FormReader) -> RequestView | None:
@@ -138,26 +150,64 @@ def retain(case_id: int) -> Any:
 @bp.post("/<id:case_id>/export")
 @allow(*EXPORTERS)
 def export(case_id: int) -> Any:
-    """A sealed bag of the case, checked right after it was written."""
+    """A sealed bag of the case, on its way: a worker writes it, the page shows how far it is."""
     form = FormReader(request.form)
     reason = form.text("reason", required=True, max_length=500)
     if form.problems:
         return _case_page(case_id, form.problems), 422
-    exported = export_case(case_id, reason)
-    flash(_("Exported and sealed: %(name)s.", name=exported.folder), "done")
-    return redirect(url_for("cases.bag_page", export_id=exported.id))
+    request_export(case_id, reason)
+    flash(_("The bag is being sealed; this page shows how far it is."), "done")
+    return redirect(url_for("cases.show", case_id=case_id))
+
+
+@bp.post("/<id:case_id>/export/stop")
+@allow(*EXPORTERS)
+def stop_export(case_id: int) -> Any:
+    """The export under way, stopped; nothing of it is left."""
+    with writing() as session:
+        if exporting.stop_export(session, actor(), case_id, now()):
+            flash(_("The export was stopped; nothing left the case."), "done")
+    return redirect(url_for("cases.show", case_id=case_id))
+
+
+@bp.get("/<id:case_id>/progress.json")
+@allow(*READERS)
+def progress(case_id: int) -> Response:
+    """How far the case's work is, for the page's island."""
+    with reading() as session:
+        service.get_case(session, actor(), case_id)
+        works = _works(session, case_id)
+    left = [left_s for work in works if (left_s := work.left_s(now())) is not None]
+    return jsonify(
+        state="running" if any(work.under_way for work in works) else "done",
+        stages=[row for work in works for row in work.stages],
+        left_s=max(left, default=None),
+    )
+
+
+def _works(session: Session, case_id: int) -> tuple[CaseWork, CaseWork]:
+    """The newest gathering and the newest export."""
+    return (
+        CaseWork(gathering.gathering(session, case_id)),
+        CaseWork(exporting.exporting(session, case_id)),
+    )
 
 
 def _case_page(case_id: int, problems: dict[str, str]) -> str:
     case = look_at(case_id)
     with reading() as session:
-        job = gathering.gathering(session, case_id)
+        gathers, exports = _works(session, case_id)
+    find, folder = request.args.get("find", "")[:200], request.args.get("folder", "")
+    start = request.args.get("start", 0, type=int)
     return render_template(
         "case.html",
         case=case,
         steps=custody.steps(case),
-        job=job,
-        gathers=job is not None and job.state in jobs.OPEN_STATES,
+        gathers=gathers,
+        exports=exports,
+        groups=case_items.groups(case.items, find, folder, start),
+        find=find,
+        left_s=exports.left_s(now()),
         may_gather=actor().has_role(*OPENERS) and case.closed_at is None,
         may_export=actor().has_role(*EXPORTERS),
         may_keep=actor().has_role(*KEEPERS),
@@ -183,8 +233,8 @@ def download(export_id: int) -> Response:
             session, actor(), export_id, now(), rest_only=asks_for_rest(request.range)
         )
     folder = bags_dir() / found.folder
-    archive = folder.with_name(folder.name + ".zip")
-    if not archive.is_file():
+    archive = bag.zip_path(folder)
+    if not archive.is_file():  # exported on the command line
         archive = bag.zip_bag(folder)
     return file_response(inside(bags_dir(), archive.name), media_type="application/zip")
 
@@ -214,20 +264,11 @@ def look_at(case_id: int) -> service.CaseView:
     return case
 
 
-def export_case(case_id: int, reason: str, at: datetime | None = None) -> service.ExportView:
-    """The sealed bag of a case, for pages and the API."""
-    settings = context().settings
+def request_export(case_id: int, reason: str) -> int:
+    """The job that seals a bag of the case, for pages and the API."""
+    store = context().settings.blob_dir("evidence")
     with writing() as session:
-        return service.export_bag(
-            session,
-            actor(),
-            case_id,
-            reason=reason,
-            store=settings.blob_dir("evidence"),
-            out_dir=bags_dir(),
-            key=keys.signing_key(key_path(settings)),
-            now=at or now(),
-        )
+        return exporting.request_export(session, actor(), case_id, reason, store, now())
 
 
 def checked(export_id: int) -> tuple[service.ExportView, bag.BagReport]:
@@ -235,15 +276,10 @@ def checked(export_id: int) -> tuple[service.ExportView, bag.BagReport]:
     with reading() as session:
         found = service.get_export(session, actor(), export_id)
     look_at(found.case_id)
-    own = manifest.key_id(keys.signing_key(key_path(context().settings)).public_key())
+    own = manifest.key_id(keys.own_key(context().settings.data_dir).public_key())
     return found, bag.verify_bag(bags_dir() / found.folder, own)
 
 
 def bags_dir() -> Path:
     """Where sealed bags lie."""
     return context().settings.blob_dir("bags")
-
-
-def key_path(settings: Settings) -> Path:
-    """The installation's signing key."""
-    return settings.data_dir / "keys" / "evidence.pem"

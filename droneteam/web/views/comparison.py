@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from droneteam.photogrammetry import service
 from droneteam.photogrammetry.service import SceneView
 from droneteam.web import change_pictures
 from droneteam.web.access import allow
-from droneteam.web.change_pictures import PICTURES
+from droneteam.web.change_pictures import PICTURES, PlaceRow
 from droneteam.web.context import actor, context, reading
 from droneteam.web.files import file_response, inside
 from droneteam.web.recorded_words import scene_words
@@ -52,7 +53,8 @@ def show(scene_id: int) -> Any:
         if (folder / f"{name}.png").is_file()
     }
     note_looks([before.id])
-    return _page(after, others, get_scene(before.id), found, "", urls)
+    places = change_pictures.kept_places(folder)
+    return _page(after, others, get_scene(before.id), found, "", urls, places, folder)
 
 
 @bp.get("/<id:scene_id>/compare/<id:other_id>/<name>.png")
@@ -73,6 +75,8 @@ def _page(
     found: Any,
     problem: str,
     pictures: dict[str, str],
+    places: Sequence[PlaceRow] = (),
+    folder: Path | None = None,
 ) -> str:
     return render_template(
         "comparison.html",
@@ -82,6 +86,8 @@ def _page(
         found=found,
         problem=problem,
         pictures=pictures,
+        places=places,
+        size=(0, 0) if folder is None else change_pictures.size_px(folder),
         words={"before": _("Before"), "after": _("After"), "difference": _("What changed")},
     )
 

@@ -17,6 +17,8 @@ from werkzeug.wrappers import Response
 
 from droneteam.accounts import TEAM_ROLES, display_names
 from droneteam.errors import InputError
+from droneteam.evidence import lines
+from droneteam.evidence import service as evidence
 from droneteam.fleet import service
 from droneteam.fleet.explanations import explain
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
@@ -231,6 +233,8 @@ def request_page(request_id: int, sent: Sent) -> str:
         airspace = service.list_airspace(session, actor(), request_id)
         names = display_names(session)
         explained = service.explain_request(session, actor(), request_id, now())
+        may_see = actor().has_role(*evidence.READERS)
+        cases = lines.cases_of_request(session, actor(), request_id) if may_see else []
     return render_template(
         "request.html",
         request_view=found,
@@ -240,6 +244,8 @@ def request_page(request_id: int, sent: Sent) -> str:
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
         files=files,
+        cases=cases,
+        may_open_case=may_see and actor().has_role(*evidence.WRITERS),
         history=history,
         steps=next_steps(found),
         priorities=[("", _("as asked")), *words.options(words.PRIORITIES)],

@@ -184,7 +184,9 @@ def _island(scene_id: int) -> dict[str, Any]:
             "waiting": _("the connection is lost; it goes on by itself in {s} s"),
             "failed": _("not accepted: {why}"),
             "total": _("{done} of {count} photos, {mb} of {all} MB, {left} left"),
+            "finishedOne": _("The photo was received and checked by the server."),
             "finished": _("All {count} photos were received and checked by the server."),
-            "problems": _("{done} of {count} photos were received; {failed} were not accepted."),
+            "problems": _("{done} of {count} photos were received; not accepted: {failed}."),
+            "signedOut": _("waits for your sign-in"),
         },
     }

@@ -77,6 +77,7 @@ export class PhotoView {
       constrainOnlyCenter: true,
       showFullExtent: true,
     });
+    this.picture.setExtent(extent); // tiles at the edge are padded
     this.map.setView(view);
     if (at === null) view.fit(extent);
     else view.setResolution((2 * aroundPx) / (this.map.getSize()?.[0] ?? 600));

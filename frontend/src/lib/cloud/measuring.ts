@@ -1,12 +1,12 @@
 /** Measuring between tapped points: the line is drawn here, the number and its interval are the server's. */
 
 import { Refused, send } from "../api";
-import { decimal } from "../decimal";
+import { isClosed, sentence, takes, type Measured } from "../measure";
 import { byId, fill } from "../page";
-import { showProfile, type Station } from "../profilechart";
+import { showProfile } from "../profilechart";
 
 export type MeasureText =
-  | "profile" | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric";
+  | "profile" | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric" | "tooFew";
 
 export interface MeasureSetting {
   readonly measureUrl: string;
@@ -14,22 +14,6 @@ export interface MeasureSetting {
   readonly metric: boolean;
   readonly texts: Readonly<Record<MeasureText, string>>;
 }
-
-interface Measured {
-  readonly value: number | null;
-  readonly unit: string;
-  readonly ci95_low: number | null;
-  readonly ci95_high: number | null;
-  readonly note: string;
-  readonly series: readonly Station[];
-}
-
-/** How many points a kind takes: at least, and at most where there is a most. */
-const TAKES: Readonly<Record<string, readonly [number, number]>> = {
-  distance: [2, 2], horizontal: [2, 2], height: [2, 2], section: [2, 2], angle: [3, 3],
-  area: [3, 200], plan_area: [3, 200], volume: [3, 200],
-};
-const CLOSED: readonly string[] = ["area", "plan_area", "volume"];
 
 /** A point of the cloud, in metres from its middle. */
 export interface Place {
@@ -82,12 +66,12 @@ export class MeasureTool<P extends Place> {
 
   /** A tapped point; one more than the kind takes begins anew. */
   add(point: P): void {
-    const [, most] = this.takes;
+    const [least, most] = takes(this.kind.value);
     if (this.picked.length >= most || this.asked !== null) this.start(true);
     this.picked.push(point);
     this.show();
     if (this.picked.length >= most) this.finish();
-    else this.say(fill(this.setting.texts[this.picked.length < this.takes[0] ? "next" : "enough"], { n: this.picked.length }));
+    else this.say(fill(this.setting.texts[this.picked.length < least ? "next" : "enough"], { n: this.picked.length }));
   }
 
   takeBack(): void {
@@ -99,13 +83,11 @@ export class MeasureTool<P extends Place> {
   }
 
   finish(): void {
-    if (this.picked.length < this.takes[0]) return;
-    if (!this.setting.metric) this.say(this.setting.texts.notMetric);
+    const [least] = takes(this.kind.value);
+    if (!this.on) return;
+    if (this.picked.length < least) this.say(fill(this.setting.texts.tooFew, { least, n: this.picked.length }));
+    else if (!this.setting.metric) this.say(this.setting.texts.notMetric);
     else void this.measure();
-  }
-
-  private get takes(): readonly [number, number] {
-    return TAKES[this.kind.value] ?? [2, 200];
   }
 
   private async measure(): Promise<void> {
@@ -116,16 +98,10 @@ export class MeasureTool<P extends Place> {
     await this.attempt(async () => {
       const found = await send<Measured>(this.setting.measureUrl, asked);
       if (this.asked !== asked) return; // something else was asked meanwhile
-      this.say(found.value === null ? found.note : this.sentence(found));
+      this.say(sentence(found, this.setting.texts.measured));
       showProfile(this.chart, found.series, this.setting.texts.profile);
       if (this.keep !== null) this.keep.hidden = this.setting.recordUrl === null;
     });
-  }
-
-  private sentence(found: Measured): string {
-    const [value, low, high] = [found.value, found.ci95_low, found.ci95_high].map((v) => decimal(v, 3));
-    const values = { value: value ?? "–", unit: found.unit, low: low ?? "–", high: high ?? "–" };
-    return fill(this.setting.texts.measured, values);
   }
 
   private async record(): Promise<void> {
@@ -152,7 +128,7 @@ export class MeasureTool<P extends Place> {
   }
 
   private show(): void {
-    this.canvas.show(this.picked, this.picked.length > 2 && CLOSED.includes(this.kind.value));
+    this.canvas.show(this.picked, this.picked.length > 2 && isClosed(this.kind.value));
   }
 
   private say(words: string): void {

@@ -13,7 +13,7 @@ export interface PhotoInfo {
   readonly overview: number;
 }
 
-export type PhotoText = "seenIn" | "seenInNone" | "finest" | "hidden" | "photosFailed" | "zoomIn" | "zoomOut";
+export type PhotoText = "seenIn" | "seenInOne" | "seenInNone" | "finest" | "hidden" | "photosFailed" | "zoomIn" | "zoomOut";
 
 export interface PhotosSetting {
   readonly photosUrl: string;
@@ -59,7 +59,7 @@ export class PhotoPanel {
   private fill(rows: readonly PhotoOfPlace[]): void {
     const seeing = rows.filter((row) => !row.hidden).length;
     const { texts } = this.setting;
-    this.status.textContent = rows.length === 0 ? texts.seenInNone : fill(texts.seenIn, { n: seeing, all: rows.length });
+    this.status.textContent = rows.length === 0 ? texts.seenInNone : fill(seeing === 1 ? texts.seenInOne : texts.seenIn, { n: seeing, all: rows.length });
     this.list.replaceChildren(...rows.slice(0, SHOWN).map((row) => this.item(row)));
   }
 
