@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from droneteam.fleet.allocation import exact
-from droneteam.fleet.allocation.choices import MINUTE_US, Choices, Ints, choices
+from droneteam.fleet.allocation.choices import Choices, choices
 from droneteam.fleet.allocation.days import Day, DayByDay, Losses, plus
 from droneteam.fleet.allocation.exact_crowds import bits
-from droneteam.fleet.allocation.exact_kernels import MOVED, UNKNOWN, YES
+from droneteam.fleet.allocation.exact_kernels import MOVED
 from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
 from droneteam.fleet.allocation.exact_tables import fits
 from droneteam.fleet.allocation.holding import broken_rule
-from droneteam.fleet.allocation.rota_kernels import Duties, evened, given_out
+from droneteam.fleet.allocation.rota import Rota
 from droneteam.fleet.allocation.scoring import least_busiest, values_of
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned, Problem
 
@@ -40,8 +40,6 @@ _MOST_NAMING_STEPS = 200_000
 """Of giving out the pilots of all days, from either end; more, where two days are not to blame."""
 _MOST_JOINED = 3
 """Days that are searched together."""
-_STIRRINGS = 200
-"""Exchanges at random on the way to pilots of whom none has more sorties than have to be."""
 _MOST_ROUNDS = 200
 """Of choosing sets and finding out what they cost."""
 
@@ -139,7 +137,7 @@ class _Joining:
             if self._priced(taken):
                 continue
             flown = self._flown(taken)
-            rota = _Rota(self.found, flown)
+            rota = Rota(self.found, flown)
             apart = rota.apart(_NAMING_STEPS)
             if apart is not None and self._joined(taken, apart):
                 apart = rota.apart(_MOST_NAMING_STEPS)
@@ -261,7 +259,7 @@ class _Joining:
         except OutOfSteps:
             return self._programmed(wanted, late_min)
 
-    def _proven(self, rota: _Rota, cost: int) -> tuple[tuple[Assigned, ...], dict[str, int]] | None:
+    def _proven(self, rota: Rota, cost: int) -> tuple[tuple[Assigned, ...], dict[str, int]] | None:
         """The plan with its bounds, where it is what the sets promise."""
         least = least_busiest(self.found, rota.flown)
         flown = rota.named(least)
@@ -441,75 +439,3 @@ class _Cheapest:
             return True
         self.seen[key] = cost
         return False
-
-
-class _Rota:
-    """Pilots for settled visits through all days."""
-
-    def __init__(self, found: Choices, flown: Sequence[Assigned]) -> None:
-        self.found = found
-        order = sorted(flown, key=lambda one: (one.visit.taken_at, one.request_id))
-        self.flown = tuple(order)
-        crew = [len(one.pilot_ids) for one in order]
-        self.visit = np.repeat(np.arange(len(order)), crew)
-        chosen = np.array(found.indices(order), dtype=np.int64)[self.visit]
-        self.jobs = found.job[chosen].tolist()
-        self.ids = [pilot.id for pilot in found.problem.pilots]
-        self.duties = _duties(found, chosen, self.ids)
-        self.crew = np.zeros(len(chosen), dtype=np.int64)
-
-    def apart(self, most_steps: int) -> tuple[int, int] | None:
-        """Gives the pilots out; jobs of the two days where that came to its end, if it did."""
-        if len(self.crew) == 0:
-            return None
-        answer, furthest = given_out(self.duties, most_steps, self.crew)
-        if answer == UNKNOWN:
-            answer = self._backwards(most_steps)
-        if answer == YES:
-            return None
-        before = np.flatnonzero(self.duties.day < self.duties.day[furthest])
-        return self.jobs[before[-1] if len(before) else 0], self.jobs[furthest]
-
-    def _backwards(self, most_steps: int) -> int:
-        """The same from the last day on: where the rests bind, one way mostly sees it soon."""
-        own = self.duties
-        order = np.argsort(-own.free_us, kind="stable")
-        turned = own._replace(
-            taken_us=-own.free_us[order],
-            free_us=-own.taken_us[order],
-            day=own.day.max(initial=0) - own.day[order],
-            able=own.able[order],
-        )
-        crew = np.zeros(len(order), dtype=np.int64)
-        answer, _ = given_out(turned, most_steps, crew)
-        self.crew[order] = crew
-        return answer
-
-    def named(self, most: int) -> tuple[Assigned, ...]:
-        """The visits with their pilots, of whom none has more sorties than that, if possible."""
-        if len(self.crew):
-            evened(self.duties, self.crew, most, _STIRRINGS)
-        crews: list[list[int]] = [[] for _ in self.flown]
-        for visit, pilot in zip(self.visit.tolist(), self.crew.tolist(), strict=True):
-            crews[visit].append(self.ids[pilot])
-        return tuple(
-            replace(one, pilot_ids=tuple(sorted(crew)))
-            for one, crew in zip(self.flown, crews, strict=True)
-        )
-
-
-def _duties(found: Choices, chosen: Ints, ids: Sequence[int]) -> Duties:
-    able = np.array([[pilot in found.able_pilots(one) for pilot in ids] for one in chosen.tolist()])
-    able = able.reshape(len(chosen), len(ids))
-    _, alike = np.unique(able, axis=1, return_inverse=True)
-    duty = found.problem.duty
-    return Duties(
-        taken_us=found.taken_us[chosen],
-        free_us=found.free_us[chosen],
-        day=found.day[chosen],
-        able=able,
-        alike=alike.reshape(-1).astype(np.int64),
-        skill=able.sum(axis=0).astype(np.int64),
-        longest_us=duty.max_duty_min * MINUTE_US,
-        rest_us=duty.min_rest_min * MINUTE_US,
-    )

@@ -364,7 +364,8 @@ class Search:
             and self._learned(served, out, self.limits, self.rows)
         ):
             return
-        self._learned(served, out, limits, self.probe, sure=True)
+        lasting = self.limits == limits
+        self._learned(served, out, limits, self.rows if lasting else self.probe, sure=True)
 
     def _learned(
         self, served: int, out: int, limits: Limits, rows: list[Crowd], *, sure: bool = False

@@ -99,9 +99,9 @@ def _before(d: Duties, item: int, one: int, other: int, since: Ints, day: Ints, 
     """Whether one pilot is tried before the other: on duty, soonest at its end, least able."""
     first, second = day[one] == d.day[item], day[other] == d.day[item]
     if first != second:
-        return first
+        return bool(first)
     if first and since[one] != since[other]:
-        return since[one] < since[other]
+        return bool(since[one] < since[other])
     if d.skill[one] != d.skill[other]:
         return d.skill[one] < d.skill[other]
     return load[one] < load[other]
