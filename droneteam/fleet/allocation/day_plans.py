@@ -38,7 +38,7 @@ _MOST_LOOKED_AT = 20_000
 _NAMING_STEPS = 10_000
 _MOST_NAMING_STEPS = 200_000
 """Of giving out the pilots of all days, from either end; more, where two days are not to blame."""
-_MOST_JOINED = 3
+_MOST_JOINED = 5
 """Days that are searched together."""
 _MOST_ROUNDS = 200
 """Of choosing sets and finding out what they cost."""
