@@ -36,7 +36,7 @@ _MOST_STEPS = 40_000
 _MOST_LOOKED_AT = 20_000
 """Partial choices of sets that are looked at for the cheapest."""
 _NAMING_STEPS = 10_000
-_MOST_NAMING_STEPS = 200_000
+_MOST_NAMING_STEPS = 60_000
 """Of giving out the pilots of all days, from either end; more, where two days are not to blame."""
 _MOST_JOINED = 5
 """Days that are searched together."""

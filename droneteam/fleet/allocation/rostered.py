@@ -54,6 +54,8 @@ MINUTES = ("moved_min", "travel_min")
 """Terms that tell plans apart which are alike in the terms before."""
 _DAYS_SHARE = 0.4
 """Of the time limit, for the days alone."""
+_JOINED_SHARE = 0.55
+"""Of the time limit, until which a plan is put together from them."""
 _REACHED_SHARE = 0.7
 """Of the time limit, until which a plan is looked for that reaches what the days bound."""
 _NAMED_AT_ONCE = 40
@@ -78,7 +80,7 @@ def solve_rostered(
     """
     started_s = time.monotonic()
     days = solve_days(choices, started_s + _DAYS_SHARE * time_limit_s)
-    whole = plan_of_days(choices, days, least_of_all, started_s + _DAYS_SHARE * time_limit_s)
+    whole = plan_of_days(choices, days, least_of_all, started_s + _JOINED_SHARE * time_limit_s)
     if whole is not None:
         return Rostered(*whole)
     if set(days.bounds) == {*SERVICE, "worst_shortfall"}:

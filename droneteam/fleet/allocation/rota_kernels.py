@@ -52,7 +52,7 @@ def _fits(d: Duties, item: int, pilot: int, since: Ints, free: Ints, day: Ints) 
 
 
 @inner
-def _state(d: Duties, item: int, since: Ints, free: Ints, day: Ints, key: Ints) -> int:
+def _state(d: Duties, item: int, since: Ints, free: Ints, day: Ints, key: Ints) -> np.signedinteger:
     """A number that is the same where pilots who are alike stand alike before the duty."""
     for pilot in range(len(since)):
         own = np.int64(0)
