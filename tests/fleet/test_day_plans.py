@@ -43,7 +43,7 @@ def of_days(problem: Problem) -> Plan | None:
     [
         (range(16), 1, 9),
         (range(16), 2, 5),
-        pytest.param(range(1_000, 1_400), 1, 250, marks=pytest.mark.slow),
+        pytest.param(range(1_000, 1_400), 1, 240, marks=pytest.mark.slow),
         pytest.param(range(1_000, 1_400), 2, 150, marks=pytest.mark.slow),
     ],
     ids=str,
