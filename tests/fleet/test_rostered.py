@@ -31,6 +31,12 @@ BEFORE_NAMES = ("busiest_pilot", "changes")
 """Terms that depend on who is named, beyond what shifts know."""
 
 
+@pytest.fixture(autouse=True)
+def _without_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What days prove together (``test_day_plans``) would leave nothing to the shifts."""
+    monkeypatch.setattr(rostered, "plan_of_days", lambda *_: None)
+
+
 def solved(problem: Problem) -> tuple[Choices, Rostered]:
     found = choices(problem)
     first = give_out(found)

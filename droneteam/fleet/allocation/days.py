@@ -50,15 +50,18 @@ class DayByDay:
     bounds : of the terms in their order, each as far as all before it are reached
     served : indices of the requests that every plan serves which reaches the services' bounds
     flown : the days' plans, each by itself; a pilot may not be rested, a pack not charged
+    days, zones : what was found, where it says what the worst shortfall is at least
     """
 
     bounds: dict[str, int]
     served: frozenset[int] = frozenset()
     flown: tuple[Assigned, ...] = ()
+    days: tuple[Day, ...] = ()
+    zones: tuple[Zone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Zone:
+class Zone:
     """A claim of which owed_min stay unserved where nobody is left out."""
 
     organisation_id: int
@@ -66,11 +69,12 @@ class _Zone:
     weight: int
 
     def shortfall(self, lost_min: int) -> int:
+        """The zone's, where it loses so much by those who are left out."""
         return max(0, -(-SHORTFALL_SCALE * (self.owed_min + lost_min) // self.weight))
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
+class Day:
     """A day's search, held at the least of its services, and the plan that has them.
 
     jobs : indices in the whole problem of those that the search knows
@@ -80,11 +84,11 @@ class _Day:
     search: Search
     best: Found
     jobs: tuple[int, ...]
-    options: list[_Option]
+    options: list[Option]
 
 
 @dataclass(frozen=True, slots=True)
-class _Option:
+class Option:
     """A set of one day that can be served, with what the zones lose by it.
 
     served : indices of the requests in the whole problem
@@ -102,7 +106,7 @@ def solve_days(found: Choices, until_s: float) -> DayByDay:
     until_s : on the monotonic clock; less is said where the time, or a day's steps, run out
     """
     said, groups, zones = DayByDay({}), day_groups(found), _zones(found)
-    known: dict[bytes, _Day] = {}
+    known: dict[bytes, Day] = {}
     while max((len(group) for group in groups), default=0) <= exact.MOST_REQUESTS:
         try:
             for group in groups:
@@ -120,14 +124,14 @@ def solve_days(found: Choices, until_s: float) -> DayByDay:
     return said
 
 
-def _always(days: Sequence[_Day]) -> frozenset[int]:
+def _always(days: Sequence[Day]) -> frozenset[int]:
     """Who is served by all sets of their day."""
     sets = ([one.served for one in day.options] for day in days if day.options)
     return frozenset[int]().union(*(frozenset.intersection(*own) for own in sets))
 
 
 def _shared(
-    found: Choices, days: Sequence[_Day], zones: Sequence[_Zone], said: DayByDay, until_s: float
+    found: Choices, days: Sequence[Day], zones: Sequence[Zone], said: DayByDay, until_s: float
 ) -> tuple[DayByDay, int | None]:
     """With what the sets prove of the shares, or the first of two days that do not go together."""
     options = [day.options for day in days]
@@ -140,24 +144,24 @@ def _shared(
         worst, chosen = least
         flown = _flown(days, [one.plan for one in chosen])
         bounds = {**said.bounds, "worst_shortfall": worst}
-        return replace(said, bounds=bounds, flown=flown), None
+        return DayByDay(bounds, said.served, flown, tuple(days), tuple(zones)), None
     if search.looked_at > _MOST_LOOKED_AT:
         return said, None
     return said, rested.apart(options)
 
 
-def _solved(found: Choices, group: Ints, zones: Sequence[_Zone], until_s: float) -> _Day:
+def _solved(found: Choices, group: Ints, zones: Sequence[Zone], until_s: float) -> Day:
     jobs = tuple(found.problem.jobs[job] for job in group.tolist())
     part = choices(replace(found.problem, jobs=jobs))
     if not fits(part):
         raise OutOfSteps
     search = Search(part, until_s, _MOST_STEPS)
     best = exact.Stages(search).serve_most()
-    day = _Day(search, best, tuple(int(group[job]) for job in search.asked.jobs), [])
+    day = Day(search, best, tuple(int(group[job]) for job in search.asked.jobs), [])
     return replace(day, options=_options(day, zones))
 
 
-def _bounds(found: Choices, days: Sequence[_Day]) -> dict[str, int]:
+def _bounds(found: Choices, days: Sequence[Day]) -> dict[str, int]:
     """The services of all days; who has no visit at all is not asked for on any."""
     able = set(found.job.tolist())
     sums = dict.fromkeys(unserved_values(found), 0)
@@ -175,13 +179,13 @@ def _bounds(found: Choices, days: Sequence[_Day]) -> dict[str, int]:
     }
 
 
-def _zones(found: Choices) -> list[_Zone]:
+def _zones(found: Choices) -> list[Zone]:
     wanted, zones = asked(found), []
     organisations = _organisations(found)
     for index, share in enumerate(shares(found)):
         own = [job for job, zone in enumerate(wanted.zone) if zone == FIRST_ZONE + index]
         served_min = sum(wanted.lost_min[job] for job in own)
-        zones.append(_Zone(organisations[index], share.claimed_min - served_min, share.weight))
+        zones.append(Zone(organisations[index], share.claimed_min - served_min, share.weight))
     return zones
 
 
@@ -194,15 +198,15 @@ def _organisations(found: Choices) -> list[int]:
     return [claim.organisation_id for claim in claims if claim.organisation_id in asking]
 
 
-def _options(day: _Day, zones: Sequence[_Zone]) -> list[_Option]:
+def _options(day: Day, zones: Sequence[Zone]) -> list[Option]:
     """The sets that the day can serve, a plan with each; none where they are too many."""
     search, plan = day.search, day.best
-    found: list[_Option] = []
+    found: list[Option] = []
     search.steps, search.most_steps = 0, _SET_STEPS
     try:
         for _ in range(_MOST_SETS):
             own = frozenset(day.jobs[job] for job in bits(plan.served))
-            found.append(_Option(_losses(day, plan, zones), plan, own))
+            found.append(Option(_losses(day, plan, zones), plan, own))
             if plan.served == search.everyone:
                 return found
             search.rule_out(plan.served)
@@ -215,7 +219,7 @@ def _options(day: _Day, zones: Sequence[_Zone]) -> list[_Option]:
     return []
 
 
-def _losses(day: _Day, plan: Found, zones: Sequence[_Zone]) -> Losses:
+def _losses(day: Day, plan: Found, zones: Sequence[Zone]) -> Losses:
     """Minutes that each zone loses, at least: a visit that is cut short may lose some more."""
     search = day.search
     lost = dict.fromkeys((zone.organisation_id for zone in zones), 0)
@@ -230,21 +234,21 @@ def _losses(day: _Day, plan: Found, zones: Sequence[_Zone]) -> Losses:
 class _Rested:
     """Whether sets of two days that follow each other can both be served, rest in between."""
 
-    def __init__(self, found: Choices, days: Sequence[_Day], until_s: float) -> None:
+    def __init__(self, found: Choices, days: Sequence[Day], until_s: float) -> None:
         self.found = found
         self.days = days
         self.until_s = until_s
         self._pairs: dict[int, tuple[Search, dict[int, int], Limits]] = {}
         self._known: dict[frozenset[int], bool] = {}
 
-    def both(self, first: int, one: _Option, other: _Option) -> bool:
+    def both(self, first: int, one: Option, other: Option) -> bool:
         """False where it is proven that the first day's set does not go with the next day's."""
         served = one.served | other.served
         if served not in self._known:
             self._known[served] = self._may_serve(first, served)
         return self._known[served]
 
-    def apart(self, options: Sequence[Sequence[_Option]]) -> int | None:
+    def apart(self, options: Sequence[Sequence[Option]]) -> int | None:
         """The first day of which no set goes with any of the next day's."""
         for first, (own, others) in enumerate(pairwise(options)):
             if not any(self.both(first, one, other) for one, other in product(own, others)):
@@ -280,13 +284,13 @@ class _LeastWorst:
     """
 
     def __init__(
-        self, zones: Sequence[_Zone], options: Sequence[Sequence[_Option]], rested: _Rested
+        self, zones: Sequence[Zone], options: Sequence[Sequence[Option]], rested: _Rested
     ) -> None:
         self.zones = zones
         self.options = options
         self.rested = rested
         self.rest = self._rest()
-        self.best: tuple[int, list[_Option]] | None = None
+        self.best: tuple[int, list[Option]] | None = None
         self.seen: set[tuple[int, frozenset[int], Losses]] = set()
         self.looked_at = 0
 
@@ -295,10 +299,10 @@ class _LeastWorst:
         found = [tuple([0] * len(self.zones))]
         for own in reversed(self.options):
             columns = zip(*(one.losses for one in own), strict=True)
-            found.append(_plus(found[-1], tuple(min(column) for column in columns)))
+            found.append(plus(found[-1], tuple(min(column) for column in columns)))
         return found[::-1]
 
-    def solve(self) -> tuple[int, list[_Option]] | None:
+    def solve(self) -> tuple[int, list[Option]] | None:
         """The shortfall and the sets; None where no sets go together, or after too many looks."""
         self._go([], self.rest[-1])
         return None if self.looked_at > _MOST_LOOKED_AT else self.best
@@ -307,21 +311,21 @@ class _LeastWorst:
         pairs = zip(self.zones, lost, strict=True)
         return max((zone.shortfall(own) for zone, own in pairs), default=0)
 
-    def _go(self, taken: list[_Option], lost: Losses) -> None:
+    def _go(self, taken: list[Option], lost: Losses) -> None:
         self.looked_at += 1
         at = len(taken)
         if at == len(self.options):
             self.best = self._worst(lost), list(taken)
             return
         ranked = sorted(
-            (self._worst(_plus(_plus(lost, own.losses), self.rest[at + 1])), place)
+            (self._worst(plus(plus(lost, own.losses), self.rest[at + 1])), place)
             for place, own in enumerate(self.options[at])
         )
         for bound, place in ranked:
             if self.looked_at > _MOST_LOOKED_AT or (self.best and bound >= self.best[0]):
                 return
             own = self.options[at][place]
-            known = at, own.served, _plus(lost, own.losses)
+            known = at, own.served, plus(lost, own.losses)
             if known in self.seen:
                 continue
             if at == 0 or self.rested.both(at - 1, taken[-1], own):
@@ -329,11 +333,12 @@ class _LeastWorst:
                 self._go([*taken, own], known[2])
 
 
-def _plus(one: Losses, other: Losses) -> Losses:
+def plus(one: Losses, other: Losses) -> Losses:
+    """What is lost by both."""
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _flown(days: Sequence[_Day], plans: Sequence[Found]) -> tuple[Assigned, ...]:
+def _flown(days: Sequence[Day], plans: Sequence[Found]) -> tuple[Assigned, ...]:
     return tuple(
         assigned
         for day, plan in zip(days, plans, strict=True)

@@ -18,6 +18,7 @@ from droneteam.fleet.allocation.choices import Choices, choices
 from droneteam.fleet.allocation.exact_crowds import bits
 from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
 from droneteam.fleet.allocation.exact_tables import fits
+from droneteam.fleet.allocation.rota_kernels import Duties, evened, given_out
 from droneteam.fleet.allocation.shifts import Prices, shifts_of
 from droneteam.fleet.problem import (
     Assigned,
@@ -79,6 +80,10 @@ def warm_up() -> None:
     shifts.best(nothing, 1)
     shifts.all_of(np.arange(len(shifts.members)))
     shifts.worth_through(nothing)
+    one = np.zeros(1, dtype=np.int64)
+    duties = Duties(one, one + 1, one, np.ones((1, 1), dtype=np.bool_), one, one, 1, 0)
+    given_out(duties, 1, one.copy())
+    evened(duties, one.copy(), 1, 0)
 
 
 class Stages:
@@ -140,11 +145,11 @@ class Stages:
         """The same from below: the tighter a limit, the sooner the search knows."""
         value = getattr(self.search.values(best), name)
         for most in range(value):
-            found = self.search.find(self.search.everyone, _limited(self.search.limits, name, most))
+            found = self.search.find(self.search.everyone, limited(self.search.limits, name, most))
             if found is not None:
                 best, value = found, most
                 break
-        self.search.hold(_limited(self.search.limits, name, value), best)
+        self.search.hold(limited(self.search.limits, name, value), best)
         return best
 
     def _bring_down(self, name: str, best: Found, low: int) -> Found:
@@ -152,13 +157,13 @@ class Stages:
         value, step = getattr(self.search.values(best), name), 1
         while value > low:
             most = max(low, value - step)
-            found = self.search.find(self.search.everyone, _limited(self.search.limits, name, most))
+            found = self.search.find(self.search.everyone, limited(self.search.limits, name, most))
             if found is not None:
                 best, value = found, getattr(self.search.values(found), name)
                 step *= 2
             else:
                 low, step = most + 1, 1
-        self.search.hold(_limited(self.search.limits, name, value), best)
+        self.search.hold(limited(self.search.limits, name, value), best)
         return best
 
     def assigned(self, found: Found) -> tuple[Assigned, ...]:
@@ -176,7 +181,7 @@ class Stages:
         )
 
 
-def _limited(limits: Limits, name: str, most: int | tuple[int, ...]) -> Limits:
+def limited(limits: Limits, name: str, most: int | tuple[int, ...]) -> Limits:
     """The limits with this one of them set."""
     values: dict[str, Any] = {name: most}
     return replace(limits, **values)
@@ -185,4 +190,4 @@ def _limited(limits: Limits, name: str, most: int | tuple[int, ...]) -> Limits:
 def _by_class(limits: Limits, name: str, level: int, most: int) -> Limits:
     """The same for one class of the limit."""
     before: tuple[int, ...] = getattr(limits, name)
-    return _limited(limits, name, (*before[:level], most, *before[level + 1 :]))
+    return limited(limits, name, (*before[:level], most, *before[level + 1 :]))

@@ -287,6 +287,15 @@ class Search:
         crowded = any(row.load(served) > row.cap for row in self.rows if not row.without & served)
         return not crowded and self._ask(served, self.everyone & ~served, limits, most_steps) != NO
 
+    def placed(self, served: int, limits: Limits) -> Found | None:
+        """A plan that serves exactly these within the limits; None where there is none."""
+        return self._place(served, self.everyone & ~served, limits)
+
+    def blamed(self, served: int, limits: Limits) -> int:
+        """Of requests that cannot all be served within the limits some that cannot either."""
+        self.proof = _MOST_PROOF_STEPS
+        return self._core(served, self.everyone & ~served, limits).mask
+
     def rule_out(self, served: int) -> None:
         """From now on no plan that serves all of these is looked for."""
         self.rows.append(Crowd(served, 0, served.bit_count() - 1))
@@ -355,7 +364,8 @@ class Search:
             and self._learned(served, out, self.limits, self.rows)
         ):
             return
-        self._learned(served, out, limits, self.probe, sure=True)
+        lasting = self.limits == limits
+        self._learned(served, out, limits, self.rows if lasting else self.probe, sure=True)
 
     def _learned(
         self, served: int, out: int, limits: Limits, rows: list[Crowd], *, sure: bool = False

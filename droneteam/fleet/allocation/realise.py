@@ -8,9 +8,10 @@ a search of limited length goes back over it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import insort
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from typing import Protocol
 
 import numpy as np
@@ -271,8 +272,10 @@ class _Rota:
         kept = np.isin(group, [self.place[pilot] for pilot in before if pilot in self.place])
         wait = np.where(same, self.since_us[group], -(self.free_us[group] // self.longest_us))
         order = np.lexsort((group, self.load[group], self.skill[group], wait, ~same, ~kept))
-        ranked = [self.ids[index] for index in group[order]]
-        yield from combinations(ranked, item.job.crew)
+        if item.job.crew == 1:
+            yield from ((self.ids[index],) for index in group[order])
+        else:
+            yield from combinations([self.ids[index] for index in group[order]], item.job.crew)
 
     def take(self, item: Item, who: tuple[int, ...]) -> Undo:
         """Those who were off begin their duty with the item."""
@@ -306,35 +309,62 @@ def _balance(rota: _Rota, items: Sequence[Item], crews: dict[int, tuple[int, ...
         for pilot in crews[item.choice]:
             work[pilot].append(item)
     least = -(-sum(len(own) for own in work.values()) // len(work))
+    loads = _Loads(work)
     stuck: set[int] = set()
     while True:
-        open_ones = [pilot for pilot in work if pilot not in stuck and len(work[pilot]) > least]
-        if not open_ones:
+        busiest = loads.busiest(least, stuck)
+        if busiest is None:
             return
-        busiest = max(open_ones, key=lambda pilot: (len(work[pilot]), pilot))
-        if not _relieve(rota, busiest, work, crews):
+        if not _relieve(rota, busiest, loads, crews):
             stuck.add(busiest)
 
 
-def _relieve(
-    rota: _Rota, busiest: int, work: dict[int, list[Item]], crews: dict[int, tuple[int, ...]]
-) -> bool:
+class _Loads:
+    """The items of each pilot, and the pilots by how many they have."""
+
+    def __init__(self, work: dict[int, list[Item]]) -> None:
+        self.work = work
+        most = max(len(own) for own in work.values())
+        self.having: list[list[int]] = [[] for _ in range(most + 1)]
+        """By number of items: the pilots who have as many, in order."""
+        for pilot in sorted(work):
+            self.having[len(work[pilot])].append(pilot)
+
+    def busiest(self, least: int, stuck: Collection[int]) -> int | None:
+        """Who has most, more than the least that somebody has to have; the last of equals."""
+        for pilots in reversed(self.having[least + 1 :]):
+            found = next((pilot for pilot in reversed(pilots) if pilot not in stuck), None)
+            if found is not None:
+                return found
+        return None
+
+    def below(self, count: int) -> Iterator[int]:
+        """Those who have fewer, the least loaded first."""
+        return chain.from_iterable(self.having[: max(0, count)])
+
+    def move(self, item: Item, busiest: int, pilot: int) -> None:
+        """From one to the other."""
+        for who in (busiest, pilot):
+            self.having[len(self.work[who])].remove(who)
+        self.work[busiest].remove(item)
+        self.work[pilot].append(item)
+        for who in (busiest, pilot):
+            insort(self.having[len(self.work[who])], who)
+
+
+def _relieve(rota: _Rota, busiest: int, loads: _Loads, crews: dict[int, tuple[int, ...]]) -> bool:
     """Gives one of the pilot's items to one who has at least two fewer; False where none can."""
-    others = sorted(
-        (pilot for pilot in work if len(work[pilot]) <= len(work[busiest]) - 2),
-        key=lambda pilot: (len(work[pilot]), pilot),
-    )
+    work = loads.work
     for item in work[busiest]:
         before = item.job.published
         if before is not None and busiest in before.pilot_ids:
             continue
         allowed = rota.choices.able_pilots(item.choice)
-        for pilot in others:
+        for pilot in loads.below(len(work[busiest]) - 1):
             if pilot not in allowed or pilot in crews[item.choice]:
                 continue
             if not any(_clash(rota, item, other) for other in work[pilot]):
-                work[busiest].remove(item)
-                work[pilot].append(item)
+                loads.move(item, busiest, pilot)
                 crews[item.choice] = tuple(
                     pilot if who == busiest else who for who in crews[item.choice]
                 )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from droneteam.fleet.allocation.choices import Choices, Ints
+from droneteam.fleet.allocation.day_plans import plan_of_days
 from droneteam.fleet.allocation.days import DayByDay, solve_days
 from droneteam.fleet.allocation.drone_rows import name_in
 from droneteam.fleet.allocation.greedy import give_out
@@ -41,17 +42,20 @@ from droneteam.fleet.allocation.pooled import (
     unserved_values,
 )
 from droneteam.fleet.allocation.realise import evened_out, realise
-from droneteam.fleet.allocation.relaxation import Share, shortfall
+from droneteam.fleet.allocation.relaxation import Scope, Share, shortfall
 from droneteam.fleet.allocation.scoring import Glance, chosen_of, values_of
 from droneteam.fleet.allocation.shift_kernels import Floats
 from droneteam.fleet.allocation.shift_search import Goal, Roster, ShiftSearch
 from droneteam.fleet.allocation.shifts import Shift, shifts_of
 from droneteam.fleet.problem import SHORTFALL_SCALE, TERM_NAMES, Assigned
+from droneteam.fleet.terms import PRIORITIES
 
 MINUTES = ("moved_min", "travel_min")
 """Terms that tell plans apart which are alike in the terms before."""
 _DAYS_SHARE = 0.4
 """Of the time limit, for the days alone."""
+_JOINED_SHARE = 0.55
+"""Of the time limit, until which a plan is put together from them."""
 _REACHED_SHARE = 0.7
 """Of the time limit, until which a plan is looked for that reaches what the days bound."""
 _NAMED_AT_ONCE = 40
@@ -76,6 +80,9 @@ def solve_rostered(
     """
     started_s = time.monotonic()
     days = solve_days(choices, started_s + _DAYS_SHARE * time_limit_s)
+    whole = plan_of_days(choices, days, least_of_all, started_s + _JOINED_SHARE * time_limit_s)
+    if whole is not None:
+        return Rostered(*whole)
     if set(days.bounds) == {*SERVICE, "worst_shortfall"}:
         scope = replace(seen.scope, must=seen.scope.must | days.served)
         until_s = started_s + _REACHED_SHARE * time_limit_s
@@ -85,6 +92,20 @@ def solve_rostered(
     stages = _Stages(choices, seen, first, started_s + time_limit_s)
     stages.run()
     return Rostered(stages.assignments(), stages.bounds)
+
+
+def least_of_all(
+    choices: Choices, late_min: Sequence[int], until_s: float
+) -> tuple[Assigned, ...] | None:
+    """The plan that serves every request, with the fewest minutes moved and then driven.
+
+    late_min : by class, late for no longer than that
+    None where none is proven until then, or there is none.  Packs are not named.
+    """
+    everybody = frozenset(range(len(choices.problem.jobs)))
+    scope = Scope(np.arange(len(choices.job)), everybody)
+    stages = _Stages(choices, Glance(scope, {}), (), until_s)
+    return stages.assignments() if stages.run_late(late_min) else None
 
 
 class _Stages:
@@ -144,6 +165,16 @@ class _Stages:
         if self.exact:
             self.bounds["busiest_pilot"] = self._least_busiest()
         return True
+
+    def run_late(self, late_min: Sequence[int]) -> bool:
+        """The minutes where everybody is served and late for no longer; False: not proven."""
+        for priority, most in zip(PRIORITIES, late_min, strict=True):
+            costs = self.costs[f"late_min_{priority}"][self.shifts.members].astype(np.float64)
+            self.master.condition(Line(-costs, least=-float(most)))
+        if not self._reached(REST):
+            return False
+        self._reduce(REST)
+        return self.exact
 
     def _hold(self, bounds: Mapping[str, int]) -> None:
         """No plan may be worse than these services and this worst shortfall."""

@@ -127,3 +127,15 @@ def _least_busiest(choices: Choices, scope: Scope) -> int:
     groups = set(choices.pilots[own].tolist())
     able = frozenset[int]().union(*(choices.pilot_sets[group] for group in groups))
     return -(-crews // len(able))
+
+
+def least_busiest(choices: Choices, assignments: Sequence[Assigned]) -> int:
+    """A bound for plans that serve as many of each class: the smallest crews, shared evenly."""
+    jobs = {job.request_id: job for job in choices.problem.jobs}
+    counts = Counter(jobs[assigned.request_id].priority for assigned in assignments)
+    able = [choices.problem.jobs[job] for job in np.unique(choices.job).tolist()]
+    sorties = 0
+    for priority, count in counts.items():
+        sorties += sum(sorted(job.crew for job in able if job.priority == priority)[:count])
+    groups = (choices.pilot_sets[group] for group in np.unique(choices.pilots).tolist())
+    return -(-sorties // max(1, len(frozenset[int]().union(*groups))))

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from heapq import heapify, heappop, heappush
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,16 @@ from droneteam.fleet.allocation.pooled import best_alone, solve_pooled
 from droneteam.fleet.allocation.realise import realise, realise_at_once
 from droneteam.fleet.allocation.relaxation import MOST_CHOICES
 from droneteam.fleet.allocation.scoring import Glance, chosen_of, glance, values_of
-from droneteam.fleet.problem import TERM_NAMES, Assigned, Plan, Problem, Term, packs_needed
+from droneteam.fleet.problem import (
+    TERM_NAMES,
+    Assigned,
+    PackType,
+    Plan,
+    Problem,
+    Term,
+    Visit,
+    packs_needed,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -401,20 +411,34 @@ def with_packs(problem: Problem, assignments: Sequence[Assigned]) -> tuple[Assig
     The packs of one type are alike and a pack in the charger only has a time at which it is
     ready, so that taking them in order of departure never fails where the count suffices.
     """
-    ready_at = {pack.id: pack.charged_at or problem.now for pack in problem.packs}
-    by_type = {
-        kind.name: [pack.id for pack in problem.packs if pack.type == kind.name]
-        for kind in problem.pack_types
-    }
+    shelves = {kind.name: _Shelf(problem, kind) for kind in problem.pack_types}
     types = {drone.id: drone.pack_type for drone in problem.drones}
     jobs = {job.request_id: job for job in problem.jobs}
     equipped = []
     for assigned in sorted(assignments, key=lambda a: (a.visit.taken_at, a.request_id)):
-        kind = problem.pack_type(types[assigned.drone_id])
-        taken_at = assigned.visit.taken_at
-        charged = [pack for pack in by_type[kind.name] if ready_at[pack] <= taken_at]
-        taken = tuple(charged[: packs_needed(jobs[assigned.request_id], kind)])
-        for pack in taken:
-            ready_at[pack] = assigned.visit.free_at + timedelta(minutes=kind.charge_min)
-        equipped.append(replace(assigned, pack_ids=taken))
+        shelf = shelves[types[assigned.drone_id]]
+        needed = packs_needed(jobs[assigned.request_id], shelf.kind)
+        equipped.append(replace(assigned, pack_ids=shelf.taken(assigned.visit, needed)))
     return tuple(equipped)
+
+
+class _Shelf:
+    """The packs of one type: those that are charged, and when the others will be."""
+
+    def __init__(self, problem: Problem, kind: PackType) -> None:
+        self.kind = kind
+        own = [pack for pack in problem.packs if pack.type == kind.name]
+        self.ids = [pack.id for pack in own]
+        self.charging = [(pack.charged_at or problem.now, at) for at, pack in enumerate(own)]
+        heapify(self.charging)
+        self.charged: list[int] = []
+
+    def taken(self, trip: Visit, needed: int) -> tuple[int, ...]:
+        """The first packs that are charged when the trip begins; trips come in order."""
+        while self.charging and self.charging[0][0] <= trip.taken_at:
+            heappush(self.charged, heappop(self.charging)[1])
+        own = [heappop(self.charged) for _ in range(min(needed, len(self.charged)))]
+        ready_at = trip.free_at + timedelta(minutes=self.kind.charge_min)
+        for at in own:
+            heappush(self.charging, (ready_at, at))
+        return tuple(self.ids[at] for at in own)
