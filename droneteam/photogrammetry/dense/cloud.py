@@ -451,10 +451,9 @@ def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) ->
 def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
     grid = tuple(_pinhole(view) for view in job.views)
     registered = sum(1 for row in job.partners if row)
-    maps = _MappedDepths(job.depth_path)
     return fuse.fuse(
         grid,
-        maps.of,
+        _MappedDepths(job.depth_path).of,
         lambda view: _grid_colours(job.views[view]),
         job.partners,
         job.params.checkers,

@@ -28,6 +28,9 @@ BEND_REACHES_PX = (5, 9)
 """How far matching windows reach (half of 11 and of 15 pixels, and what blur adds)."""
 UNKNOWN_BEND_GSD, LARGEST_BEND_GSD = 1.0, 2.0
 """Bend beside an unknown pixel, and at most, in ground sampling distances: an edge is no error."""
+SEPARATE_NOISE = 0.5
+"""Share of its noise's variance that a pixel does not have in common with those at these reaches,
+whose windows overlap its own."""
 MIN_WINDOW = 8
 """Fewest pixels of a window that say anything about a shift and two slopes."""
 
@@ -306,11 +309,12 @@ def bends(inverse: F32, row: I64, column: I64, scale: F64, spread: F64, gsd: F64
                 if y < dy or x < dx or y + dy >= h or x + dx >= w:
                     continue
                 second = inverse[y - dy, x - dx] + inverse[y + dy, x + dx] - 2.0 * inverse[y, x]
-                bend = UNKNOWN_BEND_GSD * gsd[p]
-                if not np.isnan(second):
-                    # Root six: then noise alone gives `spread`.
-                    bend = min(abs(second) * scale[p] / np.sqrt(6.0), LARGEST_BEND_GSD * gsd[p])
-                here += bend * bend - spread[p] * spread[p]
+                if np.isnan(second):
+                    total += (UNKNOWN_BEND_GSD * gsd[p]) ** 2
+                    continue
+                # Root six: then noise alone gives `spread`.
+                bend = min(abs(second) * scale[p] / np.sqrt(6.0), LARGEST_BEND_GSD * gsd[p])
+                here += bend * bend - SEPARATE_NOISE * spread[p] * spread[p]
             total += max(here, 0.0)
         found[p] = np.sqrt(total)
     return found
