@@ -279,6 +279,41 @@ def test_no_pair_is_added_under_an_angle_that_cannot_be_matched() -> None:
     assert max(angle[p] for p in added) <= pairs.WIDEST_ANGLE_DEG + 5.0
 
 
+def test_photos_that_cannot_be_a_pair_leave_their_place_to_others() -> None:
+    """Every second pair of the first choice is called impossible: none of them is chosen, and no
+    photo has fewer partners for it."""
+    network = box_scene().network
+    seen = pairs.visibility(network)
+    first = pairs.choose_pairs(network, ranked(network), 3)
+    barred = set(first[::2])
+
+    def usable(i: int, j: int) -> bool:
+        return (min(i, j), max(i, j)) not in barred
+
+    chosen = pairs.choose_pairs(network, ranked(network), 3, usable)
+    assert not barred & set(chosen)
+    assert np.bincount(np.ravel(chosen), minlength=12).min() >= 3
+    more = pairs.add_where_thin(chosen, ranked(network), seen, 8, usable)
+    assert set(chosen) <= set(more)
+    assert not barred & set(more)
+
+
+def test_which_pairs_are_possible_is_what_rectification_says() -> None:
+    network = box_scene().network
+    seen = pairs.visibility(network)
+    ahead = type(network.views[0])(
+        "ahead", network.views[0].path, network.views[0].camera, network.views[0].cam_from_enu
+    )
+    ahead.cam_from_enu[2, 3] += 1.0  # a metre back along the optical axis
+    matrix = type(seen.matrix)(seen.matrix.toarray()[[0, 1, 0]])
+    usable = pairs.rectifiable(
+        (network.views[0], network.views[1], ahead), pairs.Visibility(matrix, seen.points_enu_m)
+    )
+    assert usable(0, 1)
+    assert usable(1, 0)
+    assert not usable(0, 2)
+
+
 def test_points_without_tracks_are_seen_where_they_project() -> None:
     network = box_scene().network
     n = len(network.sparse.points_enu_m)

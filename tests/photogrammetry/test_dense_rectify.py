@@ -24,11 +24,13 @@ PAIRS = {
     "oblique ring": (look_at((4.5, 0, 4.5), (0, 0, 0)), look_at((4.2, 1.4, 4.5), (0, 0, 0))),
     "nadir with oblique": (nadir((0, 0, 6)), look_at((2.0, 1.0, 5.5), (0, 0, 0))),
 }
+ACROSS = {"across each other": (look_at((4.5, 0, 2), (0, 0, 0)), look_at((0, 4.5, 2), (0, 0, 0)))}
+"""Rays at nearly a right angle: matched around their points, whose depths set a narrow range."""
 
 
 def views_of(name: str, *, distorted: bool = True) -> tuple[View, View]:
     camera = small_camera(distorted)
-    a, b = PAIRS[name]
+    a, b = (PAIRS | ACROSS)[name]
     return View("a", Path("a"), camera, a), View("b", Path("b"), camera, b)
 
 
@@ -47,7 +49,7 @@ def canvas_position(
     return flat[:, :2] / flat[:, 2:]
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", PAIRS | ACROSS)
 def test_a_point_lies_in_the_same_row_of_both_images(name: str) -> None:
     pair, views = geometry_of(name), views_of(name)
     points = GROUND + np.random.default_rng(3).uniform([0, 0, 0], [0, 0, 1.0], GROUND.shape)
@@ -56,7 +58,7 @@ def test_a_point_lies_in_the_same_row_of_both_images(name: str) -> None:
     assert np.allclose(left[:, 1], right[:, 1], atol=1e-8)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", PAIRS | ACROSS)
 def test_the_common_plane_has_disparity_zero(name: str) -> None:
     pair, views = geometry_of(name), views_of(name)
     left = canvas_position(pair, views[0], pair.left_rays, GROUND)
@@ -150,6 +152,21 @@ def test_forward_motion_is_refused() -> None:
         View("b", Path("b"), camera, nadir((0, 0, 5))),
     )
     assert rectify.rectify_pair(0, 1, views, GROUND) is None
+
+
+def test_photos_that_look_across_each_other_are_matched_where_their_points_are() -> None:
+    """Their own canvas would be several photos large; that around the points is a part of one."""
+    views = views_of("across each other")
+    found = rectify._plane_disparities(views, GROUND)
+    assert found is not None
+    assert rectify._canvas(views, found, rectify.search_range(found.residual_px)) is None
+    pair = geometry_of("across each other")
+    pixels = views[0].camera.width_px * views[0].camera.height_px
+    assert 0.02 * pixels < np.count_nonzero(rectify.outline_mask(pair)) < 0.8 * pixels
+    column, row = np.floor(canvas_position(pair, views[0], pair.left_rays, GROUND)).astype(int).T
+    assert rectify.outline_mask(pair)[row, column].all()
+    beyond = canvas_position(pair, views[0], pair.left_rays, GROUND * 3.0)
+    assert not np.all((beyond > 0) & (beyond < pair.size_px), axis=1).all()
 
 
 def test_too_few_common_points_are_refused() -> None:

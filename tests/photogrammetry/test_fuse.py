@@ -153,6 +153,39 @@ def test_two_photos_with_poor_texture_are_not_believed() -> None:
     assert not len(fused([vague, vague], WIDE_M).points_enu_m)
 
 
+@pytest.mark.parametrize(("lean_deg", "believed"), [(60.0, True), (76.0, True), (82.5, False)])
+def test_two_photos_are_believed_on_a_wall_they_see_steeply_but_not_along_it(
+    lean_deg: float, believed: bool
+) -> None:
+    """A plane that leans out of the horizontal, in two photos side by side along its foot."""
+    camera = Camera("PINHOLE", 200, 40, (1000.0, 1000.0, 100.0, 20.0))
+    lean = np.radians(lean_deg)
+    y = (np.arange(40)[:, None] + 0.5 - 20.0) / 1000.0 + np.zeros((1, 200))
+    inverse = ((np.sin(lean) * y + np.cos(lean)) / (DEPTH_M * np.cos(lean))).astype(np.float32)
+    depth = DepthMap(inverse, np.full_like(inverse, 0.05 / 1000.0 / DEPTH_M))
+    views = tuple(
+        View(n, Path(n), camera, nadir((x, 0.0, DEPTH_M))) for n, x in (("a", 0), ("b", 1))
+    )
+    colours = np.full((40, 200, 3), 90, np.uint8)
+    cloud = fuse.fuse(views, lambda _: depth, lambda _: colours, [[1], [0]], 10, 3, lambda _: None)
+    assert (len(cloud.points_enu_m) > 500) == believed
+    up = cloud.normals[:, 2]
+    assert np.allclose(up, np.cos(lean), atol=0.02)
+
+
+def test_rough_ground_is_less_sure_than_smooth_ground_that_photos_agree_on_as_well() -> None:
+    """Waves of two pixels on the ground's height that all photos have alike: no photo's noise
+    explains them, and windows would have flattened them."""
+    smooth = level()
+    across = np.arange(HEIGHT)[:, None] + np.zeros((1, WIDTH))
+    wave_m = 0.1 * np.sin(2.0 * np.pi * across / 20.0)
+    rough = DepthMap((1.0 / (DEPTH_M - wave_m)).astype(np.float32), smooth.sigma)
+    sure, unsure = fused([smooth] * 6), fused([rough] * 6)
+    a, b = np.median(sure.sigma_m[inner(sure)]), np.median(unsure.sigma_m[inner(unsure)])
+    assert b > 3.0 * a
+    assert 0.02 < b < 2.0 * GSD_M * np.sqrt(2.0)
+
+
 @pytest.mark.parametrize("step_m", [1.5, 3.0])
 def test_a_surface_that_others_see_through_goes(step_m: float) -> None:
     maps = [level(step_m)] * 3 + [level()] * 5

@@ -131,6 +131,52 @@ def test_a_tilted_plane_has_its_normal_everywhere(normals_of) -> None:
     assert np.isnan(found[:, :5]).all()
 
 
+BENDING_GSD_M, BENDING_DEPTH_M = 0.01, 10.0
+
+
+def bends_of(bends, depth_m: np.ndarray, spread_m: float = 0.0) -> np.ndarray:
+    """Bends at the pixels of a map's middle, seen from straight above, metres."""
+    inverse = (1.0 / depth_m).astype(np.float32)
+    row, column = (v.ravel() for v in np.mgrid[14:26, 14:26])
+    scale = depth_m[row, column] ** 2
+    spread, gsd = np.full(len(row), spread_m), np.full(len(row), BENDING_GSD_M)
+    return np.asarray(bends(inverse, row, column, scale, spread, gsd))
+
+
+@pytest.mark.parametrize("bends", both(kernels.bends))
+def test_a_round_surface_bends_by_its_sagitta_and_a_plane_does_not(bends) -> None:
+    """A drum of radius R: over a reach r both ways its surface falls by r²/2R, and lengthwise not
+    at all; the bend is twice that over root six, for both reaches together."""
+    x = (np.arange(40) - 20) * BENDING_GSD_M
+    radius_m = 1.0
+    drum = np.tile(BENDING_DEPTH_M + x * x / (2.0 * radius_m), (40, 1))
+    expected = np.sqrt(sum((r * BENDING_GSD_M) ** 4 for r in (5, 9)) / 6.0) / radius_m
+    assert np.allclose(bends_of(bends, drum), expected, rtol=0.02)
+    tilted = 1.0 / (0.1 + 0.0003 * np.arange(40) + np.zeros((40, 1)))  # a plane, 1/z is linear
+    assert bends_of(bends, tilted).max() < 0.01 * expected
+
+
+@pytest.mark.parametrize("bends", both(kernels.bends))
+def test_what_noise_explains_is_no_bend_and_an_edge_counts_so_far(bends) -> None:
+    rng = np.random.default_rng(11)
+    spread_m = 0.004
+    noisy = BENDING_DEPTH_M + rng.normal(0.0, spread_m, (40, 40))
+    assert 0.3 * spread_m < np.median(bends_of(bends, noisy, spread_m)) < 1.5 * spread_m
+    assert 1.5 * spread_m < np.median(bends_of(bends, noisy, 0.1 * spread_m)) < 2.5 * spread_m
+    assert np.median(bends_of(bends, noisy, 2.0 * spread_m)) < 0.3 * spread_m
+    step = np.full((40, 40), BENDING_DEPTH_M)
+    step[:, 20:] = BENDING_DEPTH_M - 1.0
+    largest = np.sqrt(2.0) * kernels.LARGEST_BEND_GSD * BENDING_GSD_M  # both reaches meet it
+    assert bends_of(bends, step).max() == pytest.approx(largest)
+    near = np.full((40, 40), BENDING_DEPTH_M)
+    near[:, 20 + 7 :] = NAN
+    found = bends_of(bends, near).reshape(12, 12)
+    unknown = kernels.UNKNOWN_BEND_GSD * BENDING_GSD_M
+    assert np.allclose(found[:, -3:], np.sqrt(2.0) * unknown)
+    assert np.allclose(found[:, 4:8], unknown)  # only the longer reach leads there
+    assert not found[:, :4].any()
+
+
 def test_the_upper_surface_is_the_upper_cluster() -> None:
     rng = np.random.default_rng(7)
     roof, road = 1.5 + rng.normal(0, 0.004, 20), rng.normal(0, 0.004, 30)

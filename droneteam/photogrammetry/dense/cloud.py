@@ -57,7 +57,7 @@ PAIR_BYTES_PER_PIXEL = 80
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
 """Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
-FORMAT = 6
+FORMAT = 7
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
@@ -221,8 +221,9 @@ def _plan(network: CameraNetwork, workdir: Path, params: DenseParams) -> _Job:
     views = tuple(stereo.resized(v, _scale(v, params.max_pixels)) for v in network.views)
     seen = pairs.visibility(network)
     ranked = pairs.neighbours(network, seen)
-    chosen = pairs.choose_pairs(network, ranked, params.partners)
-    chosen = pairs.add_where_thin(chosen, ranked, seen, 2 * params.partners)
+    usable = pairs.rectifiable(views, seen)
+    chosen = pairs.choose_pairs(network, ranked, params.partners, usable)
+    chosen = pairs.add_where_thin(chosen, ranked, seen, 2 * params.partners, usable)
     if not chosen:
         raise SceneError(
             STAGE,
@@ -450,10 +451,9 @@ def _merged(job: _Job, view: int, paths: list[Path], before: DepthMap | None) ->
 def _fuse_all(job: _Job, progress: Progress) -> DenseCloud:
     grid = tuple(_pinhole(view) for view in job.views)
     registered = sum(1 for row in job.partners if row)
-    maps = _MappedDepths(job.depth_path)
     return fuse.fuse(
         grid,
-        maps.of,
+        _MappedDepths(job.depth_path).of,
         lambda view: _grid_colours(job.views[view]),
         job.partners,
         job.params.checkers,

@@ -24,6 +24,13 @@ COVERED_GSD = 4.0
 """A pixel this close behind or before a point, in ground sampling distances, shows the same."""
 COVERED_SCALE = 0.75
 """A pixel finer than this, against the one that the point came from, still adds detail."""
+BEND_REACHES_PX = (5, 9)
+"""How far matching windows reach (half of 11 and of 15 pixels, and what blur adds)."""
+UNKNOWN_BEND_GSD, LARGEST_BEND_GSD = 1.0, 2.0
+"""Bend beside an unknown pixel, and at most, in ground sampling distances: an edge is no error."""
+SEPARATE_NOISE = 0.5
+"""Share of its noise's variance that a pixel does not have in common with those at these reaches,
+whose windows overlap its own."""
 MIN_WINDOW = 8
 """Fewest pixels of a window that say anything about a shift and two slopes."""
 
@@ -31,6 +38,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
 
@@ -276,6 +284,40 @@ def normals_of_inverse_depth(
             normals[row, column, 1] = -b / length
             normals[row, column, 2] = -c / length
     return normals
+
+
+@compiled
+def bends(inverse: F32, row: I64, column: I64, scale: F64, spread: F64, gsd: F64) -> F64:
+    """How far a surface departs from a plane within the reach of matching windows, metres.
+
+    The windows take surfaces for planes.  An edge is rounded off within them, and on plain paint
+    the match wanders from window to window: both show as second differences of the inverse depth
+    (zero on a plane) that exceed what its own noise explains.
+
+    inverse : (h, w); row, column : (n,) pixels; scale : (n,) from inverse depths to metres along
+    the normal; spread : (n,) 1-sigma of the depths' noise along it; gsd : (n,) metres.
+    """
+    h, w = inverse.shape
+    found = np.empty(len(row))
+    for p in range(len(row)):
+        y, x = row[p], column[p]
+        total = 0.0
+        for reach in BEND_REACHES_PX:
+            here = 0.0
+            for across in (False, True):
+                dy, dx = (0, reach) if across else (reach, 0)
+                if y < dy or x < dx or y + dy >= h or x + dx >= w:
+                    continue
+                second = inverse[y - dy, x - dx] + inverse[y + dy, x + dx] - 2.0 * inverse[y, x]
+                if np.isnan(second):
+                    total += (UNKNOWN_BEND_GSD * gsd[p]) ** 2
+                    continue
+                # Root six: then noise alone gives `spread`.
+                bend = min(abs(second) * scale[p] / np.sqrt(6.0), LARGEST_BEND_GSD * gsd[p])
+                here += bend * bend - SEPARATE_NOISE * spread[p] * spread[p]
+            total += max(here, 0.0)
+        found[p] = np.sqrt(total)
+    return found
 
 
 @compiled

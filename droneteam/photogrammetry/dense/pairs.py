@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from droneteam.photogrammetry import optics
-from droneteam.photogrammetry.scene import CameraNetwork, FloatArray
+from droneteam.photogrammetry.dense import rectify
+from droneteam.photogrammetry.scene import CameraNetwork, FloatArray, View
+
+Usable = Callable[[int, int], bool]
+"""Whether two views, by their numbers, can be a stereo pair."""
 
 IDEAL_ANGLE_DEG = 10.0
 """Ray angle that balances depth precision (wider) against likeness of the two images (narrower);
@@ -109,8 +115,29 @@ def neighbours(network: CameraNetwork, seen: Visibility) -> list[list[Neighbour]
     return ranked
 
 
+def rectifiable(views: tuple[View, ...], seen: Visibility) -> Usable:
+    """Whether stereo with the i-th and the j-th view is possible at all; each answer is kept.
+
+    views : at the scale to be matched.
+    """
+
+    @cache
+    def usable(i: int, j: int) -> bool:
+        both = (views[i], views[j])
+        return rectify.rectify_pair(i, j, both, seen.points_of(i, j)) is not None
+
+    return lambda i, j: usable(*_ordered(i, j))
+
+
+def _every_pair(i: int, j: int) -> bool:
+    return i != j
+
+
 def choose_pairs(
-    network: CameraNetwork, ranked: list[list[Neighbour]], per_view: int
+    network: CameraNetwork,
+    ranked: list[list[Neighbour]],
+    per_view: int,
+    usable: Usable = _every_pair,
 ) -> list[tuple[int, int]]:
     """Unordered pairs (i < j): every view gets about `per_view` partners on different sides.
 
@@ -125,6 +152,8 @@ def choose_pairs(
         while len(have) < per_view and pool:
             best = max(pool, key=lambda v: (_fresh(view, v, have, centres) * pool[v], -v))
             del pool[best]
+            if not usable(view, best):
+                continue
             have.append(best)
             chosen.add((min(view, best), max(view, best)))
     return sorted(chosen)
@@ -135,6 +164,7 @@ def add_where_thin(
     ranked: list[list[Neighbour]],
     seen: Visibility,
     most_per_view: int,
+    usable: Usable = _every_pair,
 ) -> list[tuple[int, int]]:
     """The chosen pairs and more of them for photos much of which lies in fewer than WANTED_PAIRS.
 
@@ -149,7 +179,8 @@ def add_where_thin(
     for share in WORTH_SHARES:
         for view in range(len(ranked)):
             if len(pairs) < MOST_PER_PHOTO * len(ranked):
-                _add_partners(view, share, pairs, counts, ranked[view], seen, most_per_view)
+                row = [n for n in ranked[view] if n.angle_deg <= WIDEST_ANGLE_DEG]
+                _add_partners(view, share, pairs, counts, row, seen, most_per_view, usable)
     return sorted(pairs)
 
 
@@ -161,14 +192,11 @@ def _add_partners(
     ranked: list[Neighbour],
     seen: Visibility,
     most: int,
+    usable: Usable,
 ) -> None:
     """Adds pairs of the view, the most useful first, while one brings that share of its points."""
     have = sum(view in pair for pair in pairs)
-    pool = {
-        n.view: n
-        for n in ranked
-        if _ordered(view, n.view) not in pairs and n.angle_deg <= WIDEST_ANGLE_DEG
-    }
+    pool = {n.view: n for n in ranked if _ordered(view, n.view) not in pairs}
     while have < most:
         gain = {o: _thin(view, o, counts[view], seen) for o in pool}
         pool = {o: n for o, n in pool.items() if gain[o] >= share * seen.count(view)}
@@ -176,6 +204,8 @@ def _add_partners(
             return
         best = max(pool, key=lambda o: (gain[o] * pool[o].score / pool[o].common, -o))
         del pool[best]
+        if not usable(view, best):
+            continue
         have += 1
         pairs.add(_ordered(view, best))
         counts[view][seen.places(view, best)] += 1

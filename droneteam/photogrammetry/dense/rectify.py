@@ -73,6 +73,9 @@ def rectify_pair(
 ) -> PairGeometry | None:
     """The geometry of a pair, or None where stereo with these two photos is not sensible.
 
+    Photos that look across each other, or far into the distance, share a corner of a canvas that
+    would be mostly empty, or without end: these are matched where their common points are.
+
     views : at the scale to be matched; points_enu_m : (n, 3) seen by both.
     """
     found = _plane_disparities(views, points_enu_m)
@@ -80,7 +83,9 @@ def rectify_pair(
         return None
     range_px = search_range(found.residual_px)
     canvas = _canvas(views, found, range_px)
-    return None if canvas is None else _geometry(left, right, views, found, range_px, canvas)
+    if canvas is None:
+        return _around_points(left, right, views, found)
+    return _geometry(left, right, views, found, range_px, canvas)
 
 
 def rectify_facade(
@@ -96,6 +101,13 @@ def rectify_facade(
         return None
     if not WALL_SHEAR_LIMITS[0] <= 1.0 - found.plane[0] <= WALL_SHEAR_LIMITS[1]:
         return None
+    return _around_points(left, right, views, found)
+
+
+def _around_points(
+    left: int, right: int, views: tuple[View, View], found: _PlaneDisparities
+) -> PairGeometry | None:
+    """The geometry of a pair where its points are and nowhere else, or None where that is large."""
     low = np.floor([found.u_px.min(), found.v_px.min()]) - WALL_MARGIN_PX
     high = np.ceil([found.u_px.max(), found.v_px.max()]) + WALL_MARGIN_PX
     width, height = (int(side) for side in high - low)
