@@ -180,10 +180,10 @@ def pilot_asks(sortie: Sortie) -> None:
 
 
 def link_cut(sortie: Sortie) -> None:
-    """The radio is silent for 12 s."""
+    """The radio is silent for a minute, longer than the failsafe waits."""
     assert sortie.relay is not None
     sortie.relay.cut = True
-    sortie.pause(12.0)
+    sortie.pause(60.0)
     sortie.relay.cut = False
 
 
@@ -228,7 +228,7 @@ SCENARIOS = (
     Scenario("20 % loss, 50 to 100 ms, each way", nothing, Ending.COMPLETED, "", 0.2, 0.05),
     Scenario("controller killed in flight", nothing, Ending.COMPLETED, "adopted", killed=True),
     Scenario("pilot asks", pilot_asks, Ending.RETURNED, "pilot asked"),
-    Scenario("link cut for 12 s", link_cut, Ending.RETURNED, "link had been lost", 0.0),
+    Scenario("link cut for a minute", link_cut, Ending.RETURNED, "link had been lost", 0.0),
     Scenario("pack sags", pack_sags, Ending.RETURNED, "Battery Failsafe"),
     Scenario("position lost", position_lost, Ending.RETURNED, "EKF Failsafe"),
     Scenario("transmitter takes over", transmitter_takes_over, Ending.HANDED_OVER, "LOITER"),
