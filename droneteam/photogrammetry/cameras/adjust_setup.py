@@ -40,7 +40,7 @@ class Setup:
     """A problem, where it starts and what its parts are called.
 
     kept : names of the kept points in order; positioned : views with a used camera position.
-    stated_sigma_m : (n, 3) of each view's camera position, used or doubted; infinite: there is none.
+    stated_sigma_m : (n, 3) of each view's camera position, used or not; infinite where none is.
     control, bars : those of the adjustment, i.e. without check points.
     """
 
