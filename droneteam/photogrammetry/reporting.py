@@ -22,7 +22,7 @@ from droneteam.photogrammetry.export.numbers import check_language
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.ingest.photo_files import load_photos, working_paths
-from droneteam.photogrammetry.ingest.photos import PhotoSet
+from droneteam.photogrammetry.ingest.photos import Photo, PhotoSet
 from droneteam.photogrammetry.manifest import FileRecord
 from droneteam.photogrammetry.measuring.measurement_file import CLOUD_NAME, kept_measurements
 from droneteam.photogrammetry.measuring.requests import point_names
@@ -55,8 +55,19 @@ class Parts:
     @property
     def made_at(self) -> datetime | None:
         """When the last photo was taken; None when no photo says."""
-        times = [photo.taken_at for photo in self.photos.photos if photo.taken_at is not None]
-        return max(times) if times else None
+        last = self._last
+        return None if last is None else last.taken_at
+
+    @property
+    def camera_clock(self) -> bool:
+        """Whether that time is a camera's clock without its zone."""
+        last = self._last
+        return last is not None and last.clock == "unzoned"
+
+    @property
+    def _last(self) -> Photo | None:
+        dated = [photo for photo in self.photos.photos if photo.taken_at is not None]
+        return max(dated, key=lambda photo: (photo.taken_at, photo.name), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,7 @@ def report_of(
     return SceneReport(
         title=parts.params.title or "scene",
         made_at=made_at or parts.made_at,
+        camera_clock=made_at is None and parts.camera_clock,
         language=chosen,  # type: ignore[arg-type]
         network=parts.network,
         photos=_photo_facts(parts),
@@ -172,6 +184,7 @@ def diagram_of(
         title=parts.params.title or "scene",
         language=chosen,  # type: ignore[arg-type]
         made_at=made_at or parts.made_at,
+        camera_clock=made_at is None and parts.camera_clock,
         frame=parts.network.frame,
         points=diagram.points_of(rows),
         measurements=tuple(row.measurement for row in named),
