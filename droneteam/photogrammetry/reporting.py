@@ -30,7 +30,7 @@ from droneteam.photogrammetry.products import product_epsg
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import load_network
-from droneteam.photogrammetry.scene_params import SceneParams, params_document
+from droneteam.photogrammetry.scene_params import SceneParams, control_files, params_document
 from droneteam.photogrammetry.surface.rasters import ground_sampling_m
 from droneteam.photogrammetry.surface.surface_files import Surface, load_surface
 
@@ -51,6 +51,7 @@ class Parts:
     surface: Surface
     placement: Placement
     software: tuple[tuple[str, str], ...]
+    control_files: tuple[tuple[str, str], ...]
 
     @property
     def made_at(self) -> datetime | None:
@@ -92,6 +93,7 @@ def load_parts(
         surface=load_surface(folders["surface"]),
         placement=Placement(network.frame, product_epsg(network.frame, params.epsg)),
         software=tuple(sorted(_versions(folders).items())),
+        control_files=control_files(params_document(params)),
     )
 
 
@@ -109,7 +111,8 @@ def scene_parts(scene: Scene, title: str | None = None) -> Parts:
     paths = {photo.name: photo.path for photo in scene.photos.photos}
     earlier = {name: folders[name] for name in STAGES if name in folders}
     params = scene.params if title is None else replace(scene.params, title=title)
-    return load_parts(earlier, paths, params)
+    parts = load_parts(earlier, paths, params)
+    return replace(parts, control_files=parts.control_files or scene.control_files)
 
 
 def report_of(
@@ -138,7 +141,7 @@ def report_of(
         photos=_photo_facts(parts),
         products=made,
         versions=parts.software,
-        parameters=_parameters(parts.params),
+        parameters=_parameters(parts),
         gsd_m=ground_sampling_m(parts.network),
         n_points=len(sigmas_m),
         median_sigma_m=float(np.median(sigmas_m)),
@@ -249,10 +252,10 @@ def _versions(folders: Mapping[str, Path]) -> dict[str, str]:
     return versions
 
 
-def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
+def _parameters(parts: Parts) -> tuple[tuple[str, str], ...]:
     """What a person chose; files by their names, cores, titles and what was left open left out."""
-    document = params_document(params)
-    control = document.pop("control")
+    document = params_document(parts.params)
+    del document["control"]
     camera = document.pop("camera")
     left_out = ("threads", "title", "language", "until")
     rows = {
@@ -260,7 +263,7 @@ def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
         for name, value in document.items()
         if name not in left_out and value is not None
     }
-    rows |= {name: Path(path).name for name, path in control.items() if path is not None}
+    rows |= dict(parts.control_files)
     if camera is not None:
         rows["camera"] = f"{camera['model']} {camera['params']}"
     return tuple(sorted(rows.items()))

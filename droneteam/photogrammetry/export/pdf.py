@@ -171,7 +171,10 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "versions": [
             [_software_name(name, report.language), version] for name, version in report.versions
         ],
-        "parameters": [list(row) for row in report.parameters],
+        "parameters": [
+            [text.get(f"param_{name}", name), text.get(f"{name}_{value}", value)]
+            for name, value in report.parameters
+        ],
     }
 
 
