@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from droneteam.photogrammetry.cameras import bundle, georef
 from droneteam.photogrammetry.cameras.adjust_setup import Setup
 from droneteam.photogrammetry.cameras.bundle import Solution
-from droneteam.photogrammetry.cameras.bundle_problem import Problem
+from droneteam.photogrammetry.cameras.bundle_problem import Layout, Problem
 from droneteam.photogrammetry.cameras.control_checks import without_itself
 from droneteam.photogrammetry.scene import FloatArray
 
@@ -85,17 +85,25 @@ def distances2(
     off_m, used = _off_m(problem, solution), _used(problem)
     found = np.full(len(off_m), np.nan)
     for view in np.flatnonzero(np.isfinite(setup.stated_sigma_m).all(axis=1)):
-        by = np.zeros((3, columns.size))
-        by[:, columns.pose[view] + 3 : columns.pose[view] + 6] = np.eye(3)
-        if columns.bias >= 0:
-            by[:, columns.bias : columns.bias + 3] = np.eye(3)
-        placed, sigma_m = by @ covariance @ by.T, setup.stated_sigma_m[view]
+        placed = _position_covariance(columns, covariance, int(columns.pose[view]) + 3)
+        sigma_m = setup.stated_sigma_m[view]
         if used[view]:
             _, found[view] = without_itself(off_m[view], sigma_m, placed, problem.prior_tail)
         else:
             both = placed + np.diag(sigma_m**2)
             found[view] = off_m[view] @ np.linalg.solve(both, off_m[view])
     return found
+
+
+def _position_covariance(columns: Layout, covariance: FloatArray, start: int) -> FloatArray:
+    """(3, 3) of a camera centre, whose columns begin at `start`, with the common shift added."""
+    centre = slice(start, start + 3)
+    own = covariance[centre, centre]
+    if columns.bias < 0:
+        return own
+    shift = slice(columns.bias, columns.bias + 3)
+    both = covariance[centre, shift]
+    return np.asarray(own + both + both.T + covariance[shift, shift])
 
 
 def _chosen(used: Flags, stated: Flags, distance2: FloatArray) -> Flags:
