@@ -255,7 +255,7 @@ def test_areas_and_lines_have_layers_of_their_own(drawing: ezdxf.document.Drawin
     (ring,) = space.query('LWPOLYLINE[layer=="OUTLINE"]')
     assert ring.closed
     texts = " ".join(t.dxf.text for t in space.query("TEXT"))
-    assert "heights above WGS84 ellipsoid" in texts
+    assert "heights above: WGS84 ellipsoid" in texts
     assert "lost" not in texts
 
 
