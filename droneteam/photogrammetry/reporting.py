@@ -22,7 +22,7 @@ from droneteam.photogrammetry.export.numbers import check_language
 from droneteam.photogrammetry.export.pdf import PhotoFact, ProductFact, SceneReport
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.ingest.photo_files import load_photos, working_paths
-from droneteam.photogrammetry.ingest.photos import PhotoSet
+from droneteam.photogrammetry.ingest.photos import Photo, PhotoSet
 from droneteam.photogrammetry.manifest import FileRecord
 from droneteam.photogrammetry.measuring.measurement_file import CLOUD_NAME, kept_measurements
 from droneteam.photogrammetry.measuring.requests import point_names
@@ -30,7 +30,7 @@ from droneteam.photogrammetry.products import product_epsg
 from droneteam.photogrammetry.scene import CameraNetwork, Measurement
 from droneteam.photogrammetry.scene_document import Scene, scale_statement
 from droneteam.photogrammetry.scene_files import load_network
-from droneteam.photogrammetry.scene_params import SceneParams, params_document
+from droneteam.photogrammetry.scene_params import SceneParams, control_files, params_document
 from droneteam.photogrammetry.surface.rasters import ground_sampling_m
 from droneteam.photogrammetry.surface.surface_files import Surface, load_surface
 
@@ -51,12 +51,24 @@ class Parts:
     surface: Surface
     placement: Placement
     software: tuple[tuple[str, str], ...]
+    control_files: tuple[tuple[str, str], ...]
 
     @property
     def made_at(self) -> datetime | None:
         """When the last photo was taken; None when no photo says."""
-        times = [photo.taken_at for photo in self.photos.photos if photo.taken_at is not None]
-        return max(times) if times else None
+        last = self._last
+        return None if last is None else last.taken_at
+
+    @property
+    def camera_clock(self) -> bool:
+        """Whether that time is a camera's clock without its zone."""
+        last = self._last
+        return last is not None and last.clock == "unzoned"
+
+    @property
+    def _last(self) -> Photo | None:
+        dated = [photo for photo in self.photos.photos if photo.taken_at is not None]
+        return max(dated, key=lambda photo: (photo.taken_at, photo.name), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ def load_parts(
         surface=load_surface(folders["surface"]),
         placement=Placement(network.frame, product_epsg(network.frame, params.epsg)),
         software=tuple(sorted(_versions(folders).items())),
+        control_files=control_files(params_document(params)),
     )
 
 
@@ -98,7 +111,8 @@ def scene_parts(scene: Scene, title: str | None = None) -> Parts:
     paths = {photo.name: photo.path for photo in scene.photos.photos}
     earlier = {name: folders[name] for name in STAGES if name in folders}
     params = scene.params if title is None else replace(scene.params, title=title)
-    return load_parts(earlier, paths, params)
+    parts = load_parts(earlier, paths, params)
+    return replace(parts, control_files=parts.control_files or scene.control_files)
 
 
 def report_of(
@@ -121,12 +135,13 @@ def report_of(
     return SceneReport(
         title=parts.params.title or "scene",
         made_at=made_at or parts.made_at,
+        camera_clock=made_at is None and parts.camera_clock,
         language=chosen,  # type: ignore[arg-type]
         network=parts.network,
         photos=_photo_facts(parts),
         products=made,
         versions=parts.software,
-        parameters=_parameters(parts.params),
+        parameters=_parameters(parts),
         gsd_m=ground_sampling_m(parts.network),
         n_points=len(sigmas_m),
         median_sigma_m=float(np.median(sigmas_m)),
@@ -172,6 +187,7 @@ def diagram_of(
         title=parts.params.title or "scene",
         language=chosen,  # type: ignore[arg-type]
         made_at=made_at or parts.made_at,
+        camera_clock=made_at is None and parts.camera_clock,
         frame=parts.network.frame,
         points=diagram.points_of(rows),
         measurements=tuple(row.measurement for row in named),
@@ -236,10 +252,10 @@ def _versions(folders: Mapping[str, Path]) -> dict[str, str]:
     return versions
 
 
-def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
+def _parameters(parts: Parts) -> tuple[tuple[str, str], ...]:
     """What a person chose; files by their names, cores, titles and what was left open left out."""
-    document = params_document(params)
-    control = document.pop("control")
+    document = params_document(parts.params)
+    del document["control"]
     camera = document.pop("camera")
     left_out = ("threads", "title", "language", "until")
     rows = {
@@ -247,7 +263,7 @@ def _parameters(params: SceneParams) -> tuple[tuple[str, str], ...]:
         for name, value in document.items()
         if name not in left_out and value is not None
     }
-    rows |= {name: Path(path).name for name, path in control.items() if path is not None}
+    rows |= dict(parts.control_files)
     if camera is not None:
         rows["camera"] = f"{camera['model']} {camera['params']}"
     return tuple(sorted(rows.items()))

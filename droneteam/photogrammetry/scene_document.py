@@ -45,6 +45,8 @@ class Scene:
 
     network : None before the adjust stage; gsd_m : None before it, or in a frame without metres;
     coverage : None before the surface stage; stopped : None while nothing went wrong.
+    control_files : parameter and file name of the control that it was built with, where the scene
+    was read from its folder: the files themselves may be gone.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Scene:
     warnings: tuple[str, ...]
     coverage: Coverage | None = None
     stopped: Stop | None = None
+    control_files: tuple[tuple[str, str], ...] = ()
 
     @property
     def advice(self) -> Advice | None:

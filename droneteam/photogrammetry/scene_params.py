@@ -86,6 +86,12 @@ def params_document(params: SceneParams) -> dict[str, Any]:
     }
 
 
+def control_files(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Which file each control parameter named, (parameter, file name); they may be gone since."""
+    paths = document["control"]
+    return tuple((name, Path(paths[name]).name) for name in _CONTROL if paths.get(name) is not None)
+
+
 def params_of(
     document: Mapping[str, Any],
     *,

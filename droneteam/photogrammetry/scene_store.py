@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from droneteam.errors import DecodeError, NotFound
@@ -21,7 +22,7 @@ from droneteam.photogrammetry.scene_document import (
     stage_folders,
 )
 from droneteam.photogrammetry.scene_files import cameras_document, load_network
-from droneteam.photogrammetry.scene_params import SceneParams, params_of
+from droneteam.photogrammetry.scene_params import SceneParams, control_files, params_of
 from droneteam.photogrammetry.surface.surface_files import load_coverage_summary
 
 SCENE_NAME, CAMERAS_NAME = "scene.json", "cameras.json"
@@ -42,6 +43,7 @@ def load_scene(folder: Path, where: Callable[[str], Path] = Path) -> Scene:
         document = json.loads(path.read_text())
         paths = {row["name"]: where(row["path"]) for row in document["photos"]["files"]}
         params = params_of(document["params"], with_control=False)
+        files = control_files(document["params"])
         records = [
             StageRecord(read_manifest(place), place, "reused")
             for place in stage_folders(document, folder).values()
@@ -50,7 +52,8 @@ def load_scene(folder: Path, where: Callable[[str], Path] = Path) -> Scene:
         raise NotFound("scene", folder) from error
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"{path} is not a scene description: {error}") from error
-    return assemble(folder, params, records, paths)
+    scene = assemble(folder, params, records, paths)
+    return replace(scene, control_files=files)
 
 
 def assemble(

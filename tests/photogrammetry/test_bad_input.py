@@ -309,8 +309,8 @@ def test_ten_control_points_need_no_leave_one_out() -> None:
 def test_a_block_that_bends_by_decimetres_is_no_split() -> None:
     off_m = np.zeros((9, 3))
     off_m[:4, 2] = 0.3
-    assert georef._split(off_m, np.arange(9) > 3) == []
+    assert georef.split(off_m, np.arange(9) > 3) == []
     off_m[:4, 2] = 1.3
-    (said,) = georef._split(off_m, np.arange(9) > 3)
+    (said,) = georef.split(off_m, np.arange(9) > 3)
     assert said.startswith("4 of 9 positions")
-    assert georef._split(off_m, np.ones(9, bool)) == []
+    assert georef.split(off_m, np.ones(9, bool)) == []

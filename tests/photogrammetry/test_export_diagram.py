@@ -230,6 +230,22 @@ def test_its_dimensions_are_real_and_carry_the_measured_value(
     assert (2.0, 1.0) in {(round(x, 6), round(y, 6)) for x, y in ends}
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("nl", "hoogten boven"), ("fr", "hauteurs au-dessus"), ("en", "heights above")],
+)
+def test_the_drawings_own_words_are_in_its_language_and_its_time_is_local(
+    language: str, said: str, tmp_path: Path
+) -> None:
+    dxf.write_dxf(make(language=language), tmp_path / "d.dxf")
+    texts = [
+        entity.dxf.text for entity in ezdxf.readfile(tmp_path / "d.dxf").modelspace().query("TEXT")
+    ]
+    assert sum("2026-05-14 11:30 CEST" in text for text in texts) == 1
+    (frame,) = [text for text in texts if "WGS84" in text]
+    assert said in frame
+
+
 def test_areas_and_lines_have_layers_of_their_own(drawing: ezdxf.document.Drawing) -> None:
     space = drawing.modelspace()
     (area,) = space.query('POLYLINE[layer=="AREAS"]')
@@ -239,7 +255,7 @@ def test_areas_and_lines_have_layers_of_their_own(drawing: ezdxf.document.Drawin
     (ring,) = space.query('LWPOLYLINE[layer=="OUTLINE"]')
     assert ring.closed
     texts = " ".join(t.dxf.text for t in space.query("TEXT"))
-    assert "heights above WGS84 ellipsoid" in texts
+    assert "heights above: WGS84 ellipsoid" in texts
     assert "lost" not in texts
 
 

@@ -76,6 +76,27 @@ def test_a_height_is_found_at_its_geographic_place(raster: Raster, tmp_path: Pat
         assert "WGS84 ellipsoid" in file.tags()["VERTICAL"]
 
 
+@pytest.mark.parametrize(
+    ("frame", "epsg", "unit", "named"),
+    [
+        (PLACED, 3812, "metre", ("height_m", "sigma_m")),
+        (PLACED, 4326, "metre", ("height_m", "sigma_m")),
+        (replace(LOCAL, metric=False), None, None, ("height", "sigma")),
+    ],
+)
+def test_heights_state_their_unit_where_they_have_one(
+    raster: Raster, tmp_path: Path, frame: Frame, epsg: int | None, unit: str | None, named
+) -> None:
+    path = tmp_path / "dsm.tif"
+    cog.write_dsm(raster, Placement(frame, epsg), path, {})
+    with rasterio.open(path, driver="GTiff") as file:
+        assert file.units == (unit, unit)
+        assert file.descriptions == named
+        assert frame.vertical_datum in file.tags()["VERTICAL"]
+    valid, errors, warnings = cog_validate(path, strict=True)
+    assert (valid, errors, warnings) == (True, [], [])
+
+
 def test_files_are_cloud_optimised_with_overviews(raster, ortho, tmp_path: Path) -> None:
     placement = Placement(PLACED, 3812)
     cog.write_dsm(raster, placement, tmp_path / "dsm.tif", {})

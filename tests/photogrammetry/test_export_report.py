@@ -167,6 +167,18 @@ def test_an_undetermined_value_is_said_not_shown(tmp_path: Path) -> None:
     assert row[6] == "seen in one photo only"
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("nl", ["2,5 kB", "1,2 MB"]), ("fr", ["2,5 ko", "1,2 Mo"]), ("en", ["2.5 kB", "1.2 MB"])],
+)
+def test_sizes_are_written_as_the_language_does(
+    language: pdf.Language, expected: list[str], tmp_path: Path
+) -> None:
+    files = (ProductFact("a.tif", 2_500, "0" * 64), ProductFact("b.laz", 1_230_000, "0" * 64))
+    data = pdf.report_data(make_report(language, products=files), tmp_path)
+    assert [row[1] for row in data["products"]] == expected
+
+
 def test_maps_fit_the_page_at_a_round_scale() -> None:
     for width_m, height_m in ((8.0, 3.0), (30.0, 200.0), (900.0, 50.0)):
         scale = pdf.map_scale(width_m, height_m)

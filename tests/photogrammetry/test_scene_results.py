@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,7 +112,23 @@ def test_the_report_can_be_made_in_another_language_and_of_another_date(
     assert run(scene, *words) == 0
     text = " ".join(text_of(path).split()).replace("’", "'")
     assert phrase in text
-    assert "2026-05-14 09:30 UTC+02:00" in text
+    assert "2026-05-14 09:30 CEST" in text
+
+
+def test_a_later_report_names_the_control_that_the_scene_was_built_with(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The files themselves may be gone by then."""
+    folder = shutil.copytree(scene.folder, tmp_path / "scene")
+    path = folder / "scene.json"
+    document = json.loads(path.read_text())
+    document["params"]["control"] |= {"gcp_path": "/gone/survey.csv"}
+    path.write_text(json.dumps(document))
+    assert cli.main(["scene", "report", str(folder), "-o", str(tmp_path / "r.pdf")]) == 0
+    text = " ".join(text_of(tmp_path / "r.pdf").split())
+    assert "survey.csv" in text
+    assert "Bestand met controlepunten" in text
+    assert "gcp_path" not in text
 
 
 def test_the_change_between_a_scene_and_itself_is_none(

@@ -1,9 +1,9 @@
-"""Products carry no date of their own: the same scene gives the same bytes next week."""
+"""Products carry no date of their own; the one of their photos is told in local time."""
 
 from __future__ import annotations
 
 import struct
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import laspy.header
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from droneteam.photogrammetry.export import las
+from droneteam.photogrammetry.export.moments import day_of, moment_words
+from droneteam.photogrammetry.export.numbers import LANGUAGES
 from droneteam.photogrammetry.export.placement import Placement
 from droneteam.photogrammetry.scene import DenseCloud, Frame
 
@@ -47,3 +49,27 @@ def test_a_cloud_written_on_another_day_is_the_same_file(
     write(cloud(), place, second)  # type: ignore[operator]
     assert first.read_bytes() == second.read_bytes()
     assert struct.unpack("<HH", first.read_bytes()[CREATION_DAY_AND_YEAR]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("at", "said", "day"),
+    [
+        (datetime(2026, 5, 14, 9, 30, tzinfo=UTC), "2026-05-14 11:30 CEST", 14),
+        (datetime(2026, 12, 31, 23, 30, tzinfo=UTC), "2027-01-01 00:30 CET", 1),
+        (datetime(2026, 5, 14, 9, 30, tzinfo=timezone(timedelta(hours=-4))),
+         "2026-05-14 15:30 CEST", 14),
+    ],
+)  # fmt: skip
+def test_a_moment_is_said_on_the_wall_clock_of_brussels(at: datetime, said: str, day: int) -> None:
+    for language in LANGUAGES:
+        assert moment_words(at, language, camera_clock=False) == said
+    assert day_of(at, camera_clock=False)[2] == day
+
+
+def test_a_cameras_clock_without_a_zone_is_shown_as_it_was_and_said_to_be_that() -> None:
+    at = datetime(2026, 5, 14, 23, 30, tzinfo=UTC)
+    said = {language: moment_words(at, language, camera_clock=True) for language in LANGUAGES}
+    assert all(text.startswith("2026-05-14 23:30 (") for text in said.values())
+    assert not any("UTC" in text or "CEST" in text for text in said.values())
+    assert len(set(said.values())) == 3
+    assert day_of(at, camera_clock=True) == [2026, 5, 14]

@@ -20,6 +20,7 @@ from droneteam.photogrammetry.cameras.adjust_setup import Setup, set_up, sparse_
 from droneteam.photogrammetry.cameras.bundle import Solution
 from droneteam.photogrammetry.cameras.bundle_problem import IntArray, Problem, State
 from droneteam.photogrammetry.cameras.calibration import Gate
+from droneteam.photogrammetry.cameras.doubted import judged
 from droneteam.photogrammetry.cameras.georef import COLLINEAR_RATIO, line_ratio
 from droneteam.photogrammetry.cameras.gimbal import GimbalLevels, find_levels, without_levels
 from droneteam.photogrammetry.cameras.lever_arm import find_lever_arm
@@ -106,6 +107,8 @@ def adjust(
     problem, solution, shutter = _without_movement(setup, problem, solution, photos)
     progress("adjust", 0.4, "calibrating")
     problem, solution, freed = _calibrated(problem, solution, params)
+    positions = judged(setup, problem, solution, _covariance)
+    setup, problem, solution = positions.setup, positions.problem, positions.solution
     problem, solution = _with_likeness(setup, problem, solution)
     lever = find_lever_arm(problem, solution, setup.views, photos, setup.frame)
     if lever is not None:
@@ -119,7 +122,7 @@ def adjust(
     progress("adjust", 0.9, "covariance and residuals")
     modelled = tuple(part.note for part in (shutter, lever, levels) if part is not None)
     alike = _likeness_note(problem)
-    notes = (*swapped, *sfm.notes, *freed, *modelled, *alike, *rejected)
+    notes = (*swapped, *sfm.notes, *positions.notes, *freed, *modelled, *alike, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
     network = _inflated(network, control)

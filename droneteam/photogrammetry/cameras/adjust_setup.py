@@ -40,6 +40,7 @@ class Setup:
     """A problem, where it starts and what its parts are called.
 
     kept : names of the kept points in order; positioned : views with a used camera position.
+    stated_sigma_m : (n, 3) of each view's camera position, used or not; infinite where none is.
     control, bars : those of the adjustment, i.e. without check points.
     """
 
@@ -50,6 +51,7 @@ class Setup:
     kept: tuple[str, ...]
     mark_names: tuple[tuple[str, str], ...]
     positioned: NDArray[np.bool_]
+    stated_sigma_m: FloatArray
     control: tuple[SurveyPoint, ...]
     bars: tuple[ScaleBar, ...]
     scale_source: str
@@ -63,12 +65,16 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:
-    """Where the frame comes from: similarity from the group's frame and camera position targets."""
+    """Where the frame comes from: similarity from the group's frame and camera position targets.
+
+    centre_sigma : infinite where a position does not count; stated_sigma_m : also of doubted ones.
+    """
 
     frame: Frame
     similarity: Similarity
     centres: FloatArray
     centre_sigma: FloatArray
+    stated_sigma_m: FloatArray
     bias_sigma: FloatArray
     control_targets: FloatArray
     scale_source: str
@@ -118,6 +124,7 @@ def set_up(
         kept=kept,
         mark_names=tuple((m.point, m.photo) for m in marks),
         positioned=np.asarray(np.isfinite(base.centre_sigma).all(axis=1)),
+        stated_sigma_m=base.stated_sigma_m,
         control=points,
         bars=bars,
         scale_source=base.scale_source,
@@ -199,7 +206,7 @@ def _control_base(
         placed, centres, centre_sigma, targets, same_datum=same_datum
     )
     return _Base(
-        frame, similarity, centres, centre_sigma, shift.sigma_m, targets, "gcp",
+        frame, similarity, centres, centre_sigma, centre_sigma, shift.sigma_m, targets, "gcp",
         (*warnings, *elsewhere, *shift.warnings),
     )  # fmt: skip
 
@@ -219,15 +226,15 @@ def _position_base(
         frame = replace(frame, vertical_datum=vertical_datum, note=datum_note)
     centres, sigma, _ = _camera_targets(group, photos, frame)
     bias = np.zeros(3)
+    stated = sigma.copy() if placed.used else np.full_like(sigma, np.inf)
+    used = np.isin([v.name for v in group.views], [p.name for p in placed.used])
+    sigma[~used] = np.inf
     if placed.used:
-        used = np.isin([v.name for v in group.views], [p.name for p in placed.used])
-        sigma[~used] = np.inf
         bias = np.median(sigma[used], axis=0)
-    else:
-        sigma[:] = np.inf
+    firm = tuple(said for said in placed.warnings if said not in placed.doubts)
     return _Base(
-        frame, placed.similarity, centres, sigma, bias, np.zeros((0, 3)),
-        georef.scale_source(placed.used), placed.warnings,
+        frame, placed.similarity, centres, sigma, stated, bias, np.zeros((0, 3)),
+        georef.scale_source(placed.used), firm,
     )  # fmt: skip
 
 

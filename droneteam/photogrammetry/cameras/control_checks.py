@@ -49,18 +49,29 @@ def leave_one_out(
         if not np.isfinite(priors.point_sigma[k]).all():
             continue
         at = slice(columns.kept[k], columns.kept[k] + 3)
-        survey = np.diag(priors.point_sigma[k] ** 2)
         own = priors.points[k] - solution.state.kept[k]
-        weight = _prior_weight(own, priors.point_sigma[k], problem.prior_tail)
-        adjusted = np.linalg.inv(covariance[at, at])
-        without = adjusted - weight * np.linalg.inv(survey)
-        values, vectors = np.linalg.eigh(without)
-        values = np.maximum(values, 1e-9 * np.abs(values).max())
-        predicted = vectors @ np.diag(1.0 / values) @ vectors.T
-        shift = predicted @ adjusted @ own
-        residuals[k] = shift
-        distance2[k] = shift @ np.linalg.solve(survey + predicted, shift)
+        residuals[k], distance2[k] = without_itself(
+            own, priors.point_sigma[k], covariance[at, at], problem.prior_tail
+        )
     return residuals, distance2
+
+
+def without_itself(
+    residual_m: FloatArray, sigma_m: FloatArray, covariance: FloatArray, tail: float
+) -> tuple[FloatArray, float]:
+    """What an observed place's residual were had it not been used, and its Mahalanobis distance².
+
+    residual_m : (3,) observed minus adjusted; sigma_m : (3,) of the observation; covariance :
+    (3, 3) of the adjusted place, in which the observation took part with its tail's weight.
+    """
+    observed = np.diag(sigma_m**2)
+    weight = _prior_weight(residual_m, sigma_m, tail)
+    adjusted = np.linalg.inv(covariance)
+    values, vectors = np.linalg.eigh(adjusted - weight * np.linalg.inv(observed))
+    values = np.maximum(values, 1e-9 * np.abs(values).max())
+    predicted = vectors @ np.diag(1.0 / values) @ vectors.T
+    shift = predicted @ adjusted @ residual_m
+    return shift, float(shift @ np.linalg.solve(observed + predicted, shift))
 
 
 def _prior_weight(residual: FloatArray, sigma: FloatArray, tail: float) -> float:

@@ -258,12 +258,16 @@ def _placed_cloud(cloud: SparseCloud, similarity: Similarity) -> SparseCloud:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """A group's frame and the similarity into it, from the positions of `used` photos."""
+    """A group's frame and the similarity into it, from the positions of `used` photos.
+
+    doubts : those of the warnings that an adjusted network may take back (doubted.py).
+    """
 
     frame: Frame
     similarity: Similarity
     used: tuple[PhotoInput, ...] = ()
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
@@ -288,10 +292,11 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     if spread < MIN_SPREAD * float(np.median(np.linalg.norm(sigma, axis=1))):
         why = "the photos' positions lie within their own uncertainty; the frame is local"
         return Placement(*_local(group, by_name), (), (*named, why))
-    warnings = _contradicting(
+    doubts = contradicting(
         [photo.name for (_, photo), good in zip(rows, inliers, strict=True) if not good]
     )
-    warnings += _split(similarity.points(centres) - target, inliers)
+    doubts += split(similarity.points(centres) - target, inliers)
+    warnings = [*named, *doubts]
     if line_ratio(centres[inliers]) < COLLINEAR_RATIO:
         similarity = _levelled(similarity, group, by_name, target.mean(axis=0))
         warnings.append(
@@ -301,20 +306,21 @@ def placement(group: SfmGroup, photos: Sequence[PhotoInput]) -> Placement:
     origin, similarity = _ground_origin(origin, similarity, group)
     used = tuple(photo for (_, photo), good in zip(rows, inliers, strict=True) if good)
     frame = Frame("enu", origin, "", metric=True)
-    return Placement(frame, similarity, used, (*named, *warnings))
+    return Placement(frame, similarity, used, tuple(warnings), tuple(doubts))
 
 
-def _contradicting(names: Sequence[str]) -> list[str]:
+def contradicting(names: Sequence[str]) -> list[str]:
     """What is said of photos whose position no other confirms."""
     what = "position contradicts the other photos'; not used"
     many = "the positions of {n} photos contradict the others'; not used ({names})"
     return told([(name, what) for name in names], many=many)
 
 
-def _split(off_m: FloatArray, inliers: NDArray[np.bool_]) -> list[str]:
-    """Words where the positions are of two minds; (n, 3) how far each lies from its camera.
+def split(off_m: FloatArray, inliers: NDArray[np.bool_]) -> list[str]:
+    """Words where the positions are of two minds.
 
-    A block that bends before it is adjusted leaves positions out, too, but none far away.
+    off_m : (n, 3) how far each lies from its camera; inliers : (n,) those that agree.  A block
+    that bends before it is adjusted leaves positions out, too, but none far away.
     """
     far = ~inliers & (np.linalg.norm(off_m, axis=1) > SPLIT_M)
     if np.mean(~far) >= CLEAR_MAJORITY:

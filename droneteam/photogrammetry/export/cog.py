@@ -14,10 +14,11 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.enums import Resampling as Resample
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
-from rio_cogeo.cogeo import cog_translate
 from rio_cogeo.profiles import cog_profiles
 
 from droneteam.photogrammetry.export.placement import Placement, Resampling, resampling
@@ -33,7 +34,10 @@ GDAL_OPTIONS = {"GDAL_NUM_THREADS": "2", "GDAL_TIFF_OVR_BLOCKSIZE": str(BLOCK_PX
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """Bands of one file (bands, h, w) and how they are stored."""
+    """Bands of one file (bands, h, w) and how they are stored.
+
+    unit : of all bands' values, as GDAL names it; empty where they have none.
+    """
 
     bands: NDArray[np.generic]
     nodata: float | None
@@ -41,6 +45,7 @@ class _Layer:
     descriptions: tuple[str, ...]
     resampling: Literal["average", "mode", "nearest"]
     predictor: int
+    unit: str = ""
 
 
 def write_dsm(raster: Raster, placement: Placement, path: Path, tags: dict[str, str]) -> None:
@@ -52,7 +57,10 @@ def write_dsm(raster: Raster, placement: Placement, path: Path, tags: dict[str, 
     bands = np.stack([height, np.asarray(sigma, dtype=np.float32)])
     bands = np.where(np.isfinite(bands), bands, HEIGHT_NODATA).astype(np.float32)
     tags = {**tags, "VERTICAL": placement.height_statement}
-    layer = _Layer(bands, HEIGHT_NODATA, tags, ("height_m", "sigma_m"), "average", 3)
+    metric = placement.frame.metric
+    names = ("height_m", "sigma_m") if metric else ("height", "sigma")
+    unit = "metre" if metric else ""
+    layer = _Layer(bands, HEIGHT_NODATA, tags, names, "average", 3, unit)
     _write(layer, warp, placement, path)
 
 
@@ -131,7 +139,7 @@ def _write(layer: _Layer, warp: Resampling, placement: Placement, path: Path) ->
     }
     if bands == 4:
         profile |= {"photometric": "RGB", "alpha": "YES"}
-    target: dict[str, Any] = {
+    options: dict[str, Any] = {
         **cog_profiles["deflate"],
         "blockxsize": BLOCK_PX,
         "blockysize": BLOCK_PX,
@@ -139,27 +147,26 @@ def _write(layer: _Layer, warp: Resampling, placement: Placement, path: Path) ->
         "zlevel": 6,
     }
     partial = path.with_name(path.name + ".part")
-    with rasterio.Env(**GDAL_OPTIONS), MemoryFile() as memory:
-        with memory.open(**profile) as source:
-            source.write(layer.bands)
-            source.update_tags(**layer.tags)
-            for index, text in enumerate(layer.descriptions, start=1):
-                source.set_band_description(index, text)
-        with memory.open(driver="GTiff") as source:
-            cog_translate(
-                source,
-                str(partial),
-                target,
-                nodata=layer.nodata,
-                overview_level=_levels(width, height),
-                overview_resampling=layer.resampling,
-                forward_band_tags=True,
-                additional_cog_metadata=layer.tags,
-                in_memory=True,
-                quiet=True,
-                use_cog_driver=False,
-            )
+    tiles = {"tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX}
+    with (
+        rasterio.Env(**GDAL_OPTIONS),
+        MemoryFile() as memory,
+        memory.open(**profile, **tiles) as whole,
+    ):
+        whole.write(layer.bands)
+        # Not by rio-cogeo's cog_translate, which drops the bands' units on the way.
+        whole.build_overviews(_factors(width, height), Resample[layer.resampling])
+        whole.update_tags(**layer.tags, OVERVIEW_RESAMPLING=layer.resampling.upper())
+        for index, text in enumerate(layer.descriptions, start=1):
+            whole.set_band_description(index, text)
+            whole.set_band_unit(index, layer.unit)
+        rasterio.shutil.copy(whole, partial, copy_src_overviews=True, **options)
     partial.replace(path)
+
+
+def _factors(width: int, height: int) -> list[int]:
+    """What overviews are smaller by, until one fits a block."""
+    return [2**level for level in range(1, _levels(width, height) + 1)]
 
 
 def _levels(width: int, height: int) -> int:

@@ -25,6 +25,7 @@ import typst
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
 from droneteam.photogrammetry.export.labels import LETTER_MM, LINE_MM, corners, spread
+from droneteam.photogrammetry.export.moments import day_of, moment_words
 from droneteam.photogrammetry.export.numbers import (
     DIAGRAM_SCALES,
     Language,
@@ -80,6 +81,7 @@ class Diagram:
     outline : (k, 2) rings around what the photos show; ortho : drawn beneath when given.
     scale : denominator, None for the largest that fits A3.
     caveats : English sentences that every reader of a length must know, such as an open depth.
+    camera_clock : made_at is the clock of a camera that does not state its zone.
     """
 
     title: str
@@ -92,6 +94,7 @@ class Diagram:
     ortho: Ortho | None = None
     scale: int | None = None
     caveats: tuple[str, ...] = ()
+    camera_clock: bool = False
 
     def __post_init__(self) -> None:
         check_language(self.language)
@@ -227,6 +230,13 @@ def words(language: Language) -> dict[str, str]:
     return {key: row[language] for key, row in table.items()}
 
 
+def made_words(diagram: Diagram) -> str:
+    """When what the diagram shows was photographed."""
+    if diagram.made_at is None:
+        return words(diagram.language)["undated"]
+    return moment_words(diagram.made_at, diagram.language, camera_clock=diagram.camera_clock)
+
+
 def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]:
     """What the template draws, in millimetres; the picture is written into `folder`."""
     text, language = words(diagram.language), diagram.language
@@ -237,8 +247,8 @@ def diagram_data(diagram: Diagram, sheet: Sheet, folder: Path) -> dict[str, Any]
         "language": language,
         "words": text,
         "title": diagram.title,
-        "made_at": text["undated"] if made is None else made.strftime("%Y-%m-%d %H:%M %Z"),
-        "date": None if made is None else [made.year, made.month, made.day],
+        "made_at": made_words(diagram),
+        "date": None if made is None else day_of(made, camera_clock=diagram.camera_clock),
         "paper_mm": [sheet.width_mm, sheet.height_mm],
         "margin_mm": MARGIN_MM,
         "block_mm": BLOCK_MM,

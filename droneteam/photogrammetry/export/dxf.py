@@ -25,6 +25,8 @@ from droneteam.photogrammetry.export.diagram import (
     Diagram,
     Sheet,
     caveat_words,
+    frame_words,
+    made_words,
     rise_sign,
     sheet_of,
     words,
@@ -86,11 +88,19 @@ def _document(diagram: Diagram, sheet: Sheet, text_m: float) -> Drawing:
         "VERTICAL_DATUM": diagram.frame.vertical_datum,
         "SCALE": f"1:{sheet.scale}",
         "CAVEATS": " ".join(caveat_words(diagram)),
-        "STATE_OF": "" if diagram.made_at is None else diagram.made_at.isoformat(),
+        "STATE_OF": _state_of(diagram),
     }
     for name, value in properties.items():
         document.header.custom_vars.append(name, value)
     return document
+
+
+def _state_of(diagram: Diagram) -> str:
+    """RFC 3339 for machines; without an offset where a camera's clock did not state one."""
+    if diagram.made_at is None:
+        return ""
+    made = diagram.made_at.replace(tzinfo=None) if diagram.camera_clock else diagram.made_at
+    return made.isoformat()
 
 
 def _outline_and_grid(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float) -> None:
@@ -147,12 +157,10 @@ def _measurement(space: Modelspace, diagram: Diagram, measured: Measurement, tex
 
 def _statements(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float) -> None:
     text = words(diagram.language)
-    when = diagram.made_at
-    made = text["undated"] if when is None else f"{when:%Y-%m-%d %H:%M %Z}"
     lines = [
         f"{text['diagram']}: {diagram.title}",
-        f"{text['scale']} 1:{sheet.scale}; {text['made']} {made}",
-        frame_statement(diagram.frame),
+        f"{text['scale']} 1:{sheet.scale}; {text['made']} {made_words(diagram)}",
+        frame_words(diagram.frame, diagram.language),
         text["interval_note"],
         *caveat_words(diagram),
     ]

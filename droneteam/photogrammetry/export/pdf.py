@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from droneteam.errors import InputError
 from droneteam.photogrammetry.export import figures
 from droneteam.photogrammetry.export.figures import Figure
+from droneteam.photogrammetry.export.moments import day_of, moment_words
 from droneteam.photogrammetry.export.numbers import (
     LANGUAGES,
     Language,
@@ -77,6 +78,7 @@ class SceneReport:
     coverage : photos per cell, as `ortho.coverage` gives it; gsd_m : of the photos on the
     surface; facts : further rows (name, value) of the first table, already in the language.
     made_at : the date of the report's facts, never the moment of writing; None when unknown.
+    camera_clock : it is the clock of a camera that does not state its zone.
     """
 
     title: str
@@ -96,6 +98,7 @@ class SceneReport:
     coverage: NDArray[np.uint8] | None = None
     measurements: tuple[Measurement, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    camera_clock: bool = False
 
     def __post_init__(self) -> None:
         check_language(self.language)
@@ -144,8 +147,8 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "language": report.language,
         "words": text,
         "title": report.title,
-        "made_at": text["undated"] if made is None else made.strftime("%Y-%m-%d %H:%M %Z"),
-        "date": None if made is None else [made.year, made.month, made.day],
+        "made_at": text["undated"] if made is None else _made_words(report, made),
+        "date": None if made is None else day_of(made, camera_clock=report.camera_clock),
         "metric": report.network.frame.metric,
         "summary": _summary(report, text),
         "warnings": _warnings(report, text),
@@ -168,8 +171,15 @@ def report_data(report: SceneReport, folder: Path) -> dict[str, Any]:
         "versions": [
             [_software_name(name, report.language), version] for name, version in report.versions
         ],
-        "parameters": [list(row) for row in report.parameters],
+        "parameters": [
+            [text.get(f"param_{name}", name), text.get(f"{name}_{value}", value)]
+            for name, value in report.parameters
+        ],
     }
+
+
+def _made_words(report: SceneReport, made: datetime) -> str:
+    return moment_words(made, report.language, camera_clock=report.camera_clock)
 
 
 def map_scale(width_m: float, height_m: float) -> int:
@@ -406,6 +416,7 @@ def _yes(value: bool, text: dict[str, str]) -> str:
 
 
 def _bytes(size: int, language: Language) -> str:
+    kilo, mega = ("ko", "Mo") if language == "fr" else ("kB", "MB")
     if size < 1_000_000:
-        return f"{number(size / 1e3, 1, language)} kB"
-    return f"{number(size / 1e6, 1, language)} MB"
+        return f"{number(size / 1e3, 1, language)} {kilo}"
+    return f"{number(size / 1e6, 1, language)} {mega}"
