@@ -24,7 +24,10 @@ def nothing_but_no_webgl(opened: Watched) -> None:
     opened.check()
 
 
-@pytest.mark.parametrize(("size", "theme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [pytest.param("desktop", "light", marks=pytest.mark.slow), ("phone", "dark")],
+)
 def test_without_webgl_the_pictures_of_the_cloud_are_measured_on(
     fresh: Server, open_page: OpenPage, size: str, theme: str
 ) -> None:

@@ -117,7 +117,10 @@ def transform(page: object, place: str) -> str:
     return str(page.evaluate(f"document.getElementById('{place}').style.transform"))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("size", "theme"), [("phone", "light"), ("desktop", "dark")])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [("phone", "light"), pytest.param("desktop", "dark", marks=pytest.mark.slow)],
+)
 def test_the_instruments_follow_the_vehicle(
     air: tuple[Server, int], open_page: OpenPage, size: str, theme: str
 ) -> None:

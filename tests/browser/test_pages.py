@@ -101,8 +101,6 @@ FILES = re.compile(
     r"\.\w+$|<kind>$|<path:filename>$|/events$|/products/|^/api/|\.<kind>$|^/calendars/<token>"
 )
 LOOKS = [("desktop", "en", "light"), ("desktop", "fr", "dark"), ("phone", "nl", "light")]
-TURNS = [(name, *LOOKS[turn % len(LOOKS)]) for turn, name in enumerate(PAGES)]
-"""Each page in one look; the slow test shows every page in every look."""
 EVERY = {**PAGES, **BROAD}
 PICTURED = frozenset(PAGES) - {
     *("requests", "plan", "missions", "mission-form"),
@@ -113,6 +111,14 @@ PICTURED = frozenset(PAGES) - {
     *("geozones", "organisations", "operations", "webhooks", "record", "flown"),
 }
 """Those that the guides show."""
+TURNS = [
+    pytest.param(
+        name, *LOOKS[turn % len(LOOKS)], marks=[] if name in PICTURED else [pytest.mark.slow]
+    )
+    for turn, name in enumerate(PAGES)
+]
+"""Each page in one look, those that no guide shows in the slow run; another slow test shows every
+page in every look."""
 BUDGET_BYTES = 150_000
 BUDGET_3D_BYTES = 350_000
 

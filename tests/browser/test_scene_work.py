@@ -43,7 +43,7 @@ def shown_photo(page: Page) -> str:
     return str(wait_until(page, name, "a photo"))
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("size", [pytest.param("desktop", marks=pytest.mark.slow), "phone"])
 def test_a_tap_near_a_target_marks_its_centre_and_outlives_a_reload(
     fresh: Server, open_page: OpenPage, world: World, size: str
 ) -> None:

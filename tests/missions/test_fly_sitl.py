@@ -185,6 +185,7 @@ deck(Path(sys.argv[1]), sys.argv[2], on_state)
 """
 
 
+@pytest.mark.slow  # in simulated time: test_adoption; in earnest: benchmarks/kill.py
 def test_a_controller_killed_in_mid_flight_is_taken_up_where_it_was(tmp_path: Path) -> None:
     with simulator(tmp_path, speedup=SPEEDUP) as sim:
         command = [sys.executable, "-c", CHILD, str(tmp_path), sim.links[0]]

@@ -8,6 +8,8 @@ thing is the data types.
 from __future__ import annotations
 
 import atexit
+import fcntl
+import pickle
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -196,11 +198,29 @@ class BoxScene:
     gsd_m: float
 
 
+shared_folder: Path | None = None
+"""Where the processes of one run leave the scene to each other; each makes its own without."""
+
+
 @cache
 def box_scene() -> BoxScene:
-    """Twelve photos through a distorting lens, matched and fused once per test process."""
-    folder = Path(tempfile.mkdtemp(prefix="box_scene_"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Twelve photos through a distorting lens, matched and fused once per run of the tests."""
+    if shared_folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="box_scene_"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return _made_scene(folder)
+    folder, kept = shared_folder / "box_scene", shared_folder / "box_scene.pickle"
+    with (shared_folder / "box_scene.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            kept.write_bytes(pickle.dumps(_made_scene(folder)))
+    found = pickle.loads(kept.read_bytes())
+    assert isinstance(found, BoxScene)
+    return found
+
+
+def _made_scene(folder: Path) -> BoxScene:
     world = BoxWorld()
     network = build_network(world, folder / "photos", block_poses(), small_camera(distorted=True))
     cloud = dense_cloud(network, folder / "dense", DenseParams(), lambda *_: None)

@@ -67,7 +67,7 @@ def test_a_second_run_does_nothing_again(photos: Path, out: Path) -> None:
     ("where", "runs_again"),
     [
         ("running", True),
-        ("before the manifest", True),
+        pytest.param("before the manifest", True, marks=pytest.mark.slow),
         ("before the rename", True),
         ("before scene.json", False),
     ],

@@ -133,6 +133,7 @@ SHORT = {
     "/api/v1/batteries": "the fleet",
     "/api/v1/calendars": "one's own",
     "/api/v1/cases/{case_id}": "no list: the items of one case",
+    "/api/v1/cases/{case_id}/exports": "the bags of one case",
     "/api/v1/coverage": "one for each receiver",
     "/api/v1/drones": "the fleet",
     "/api/v1/escalations": "what is open",
