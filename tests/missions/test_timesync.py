@@ -28,6 +28,7 @@ class World:
     loss: float = 0.0
     own_jump_s: float = 0.0
     now_s: float = 100.0
+    calendar_told_s: float = 0.0
     state: ClockWatch = field(default_factory=ClockWatch)
     notes: list[str] = field(default_factory=list)
     asked: int = 0
@@ -67,7 +68,8 @@ class World:
         while self.now_s < until_s:
             self.now_s += 0.1
             self.take(None)
-            if round(self.now_s * 10) % 10 == 0:
+            if self.now_s - self.calendar_told_s >= 1.0:
+                self.calendar_told_s = self.now_s
                 at = datetime.fromtimestamp(self.true_s + self.gps_error_s, UTC)
                 self.take(SystemTime(at, round(self.vehicle_s(), 3)))
 
