@@ -450,10 +450,7 @@ class Autopilot:
         return True
 
     def take_photo(self) -> None:
-        """Fires the shutter: feedback for the station, the true pose for the camera.
-
-        Without a camera (CAM1_TYPE 0) nothing happens, and nothing is said, as on ArduCopter.
-        """
+        """Fires the shutter; without a camera nothing happens or is said, as on ArduCopter."""
         if self.params["CAM1_TYPE"] == 0:
             return
         self.shutter.count += 1

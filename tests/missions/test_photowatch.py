@@ -103,3 +103,17 @@ def test_a_pilot_is_told_once_in_flight_that_the_camera_takes_nothing(
     assert len(told) == (camera == 0.0)
     photos = air.vehicles[0].shutter.count
     assert photos == pytest.approx(20 * camera, abs=1)  # a line of 40 m
+
+
+def test_a_controller_that_was_not_there_for_the_photos_does_not_say_that_none_came(
+    tmp_path: Path,
+) -> None:
+    line = line_mission(20.0, -20.0, 20.0)
+    items = (*line[:3], every(2.0), line[3], every(0.0), line[2], line[4])
+    air = Air()
+    order, shutter = in_folder(flight_order(1, items, PLACE), 1, tmp_path), air.vehicles[0].shutter
+    killed = fly_in(air, [order], until=lambda: shutter.count >= 15 and shutter.distance_m == 0.0)
+    assert killed.hung
+    (result,) = fly_in(air, [order]).results
+    assert (result.ending, result.reason) == (Ending.COMPLETED, "adopted after a restart")
+    assert NO_PHOTOS not in [one.detail for one in read_journal(order.journal_path)]

@@ -117,7 +117,8 @@ class Runner:
     """One flight with its link and its record.
 
     clock : of the vehicle, against ours; told_end : whether the live map has seen the end;
-    photos_due_after : from `photowatch`, None once the pilot was told that none came.
+    photos_due_after : from `photowatch`, None once the pilot was told that none came, and
+    in a flight that another controller began.
     """
 
     sortie: SortieOrder
@@ -136,7 +137,8 @@ class Runner:
     photos_due_after: int | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.photos_due_after = photos_due_after(self.sortie.order.items)
+        began_here = self.flight.order.may_arm  # else the photos were told to a controller before
+        self.photos_due_after = photos_due_after(self.flight.order.items) if began_here else None
 
     @property
     def busy(self) -> bool:
