@@ -11,7 +11,7 @@ from typing import Any
 
 from droneteam import db, jobs
 from droneteam.commands.demo_stage import Stage, Step
-from droneteam.evidence import bag, exporting, gather, keys, manifest
+from droneteam.evidence import bag, checking, exporting, gather, keys, manifest
 from droneteam.missions import service as missions
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.photogrammetry.control import Mark
@@ -189,6 +189,8 @@ def seal(stage: Stage) -> None:
         )
     folder = settings.blob_dir("bags") / exported.folder
     report = bag.verify_bag(folder, manifest.key_id(key.public_key()))
+    with stage.acting("investigator") as (session, actor):
+        checking.keep_verdict(session, actor, exported, report, stage.now(), packed=False)
     stage.say(f"{len(items)} items, {report.bytes_checked / 1e6:.0f} MB, {folder.name}")
     stage.require(report.ok, f"the bag does not verify: {report.problems[:3]}")
     measured = [item.path for item in items if item.path.endswith("report-measured.pdf")]

@@ -13,7 +13,7 @@ from droneteam import db, jobs, schema
 from droneteam.commands.tell import tell_loop, tell_once
 from droneteam.commands.watch import watch_loop, watch_once
 from droneteam.detection import retention
-from droneteam.evidence import exporting, gathering
+from droneteam.evidence import checking, exporting, gathering
 from droneteam.photogrammetry import service as photogrammetry
 from droneteam.settings import Settings
 
@@ -24,6 +24,7 @@ HANDLERS = {
     **retention.HANDLERS,
     **gathering.HANDLERS,
     **exporting.HANDLERS,
+    **checking.HANDLERS,
 }
 """Every kind of job that this release knows."""
 

@@ -8,11 +8,13 @@ import shutil
 import tempfile
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -49,6 +51,7 @@ class BagReport:
 
     signer : key_id of a signature that fits, or None.
     signer_known : whether it is the key that the caller trusts; None when none was given.
+    tag_manifest_sha256 : of the file that names every other by its hash; None without one.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class BagReport:
     bytes_checked: int
     signer: str | None
     signer_known: bool | None
+    tag_manifest_sha256: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -189,11 +193,48 @@ def zip_bag(folder: Path, progress: Progress = lambda part, name: None) -> Path:
     return target
 
 
-def verify_bag(path: Path, trusted_key_id: str | None = None) -> BagReport:
+def packed_problems(folder: Path, progress: Progress = lambda part, name: None) -> list[Problem]:
+    """Where a bag's .zip is not its folder, byte for byte; the .zip is what leaves the house."""
+    archive_path = zip_path(folder)
+    files = {
+        path.relative_to(folder.parent).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    done, total = 0, max(sum(path.stat().st_size for path in files.values()), 1)
+    wrong = []
+    try:
+        with zipfile.ZipFile(archive_path) as archive:
+            names = archive.namelist()
+            wrong = sorted(set(files) ^ set(names)) if len(set(names)) == len(names) else names
+            for name in sorted(set(files) & set(names)):
+                progress(done / total, name)
+                with archive.open(name) as packed, files[name].open("rb") as loose:
+                    if not _same(packed, loose):
+                        wrong.append(name)
+                done += files[name].stat().st_size
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
+        return [Problem(archive_path.name, "cannot be read as a .zip file")]
+    return [Problem(archive_path.name, f"differs from the bag's folder: {one!r}") for one in wrong]
+
+
+def _same(one: IO[bytes], other: IO[bytes]) -> bool:
+    while chunk := one.read(CHUNK_BYTES):
+        if chunk != other.read(len(chunk)):
+            return False
+    return not other.read(1)
+
+
+def verify_bag(
+    path: Path,
+    trusted_key_id: str | None = None,
+    progress: Progress = lambda part, name: None,
+) -> BagReport:
     """What is wrong with a bag (a folder or a .zip), if anything.
 
     trusted_key_id : the key that must have signed; without it any fitting signature will do and
     `signer_known` says None.
+    progress : may raise to stop the work.
 
     Raises
     ------
@@ -202,13 +243,15 @@ def verify_bag(path: Path, trusted_key_id: str | None = None) -> BagReport:
     """
     if path.is_file():
         with _unpacked(path) as folder:
-            return _verify_folder(folder, path, trusted_key_id)
+            return _verify_folder(folder, path, trusted_key_id, progress)
     if not path.is_dir():
         raise InputError(f"{path} is neither a folder nor a .zip file")
-    return _verify_folder(path, path, trusted_key_id)
+    return _verify_folder(path, path, trusted_key_id, progress)
 
 
-def _verify_folder(folder: Path, named: Path, trusted_key_id: str | None) -> BagReport:
+def _verify_folder(
+    folder: Path, named: Path, trusted_key_id: str | None, progress: Progress
+) -> BagReport:
     missing = [
         Problem(name, "is missing")
         for name in (*REQUIRED_TAG_FILES, *SIGNED_TAG_FILES)
@@ -216,17 +259,18 @@ def _verify_folder(folder: Path, named: Path, trusted_key_id: str | None) -> Bag
     ]
     if missing:
         return BagReport(named, tuple(missing), 0, 0, None, None)
-    problems, files, size = _payload_problems(folder)
+    sealed_by = hash_file(folder / "tagmanifest-sha256.txt")[0]
+    problems, files, size = _payload_problems(folder, progress)
     problems += _tag_problems(folder)
     signature_problems, signer = _signature_problems(folder)
     problems += signature_problems
     known = None if trusted_key_id is None or signer is None else signer == trusted_key_id
     if known is False:
         problems.append(Problem("signature.json", f"signed by the unknown key {signer}"))
-    return BagReport(named, tuple(problems), files, size, signer, known)
+    return BagReport(named, tuple(problems), files, size, signer, known, sealed_by)
 
 
-def _payload_problems(folder: Path) -> tuple[list[Problem], int, int]:
+def _payload_problems(folder: Path, progress: Progress) -> tuple[list[Problem], int, int]:
     try:
         listed = manifest.parse_manifest((folder / "manifest-sha256.txt").read_bytes())
     except DecodeError as error:
@@ -239,11 +283,12 @@ def _payload_problems(folder: Path) -> tuple[list[Problem], int, int]:
     problems = [
         Problem(name, "is not in the manifest") for name in sorted(set(present) - set(listed))
     ]
-    total = 0
+    total, whole = 0, max(sum(path.lstat().st_size for path in present.values()), 1)
     for name, expected in listed.items():
         if name not in present or present[name].is_symlink():
             problems.append(Problem(name, "is missing"))
             continue
+        progress(total / whole, name)
         sha256, size = hash_file(present[name])
         total += size
         if sha256 != expected:

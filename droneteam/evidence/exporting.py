@@ -22,7 +22,7 @@ from droneteam import accounts, jobs
 from droneteam.accounts import Actor, require_role
 from droneteam.db import read_scope, session_scope
 from droneteam.errors import Conflict, InputError
-from droneteam.evidence import bag, blobs, keys, manifest, service
+from droneteam.evidence import bag, blobs, checking, keys, manifest, service
 from droneteam.evidence.models import Case, EvidenceItem, Export
 from droneteam.evidence.service import CustodyView, ExportView
 from droneteam.jobs import JobContext, JobView
@@ -187,7 +187,8 @@ def stop_export(session: Session, actor: Actor, case_id: int, now: datetime) -> 
 def export_job(context: JobContext) -> None:
     """The handler of "evidence.export": the bag is there whole and in the custody, or not at all.
 
-    A try whose worker died began anew: nothing that it left was written down.
+    A try whose worker died began anew: nothing that it left was written down.  The bag is then read
+    back from the disk by a job of its own.
     """
     settings, wanted = context.settings, context.payload
     key = keys.own_key(settings.data_dir)
@@ -208,7 +209,8 @@ def export_job(context: JobContext) -> None:
     try:
         bag.zip_bag(folder, _told(context, "pack"))
         with session_scope(context.engine) as session:
-            keep_export(session, actor, plan, folder, key)
+            kept = keep_export(session, actor, plan, folder, key)
+            checking.request_check(session, actor, kept.id, datetime.now(UTC))
     except jobs.LeaseLost:
         raise  # the folder is its next worker's
     except BaseException:

@@ -25,6 +25,7 @@ ACTIONS: dict[str, object] = {
     "drone.service": _l("drone serviced"),
     "entitlement.lend": _l("hours lent to another zone"),
     "escalation.see": _l("escalation seen"),
+    "evidence.verify": _l("sealed bag verified"),
     "field.log": _l("crew's entry in the field"),
     "flight.log": _l("flight written into the logbook"),
     "flight.register": _l("flight registered"),

@@ -1,4 +1,4 @@
-"""How far a case's long work is, gathering and exporting, for its page and the page's island."""
+"""How far a case's long work is, gathering, exporting and verifying, for pages and islands."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 
 from droneteam import jobs
-from droneteam.evidence import exporting, gathering
+from droneteam.evidence import checking, exporting, gathering
 from droneteam.jobs import JobView
 
 STAGE_NAMES: dict[str, object] = {
     "gather": _l("Files are taken in"),
     "bag": _l("Files are copied into the bag and hashed"),
     "pack": _l("The bag is packed for its download"),
+    "check": _l("Files of the bag are hashed"),
+    "compare": _l("The .zip is compared with the bag"),
 }
-_STAGES = {gathering.JOB_KIND: ("gather",), exporting.JOB_KIND: exporting.STAGES}
+_STAGES = {
+    gathering.JOB_KIND: ("gather",),
+    exporting.JOB_KIND: exporting.STAGES,
+    checking.JOB_KIND: checking.STAGES,
+}
 MIN_DONE = 0.05
 """A time left that is said from less would jump."""
 

@@ -61,4 +61,4 @@ def test_every_form_has_the_facts_of_its_sentence() -> None:
 
 def test_a_line_keeps_its_number_and_its_path() -> None:
     form = told("manifest line 12: '../x; y' leaves the bag", "nl")
-    assert form == "regel 12 van het manifest: '../x; y' ligt buiten de bundel"
+    assert form == "regel 12 van het manifest: '../x; y' ligt buiten de zak"

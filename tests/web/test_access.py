@@ -306,6 +306,8 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /cases/<id:case_id>/retention": roles("administrator", "manager"),
     "GET /cases/exports/<id:export_id>": CASES,
     "GET /cases/exports/<id:export_id>/bag.zip": CASES,
+    "GET /cases/exports/<id:export_id>/progress.json": CASES,
+    "POST /cases/exports/<id:export_id>/verify": CASES,
     "POST /cases/items/<id:item_id>/content": CASES,
     "GET /webhooks/": roles("administrator"),
     "POST /webhooks/": roles("administrator"),
@@ -441,6 +443,7 @@ PASSES: dict[str, frozenset[str]] = {
     "POST /api/v1/cases/<id:case_id>/exports": EXPORTERS,
     "POST /api/v1/cases/<id:case_id>/exports/stop": EXPORTERS,
     "GET /api/v1/exports/<id:export_id>": CASES,
+    "POST /api/v1/exports/<id:export_id>/verify": CASES,
     "GET /api/v1/audit": AUDIT,
     "GET /api/v1/audit/chain": AUDIT,
 }

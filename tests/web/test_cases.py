@@ -17,7 +17,7 @@ from flask_babel import force_locale
 
 from droneteam import db, jobs
 from droneteam.accounts import SYSTEM
-from droneteam.evidence import bag, exporting, gathering
+from droneteam.evidence import bag, checking, exporting, gathering
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.web import custody
@@ -55,11 +55,13 @@ def test_a_case_is_opened_without_scripts_and_needs_its_legal_basis(site: Site) 
     assert "Opened the case. Legal basis: CPP 44/11" in text
 
 
-def test_a_bag_is_exported_checked_and_downloaded(case: Site) -> None:
+def test_a_bag_is_exported_verified_and_downloaded(case: Site) -> None:
     client = case.client("investigator")
     page = export(case)
     text = client.get(page).get_data(as_text=True)
-    assert "The bag is intact." in text
+    assert "The bag was intact on" in text
+    assert "The .zip that is handed out is the same, byte for byte." in text
+    assert "found only by verifying again" in text
     with client.get(f"{page}/bag.zip") as answer:
         names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
     assert any(name.endswith("bagit.txt") for name in names)
@@ -68,19 +70,52 @@ def test_a_bag_is_exported_checked_and_downloaded(case: Site) -> None:
     assert "for the public prosecutor" in custody
 
 
-def test_a_flipped_byte_is_found_and_the_page_says_not_to_use_the_bag(case: Site) -> None:
-    page = export(case)
+def test_a_flipped_byte_is_found_by_verifying_again_and_the_page_says_not_to_use_the_bag(
+    case: Site,
+) -> None:
+    page, client = export(case), case.client("auditor")
     (photo,) = (case.settings.data_dir / "bags").rglob("photo.jpg")
     photo.chmod(0o644)
     content = bytearray(photo.read_bytes())
     content[0] ^= 1
     photo.write_bytes(content)
-    text = case.client("auditor").get(page).get_data(as_text=True)
+    assert "The bag was intact on" in client.get(page).get_data(as_text=True), "what was found then"
+    sent = client.post(f"{page}/verify", data={"csrf_token": csrf_token(client)})
+    assert sent.status_code == 302
+    text = client.get(page).get_data(as_text=True)
+    assert "The verification waits for a worker." in text
+    assert f'data-progress="{page}/progress.json"' in text
+    told = client.get(f"{page}/progress.json").get_json()
+    assert told["state"] == "running"
+    assert [row["name"] for row in told["stages"]] == ["check", "compare"]
+    work(case)
+    text = client.get(page).get_data(as_text=True)
     assert "NOT intact" in text
     assert "photo.jpg" in text
-    api = case.client("auditor").get("/api/v1/exports/1").get_json()
-    assert api["intact"] is False
-    assert api["problems"]
+    assert client.get(f"{page}/progress.json").get_json()["state"] == "done"
+
+
+def test_a_program_verifies_a_bag_and_reads_its_verdict(case: Site) -> None:
+    export(case)
+    client = case.client("auditor")
+    before = client.get("/api/v1/exports/1").get_json()
+    assert before["verdict"]["intact"] is True
+    assert before["verdict"]["signer"] == before["export"]["key_id"]
+    bag.zip_path(case.settings.blob_dir("bags") / before["export"]["folder"]).write_bytes(b"PK")
+    header = {"X-CSRFToken": csrf_token(client)}
+    jobs_asked = {
+        client.post("/api/v1/exports/1/verify", headers=header).get_json()["job"]["id"]
+        for _ in range(2)
+    }
+    assert len(jobs_asked) == 1, "one that waits is not begun again"
+    work(case)
+    after = client.get("/api/v1/exports/1").get_json()
+    assert after["job"]["state"] == "done"
+    assert after["verdict"]["intact"] is False
+    assert [row["text"] for row in after["verdict"]["problems"]] == [
+        "cannot be read as a .zip file"
+    ]
+    assert after["verdict"]["entry_id"] > before["verdict"]["entry_id"]
 
 
 def test_an_export_without_a_reason_is_refused_beside_its_field(case: Site) -> None:
@@ -243,7 +278,8 @@ def case_of_request(site: Site, **typed: str) -> str:
 
 def work(site: Site) -> None:
     """What a worker does with all jobs that wait."""
-    while jobs.run_once(site.engine, site.settings, {**gathering.HANDLERS, **exporting.HANDLERS}):
+    handlers = {**gathering.HANDLERS, **exporting.HANDLERS, **checking.HANDLERS}
+    while jobs.run_once(site.engine, site.settings, handlers):
         pass
 
 

@@ -14,7 +14,7 @@ from affine import Affine
 from sqlalchemy.orm import Session
 
 from droneteam import db, jobs
-from droneteam.evidence import exporting
+from droneteam.evidence import checking, exporting
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service as fleet
 from droneteam.fleet.views import PlanView, RequestDraft, RequestView
@@ -249,12 +249,13 @@ def case_with_item(site: Site, folder: Path, content: bytes = b"\xff\xd8 photo")
 
 
 def export_case(site: Site, case_id: int, reason: str) -> int:
-    """The number of a sealed bag of the case that a worker has written."""
+    """The number of a sealed bag of the case that a worker has written and verified."""
     at, investigator = site.clock(), site.actor("investigator")
     with db.session_scope(site.engine) as session:
         store = store_of(site.settings)
         exporting.request_export(session, investigator, case_id, reason, store, at)
-    assert jobs.run_once(site.engine, site.settings, exporting.HANDLERS)
+    for handlers in (exporting.HANDLERS, checking.HANDLERS):
+        assert jobs.run_once(site.engine, site.settings, handlers)
     with db.read_scope(site.engine) as session:
         return evidence.get_case(session, investigator, case_id).exports[-1].id
 

@@ -13,6 +13,7 @@ from droneteam import accounts, audit
 from droneteam.audit import EntryView
 from droneteam.errors import InputError
 from droneteam.evidence import exporting, service
+from droneteam.evidence.checking import Verdict
 from droneteam.evidence.service import CaseDraft, CaseView, ExportView
 from droneteam.jobs import JobView
 from droneteam.web.access import allow
@@ -20,7 +21,15 @@ from droneteam.web.api.shapes import field_of, pieces_of, schema_of
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.pieces import MAX_ITEMS, answer_piece, piece_query
 from droneteam.web.routing import MAX_ID
-from droneteam.web.views.cases import EXPORTERS, OPENERS, READERS, checked, look_at, request_export
+from droneteam.web.views.cases import (
+    EXPORTERS,
+    OPENERS,
+    READERS,
+    bag_known,
+    look_at,
+    request_check,
+    request_export,
+)
 
 bp = APIBlueprint("api_cases", __name__, url_prefix="/api/v1", tag="evidence")
 
@@ -46,22 +55,12 @@ class ExportsOut(Schema):
     items = field_of(tuple[ExportView, ...])
 
 
-class ProblemOut(Schema):
-    """One thing that is wrong with a bag."""
-
-    path = fields.String(required=True)
-    text = fields.String(required=True)
-
-
 class BagOut(Schema):
-    """A sealed bag and what checking it says now."""
+    """A sealed bag, what verifying it found the last time, and the newest job that does so."""
 
     export = field_of(ExportView)
-    intact = fields.Boolean(required=True)
-    files_checked = fields.Integer(required=True)
-    bytes_checked = fields.Integer(required=True)
-    signer = fields.String(required=True, allow_none=True)
-    problems = fields.List(fields.Nested(ProblemOut), required=True)
+    verdict = field_of(Verdict | None)
+    job = field_of(JobView | None)
 
 
 def has_utc(at: datetime) -> None:
@@ -167,18 +166,27 @@ def exports(case_id: int) -> dict[str, Any]:
 @bp.get("/exports/<id:export_id>")
 @allow(*READERS)
 @bp.output(BagOut)
-@bp.doc(summary="A sealed bag, checked now")
+@bp.doc(summary="A sealed bag and its last verdict")
 def bag(export_id: int) -> Any:
-    """Every byte is read and every hash and the signature are checked."""
-    found, report = checked(export_id)
-    return {
-        "export": found,
-        "intact": report.ok,
-        "files_checked": report.files_checked,
-        "bytes_checked": report.bytes_checked,
-        "signer": report.signer,
-        "problems": report.problems,
-    }
+    """`verdict` is of the time that it states, null before the first: what was changed since is
+    found by verifying again."""
+    return _bag(export_id)
+
+
+@bp.post("/exports/<id:export_id>/verify")
+@allow(*READERS)
+@bp.output(BagOut, status_code=202)
+@bp.doc(summary="Verify a sealed bag")
+def verify(export_id: int) -> Any:
+    """A worker reads every byte and checks every hash, the signature and the .zip: ask for the bag
+    until `job` is `done`. One that is under way is not begun again."""
+    request_check(export_id)
+    return _bag(export_id)
+
+
+def _bag(export_id: int) -> dict[str, Any]:
+    found, verdict, job = bag_known(export_id)
+    return {"export": found, "verdict": verdict, "job": job}
 
 
 @bp.get("/audit")

@@ -1,8 +1,9 @@
-"""Cases: what was kept as evidence, its custody, sealed bags and their verification."""
+"""Cases: what was kept as evidence, its custody, sealed bags and what verifying them found."""
 
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,15 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from droneteam import accounts
+from droneteam import accounts, jobs
 from droneteam.errors import NotFound
 from droneteam.evidence import (
     bag,
+    checking,
     exporting,
     gathering,
     handover,
-    keys,
     lines,
-    manifest,
     service,
 )
 from droneteam.fleet import service as fleet
@@ -177,6 +177,11 @@ def progress(case_id: int) -> Response:
     with reading() as session:
         service.get_case(session, actor(), case_id)
         works = _works(session, case_id)
+    return _how_far(works)
+
+
+def _how_far(works: Sequence[CaseWork]) -> Response:
+    """What the page's island asks for while the work is under way."""
     left = [left_s for work in works if (left_s := work.left_s(now())) is not None]
     return jsonify(
         state="running" if any(work.under_way for work in works) else "done",
@@ -219,9 +224,31 @@ def _case_page(case_id: int, problems: dict[str, str]) -> str:
 @bp.get("/exports/<id:export_id>")
 @allow(*READERS)
 def bag_page(export_id: int) -> str:
-    """A sealed bag and what checking it says now."""
-    found, report = checked(export_id)
-    return render_template("bag.html", export=found, report=report)
+    """A sealed bag and what verifying it found the last time."""
+    found, verdict, job = bag_known(export_id)
+    work = CaseWork(job)
+    return render_template(
+        "bag.html", export=found, verdict=verdict, work=work, left_s=work.left_s(now())
+    )
+
+
+@bp.post("/exports/<id:export_id>/verify")
+@allow(*READERS)
+def verify(export_id: int) -> Any:
+    """The bag on its way to being read whole; the page shows how far that is."""
+    request_check(export_id)
+    flash(_("Every byte of the bag is being read; this page shows how far it is."), "done")
+    return redirect(url_for("cases.bag_page", export_id=export_id))
+
+
+@bp.get("/exports/<id:export_id>/progress.json")
+@allow(*READERS)
+def bag_progress(export_id: int) -> Response:
+    """How far verifying the bag is, for the page's island."""
+    with reading() as session:
+        service.get_export(session, actor(), export_id)
+        job = checking.checking(session, export_id)
+    return _how_far([CaseWork(job)])
 
 
 @bp.get("/exports/<id:export_id>/bag.zip")
@@ -271,13 +298,22 @@ def request_export(case_id: int, reason: str) -> int:
         return exporting.request_export(session, actor(), case_id, reason, store, now())
 
 
-def checked(export_id: int) -> tuple[service.ExportView, bag.BagReport]:
-    """An export and what is wrong with its bag, if anything; the own key must have signed."""
+def bag_known(
+    export_id: int,
+) -> tuple[service.ExportView, checking.Verdict | None, jobs.JobView | None]:
+    """An export, what verifying its bag found the last time, and the newest job that does so."""
     with reading() as session:
         found = service.get_export(session, actor(), export_id)
+        verdict = checking.last_verdict(session, export_id)
+        job = checking.checking(session, export_id)
     look_at(found.case_id)
-    own = manifest.key_id(keys.own_key(context().settings.data_dir).public_key())
-    return found, bag.verify_bag(bags_dir() / found.folder, own)
+    return found, verdict, job
+
+
+def request_check(export_id: int) -> int:
+    """The job that verifies the bag, for pages and the API."""
+    with writing() as session:
+        return checking.request_check(session, actor(), export_id, now())
 
 
 def bags_dir() -> Path:
