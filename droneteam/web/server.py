@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -45,6 +46,8 @@ SLOWEST_BPS = 10_000.0
 """Of a larger one on average, after its first `PIECE_S`; a plain form holds 600 MB of photos."""
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 _UNNAMED = ("content-type", "content-length")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+"""RFC 3986's host as servers have it: a name, or an address, which is in brackets in version 6."""
 
 Headers = list[tuple[str, str]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -145,12 +148,22 @@ class Server:
 
     async def __rsgi__(self, scope: Any, exchange: Exchange) -> None:
         """Answer one request."""
+        from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # as it documents
+
         if scope.proto != "http":
             raise ValueError(f"protocol {scope.proto!r} is not served")
+        if (refused := refusal_of(scope)) is not None:
+            status, text = refused
+            headers = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+            exchange.response_bytes(status, headers, text.encode())
+            return
         try:
             body = await _body(scope, exchange)
         except TimeoutError:
             exchange.response_bytes(408, [("connection", "close")], b"")
+            return
+        except ProtocolClosed:
+            logger.debug("a sender has gone before the whole of its body was here")
             return
         pool = self._pool if isinstance(body, io.BytesIO) else self._large
         answer = await self._run(self._view, environ_of(scope, body), pool=pool)
@@ -247,6 +260,24 @@ def environ_of(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
     return environ
 
 
+def refusal_of(scope: Any) -> tuple[int, str] | None:
+    """Status and reason for a request that no view may see; None for every other.
+
+    A body in chunks is one of them (RFC 9112, 6.1 allows it): granian ends it in the same way
+    whether it was whole, was cut or made no sense, and half a form would be taken for a whole one.
+    A request of HTTP/1.1 names one host (3.2): a proxy and we might each believe another of two.
+    """
+    if scope.headers.get("transfer-encoding") is not None:
+        return 411, "A body says its length: send Content-Length instead of chunks.\n"
+    hosts = [value for name, value in scope.headers.items() if name == "host"]
+    if scope.authority:
+        hosts.append(scope.authority)
+    needed = scope.http_version == "1.1"
+    if len(set(hosts)) > 1 or (needed and not hosts) or not all(map(_HOST.fullmatch, hosts)):
+        return 400, "A request names one host.\n"
+    return None
+
+
 async def _body(scope: Any, exchange: Exchange) -> io.BufferedIOBase:
     """The request's body: read where it is small, else read by the view while it comes.
 
@@ -256,40 +287,21 @@ async def _body(scope: Any, exchange: Exchange) -> io.BufferedIOBase:
         A small one did not come in `BODY_S`.
     """
     said = scope.headers.get("content-length")
-    chunked = scope.headers.get("transfer-encoding") is not None
-    if not chunked and (said is None or said == "0"):
+    if said is None or said == "0":
         return io.BytesIO()
-    if not chunked and said.isdecimal() and int(said) <= READ_BEFORE_BYTES:
+    if said.isdecimal() and int(said) <= READ_BEFORE_BYTES:
         async with asyncio.timeout(BODY_S):
             return io.BytesIO(await exchange())
-    pieces, begun = aiter(exchange), b""
-    if chunked:
-        async with asyncio.timeout(BODY_S):
-            begun, ended = await _first(pieces)
-        if ended:
-            return io.BytesIO(begun)
-    return io.BufferedReader(_Pieces(pieces, begun, asyncio.get_running_loop()), 65_536)
-
-
-async def _first(pieces: AsyncIterator[bytes]) -> tuple[bytes, bool]:
-    """What comes up to `READ_BEFORE_BYTES`, and whether that is all: chunks do not say before."""
-    content = bytearray()
-    async for piece in pieces:
-        content += piece
-        if len(content) > READ_BEFORE_BYTES:
-            return bytes(content), False
-    return bytes(content), True
+    return io.BufferedReader(_Pieces(aiter(exchange), asyncio.get_running_loop()), 65_536)
 
 
 class _Pieces(io.RawIOBase):
     """A body that a view reads in its thread while the loop receives it."""
 
-    def __init__(
-        self, pieces: AsyncIterator[bytes], begun: bytes, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, pieces: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
         self._pieces = pieces
         self._loop = loop
-        self._left = begun
+        self._left = b""
         self._ended = False
         self._received = 0
         self._began_s = time.monotonic()
