@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from droneteam.errors import Conflict, InputError, SceneError
+from droneteam.errors import Conflict, DecodeError, InputError, SceneError
 from droneteam.photogrammetry.ingest import imagefile
 from droneteam.photogrammetry.ingest.photos import file_sha256
 
@@ -142,7 +142,10 @@ def check(part: Path, announced: NewUpload) -> None:
             f"{announced.sha256[:12]}…); send it again",
             field="sha256",
         )
-    imagefile.read_header(part)
+    try:
+        imagefile.read_header(part)
+    except DecodeError as error:  # the sender knows the photo by its own name
+        raise DecodeError(str(error).replace(part.name, announced.name)) from error
 
 
 def publish(part: Path, folder: Path, name: str) -> Path:
