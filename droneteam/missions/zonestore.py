@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from droneteam import audit
@@ -19,6 +20,8 @@ from droneteam.missions.airspace.checks import Geozone
 KEEPERS = ("coordinator", "administrator")
 MAX_SOURCE = models.MAX_SOURCE
 MAX_GEOZONES = 20_000
+KEPT_ZONES = 4_096
+"""Parsed ones that a process keeps: a country publishes hundreds, the largest some thousand."""
 READERS = ("coordinator", "administrator", "pilot", "manager", "auditor")
 
 
@@ -35,11 +38,12 @@ class StoredZone:
 def list_zones(session: Session, actor: Actor) -> list[StoredZone]:
     """Every zone that missions are checked against, by source and identifier."""
     require_role(actor, *READERS)
-    order = (models.GeozoneRow.source, models.GeozoneRow.identifier)
+    row = models.GeozoneRow
+    query = select(row.id, row.source, row.loaded_at, _TEXT).order_by(row.source, row.identifier)
     return [
-        StoredZone(row.id, row.source, row.loaded_at, zone)
-        for row in session.scalars(select(models.GeozoneRow).order_by(*order))
-        for zone in geozones.read_geozones(row.document)
+        StoredZone(number, source, loaded_at, zone)
+        for number, source, loaded_at, text in session.execute(query)
+        for zone in _parsed(text)
     ]
 
 
@@ -83,8 +87,18 @@ def load_geozones(
 
 def stored_geozones(session: Session) -> tuple[Geozone, ...]:
     """Every zone that has been loaded."""
-    rows = session.scalars(select(models.GeozoneRow).order_by(models.GeozoneRow.identifier))
-    return tuple(zone for row in rows for zone in geozones.read_geozones(row.document))
+    texts = session.scalars(select(_TEXT).order_by(models.GeozoneRow.identifier))
+    return tuple(zone for text in texts for zone in _parsed(text))
+
+
+_TEXT = cast(models.GeozoneRow.document, Text)
+"""A zone's document as it is stored."""
+
+
+@lru_cache(maxsize=KEPT_ZONES)
+def _parsed(text: str) -> tuple[Geozone, ...]:
+    """The zones of a stored document; they follow from its text alone and cannot be changed."""
+    return geozones.read_geozones(json.loads(text))
 
 
 def publish_zones(

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -52,13 +53,19 @@ class Section:
     chart: Chart | None = None
 
 
-def words(language: str) -> dict[str, str]:
+def words(language: str) -> Mapping[str, str]:
     """The report's words in nl, fr or en; InputError for another language."""
     if language not in LANGUAGES:
         raise InputError(f"language {language!r} is none of {', '.join(LANGUAGES)}")
+    return _words()[language]
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    """Every language's words, read once from their file."""
     package = resources.files("droneteam.reports")
     table = json.loads((package / "yearly.json").read_text(encoding="utf-8"))
-    return {key: row[language] for key, row in table.items()}
+    return {one: {key: row[one] for key, row in table.items()} for one in LANGUAGES}
 
 
 def sections(
