@@ -1,4 +1,4 @@
-"""A database as it stands after a year of work, for benchmarks of the web application.
+"""A database as it stands after a year of work, or several, for benchmarks of the web application.
 
 313 missions of the golden year's generator (`tests/fleet/year_events.py`) with their events,
 flights, sorties, plans and ledger, moved so that the year ends now; what was followed in the sky,
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, insert, inspect, select
 from sqlalchemy.orm import Session
 
 from benchmarks.booking import SECRET
@@ -38,7 +38,7 @@ from tests.web import worlds
 from tests.web.conftest import Clock, Site
 
 YEAR, MISSIONS, PHOTOGRAMMETRIES = 2027, 313, 27
-TRACKS, SIGHTINGS, ALERTS, AUDITED = 1_500, 40, 300, 6_000
+TRACKS, SIGHTINGS, ALERTS, AUDITED = 1_500, 40, 300, 12_000
 OPEN_REQUESTS = 14
 ZONES = ("5339", "5340", "5341", "5342", "5343", "5344")
 PASSWORD = "only for this benchmark"
@@ -63,8 +63,8 @@ class Filled:
     cases: int
 
 
-def filled_site(folder: Path, url: str, clients: int, seed: int = 1) -> Filled:
-    """An application on a database of a whole year; as many users as clients.
+def filled_site(folder: Path, url: str, clients: int, seed: int = 1, years: int = 1) -> Filled:
+    """An application on a database of whole years; as many users as clients.
 
     url : of an empty database; the files lie below folder.
     """
@@ -78,13 +78,27 @@ def filled_site(folder: Path, url: str, clients: int, seed: int = 1) -> Filled:
     site = Site(create_app(settings, engine, clock=clock), engine, settings, clock)
     rng = random.Random(seed)
     with db.session_scope(engine) as session:
-        requests = _requests(session, rng, _moved(year_events(seed, *_GOLDEN), clock()))
-        _sky(session, rng, clock())
-        _audited(session, rng, clock())
+        requests = _requests(session, rng, _worked(seed, years, clock()))
+        _sky(session, rng, clock(), years)
+        _audited(session, rng, clock(), years)
     _today(site)
     _flown_missions(engine, site)
-    scenes, cases = _scenes(site), _cases(site)
-    return Filled(site, logins, requests, MISSIONS, scenes, cases)
+    scenes, cases = _scenes(site, years), _cases(site, years)
+    return Filled(site, logins, requests, years * MISSIONS, scenes, cases)
+
+
+def _worked(seed: int, years: int, now: datetime) -> Year:
+    """The years one after the other, the last of them just over; the oldest numbers first."""
+    whole = Year([], {}, [])
+    for age in reversed(range(years)):
+        made = _moved(year_events(seed + age, *_GOLDEN), now - age * timedelta(days=365))
+        before = max(whole.asked, default=0)
+        whole.asked |= {before + number: asked for number, asked in made.asked.items()}
+        whole.steps += [replace(one, request_id=before + one.request_id) for one in made.steps]
+        for one in made.flights:
+            number, _dash, turn = one.sortie.partition("-")
+            whole.flights.append(replace(one, sortie=f"{before + int(number)}-{turn}"))
+    return whole
 
 
 _GOLDEN = (YEAR, MISSIONS, PHOTOGRAMMETRIES)
@@ -225,27 +239,29 @@ def _flight(number: int, flight: Flown) -> fleet_models.Flight:
     )
 
 
-def _sky(session: Session, rng: random.Random, now: datetime) -> None:
-    """A year of followed aircraft and alerts, all but a few of them over."""
-    for number in range(1, TRACKS + 1):
-        at = now - timedelta(days=365.0 * (1 - number / TRACKS))
-        session.add(_track(rng, number, at, ended=number < TRACKS - 20))
+def _sky(session: Session, rng: random.Random, now: datetime, years: int) -> None:
+    """Years of followed aircraft and alerts, all but a few of them over."""
+    days, tracks, alerts = 365.0 * years, TRACKS * years, ALERTS * years
+    for number in range(1, tracks + 1):
+        at = now - timedelta(days=days * (1 - number / tracks))
+        session.add(_track(rng, number, at, ended=number < tracks - 20))
     session.flush()
-    for number in range(1, TRACKS + 1):
-        at = now - timedelta(days=365.0 * (1 - number / TRACKS))
-        for beat in range(SIGHTINGS):
-            session.add(
-                Sighting(
-                    track_id=number,
-                    at=at - timedelta(seconds=SIGHTINGS - beat),
-                    lat_deg=50.82 + 1e-4 * beat,
-                    lon_deg=4.36,
-                    height_m=60.0,
-                )
-            )
-    for number in range(1, ALERTS + 1):
-        at = now - timedelta(days=365.0 * (1 - number / ALERTS))
-        session.add(_alert(number, at, over=number < ALERTS - 5))
+    for number in range(1, tracks + 1):
+        at = now - timedelta(days=days * (1 - number / tracks))
+        way = [
+            {
+                "track_id": number,
+                "at": at - timedelta(seconds=SIGHTINGS - beat),
+                "lat_deg": 50.82 + 1e-4 * beat,
+                "lon_deg": 4.36,
+                "height_m": 60.0,
+            }
+            for beat in range(SIGHTINGS)
+        ]
+        session.execute(insert(Sighting), way)
+    for number in range(1, alerts + 1):
+        at = now - timedelta(days=days * (1 - number / alerts))
+        session.add(_alert(number, at, over=number < alerts - 5))
 
 
 def _track(rng: random.Random, number: int, at: datetime, *, ended: bool) -> TrackRow:
@@ -289,18 +305,31 @@ def _alert(number: int, at: datetime, *, over: bool) -> AlertRow:
     )
 
 
-def _audited(session: Session, rng: random.Random, now: datetime) -> None:
-    """The chain as a year of work leaves it."""
+def _audited(session: Session, rng: random.Random, now: datetime, years: int) -> None:
+    """The chain as years of work leave it."""
+    count = AUDITED * years
+    last = session.scalar(select(audit.AuditEntry.hash).order_by(audit.AuditEntry.id.desc()).limit(1))
+    rows, previous = [], last or audit.GENESIS_HASH
     actions = ("request.submit", "plan.publish", "mission.approve", "scene.look", "signin.welcome")
-    for number in range(AUDITED):
-        audit.append(
-            session,
-            SYSTEM,
+    for number in range(count):
+        entry = audit.EntryView(
+            id=0,
+            at=now - timedelta(days=365.0 * years * (1 - number / count)),
+            user_id=None,
+            organisation_id=None,
+            actor=SYSTEM.display_name,
             action=actions[number % len(actions)],
-            subject=f"request:{rng.randrange(1, MISSIONS)}",
-            at=now - timedelta(days=365.0 * (1 - number / AUDITED)),
+            subject=f"request:{rng.randrange(1, years * MISSIONS)}",
+            reason=None,
             facts={"number": number, "facts": "of what was done"},
+            previous_hash=previous,
+            hash="",
         )
+        previous = audit.entry_hash(entry)
+        row = asdict(replace(entry, hash=previous))
+        del row["id"]
+        rows.append(row)
+    session.execute(insert(audit.AuditEntry), rows)
 
 
 def _today(site: Site) -> None:
@@ -378,28 +407,28 @@ def _sortie(mission: Mission, asked: fleet_models.Request) -> SortieRow:
     )
 
 
-def _scenes(site: Site) -> int:
+def _scenes(site: Site, years: int) -> int:
     """A built scene for each photogrammetry; they share one folder of products."""
     first = worlds.built_scene(site, "requester")
     with db.session_scope(site.engine) as session:
         model = columns_of(session.get_one(SceneRow, first))
         measured = columns_of(session.scalars(select(MeasurementRow)).first())
-        for number in range(1, PHOTOGRAMMETRIES):
+        for number in range(1, years * PHOTOGRAMMETRIES):
             row = SceneRow(**{**model, "name": f"Collision {number}"})
             session.add(row)
             session.flush()
             for count in range(10):
                 own = {"scene_id": row.id, "name": f"skid {count}"}
                 session.add(MeasurementRow(**{**measured, **own}))
-    return PHOTOGRAMMETRIES
+    return years * PHOTOGRAMMETRIES
 
 
-def _cases(site: Site) -> int:
+def _cases(site: Site, years: int) -> int:
     """A case with evidence for each photogrammetry."""
     now = site.clock()
     zone = site.actor("requester").organisation_id
     with db.session_scope(site.engine) as session:
-        for number in range(1, PHOTOGRAMMETRIES + 1):
+        for number in range(1, years * PHOTOGRAMMETRIES + 1):
             at = now - timedelta(days=13 * number)
             case = Case(
                 organisation_id=zone, title=f"Collision {number}", legal_basis="CPP", opened_at=at
@@ -423,7 +452,7 @@ def _cases(site: Site) -> int:
                 session.add(
                     CustodyEvent(case_id=case.id, at=at, actor="pilot", action="added", reason="")
                 )
-    return PHOTOGRAMMETRIES
+    return years * PHOTOGRAMMETRIES
 
 
 def columns_of(row: Any) -> dict[str, Any]:
