@@ -72,7 +72,7 @@ def test_chosen_files_wait_through_the_sign_in_and_are_sent_with_one_click(
     end_all(site)
     answer = chosen(client, photos, token)
     assert answer.status_code == 401
-    assert "The 2 files that you had chosen wait here" in answer.get_data(as_text=True)
+    assert "2 files that you had chosen wait here" in answer.get_data(as_text=True)
     page = signed_in_again(client, answer, "investigator").get_data(as_text=True)
     for name in NAMES:
         assert f"{name} (" in page
