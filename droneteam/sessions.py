@@ -18,7 +18,7 @@ from sqlalchemy import JSON, ForeignKey, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from droneteam import audit
-from droneteam.accounts import Actor, Role, User
+from droneteam.accounts import Actor, Role, User, actor_of
 from droneteam.db import Base, UtcDateTime
 from droneteam.errors import InputError, NotFound
 
@@ -204,6 +204,20 @@ def owner_of(session: Session, secret: str) -> int | None:
     """Whose session it is or was, ended ones too; None where it was never given out."""
     query = select(SignInSession.user_id).where(SignInSession.secret_hash == _hash(secret))
     return session.scalar(query)
+
+
+def lately_signed_in(session: Session, secret: str, now: datetime) -> Actor | None:
+    """Whom a browser's session acts for, or did until less than a week ago; None for one that is
+    over for longer, and where its user may not sign in any more.
+    """
+    query = select(SignInSession).where(
+        SignInSession.secret_hash == _hash(secret), SignInSession.kind == "browser"
+    )
+    row = session.scalar(query)
+    if row is None or not row.user.active:
+        return None
+    over_at = min(row.ended_at or now, _expires_at(row))
+    return actor_of(row.user) if now - over_at < LONGEST_BROWSER else None
 
 
 def note_seen(session: Session, session_id: int, now: datetime) -> None:

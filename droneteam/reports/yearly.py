@@ -23,6 +23,7 @@ from typing import Any, Literal
 import typst
 from babel import Locale
 
+from droneteam.dates import moment_words
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import to_local
 from droneteam.fleet.performance.statistics import SMALL_N, Percentile, Share
@@ -349,8 +350,8 @@ def _data(
         "language": language,
         "words": words(language),
         "title": title(figures, language),
-        "made_at": f"{local:%Y-%m-%d %H:%M %Z}",
-        "until": f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}",
+        "made_at": moment_words(made_at, language),
+        "until": moment_words(figures.until, language),
         "date": [local.year, local.month, local.day],
         "sections": [
             {

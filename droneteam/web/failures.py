@@ -112,12 +112,12 @@ def answer(
         advice=advice,
         detail=detail,
         detail_language=detail_language or language(),
-        back=_came_from(),
+        back=came_from(),
     )
     return page, status
 
 
-def _came_from() -> str:
+def came_from() -> str:
     """The page of this server that the visitor came from; empty where there is none."""
     own, page = request.host_url, request.referrer or ""
     return "/" + page.removeprefix(own) if page.startswith(own) else ""

@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import Flask, current_app, g, render_template, request, session
+from flask import (
+    Flask,
+    Response,
+    after_this_request,
+    current_app,
+    flash,
+    g,
+    render_template,
+    request,
+    session,
+)
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from droneteam.errors import NotAllowed
-from droneteam.sessions import owner_of
+from droneteam.sessions import lately_signed_in, owner_of
 from droneteam.web.access import Access, access_of, body_limit_of, needs_proof
 from droneteam.web.access import public as public_view
-from droneteam.web.context import reading, signed_in
+from droneteam.web.context import now, reading, signed_in
 from droneteam.web.failures import answer, problem, wants_json
 from droneteam.web.i18n import choose_language, settle_language
-from droneteam.web.kept import from_own_page, keep_this_form, this_form
+from droneteam.web.kept import Keeping, from_own_page, keep_this_form, this_form
+from droneteam.web.kept_files import FIELD, give_back, let_go
 from droneteam.web.proof import missing_proof
 from droneteam.web.signin import actor_of_secret, actor_of_token
 from droneteam.web.views.account import SESSION_KEY, ask_to_sign_in
@@ -55,6 +66,7 @@ def _check() -> Any:
         request.max_content_length = limit
     if request.method not in _SAFE_METHODS and not by_token and not _is_token_request():
         csrf.protect()
+        _bring_held_files()
     if not by_token and needs_proof(current_app.view_functions[request.endpoint]):
         return missing_proof()
     return None
@@ -79,10 +91,31 @@ def _identify() -> bool:
     return False
 
 
-def _owner() -> int | None:
-    """Whose session the browser still brings although it is over."""
+def _bring_held_files() -> None:
+    """Files that waited for the sign-in come with the form that is sent again."""
+    key = "" if wants_json() else request.form.get(FIELD, "")
+    me = signed_in()
+    if not key or me is None:
+        return
+    if not give_back(key, me.user_id):
+        flash(_("The files that waited here are gone: choose them again."), "care")
+        return
+
+    @after_this_request
+    def taken(answer: Response) -> Response:
+        if answer.status_code < 500:  # a full disk may have room tomorrow
+            let_go(key)
+        return answer
+
+
+def _kept(access: Access | None) -> Keeping:
+    """The form of somebody whose session is over, although the browser still brings it."""
+    secret = str(session.get(SESSION_KEY, ""))
     with reading() as database:
-        return owner_of(database, str(session.get(SESSION_KEY, "")))
+        owner_id = owner_of(database, secret)
+        former = lately_signed_in(database, secret, now())
+    may_send = access is not None and former is not None and access.permits(former)
+    return keep_this_form(owner_id, may_send)
 
 
 def _is_token_request() -> bool:
@@ -100,7 +133,7 @@ def _refuse(access: Access | None) -> Any:
                     "this page stays. A program sends a bearer token from POST /api/v1/tokens."
                 ),
             )
-        return ask_to_sign_in(keep_this_form(_owner()))
+        return ask_to_sign_in(_kept(access))
     if access is None:
         return answer(403, _("This route has no access rule and is therefore closed."))
     roles = ", ".join(str(ROLES[role]) for role in ROLES if role in access.roles)
@@ -119,9 +152,11 @@ def _on_csrf_error(error: CSRFError) -> Any:
         )
     if request.endpoint in {"account.sign_in", "account.sign_in_with_key"}:
         return ask_to_sign_in(
-            request.form.get("kept", ""),
+            Keeping(request.form.get("kept", "")),
             _("This page had been open for too long. Enter your login and password again."),
         )
     if from_own_page():
-        return render_template("send_again.html", kept=this_form()), 400
+        me = signed_in()
+        kept = this_form(None if me is None else me.user_id)
+        return render_template("send_again.html", kept=kept), 400
     return answer(400, _("This form did not come from a page of this server."))

@@ -23,7 +23,7 @@ import { decimal } from "./lib/decimal";
 import { dot, label, style, vectorLayer } from "./lib/map";
 import { isClosed, sentence, takes, type Measured } from "./lib/measure";
 import { byId, colon, element, fill, pageData } from "./lib/page";
-import { showProfile } from "./lib/profilechart";
+import { showProfile } from "./lib/profile";
 
 type OrthoText =
   | "place" | "twoNumbers" | "profile" | "zoomIn" | "zoomOut" | "hint" | "notMetric" | "camera" | "measured" | "asking" | "failed_measure" | "nameFirst" | "tooFew";

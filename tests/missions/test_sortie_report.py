@@ -135,8 +135,8 @@ def test_times_are_those_of_brussels_with_the_zone_shown() -> None:
     event = ReplayEvent(61.0, datetime(2026, 7, 1, 22, 31, 1, 250_000, UTC), "vehicle", "text", "x")
     data = report_data(replace(facts(), sortie=sortie, events=(event,)), "fr")
     told_facts = dict(data["facts"])
-    assert told_facts["Décollage"] == "2026-07-02 00:30:00 CEST"
-    assert told_facts["Atterrissage"] == "2026-12-01 09:05:06 CET"
+    assert told_facts["Décollage"] == "2 juillet 2026 à 00:30:00 CEST"
+    assert told_facts["Atterrissage"] == "1er décembre 2026 à 09:05:06 CET"
     assert data["date"] == [2026, 7, 2], "the day there, not in Greenwich"
     assert data["events"][0][:2] == ("00:31:01.2 CEST", "1:01.0")
 

@@ -30,9 +30,11 @@ from droneteam.web import guessing, keyring, second_factor
 from droneteam.web.access import public, recently_proven, signed_in_only
 from droneteam.web.context import actor, context, now, reading, signed_in, writing
 from droneteam.web.device import device_name
+from droneteam.web.failures import came_from
 from droneteam.web.forms import FormReader
 from droneteam.web.i18n import LANGUAGE_COOKIE
-from droneteam.web.kept import KeptForm, opened, own_path
+from droneteam.web.kept import Keeping, KeptForm, opened, own_path
+from droneteam.web.kept_files import purge
 from droneteam.web.limiter import limiter
 from droneteam.web.passkeys import Purpose
 from droneteam.web.routing import page_to_read
@@ -117,6 +119,7 @@ def after(
     session[SESSION_KEY] = _opened(attempt)
     session.permanent = True
     assert attempt.actor is not None
+    purge()
     kept = opened(kept_text, attempt.actor.user_id)
     answer = redirect(target) if kept is None else make_response(send_again(kept))
     remember_browser(answer, attempt.actor.user_id)
@@ -320,11 +323,19 @@ def preferences() -> Response:
     return response
 
 
-def ask_to_sign_in(kept_text: str, problem: str | None = None) -> tuple[str, int]:
+def ask_to_sign_in(keeping: Keeping, problem: str | None = None) -> tuple[str, int]:
     """The sign-in page in place of the one that was asked for; what was typed stays kept."""
     target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else "/"
+    if keeping.lost:
+        target = came_from() or "/"
     page = render_template(
-        "sign_in.html", next=own_path(target), kept=kept_text, login="", notice=problem
+        "sign_in.html",
+        next=own_path(target),
+        kept=keeping.text,
+        held=keeping.files,
+        lost=keeping.lost,
+        login="",
+        notice=problem,
     )
     return page, 401
 

@@ -3,7 +3,7 @@
 
 import { decimal } from "./decimal";
 import { fill } from "./page";
-import type { Station } from "./profilechart";
+import type { Station } from "./profile";
 
 /** What the server measured; value : null where it could not be determined, note says why. */
 export interface Measured {

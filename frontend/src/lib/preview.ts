@@ -1,7 +1,7 @@
 /** What the server would plan from a form, asked again after each pause in editing. */
 
 import type { ChanceShape } from "./chances";
-import { showFlight, type ProfilePoint } from "./flightprofile";
+import { showFlight, type ProfilePoint } from "./profile";
 import { byId, colon, element } from "./page";
 
 type Pair = readonly [number, number];
@@ -120,7 +120,7 @@ export class PlanPreview {
           "li",
           { class: `severity-${one.severity}` },
           element("strong", {}, one.name),
-          one.title === "" ? ": " : ` · ${one.title}: `,
+          one.title === "" ? `${colon()} ` : ` · ${one.title}${colon()} `,
           element("span", tongue(one.lang), one.text),
           element("br"),
           element("span", { class: "faint", ...tongue(one.lang) }, one.clause),

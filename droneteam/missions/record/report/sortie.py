@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from typing import Any
 import numpy as np
 import typst
 
+from droneteam.dates import LOCAL_ZONE, day_words, moment_words
 from droneteam.errors import InputError
 from droneteam.geo import FloatArray
-from droneteam.missions.airspace.schedule import LOCAL_ZONE
 from droneteam.missions.planner.chances import SearchOutlook
 from droneteam.missions.record.replay import ReplayEvent, replay, thinned
 from droneteam.missions.record.report.sketch import Chart, Place, chart, sketch_map
@@ -91,7 +90,7 @@ def report_data(facts: SortieFacts, language: str) -> dict[str, Any]:
         "language": language,
         "words": t,
         "title": f"{t['title']} {sortie.id}",
-        "subtitle": f"{facts.drone}, {day:%Y-%m-%d}",
+        "subtitle": f"{facts.drone}, {day_words(day, language)}",
         "date": [day.year, day.month, day.day],
         "facts": _facts(facts, t, language),
         "map": _map(facts),
@@ -118,8 +117,8 @@ def _facts(facts: SortieFacts, t: Mapping[str, str], language: str) -> list[tupl
         (t["drone"], facts.drone),
         (t["ending"], t.get(sortie.ending, sortie.ending)),
         (t["reason"], told(sortie.reason, language) or t["none"]),
-        (t["took_off"], _stamp(up) or t["unknown"]),
-        (t["landed"], _stamp(down) or t["unknown"]),
+        (t["took_off"], moment_words(up, language, seconds=True) if up else t["unknown"]),
+        (t["landed"], moment_words(down, language, seconds=True) if down else t["unknown"]),
         (t["uncertainty"], n(None if log.time is None else log.time.uncertainty_s, 3, "s")),
         (t["clock_offset"], n(offset, 3, "s")),
         (t["duration"], n(None if flown_s is None else flown_s / 60.0, 1, "min")),
@@ -239,10 +238,6 @@ def _logs(sortie: SortieView, t: Mapping[str, str], language: str) -> list[dict[
         text = f"{t['onboard_log']}, {onboard.source} {onboard.name}{odd}"
         rows.append({"name": onboard.path.name, "note": text, "sha256": onboard.sha256})
     return rows
-
-
-def _stamp(at: datetime | None) -> str:
-    return "" if at is None else f"{at.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def number(value: float, digits: int, language: str) -> str:

@@ -2,6 +2,8 @@
 
 import { BufferGeometry, CanvasTexture, Group, Line, LineBasicMaterial, Sprite, SpriteMaterial, Vector3 } from "three";
 
+import { colon } from "../page";
+
 /** corners : metres about the cloud's middle. */
 export interface Kept {
   readonly name: string;
@@ -24,7 +26,7 @@ export function keptLayer(rows: readonly Kept[]): Group {
     const line = row.closed && corners.length > 2 ? [...corners, corners[0] as Vector3] : corners;
     group.add(new Line(new BufferGeometry().setFromPoints(line), new LineBasicMaterial({ color: INK, depthTest: false })));
     const middle = corners.reduce((sum, corner) => sum.add(corner), new Vector3()).divideScalar(Math.max(corners.length, 1));
-    group.add(labelAt(middle, `${row.name}: ${row.text}`));
+    group.add(labelAt(middle, `${row.name}${colon()} ${row.text}`));
   }
   return group;
 }

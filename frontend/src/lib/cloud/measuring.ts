@@ -3,7 +3,7 @@
 import { Refused, send } from "../api";
 import { isClosed, sentence, takes, type Measured } from "../measure";
 import { byId, fill } from "../page";
-import { showProfile } from "../profilechart";
+import { showProfile } from "../profile";
 
 export type MeasureText =
   | "profile" | "first" | "next" | "enough" | "measured" | "asking" | "failed_measure" | "nameFirst" | "notMetric" | "tooFew";
