@@ -80,8 +80,9 @@ make_append_only(RecordVersion)
 class Version:
     """One change of a record.
 
-    actor, action : of the audit entry that the change was made under; empty where a record
-    stood before changes were followed.  changed : None where the record was removed.
+    actor, action, reason : of the audit entry that the change was made under; empty where a record
+    stood before changes were followed, reason also where none was asked for.
+    changed : None where the record was removed.
     """
 
     at: datetime
@@ -89,6 +90,7 @@ class Version:
     action: str
     audit_id: int | None
     changed: dict[str, Any] | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,27 @@ def history_of(session: Session, actor: Actor, kind: str, record: str) -> Record
     for row in rows:
         whole = whole and row.previous_hash == previous and row.hash == _hash(_content(row))
         previous = row.hash
-    versions = (Version(row.at, row.actor, row.action, row.audit_id, row.changed) for row in rows)
+    reasons = _reasons(session, [row.audit_id for row in rows if row.audit_id is not None])
+    versions = (
+        Version(
+            at=row.at,
+            actor=row.actor,
+            action=row.action,
+            audit_id=row.audit_id,
+            changed=row.changed,
+            reason=reasons.get(row.audit_id or 0, ""),
+        )
+        for row in rows
+    )
     return RecordHistory(kind, record, tuple(versions), whole)
+
+
+def _reasons(session: Session, audit_ids: Iterable[int]) -> dict[int, str]:
+    """The reasons of those of the entries that give one; the chain alone keeps them."""
+    query = select(AuditEntry.id, AuditEntry.reason).where(
+        AuditEntry.id.in_(set(audit_ids)), AuditEntry.reason.is_not(None)
+    )
+    return {number: reason or "" for number, reason in session.execute(query)}
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from droneteam.accounts import TEAM_ROLES, Actor, require_role
 from droneteam.fleet import models
 from droneteam.fleet.allocation.holding import standing_reasons
-from droneteam.fleet.assembly import LOOKED_AHEAD, load_situation
+from droneteam.fleet.assembly import LOOKED_AHEAD, Situation, load_situation
 from droneteam.fleet.terms import Reason
 
 HORIZON = timedelta(days=14)
@@ -37,21 +37,29 @@ def plan_conflicts(session: Session, actor: Actor, now: datetime) -> list[Confli
     require_role(actor, *sorted(TEAM_ROLES))
     situation = load_situation(session, now, LOOKED_AHEAD)
     until = now + HORIZON
-    found = [
-        (assigned, _once(standing_reasons(situation.problem, assigned)))
-        for assigned in situation.standing
-        if assigned.visit.start_at < until
-    ]
-    broken = sorted((pair for pair in found if pair[1]), key=lambda pair: pair[0].visit.start_at)
-    ids = [assigned.request_id for assigned, _ in broken]
-    query = select(models.Request.id, models.Request.title).where(models.Request.id.in_(ids))
+    broken = broken_promises(situation, until)
+    query = select(models.Request.id, models.Request.title).where(models.Request.id.in_(broken))
     titles = {row.id: row.title for row in session.execute(query)}
     return [
-        ConflictView(
-            assigned.request_id, titles[assigned.request_id], assigned.visit.start_at, reasons
-        )
-        for assigned, reasons in broken
+        ConflictView(number, titles[number], assigned.visit.start_at, broken[number])
+        for assigned in sorted(situation.standing, key=lambda one: one.visit.start_at)
+        if (number := assigned.request_id) in broken
     ]
+
+
+def broken_promises(
+    situation: Situation, until: datetime | None = None
+) -> dict[int, tuple[Reason, ...]]:
+    """Why each published assignment that no longer holds does not, by request.
+
+    until : assignments that begin later are not looked at
+    """
+    found = {
+        assigned.request_id: _once(standing_reasons(situation.problem, assigned))
+        for assigned in situation.standing
+        if until is None or assigned.visit.start_at < until
+    }
+    return {number: reasons for number, reasons in found.items() if reasons}
 
 
 def _once(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

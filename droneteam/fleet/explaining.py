@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
 from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.conflicts import broken_promises
 from droneteam.fleet.explanations.explain import Explanation, never, what_if, why_not
 from droneteam.fleet.explanations.fitting import fit
 from droneteam.fleet.intake.booking import standing_plan
@@ -27,10 +28,10 @@ _BEYOND = timedelta(days=3)
 def explain_request(session: Session, actor: Actor, request_id: int, now: datetime) -> Explanation:
     """What happened to the request, why, and what would change it; NotFound for another zone's.
 
-    A request with a drone keeps the reasons of the day it was planned, and says what would happen
-    without that drone or that pilot.  One without is fitted beside the plan in force as it stands
-    now, so that its reasons are never older than the question.  No number of another zone's
-    request is said to a requester.
+    A request with a drone keeps the reasons of the day it was planned, says what would happen
+    without that drone or that pilot, and what has broken since.  One without is fitted beside the
+    plan in force as it stands now, so that its reasons are never older than the question.  No
+    number of another zone's request is said to a requester.
     """
     row = request_row(session, actor, request_id)
     (view,) = request_views(session, actor, [row], now)
@@ -40,9 +41,11 @@ def explain_request(session: Session, actor: Actor, request_id: int, now: dateti
         RequestState.PARTLY,
     }:
         ahead = state in PLANNABLE and view.assignment.taken_at > now
-        situation = load_situation(session, now, _BEYOND, only=request_id) if ahead else None
+        until = max(row.end_at - now, timedelta()) + _BEYOND
+        situation = load_situation(session, now, until, only=request_id) if ahead else None
         changes = () if situation is None else _without(situation, request_id)
-        found = Explanation("served", view.assignment.why, changes)
+        broken = {} if situation is None else broken_promises(situation)
+        found = Explanation("served", view.assignment.why, changes, broken.get(request_id, ()))
     elif state not in PLANNABLE:
         found = Explanation("pending", (Reason("not_in_plan"),))
     else:
@@ -55,6 +58,7 @@ def explain_request(session: Session, actor: Actor, request_id: int, now: dateti
         found,
         reasons=hide_foreign(found.reasons, own),
         changes=hide_foreign(found.changes, own),
+        broken=hide_foreign(found.broken, own),
     )
 
 
@@ -68,7 +72,11 @@ def _unserved(situation: Situation, request_id: int) -> Explanation:
     if found is not None:
         free = Reason("answer.free", {"start": found.visit.start_at.isoformat()})
         return Explanation("pending", (Reason("not_in_plan"), free))
-    return Explanation("unserved", why_not(problem, plan, job), what_if(problem, plan, job))
+    return Explanation(
+        "unserved",
+        why_not(problem, plan, job),
+        what_if(problem, plan, job, situation.sla.hours.prep_min),
+    )
 
 
 def _without(situation: Situation, request_id: int) -> tuple[Reason, ...]:

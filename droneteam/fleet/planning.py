@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -15,9 +16,10 @@ from droneteam.errors import Conflict, InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.allocation.solving import DEFAULT_TIME_LIMIT_S, solve
 from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.displacing import Loss, changes, losses
 from droneteam.fleet.explanations.explain import explain, why
 from droneteam.fleet.head import lock_head, plan_row, read_head
-from droneteam.fleet.intake.history import move
+from droneteam.fleet.intake.history import move, record
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.presenting import (
     assignment_view,
@@ -200,6 +202,7 @@ def publish_plan(
         raise Conflict(f"plan {head.plan_id} was published meanwhile; solve again on it")
     if row.base_revision != head.revision:
         raise Conflict("requests, bookings or drones have changed since; solve again")
+    news = _News(losses(session, row, now), changes(session, row))
     if head.plan_id is not None:
         before = session.get(models.Plan, head.plan_id)
         assert before is not None
@@ -207,7 +210,7 @@ def publish_plan(
     row.state, row.published_at = "published", now
     head.plan_id, head.revision = row.id, head.revision + 1
     session.flush()
-    _tell_requests(session, actor, row, now)
+    _tell_requests(session, actor, row, now, news)
     facts = {"base_plan_id": row.base_plan_id, "status": row.status, "gap": row.gap}
     audit.append(
         session, actor, action="plan.publish", subject=f"plan:{row.id}", at=now, facts=facts
@@ -215,29 +218,62 @@ def publish_plan(
     return plan_view(session, actor, row)
 
 
-def _tell_requests(session: Session, actor: Actor, plan: models.Plan, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What a plan takes from requests, and what it changes about those that it still serves."""
+
+    losses: dict[int, Loss]
+    changes: dict[int, dict[str, Any]]
+
+
+def _tell_requests(
+    session: Session, actor: Actor, plan: models.Plan, now: datetime, news: _News
+) -> None:
     """Each request that the plan served or could not serve moves to its new state."""
     query = select(models.Assignment.request_id).where(models.Assignment.plan_id == plan.id)
     for request_id in session.scalars(query).all():
-        _tell(session, actor, request_id, served=True, plan_id=plan.id, now=now)
+        _tell_served(session, actor, request_id, plan.id, now, news.changes.get(request_id))
     for item in plan.unserved:
-        _tell(session, actor, item["request_id"], served=False, plan_id=plan.id, now=now)
+        _tell_unserved(session, actor, item["request_id"], plan.id, now, news.losses)
 
 
-def _tell(
-    session: Session, actor: Actor, request_id: int, *, served: bool, plan_id: int, now: datetime
+def _tell_served(
+    session: Session,
+    actor: Actor,
+    request_id: int,
+    plan_id: int,
+    now: datetime,
+    changed: dict[str, Any] | None,
 ) -> None:
-    row = session.get(models.Request, request_id)
-    assert row is not None
+    """Planned from now on; who was planned already reads what is another."""
+    row = session.get_one(models.Request, request_id)
     state = RequestState(row.state)
     if state not in PLANNABLE:
         return
-    facts = {"plan_id": plan_id}
-    if served and state not in PROMISED:
-        move(session, actor, row, RequestState.PLANNED, now, facts=facts)
-    elif not served and state in PROMISED:
+    if state not in PROMISED:
+        move(session, actor, row, RequestState.PLANNED, now, facts={"plan_id": plan_id})
+    elif changed is not None:
+        facts = {"plan_id": plan_id, **changed}
+        record(session, actor, row, state, now, facts=facts, action="request.changed")
+
+
+def _tell_unserved(
+    session: Session,
+    actor: Actor,
+    request_id: int,
+    plan_id: int,
+    now: datetime,
+    lost: dict[int, Loss],
+) -> None:
+    """Displaced, with the reason, where it had a drone; else on the waiting list."""
+    row = session.get_one(models.Request, request_id)
+    state = RequestState(row.state)
+    facts: dict[str, Any] = {"plan_id": plan_id}
+    if state in PROMISED:
+        loss = lost.get(request_id)
+        facts |= {} if loss is None else loss.facts()
         move(session, actor, row, RequestState.DISPLACED, now, facts=facts)
-    elif not served and state not in (RequestState.WAITLISTED, RequestState.DISPLACED):
+    elif state in PLANNABLE - {RequestState.WAITLISTED, RequestState.DISPLACED}:
         move(session, actor, row, RequestState.WAITLISTED, now, facts=facts)
 
 

@@ -104,6 +104,10 @@ from droneteam.fleet.conflicts import (
     ConflictView,
     plan_conflicts,
 )
+from droneteam.fleet.displacing import (
+    DisplacedView,
+    list_displaced,
+)
 from droneteam.fleet.explaining import (
     explain_request,
 )
@@ -240,6 +244,7 @@ __all__ = [
     "ClockView",
     "Compared",
     "ConflictView",
+    "DisplacedView",
     "DroneDetail",
     "DroneView",
     "DutyView",
@@ -318,6 +323,7 @@ __all__ = [
     "list_airspace",
     "list_attachments",
     "list_batteries",
+    "list_displaced",
     "list_drones",
     "list_escalations",
     "list_feeds",

@@ -60,6 +60,7 @@ ACTIONS: dict[str, object] = {
     "registry.import": _l("registry imported"),
     "registry.notice": _l("registry told of what ends soon"),
     "request.attach": _l("file attached to a request"),
+    "request.changed": _l("drone, crew or time of a request changed"),
     "request.clock_stop": _l("clock stopped on evidence"),
     "request.escalate": _l("clock escalated"),
     "scene.bind": _l("scene tied to a mission"),

@@ -15,6 +15,7 @@ from typing import Any
 
 from flask import jsonify, render_template, request
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from droneteam import audit, sessions
 from droneteam.accounts import User
@@ -90,9 +91,10 @@ def _why(attempt: Attempt) -> str:
         return str(_("The password was right. Confirm with your passkey or security key."))
     if request.form.get("proof_answer"):
         return str(_("The key was not accepted. Try again."))
-    wrong: str = _(
-        "The password or the code is wrong. %(n)s tries are left before a pause of 15 minutes.",
-        n=attempt.tries_left,
+    wrong: str = ngettext(
+        "The password or the code is wrong. %(num)s try is left before a pause of 15 minutes.",
+        "The password or the code is wrong. %(num)s tries are left before a pause of 15 minutes.",
+        attempt.tries_left,
     )
     return wrong
 

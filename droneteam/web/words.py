@@ -80,7 +80,7 @@ REQUEST_STATES: _Words = {
     "waitlisted": _l("on the waiting list"),
     "refused": _l("refused"),
     "confirmed": _l("confirmed"),
-    "displaced": _l("displaced by something more urgent"),
+    "displaced": _l("taken out of the plan"),
     "in_progress": _l("in progress"),
     "fulfilled": _l("done"),
     "partly": _l("partly done"),

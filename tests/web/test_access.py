@@ -217,6 +217,7 @@ PASSES: dict[str, frozenset[str]] = {
     "GET /what-if/compare": PLANS,
     "POST /what-if/plans/<id:plan_id>/publish": roles("coordinator"),
     "POST /board/escalations/<id:escalation_id>/seen": roles("coordinator"),
+    "GET /api/v1/displaced": SIGNED_IN,
     "GET /api/v1/escalations": roles("coordinator", "manager", "pilot", "administrator", "auditor"),
     "GET /board/": BOARD,
     "POST /board/solve": roles("coordinator"),

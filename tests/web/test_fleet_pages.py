@@ -257,7 +257,7 @@ def test_the_registry_leaves_as_json_and_csv_and_comes_back_whole(site: Site) ->
     assert records.from_csv_files(files) == records.from_json(document.decode())
     file = (io.BytesIO(document), "registry.json")
     status, text = post(administrator, "/registry/import", file=file)
-    assert (status, "0 records added, 0 changed" in text) == (200, True)
+    assert (status, "Records added: 0; changed: 0" in text) == (200, True)
     for bad in (b"{", b"\xff", json.dumps({"format": "x"}).encode()):
         file = (io.BytesIO(bad), "registry.json")
         assert post(administrator, "/registry/import", file=file)[0] == 422

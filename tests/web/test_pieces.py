@@ -136,6 +136,7 @@ SHORT = {
     "/api/v1/cases/{case_id}/exports": "the bags of one case",
     "/api/v1/coverage": "one for each receiver",
     "/api/v1/drones": "the fleet",
+    "/api/v1/displaced": "what is open",
     "/api/v1/escalations": "what is open",
     "/api/v1/figures/sizes": "sizes that were asked for",
     "/api/v1/geozones": "what is in force, for whole maps",

@@ -15,6 +15,7 @@ from typing import Literal
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import to_local
 from droneteam.fleet.allocation.candidates import (
+    PrepRule,
     allowed_slots,
     capability_reason,
     pilot_reason,
@@ -30,17 +31,28 @@ from droneteam.fleet.terms import PRIORITIES, Param, Reason, minutes_between
 SEARCH_DAYS = 2
 """How far ahead a later free time is looked for."""
 MAX_DISPLACEMENTS = 3
+_GATHERED = {
+    "drone.busy": "drone",
+    "pilot.busy": "pilot",
+    "weather.wind": "drone",
+    "weather.rain": "drone",
+}
+"""Code → the parameter whose values are told in one sentence; a reader counts no ten of them."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What happened to a request, why, and what would change it."""
+    """What happened to a request, why, and what would change it.
+
+    broken : why what is planned for it cannot be flown as it stands now
+    """
 
     verdict: Literal["served", "unserved", "pending"]
     reasons: tuple[Reason, ...]
     changes: tuple[Reason, ...] = ()
+    broken: tuple[Reason, ...] = ()
 
 
 def explain(problem: Problem, plan: Plan, request_id: int) -> Explanation:
@@ -240,16 +252,20 @@ def _summary(hold: Hold) -> Reason:
     return Reason(f"all.{hold.resource}", {"requests": requests, "count": len(hold.reasons)})
 
 
-def what_if(problem: Problem, plan: Plan, job: Job) -> tuple[Reason, ...]:
+def what_if(
+    problem: Problem, plan: Plan, job: Job, prep_min: PrepRule | None = None
+) -> tuple[Reason, ...]:
     """What would get the job served: a later time, another's place, or more means.
 
     Each has been tried: the job fits into the problem that is changed in this way.
+    prep_min : the crew's preparation at an instant, as `free_from` takes it
     """
     if not job.slots or job.blocks:
         return ()
     changes: list[Reason] = []
     until = problem.now + timedelta(days=SEARCH_DAYS)
-    later = free_from(problem, plan.assignments, job, max(until, job.slots[-1].end_at))
+    until = max(until, job.slots[-1].end_at)
+    later = free_from(problem, plan.assignments, job, until, prep_min)
     if later is not None:
         changes.append(Reason("if.later", {"start": later.visit.start_at.isoformat()}))
     changes += displacements(problem, plan, job)
@@ -308,6 +324,22 @@ def _crew_min(assigned: Assigned) -> int:
     return len(assigned.pilot_ids) * minutes_between(assigned.visit.start_at, assigned.visit.end_at)
 
 
+def gathered(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """The reasons with those told as one that differ in the drone or the pilot only."""
+    together: dict[tuple[object, ...], Reason] = {}
+    for reason in reasons:
+        key: tuple[object, ...] = (reason.code, *sorted(reason.params.items()))
+        name = _GATHERED.get(reason.code)
+        if name is not None:
+            rest = {other: value for other, value in reason.params.items() if other != name}
+            key = (reason.code, *sorted(rest.items()))
+            if key in together:
+                names = f"{together[key].params[name]}, {reason.params[name]}"
+                reason = Reason(reason.code, {**rest, name: names})
+        together[key] = reason
+    return tuple(together.values())
+
+
 def sentence(reason: Reason, lang: str) -> str:
     """The reason as a sentence in fr, nl or en; times are those of Brussels.
 
@@ -331,10 +363,24 @@ def _length(minutes: int, lang: str) -> str:
     return f"{'−' if minutes < 0 else ''}{hours} {hour} {rest:02d} min"
 
 
+def _time_ahead(hours: int, lang: str) -> str:
+    """Hours; from two days on whole days as well, each noun in its number."""
+    one, many, hour = {"fr": ("jour", "jours", "h"), "nl": ("dag", "dagen", "u")}.get(
+        lang, ("day", "days", "h")
+    )
+    days, rest = divmod(hours, 24)
+    if not days or (days == 1 and rest):
+        return f"{hours} {hour}"
+    told = f"{days} {one if days == 1 else many}"
+    return f"{told} {rest} {hour}" if rest else told
+
+
 def _shown(name: str, value: Param, lang: str) -> str:
     """A parameter as people write it: local time, decimal comma, words for codes."""
     if name == "minutes":
         return _length(round(float(value)), lang)
+    if name in ("hours", "days"):
+        return _time_ahead(int(value) * (24 if name == "days" else 1), lang)
     if isinstance(value, float):
         text = f"{value:.2f}"
         return text if lang == "en" else text.replace(".", ",")

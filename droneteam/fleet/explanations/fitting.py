@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from droneteam.fleet.allocation.candidates import allowed_slots, drone_reason, pilot_reason
+from droneteam.fleet.allocation.candidates import (
+    PrepRule,
+    allowed_slots,
+    drone_reason,
+    pilot_reason,
+)
 from droneteam.fleet.problem import (
     Assigned,
     Drone,
@@ -205,9 +210,17 @@ def _listed(request_ids: Iterable[int]) -> str:
 
 
 def free_from(
-    problem: Problem, standing: Sequence[Assigned], job: Job, until: datetime
+    problem: Problem,
+    standing: Sequence[Assigned],
+    job: Job,
+    until: datetime,
+    prep_min: PrepRule | None = None,
 ) -> Assigned | None:
-    """The first later start at which the job would fit, at a regular step until the horizon."""
+    """The first later start at which the job would fit, at a regular step until the horizon.
+
+    prep_min : the crew's preparation at an instant; without it that of the job's first slot, which
+    is too short where a later start lies outside service hours
+    """
     if not job.slots:
         return None
     first = min(job.slots, key=lambda slot: slot.start_at)
@@ -215,7 +228,8 @@ def free_from(
     length = max(slot.end_at - slot.start_at for slot in job.slots)
     while start_at < until:
         start_at += timedelta(minutes=SEARCH_STEP_MIN)
-        slot = Slot(start_at, start_at + length, first.prep_min)
+        prep = first.prep_min if prep_min is None else prep_min(start_at)
+        slot = Slot(start_at, start_at + length, prep)
         found = fit(problem, standing, replace(job, slots=(slot,), due_at=None))
         if found.assigned is not None:
             return found.assigned

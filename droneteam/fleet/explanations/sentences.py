@@ -6,9 +6,9 @@ LANGUAGES = ("fr", "nl", "en")
 
 TEMPLATES: dict[str, tuple[str, str, str]] = {
     "lead_time.short": (
-        "La demande {priority} arrive {hours} h avant le début ; délai convenu : {days} jours.",
-        "De {priority}-aanvraag komt {hours} u voor de start; afgesproken zijn {days} dagen.",
-        "The {priority} request comes {hours} h before its start; {days} days were agreed.",
+        "La demande {priority} arrive {hours} avant le début ; délai convenu : {days}.",
+        "De {priority}-aanvraag komt {hours} voor de start; afgesproken is {days}.",
+        "The {priority} request comes {hours} before its start; {days} ahead was agreed.",
     ),
     "window.past": (
         "La fenêtre demandée est déjà passée.",
@@ -136,29 +136,29 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Begun at {start}, the task would lie partly in the dark; it needs daylight.",
     ),
     "weather.wind": (
-        "Rafales de {expected} m/s prévues jusqu'au {until} ; {drone} supporte {limit} m/s.",
-        "Windstoten van {expected} m/s verwacht tot {until}; {drone} verdraagt {limit} m/s.",
-        "Gusts of {expected} m/s are forecast until {until}; {drone} takes {limit} m/s.",
+        "Rafales de {expected} m/s prévues jusqu'au {until} ; limite {limit} m/s : {drone}.",
+        "Windstoten van {expected} m/s verwacht tot {until}; grens {limit} m/s: {drone}.",
+        "Gusts of {expected} m/s are forecast until {until}; limit {limit} m/s: {drone}.",
     ),
     "weather.rain": (
-        "Pluie de {expected} mm/h prévue jusqu'au {until} ; {drone} supporte {limit} mm/h.",
-        "Regen van {expected} mm/u verwacht tot {until}; {drone} verdraagt {limit} mm/u.",
-        "Rain of {expected} mm/h is forecast until {until}; {drone} takes {limit} mm/h.",
+        "Pluie de {expected} mm/h prévue jusqu'au {until} ; limite {limit} mm/h : {drone}.",
+        "Regen van {expected} mm/u verwacht tot {until}; grens {limit} mm/u: {drone}.",
+        "Rain of {expected} mm/h is forecast until {until}; limit {limit} mm/h: {drone}.",
     ),
     "drone.busy": (
-        "{drone} est engagé pour la demande {requests}.",
-        "{drone} is ingezet voor aanvraag {requests}.",
-        "{drone} is out for request {requests}.",
+        "En mission pour la demande {requests} : {drone}.",
+        "Ingezet voor aanvraag {requests}: {drone}.",
+        "Out for request {requests}: {drone}.",
     ),
     "duty.too_long": (
-        "La mission dépasse le service maximal de {hours} h : divisez-la en parties.",
-        "De opdracht overschrijdt de maximale dienst van {hours} u: splits ze op.",
-        "The task exceeds the longest duty of {hours} h: split it into parts.",
+        "La mission dépasse le service maximal de {hours} : divisez-la en parties.",
+        "De opdracht overschrijdt de maximale dienst van {hours}: splits ze op.",
+        "The task exceeds the longest duty of {hours}: split it into parts.",
     ),
     "pilot.busy": (
-        "{pilot} est engagé pour la demande {requests}.",
-        "{pilot} is ingezet voor aanvraag {requests}.",
-        "{pilot} is out for request {requests}.",
+        "En mission pour la demande {requests} : {pilot}.",
+        "Ingezet voor aanvraag {requests}: {pilot}.",
+        "Out for request {requests}: {pilot}.",
     ),
     "pilot.duty": (
         "{pilot} dépasserait son service maximal (avec la demande {requests}).",
@@ -191,9 +191,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Charged {type} batteries: {free}, needed: {needed}.",
     ),
     "drone.capable": (
-        "{drone} offre ce qu'il faut ({capability}) ; {able} drones sur {fleet} le peuvent.",
-        "{drone} biedt wat nodig is ({capability}); {able} van de {fleet} drones kunnen dit.",
-        "{drone} offers what is needed ({capability}); {able} of {fleet} drones can.",
+        "{drone} offre ce qu'il faut ({capability}) ; drones qui le peuvent : {able} sur {fleet}.",
+        "{drone} biedt wat nodig is ({capability}); drones die dit kunnen: {able} van de {fleet}.",
+        "{drone} offers what is needed ({capability}); drones that can: {able} of {fleet}.",
     ),
     "drone.kept": (
         "{drone} était déjà prévu et le reste.",
@@ -343,6 +343,11 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Aanvragen met gelijke of hogere dringendheid die dan op een beslissing wachten: {count}.",
         "Requests of equal or higher urgency that await a decision at that time: {count}.",
     ),
+    "answer.enough": (
+        "D'autres demandes attendent alors une décision ({count}) ; il y a assez pour toutes.",
+        "Andere aanvragen wachten dan op een beslissing ({count}); er is genoeg voor allemaal.",
+        "Other requests await a decision at that time ({count}); there is enough for all of them.",
+    ),
     "light.dark": (
         "Il fait nuit à partir du {from} ; ce genre de tâche se vole de jour.",
         "Het is donker vanaf {from}; dit soort taak wordt bij daglicht gevlogen.",
@@ -357,6 +362,21 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Sans {name}, personne d'autre ne serait libre.",
         "Zonder {name} zou niemand anders vrij zijn.",
         "Without {name} nobody else would be free.",
+    ),
+    "lost.urgent": (
+        "Le drone ou l'équipage est nécessaire ailleurs, pour une demande plus urgente ({class}).",
+        "De drone of de ploeg is elders nodig, voor een dringender aanvraag ({class}).",
+        "Its drone or crew is needed elsewhere, for a more urgent request ({class}).",
+    ),
+    "lost.other": (
+        "Le coordinateur a donné le drone ou l'équipage à une autre demande ({class}).",
+        "De coördinator gaf de drone of de ploeg aan een andere aanvraag ({class}).",
+        "The coordinator gave its drone or crew to another request ({class}).",
+    ),
+    "lost.left_out": (
+        "Le coordinateur a publié un plan sans cette demande.",
+        "De coördinator publiceerde een plan zonder deze aanvraag.",
+        "The coordinator published a plan without this request.",
     ),
     "supposed.placed": (
         "Placée ici par le coordinateur.",
@@ -387,6 +407,7 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
 
 WORDS: dict[str, tuple[str, str, str]] = {
     "2147483647": ("supposée", "verondersteld", "supposed"),  # the request that no row bears
+    "…": ("(autre zone)", "(andere zone)", "(another zone)"),  # a request that is not the reader's
     "drones": ("drones", "drones", "drones"),
     "pilots": ("pilotes", "piloten", "pilots"),
     "packs": ("batteries", "batterijen", "battery packs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,13 +25,15 @@ from droneteam.fleet.intake.requests import request_row
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.planning import PROMISED, assignment_row
 from droneteam.fleet.presenting import assignment_view, own_request_ids, stored_reasons
-from droneteam.fleet.problem import Assigned, Job, Place, Plan
+from droneteam.fleet.problem import Assigned, Job, Place, Plan, Problem
 from droneteam.fleet.requirements import requirement
 from droneteam.fleet.terms import Reason, RequestState, Window
 from droneteam.fleet.views import Answer, Booking, RequestDraft, hide_foreign
 
 ANSWER_HORIZON = timedelta(days=3)
 """How far past the wanted window an answer looks for a free time."""
+MAX_RIVALS = 20
+"""Of more waiting requests it is not worked out whether there is enough for all of them."""
 _DRAFT_ID = 0
 """No request has this number."""
 
@@ -38,8 +41,9 @@ _DRAFT_ID = 0
 def instant_answer(session: Session, actor: Actor, draft: RequestDraft, now: datetime) -> Answer:
     """What the requester may expect, from one look beside the published plan.
 
-    Yes: a drone and a crew are free and nobody as urgent waits for them.  Maybe: others compete,
-    or a less urgent request would have to move.  No: nothing is free; from_at says when it is.
+    Yes: a drone and a crew are free, also when everybody as urgent who waits is served first.
+    Maybe: others compete, or a less urgent request would have to move.  No: nothing is free;
+    from_at says when it is, and is None where nothing is within ANSWER_HORIZON.
     """
     require_role(actor, "requester", "coordinator")
     situation = load_situation(session, now, max(draft.end_at - now, timedelta()) + ANSWER_HORIZON)
@@ -83,20 +87,53 @@ def _answer(situation: Situation, job: Job, now: datetime) -> Answer:
     settled = never(problem, job)
     found = None if settled else fit(problem, plan.assignments, job).assigned
     if found is not None:
-        free = Reason("answer.free", {"start": found.visit.start_at.isoformat()})
-        rivals = competitors(situation, job)
-        if not rivals:
-            return Answer("yes", found.visit.start_at, (free,))
-        count = Reason("answer.competes", {"count": len(rivals)})
-        return Answer("maybe", found.visit.start_at, (free, count))
+        return _free_answer(situation, plan, job, found)
     until = max([now, *(slot.end_at for slot in job.slots)]) + ANSWER_HORIZON
-    later = free_from(problem, plan.assignments, job, until)
+    later = free_from(problem, plan.assignments, job, until, situation.sla.hours.prep_min)
     reasons = settled or why_not(problem, plan, job)
     if later is not None:
         reasons += (Reason("if.later", {"start": later.visit.start_at.isoformat()}),)
     moves = () if settled else _allowed_displacements(situation, plan, job)
     from_at = None if later is None else later.visit.start_at
     return Answer("maybe" if moves else "no", from_at, (*reasons, *moves))
+
+
+def _free_answer(situation: Situation, plan: Plan, job: Job, found: Assigned) -> Answer:
+    """Yes where it fits even after everybody as urgent who waits, maybe where that is not sure."""
+    rivals = competitors(situation, job)
+    beside = _after(situation.problem, plan.assignments, rivals, job) if rivals else found
+    if beside is None:
+        count = Reason("answer.competes", {"count": len(rivals)})
+        return Answer("maybe", found.visit.start_at, (*_free_reasons(found), count))
+    enough = (Reason("answer.enough", {"count": len(rivals)}),) if rivals else ()
+    return Answer("yes", beside.visit.start_at, (*_free_reasons(beside), *enough))
+
+
+def _free_reasons(found: Assigned) -> tuple[Reason, ...]:
+    """From when somebody is there, and by how much that is later than the agreement promises."""
+    free = Reason("answer.free", {"start": found.visit.start_at.isoformat()})
+    late = found.visit.late_min
+    return (free, Reason("slot.late", {"minutes": late})) if late else (free,)
+
+
+def _after(
+    problem: Problem, standing: Sequence[Assigned], rivals: Sequence[Job], job: Job
+) -> Assigned | None:
+    """What the job gets once every rival has its place; None where one of them finds none.
+
+    Places given out one by one are places that a plan can give: where all find theirs, the best
+    plan leaves nobody of them out.  A rival that nobody could serve takes nothing.
+    """
+    if len(rivals) > MAX_RIVALS:
+        return None
+    placed = [*standing]
+    for rival in sorted(rivals, key=lambda one: (one.priority, one.request_id)):
+        own = fit(problem, placed, rival).assigned
+        if own is not None:
+            placed.append(own)
+        elif not never(problem, rival):
+            return None
+    return fit(problem, placed, job).assigned
 
 
 def _allowed_displacements(situation: Situation, plan: Plan, job: Job) -> tuple[Reason, ...]:
@@ -198,7 +235,7 @@ def standing_plan(situation: Situation, *more: Assigned) -> Plan:
 
 
 def competitors(situation: Situation, job: Job) -> list[Job]:
-    """Waiting requests at least as urgent that want the same time and the same ability."""
+    """Waiting requests at least as urgent that want some of the same time."""
     served = {assigned.request_id for assigned in situation.standing}
     return [
         other

@@ -35,7 +35,7 @@ STATES: dict[RequestState, tuple[str, str, str]] = {
     RequestState.WAITLISTED: ("en liste d’attente", "op de wachtlijst", "on the waiting list"),
     RequestState.REFUSED: ("refusée", "geweigerd", "refused"),
     RequestState.CONFIRMED: ("confirmée", "bevestigd", "confirmed"),
-    RequestState.DISPLACED: ("déplacée", "verdrongen", "displaced"),
+    RequestState.DISPLACED: ("retirée du plan", "uit het plan gehaald", "taken out of the plan"),
     RequestState.IN_PROGRESS: ("en cours", "bezig", "in progress"),
     RequestState.FULFILLED: ("réalisée", "uitgevoerd", "done"),
     RequestState.PARTLY: ("réalisée en partie", "deels uitgevoerd", "partly done"),

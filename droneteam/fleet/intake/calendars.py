@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from droneteam import accounts, audit
@@ -138,12 +138,15 @@ def feed_text(session: Session, token: str, now: datetime) -> bytes:
 def _entries(
     session: Session, row: models.CalendarFeed, now: datetime, language: str
 ) -> Iterator[Entry]:
-    plan_id, _ = read_head(session)
-    given = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
-    assignments = {one.request_id: one for one in session.scalars(given)}
+    plan_id, revision = read_head(session)
+    query = select(models.Assignment).where(models.Assignment.plan_id == plan_id)
+    assignments = {one.request_id: one for one in session.scalars(query)}
     if row.organisation_id is not None:
-        for asked in _zone_requests(session, row.organisation_id, now):
-            yield _zone_entry(asked, assignments.get(asked.id), language)
+        asked = _zone_requests(session, row.organisation_id, now)
+        changed = _last_steps(session, [one.id for one in asked])
+        for one in asked:
+            given = assignments.get(one.id)
+            yield _zone_entry(one, given, language, (plan_id or 0) + revision, changed.get(one.id))
         return
     for assignment in assignments.values():
         pilot = row.pilot_id is not None and row.pilot_id in assignment.crew_ids
@@ -171,11 +174,34 @@ def _zone_requests(
     return session.scalars(query).all()
 
 
-def _zone_entry(row: models.Request, assignment: models.Assignment | None, language: str) -> Entry:
+def _last_steps(session: Session, request_ids: Sequence[int]) -> dict[int, datetime]:
+    """When each request's last step was taken."""
+    event = models.RequestEvent
+    last = func.max(event.at).label("at")
+    query = select(event.request_id, last).where(event.request_id.in_(request_ids))
+    rows = session.execute(query.group_by(event.request_id))
+    return {row.request_id: row.at for row in rows}
+
+
+def _zone_entry(
+    row: models.Request,
+    assignment: models.Assignment | None,
+    language: str,
+    sequence: int,
+    changed_at: datetime | None,
+) -> Entry:
+    """The request as the zone's calendar shows it.
+
+    sequence : rises with every plan and booking, so that a calendar also takes over that a drone
+    was lost
+    """
     state = RequestState(row.state)
     served = state in (RequestState.FULFILLED, RequestState.PARTLY)
     dropped = state in FINAL and not served
-    planned = "" if assignment is None else f"{assignment.drone_snapshot['name']}; "
+    planned = ""
+    if assignment is not None:
+        times = on_scene(assignment.start_at, assignment.end_at, language)
+        planned = f"{assignment.drone_snapshot['name']}; {times}; "
     return Entry(
         uid=f"request-{row.id}@droneteam",
         summary=_summary(row, language),
@@ -185,8 +211,8 @@ def _zone_entry(row: models.Request, assignment: models.Assignment | None, langu
         lat_deg=row.lat_deg,
         lon_deg=row.lon_deg,
         status="CANCELLED" if dropped else "CONFIRMED" if assignment or served else "TENTATIVE",
-        sequence=0 if assignment is None else assignment.plan_id,
-        changed_at=row.closed_at or row.decided_at or row.submitted_at,
+        sequence=sequence,
+        changed_at=changed_at or row.submitted_at,
     )
 
 

@@ -60,8 +60,12 @@ def record(
     *,
     reason: str | None = None,
     facts: dict[str, Any] | None = None,
+    action: str | None = None,
 ) -> None:
-    """The event and the audit entry of a step that was taken."""
+    """The event and the audit entry of a step that was taken.
+
+    action : of the audit entry, where the state stays and something else is told
+    """
     session.add(
         models.RequestEvent(
             request_id=row.id,
@@ -75,7 +79,7 @@ def record(
     audit.append(
         session,
         actor,
-        action=f"request.{state.value}",
+        action=action or f"request.{state.value}",
         subject=f"request:{row.id}",
         at=now,
         reason=reason,

@@ -21,9 +21,14 @@ from droneteam.fleet.agreement.sla import CLOCKS, ClockStop, check_stop
 from droneteam.fleet.head import read_head, touch_head
 from droneteam.fleet.intake.history import move, record
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE
-from droneteam.fleet.presenting import request_views
+from droneteam.fleet.presenting import (
+    own_request_ids,
+    read_reasons,
+    request_views,
+    stored_reasons,
+)
 from droneteam.fleet.terms import RequestState, minutes_between
-from droneteam.fleet.views import RequestDraft, RequestEventView, RequestView
+from droneteam.fleet.views import RequestDraft, RequestEventView, RequestView, hide_foreign
 
 
 def submit_request(
@@ -223,13 +228,22 @@ def request_titles(session: Session, actor: Actor, ids: Iterable[int]) -> dict[i
 def request_history(
     session: Session, actor: Actor, request_id: int
 ) -> tuple[RequestEventView, ...]:
-    """The request's steps in order."""
+    """The request's steps in order; a requester reads no number of another zone's request."""
     row = request_row(session, actor, request_id)
     query = select(models.RequestEvent).where(models.RequestEvent.request_id == row.id)
+    own = own_request_ids(session, actor)
     return tuple(
-        RequestEventView(step.at, RequestState(step.state), dict(step.facts))
+        RequestEventView(step.at, RequestState(step.state), _shown_facts(step.facts, own))
         for step in session.scalars(query.order_by(models.RequestEvent.id))
     )
+
+
+def _shown_facts(facts: dict[str, Any], own: frozenset[int] | None) -> dict[str, Any]:
+    """A step's facts without other organisations' request numbers."""
+    if own is None or "by" not in facts:
+        return dict(facts)
+    reasons = stored_reasons(hide_foreign(read_reasons(facts["reasons"]), own))
+    return {**facts, "by": [number for number in facts["by"] if number in own], "reasons": reasons}
 
 
 def acknowledge_request(

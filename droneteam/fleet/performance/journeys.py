@@ -52,7 +52,7 @@ class Journey:
     """A request's way from its submission on.
 
     crew : on the mission; planned_start_at, planned_end_at : of the mission as it was planned
-    displaced : how often it lost its place
+    displaced : how often somebody else got what it had; a drone that failed is no displacement
     """
 
     request_id: int
@@ -125,11 +125,16 @@ def _journey(request_id: int, own: list[Step], known: Asked | None) -> Journey:
         times=_times(own, known),
         state=own[-1].state,
         asked_min=int(facts.get("asked_min", minutes_between(known.start_at, known.end_at))),
-        displaced=sum(step.state == RequestState.DISPLACED for step in own),
+        displaced=sum(map(_gave_way, own)),
         crew=int(planned.get("crew", 0)),
         planned_start_at=_instant(planned.get("planned_start_at")),
         planned_end_at=_instant(planned.get("planned_end_at")),
     )
+
+
+def _gave_way(step: Step) -> bool:
+    """Whether the step took the place for somebody else; events of old do not say why."""
+    return step.state == RequestState.DISPLACED and step.facts.get("cause") != "unkept"
 
 
 def _times(own: list[Step], known: Asked) -> RequestTimes:

@@ -17,6 +17,7 @@ from droneteam.web.api.shapes import page_of, schema_of
 from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.routing import MAX_ID
 from droneteam.web.views.board import PLAN_READERS, READERS
+from droneteam.web.views.requests import READERS as REQUEST_READERS
 
 bp = APIBlueprint("api_board", __name__, url_prefix="/api/v1", tag="board")
 
@@ -120,6 +121,16 @@ def escalations() -> Any:
     """The most urgent first."""
     with reading() as session:
         return {"items": service.list_escalations(session, actor())}
+
+
+@bp.get("/displaced")
+@allow(*REQUEST_READERS)
+@bp.output(page_of(service.DisplacedView))
+@bp.doc(summary="Open requests that have lost their drone, and why")
+def displaced() -> Any:
+    """By start; a requester sees the own organisation's, and no number of another's."""
+    with reading() as session:
+        return {"items": service.list_displaced(session, actor())}
 
 
 @bp.get("/assignments/<id:assignment_id>")

@@ -19,6 +19,7 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -354,10 +355,12 @@ def why(attempt: Attempt) -> str:
             time=local(attempt.locked_until),
         )
         return locked
-    wrong: str = _(
+    wrong: str = ngettext(
         "The login, the password or the code is wrong. "
-        "%(n)s tries are left before a pause of 15 minutes.",
-        n=attempt.tries_left,
+        "%(num)s try is left before a pause of 15 minutes.",
+        "The login, the password or the code is wrong. "
+        "%(num)s tries are left before a pause of 15 minutes.",
+        attempt.tries_left,
     )
     return wrong
 

@@ -43,6 +43,7 @@ def show() -> str:
         escalations = service.list_escalations(session, me)
         notices = service.list_notices(session, me, at)
         conflicts = service.plan_conflicts(session, me, at)
+        displaced = service.list_displaced(session, me)
     open_requests = sorted(
         (row for row in room.requests.values() if row.state in QUEUED_STATES), key=time_to_breach
     )
@@ -55,6 +56,7 @@ def show() -> str:
         escalations=escalations,
         notices=notices,
         conflicts=conflicts,
+        displaced=displaced,
         may_see_notices=me.has_role(*NOTICE_SEERS),
         battery_types=battery_types(room.fleet.batteries),
         batteries=[row for row in room.fleet.batteries if not row.ready or row.warnings],

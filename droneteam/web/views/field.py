@@ -182,7 +182,7 @@ def _island_data(
             "keeping": _("Being kept on this device …"),
             "notKept": _("This browser cannot keep the page: without network it will not open."),
             "sent": _("Everything is with the server."),
-            "waiting": _("{n} entries wait on this device for the network."),
+            "waiting": _("Entries that wait on this device for the network: {n}."),
             "signIn": _("Sign in again to send what waits; nothing is lost."),
             "refused": _("The server refused an entry, which stays here: {why}"),
             "waits": _("waits"),

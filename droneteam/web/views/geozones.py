@@ -50,7 +50,7 @@ def publish() -> Any:
     except (DecodeError, InputError) as error:
         field = getattr(error, "field", None) or "file"
         return _page({field: said(error)}, request.form), 422
-    flash(_("%(count)s zones loaded, %(gone)s withdrawn.", count=count, gone=len(gone)), "done")
+    flash(_("Zones loaded: %(count)s; withdrawn: %(gone)s.", count=count, gone=len(gone)), "done")
     return redirect(url_for("geozones.index"))
 
 

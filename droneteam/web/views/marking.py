@@ -268,7 +268,7 @@ def _texts() -> dict[str, str]:
         ),
         "residual": _("off by {px} px"),
         "more": _("Show {n} more photos"),
-        "count": _("{marked} marks, {seen} photos should show it"),
+        "count": _("Marks: {marked}; photos that should show it: {seen}"),
         "checkerboard": _("checkerboard"),
         "cross": _("cross"),
         "circle": _("circle"),

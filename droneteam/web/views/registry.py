@@ -154,7 +154,8 @@ def bring() -> Any:
     with writing() as session:
         done = service.import_registry(session, actor(), registry, now())
     added, changed = sum(done.added.values()), sum(done.changed.values())
-    flash(_("%(added)s records added, %(changed)s changed.", added=added, changed=changed), "done")
+    told = _("Records added: %(added)s; changed: %(changed)s.", added=added, changed=changed)
+    flash(told, "done")
     return redirect(url_for("registry.show"))
 
 

@@ -20,10 +20,10 @@ from droneteam.errors import InputError
 from droneteam.evidence import lines
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service
-from droneteam.fleet.explanations import explain
+from droneteam.fleet.explanations.explain import gathered
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
-from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestView
+from droneteam.fleet.views import MAX_WINDOW, Answer, RequestDraft, RequestEventView, RequestView
 from droneteam.places.gazetteer import Match
 from droneteam.places.service import find_places
 from droneteam.web import registry_words, words
@@ -35,7 +35,8 @@ from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.places import places_of_the_map
 from droneteam.web.refusals import said
 from droneteam.web.sent import NOTHING, Sent
-from droneteam.web.timefmt import for_input, local
+from droneteam.web.step_words import step_notes
+from droneteam.web.timefmt import for_input, local, parse_local, zone
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
 
@@ -61,6 +62,9 @@ def index() -> str:
         over, older = page_piece(
             lambda piece: service.request_piece(session, me, at, piece, over=True)
         )
+        # The team reads them on its board, where something can be done about them.
+        told = not asked_before() and not me.sees_all_organisations
+        displaced = service.list_displaced(session, me) if told else []
     rows = [*sorted(still_open, key=lambda row: (row.start_at, row.id)), *over]
     return render_template(
         "requests.html",
@@ -68,6 +72,7 @@ def index() -> str:
         may_ask=me.has_role(*ASKERS),
         open_states=OPEN_STATES,
         older=older,
+        displaced=displaced,
     )
 
 
@@ -194,25 +199,41 @@ def answer_words(draft: RequestDraft) -> dict[str, Any]:
             found = service.instant_answer(session, actor(), draft, now())
     except InputError as error:
         return {"verdict": "incomplete", "headline": said(error), "reasons": []}
-    verdict = str(found.verdict)
-    headlines = {
-        "yes": _("Yes: a drone and a pilot are free."),
-        "maybe": _("Maybe: the coordinator decides."),
-        "no": _("Not at that time."),
-    }
-    headline = headlines[verdict]
-    if found.from_at is not None and verdict != "yes":
-        headline += " " + _("Free from %(time)s.", time=local(found.from_at))
-    reasons = [explain.sentence(reason, language()) for reason in found.reasons]
+    verdict, headline = str(found.verdict), _headline(found, draft)
+    reasons = sentences(gathered(found.reasons))
     told: dict[str, Any] = {"verdict": verdict, "headline": headline, "reasons": reasons}
     if found.from_at is not None and verdict != "yes":
         told["free"] = _free(found.from_at, draft)
     return told
 
 
+def _headline(found: Answer, draft: RequestDraft) -> str:
+    """The answer in a line, which is no more than what the answer holds."""
+    at = found.from_at
+    if found.verdict == "yes":
+        if at is not None and at > draft.start_at:
+            return str(_("Yes, from %(time)s: a drone and a pilot are free.", time=local(at)))
+        return str(_("Yes: a drone and a pilot are free."))
+    if found.verdict == "maybe":
+        said = [_("Maybe: the coordinator decides.")]
+    elif at is None:
+        said = [_("Not at that time, and not in the three days after it.")]
+    else:
+        said = [_("Not at that time.")]
+    if at is not None:
+        said.append(_("Free from %(time)s.", time=local(at)))
+    return " ".join(said)
+
+
 def _free(from_at: datetime, draft: RequestDraft) -> dict[str, str]:
-    """The same length of time from when the team is free, as the form's fields hold it."""
-    start_at = from_at + timedelta(seconds=-from_at.timestamp() % 60)  # fields hold whole minutes
+    """The same length of time from when the team is free, as the form's fields hold it.
+
+    Fields hold whole minutes, and of an hour that the autumn's clocks show twice the first pass:
+    within the second one the time after it is taken.
+    """
+    start_at = from_at + timedelta(seconds=-from_at.timestamp() % 60)
+    while parse_local(for_input(start_at), zone()) != start_at:
+        start_at += timedelta(minutes=15) - timedelta(seconds=start_at.timestamp() % 900)
     end_at = start_at + (draft.end_at - draft.start_at)
     return {"start_at": for_input(start_at), "end_at": for_input(end_at)}
 
@@ -238,8 +259,11 @@ def request_page(request_id: int, sent: Sent) -> str:
     return render_template(
         "request.html",
         request_view=found,
-        why=sentences(explained.reasons),
+        why=sentences(gathered(explained.reasons)),
         help=sentences(explained.changes),
+        broken=sentences(gathered(explained.broken)),
+        lost=_why_lost(found, history),
+        step_notes=step_notes,
         cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
         may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
@@ -256,6 +280,14 @@ def request_page(request_id: int, sent: Sent) -> str:
         airspace_states=words.options(registry_words.AIRSPACE),
         sent=sent,
     )
+
+
+def _why_lost(view: RequestView, history: Sequence[RequestEventView]) -> list[str]:
+    """Why the request has no drone any more; empty where it has not lost one."""
+    if view.state != RequestState.DISPLACED:
+        return []
+    last = [step for step in history if step.state == RequestState.DISPLACED][-1]
+    return step_notes(last) or [_("The reason was not kept.")]
 
 
 def next_steps(view: RequestView) -> set[str]:
