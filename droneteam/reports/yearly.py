@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import typst
 from babel import Locale
+from babel.dates import format_datetime
 
 from droneteam.errors import InputError
 from droneteam.fleet.agreement.hours import to_local
@@ -252,6 +253,13 @@ def signed(value: float, digits: int, language: str) -> str:
     return text if value < 0 else f"+{text}"
 
 
+def moment(at: datetime, language: str) -> str:
+    """A time as the language writes it, with its zone: 4 mai 2026 10:00 CEST."""
+    local = to_local(at)
+    wall = format_datetime(local.replace(tzinfo=None), "d MMMM y HH:mm", locale=language)
+    return f"{wall} {local:%Z}"
+
+
 def percent(value: float, language: str) -> str:
     """A share as a percentage."""
     return f"{number(100 * value, 1, language)} %"
@@ -300,7 +308,7 @@ def yearly_csv(figures: YearFigures, parts: Sequence[Section], language: str) ->
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter=CELL_ENDS[language])
-    writer.writerow([title(figures, language), f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}"])
+    writer.writerow([title(figures, language), moment(figures.until, language)])
     for part in parts:
         writer.writerow([])
         writer.writerow([part.title])
@@ -342,8 +350,8 @@ def _data(
         "language": language,
         "words": words(language),
         "title": title(figures, language),
-        "made_at": f"{local:%Y-%m-%d %H:%M %Z}",
-        "until": f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}",
+        "made_at": moment(made_at, language),
+        "until": moment(figures.until, language),
         "date": [local.year, local.month, local.day],
         "sections": [
             {

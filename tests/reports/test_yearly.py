@@ -85,6 +85,19 @@ def test_page_pdf_and_csv_say_the_same_313_and_27(
     assert len(pdf) > 20_000
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "25 October 2026 02:30 CET"),
+        ("fr", "25 octobre 2026 02:30 CET"),
+        ("nl", "25 oktober 2026 02:30 CET"),
+    ],
+)
+def test_a_reports_times_are_written_as_its_readers_write_them(language: str, says: str) -> None:
+    """The second half past two of the night in which clocks go back, told by its zone."""
+    assert yearly.moment(datetime(2026, 10, 25, 1, 30, tzinfo=UTC), language) == says
+
+
 def test_every_word_exists_in_three_languages() -> None:
     table = json.loads((resources.files("droneteam.reports") / "yearly.json").read_text("utf-8"))
     for key, row in table.items():
