@@ -308,7 +308,7 @@ def yearly_csv(figures: YearFigures, parts: Sequence[Section], language: str) ->
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter=CELL_ENDS[language])
-    writer.writerow([title(figures, language), f"{to_local(figures.until):%Y-%m-%d %H:%M %Z}"])
+    writer.writerow([title(figures, language), moment_words(figures.until, language)])
     for part in parts:
         writer.writerow([])
         writer.writerow([part.title])

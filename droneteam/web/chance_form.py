@@ -24,6 +24,7 @@ from droneteam.missions.planner.lostpersons import CATEGORIES
 from droneteam.missions.planner.route import LatLon
 from droneteam.web.forms import FormReader
 from droneteam.web.refusals import said
+from droneteam.web.timefmt import decimal
 
 CHANCE_DEFAULTS: dict[str, Any] = {
     "chances": "",
@@ -114,9 +115,9 @@ def chance_rows(regions: Sequence[RegionOutlook]) -> list[tuple[str, str, str, s
     return [
         (
             one.name,
-            f"{one.chance * 100:.1f}\u00a0%",
-            f"{one.area_m2 / 1e4:.1f}\u00a0ha",
-            f"{one.found * 100:.1f}\u00a0%",
+            f"{decimal(one.chance * 100, 1)}\u00a0%",
+            f"{decimal(one.area_m2 / 1e4, 1)}\u00a0ha",
+            f"{decimal(one.found * 100, 1)}\u00a0%",
             f"{one.found / one.chance * 100:.0f}\u00a0%",
         )
         for one in regions

@@ -19,6 +19,7 @@ from droneteam.missions.views import MissionPreview, MissionSpec
 from droneteam.web.forms import FormReader
 from droneteam.web.refusals import said
 from droneteam.web.terrains import LEVEL
+from droneteam.web.timefmt import decimal
 
 DEFAULTS: dict[str, Any] = {
     "terrain": LEVEL,
@@ -161,6 +162,6 @@ def _bounded(accuracy: PredictedAccuracy, text: str) -> str:
 
 
 def _sigma(typical_m: float, worst_m: float, gsd_m: float) -> str:
-    share = f" ({in_gsd(typical_m, gsd_m):.1f} GSD)" if gsd_m > 0.0 else ""
+    share = f" ({decimal(in_gsd(typical_m, gsd_m), 1)} GSD)" if gsd_m > 0.0 else ""
     worst = _("worst %(m)s", m=f"{worst_m * 1000:.0f} mm")
     return f"{typical_m * 1000:.0f} mm{share}, {worst}"

@@ -10,11 +10,12 @@ from babel.dates import format_date, format_datetime, format_timedelta, get_time
 from babel.numbers import format_decimal
 from flask_babel import get_locale
 
-from droneteam.web.context import context
+from droneteam.web.context import context, now
 from droneteam.web.i18n import language
 
 _PATTERN = "EEE d MMM yyyy HH:mm"
 _SHORT_PATTERN = "d MMM HH:mm"
+_DATED_PATTERN = "d MMM y HH:mm"
 _CLOCK_PATTERN = "HH:mm:ss"
 _UNITS = {"fr": ("j", "h"), "nl": ("d", "u"), "en": ("d", "h")}
 """A day and an hour, as each language shortens them."""
@@ -45,10 +46,12 @@ def _by_pattern(wall: datetime, pattern: str, code: str) -> str:
 
 
 def local_short(at: datetime | None) -> str:
-    """Day, month and time, without the zone; for tables whose head names the zone."""
+    """Day, month and time, with the year where it is another one; the page names the zone."""
     if at is None:
         return "–"
-    return _written(at.astimezone(zone()), _SHORT_PATTERN)
+    there = at.astimezone(zone())
+    this_year = there.year == now().astimezone(zone()).year
+    return _written(there, _SHORT_PATTERN if this_year else _DATED_PATTERN)
 
 
 def local_clock(at: datetime | None) -> str:

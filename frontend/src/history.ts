@@ -1,10 +1,11 @@
 /** The history of the sky: a slider over any past span, played at up to fifty times its pace. */
 
-import { Blocks, BLOCK_S, momentOf, type Block } from "./lib/blocks";
+import { Blocks, momentOf, type Block } from "./lib/blocks";
 import { byId, fill, pageData } from "./lib/page";
 import { readChoice, shows } from "./lib/skyfilter";
 import { SkyMap, type SkyData } from "./lib/skymap";
 import { clock, SkyTables, type Column, type TableWords } from "./lib/skytable";
+import { thinnedBy, trailOf } from "./lib/trails";
 
 interface HistoryData extends SkyData, Omit<TableWords, "texts"> {
   readonly from: string;
@@ -18,6 +19,8 @@ interface HistoryData extends SkyData, Omit<TableWords, "texts"> {
 }
 
 const STEP_MS = 100;
+/** Drawing takes no more than this share of the time: the rest is for fingers and keys. */
+const DRAWING_SHARE = 0.3;
 const TABLE_EVERY_MS = 1000;
 
 const data = pageData<HistoryData>("history-data");
@@ -70,7 +73,10 @@ async function draw(): Promise<void> {
         result.textContent = fill(data.texts.loading, { time: times.format(new Date(atS * 1000)) });
       }, 300);
       try {
-        drawMoment(await blocks.around(atS), atS);
+        const near = await blocks.around(atS);
+        const begunMs = performance.now();
+        drawMoment(near, atS);
+        drawnMs = performance.now() - begunMs;
         blocks.prefetch(atS);
       } catch {
         stop();
@@ -95,10 +101,10 @@ function drawMoment(near: readonly Block[], atS: number): void {
   const all = momentOf(near, atS);
   const there = all.filter(({ row }) => shows(choice, row, data.zones, alerted));
   sky.keepOnly(new Set(there.map(({ row }) => row.key)));
-  for (const { row, trail } of there) {
+  const step = thinnedBy(there.length);
+  for (const { row, legs } of there) {
     sky.show(row, false);
-    const places = trail.filter((point) => atS - point[1] <= BLOCK_S).map((point) => ({ latDeg: point[2], lonDeg: point[3] }));
-    sky.setTrail(row.key, places, String(row["match"]));
+    sky.setTrail(row.key, trailOf(legs, step), String(row["match"]));
   }
   if (!playing || performance.now() - tableMs >= TABLE_EVERY_MS) list(there.map(({ row }) => row), all.length, atS);
   if (!fitted && there.length > 0) {
@@ -121,6 +127,7 @@ function list(rows: readonly Parameters<SkyTables["show"]>[0][], all: number, at
 }
 
 let tickedMs = 0;
+let drawnMs = 0;
 function tick(): void {
   if (!playing) return;
   const nowMs = performance.now();
@@ -130,7 +137,7 @@ function tick(): void {
   tickedMs = nowMs;
   void draw();
   if (momentS >= untilS) stop();
-  else window.setTimeout(tick, STEP_MS);
+  else window.setTimeout(tick, Math.max(STEP_MS, drawnMs / DRAWING_SHARE));
 }
 
 function stop(): void {

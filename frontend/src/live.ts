@@ -1,12 +1,13 @@
 /** The live map: own drones, other tracks and alerts, with the tables beside it kept current. */
 
-import { Blocks, BLOCK_S, momentOf } from "./lib/blocks";
+import { Blocks, momentOf } from "./lib/blocks";
 import { Feed, type Link, type LiveObject, type Source } from "./lib/feed";
 import { byId, colon, fill, pageData } from "./lib/page";
 import { Sheet } from "./lib/sheet";
 import { alertedKeys, readChoice, shows } from "./lib/skyfilter";
 import { SkyMap, type SkyData } from "./lib/skymap";
 import { SkyTables, type Column, type TableWords } from "./lib/skytable";
+import { trailOf } from "./lib/trails";
 
 interface LiveData extends SkyData, Source, Omit<TableWords, "texts"> {
   readonly dataUrl: string;
@@ -32,11 +33,10 @@ async function seedTrails(): Promise<void> {
   const newestS = Math.max(...tracks.map((row) => Date.parse(String(row["at"])) / 1000));
   if (tracks.length === 0 || tracks.length > SEEDED_TRACKS) return;
   const near = await new Blocks(data.dataUrl).around(newestS);
-  for (const { row, trail } of momentOf(near, newestS)) {
+  for (const { row, legs } of momentOf(near, newestS)) {
     const live = feed.objects.get(row.key);
     if (live === undefined || !sky.has(row.key)) continue;
-    const places = trail.filter((point) => newestS - point[1] <= BLOCK_S).map((point) => ({ latDeg: point[2], lonDeg: point[3] }));
-    sky.setTrail(row.key, places, String(live["match"]));
+    sky.setTrail(row.key, trailOf(legs, 1), String(live["match"]));
   }
 }
 
@@ -62,7 +62,9 @@ function count(): void {
   const aircraft = [...feed.objects.values()].filter(isAircraft);
   const alerted = alertedKeys(feed.objects.values());
   const n = aircraft.filter((row) => shows(choice, row, data.zones, alerted)).length;
-  byId("shown").textContent = fill(data.texts.shown, { n, all: aircraft.length });
+  const told = fill(data.texts.shown, { n, all: aircraft.length });
+  // Said anew only when it is another number: this comes every second.
+  if (byId("shown").textContent !== told) byId("shown").textContent = told;
   byId("replaying").hidden = !aircraft.some((row) => row["replay"] === true);
 }
 

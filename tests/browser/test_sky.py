@@ -257,9 +257,7 @@ def test_history_reaches_over_many_pieces(air: Server, open_page: OpenPage) -> N
             for n in range(9000)
         )
     opened = open_page(air, "/live/history/", "pilot")
-    asked: list[str] = []
-    opened.page.on("request", lambda request: asked.append(request.url))
-    opened.page.reload()
+    with opened.page.expect_request(lambda request: "cursor=" in request.url):
+        opened.page.reload()
     wait_until(opened.page, f"{rows('track')} === 5", "the last moment")
-    assert len([url for url in asked if "cursor=" in url]) >= 1
     opened.check()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.web.forms import FormReader, polygon_text
-from droneteam.web.timefmt import LocalTimeProblem, duration, parse_local
+from droneteam.web.timefmt import LocalTimeProblem, duration, local_short, parse_local
 from tests.web.conftest import Site
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -134,3 +134,17 @@ def test_a_length_of_time_is_written_in_its_two_largest_units(
     seconds: float | None, text: str
 ) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (datetime(2026, 12, 31, 22, 59, tzinfo=UTC), "31 déc. 23:59"),
+        (datetime(2026, 12, 31, 23, 0, tzinfo=UTC), "1 janv. 2027 00:00"),
+        (datetime(2025, 5, 4, 8, 0, tzinfo=UTC), "4 mai 2025 10:00"),
+    ],
+)
+def test_a_time_of_another_year_shows_its_year(site: Site, at: datetime, says: str) -> None:
+    """An audit entry of last May is not taken for one of this May; the year is the local one."""
+    with site.app.test_request_context("/", headers={"Accept-Language": "fr"}):
+        assert local_short(at) == says

@@ -367,6 +367,16 @@ def test_the_preview_is_the_plan_that_is_then_made_and_stores_nothing(assigned: 
     assert [one["text"] for one in seen["findings"]] == [one.text for one in worst_first]
 
 
+@pytest.mark.parametrize(("language", "says"), [("fr", "10,0 mm"), ("en", "10.0 mm")])
+def test_the_preview_writes_decimals_as_its_reader_does(
+    assigned: Site, language: str, says: str
+) -> None:
+    client = assigned.client("pilot", language)
+    data = {"csrf_token": csrf_token(client), **FORM}
+    facts = client.post("/missions/new/1/preview", data=data).get_json()["facts"]
+    assert says in [value for _, value in facts]
+
+
 def test_the_overlap_of_the_preview_counts_the_footprints_over_each_place(assigned: Site) -> None:
     """Counted again by polygons: nadir photos only, so that footprints are what is seen."""
     seen = preview(assigned, orbit="", max_photos="")

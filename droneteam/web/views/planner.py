@@ -44,7 +44,7 @@ from droneteam.web.rule_words import gravest_first, unmet
 from droneteam.web.spec_form import field_names, field_of, read_spec, typed_fields
 from droneteam.web.task_form import DEFAULTS, PLACES_NEEDED, SURVEY
 from droneteam.web.terrains import options, terrain_of
-from droneteam.web.timefmt import duration
+from droneteam.web.timefmt import decimal, duration
 from droneteam.web.views.missions import PLANNERS
 
 bp = Blueprint("planner", __name__, url_prefix="/missions/new")
@@ -282,9 +282,9 @@ def _plan_facts(plan: MissionPlan) -> list[list[str]]:
     if plan.packs > 1:
         facts.append([_("With battery swaps"), duration(elapsed_s(plan.duration_s, plan.packs))])
     if plan.min_clearance_m is not None:
-        facts.append([_("Least height over the terrain"), f"{plan.min_clearance_m:.1f} m"])
+        facts.append([_("Least height over the terrain"), f"{decimal(plan.min_clearance_m, 1)} m"])
     if plan.gsd_m:
-        facts.append([_("Ground sampling distance"), f"{plan.gsd_m * 1000:.1f} mm"])
+        facts.append([_("Ground sampling distance"), f"{decimal(plan.gsd_m * 1000, 1)} mm"])
     if plan.forward_overlap:
         overlaps = f"{plan.forward_overlap * 100:.0f} %, {plan.side_overlap * 100:.0f} %"
         facts.append([_("Overlap along and between lines"), overlaps])

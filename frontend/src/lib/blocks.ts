@@ -137,24 +137,40 @@ export function rowAt(track: PastTrack, point: Packed): LiveObject {
   };
 }
 
-/** Every track that was there at a time, with its trail. */
-export function momentOf(
-  blocks: readonly Block[],
-  timeS: number,
-): readonly { readonly row: LiveObject; readonly trail: readonly Packed[] }[] {
-  const paths = new Map<number, Packed[]>();
+/** A part of a path: its points from the first on, up to but without the end. */
+export interface Leg {
+  readonly path: readonly Packed[];
+  readonly first: number;
+  readonly end: number;
+}
+
+export interface There {
+  readonly row: LiveObject;
+  /** Where it was in the BLOCK_S before, the oldest first. */
+  readonly legs: readonly Leg[];
+}
+
+/** Every track that was there at a time, with its trail; no point is copied. */
+export function momentOf(blocks: readonly Block[], timeS: number): readonly There[] {
+  const legs = new Map<number, Leg[]>();
   const tracks = new Map<number, PastTrack>();
   for (const block of blocks) {
     for (const [id, track] of block.tracks) tracks.set(id, track);
-    for (const [id, path] of block.paths) paths.set(id, [...(paths.get(id) ?? []), ...path]);
+    for (const [id, path] of block.paths) {
+      const leg = { path, first: lastBefore(path, timeS - BLOCK_S) + 1, end: lastBefore(path, timeS) + 1 };
+      if (leg.first >= leg.end) continue;
+      const earlier = legs.get(id);
+      if (earlier === undefined) legs.set(id, [leg]);
+      else earlier.push(leg);
+    }
   }
-  const there = [];
-  for (const [id, path] of paths) {
-    const last = lastBefore(path, timeS);
-    const point = path[last];
+  const there: There[] = [];
+  for (const [id, found] of legs) {
+    const last = found.at(-1) as Leg;
+    const point = last.path[last.end - 1];
     const track = tracks.get(id);
     if (point === undefined || track === undefined || timeS - point[1] > FRESH_S) continue;
-    there.push({ row: rowAt(track, point), trail: path.slice(0, last + 1) });
+    there.push({ row: rowAt(track, point), legs: found });
   }
   return there;
 }

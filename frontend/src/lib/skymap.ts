@@ -4,7 +4,9 @@ import Feature from "ol/Feature.js";
 import type { FeatureLike } from "ol/Feature.js";
 import type OlMap from "ol/Map.js";
 import Circle from "ol/geom/Circle.js";
+import type Geometry from "ol/geom/Geometry.js";
 import LineString from "ol/geom/LineString.js";
+import Point from "ol/geom/Point.js";
 import Polygon from "ol/geom/Polygon.js";
 import type VectorLayer from "ol/layer/Vector.js";
 import CircleStyle from "ol/style/Circle.js";
@@ -53,11 +55,20 @@ const ZONE_COLOURS: Readonly<Record<string, string>> = {
   none: "#4c5a6a",
 };
 const TRAIL_POINTS = 240;
+/** Of many aircraft each trail is shorter, so that drawing them all stays quick. */
+const TRAIL_POINTS_OF_ALL = 12_000;
+const SHORTEST_TRAIL = 30;
 const AHEAD_S = 10;
 const DEGREES = Math.PI / 180;
 /** Names of classes are written below the marks only where they do not cover one another. */
 const WORDS_BELOW_M_PER_PX = 4;
 const SMALLEST_RING_PX = 9;
+/** Standard deviations of a round error within which it is in 95 of 100 cases. */
+const SIGMAS_95 = 2.4477;
+const NAME_FONT = "600 12px system-ui, sans-serif";
+const MOST_KEPT = 2000;
+
+type Source = ReturnType<typeof vectorLayer>["source"];
 
 /** The shape of a class: an own drone points up, the others differ in their corners. */
 function shape(match: string): ImageStyle {
@@ -81,16 +92,25 @@ function shape(match: string): ImageStyle {
   }
 }
 
-const images = new Map<string, Style>();
-
-function imageOf(match: string): Style {
-  let found = images.get(match);
+/** What was made for a key before; a map asks for every feature's style whenever one has moved. */
+function kept<Value>(made: Map<string, Value>, key: string, make: () => Value): Value {
+  let found = made.get(key);
   if (found === undefined) {
-    found = new Style({ image: shape(match) });
-    images.set(match, found);
+    if (made.size >= MOST_KEPT) made.clear();
+    found = make();
+    made.set(key, found);
   }
   return found;
 }
+
+const images = new Map<string, Style>();
+const lines = new Map<string, Style>();
+const ways = new Map<string, Style>();
+const edges = new Map<string, Style>();
+const imageOf = (match: string): Style => kept(images, match, () => new Style({ image: shape(match) }));
+const lineOf = (colour: string): Style => kept(lines, colour, () => style(colour, 2.5));
+const wayOf = (colour: string): Style => kept(ways, colour, () => style(colour, 2, undefined, [2, 5]));
+const ringOf = (colour: string): Style => kept(edges, colour, () => style(colour, 1, `${colour}18`));
 
 function place(row: LiveObject, prefix = ""): LatLon | null {
   const latDeg = row[`${prefix}lat_deg`];
@@ -110,15 +130,14 @@ function offset(at: LatLon, bearingDeg: number, metres: number): number[] {
 }
 
 /** The ellipse that holds the track with 95 %: [half axis, half axis, bearing of the first]. */
-function ellipse(at: LatLon, [majorM, minorM, bearingDeg]: readonly [number, number, number]): Polygon {
-  const corners = Array.from({ length: 33 }, (_, i) => {
+function ellipse(at: LatLon, [majorM, minorM, bearingDeg]: readonly [number, number, number]): number[][] {
+  return Array.from({ length: 33 }, (_, i) => {
     const angle = (i / 32) * 2 * Math.PI;
     const along = majorM * Math.cos(angle);
     const across = minorM * Math.sin(angle);
     const turn = Math.atan2(across, along) / DEGREES;
     return offset(at, bearingDeg + turn, Math.hypot(along, across));
   });
-  return new Polygon([corners]);
 }
 
 export type LayerName = "zones" | "receivers" | "trails" | "rings" | "operators";
@@ -131,13 +150,15 @@ export class SkyMap {
   private readonly rows = new Map<string, LiveObject>();
   private readonly meetings = new Map<string, LiveObject>();
   private readonly marks = vectorLayer((feature, mPerPx) => this.markStyle(feature, mPerPx), 8);
-  private readonly vectors = vectorLayer((feature) => style(String(feature.get("colour")), 2.5), 6);
+  private readonly vectors = vectorLayer((feature) => lineOf(String(feature.get("colour"))), 6);
   private readonly rings = vectorLayer((feature, mPerPx) => this.ringStyle(feature, mPerPx), 3);
-  private readonly trails = vectorLayer((feature) => style(String(feature.get("colour")), 2, undefined, [2, 5]), 4);
+  private readonly trails = vectorLayer((feature) => wayOf(String(feature.get("colour"))), 4);
   private readonly operators = vectorLayer((feature) => this.operatorStyle(feature), 5);
   private readonly nearing = vectorLayer((feature) => this.nearingStyle(feature), 9);
   private readonly zoneLayer = vectorLayer((feature) => this.zoneStyle(feature), 1);
   private readonly receivers = vectorLayer((feature) => this.receiverStyle(feature), 2);
+  private readonly names = new Map<string, Style>();
+  private readonly paths = new Map<string, number[][]>();
   private readonly clock: Intl.DateTimeFormat;
 
   constructor(
@@ -181,25 +202,23 @@ export class SkyMap {
       this.remove(row.key);
       return;
     }
-    this.clear(row.key);
     this.rows.set(row.key, row);
     const colour = COLOURS[String(row["match"])] ?? "#4c5a6a";
-    this.put(this.marks.source, row.key, pointFeature(at, { ...row, colour }));
+    this.showMark(row, at);
     this.showVector(row, at, colour);
     this.showRing(row, at, colour);
     this.showOperator(row, at);
-    for (const one of this.meetings.values()) {
-      if (one["first"] === row["label"] || one["second"] === row["label"]) this.showMeeting(one);
-    }
+    if (row.kind === "drone") this.showMeetingsOf(row);
     if (trail) this.extendTrail(row.key, project(at), colour);
     if (this.followed === row.key) this.map.getView().setCenter(project(at));
-    if (this.chosen === row.key) this.tell(row);
+    if (this.chosen === row.key) this.tell(row, false);
   }
 
   remove(key: string): void {
     this.clear(key);
     this.rows.delete(key);
     this.drop(this.trails.source, key);
+    this.paths.delete(key);
     this.drop(this.receivers.source, key);
     this.drop(this.nearing.source, key);
     this.meetings.delete(key);
@@ -210,12 +229,11 @@ export class SkyMap {
     for (const key of [...this.rows.keys()]) if (!keys.has(key)) this.remove(key);
   }
 
-  setTrail(key: string, places: readonly LatLon[], match: string): void {
-    this.drop(this.trails.source, key);
-    if (places.length < 2) return;
-    const line = new Feature(new LineString(places.map(project)));
-    line.set("colour", COLOURS[match] ?? "#4c5a6a");
-    this.put(this.trails.source, key, line);
+  /** The way behind a mark, in the map's own coordinates. */
+  setTrail(key: string, places: number[][], match: string): void {
+    this.paths.set(key, places);
+    if (places.length < 2) this.drop(this.trails.source, key);
+    else this.lay(this.trails.source, key, LineString, places, { colour: COLOURS[match] ?? "#4c5a6a" });
   }
 
   fit(): void {
@@ -228,7 +246,7 @@ export class SkyMap {
   choose(key: string): void {
     this.chosen = key;
     const row = this.rows.get(key);
-    if (row !== undefined) this.tell(row);
+    if (row !== undefined) this.tell(row, true);
     const button = document.getElementById("follow") as HTMLButtonElement | null;
     if (button !== null) button.disabled = false;
   }
@@ -263,12 +281,12 @@ export class SkyMap {
     }
   }
 
-  private put(source: ReturnType<typeof vectorLayer>["source"], key: string, feature: Feature): void {
+  private put(source: Source, key: string, feature: Feature): void {
     feature.setId(key);
     source.addFeature(feature);
   }
 
-  private drop(source: ReturnType<typeof vectorLayer>["source"], key: string): void {
+  private drop(source: Source, key: string): void {
     const feature = source.getFeatureById(key);
     if (feature !== null) source.removeFeature(feature as Feature);
   }
@@ -277,36 +295,65 @@ export class SkyMap {
     for (const { source } of [this.marks, this.vectors, this.rings, this.operators]) this.drop(source, key);
   }
 
+  /**
+   * A feature where it is now: moved where it is there already. With hundreds of aircraft a second,
+   * features made anew kept a phone from answering a finger.
+   */
+  private lay<Coordinates>(
+    source: Source,
+    key: string,
+    kind: new (coordinates: Coordinates) => Geometry & { setCoordinates(coordinates: Coordinates): void },
+    coordinates: Coordinates,
+    properties: Readonly<Record<string, unknown>>,
+  ): void {
+    const there = source.getFeatureById(key) as Feature | null;
+    const geometry = there?.getGeometry();
+    if (there !== null && geometry instanceof kind) {
+      there.setProperties(properties, true);
+      geometry.setCoordinates(coordinates);
+      return;
+    }
+    if (there !== null) source.removeFeature(there);
+    const made = new Feature<Geometry>(new kind(coordinates));
+    made.setProperties(properties, true);
+    this.put(source, key, made);
+  }
+
+  private showMark(row: LiveObject, at: LatLon): void {
+    const { label: name, match, replay } = row;
+    this.lay(this.marks.source, row.key, Point, project(at), { label: name, match, replay });
+  }
+
   private showVector(row: LiveObject, at: LatLon, colour: string): void {
     const { yaw_deg: yaw, speed_mps: speed } = row;
-    if (typeof yaw !== "number" || typeof speed !== "number" || speed < 0.5) return;
-    const line = new Feature(new LineString([project(at), offset(at, yaw, speed * AHEAD_S)]));
-    line.set("colour", colour);
-    this.put(this.vectors.source, row.key, line);
+    if (typeof yaw !== "number" || typeof speed !== "number" || speed < 0.5) this.drop(this.vectors.source, row.key);
+    else this.lay(this.vectors.source, row.key, LineString, [project(at), offset(at, yaw, speed * AHEAD_S)], { colour });
   }
 
   private showRing(row: LiveObject, at: LatLon, colour: string): void {
     const axes = row["ellipse"] as readonly number[] | undefined;
-    let ring: Feature | null = null;
-    if (axes !== undefined && axes.length === 3) {
-      ring = new Feature(ellipse(at, axes as unknown as readonly [number, number, number]));
-      ring.set("sizeM", axes[0]);
-    } else if (typeof row["sigma_m"] === "number") {
-      const radiusM = row["sigma_m"] * 2.4477;
-      ring = new Feature(new Circle(project(at), radiusM * scaleAt(at.latDeg)));
-      ring.set("sizeM", radiusM);
+    const whole = axes?.length === 3 ? (axes as unknown as readonly [number, number, number]) : null;
+    const sizeM = whole !== null ? whole[0] : typeof row["sigma_m"] === "number" ? row["sigma_m"] * SIGMAS_95 : null;
+    if (sizeM === null) this.drop(this.rings.source, row.key);
+    else {
+      const corners = ellipse(at, whole ?? [sizeM, sizeM, 0]);
+      this.lay(this.rings.source, row.key, Polygon, [corners], { colour, sizeM });
     }
-    if (ring === null) return;
-    ring.set("colour", colour);
-    this.put(this.rings.source, row.key, ring);
   }
 
   private showOperator(row: LiveObject, at: LatLon): void {
     const stands = place(row, "operator_");
-    if (stands === null) return;
-    const line = new Feature(new LineString([project(stands), project(at)]));
-    line.set("operator", fill(this.data.mapTexts.operator, { label: String(row["label"]) }));
-    this.put(this.operators.source, row.key, line);
+    if (stands === null) this.drop(this.operators.source, row.key);
+    else {
+      const operator = fill(this.data.mapTexts.operator, { label: String(row["label"]) });
+      this.lay(this.operators.source, row.key, LineString, [project(stands), project(at)], { operator });
+    }
+  }
+
+  private showMeetingsOf(row: LiveObject): void {
+    for (const one of this.meetings.values()) {
+      if (one["first"] === row["label"] || one["second"] === row["label"]) this.showMeeting(one);
+    }
   }
 
   /** A line between two own drones that may come too close, while both are on the map. */
@@ -334,18 +381,13 @@ export class SkyMap {
   }
 
   private extendTrail(key: string, coordinate: number[], colour: string): void {
-    const trail = this.trails.source.getFeatureById(key) as Feature<LineString> | null;
-    if (trail === null) {
-      const made = new Feature(new LineString([coordinate]));
-      made.set("colour", colour);
-      this.put(this.trails.source, key, made);
-      return;
-    }
-    const points = trail.getGeometry()?.getCoordinates() ?? [];
+    const points = this.paths.get(key) ?? [];
     const last = points.at(-1);
     if (last !== undefined && last[0] === coordinate[0] && last[1] === coordinate[1]) return;
-    trail.set("colour", colour);
-    trail.getGeometry()?.setCoordinates([...points, coordinate].slice(-TRAIL_POINTS));
+    const most = Math.max(SHORTEST_TRAIL, Math.min(TRAIL_POINTS, TRAIL_POINTS_OF_ALL / this.rows.size));
+    const longer = [...points.slice(-Math.floor(most) + 1), coordinate];
+    this.paths.set(key, longer);
+    this.lay(this.trails.source, key, LineString, longer, { colour });
   }
 
   private showReceiver(row: LiveObject): void {
@@ -363,15 +405,14 @@ export class SkyMap {
     const name = String(feature.get("label"));
     const words = mPerPx < WORDS_BELOW_M_PER_PX ? `\n${this.data.words[match] ?? match}` : "";
     const replay = feature.get("replay") === true ? ` (${this.data.mapTexts.replay})` : "";
-    const text = label(`${name}${replay}${words}`, words === "" ? 20 : 28, "600 12px system-ui, sans-serif");
-    return [imageOf(match), text];
+    const said = `${name}${replay}${words}`;
+    return [imageOf(match), kept(this.names, said, () => label(said, words === "" ? 20 : 28, NAME_FONT))];
   }
 
   private ringStyle(feature: FeatureLike, mPerPx: number): Style | undefined {
     // A ring that the mark covers tells nothing.
     if (Number(feature.get("sizeM")) / mPerPx < SMALLEST_RING_PX) return undefined;
-    const colour = String(feature.get("colour"));
-    return style(colour, 1, `${colour}18`);
+    return ringOf(String(feature.get("colour")));
   }
 
   private operatorStyle(feature: FeatureLike): Style[] {
@@ -406,14 +447,23 @@ export class SkyMap {
       layerFilter: (layer) => layer === this.marks.layer,
       hitTolerance: 14,
     });
-    if (hit === undefined) byId("map-result").textContent = this.data.mapTexts.nothing;
-    else this.choose(String(hit));
+    if (hit !== undefined) this.choose(String(hit));
+    else {
+      this.chosen = this.followed;
+      const button = document.getElementById("follow") as HTMLButtonElement | null;
+      if (button !== null) button.disabled = this.followed === null;
+      byId("map-result").setAttribute("aria-live", "polite");
+      byId("map-result").textContent = this.data.mapTexts.nothing;
+    }
   }
 
-  private tell(row: LiveObject): void {
+  /** Said aloud when it is chosen; what follows every second is there to be read. */
+  private tell(row: LiveObject, aloud: boolean): void {
     const heightM = row["height_m"] ?? row["alt_home_m"];
     const speed = row["speed_mps"];
-    byId("map-result").textContent = fill(this.data.mapTexts.chosen, {
+    const line = byId("map-result");
+    line.setAttribute("aria-live", aloud ? "polite" : "off");
+    line.textContent = fill(this.data.mapTexts.chosen, {
       label: String(row["label"]),
       match: this.data.words[String(row["match"])] ?? String(row["match"]),
       height: typeof heightM === "number" ? `${heightM.toFixed(0)} m` : "–",
