@@ -3,10 +3,11 @@
 A scene that repeats itself (lane markings, paving) can make a photo fit where it was never taken;
 its pixels agree, its receiver does not.  Such a view spoils every measurement that uses it.
 
-A receiver errs by a few metres, too, and then it is the position that is wrong.  Where a photo shows
-most of the same ground at both places, the true matches are among those that it was placed by: a
-look-alike would have to repeat itself within the photo and win against the thing itself in every one
-of its neighbours.  Such a photo that is tied as well as others stays, and its position does not count.
+A receiver errs by a few metres, too, and then it is the position that is wrong.  Where a photo
+shows most of the same ground at both places, the true matches are among those that it was placed
+by: a look-alike would have to repeat itself within the photo and win against the thing itself in
+every one of its neighbours.  Such a photo that is tied about as well as others stays, and its
+position does not count.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ SAME_GROUND = 0.4
 """Share of the narrower side of a photo's ground by which a position may lie off, for the photo to
 show most of the same ground there."""
 USUAL_TIES = 0.3
-"""Share of the other photos' usual number of observations that a photo must have to be well tied."""
+"""Share of the photos' usual number of observations that a well-tied photo has at least."""
 MIN_NEIGHBOURS = 3
 """Photos with which a well-tied photo shares tracks."""
 OUTSIDE = 0.25
