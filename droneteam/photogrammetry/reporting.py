@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from droneteam.errors import InputError, NotFound
-from droneteam.photogrammetry import manifest
+from droneteam.photogrammetry import manifest, unmeasured
 from droneteam.photogrammetry.dense.cloud import load_sigmas
 from droneteam.photogrammetry.export import diagram, dxf, pdf
 from droneteam.photogrammetry.export.diagram import Diagram
@@ -33,6 +33,7 @@ from droneteam.photogrammetry.scene_files import load_network
 from droneteam.photogrammetry.scene_params import SceneParams, control_files, params_document
 from droneteam.photogrammetry.surface.rasters import ground_sampling_m
 from droneteam.photogrammetry.surface.surface_files import Surface, load_surface
+from droneteam.photogrammetry.unmeasured import Place
 
 REPORT_NAME = "report.pdf"
 IN_ANOTHER_GROUP = "does not overlap with the rest and was reconstructed apart"
@@ -49,6 +50,7 @@ class Parts:
     network: CameraNetwork
     cloud_path: Path
     surface: Surface
+    unmeasured: tuple[Place, ...]
     placement: Placement
     software: tuple[tuple[str, str], ...]
     control_files: tuple[tuple[str, str], ...]
@@ -91,6 +93,7 @@ def load_parts(
         network=network,
         cloud_path=folders["dense"] / CLOUD_NAME,
         surface=load_surface(folders["surface"]),
+        unmeasured=unmeasured.load(folders["surface"]),
         placement=Placement(network.frame, product_epsg(network.frame, params.epsg)),
         software=tuple(sorted(_versions(folders).items())),
         control_files=control_files(params_document(params)),
@@ -138,6 +141,7 @@ def report_of(
         camera_clock=made_at is None and parts.camera_clock,
         language=chosen,  # type: ignore[arg-type]
         network=parts.network,
+        unmeasured=unmeasured.words(parts.unmeasured),
         photos=_photo_facts(parts),
         products=made,
         versions=parts.software,

@@ -18,6 +18,7 @@ from droneteam.photogrammetry.scene import Accuracy, CameraNetwork, Frame
 from droneteam.photogrammetry.scene_files import finite_or_none
 from droneteam.photogrammetry.scene_params import STAGES, SceneParams, params_document
 from droneteam.photogrammetry.surface.overlap import Advice, Coverage, advise, few_words
+from droneteam.photogrammetry.unmeasured import Place, words
 
 SCENE_FORMAT = "droneteam-scene-1"
 SCALE_WARNING = "vertical scale not determined"
@@ -44,7 +45,8 @@ class Scene:
     """A scene as far as it has been built; the folder holds its files.
 
     network : None before the adjust stage; gsd_m : None before it, or in a frame without metres;
-    coverage : None before the surface stage; stopped : None while nothing went wrong.
+    coverage : None before the surface stage; unmeasured : places without a surface that can be
+    believed; stopped : None while nothing went wrong.
     control_files : parameter and file name of the control that it was built with, where the scene
     was read from its folder: the files themselves may be gone.
     """
@@ -58,6 +60,7 @@ class Scene:
     gsd_m: float | None
     warnings: tuple[str, ...]
     coverage: Coverage | None = None
+    unmeasured: tuple[Place, ...] = ()
     stopped: Stop | None = None
     control_files: tuple[tuple[str, str], ...] = ()
 
@@ -117,8 +120,13 @@ def scale_statement(accuracy: Accuracy, frame: Frame) -> str:
     return "Whether the vertical scale is determined could not be tested."
 
 
-def scene_warnings(photos: PhotoSet, network: CameraNetwork | None) -> tuple[str, ...]:
-    """Everything that a reader must know before trusting the scene, most serious first."""
+def scene_warnings(
+    photos: PhotoSet, network: CameraNetwork | None, places: Sequence[Place] = ()
+) -> tuple[str, ...]:
+    """Everything that a reader must know before trusting the scene, most serious first.
+
+    places : without a surface that can be believed.
+    """
     warnings: list[str] = []
     if network is not None:
         found = network.accuracy.warnings
@@ -126,6 +134,7 @@ def scene_warnings(photos: PhotoSet, network: CameraNetwork | None) -> tuple[str
         open_scale = network.accuracy.vertical_scale_determined is False
         if not network.frame.metric or (open_scale and not warnings):
             warnings.append(scale_statement(network.accuracy, network.frame))
+        warnings += words(places)
         warnings += [text for text in found if text not in warnings]
         warnings += [_group_warning(names) for names in network.groups]
         warnings += told(network.unregistered, ONE_LOST, MANY_LOST)
@@ -156,6 +165,7 @@ def scene_document(scene: Scene) -> dict[str, Any]:
         **(_geometry(scene.network) if scene.network is not None else {}),
         "gsd_m": finite_or_none(scene.gsd_m),
         "coverage": _coverage(scene),
+        "unmeasured": plain(scene.unmeasured),
         "warnings": list(scene.warnings),
         "stages": [_stage(record, scene.folder) for record in scene.stages],
         "products": plain(scene.products),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from droneteam.errors import DecodeError, NotFound
-from droneteam.photogrammetry import workdir
+from droneteam.photogrammetry import unmeasured, workdir
 from droneteam.photogrammetry.ingest.photo_files import load_photos, working_paths
 from droneteam.photogrammetry.ingest.photos import PhotoSet
 from droneteam.photogrammetry.manifest import read as read_manifest
@@ -71,7 +71,8 @@ def assemble(
     if "adjust" in by_name:
         pixels = working_paths(photos, by_name["photos"].folder)
         network = load_network(by_name["adjust"].folder, pixels)
-    exported = by_name.get("export")
+    exported, surface = by_name.get("export"), by_name.get("surface")
+    places = () if surface is None else unmeasured.load(surface.folder)
     return Scene(
         folder=folder,
         params=params,
@@ -80,8 +81,9 @@ def assemble(
         stages=tuple(records),
         products=() if exported is None else products_of(exported.manifest),
         gsd_m=None if network is None else ground_sampling_distance_m(network),
-        warnings=scene_warnings(photos, network),
-        coverage=load_coverage_summary(by_name["surface"].folder) if "surface" in by_name else None,
+        warnings=scene_warnings(photos, network, places),
+        coverage=None if surface is None else load_coverage_summary(surface.folder),
+        unmeasured=places,
     )
 
 

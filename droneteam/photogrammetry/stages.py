@@ -12,6 +12,7 @@ import numpy as np
 
 from droneteam.errors import SceneError
 from droneteam.geo import EnuFrame
+from droneteam.photogrammetry import unmeasured
 from droneteam.photogrammetry.area import corners_enu, crop
 from droneteam.photogrammetry.cameras import sfm
 from droneteam.photogrammetry.cameras.adjusting import adjusted_network
@@ -159,8 +160,10 @@ def run_surface(context: StageContext) -> None:
             picture.gains,
         )
     ground = terrain(dsm) if metric else None
-    save_surface(Surface(dsm, picture, seen, ground, found), context.folder)
+    surface = Surface(dsm, picture, seen, ground, found)
+    save_surface(surface, context.folder)
     save_coverage_summary(summarise(seen, metric=metric), context.folder)
+    unmeasured.save(unmeasured.unmeasured(surface, metric=metric), context.folder)
 
 
 def _asked_for(params: SceneParams, network: CameraNetwork) -> FloatArray | None:
@@ -303,8 +306,8 @@ STAGE_TABLE: tuple[Stage, ...] = (
         needs=("photos", "adjust", "dense"),
         decides=lambda params: {"preset": params.preset, "area": params.area},
         outside=_nothing,
-        module="droneteam.photogrammetry.surface.surface_files",
-        libraries=("numpy", "numba", "opencv-python-headless", "open3d"),
+        module="droneteam.photogrammetry.unmeasured",
+        libraries=("numpy", "numba", "opencv-python-headless", "open3d", "scipy"),
         disk_bytes_per_pixel=4.0,
     ),
     Stage(

@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 
 from droneteam.geo import EnuFrame, GeoPoint
-from droneteam.photogrammetry.cameras.misplaced import misplaced_m, without_misplaced, without_views
+from droneteam.photogrammetry.cameras.adjust import adjust
+from droneteam.photogrammetry.cameras.misplaced import (
+    misplaced_m,
+    without_misplaced,
+    without_views,
+    wrong_positions_m,
+)
 from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, SfmGroup, SfmResult
+from droneteam.photogrammetry.control import NO_CONTROL, Control
 from droneteam.photogrammetry.scene import Camera, SparseCloud, View
+from tests.photogrammetry import networks
+from tests.photogrammetry.languages import known
 
 CAMERA = Camera("PINHOLE", 2000, 1500, (1400.0, 1400.0, 1000.0, 750.0))
 ORIGIN = EnuFrame(GeoPoint(50.82, 4.39, 100.0))
@@ -104,3 +113,89 @@ def test_the_photo_is_named_with_the_reason() -> None:
     ((name, reason),) = result.unregistered
     assert name == "4.jpg"
     assert "20.5 m from where its receiver was" in reason
+
+
+# --- the position errs, not the photo -----------------------------------------------------------
+
+
+def flown(
+    off_m: dict[int, tuple[float, float, float]],
+) -> tuple[networks.Network, SfmResult, list[PhotoInput]]:
+    """A block of 16 photos whose matches are right, and positions of which some are off."""
+    truth = networks.network(networks.block_poses(side=4, spacing_m=5.0), n_points=150, seed=3)
+    photos = networks.photo_inputs(truth, sigma_m=RTK, seed=4, known=True)
+    for index, by_m in off_m.items():
+        at = photos[index].position
+        assert at is not None
+        enu = EnuFrame(networks.ORIGIN)
+        row = np.array([at.lat_deg, at.lon_deg, at.alt_ellipsoid_m])
+        moved_to = enu.geodetic_from_enu(enu.enu_from_geodetic(row) + by_m)
+        photos[index] = replace(photos[index], position=GeoPoint(*map(float, moved_to)))
+    return truth, networks.sfm_result(truth, noise_px=0.4, seed=5), photos
+
+
+def off_truth_m(found: tuple[View, ...], truth: networks.Network, origin: GeoPoint) -> np.ndarray:
+    here, there = EnuFrame(origin), EnuFrame(networks.ORIGIN)
+    true = {view.name: view.centre_enu_m for view in truth.views}
+    placed = there.enu_from_geodetic(
+        here.geodetic_from_enu(np.array([view.centre_enu_m for view in found]))
+    )
+    return np.linalg.norm(placed - np.array([true[view.name] for view in found]), axis=1)
+
+
+@pytest.mark.parametrize("with_control", [False, True])
+@pytest.mark.parametrize(
+    "off_m", [{5: (2.0, 0.0, 0.0)}, {2: (1.2, -1.9, 0.4), 9: (0.0, 0.0, -3.0)}]
+)
+def test_a_position_metres_off_costs_the_position_and_not_the_photo(
+    off_m: dict[int, tuple[float, float, float]], with_control: bool
+) -> None:
+    truth, sfm, photos = flown(off_m)
+    control: Control = NO_CONTROL
+    if with_control:
+        control = networks.control_of(truth, [0, 1, 2, 3, 4], seed=6)
+    net = adjust(sfm, photos, control)
+    assert len(net.views) == 16
+    assert net.unregistered == ()
+    assert net.frame.origin is not None
+    assert 0.0 < off_truth_m(net.views, truth, net.frame.origin).max() < 0.06
+    said = [w for w in net.accuracy.warnings if "from where its matches put it" in w]
+    assert len(said) == len(off_m)
+    for index, text in zip(sorted(off_m), sorted(said), strict=True):
+        assert text.startswith(f"photo_{index:03d}.jpg: position lies ")
+        assert known(text)
+
+
+def test_many_such_positions_are_one_sentence() -> None:
+    _, sfm, photos = flown({i: (1.5 + 0.1 * i, 0.0, 0.0) for i in (0, 5, 10, 15)})
+    (said,) = [
+        w for w in adjust(sfm, photos).accuracy.warnings if "from where its matches put it" in w
+    ]
+    assert said.startswith("of each of 4 photos the position lies ")
+    assert known(said)
+
+
+def test_a_photo_that_hangs_by_few_matches_is_left_out_all_the_same() -> None:
+    _, sfm, photos = flown({5: (2.0, 0.0, 0.0)})
+    assert list(wrong_positions_m(sfm, photos)) == ["photo_005.jpg"]
+    cloud = sfm.groups[0].sparse
+    kept = np.ones(len(cloud.track_views), bool)
+    kept[np.flatnonzero(cloud.track_views == 5)[10:]] = False
+    track = np.repeat(np.arange(len(cloud.points_enu_m)), np.diff(cloud.track_offsets))
+    lengths = np.bincount(track[kept], minlength=len(cloud.points_enu_m))
+    thin = replace(
+        cloud,
+        track_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        track_views=cloud.track_views[kept],
+        track_pixels=cloud.track_pixels[kept],
+    )
+    weak = replace(sfm, groups=(replace(sfm.groups[0], sparse=thin),))
+    assert wrong_positions_m(weak, photos) == {}
+    ((name, _),) = without_misplaced(weak, photos).unregistered
+    assert name == "photo_005.jpg"
+
+
+def test_a_place_beyond_the_photos_own_ground_is_a_misplaced_photo() -> None:
+    _, sfm, photos = flown({5: (11.5, 0.0, 0.0)})
+    assert list(misplaced_m(sfm.groups[0].views, photos)) == ["photo_005.jpg"]
+    assert wrong_positions_m(sfm, photos) == {}

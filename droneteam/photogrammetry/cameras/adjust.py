@@ -9,7 +9,7 @@ support it, and the honesty gate says whether the photos fix the depth at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,11 +26,12 @@ from droneteam.photogrammetry.cameras.gimbal import GimbalLevels, find_levels, w
 from droneteam.photogrammetry.cameras.lever_arm import find_lever_arm
 from droneteam.photogrammetry.cameras.likeness import likeness
 from droneteam.photogrammetry.cameras.mark_points import check_marks
-from droneteam.photogrammetry.cameras.misplaced import without_misplaced
+from droneteam.photogrammetry.cameras.misplaced import without_misplaced, wrong_positions_m
 from droneteam.photogrammetry.cameras.rolling import Shutter
 from droneteam.photogrammetry.cameras.sfm_types import PhotoInput, Progress, SfmResult
 from droneteam.photogrammetry.cameras.triangulation import camera_from_row, optics
 from droneteam.photogrammetry.control import NO_CONTROL, Control
+from droneteam.photogrammetry.ingest.photo_words import told
 from droneteam.photogrammetry.scene import (
     Accuracy,
     CameraNetwork,
@@ -95,7 +96,9 @@ def adjust(
     if not sfm.groups:
         raise SceneError("adjust", "no photo could be oriented", help="Check overlap and blur.")
     photos, swapped = _without_swapped(sfm, photos)
+    off = wrong_positions_m(sfm, photos)
     sfm = without_misplaced(sfm, photos)
+    photos = [replace(p, position=None) if p.name in off else p for p in photos]
     setup = set_up(
         sfm, photos, control,
         focal_sigma=params.focal_prior_sigma,
@@ -122,7 +125,8 @@ def adjust(
     progress("adjust", 0.9, "covariance and residuals")
     modelled = tuple(part.note for part in (shutter, lever, levels) if part is not None)
     alike = _likeness_note(problem)
-    notes = (*swapped, *sfm.notes, *positions.notes, *freed, *modelled, *alike, *rejected)
+    wrong = _position_notes(off)
+    notes = (*swapped, *sfm.notes, *wrong, *positions.notes, *freed, *modelled, *alike, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
     network = _inflated(network, control)
@@ -141,6 +145,15 @@ def _without_swapped(
         "them is used: correct them, or give control points"
     )
     return [replace(photo, position=None) for photo in photos], (said,)
+
+
+def _position_notes(off_m: Mapping[str, float]) -> tuple[str, ...]:
+    """Words on positions that err by metres where the photo itself is well placed."""
+    said = [
+        (name, f"position lies {distance_m:.1f} m from where its matches put it; not used")
+        for name, distance_m in off_m.items()
+    ]
+    return tuple(told(said, many="of each of {n} photos the {what} ({names})"))
 
 
 def _first_solution(setup: Setup, params: AdjustParams) -> tuple[Problem, Solution]:

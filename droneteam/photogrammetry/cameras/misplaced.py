@@ -2,6 +2,12 @@
 
 A scene that repeats itself (lane markings, paving) can make a photo fit where it was never taken;
 its pixels agree, its receiver does not.  Such a view spoils every measurement that uses it.
+
+A receiver errs by a few metres, too, and then it is the position that is wrong.  Where a photo
+shows most of the same ground at both places, the true matches are among those that it was placed
+by: a look-alike would have to repeat itself within the photo and win against the thing itself in
+every one of its neighbours.  Such a photo that is tied about as well as others stays, and its
+position does not count.
 """
 
 from __future__ import annotations
@@ -33,6 +39,13 @@ MIN_DISTANCE_M = 1.0
 MIN_TRACK = 2
 CLEARLY_NEARER = 0.5
 """Share of the old distance that a new pose must keep below."""
+SAME_GROUND = 0.4
+"""Share of the narrower side of a photo's ground by which a position may lie off, for the photo to
+show most of the same ground there."""
+USUAL_TIES = 0.3
+"""Share of the photos' usual number of observations that a well-tied photo has at least."""
+MIN_NEIGHBOURS = 3
+"""Photos with which a well-tied photo shares tracks."""
 OUTSIDE = 0.25
 """How far beyond the other photos, over their extent, a misplaced photo can have been taken."""
 
@@ -59,11 +72,14 @@ class Misplaced:
 
 
 def without_misplaced(sfm: SfmResult, photos: Sequence[PhotoInput]) -> SfmResult:
-    """The result without the largest group's misplaced views, each named with its distance."""
+    """The result without the largest group's misplaced views, each named with its distance.
+
+    Those stay whose position it is that errs.
+    """
     if not sfm.groups:
         return sfm
-    group = sfm.groups[0]
-    found = misplaced_m(group.views, photos)
+    group, wrong = sfm.groups[0], wrong_positions_m(sfm, photos)
+    found = {n: m for n, m in misplaced_m(group.views, photos).items() if n not in wrong}
     if not found:
         return sfm
     reasons = tuple(
@@ -75,6 +91,35 @@ def without_misplaced(sfm: SfmResult, photos: Sequence[PhotoInput]) -> SfmResult
         groups=(without_views(group, frozenset(found)), *sfm.groups[1:]),
         unregistered=(*sfm.unregistered, *reasons),
     )
+
+
+def wrong_positions_m(sfm: SfmResult, photos: Sequence[PhotoInput]) -> dict[str, float]:
+    """How far the positions of the largest group's views lie off, of those that err themselves."""
+    if not sfm.groups:
+        return {}
+    group = sfm.groups[0]
+    return {
+        name: found.distance_m
+        for name, found in find_misplaced(group.views, photos).items()
+        if _is_well_tied(group, name, found)
+    }
+
+
+def _is_well_tied(group: SfmGroup, name: str, found: Misplaced) -> bool:
+    """Whether a view shows most of the same ground at both places, and hangs well in its group."""
+    index = next(i for i, view in enumerate(group.views) if view.name == name)
+    view, cloud = group.views[index], group.sparse
+    counts = np.bincount(cloud.track_views, minlength=len(group.views))
+    if counts[index] < max(1.0, USUAL_TIES * float(np.median(counts))):
+        return False
+    track = np.repeat(np.arange(len(cloud.points_enu_m)), np.diff(cloud.track_offsets))
+    own = np.unique(track[cloud.track_views == index])
+    if len(np.unique(cloud.track_views[np.isin(track, own)])) <= MIN_NEIGHBOURS:
+        return False
+    depths = cloud.points_enu_m[own] @ view.cam_from_enu[2, :3] + view.cam_from_enu[2, 3]
+    narrower_px = min(view.camera.width_px, view.camera.height_px)
+    ground = float(np.median(depths)) * narrower_px / float(np.mean(view.camera.focal_px))
+    return found.distance_m < SAME_GROUND * found.into_enu.scale * ground
 
 
 def misplaced_m(views: Sequence[View], photos: Sequence[PhotoInput]) -> dict[str, float]:

@@ -79,6 +79,7 @@ class SceneReport:
     surface; facts : further rows (name, value) of the first table, already in the language.
     made_at : the date of the report's facts, never the moment of writing; None when unknown.
     camera_clock : it is the clock of a camera that does not state its zone.
+    unmeasured : sentences on places without a surface that can be believed.
     """
 
     title: str
@@ -99,6 +100,7 @@ class SceneReport:
     measurements: tuple[Measurement, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     camera_clock: bool = False
+    unmeasured: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_language(self.language)
@@ -248,7 +250,8 @@ def _determined(value: bool | None, text: dict[str, str]) -> str:
 
 def _warnings(report: SceneReport, text: dict[str, str]) -> list[str]:
     accuracy = report.network.accuracy
-    ordered = sorted(accuracy.warnings, key=lambda warning: not warning.startswith(SCALE_WARNING))
+    told = (*report.unmeasured, *accuracy.warnings)
+    ordered = sorted(told, key=lambda warning: not warning.startswith(SCALE_WARNING))
     found = [translated(warning, report.language) for warning in ordered]
     said = any(warning.startswith(SCALE_WARNING) for warning in accuracy.warnings)
     if accuracy.vertical_scale_determined is False and not said:

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from droneteam.errors import DecodeError, NotFound
 from droneteam.photogrammetry import workdir
 from droneteam.photogrammetry.cloud_file import mapped_cloud
+from droneteam.photogrammetry.measuring.measure import undetermined
 from droneteam.photogrammetry.measuring.requests import (
     AnyRequest,
     MeasureRequest,
@@ -87,7 +90,19 @@ def measure_in(scene: Scene, request: AnyRequest) -> Measurement:
     cloud = None
     if request.kind == "section" or request.heights_m:
         cloud = mapped_cloud(_stage(scene, "dense") / CLOUD_NAME)
-    return take_on_surface(network, surface_model(scene), cloud, request)
+    measured = take_on_surface(network, surface_model(scene), cloud, request)
+    return _believed(scene, measured)
+
+
+def _believed(scene: Scene, measured: Measurement) -> Measurement:
+    """The measurement; not determined where it touches a place without a surface to believe."""
+    points = np.array(measured.points_enu_m, dtype=np.float64).reshape(-1, 3)
+    if not measured.determined or not len(points):
+        return measured
+    for place in scene.unmeasured:
+        if place.touches(points[:, :2], enclosed=measured.kind == "volume"):
+            return undetermined(measured, place.said)
+    return measured
 
 
 def network_of(scene: Scene) -> CameraNetwork:
