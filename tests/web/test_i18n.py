@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import string
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_translation_has_the_placeholders_of_its_source(code: str) -> None:
         wanted = placeholders(texts(entry.id)[-1])
         for text in texts(entry.string):
             assert placeholders(text) == wanted, (entry.id, text)
+
+
+@pytest.mark.parametrize("code", ["fr", "nl"])
+def test_no_text_stands_twice_in_a_catalogue(code: str) -> None:
+    """Of two entries the later one would win without a word."""
+    path = WEB / "translations" / code / "LC_MESSAGES" / "messages.po"
+    entries = re.findall(
+        r'^(msgctxt .*\n)?msgid ((?:".*"\n)+)', path.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [entry for entry, times in Counter(entries).items() if times > 1] == []
 
 
 @pytest.mark.parametrize("code", ["fr", "nl"])
