@@ -308,8 +308,8 @@ def _alert(number: int, at: datetime, *, over: bool) -> AlertRow:
 def _audited(session: Session, rng: random.Random, now: datetime, years: int) -> None:
     """The chain as years of work leave it."""
     count = AUDITED * years
-    last = session.scalar(select(audit.AuditEntry.hash).order_by(audit.AuditEntry.id.desc()).limit(1))
-    rows, previous = [], last or audit.GENESIS_HASH
+    last = select(audit.AuditEntry.hash).order_by(audit.AuditEntry.id.desc()).limit(1)
+    rows, previous = [], session.scalar(last) or audit.GENESIS_HASH
     actions = ("request.submit", "plan.publish", "mission.approve", "scene.look", "signin.welcome")
     for number in range(count):
         entry = audit.EntryView(

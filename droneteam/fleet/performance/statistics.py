@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 
 from droneteam.errors import InputError
@@ -122,6 +123,7 @@ def percentile(values: Sequence[float], fraction: float) -> Percentile:
     )
 
 
+@lru_cache(maxsize=4096)
 def _order_interval(n: int, fraction: float) -> tuple[int | None, int | None]:
     """Ranks l and u with P(X_(l) <= quantile) and P(quantile <= X_(u)) of 97.5 % at least."""
     tail = (1.0 - CONFIDENCE) / 2.0
