@@ -52,6 +52,7 @@ from droneteam.web.context import (
     software_version,
     utc_now,
 )
+from droneteam.web.cookies import init_cookies
 from droneteam.web.failures import init_failures
 from droneteam.web.form_labels import init_form_labels
 from droneteam.web.gate import init_gate
@@ -220,6 +221,7 @@ def create_app(
     app.extensions[looking.EXTENSION] = LookBook(engine)
     app.extensions[keyring.EXTENSION] = Tickets(settings.secret_key)
     _configure(app, settings)
+    init_cookies(app)
     init_routing(app)
     init_headers(app, settings)
     init_i18n(app)

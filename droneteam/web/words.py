@@ -299,8 +299,8 @@ MEASURE_METHODS: _Words = {
 }
 
 PRODUCTS: _Words = {
-    "coverage": _l("photos per place"),
-    "coverage_map": _l("map of the photos per place"),
+    "coverage": _l("Photos per place"),
+    "coverage_map": _l("Map of the photos per place"),
     "orthophoto": _l("Orthophoto"),
     "orthophoto_sources": _l("Source photo of each orthophoto pixel"),
     "dsm": _l("Surface model"),

@@ -40,6 +40,8 @@ function startClocks(): void {
 function preventDoubleSubmit(): void {
   document.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement;
+    // What only asks may be asked again: after a download the page and its form are still here.
+    if (form.method !== "post" || event.defaultPrevented) return;
     if (form.dataset["sent"] === "yes") event.preventDefault();
     form.dataset["sent"] = "yes";
   });
@@ -64,6 +66,8 @@ interface Stage {
   readonly name: string;
   readonly fraction: number;
   readonly message: string;
+  /** How long it took, of a scene's stage that is done. */
+  readonly wall_s?: number | null;
 }
 
 const PROGRESS_PERIOD_MS = 1500;
@@ -82,7 +86,7 @@ function followProgress(): void {
       const bar = row?.querySelector("progress");
       const text = row?.querySelector("[data-message]");
       if (bar) bar.value = stage.fraction;
-      if (text && stage.message !== "") text.textContent = stage.message;
+      if (text) text.textContent = stage.wall_s === undefined || stage.wall_s === null ? stage.message : duration(stage.wall_s);
     }
     const left = list.querySelector<HTMLElement>("[data-left]");
     if (left !== null && answer.left_s !== null) {

@@ -10,10 +10,12 @@ import Polygon from "ol/geom/Polygon.js";
 
 import { Refused, read, send } from "./lib/api";
 import { decimal } from "./lib/decimal";
+import { Loupe } from "./lib/loupe";
 import { style, vectorLayer } from "./lib/map";
 import { byId, fill, pageData } from "./lib/page";
 import { PhotoView, type PhotoInfo } from "./lib/photo";
 import { Shots, type Shot } from "./lib/shots";
+import { Written } from "./lib/written";
 
 interface Mark {
   readonly photo: string;
@@ -75,56 +77,11 @@ interface MarkingData {
 const SHOWN_AT_FIRST = 12;
 const HAND_SIGMA_PX = 0.5;
 const SAVE_AFTER_MS = 500;
-const LOUPE_PX = 22;
-const CUT_PX = 64;
 
 const data = pageData<MarkingData>("marking-data");
 
 function text(name: string, values: Readonly<Record<string, string | number>> = {}): string {
   return fill(data.texts[name] ?? name, values);
-}
-
-/** The magnifier: the photo's own pixels around a place, with a cross at its tenth of a pixel. */
-class Loupe {
-  private readonly canvas = byId<HTMLCanvasElement>("loupe");
-  private readonly cuts = new Map<string, HTMLImageElement>();
-
-  show(photo: string, x: number, y: number, marked: boolean): void {
-    // Cut-outs begin at multiples, so that nudging asks for a new one only now and then.
-    const step = 16;
-    const left = Math.floor(x / step) * step - (CUT_PX - step) / 2;
-    const top = Math.floor(y / step) * step - (CUT_PX - step) / 2;
-    const key = `${cutUrl(photo)}?x=${left}&y=${top}&side=${CUT_PX}`;
-    let image = this.cuts.get(key);
-    if (image === undefined) {
-      image = new Image();
-      image.src = key;
-      this.cuts.set(key, image);
-    }
-    const ready = image;
-    const paint = (): void => this.paint(ready, x - left, y - top, marked);
-    if (ready.complete) paint();
-    else ready.addEventListener("load", paint, { once: true });
-  }
-
-  private paint(image: HTMLImageElement, x: number, y: number, marked: boolean): void {
-    const context = this.canvas.getContext("2d");
-    if (context === null || image.naturalWidth === 0) return;
-    const side = this.canvas.width;
-    context.imageSmoothingEnabled = true;
-    context.clearRect(0, 0, side, side);
-    context.drawImage(image, x - LOUPE_PX / 2, y - LOUPE_PX / 2, LOUPE_PX, LOUPE_PX, 0, 0, side, side);
-    for (const [colour, width] of [["#10161d", 5], [marked ? "#ff5468" : "#ffd24d", 2]] as const) {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.beginPath();
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]] as const) {
-        context.moveTo(side / 2 + 8 * dx, side / 2 + 8 * dy);
-        context.lineTo(side / 2 + (dx * side) / 3, side / 2 + (dy * side) / 3);
-      }
-      context.stroke();
-    }
-  }
 }
 
 function cutUrl(photo: string): string {
@@ -137,7 +94,8 @@ class Marker {
   private photo = "";
   private shown = SHOWN_AT_FIRST;
   private readonly undo: { photo: string; before: Mark | null }[] = [];
-  private readonly loupe = new Loupe();
+  private readonly loupe = new Loupe(cutUrl);
+  private readonly written = new Written();
   private readonly shots = new Shots(byId("shots"), data, (photo) => this.open(photo));
   private readonly status = byId("mark-status");
   private readonly drawn = vectorLayer(() => undefined, 2);
@@ -186,7 +144,7 @@ class Marker {
       const whole = step.getAttribute("aria-pressed") !== "true";
       step.setAttribute("aria-pressed", String(whole));
       const shown = step.querySelector("[data-step]");
-      if (shown !== null) shown.textContent = whole ? "1" : "0.1";
+      if (shown !== null) shown.textContent = whole ? "1" : decimal(0.1, 1);
     });
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-nudge]")) {
       const [dx, dy] = (button.dataset["nudge"] ?? "0,0").split(",").map(Number) as [number, number];
@@ -286,7 +244,7 @@ class Marker {
     const sheet = await send<Sheet>(data.markUrl, { point: data.point, ...mark }, keepalive);
     this.undo.push({ photo: mark.photo, before });
     if (this.pending?.photo === mark.photo) this.pending = null;
-    this.take(sheet);
+    this.changed(sheet);
   }
 
   private acceptPrediction(): void {
@@ -324,7 +282,7 @@ class Marker {
     if (before === undefined) return;
     await this.attempt(async () => {
       const body = { point: data.point, photo: this.photo };
-      this.take(await send<Sheet>(data.removeUrl, body));
+      this.changed(await send<Sheet>(data.removeUrl, body));
       this.undo.push({ photo: before.photo, before });
       this.say(text("removed"));
     });
@@ -342,7 +300,7 @@ class Marker {
       const sheet = before === null
         ? await send<Sheet>(data.removeUrl, { point: data.point, photo })
         : await send<Sheet>(data.markUrl, { ...sent(before), point: data.point });
-      this.take(sheet);
+      this.changed(sheet);
       this.open(photo);
       this.say(text("undone"));
     });
@@ -359,6 +317,11 @@ class Marker {
 
   private say(words: string): void {
     this.status.textContent = words;
+  }
+
+  private changed(sheet: Sheet): void {
+    this.take(sheet);
+    this.written.later();
   }
 
   private take(sheet: Sheet): void {
@@ -468,13 +431,12 @@ function startMeasuring(): void {
   const field = document.querySelector<HTMLInputElement>("#measure-form [name=points]");
   if (buttons === null || field === null) return;
   buttons.hidden = false;
-  for (const button of buttons.querySelectorAll<HTMLButtonElement>("[data-add]")) {
-    button.addEventListener("click", () => {
-      const name = button.dataset["add"] ?? "";
-      field.value = name === "" ? "" : [field.value.trim(), name].filter((part) => part !== "").join("; ");
-      void preview(field.value);
-    });
-  }
+  buttons.addEventListener("click", (event) => {
+    const name = (event.target as HTMLElement).closest<HTMLElement>("[data-add]")?.dataset["add"];
+    if (name === undefined) return;
+    field.value = name === "" ? "" : [field.value.trim(), name].filter((part) => part !== "").join("; ");
+    void preview(field.value);
+  });
   field.addEventListener("change", () => void preview(field.value));
   byId("kind").addEventListener("change", () => void preview(field.value));
 }

@@ -397,10 +397,10 @@ def test_the_list_writes_numbers_as_the_language_does(site: Site, measured: dict
     plain = f"{value['value']:.3f}"
     low, high = f"{value['ci95_low']:.3f}", f"{value['ci95_high']:.3f}"
     row = english[: english.index(f'id="name-{number}"')].rpartition("<tr>")[2]
-    assert f">{plain} m</td>" in row
-    assert f">{low} – {high} m</td>" in row
+    assert f">{plain}\u00a0m</td>" in row
+    assert f">{low} – {high}\u00a0m</td>" in row
     row = dutch[: dutch.index(f'id="name-{number}"')].rpartition("<tr>")[2]
-    assert f">{plain.replace('.', ',')} m</td>" in row
+    assert f">{plain.replace('.', ',')}\u00a0m</td>" in row
     assert f"{low} – ".replace(".", ",") in row
 
 

@@ -47,8 +47,8 @@ def image(content: bytes) -> np.ndarray:  # type: ignore[type-arg]
 def test_the_page_states_accuracy_datum_and_intervals(scene: Site) -> None:
     text = scene.client("investigator").get("/scenes/1").get_data(as_text=True)
     assert "not above the geoid" in text
-    assert "7.352 m" in text
-    assert "7.346 – 7.358 m" in text
+    assert "7.352\u00a0m" in text
+    assert "7.346 – 7.358\u00a0m" in text
     assert "not determined" in text
     assert "nan" not in text.lower().replace("manager", "").split("<main")[1]
     assert "2 photos were left out" in text

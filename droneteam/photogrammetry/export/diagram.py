@@ -289,8 +289,9 @@ def frame_words(frame: Frame, language: Language) -> str:
         return f"{text['frame_local']}{text['semicolon']}{text['heights_above']} {datum}"
     at = frame.origin
     return (
-        f"{text['frame_enu']} {number(at.lat_deg, 7, language)}° N, "
-        f"{number(at.lon_deg, 7, language)}° E, {number(at.alt_ellipsoid_m, 2, language)} m "
+        f"{text['frame_enu']} {number(at.lat_deg, 7, language)}° N{text['semicolon']}"
+        f"{number(at.lon_deg, 7, language)}° E{text['semicolon']}"
+        f"{number(at.alt_ellipsoid_m, 2, language)}\u00a0m "
         f"(WGS84){text['semicolon']}{text['heights_above']} {datum}"
     )
 
@@ -369,7 +370,8 @@ def _shape(measured: Measurement, sheet: Sheet, language: Language) -> dict[str,
         kind = "area"
     if measured.kind in RISES:
         kind = "rise"
-    label = f"{measured.name}: {rise_sign(measured)}{dimension_text(measured, language)}"
+    value = f"{rise_sign(measured)}{dimension_text(measured, language)}"
+    label = f"{measured.name}{words(language)['colon']}{value}"
     first, last = at[0], at[-1]
     turn = math.degrees(math.atan2(last[1] - first[1], last[0] - first[0]))
     return {

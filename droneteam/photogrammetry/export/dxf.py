@@ -151,14 +151,14 @@ def _measurement(space: Modelspace, diagram: Diagram, measured: Measurement, tex
     layer = "AREAS" if closed else "LINES"
     space.add_polyline3d(measured.points_enu_m, close=closed, dxfattribs={"layer": layer})
     middle = np.mean(plan, axis=0)
-    words_of = f"{measured.name}: {rise_sign(measured)}{value}"
+    words_of = f"{measured.name}{words(diagram.language)['colon']}{rise_sign(measured)}{value}"
     _text(space, words_of, (float(middle[0]), float(middle[1])), text_m, layer)
 
 
 def _statements(space: Modelspace, diagram: Diagram, sheet: Sheet, text_m: float) -> None:
     text = words(diagram.language)
     lines = [
-        f"{text['diagram']}: {diagram.title}",
+        f"{text['diagram']}{text['colon']}{diagram.title}",
         f"{text['scale']} 1:{sheet.scale}; {text['made']} {made_words(diagram)}",
         frame_words(diagram.frame, diagram.language),
         text["interval_note"],

@@ -215,7 +215,7 @@ def _summary(report: SceneReport, text: dict[str, str]) -> list[list[str]]:
         rows.append([text["median_sigma"], length_text(report.median_sigma_m, language)])
     if accuracy.sigma_frame_m is not None:
         east, north, up = (length_text(v, language) for v in accuracy.sigma_frame_m)
-        rows.append([text["sigma_frame"], f"E {east}, N {north}, U {up}"])
+        rows.append([text["sigma_frame"], f"E {east}; N {north}; U {up}"])
     if report.dsm is not None and frame.metric:
         cell = report.dsm.grid.gsd_m**2
         measured = float(np.sum(report.dsm.mask == MEASURED)) * cell
@@ -237,9 +237,9 @@ def _frame(report: SceneReport, text: dict[str, str]) -> str:
         return text["frame_local"]
     origin = frame.origin
     place = (
-        f"{text['frame_enu']} {number(origin.lat_deg, 7, report.language)}° N, "
-        f"{number(origin.lon_deg, 7, report.language)}° E, "
-        f"{number(origin.alt_ellipsoid_m, 2, report.language)} m"
+        f"{text['frame_enu']} {number(origin.lat_deg, 7, report.language)}° N; "
+        f"{number(origin.lon_deg, 7, report.language)}° E; "
+        f"{number(origin.alt_ellipsoid_m, 2, report.language)}\u00a0m"
     )
     return place if report.epsg is None else f"{place}; {text['exported_in']} EPSG:{report.epsg}"
 
@@ -259,10 +259,15 @@ def _warnings(report: SceneReport, text: dict[str, str]) -> list[str]:
     if not report.network.frame.metric:
         found.append(text["warn_no_scale"])
     if report.network.groups:
-        found.append(text["warn_groups"].format(n=len(report.network.groups)))
+        found.append(_counted("warn_groups", len(report.network.groups), text))
     if report.network.unregistered:
-        found.append(text["warn_unregistered"].format(n=len(report.network.unregistered)))
+        found.append(_counted("warn_unregistered", len(report.network.unregistered), text))
     return found
+
+
+def _counted(key: str, count: int, text: dict[str, str]) -> str:
+    """A sentence about one, or about several of something."""
+    return text[f"{key}_one" if count == 1 else key].format(n=count)
 
 
 def _maps(report: SceneReport, text: dict[str, str], folder: Path) -> list[dict[str, Any]]:

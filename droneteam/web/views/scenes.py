@@ -25,6 +25,7 @@ from droneteam.web.files import asks_for_rest, file_response
 from droneteam.web.pieces import page_piece
 from droneteam.web.scene_files import is_metric, product_path
 from droneteam.web.scene_looks import note_taken
+from droneteam.web.stage_words import stage_said
 
 bp = Blueprint("scenes", __name__, url_prefix="/scenes")
 
@@ -193,7 +194,7 @@ def stage_rows(scene: SceneView) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "fraction": 1.0 if done else (job.fraction if here and job else 0.0),
-                "message": job.message if here and job else "",
+                "message": stage_said(job.message) if here and job else "",
                 "wall_s": finished.get(name, {}).get("wall_s") if done else None,
             }
         )
