@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from droneteam.accounts import TEAM_ROLES, display_names
@@ -34,7 +35,7 @@ from droneteam.web.i18n import language, sentences
 from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.places import places_of_the_map
 from droneteam.web.refusals import said
-from droneteam.web.sent import NOTHING, Sent
+from droneteam.web.sent import NOTHING, Sent, attempt
 from droneteam.web.step_words import step_notes
 from droneteam.web.timefmt import for_input, local, parse_local, zone
 
@@ -256,8 +257,11 @@ def request_page(request_id: int, sent: Sent) -> str:
         explained = service.explain_request(session, actor(), request_id, now())
         may_see = actor().has_role(*evidence.READERS)
         cases = lines.cases_of_request(session, actor(), request_id) if may_see else []
+    steps = next_steps(found)
+    may_cancel = found.state in OPEN_STATES and actor().has_role(*ASKERS)
     return render_template(
         "request.html",
+        overtaken=sent.form not in {"", *steps, *(["cancel"] if may_cancel else [])},
         request_view=found,
         why=sentences(gathered(explained.reasons)),
         help=sentences(explained.changes),
@@ -266,12 +270,13 @@ def request_page(request_id: int, sent: Sent) -> str:
         step_notes=step_notes,
         cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
-        may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
+        may_cancel=may_cancel,
         files=files,
+        evidence_files=[(row.id, row.name) for row in files],
         cases=cases,
         may_open_case=may_see and actor().has_role(*evidence.WRITERS),
         history=history,
-        steps=next_steps(found),
+        steps=steps,
         priorities=[("", _("as asked")), *words.options(words.PRIORITIES)],
         exclusions=words.options(words.EXCLUSIONS),
         clock_options=words.options(words.CLOCKS),
@@ -325,18 +330,18 @@ def acknowledge(request_id: int) -> Response:
 
 @bp.post("/<id:request_id>/cancel")
 @allow(*ASKERS)
-def cancel(request_id: int) -> Response:
+def cancel(request_id: int) -> Any:
     """Cancelled, with the reason's code."""
-    code = request.form.get("code", "")
-    with writing() as session:
-        service.cancel_request(
-            session,
-            actor(),
-            request_id,
-            code,
-            now(),
-            confirmed_by=request.form.get("confirmed_by"),
-        )
+    form = FormReader(request.form)
+    confirmed_by = form.text("confirmed_by", max_length=200)
+
+    def change(session: Session) -> None:
+        code = form.raw("code")
+        service.cancel_request(session, actor(), request_id, code, now(), confirmed_by=confirmed_by)
+
+    wrong = attempt("cancel", form, change, ("code", "confirmed_by"))
+    if wrong is not None:
+        return request_page(request_id, wrong), wrong.status
     flash(_("Cancelled."), "done")
     return redirect(url_for("requests.show", request_id=request_id))
 
@@ -392,6 +397,8 @@ def _check_window(
     form: FormReader, start_at: datetime, end_at: datetime, now_at: datetime | None
 ) -> None:
     """Notes a window that cannot be; now_at is None for a draft, which may have passed."""
+    if form.problems.keys() & {"start_at", "end_at"}:
+        return  # what stands for a time that could not be read says nothing about the other
     if end_at <= start_at:
         form.fail("end_at", _("The end must be after the start."))
     elif end_at - start_at > MAX_WINDOW:
