@@ -14,7 +14,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict
 from droneteam.fleet import models
 from droneteam.fleet.agreement.sla import lead_time_reason
-from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.assembly import Situation, load_situation, prep_of
 from droneteam.fleet.daylight import dark_from
 from droneteam.fleet.demand import Demand, job_of
 from droneteam.fleet.explanations.explain import displacements, never, why, why_not
@@ -98,7 +98,7 @@ def _answer(situation: Situation, job: Job, now: datetime) -> Answer:
     if found is not None:
         return _free_answer(situation, plan, job, found)
     until = max([now, *(slot.end_at for slot in job.slots)]) + ANSWER_HORIZON
-    later = free_from(problem, plan.assignments, job, until, situation.sla.hours.prep_min)
+    later = free_from(problem, plan.assignments, job, until, prep_of(situation, job))
     reasons = settled or why_not(problem, plan, job)
     if later is not None:
         reasons += (Reason("if.later", {"start": later.visit.start_at.isoformat()}),)

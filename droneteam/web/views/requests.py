@@ -24,11 +24,12 @@ from droneteam.fleet import service
 from droneteam.fleet.explanations.explain import gathered
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
-from droneteam.fleet.views import MAX_WINDOW, Answer, RequestDraft, RequestEventView, RequestView
+from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestEventView, RequestView
 from droneteam.places.gazetteer import Match
 from droneteam.places.service import find_places
 from droneteam.web import registry_words, words
 from droneteam.web.access import allow
+from droneteam.web.answers import answer_words
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language, sentences
@@ -37,7 +38,8 @@ from droneteam.web.places import places_of_the_map
 from droneteam.web.refusals import said
 from droneteam.web.sent import NOTHING, Sent, attempt
 from droneteam.web.step_words import step_notes
-from droneteam.web.timefmt import for_input, local, parse_local, zone
+from droneteam.web.timefmt import for_input
+from droneteam.web.typography import colon
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
 
@@ -110,6 +112,8 @@ def submit() -> Any:
     """The new request's page, or the form again with what is wrong; nothing typed is lost."""
     if request.form.get("how") == "find" or "choose" in request.form:
         return _looked_up(request.form)
+    if request.form.get("how") == "answer":
+        return _form(request.form, {}, answer=_answer_to(request.form))
     keep = request.form.get("how") == "draft"
     draft, problems = read_draft(request.form, unfinished=keep)
     if draft is None:
@@ -183,60 +187,22 @@ def read_slots(fields: Mapping[str, str], draft: RequestDraft) -> tuple[Window, 
 @allow(*ASKERS)
 def answer() -> Any:
     """Yes, maybe or no for what is typed so far, with the reasons; nothing is stored."""
-    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in request.form.items() if v}}
+    return jsonify(_answer_to(request.form))
+
+
+def _answer_to(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The answer to what is typed so far, or what is still missing for one."""
+    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in fields.items() if v}}
     draft, problems = read_draft(typed)
     if draft is None:
-        names = field_names()
-        reasons = [f"{names.get(field, field)}: {text}" for field, text in problems.items()]
-        headline = _("Not enough to answer yet.")
-        return jsonify(verdict="incomplete", headline=headline, reasons=reasons)
-    return jsonify(answer_words(draft))
-
-
-def answer_words(draft: RequestDraft) -> dict[str, Any]:
-    """The fleet's answer in the visitor's language."""
-    try:
-        with reading() as session:
-            found = service.instant_answer(session, actor(), draft, now())
-    except InputError as error:
-        return {"verdict": "incomplete", "headline": said(error), "reasons": []}
-    verdict, headline = str(found.verdict), _headline(found, draft)
-    reasons = sentences(gathered(found.reasons))
-    told: dict[str, Any] = {"verdict": verdict, "headline": headline, "reasons": reasons}
-    if found.from_at is not None and verdict != "yes":
-        told["free"] = _free(found.from_at, draft)
-    return told
-
-
-def _headline(found: Answer, draft: RequestDraft) -> str:
-    """The answer in a line, which is no more than what the answer holds."""
-    at = found.from_at
-    if found.verdict == "yes":
-        if at is not None and at > draft.start_at:
-            return str(_("Yes, from %(time)s: a drone and a pilot are free.", time=local(at)))
-        return str(_("Yes: a drone and a pilot are free."))
-    if found.verdict == "maybe":
-        said = [_("Maybe: the coordinator decides.")]
-    elif at is None:
-        said = [_("Not at that time, and not in the three days after it.")]
-    else:
-        said = [_("Not at that time.")]
-    if at is not None:
-        said.append(_("Free from %(time)s.", time=local(at)))
-    return " ".join(said)
-
-
-def _free(from_at: datetime, draft: RequestDraft) -> dict[str, str]:
-    """The same length of time from when the team is free, as the form's fields hold it.
-
-    Fields hold whole minutes, and of an hour that the autumn's clocks show twice the first pass:
-    within the second one the time after it is taken.
-    """
-    start_at = from_at + timedelta(seconds=-from_at.timestamp() % 60)
-    while parse_local(for_input(start_at), zone()) != start_at:
-        start_at += timedelta(minutes=15) - timedelta(seconds=start_at.timestamp() % 900)
-    end_at = start_at + (draft.end_at - draft.start_at)
-    return {"start_at": for_input(start_at), "end_at": for_input(end_at)}
+        names, sign = field_names(), colon(language())
+        reasons = [f"{names.get(field, field)}{sign} {text}" for field, text in problems.items()]
+        return {
+            "verdict": "incomplete",
+            "headline": _("Not enough to answer yet."),
+            "reasons": reasons,
+        }
+    return answer_words(draft)
 
 
 @bp.get("/<id:request_id>")
@@ -441,9 +407,12 @@ def _form(
     values: Mapping[str, Any],
     problems: dict[str, str],
     places: Sequence[Match] | None = None,
+    *,
+    answer: Mapping[str, Any] | None = None,
 ) -> str:
     return render_template(
         "request_form.html",
+        answer=answer,
         places=places,
         place_note=place_note,
         values=values,
