@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +69,29 @@ def submit_draft(session: Session, actor: Actor, request_id: int, now: datetime)
     row.submitted_at, row.submitted_by = now, actor.user_id or None
     move(session, actor, row, RequestState.SUBMITTED, now, facts=submitted_facts(row))
     return request_views(session, actor, [row], now)[0]
+
+
+def send_draft(
+    session: Session, actor: Actor, request_id: int, draft: RequestDraft, now: datetime
+) -> RequestView:
+    """The draft with what was typed last, submitted.
+
+    Raises
+    ------
+    Conflict
+        It is no draft any more.
+    InputError
+        Its window has passed.
+    """
+    check_submittable(draft, now)
+    save_draft(session, actor, replace(draft, unfinished=True), now, request_id=request_id)
+    return submit_draft(session, actor, request_id, now)
+
+
+def drop_draft(session: Session, actor: Actor, request_id: int, now: datetime) -> None:
+    """Nothing; the draft is put aside because something else was sent in its place."""
+    require_role(actor, "requester", "coordinator")
+    move(session, actor, _draft_row(session, actor, request_id), RequestState.CANCELLED, now)
 
 
 def _draft_row(session: Session, actor: Actor, request_id: int) -> models.Request:

@@ -22,6 +22,7 @@ from droneteam.evidence import lines
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service
 from droneteam.fleet.explanations.explain import gathered
+from droneteam.fleet.intake.recurrence import MAX_OCCURRENCES
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
 from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestEventView, RequestView
@@ -120,20 +121,48 @@ def submit() -> Any:
         return _form(request.form, problems), 422
     if keep:
         return _keep_draft(draft)
+    # The form's own key: sending it twice, or again after "back", makes one request.
+    key = request.form.get("submit_key", "")[:80] or None
+    known = None
+    if key is not None:
+        with reading() as session:
+            known = service.sent_before(session, actor(), key, draft)
+    if known is not None:
+        return _sent_already(*known)
     try:
-        slots = read_slots(request.form, draft)
-        with writing() as session:
-            # The form's own key: sending it twice, or again after "back", makes one request.
-            key = request.form.get("submit_key", "")[:80] or None
-            if slots:
-                found = service.submit_series(session, actor(), draft, slots, now(), submit_key=key)
-                made = found[0]
-            else:
-                made = service.submit_request(session, actor(), draft, now(), submit_key=key)
+        number = _send(draft, read_slots(request.form, draft), key)
     except InputError as error:
         return _form(request.form, {error.field or "title": said(error)}), 422
-    flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
-    return redirect(url_for("requests.show", request_id=made.id))
+    flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=number), "done")
+    return redirect(url_for("requests.show", request_id=number))
+
+
+def _send(draft: RequestDraft, slots: Sequence[Window], key: str | None) -> int:
+    """The number of the request, or of the first of a series, in the place of an opened draft."""
+    me, at = actor(), now()
+    opened = request.form.get("draft_id", type=int)
+    with writing() as session:
+        if slots:
+            found = service.submit_series(session, me, draft, slots, at, submit_key=key)
+            if opened is not None:
+                service.drop_draft(session, me, opened, at)
+            return found[0].id
+        if opened is not None:
+            return service.send_draft(session, me, opened, draft, at).id
+        return service.submit_request(session, me, draft, at, submit_key=key).id
+
+
+def _sent_already(number: int, same: bool) -> Any:
+    """The request that this form made; the form again where something in it was changed since."""
+    if same:
+        flash(_("This was sent already. Its number is %(id)s.", id=number), "done")
+        return redirect(url_for("requests.show", request_id=number))
+    told = _(
+        "This form was sent already, as request %(id)s, without what you changed since. "
+        "Send it again only if you want a second request.",
+        id=number,
+    )
+    return _form({**request.form, "submit_key": ""}, {"title": told}), 409
 
 
 def _looked_up(fields: Mapping[str, str]) -> str:
@@ -178,8 +207,13 @@ def read_slots(fields: Mapping[str, str], draft: RequestDraft) -> tuple[Window, 
     every = fields.get("repeat", "")
     if not every:
         return ()
-    times = fields.get("times", "").strip()
-    rule = f"FREQ={every};COUNT={times}" if every in REPEATS else every
+    rule = every
+    if every in REPEATS:
+        form = FormReader(fields)
+        times = form.whole("times", 1, MAX_OCCURRENCES)
+        if form.problems:
+            raise InputError(form.problems["times"], field="times")
+        rule = f"FREQ={every};COUNT={times}"
     return service.occurrences(rule, Window(draft.start_at, draft.end_at))
 
 
