@@ -74,6 +74,28 @@ def test_a_class_that_was_given_too_quickly_is_given_again(site: Site) -> None:
     assert "P3 → P1" in text
 
 
+def test_an_assessment_that_somebody_else_gave_meanwhile_is_not_written_over(site: Site) -> None:
+    worlds.ask(site)
+    first, second = site.client("coordinator"), site.client("coordinator", "nl")
+    press(first, "/requests/1/triage", priority="P0", reason="a child is hurt", seen="P1")
+    answer = press(second, "/requests/1/triage", priority="P3", reason="only paint", seen="P1")
+    assert answer.status_code == 409
+    assert "aanvraag 1 werd intussen beoordeeld: ze is nu P0" in page(answer).lower().replace(
+        "p0", "P0"
+    )
+    assert 'value="only paint"' in page(answer)
+    assert 'name="seen" value="P0"' in page(answer)  # what the second one decides with now
+
+
+def test_confirming_twice_is_confirming_once(site: Site) -> None:
+    worlds.ask(site)
+    worlds.publish(site)
+    client = site.client("requester")
+    for _ in range(2):
+        assert press(client, "/requests/1/confirm").status_code == 302
+    assert page(client.get("/requests/1")).count("</time>: confirmed") == 1
+
+
 def test_a_file_of_another_kind_is_refused_beside_its_field(site: Site) -> None:
     worlds.ask(site)
     client = site.client("requester", "fr")

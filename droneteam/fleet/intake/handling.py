@@ -136,8 +136,11 @@ def triage_request(
     *,
     priority: str | None = None,
     reason: str = "",
+    seen: str | None = None,
 ) -> RequestView:
     """The assessed request.
+
+    seen : the class that whoever assesses has read; None where nobody looked
 
     priority : the class that the coordinator gives it, where it is another than was asked for;
     its clocks run to the new class's targets, and the reason stays in the history
@@ -146,9 +149,13 @@ def triage_request(
     ------
     InputError
         The priority changes without a reason.
+    Conflict
+        Somebody gave it another class than the one that was seen.
     """
     require_role(actor, "coordinator")
     row = request_row(session, actor, request_id)
+    if seen is not None and seen != row.priority:
+        raise Conflict(f"request {request_id} was assessed meanwhile: it is {row.priority} now")
     facts: dict[str, Any] = {"priority": row.priority}
     if priority is not None and priority != row.priority:
         check_priority(priority)
@@ -171,8 +178,9 @@ def triage_request(
 
 
 def confirm_request(session: Session, actor: Actor, request_id: int, now: datetime) -> RequestView:
-    """The planned request, confirmed by its zone or by the coordinator."""
+    """The planned request, confirmed by its zone or the coordinator; twice changes no more."""
     require_role(actor, "requester", "coordinator")
     row = request_row(session, actor, request_id)
-    move(session, actor, row, RequestState.CONFIRMED, now)
+    if row.state != RequestState.CONFIRMED:
+        move(session, actor, row, RequestState.CONFIRMED, now)
     return request_views(session, actor, [row], now)[0]

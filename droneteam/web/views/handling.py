@@ -72,7 +72,13 @@ def triage(request_id: int) -> Any:
 
     def change(session: Session) -> None:
         service.triage_request(
-            session, actor(), request_id, now(), priority=priority or None, reason=reason
+            session,
+            actor(),
+            request_id,
+            now(),
+            priority=priority or None,
+            reason=reason,
+            seen=form.raw("seen") or None,
         )
 
     wrong = attempt("triage", form, change, ("priority", "reason"))
