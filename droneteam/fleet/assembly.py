@@ -17,6 +17,7 @@ from droneteam.fleet.agreement.entitlement import Entitlement
 from droneteam.fleet.agreement.lending import accounts_now
 from droneteam.fleet.agreement.sla import Sla
 from droneteam.fleet.airspace import clearances
+from droneteam.fleet.allocation.candidates import PrepRule
 from droneteam.fleet.assets.inventory import (
     capabilities,
     drone_records,
@@ -30,7 +31,14 @@ from droneteam.fleet.assets.registry import (
     pack_readiness,
 )
 from droneteam.fleet.daylight import daylight
-from droneteam.fleet.demand import FREE_AIRSPACE, Clearance, Demand, Standing, job_of
+from droneteam.fleet.demand import (
+    FREE_AIRSPACE,
+    Clearance,
+    Demand,
+    Standing,
+    job_of,
+    prep_rule,
+)
 from droneteam.fleet.forecasts import forecasts_in_force
 from droneteam.fleet.head import read_head
 from droneteam.fleet.lifecycle import PLANNABLE
@@ -74,6 +82,19 @@ class Situation:
     sla: Sla
     base_plan_id: int | None
     revision: int
+
+
+def prep_of(situation: Situation, job: Job) -> PrepRule:
+    """The crew's preparation before the job, by when it starts, under the agreement of now."""
+    problem = situation.problem
+    return prep_rule(
+        situation.sla.hours,
+        job.place,
+        dict.fromkeys(drone.base for drone in problem.drones),
+        problem.speed,
+        emergency=job.emergency,
+        setup_min=job.setup_min,
+    )
 
 
 LOOKED_AHEAD = timedelta(days=62)

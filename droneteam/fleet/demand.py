@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from droneteam.fleet.agreement.hours import ServiceHours
 from droneteam.fleet.agreement.sla import PriorityClass, Sla
-from droneteam.fleet.allocation.candidates import earliest_arrival, flexible_slots, shrinking_slots
+from droneteam.fleet.allocation.candidates import (
+    PrepRule,
+    earliest_arrival,
+    flexible_slots,
+    shrinking_slots,
+)
 from droneteam.fleet.problem import Job, Place, Placement, Slot, SpeedTable
 from droneteam.fleet.requirements import Requirement
 from droneteam.fleet.terms import Reason, Window
@@ -101,6 +108,37 @@ def _due_at(demand: Demand, rules: PriorityClass) -> datetime | None:
     return rules.on_scene.due_at(demand.submitted_at, demand.window.start_at, demand.sla.hours)
 
 
+def prep_rule(
+    hours: ServiceHours,
+    place: Place,
+    bases: Iterable[Place],
+    speed: SpeedTable,
+    *,
+    emergency: bool,
+    setup_min: int,
+) -> PrepRule:
+    """The preparation before a task that starts at an instant.
+
+    Who is called while crews stand ready goes as quickly as they do, also where the task itself
+    begins after the service has ended.
+    """
+    way_min = setup_min + _shortest_min(place, bases, speed, emergency=emergency)
+    ahead = timedelta(minutes=way_min + hours.core_prep_min)
+
+    def prep_min(start_at: datetime) -> int:
+        if hours.in_core(start_at - ahead):
+            return hours.core_prep_min
+        return hours.prep_min(start_at)
+
+    return prep_min
+
+
+def _shortest_min(
+    place: Place, bases: Iterable[Place], speed: SpeedTable, *, emergency: bool
+) -> int:
+    return min((speed.minutes(base, place, emergency=emergency) for base in bases), default=0)
+
+
 def _slots(
     demand: Demand,
     rules: PriorityClass,
@@ -108,13 +146,26 @@ def _slots(
     bases: tuple[Place, ...],
     speed: SpeedTable,
 ) -> tuple[Slot, ...]:
-    hours = demand.sla.hours
+    prep_min = _prep_rule(demand, rules, bases, speed)
     window = _reachable_window(demand, rules, now, bases, speed)
     if demand.requirement.task_min is not None:
-        return flexible_slots(window, demand.requirement.task_min, hours.prep_min)
+        return flexible_slots(window, demand.requirement.task_min, prep_min)
     if rules.reactive or window.start_at > demand.window.start_at:
-        return shrinking_slots(window, demand.requirement.least_min, hours.prep_min)
-    return (Slot(window.start_at, window.end_at, hours.prep_min(window.start_at)),)
+        return shrinking_slots(window, demand.requirement.least_min, prep_min)
+    return (Slot(window.start_at, window.end_at, prep_min(window.start_at)),)
+
+
+def _prep_rule(
+    demand: Demand, rules: PriorityClass, bases: tuple[Place, ...], speed: SpeedTable
+) -> PrepRule:
+    return prep_rule(
+        demand.sla.hours,
+        demand.place,
+        bases,
+        speed,
+        emergency=rules.emergency,
+        setup_min=rules.setup_min,
+    )
 
 
 def _reachable_window(
@@ -125,12 +176,9 @@ def _reachable_window(
     speed: SpeedTable,
 ) -> Window:
     """The window from the moment a crew called now could begin; unchanged when none could."""
-    travel_min = min(
-        (speed.minutes(base, demand.place, emergency=rules.emergency) for base in bases),
-        default=0,
-    )
+    travel_min = _shortest_min(demand.place, bases, speed, emergency=rules.emergency)
     window = demand.window
-    prep_min = demand.sla.hours.prep_min(max(now, window.start_at))
+    prep_min = _prep_rule(demand, rules, bases, speed)(max(now, window.start_at))
     first_at = earliest_arrival(now, travel_min, prep_min, rules.setup_min)
     if first_at <= window.start_at or first_at >= window.end_at:
         return window

@@ -7,7 +7,7 @@ what has changed under it are still at hand, and stay in the request's immutable
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor, scoped
 from droneteam.fleet import models
-from droneteam.fleet.assembly import LOOKED_AHEAD, load_situation
+from droneteam.fleet.assembly import LOOKED_AHEAD, Situation, assigned_of, load_situation
 from droneteam.fleet.conflicts import broken_promises
+from droneteam.fleet.explanations.fitting import fit
 from droneteam.fleet.presenting import own_request_ids, read_reasons, stored_reasons
 from droneteam.fleet.terms import Reason, RequestState
 from droneteam.fleet.views import hide_foreign
@@ -30,14 +31,26 @@ Cause = Literal["unkept", "needed", "left_out"]
 class Loss:
     """Why a request has no drone any more.
 
-    cause : unkept, where drone, crew, weather or airspace failed; needed, where somebody else got
-    them; left_out, where neither explains it and the coordinator decided so
+    cause : needed, where it would have a drone if others had not got it; unkept, where drone, crew,
+    weather or airspace failed and nobody else is the cause; left_out, where neither explains it
+    and the coordinator decided so
     by : the requests that got drone or crew, the most urgent first
     """
 
     cause: Cause
     reasons: tuple[Reason, ...]
     by: tuple[int, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """As the audit chain keeps it; pages say it in their language."""
+        match self.cause:
+            case "needed":
+                return f"needed for request {', '.join(map(str, self.by))}"
+            case "unkept":
+                return "it could not be kept"
+            case "left_out":
+                return "left out by the coordinator"
 
     def facts(self) -> dict[str, Any]:
         """As the event keeps them."""
@@ -74,33 +87,50 @@ def losses(session: Session, plan: models.Plan, now: datetime) -> dict[int, Loss
     lost = sorted(before.keys() & {int(item["request_id"]) for item in plan.unserved})
     if not lost:
         return {}
-    broken = broken_promises(load_situation(session, now, LOOKED_AHEAD))
+    situation = load_situation(session, now, LOOKED_AHEAD)
+    broken = broken_promises(situation)
     asked = {*lost, *then}
     query = select(models.Request.id, models.Request.priority).where(models.Request.id.in_(asked))
     priorities = {row.id: row.priority for row in session.execute(query)}
     moved = [row for number, row in then.items() if changed_kinds(before.get(number), row)]
-    return {
-        number: _loss(before[number], moved, priorities, broken.get(number, ())) for number in lost
-    }
+    found = {}
+    for number in lost:
+        by = sorted(_takers(before[number], moved), key=lambda other: (priorities[other], other))
+        taken = by and (number not in broken or _fits_without(situation, number, then, by))
+        found[number] = _loss(number, by if taken else [], priorities, broken.get(number, ()))
+    return found
+
+
+def _takers(had: models.Assignment, moved: Iterable[models.Assignment]) -> list[int]:
+    """The requests that got its drone or crew; else all that got something at that time."""
+    then = [row for row in moved if row.taken_at < had.free_at and had.taken_at < row.free_at]
+    same = [row for row in then if _shares(had, row)]
+    return [row.request_id for row in same or then]
+
+
+def _fits_without(
+    situation: Situation, number: int, then: Mapping[int, models.Assignment], by: Iterable[int]
+) -> bool:
+    """Whether the request would have a place in the new plan if those were not served in it."""
+    job = situation.problem.job(number)
+    others = [assigned_of(row) for other, row in then.items() if other not in by]
+    return job is not None and fit(situation.problem, others, job).assigned is not None
 
 
 def _loss(
-    had: models.Assignment,
-    moved: Iterable[models.Assignment],
+    number: int,
+    by: Sequence[int],
     priorities: Mapping[int, str],
     broken: tuple[Reason, ...],
 ) -> Loss:
-    """Why this assignment is gone: broken, else taken, else left out."""
+    """What was broken, and who got what it had."""
+    if by:
+        first = priorities[by[0]]
+        code = "lost.urgent" if first < priorities[number] else "lost.other"
+        return Loss("needed", (*broken, Reason(code, {"class": first})), tuple(by))
     if broken:
         return Loss("unkept", broken)
-    takers = [row for row in moved if row.taken_at < had.free_at and had.taken_at < row.free_at]
-    same = [row for row in takers if _shares(had, row)]
-    by = sorted((row.request_id for row in same or takers), key=lambda n: (priorities[n], n))
-    if not by:
-        return Loss("left_out", (Reason("lost.left_out"),))
-    first = priorities[by[0]]
-    code = "lost.urgent" if first < priorities[had.request_id] else "lost.other"
-    return Loss("needed", (Reason(code, {"class": first}),), tuple(by))
+    return Loss("left_out", (Reason("lost.left_out"),))
 
 
 def _shares(one: models.Assignment, other: models.Assignment) -> bool:

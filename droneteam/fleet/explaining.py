@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from droneteam.accounts import Actor
-from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.assembly import Situation, load_situation, prep_of
 from droneteam.fleet.conflicts import broken_promises
 from droneteam.fleet.explanations.explain import Explanation, never, what_if, why_not
 from droneteam.fleet.explanations.fitting import fit
@@ -75,7 +75,7 @@ def _unserved(situation: Situation, request_id: int) -> Explanation:
     return Explanation(
         "unserved",
         why_not(problem, plan, job),
-        what_if(problem, plan, job, situation.sla.hours.prep_min),
+        what_if(problem, plan, job, prep_of(situation, job)),
     )
 
 

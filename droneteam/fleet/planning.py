@@ -272,7 +272,8 @@ def _tell_unserved(
     if state in PROMISED:
         loss = lost.get(request_id)
         facts |= {} if loss is None else loss.facts()
-        move(session, actor, row, RequestState.DISPLACED, now, facts=facts)
+        reason = None if loss is None else loss.reason
+        move(session, actor, row, RequestState.DISPLACED, now, reason=reason, facts=facts)
     elif state in PLANNABLE - {RequestState.WAITLISTED, RequestState.DISPLACED}:
         move(session, actor, row, RequestState.WAITLISTED, now, facts=facts)
 

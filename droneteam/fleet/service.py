@@ -143,7 +143,9 @@ from droneteam.fleet.intake.calendars import (
 )
 from droneteam.fleet.intake.handling import (
     confirm_request,
+    drop_draft,
     save_draft,
+    send_draft,
     submit_draft,
     triage_request,
 )
@@ -173,6 +175,7 @@ from droneteam.fleet.intake.requests import (
 )
 from droneteam.fleet.intake.series import (
     cancel_series,
+    sent_before,
     series_requests,
     submit_series,
 )
@@ -299,6 +302,7 @@ __all__ = [
     "discard_plan",
     "draft_plan",
     "drone_detail",
+    "drop_draft",
     "due_escalations",
     "due_expiries",
     "due_notices",
@@ -370,6 +374,8 @@ __all__ = [
     "see_escalation",
     "see_notice",
     "seed_reference",
+    "send_draft",
+    "sent_before",
     "series_requests",
     "set_airspace",
     "set_model_limits",

@@ -50,6 +50,21 @@ def _cancelled(reason: str) -> str:
     return str(CANCEL_REASONS.get(reason, reason))
 
 
+def _displaced(reason: str) -> str:
+    """Why a request lost its drone; the facts beside it say it at length."""
+    numbers = reason.removeprefix(_NEEDED)
+    if numbers != reason:
+        return str(_("needed for request %(numbers)s", numbers=numbers))
+    if reason == "it could not be kept":
+        return str(_("it could not be kept"))
+    if reason == "left out by the coordinator":
+        return str(_("left out by the coordinator"))
+    return reason
+
+
+_NEEDED = "needed for request "
+
+
 _SAID: Mapping[str, Callable[[str], str]] = {
     "evidence.add": _taken,
     "evidence.erase": _exactly("retention has run out", lambda: _("retention has run out")),
@@ -59,6 +74,7 @@ _SAID: Mapping[str, Callable[[str], str]] = {
     ),
     "operator.look": _looked,
     "request.cancelled": _cancelled,
+    "request.displaced": _displaced,
     "request.planned": _exactly("booked", lambda: _("booked")),
 }
 

@@ -16,6 +16,7 @@ interface RequestData {
     readonly area: string;
     readonly checking: string;
     readonly offline: string;
+    readonly noAnswer: string;
     readonly takeTime: string;
   };
 }
@@ -179,6 +180,7 @@ async function ask(): Promise<void> {
       signal: asked.signal,
     });
     if (response.ok) showAnswer((await response.json()) as Answer);
+    else showAnswer({ verdict: "incomplete", headline: data.texts.noAnswer, reasons: [] });
   } catch (error) {
     if ((error as Error).name !== "AbortError") answerBox.textContent = data.texts.offline;
   } finally {

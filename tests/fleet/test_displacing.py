@@ -86,6 +86,23 @@ def test_a_drone_that_fails_is_named_and_counts_as_no_displacement(
     assert (journey.state, journey.displaced) == (RequestState.DISPLACED, 0)
 
 
+def test_who_would_have_stepped_in_but_for_an_emergency_reads_both(
+    session: Session, actors: Actors, submit: Submit, full: service.PlanView
+) -> None:
+    """A drone breaks and an emergency comes: another drone was there, its pilot was not."""
+    urgent = search(submit)
+    service.report_defect(
+        session, actors["pilot"], full.assignments[0].drone_id, "cracked arm", LATER
+    )
+    publish(session, actors)
+    lost = only_displaced(session, actors)
+    assert lost.request_id == full.assignments[0].request_id  # the fewest changes
+    assert [reason.code for reason in lost.reasons] == ["drone.defect", "lost.urgent"]
+    assert lost.by == (urgent,)
+    (entry,) = audit.entries(session, action="request.displaced")
+    assert entry.reason == f"needed for request {urgent}"
+
+
 def test_giving_way_counts_once_in_the_balance_of_displacements(
     session: Session, actors: Actors, submit: Submit, full: service.PlanView
 ) -> None:

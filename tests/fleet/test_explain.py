@@ -13,7 +13,13 @@ from benchmarks.validator import violations
 from droneteam.errors import InputError
 from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.assets.registry import Credential
-from droneteam.fleet.explanations.explain import Explanation, explain, fairness, sentence
+from droneteam.fleet.explanations.explain import (
+    Explanation,
+    explain,
+    fairness,
+    gathered,
+    sentence,
+)
 from droneteam.fleet.explanations.fitting import fit
 from droneteam.fleet.explanations.sentences import LANGUAGES, TEMPLATES, WORDS
 from droneteam.fleet.problem import Claim, Placement, Problem, Slot
@@ -212,11 +218,46 @@ def test_sentences_speak_local_time_and_words() -> None:
     assert sentence(reason, "en") == "From 04/05 16:00: yes."
     assert sentence(reason, "fr") == "À partir du 04/05 16:00 : oui."
     missing = Reason("no.capability", {"capability": "rgb, thermal"})
-    assert sentence(missing, "nl") == "Geen enkele drone biedt: kleurencamera, warmtebeeldcamera."
+    assert sentence(missing, "nl") == (
+        "Geen enkele drone biedt dit alles: kleurencamera, warmtebeeldcamera."
+    )
     swap = {"request": 3, "priority": "P3", "fairness_before": 0.94, "fairness_after": 0.9}
     assert "0,94 → 0,90" in sentence(Reason("if.displaced", swap), "fr")
     with pytest.raises(InputError, match="de"):
         sentence(reason, "de")
+
+
+def test_reasons_that_differ_in_the_drone_alone_are_one_sentence() -> None:
+    gusts = {"expected": 15.0, "limit": 12.0, "until": "2026-05-16T15:00:00+00:00"}
+    told = [
+        Reason("weather.wind", {**gusts, "drone": "drone-02"}),
+        Reason("window.past"),
+        Reason("weather.wind", {**gusts, "drone": "drone-01"}),
+        Reason("weather.wind", {**gusts, "limit": 10.7, "drone": "drone-09"}),
+    ]
+    both, past, other = gathered(told)
+    assert sentence(both, "nl") == (
+        "Windstoten van 15 m/s verwacht tot 16/05 17:00; grens 12 m/s: drone-01, drone-02."
+    )
+    assert past == told[1]
+    assert "limite 10,7 m/s : drone-09." in sentence(other, "fr")
+
+
+@pytest.mark.parametrize(
+    ("hours", "days", "lang", "said"),
+    [
+        (0, 10, "fr", "arrive moins d'une heure avant le début ; délai convenu : 10 jours."),
+        (1, 1, "nl", "komt 1 u voor de start; afgesproken is 1 dag."),
+        (24, 10, "fr", "arrive 1 jour avant le début ; délai convenu : 10 jours."),
+        (47, 20, "en", "comes 47 h before its start; 20 days ahead was agreed."),
+        (52, 10, "nl", "komt 2 dagen 4 u voor de start; afgesproken is 10 dagen."),
+    ],
+)
+def test_short_notice_is_said_with_nouns_in_their_number(
+    hours: int, days: int, lang: str, said: str
+) -> None:
+    reason = Reason("lead_time.short", {"priority": "P3", "hours": hours, "days": days})
+    assert sentence(reason, lang).endswith(said)
 
 
 def test_many_minutes_are_said_in_hours() -> None:

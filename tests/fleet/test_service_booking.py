@@ -18,7 +18,7 @@ from droneteam.db import session_scope
 from droneteam.errors import Conflict
 from droneteam.fleet import models, service
 from droneteam.fleet.service import RequestDraft, RequestKind
-from droneteam.fleet.terms import Window
+from droneteam.fleet.terms import Reason, Window
 from tests.fleet.conftest import ACCIDENT, DEMONSTRATION, NOW, Actors, seed
 from tests.fleet.drafting import solve_draft
 
@@ -41,11 +41,37 @@ def test_short_notice_is_said_and_forbids_nothing(session: Session, actors: Acto
     assert "lead_time.short" in codes(answer)
 
 
-def test_waiting_rivals_make_it_a_maybe(session: Session, actors: Actors, submit: Submit) -> None:
-    submit("midi")
+@pytest.mark.parametrize(("rivals", "verdict"), [(1, "yes"), (6, "yes"), (7, "maybe")])
+def test_rivals_make_it_a_maybe_where_there_is_not_enough_for_all(
+    session: Session, actors: Actors, submit: Submit, rivals: int, verdict: str
+) -> None:
+    """Seven pilots: with six who wait there is one left, with seven there is none for sure."""
+    for _ in range(rivals):
+        submit("midi")
     answer = service.instant_answer(session, actors["north"], DEMONSTRATION, NOW)
+    assert answer.verdict == verdict
+    assert ("answer.enough" if verdict == "yes" else "answer.competes") in codes(answer)
+
+
+def test_a_rival_that_nobody_can_serve_takes_nothing(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    submit("midi", payload="thermal", low_noise=True)
+    answer = service.instant_answer(session, actors["north"], DEMONSTRATION, NOW)
+    assert answer.verdict == "yes"
+
+
+def test_a_requester_reads_which_class_of_another_zone_might_give_way(
+    session: Session, actors: Actors, submit: Submit
+) -> None:
+    for _ in range(7):
+        number = submit("midi", priority="P4")
+        service.book_request(session, actors["coordinator"], number, NOW)
+    urgent = replace(DEMONSTRATION, priority="P1", kind=RequestKind.SEARCH)
+    answer = service.instant_answer(session, actors["north"], urgent, NOW)
     assert answer.verdict == "maybe"
-    assert "answer.competes" in codes(answer)
+    assert Reason("answer.gives_way", {"class": "P4"}) in answer.reasons
+    assert "if.displaced" not in codes(answer)
 
 
 def test_a_full_day_says_no_and_from_when_yes(

@@ -125,6 +125,18 @@ def test_an_open_stop_holds_the_clock() -> None:
     assert held.fraction == pytest.approx(10 / 90)
 
 
+def test_a_stop_counts_from_the_start_of_its_clock_on() -> None:
+    """Somebody who writes last year as the beginning moves the target by no more than the rest."""
+    times = RequestTimes("P2", MONDAY, MONDAY)
+    long_ago = stop(-60 * 24 * 365, 10)
+    exact = stop(0, 10)
+    later = MONDAY + timedelta(minutes=30)
+    assert (
+        clock("on_scene", times, later, long_ago).due_at
+        == clock("on_scene", times, later, exact).due_at
+    )
+
+
 def test_no_evidence_no_stop() -> None:
     times = RequestTimes("P2", MONDAY, MONDAY)
     with pytest.raises(InputError, match="evidence"):

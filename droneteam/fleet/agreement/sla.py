@@ -246,7 +246,7 @@ def _clock(
     own = [stop for stop in stops if stop.clock == name and stop.from_at <= now]
     start, met_at = times.submitted_at, times.met_at(name)
     target = sla.classes[times.priority].target(name)
-    stopped = _stopped(own, now)
+    stopped = _stopped(own, start, now)
     due_at = target.due_at(start, times.slot_start_at, sla.hours) + stopped
     until = min(at for at in (met_at, times.closed_at, now) if at is not None)
     state = _state(due_at, met_at, times.closed_at, now, paused=_is_open(own, now))
@@ -273,11 +273,14 @@ def _state(
     return "running" if now <= due_at else "breached"
 
 
-def _stopped(stops: Iterable[ClockStop], now: datetime) -> timedelta:
-    """The length of the union of the stops, so that two reasons at once count once."""
-    total, reached = timedelta(), None
+def _stopped(stops: Iterable[ClockStop], start_at: datetime, now: datetime) -> timedelta:
+    """The length of the union of the stops, so that two reasons at once count once.
+
+    A clock that does not run yet cannot stand: what lies before its start counts nothing.
+    """
+    total, reached = timedelta(), start_at
     for stop in sorted(stops, key=lambda stop: stop.from_at):
-        begin = stop.from_at if reached is None else max(reached, stop.from_at)
+        begin = max(reached, stop.from_at)
         end = min(stop.to_at or now, now)
         if end > begin:
             total += end - begin

@@ -34,6 +34,7 @@ MAX_DISPLACEMENTS = 3
 _GATHERED = {
     "drone.busy": "drone",
     "pilot.busy": "pilot",
+    "pilot.not_current": "pilot",
     "weather.wind": "drone",
     "weather.rain": "drone",
 }
@@ -334,8 +335,8 @@ def gathered(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
             rest = {other: value for other, value in reason.params.items() if other != name}
             key = (reason.code, *sorted(rest.items()))
             if key in together:
-                names = f"{together[key].params[name]}, {reason.params[name]}"
-                reason = Reason(reason.code, {**rest, name: names})
+                names = {*str(together[key].params[name]).split(", "), str(reason.params[name])}
+                reason = Reason(reason.code, {**rest, name: ", ".join(sorted(names))})
         together[key] = reason
     return tuple(together.values())
 
@@ -365,9 +366,11 @@ def _length(minutes: int, lang: str) -> str:
 
 def _time_ahead(hours: int, lang: str) -> str:
     """Hours; from two days on whole days as well, each noun in its number."""
-    one, many, hour = {"fr": ("jour", "jours", "h"), "nl": ("dag", "dagen", "u")}.get(
-        lang, ("day", "days", "h")
-    )
+    nouns = (("jour", "jours", "h"), ("dag", "dagen", "u"), ("day", "days", "h"))
+    one, many, hour = nouns[LANGUAGES.index(lang)]
+    if not hours:
+        least = ("moins d'une heure", "minder dan een uur", "less than an hour")
+        return least[LANGUAGES.index(lang)]
     days, rest = divmod(hours, 24)
     if not days or (days == 1 and rest):
         return f"{hours} {hour}"
@@ -382,7 +385,7 @@ def _shown(name: str, value: Param, lang: str) -> str:
     if name in ("hours", "days"):
         return _time_ahead(int(value) * (24 if name == "days" else 1), lang)
     if isinstance(value, float):
-        text = f"{value:.2f}"
+        text = f"{value:g}" if name in ("expected", "limit") else f"{value:.2f}"
         return text if lang == "en" else text.replace(".", ",")
     if isinstance(value, int):
         value = str(value)

@@ -57,17 +57,40 @@ def fit(problem: Problem, standing: Sequence[Assigned], job: Job) -> Fit:
     """The best place for the job beside the standing assignments.
 
     Best is the least late, then the earliest, then the shortest drive.  Where nothing fits, the
-    holds are those of the first visit that could still be reached.
+    holds are those of the first time that could still be reached, from whichever base.
     """
-    first_holds: tuple[Hold, ...] | None = None
+    first_at: datetime | None = None
+    holds: list[tuple[Hold, ...]] = []
     for trip, drones in reachable(problem, job):
         near = [other for other in standing if other.visit.overlaps(trip, spare=NEAR)]
         found = _fit_visit(problem, near, job, trip, drones)
         if found.assigned is not None:
             return found
-        if first_holds is None:
-            first_holds = found.holds
-    return Fit(None, first_holds or ())
+        first_at = first_at or trip.start_at
+        if trip.start_at == first_at:
+            holds.append(found.holds)
+    return Fit(None, _of_all_bases(holds))
+
+
+def _of_all_bases(holds: Sequence[tuple[Hold, ...]]) -> tuple[Hold, ...]:
+    """One hold for each resource, with every reason and user once.
+
+    What lacks at each base is what holds the job; where that differs, all of it is said.
+    """
+    lacking = [{hold.resource for hold in own} for own in holds]
+    everywhere = set.intersection(*lacking) if lacking else set()
+    found: dict[Resource, Hold] = {}
+    for hold in (hold for own in holds for hold in own):
+        if everywhere and hold.resource not in everywhere:
+            continue
+        known = found.get(hold.resource)
+        if known is None:
+            found[hold.resource] = hold
+            continue
+        new = tuple(reason for reason in hold.reasons if reason not in known.reasons)
+        users_of_both = known.request_ids | hold.request_ids
+        found[hold.resource] = Hold(hold.resource, (*known.reasons, *new), users_of_both)
+    return tuple(found.values())
 
 
 def users(problem: Problem, standing: Sequence[Assigned], job: Job) -> frozenset[int]:

@@ -76,9 +76,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "{pilot} is absent.",
     ),
     "pilot.not_current": (
-        "{pilot} n'a pas {flights} vols dans les 90 derniers jours.",
-        "{pilot} heeft geen {flights} vluchten in de laatste 90 dagen.",
-        "{pilot} lacks {flights} flights within the last 90 days.",
+        "Moins de {flights} vols dans les 90 derniers jours : {pilot}.",
+        "Minder dan {flights} vluchten in de laatste 90 dagen: {pilot}.",
+        "Fewer than {flights} flights within the last 90 days: {pilot}.",
     ),
     "pilot.expired": (
         "Le certificat {credential} de {pilot} n'est valable que jusqu'au {until}.",
@@ -271,9 +271,9 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "The team has no active pilot.",
     ),
     "no.capability": (
-        "Aucun drone de la flotte n'offre : {capability}.",
-        "Geen enkele drone biedt: {capability}.",
-        "No drone of the fleet offers: {capability}.",
+        "Aucun drone de la flotte n'offre tout ceci : {capability}.",
+        "Geen enkele drone biedt dit alles: {capability}.",
+        "No drone of the fleet offers all of this: {capability}.",
     ),
     "no.credential": (
         "Aucun pilote n'a tous les certificats requis : {credential}.",
@@ -343,6 +343,11 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "Aanvragen met gelijke of hogere dringendheid die dan op een beslissing wachten: {count}.",
         "Requests of equal or higher urgency that await a decision at that time: {count}.",
     ),
+    "answer.gives_way": (
+        "Possible si une demande moins urgente ({class}) d'une autre zone cède sa place.",
+        "Mogelijk als een minder dringende aanvraag ({class}) van een andere zone plaats maakt.",
+        "Possible if a less urgent request ({class}) of another zone gives way.",
+    ),
     "answer.enough": (
         "D'autres demandes attendent alors une décision ({count}) ; il y a assez pour toutes.",
         "Andere aanvragen wachten dan op een beslissing ({count}); er is genoeg voor allemaal.",
@@ -399,9 +404,12 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "The supposition leaves this request out.",
     ),
     "entitlement.exceeded": (
-        "La zone a utilisé sa part ({used_h} h sur {entitled_h} h) ; le surplus peut être prêté.",
-        "De zone heeft haar deel gebruikt ({used_h} u van {entitled_h} u); overschot is leenbaar.",
-        "The zone has used its share ({used_h} h of {entitled_h} h); surplus may be lent.",
+        "La zone a utilisé sa part ({used_h} h sur {entitled_h} h) ; une zone qui a des heures en "
+        "trop peut en prêter.",
+        "De zone heeft haar deel gebruikt ({used_h} u van {entitled_h} u); een zone met uren over "
+        "kan er uitlenen.",
+        "The zone has used its share ({used_h} h of {entitled_h} h); a zone with hours to spare "
+        "may lend some.",
     ),
 }
 

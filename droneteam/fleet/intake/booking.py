@@ -14,7 +14,7 @@ from droneteam.accounts import Actor, require_role
 from droneteam.errors import Conflict
 from droneteam.fleet import models
 from droneteam.fleet.agreement.sla import lead_time_reason
-from droneteam.fleet.assembly import Situation, load_situation
+from droneteam.fleet.assembly import Situation, load_situation, prep_of
 from droneteam.fleet.daylight import dark_from
 from droneteam.fleet.demand import Demand, job_of
 from droneteam.fleet.explanations.explain import displacements, never, why, why_not
@@ -50,14 +50,23 @@ def instant_answer(session: Session, actor: Actor, draft: RequestDraft, now: dat
     job = _draft_job(situation, actor, draft, now)
     answer = _answer(situation, job, now)
     warnings = _warnings(situation, actor, draft, now)
-    dark = any(reason.code == "light.dark" for reason in warnings)
+    dark = [reason for reason in warnings if reason.code == "light.dark"]
+    in_the_way = dark if any(one.code == "slot.dark" for one in answer.reasons) else []
     reasons = (
+        *in_the_way,
         *(one for one in answer.reasons if not (dark and one.code == "slot.dark")),  # said once
-        *warnings,
+        *(one for one in warnings if one not in in_the_way),
     )
     own = own_request_ids(session, actor)
-    shown = reasons if own is None else hide_foreign(reasons, own)
+    shown = reasons if own is None else hide_foreign(_with_classes(reasons, own), own)
     return Answer(answer.verdict, answer.from_at, shown)
+
+
+def _with_classes(reasons: Sequence[Reason], own: frozenset[int]) -> tuple[Reason, ...]:
+    """The reasons with the classes of others' requests that could give way, which stay unnamed."""
+    foreign = [r for r in reasons if r.code == "if.displaced" and r.params["request"] not in own]
+    classes = sorted({str(reason.params["priority"]) for reason in foreign})
+    return (*reasons, *(Reason("answer.gives_way", {"class": name}) for name in classes))
 
 
 def _draft_job(situation: Situation, actor: Actor, draft: RequestDraft, now: datetime) -> Job:
@@ -89,7 +98,7 @@ def _answer(situation: Situation, job: Job, now: datetime) -> Answer:
     if found is not None:
         return _free_answer(situation, plan, job, found)
     until = max([now, *(slot.end_at for slot in job.slots)]) + ANSWER_HORIZON
-    later = free_from(problem, plan.assignments, job, until, situation.sla.hours.prep_min)
+    later = free_from(problem, plan.assignments, job, until, prep_of(situation, job))
     reasons = settled or why_not(problem, plan, job)
     if later is not None:
         reasons += (Reason("if.later", {"start": later.visit.start_at.isoformat()}),)
@@ -104,15 +113,18 @@ def _free_answer(situation: Situation, plan: Plan, job: Job, found: Assigned) ->
     beside = _after(situation.problem, plan.assignments, rivals, job) if rivals else found
     if beside is None:
         count = Reason("answer.competes", {"count": len(rivals)})
-        return Answer("maybe", found.visit.start_at, (*_free_reasons(found), count))
+        return Answer("maybe", found.visit.start_at, (*_free_reasons(job, found), count))
     enough = (Reason("answer.enough", {"count": len(rivals)}),) if rivals else ()
-    return Answer("yes", beside.visit.start_at, (*_free_reasons(beside), *enough))
+    return Answer("yes", beside.visit.start_at, (*_free_reasons(job, beside), *enough))
 
 
-def _free_reasons(found: Assigned) -> tuple[Reason, ...]:
-    """From when somebody is there, and by how much that is later than the agreement promises."""
+def _free_reasons(job: Job, found: Assigned) -> tuple[Reason, ...]:
+    """From when somebody is there, and by how much that is later than was promised.
+
+    Whoever comes at the start that was asked for is not late, whatever the class's clock says.
+    """
     free = Reason("answer.free", {"start": found.visit.start_at.isoformat()})
-    late = found.visit.late_min
+    late = found.visit.late_min if found.visit.start_at > job.wanted_at else 0
     return (free, Reason("slot.late", {"minutes": late})) if late else (free,)
 
 

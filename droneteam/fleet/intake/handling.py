@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +71,29 @@ def submit_draft(session: Session, actor: Actor, request_id: int, now: datetime)
     return request_views(session, actor, [row], now)[0]
 
 
+def send_draft(
+    session: Session, actor: Actor, request_id: int, draft: RequestDraft, now: datetime
+) -> RequestView:
+    """The draft with what was typed last, submitted.
+
+    Raises
+    ------
+    Conflict
+        It is no draft any more.
+    InputError
+        Its window has passed.
+    """
+    check_submittable(draft, now)
+    save_draft(session, actor, replace(draft, unfinished=True), now, request_id=request_id)
+    return submit_draft(session, actor, request_id, now)
+
+
+def drop_draft(session: Session, actor: Actor, request_id: int, now: datetime) -> None:
+    """Nothing; the draft is put aside because something else was sent in its place."""
+    require_role(actor, "requester", "coordinator")
+    move(session, actor, _draft_row(session, actor, request_id), RequestState.CANCELLED, now)
+
+
 def _draft_row(session: Session, actor: Actor, request_id: int) -> models.Request:
     row = request_row(session, actor, request_id)
     if row.state != RequestState.DRAFT:
@@ -112,8 +136,11 @@ def triage_request(
     *,
     priority: str | None = None,
     reason: str = "",
+    seen: str | None = None,
 ) -> RequestView:
     """The assessed request.
+
+    seen : the class that whoever assesses has read; None where nobody looked
 
     priority : the class that the coordinator gives it, where it is another than was asked for;
     its clocks run to the new class's targets, and the reason stays in the history
@@ -122,9 +149,13 @@ def triage_request(
     ------
     InputError
         The priority changes without a reason.
+    Conflict
+        Somebody gave it another class than the one that was seen.
     """
     require_role(actor, "coordinator")
     row = request_row(session, actor, request_id)
+    if seen is not None and seen != row.priority:
+        raise Conflict(f"request {request_id} was assessed meanwhile: it is {row.priority} now")
     facts: dict[str, Any] = {"priority": row.priority}
     if priority is not None and priority != row.priority:
         check_priority(priority)
@@ -147,8 +178,9 @@ def triage_request(
 
 
 def confirm_request(session: Session, actor: Actor, request_id: int, now: datetime) -> RequestView:
-    """The planned request, confirmed by its zone or by the coordinator."""
+    """The planned request, confirmed by its zone or the coordinator; twice changes no more."""
     require_role(actor, "requester", "coordinator")
     row = request_row(session, actor, request_id)
-    move(session, actor, row, RequestState.CONFIRMED, now)
+    if row.state != RequestState.CONFIRMED:
+        move(session, actor, row, RequestState.CONFIRMED, now)
     return request_views(session, actor, [row], now)[0]

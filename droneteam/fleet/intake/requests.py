@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, true
@@ -29,6 +29,8 @@ from droneteam.fleet.presenting import (
 )
 from droneteam.fleet.terms import RequestState, minutes_between
 from droneteam.fleet.views import RequestDraft, RequestEventView, RequestView, hide_foreign
+
+_MINUTE = timedelta(minutes=1)
 
 
 def submit_request(
@@ -443,7 +445,8 @@ def stop_clock(
     Raises
     ------
     InputError
-        The agreement knows no such reason, or the evidence is not attached to the request.
+        The agreement knows no such reason, the evidence is not attached to the request, or the
+        stop begins before the clock did.
     """
     require_role(actor, "coordinator")
     row = request_row(session, actor, request_id)
@@ -452,6 +455,8 @@ def stop_clock(
     check_stop(agreement(version), stop)
     if stop.clock not in CLOCKS:
         raise InputError(f"clock {stop.clock!r} is none of {', '.join(CLOCKS)}", field="clock")
+    if stop.from_at + _MINUTE <= row.submitted_at:  # fields hold whole minutes
+        raise InputError("a clock cannot stand before it began to run", field="from_at")
     proof = session.get(models.Attachment, attachment_id)
     if proof is None or proof.request_id != row.id:
         raise InputError(

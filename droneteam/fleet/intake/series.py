@@ -15,7 +15,12 @@ from droneteam.accounts import Actor, require_role, scoped
 from droneteam.errors import InputError, NotFound
 from droneteam.fleet import models
 from droneteam.fleet.intake.recurrence import MAX_OCCURRENCES
-from droneteam.fleet.intake.requests import by_key, cancel_request, submitted_row
+from droneteam.fleet.intake.requests import (
+    by_key,
+    cancel_request,
+    draft_columns,
+    submitted_row,
+)
 from droneteam.fleet.lifecycle import PLANNABLE
 from droneteam.fleet.presenting import request_views
 from droneteam.fleet.terms import RequestState, Window
@@ -52,6 +57,17 @@ def submit_series(
         for slot, key in zip(slots, keys, strict=True)
     ]
     return request_views(session, actor, rows, now)
+
+
+def sent_before(
+    session: Session, actor: Actor, submit_key: str, draft: RequestDraft
+) -> tuple[int, bool] | None:
+    """The request that this key was sent with, and whether it asked for the same; None at first."""
+    row = by_key(session, actor, submit_key) or by_key(session, actor, f"{submit_key[:70]}-0")
+    if row is None:
+        return None
+    same = all(getattr(row, name) == value for name, value in draft_columns(draft).items())
+    return row.id, same
 
 
 def _check_slots(ordered: Sequence[Window]) -> None:

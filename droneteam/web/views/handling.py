@@ -23,7 +23,7 @@ from droneteam.web.context import actor, context, now, reading, writing
 from droneteam.web.files import file_response
 from droneteam.web.forms import FormReader
 from droneteam.web.refusals import said
-from droneteam.web.sent import attempt
+from droneteam.web.sent import Sent, attempt
 from droneteam.web.turns import booking_turn
 from droneteam.web.views.requests import (
     ASKERS,
@@ -46,6 +46,11 @@ def _back(request_id: int, message: str) -> Any:
     return redirect(url_for("requests.show", request_id=request_id))
 
 
+def _again(request_id: int, wrong: Sent) -> Any:
+    """The request's page with the form that was not accepted, and what was typed in it."""
+    return request_page(request_id, wrong), wrong.status
+
+
 @bp.post("/<id:request_id>/submit")
 @allow(*ASKERS)
 def submit_draft(request_id: int) -> Any:
@@ -64,11 +69,20 @@ def triage(request_id: int) -> Any:
     form = FormReader(request.form)
     priority = form.choice("priority", ("", *PRIORITIES), fallback="")
     reason = form.text("reason", max_length=500)
-    with writing() as session:
+
+    def change(session: Session) -> None:
         service.triage_request(
-            session, actor(), request_id, now(), priority=priority or None, reason=reason
+            session,
+            actor(),
+            request_id,
+            now(),
+            priority=priority or None,
+            reason=reason,
+            seen=form.raw("seen") or None,
         )
-    return _back(request_id, _("Assessed."))
+
+    wrong = attempt("triage", form, change, ("priority", "reason"))
+    return _back(request_id, _("Assessed.")) if wrong is None else _again(request_id, wrong)
 
 
 @bp.post("/<id:request_id>/confirm")
@@ -84,10 +98,14 @@ def confirm(request_id: int) -> Any:
 @allow("coordinator")
 def refuse(request_id: int) -> Any:
     """Refused, with the reason that its zone reads."""
-    reason = FormReader(request.form).text("reason", max_length=500)
-    with writing() as session:
+    form = FormReader(request.form)
+    reason = form.text("reason", max_length=500)
+
+    def change(session: Session) -> None:
         service.refuse_request(session, actor(), request_id, reason, now())
-    return _back(request_id, _("Refused."))
+
+    wrong = attempt("refuse", form, change, ("reason",))
+    return _back(request_id, _("Refused.")) if wrong is None else _again(request_id, wrong)
 
 
 @bp.post("/<id:request_id>/book")
@@ -122,8 +140,13 @@ def attach(request_id: int) -> Any:
     sent = request.files.get("file")
     name, content = ("", b"") if sent is None else (sent.filename or "", sent.read())
     store = context().settings.blob_dir(STORE)
-    with writing() as session:
+
+    def change(session: Session) -> None:
         service.add_attachment(session, actor(), request_id, name, content, store, now())
+
+    wrong = attempt("attach", FormReader(request.form), change, ("file",))
+    if wrong is not None:
+        return _again(request_id, wrong)
     return _back(request_id, _("The file is attached."))
 
 
@@ -158,7 +181,7 @@ def airspace(request_id: int) -> Any:
     fields = ("state", "authority", "reference", "from_at", "until_at")
     wrong = attempt("airspace", form, change, fields)
     if wrong is not None:
-        return request_page(request_id, wrong), wrong.status
+        return _again(request_id, wrong)
     return _back(request_id, _("Noted. The next plan keeps to it."))
 
 
@@ -170,14 +193,19 @@ def stop_clock(request_id: int) -> Any:
     at = now()
     from_at, to_at = form.time("from_at", fallback=at), form.time("to_at", fallback=at)
     attachment_id = int(form.number("attachment_id", 1, 2**31 - 1))
-    if form.problems:
-        field, problem = next(iter(form.problems.items()))
-        raise InputError(f"{field}: {problem}", field=field)
-    with writing() as session:
+    if not form.problems.keys() & {"from_at", "to_at"} and to_at <= from_at:
+        form.fail("to_at", _("The end must be after the start."))
+
+    def change(session: Session) -> None:
         files = service.list_attachments(session, actor(), request_id)
         name = next((one.name for one in files if one.id == attachment_id), "")
         stop = ClockStop(form.raw("clock"), from_at, to_at, form.raw("code"), name or "-")  # type: ignore[arg-type]
         service.stop_clock(session, actor(), request_id, stop, at, attachment_id=attachment_id)
+
+    fields = ("clock", "code", "from_at", "to_at", "attachment_id")
+    wrong = attempt("stop", form, change, fields)
+    if wrong is not None:
+        return _again(request_id, wrong)
     return _back(request_id, _("The clock stands for that time."))
 
 

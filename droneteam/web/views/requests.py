@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from droneteam.accounts import TEAM_ROLES, display_names
@@ -21,22 +22,25 @@ from droneteam.evidence import lines
 from droneteam.evidence import service as evidence
 from droneteam.fleet import service
 from droneteam.fleet.explanations.explain import gathered
+from droneteam.fleet.intake.recurrence import MAX_OCCURRENCES
 from droneteam.fleet.lifecycle import FINAL, PLANNABLE, TRANSITIONS
 from droneteam.fleet.terms import PRIORITIES, RequestKind, RequestState, Window
-from droneteam.fleet.views import MAX_WINDOW, Answer, RequestDraft, RequestEventView, RequestView
+from droneteam.fleet.views import MAX_WINDOW, RequestDraft, RequestEventView, RequestView
 from droneteam.places.gazetteer import Match
 from droneteam.places.service import find_places
 from droneteam.web import registry_words, words
 from droneteam.web.access import allow
+from droneteam.web.answers import answer_words
 from droneteam.web.context import actor, now, reading, writing
 from droneteam.web.forms import FormReader, polygon_text
 from droneteam.web.i18n import language, sentences
 from droneteam.web.pieces import asked_before, page_piece
 from droneteam.web.places import places_of_the_map
 from droneteam.web.refusals import said
-from droneteam.web.sent import NOTHING, Sent
+from droneteam.web.sent import NOTHING, Sent, attempt
 from droneteam.web.step_words import step_notes
-from droneteam.web.timefmt import for_input, local, parse_local, zone
+from droneteam.web.timefmt import for_input
+from droneteam.web.typography import colon
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
 
@@ -109,26 +113,56 @@ def submit() -> Any:
     """The new request's page, or the form again with what is wrong; nothing typed is lost."""
     if request.form.get("how") == "find" or "choose" in request.form:
         return _looked_up(request.form)
+    if request.form.get("how") == "answer":
+        return _form(request.form, {}, answer=_answer_to(request.form))
     keep = request.form.get("how") == "draft"
     draft, problems = read_draft(request.form, unfinished=keep)
     if draft is None:
         return _form(request.form, problems), 422
     if keep:
         return _keep_draft(draft)
+    # The form's own key: sending it twice, or again after "back", makes one request.
+    key = request.form.get("submit_key", "")[:80] or None
+    known = None
+    if key is not None:
+        with reading() as session:
+            known = service.sent_before(session, actor(), key, draft)
+    if known is not None:
+        return _sent_already(*known)
     try:
-        slots = read_slots(request.form, draft)
-        with writing() as session:
-            # The form's own key: sending it twice, or again after "back", makes one request.
-            key = request.form.get("submit_key", "")[:80] or None
-            if slots:
-                found = service.submit_series(session, actor(), draft, slots, now(), submit_key=key)
-                made = found[0]
-            else:
-                made = service.submit_request(session, actor(), draft, now(), submit_key=key)
+        number = _send(draft, read_slots(request.form, draft), key)
     except InputError as error:
         return _form(request.form, {error.field or "title": said(error)}), 422
-    flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=made.id), "done")
-    return redirect(url_for("requests.show", request_id=made.id))
+    flash(_("Sent. Its number is %(id)s; the clocks run from now.", id=number), "done")
+    return redirect(url_for("requests.show", request_id=number))
+
+
+def _send(draft: RequestDraft, slots: Sequence[Window], key: str | None) -> int:
+    """The number of the request, or of the first of a series, in the place of an opened draft."""
+    me, at = actor(), now()
+    opened = request.form.get("draft_id", type=int)
+    with writing() as session:
+        if slots:
+            found = service.submit_series(session, me, draft, slots, at, submit_key=key)
+            if opened is not None:
+                service.drop_draft(session, me, opened, at)
+            return found[0].id
+        if opened is not None:
+            return service.send_draft(session, me, opened, draft, at).id
+        return service.submit_request(session, me, draft, at, submit_key=key).id
+
+
+def _sent_already(number: int, same: bool) -> Any:
+    """The request that this form made; the form again where something in it was changed since."""
+    if same:
+        flash(_("This was sent already. Its number is %(id)s.", id=number), "done")
+        return redirect(url_for("requests.show", request_id=number))
+    told = _(
+        "This form was sent already, as request %(id)s, without what you changed since. "
+        "Send it again only if you want a second request.",
+        id=number,
+    )
+    return _form({**request.form, "submit_key": ""}, {"title": told}), 409
 
 
 def _looked_up(fields: Mapping[str, str]) -> str:
@@ -173,8 +207,13 @@ def read_slots(fields: Mapping[str, str], draft: RequestDraft) -> tuple[Window, 
     every = fields.get("repeat", "")
     if not every:
         return ()
-    times = fields.get("times", "").strip()
-    rule = f"FREQ={every};COUNT={times}" if every in REPEATS else every
+    rule = every
+    if every in REPEATS:
+        form = FormReader(fields)
+        times = form.whole("times", 1, MAX_OCCURRENCES)
+        if form.problems:
+            raise InputError(form.problems["times"], field="times")
+        rule = f"FREQ={every};COUNT={times}"
     return service.occurrences(rule, Window(draft.start_at, draft.end_at))
 
 
@@ -182,60 +221,22 @@ def read_slots(fields: Mapping[str, str], draft: RequestDraft) -> tuple[Window, 
 @allow(*ASKERS)
 def answer() -> Any:
     """Yes, maybe or no for what is typed so far, with the reasons; nothing is stored."""
-    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in request.form.items() if v}}
+    return jsonify(_answer_to(request.form))
+
+
+def _answer_to(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The answer to what is typed so far, or what is still missing for one."""
+    typed = {**dict.fromkeys(_NOT_ASKED_YET, "–"), **{k: v for k, v in fields.items() if v}}
     draft, problems = read_draft(typed)
     if draft is None:
-        names = field_names()
-        reasons = [f"{names.get(field, field)}: {text}" for field, text in problems.items()]
-        headline = _("Not enough to answer yet.")
-        return jsonify(verdict="incomplete", headline=headline, reasons=reasons)
-    return jsonify(answer_words(draft))
-
-
-def answer_words(draft: RequestDraft) -> dict[str, Any]:
-    """The fleet's answer in the visitor's language."""
-    try:
-        with reading() as session:
-            found = service.instant_answer(session, actor(), draft, now())
-    except InputError as error:
-        return {"verdict": "incomplete", "headline": said(error), "reasons": []}
-    verdict, headline = str(found.verdict), _headline(found, draft)
-    reasons = sentences(gathered(found.reasons))
-    told: dict[str, Any] = {"verdict": verdict, "headline": headline, "reasons": reasons}
-    if found.from_at is not None and verdict != "yes":
-        told["free"] = _free(found.from_at, draft)
-    return told
-
-
-def _headline(found: Answer, draft: RequestDraft) -> str:
-    """The answer in a line, which is no more than what the answer holds."""
-    at = found.from_at
-    if found.verdict == "yes":
-        if at is not None and at > draft.start_at:
-            return str(_("Yes, from %(time)s: a drone and a pilot are free.", time=local(at)))
-        return str(_("Yes: a drone and a pilot are free."))
-    if found.verdict == "maybe":
-        said = [_("Maybe: the coordinator decides.")]
-    elif at is None:
-        said = [_("Not at that time, and not in the three days after it.")]
-    else:
-        said = [_("Not at that time.")]
-    if at is not None:
-        said.append(_("Free from %(time)s.", time=local(at)))
-    return " ".join(said)
-
-
-def _free(from_at: datetime, draft: RequestDraft) -> dict[str, str]:
-    """The same length of time from when the team is free, as the form's fields hold it.
-
-    Fields hold whole minutes, and of an hour that the autumn's clocks show twice the first pass:
-    within the second one the time after it is taken.
-    """
-    start_at = from_at + timedelta(seconds=-from_at.timestamp() % 60)
-    while parse_local(for_input(start_at), zone()) != start_at:
-        start_at += timedelta(minutes=15) - timedelta(seconds=start_at.timestamp() % 900)
-    end_at = start_at + (draft.end_at - draft.start_at)
-    return {"start_at": for_input(start_at), "end_at": for_input(end_at)}
+        names, sign = field_names(), colon(language())
+        reasons = [f"{names.get(field, field)}{sign} {text}" for field, text in problems.items()]
+        return {
+            "verdict": "incomplete",
+            "headline": _("Not enough to answer yet."),
+            "reasons": reasons,
+        }
+    return answer_words(draft)
 
 
 @bp.get("/<id:request_id>")
@@ -256,8 +257,11 @@ def request_page(request_id: int, sent: Sent) -> str:
         explained = service.explain_request(session, actor(), request_id, now())
         may_see = actor().has_role(*evidence.READERS)
         cases = lines.cases_of_request(session, actor(), request_id) if may_see else []
+    steps = next_steps(found)
+    may_cancel = found.state in OPEN_STATES and actor().has_role(*ASKERS)
     return render_template(
         "request.html",
+        overtaken=sent.form not in {"", *steps, *(["cancel"] if may_cancel else [])},
         request_view=found,
         why=sentences(gathered(explained.reasons)),
         help=sentences(explained.changes),
@@ -266,12 +270,13 @@ def request_page(request_id: int, sent: Sent) -> str:
         step_notes=step_notes,
         cancel_codes=[(code, cancel_reason(code)) for code in cancel_codes()],
         may_acknowledge=actor().has_role("coordinator") and found.state == "submitted",
-        may_cancel=found.state in OPEN_STATES and actor().has_role(*ASKERS),
+        may_cancel=may_cancel,
         files=files,
+        evidence_files=[(row.id, row.name) for row in files],
         cases=cases,
         may_open_case=may_see and actor().has_role(*evidence.WRITERS),
         history=history,
-        steps=next_steps(found),
+        steps=steps,
         priorities=[("", _("as asked")), *words.options(words.PRIORITIES)],
         exclusions=words.options(words.EXCLUSIONS),
         clock_options=words.options(words.CLOCKS),
@@ -325,18 +330,18 @@ def acknowledge(request_id: int) -> Response:
 
 @bp.post("/<id:request_id>/cancel")
 @allow(*ASKERS)
-def cancel(request_id: int) -> Response:
+def cancel(request_id: int) -> Any:
     """Cancelled, with the reason's code."""
-    code = request.form.get("code", "")
-    with writing() as session:
-        service.cancel_request(
-            session,
-            actor(),
-            request_id,
-            code,
-            now(),
-            confirmed_by=request.form.get("confirmed_by"),
-        )
+    form = FormReader(request.form)
+    confirmed_by = form.text("confirmed_by", max_length=200)
+
+    def change(session: Session) -> None:
+        code = form.raw("code")
+        service.cancel_request(session, actor(), request_id, code, now(), confirmed_by=confirmed_by)
+
+    wrong = attempt("cancel", form, change, ("code", "confirmed_by"))
+    if wrong is not None:
+        return request_page(request_id, wrong), wrong.status
     flash(_("Cancelled."), "done")
     return redirect(url_for("requests.show", request_id=request_id))
 
@@ -392,6 +397,8 @@ def _check_window(
     form: FormReader, start_at: datetime, end_at: datetime, now_at: datetime | None
 ) -> None:
     """Notes a window that cannot be; now_at is None for a draft, which may have passed."""
+    if form.problems.keys() & {"start_at", "end_at"}:
+        return  # what stands for a time that could not be read says nothing about the other
     if end_at <= start_at:
         form.fail("end_at", _("The end must be after the start."))
     elif end_at - start_at > MAX_WINDOW:
@@ -434,9 +441,12 @@ def _form(
     values: Mapping[str, Any],
     problems: dict[str, str],
     places: Sequence[Match] | None = None,
+    *,
+    answer: Mapping[str, Any] | None = None,
 ) -> str:
     return render_template(
         "request_form.html",
+        answer=answer,
         places=places,
         place_note=place_note,
         values=values,
