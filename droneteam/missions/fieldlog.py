@@ -13,7 +13,7 @@ import enum
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -243,8 +243,16 @@ def _row(
         at=new.at,
         received_at=now,
         user_id=me,
-        behind=not (follows or is_text or (head is not None and head.value == new.value)),
+        behind=not (follows or is_text or (head is not None and _says_the_same(new, head.value))),
     )
+
+
+def _says_the_same(new: NewEntry, value: str) -> bool:
+    """Whether both would be read as the same; of times the page shows the minute."""
+    if new.kind is not FieldKind.TIME or "" in (new.value, value):
+        return new.value == value
+    one, other = (datetime.fromisoformat(text).astimezone(UTC) for text in (new.value, value))
+    return one.replace(second=0, microsecond=0) == other.replace(second=0, microsecond=0)
 
 
 def _entries(session: Session, mission_id: int) -> list[FieldEntry]:

@@ -31,8 +31,8 @@ interface FieldData {
   readonly words: Readonly<Record<string, string>>;
   readonly texts: Readonly<
     Record<
-      | "kept" | "keeping" | "notKept" | "sent" | "waiting" | "signIn" | "refused" | "waits" | "behind"
-      | "difference" | "mine" | "theirs" | "takenBack" | "fill" | "noRoom" | "signInLink" | "missing",
+      | "kept" | "keeping" | "notKept" | "sent" | "waiting" | "waitingOne" | "signIn" | "refused" | "waits" | "behind"
+      | "difference" | "mine" | "theirs" | "takenBack" | "fill" | "noRoom" | "signInLink" | "missing" | "away" | "awayText",
       string
     >
   >;
@@ -178,7 +178,7 @@ function show(): void {
   showLog();
   showDifferences();
   const left = waiting.all().length;
-  if (left > 0) say("send-state", fill(data.texts.waiting, { n: left }), "care");
+  if (left > 0) say("send-state", fill(left === 1 ? data.texts.waitingOne : data.texts.waiting, { n: left }), "care");
 }
 
 async function send(entries: readonly Entry[], token: string): Promise<string> {
@@ -260,7 +260,11 @@ function told(worker: ServiceWorker, urls: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
     const channel = new MessageChannel();
     channel.port1.onmessage = (event) => resolve(event.data as Answer);
-    worker.postMessage({ type: "keep", name: `${data.user}-${data.mission}`, urls, files: data.files }, [channel.port2]);
+    const { away: title, awayText: text } = data.texts;
+    const link = document.querySelector("h1")?.textContent?.trim() ?? "";
+    const away = { lang: document.documentElement.lang, title, text, link, url: location.pathname };
+    const pack = { type: "keep", name: `${data.user}-${data.mission}`, urls, files: data.files, away };
+    worker.postMessage(pack, [channel.port2]);
   });
 }
 

@@ -198,6 +198,28 @@ function mark(low: Readonly<Record<string, boolean>>): void {
   }
 }
 
+/** The mission and the drone together: as near as both can be seen. */
+function showWhole(): void {
+  const row = feed.objects.get(data.drone);
+  const [latDeg, lonDeg] = row === undefined ? [null, null] : [known(row, "lat_deg"), known(row, "lon_deg")];
+  if (latDeg === null || lonDeg === null) return;
+  const [x = 0, y = 0] = project({ latDeg, lonDeg });
+  // As far to every side of the drone, which stays in the middle, as the mission reaches to any.
+  const [west = x, south = y, east = x, north = y] = path.source.getExtent() ?? [];
+  const reach = Math.max(x - west, east - x, y - south, north - y, 0);
+  sky.map.getView().fit([x - reach, y - reach, x + reach, y + reach], { padding: [30, 30, 30, 30], maxZoom: 18 });
+}
+
+/** On a small screen what warns stays in sight, wherever the page is scrolled; it is read aloud elsewhere. */
+function showAlarms(): void {
+  const proposals = [...warnings.querySelectorAll(".conflict")].map((one) => [...one.querySelectorAll("p")].map((p) => p.textContent).join(". "));
+  const state = byId("state-warning");
+  const bar = byId("alarm-bar");
+  const text = [...proposals, state.hidden ? "" : (state.textContent ?? "")].filter((one) => one !== "").join(" · ");
+  if (bar.textContent !== text) bar.textContent = text;
+  bar.hidden = text === "";
+}
+
 const feed: Feed = new Feed(data, {
   changed(set, gone) {
     for (const row of set) {
@@ -212,11 +234,12 @@ const feed: Feed = new Feed(data, {
     gone.forEach((key) => sky.remove(key));
     const near = (kind: string): boolean => kind === "alert" || kind === "meeting";
     if (set.some((row) => near(row.kind)) || gone.some((key) => near(key.split(":")[0] ?? ""))) showConflicts();
+    showAlarms();
     if (!shown && feed.objects.has(data.drone)) {
       shown = true;
       sky.choose(data.drone);
+      showWhole();
       sky.follow(data.drone);
-      sky.map.getView().setZoom(16);
     }
   },
   link(state) {

@@ -145,6 +145,12 @@ def test_the_instruments_follow_the_vehicle(
     assert transform(page, "card") == "rotate(-10deg)"
     tell(server, number, roll_deg=None, pitch_deg=None, silent_s=14.0)
     wait_until(page, says("#state-warning", "not been heard for 10 s or more"), "the silence")
+    # On a phone, wherever the page is scrolled; there and here without moving a button.
+    for edge in ("0", "document.body.scrollHeight"):
+        page.evaluate(f"scrollTo(0, {edge})")
+        bar = page.evaluate("document.getElementById('alarm-bar').getBoundingClientRect().toJSON()")
+        shown = 0 <= bar["top"] < bar["bottom"] <= 844
+        assert shown is (size == "phone"), bar
     assert page.evaluate(label) == "The attitude is not known"
     assert page.evaluate("document.getElementById('dials').classList.contains('old')")
     settle(opened)

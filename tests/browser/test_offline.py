@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -65,7 +66,10 @@ def test_the_pack_opens_without_network_and_what_is_written_arrives_once(
     assert page.locator("[data-item='check:weather'] [data-mark]").text_content() == "☑"
     page.goto(f"{planned.url}/missions/1")
     page.locator("#map canvas").first.wait_for(timeout=PATIENCE_MS)
-    page.goto(f"{planned.url}/missions/1/field")
+    page.goto(f"{planned.url}/live/")  # no pack holds it
+    page.get_by_role("heading", name="No network").wait_for(timeout=PATIENCE_MS)
+    page.get_by_role("link", name=re.compile("mission 1", re.I)).click()
+    page.wait_for_url(f"{planned.url}/missions/1/field")
 
     page.context.set_offline(False)
     page.evaluate("window.dispatchEvent(new Event('online'))")
@@ -80,7 +84,7 @@ def test_whoever_comes_second_is_shown_both_and_decides(
     page = kept_page(planned, open_page)
     page.context.set_offline(True)
     page.locator("[data-item='check:weather'] button").click()
-    page.get_by_text("1 entries wait").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("One entry waits").wait_for(timeout=PATIENCE_MS)
     write_as_coordinator(planned, "weather", "no")
     page.context.set_offline(False)
     page.evaluate("window.dispatchEvent(new Event('online'))")

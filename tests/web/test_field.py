@@ -65,6 +65,19 @@ def test_the_second_of_two_editors_is_shown_the_difference_and_decides(planned: 
     assert len(log["entries"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("second", "differences"),
+    [("2026-05-04T10:05:59+02:00", 0), ("2026-05-04T08:06:00Z", 1), ("", 1)],
+)
+def test_two_who_tap_in_the_same_minute_do_not_differ(
+    planned: Site, second: str, differences: int
+) -> None:
+    """Nobody is asked whether 10:05 or 10:05 holds."""
+    send(planned, "pilot", entry("take_off", "2026-05-04T08:05:00Z", kind="time"))
+    log = send(planned, "coordinator", entry("take_off", second, kind="time"))
+    assert len(log["differences"]) == differences
+
+
 def test_a_device_without_network_chains_its_own_entries(planned: Site) -> None:
     one = entry()
     two = entry(value="no", base=one["key"])

@@ -182,7 +182,8 @@ def _island_data(
             "keeping": _("Being kept on this device …"),
             "notKept": _("This browser cannot keep the page: without network it will not open."),
             "sent": _("Everything is with the server."),
-            "waiting": _("Entries that wait on this device for the network: {n}."),
+            "waitingOne": _("One entry waits on this device for the network."),
+            "waiting": _("{n} entries wait on this device for the network."),
             "signIn": _("Sign in again to send what waits; nothing is lost."),
             "refused": _("The server refused an entry, which stays here: {why}"),
             "waits": _("waits"),
@@ -195,6 +196,8 @@ def _island_data(
             "noRoom": _("This device has no room to keep it: {why}"),
             "signInLink": _("Sign in"),
             "missing": _("Not in these formats, which cannot hold it: {names}."),
+            "away": _("No network"),
+            "awayText": _("This page needs the network. These are kept on this device:"),
         },
     }
 

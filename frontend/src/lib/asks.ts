@@ -137,7 +137,8 @@ export class Asks {
     if (off) this.forget();
     const asks = record.asks.map((one) => {
       const words = `${colon()} ${this.data.outcomes[one.state] ?? one.state}`;
-      return this.line(one.state, this.data.wishes[one.what] ?? one.what, one.at, words, one.detail);
+      const detail = one.detail === "" ? "" : `(${one.detail})`;
+      return this.line(one.state, this.data.wishes[one.what] ?? one.what, one.at, words, detail);
     });
     this.fillList("outcomes", asks, this.texts.noAsk);
     const notices = record.notices.map((one) => this.line(one.kind, this.data.notices[one.kind] ?? one.kind, one.at, colon(), one.detail));
