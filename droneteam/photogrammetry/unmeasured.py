@@ -197,20 +197,23 @@ def _below_rim(height: FloatArray, own: Bools) -> float:
 
 
 def _ground(height: FloatArray, cell_m: float) -> FloatArray:
-    """(h, w) a low percentile of the heights within GROUND_REACH_M of each cell."""
+    """(h, w) a low percentile of the heights within GROUND_REACH_M of each cell.
+
+    Taken over blocks of a sixth of that reach, so that a large place costs little.
+    """
     step = max(1, round(GROUND_REACH_M / 6.0 / cell_m))
-    rows, columns = (-(-n // step) for n in height.shape)
-    padded = np.full((rows * step, columns * step), np.nan)
-    padded[: height.shape[0], : height.shape[1]] = height
-    blocks = padded.reshape(rows, step, columns, step).transpose(0, 2, 1, 3)
-    reach = round(GROUND_REACH_M / (step * cell_m))
-    result = np.full((rows, columns), np.nan)
-    for i, j in np.ndindex(rows, columns):
-        near = blocks[max(0, i - reach) : i + reach + 1, max(0, j - reach) : j + reach + 1]
-        values = near[np.isfinite(near)]
-        if len(values):
-            result[i, j] = np.percentile(values, GROUND_PERCENT)
-    wide = np.repeat(np.repeat(result, step, axis=0), step, axis=1)
+    blocks = np.sort(_in_blocks(height, step, np.nan), axis=2)
+    count = np.isfinite(blocks).sum(axis=2)
+    rank = np.maximum(count - 1, 0) * int(GROUND_PERCENT) // 100
+    low = np.take_along_axis(blocks, rank[..., None], axis=2)[..., 0]
+    if (count == 0).any():
+        nearest = ndimage.distance_transform_edt(
+            count == 0, return_distances=False, return_indices=True
+        )
+        low = low[tuple(nearest)]
+    reach = 2 * round(GROUND_REACH_M / (step * cell_m)) + 1
+    low = ndimage.percentile_filter(low, GROUND_PERCENT, size=reach, mode="nearest")
+    wide = np.repeat(np.repeat(low, step, axis=0), step, axis=1)
     return np.asarray(wide[: height.shape[0], : height.shape[1]])
 
 
@@ -256,20 +259,19 @@ def _rings(cells: Bools, corner: tuple[int, int], grid: Grid) -> tuple[Ring, ...
 
 def _block_shares(cells: Bools) -> FloatArray:
     """Share of true cells in each block of COVERAGE_STEP cells; outside the raster none is."""
-    return np.asarray(_blocks(cells.astype(np.float64), 0.0).mean(axis=2))
+    return np.asarray(_in_blocks(cells.astype(np.float64), COVERAGE_STEP, 0.0).mean(axis=2))
 
 
 def _block_medians(height_m: NDArray[np.float32]) -> FloatArray:
     """Median of each block's known cells; NaN where fewer than half are known."""
-    blocks = np.sort(_blocks(height_m.astype(np.float64), np.nan), axis=2)
+    blocks = np.sort(_in_blocks(height_m.astype(np.float64), COVERAGE_STEP, np.nan), axis=2)
     count = np.isfinite(blocks).sum(axis=2)
     middle = np.take_along_axis(blocks, np.maximum(count - 1, 0)[..., None] // 2, axis=2)[..., 0]
     return np.where(2 * count >= COVERAGE_STEP**2, middle, np.nan)
 
 
-def _blocks(values: FloatArray, outside: float) -> FloatArray:
-    """(rows, columns, COVERAGE_STEP²) of a raster's cells."""
-    step = COVERAGE_STEP
+def _in_blocks(values: FloatArray, step: int, outside: float) -> FloatArray:
+    """(rows, columns, step²) of a raster's cells, padded to whole blocks."""
     rows, columns = (-(-n // step) for n in values.shape)
     padded = np.full((rows * step, columns * step), outside)
     padded[: values.shape[0], : values.shape[1]] = values

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from droneteam import cli
-from droneteam.geo import EnuFrame
+from droneteam.geo import EnuFrame, GeoPoint
 from droneteam.photogrammetry.scene import Camera, View
 from tests.photogrammetry import bad_cards
 from tests.photogrammetry.bad_cards import CAMERA, Fault, Pond, card
@@ -119,6 +119,29 @@ def test_waves_leave_the_shore_and_no_doubt(tmp_path: Path) -> None:
     assert document["registered"] == 12
     assert not any("mirror" in w for w in document["warnings"])
     assert camera_errors_m(tmp_path, truth).max() < 0.05
+
+
+@pytest.mark.slow
+def test_a_rippled_puddle_is_named_where_it_is_and_not_measured(tmp_path: Path) -> None:
+    card(tmp_path / "in", Pond(pond=(0.9, 2.4, -1.8, 0.2), sky_m=None), block_poses())
+    document = built(tmp_path, until="surface")
+    (place,) = document["unmeasured"]
+    assert place["cause"] == "silent"
+    assert 0.8 < place["area_m2"] < 3.0
+    east, north = place["east_m"], place["north_m"]
+    at = EnuFrame(GeoPoint(**document["frame"]["origin"]))
+    there = at.geodetic_from_enu(np.array([east, north, 0.0]))
+    true_east, true_north, _ = EnuFrame(bad_cards.ORIGIN).enu_from_geodetic(there)
+    assert 0.9 < true_east < 2.4
+    assert -1.8 < true_north < 0.2
+    (said,) = [w for w in document["warnings"] if "no surface could be measured" in w]
+    assert said.startswith(f"{place['area_m2']:.1f} m² about E {east:.1f} m, N {north:.1f} m")
+    (tmp_path / "places.csv").write_text(
+        f"point,east_m,north_m\na,{east},{north}\nb,{east - 2.0},{north}\nc,{east - 2.5},{north}\n"
+    )
+    command = ["scene", "measure", str(tmp_path / "out"), "height", "--places"]
+    assert cli.main([*command, str(tmp_path / "places.csv"), "a", "b"]) == 2
+    assert cli.main([*command, str(tmp_path / "places.csv"), "b", "c"]) == 0
 
 
 @pytest.mark.slow

@@ -245,6 +245,18 @@ def test_a_slope_is_no_roughness(net: CameraNetwork) -> None:
     assert surface_points.roughness(tilted, np.array([[0.3, 0.7], [-2.0, 1.0]])).max() < 1e-5
 
 
+def test_a_heaps_rounding_is_no_edge_and_a_kerb_on_it_is(net: CameraNetwork) -> None:
+    """A rounding of 2 m radius falls by five times the cells' noise within a window."""
+    rng = np.random.default_rng(5)
+    east, north = np.meshgrid(*ground().grid.centres())
+    rounded = -0.25 * (east**2 + north**2) + rng.normal(0.0, SIGMA_M / 2.0, east.shape)
+    places = rng.uniform(-0.8, 0.8, (40, 2))
+    assert np.mean(surface_points.roughness(ground(rounded), places) == 0.0) > 0.9
+    kerbed = ground(rounded + np.where(east > 0.0, 0.12, 0.0))
+    beside = np.column_stack([np.zeros(40), rng.uniform(-0.8, 0.8, 40)])
+    assert surface_points.roughness(kerbed, beside).min() > 0.5 * 0.12 / 1.96
+
+
 def test_beside_an_edge_the_interval_holds_both_sides(net: CameraNetwork) -> None:
     """A step of half a metre that the surface shows up to three cells from where it stands."""
     rng = np.random.default_rng(4)

@@ -23,6 +23,7 @@ from droneteam.photogrammetry.cameras.calibration import Gate
 from droneteam.photogrammetry.cameras.doubted import judged
 from droneteam.photogrammetry.cameras.georef import COLLINEAR_RATIO, line_ratio
 from droneteam.photogrammetry.cameras.gimbal import GimbalLevels, find_levels, without_levels
+from droneteam.photogrammetry.cameras.held_shape import weakness
 from droneteam.photogrammetry.cameras.lever_arm import find_lever_arm
 from droneteam.photogrammetry.cameras.likeness import likeness
 from droneteam.photogrammetry.cameras.mark_points import check_marks
@@ -129,7 +130,7 @@ def adjust(
     notes = (*swapped, *sfm.notes, *wrong, *positions.notes, *freed, *modelled, *alike, *rejected)
     found = _Found(problem, solution, gate, shutter, notes)
     network = _network(sfm, setup, control, found)
-    network = _inflated(network, control)
+    network = _with_weakness(_inflated(network, control))
     progress("adjust", 1.0, f"reprojection {network.accuracy.reprojection_px:.2f} px")
     return network
 
@@ -461,6 +462,15 @@ def _inflated(network: CameraNetwork, control: Control) -> CameraNetwork:
     accuracy = replace(network.accuracy, warnings=(*network.accuracy.warnings, said))
     covariance = replace(network.covariance, matrix=factor * network.covariance.matrix)
     return replace(network, accuracy=accuracy, covariance=covariance)
+
+
+def _with_weakness(network: CameraNetwork) -> CameraNetwork:
+    """The network with words on a shape that it holds badly."""
+    said = weakness(network)
+    if said is None:
+        return network
+    accuracy = replace(network.accuracy, warnings=(*network.accuracy.warnings, said))
+    return replace(network, accuracy=accuracy)
 
 
 def _gate_note(gate: Gate | None) -> tuple[str, ...]:

@@ -142,8 +142,22 @@ def _other_side(height_m: NDArray[np.float32], sigma_m: NDArray[np.float32]) -> 
     even = height[rows, columns] - down * rows - across * columns
     low, high = np.percentile(even, SIDES_PERCENT)
     known = float(np.mean(np.nan_to_num(sigma_m[rows, columns]).astype(np.float64) ** 2))
-    apart_m = float(high - low)
-    return apart_m / SIGMAS_OF_95 if apart_m > NOISE_RANGE_SIGMA * math.sqrt(known) else 0.0
+    noise_m, apart_m = NOISE_RANGE_SIGMA * math.sqrt(known), float(high - low)
+    if apart_m <= noise_m or _without_bend(rows, columns, even) <= noise_m:
+        return 0.0
+    return apart_m / SIGMAS_OF_95
+
+
+def _without_bend(rows: NDArray[np.int64], columns: NDArray[np.int64], even: FloatArray) -> float:
+    """The range of a window's heights (n,) beyond a smooth bend, which no step can pass for.
+
+    A quadric takes a heap's or a roof's rounding whole, of a step no more than half.
+    """
+    y, x = rows - rows.mean(), columns - columns.mean()
+    design = np.column_stack([np.ones(len(x)), x, y, x * x, x * y, y * y])
+    fitted = design @ np.linalg.lstsq(design, even, rcond=None)[0]
+    low, high = np.percentile(even - fitted, SIDES_PERCENT)
+    return float(high - low)
 
 
 def _median_step(height_m: FloatArray, axis: int) -> float:
