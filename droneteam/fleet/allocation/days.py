@@ -22,7 +22,8 @@ import numpy as np
 from droneteam.fleet.allocation import exact
 from droneteam.fleet.allocation.choices import Choices, Ints, choices
 from droneteam.fleet.allocation.exact_crowds import bits
-from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
+from droneteam.fleet.allocation.exact_limits import Found, Limits, OutOfSteps
+from droneteam.fleet.allocation.exact_sets import Search
 from droneteam.fleet.allocation.exact_tables import FIRST_ZONE, asked, fits
 from droneteam.fleet.allocation.pooled import day_groups, shares, unserved_values
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
