@@ -116,7 +116,7 @@ def test_a_pilot_gets_the_shift_of_most_worth_among_all_shifts() -> None:
             taken[own].tolist(), free[own].tolist(), worth[own].tolist(), longest
         )
         _fill(day, state, 0, worth)
-        given = state.visits[0, : state.count[0]]
+        given = state.visits[0, : state.counts[0]]
         assert worth[given].sum() == pytest.approx(expected)
         assert may[given].all()
         assert not state.open[given].any()

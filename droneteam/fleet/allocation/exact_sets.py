@@ -476,7 +476,8 @@ class Search:
         left = sum(1 << job for job in set(self.job_of_word[some].tolist()))
         gone = [Crowd(1 << job, 0, 0) for job in bits(self.everyone & ~left)]
         found = [*gone, *known_crowds(self.t, alive, left)]
-        known = {(row.mask, row.twice, row.cap) for row in self.rows}
+        always = (row for row in self.rows if row.holds(0, FREE))
+        known = {(row.mask, row.twice, row.cap) for row in always}
         self.rows += [row for row in found if (row.mask, row.twice, row.cap) not in known]
 
     def _payable(self, limits: Limits) -> Ints:

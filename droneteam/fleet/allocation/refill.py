@@ -74,7 +74,7 @@ def _of_day(choices: Choices, day: Wanted, crews: Crews, until_s: float) -> Crew
         refill(board, state, _AT_ONCE, seed)
     found = dict(others)
     for pilot in pilots:
-        visits = state.visits[place[pilot], : state.count[place[pilot]]]
+        visits = state.visits[place[pilot], : state.counts[place[pilot]]]
         found.update({int(choice): (pilot,) for choice in shifts.members[visits]})
     return found
 
@@ -115,13 +115,13 @@ def _begin(shifts: Shifts, own: Crews, place: Mapping[int, int]) -> refill_kerne
     """The state that the crews come to."""
     state = refill_kernels.DayShifts(
         visits=np.zeros((len(place), MOST_VISITS), dtype=np.int64),
-        count=np.zeros(len(place), dtype=np.int64),
+        counts=np.zeros(len(place), dtype=np.int64),
         open=np.ones(len(shifts.jobs), dtype=np.bool_),
     )
     chosen = np.array(sorted(own), dtype=np.int64)
     for choice, visit in zip(chosen.tolist(), shifts.places(chosen).tolist(), strict=True):
         pilot = place[own[choice][0]]
-        state.visits[pilot, state.count[pilot]] = visit
-        state.count[pilot] += 1
+        state.visits[pilot, state.counts[pilot]] = visit
+        state.counts[pilot] += 1
         state.open[shifts.job[visit]] = False
     return state

@@ -42,10 +42,10 @@ class Day(NamedTuple):
 
 
 class DayShifts(NamedTuple):
-    """Who flies what: visits (P, MOST_VISITS), count (P,), and free of pilots: open (J,)."""
+    """Who flies what: visits (P, MOST_VISITS), counts (P,); open : (J,) requests nobody has."""
 
     visits: Ints
-    count: Ints
+    counts: Ints
     open: Flags
 
 
@@ -99,8 +99,8 @@ def _fill(d: Day, s: DayShifts, pilot: int, price: Floats) -> None:
         visit = own[top[step]]
         if s.open[d.job[visit]]:
             s.open[d.job[visit]] = False
-            s.visits[pilot, s.count[pilot]] = visit
-            s.count[pilot] += 1
+            s.visits[pilot, s.counts[pilot]] = visit
+            s.counts[pilot] += 1
 
 
 @numba.njit(cache=True)
@@ -122,11 +122,11 @@ def _way_back(best: Floats, before: Ints, first: int, last: int, top: Ints) -> i
 def _empty(d: Day, s: DayShifts, pilot: int) -> float:
     """Takes everything from the pilot; what it was worth."""
     worth = 0.0
-    for step in range(s.count[pilot]):
+    for step in range(s.counts[pilot]):
         job = d.job[s.visits[pilot, step]]
         worth += d.worth[job]
         s.open[job] = True
-    s.count[pilot] = 0
+    s.counts[pilot] = 0
     return worth
 
 
@@ -151,7 +151,7 @@ def refill(d: Day, s: DayShifts, rounds: int, state: Ints) -> None:
             while np.any(chosen[:index] == pilot):
                 pilot = int(_next(state) * pilots)
             chosen[index] = pilot
-            counts[index] = s.count[pilot]
+            counts[index] = s.counts[pilot]
             kept[index] = s.visits[pilot]
             lost += _empty(d, s, pilot)
         for index in range(several):
@@ -159,7 +159,7 @@ def refill(d: Day, s: DayShifts, rounds: int, state: Ints) -> None:
         gained = 0.0
         for index in range(several):
             pilot = chosen[index]
-            for step in range(s.count[pilot]):
+            for step in range(s.counts[pilot]):
                 gained += d.worth[d.job[s.visits[pilot, step]]]
         if gained >= lost:
             continue
@@ -168,6 +168,6 @@ def refill(d: Day, s: DayShifts, rounds: int, state: Ints) -> None:
         for index in range(several):
             pilot = chosen[index]
             s.visits[pilot] = kept[index]
-            s.count[pilot] = counts[index]
-            for step in range(s.count[pilot]):
+            s.counts[pilot] = counts[index]
+            for step in range(s.counts[pilot]):
                 s.open[d.job[s.visits[pilot, step]]] = False

@@ -250,9 +250,18 @@ def _plan(
 
 
 def search(
-    found: Choices, seen: Glance, first: tuple[Assigned, ...], seed: int, left_s: float
+    found: Choices,
+    seen: Glance,
+    first: tuple[Assigned, ...],
+    seed: int,
+    left_s: float,
+    *,
+    workers: int = 1,
 ) -> Plan:
-    """The plan that CP-SAT finds from the first one on, among the choices that are left."""
+    """The plan that CP-SAT finds from the first one on, among the choices that are left.
+
+    workers : several race, and then no seed decides
+    """
     from droneteam.fleet.allocation import cpsat
 
     built_s = time.monotonic()
@@ -264,7 +273,7 @@ def search(
         replace(term, low=max(term.low, seen.lows[term.name])) for term in cpsat.objectives(model)
     ]
     left_s -= time.monotonic() - built_s
-    search = _Search(model, objectives, first, seed, left_s)
+    search = _Search(model, objectives, first, seed, left_s, workers)
     for stage in _stages(objectives):
         search.run(stage)
     return search.plan()
@@ -294,8 +303,10 @@ class _Search:
         first: Sequence[Assigned],
         seed: int,
         time_limit_s: float,
+        workers: int,
     ) -> None:
         self.model = model
+        self.workers = workers
         self.objectives = objectives
         self.seed = seed
         self.left_s = time_limit_s
@@ -325,7 +336,7 @@ class _Search:
         self._hint()
         solver = cp_model.CpSolver()
         solver.parameters.random_seed = self.seed % 2**31
-        solver.parameters.num_workers = 1  # several workers race, and then no seed decides
+        solver.parameters.num_workers = self.workers
         solver.parameters.max_time_in_seconds = self.left_s
         status = solver.solve(cp)
         self.left_s -= solver.wall_time
