@@ -18,6 +18,7 @@ from droneteam.fleet.allocation.exact_sets import Search
 from droneteam.fleet.allocation.solving import solve
 from droneteam.fleet.problem import Job, Place, Placement, Problem, Slot
 from tests.fleet.oracle import best_terms
+from tests.fleet.test_days import assert_below, said_of
 
 PATIENCE_S = 600.0
 
@@ -118,6 +119,18 @@ def test_requests_that_are_alike_are_served_as_well_as_by_trying_everything(bloc
         assert plan.status == "optimal", f"seed {seed}"
         values = {term.name: term.value for term in plan.terms}
         assert values == best_terms(problem), f"seed {seed}"
+
+
+@pytest.mark.parametrize(
+    "block", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))]
+)
+def test_days_of_requests_that_are_alike_promise_no_more_than_there_is(block: int) -> None:
+    reached = 0
+    for seed in range(30_000 + 25 * block, 30_025 + 25 * block):
+        problem = twins(seed)
+        if len(choices(problem).job):
+            reached += assert_below(said_of(problem), best_terms(problem), seed)
+    assert reached >= 10
 
 
 class Sceptical(Search):

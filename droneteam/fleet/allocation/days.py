@@ -49,7 +49,8 @@ class DayByDay:
     """What the days say together.
 
     bounds : of the terms in their order, each as far as all before it are reached
-    served : indices of the requests that every plan serves which reaches the services' bounds
+    served : indices of the requests that every plan serves which reaches the services' bounds; of
+        requests that are alike, where the last ones are those who wait
     flown : the days' plans, each by itself; a pilot may not be rested, a pack not charged
     days, zones : what was found, where it says what the worst shortfall is at least
     """
