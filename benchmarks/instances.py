@@ -40,6 +40,7 @@ MODELS = (
     (frozenset({"rgb", "thermal", "zoom", "sensitive"}), "Mavic 3"),
     (frozenset({"rgb", "low_noise"}), "Mini 4"),
 )
+KINDS = ("event", "photogrammetry", "search", "reconnaissance")
 PACKS_PER_TYPE = {"TB65": 12, "TB30": 12, "Mavic 3": 16, "Mini 4": 8}
 YEARS = (date(2025, 1, 1), date(2029, 1, 1))
 
@@ -54,7 +55,23 @@ class Size:
     pilots: int = 7
 
 
-def instance(size: Size, seed: int) -> Problem:
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked for: the weights of the kinds, and of the classes from P0 on.
+
+    kinds : events, photogrammetries, searches and reconnaissances
+    """
+
+    kinds: tuple[int, int, int, int] = (55, 12, 13, 20)
+    classes: tuple[int, int, int, int, int] = (2, 4, 14, 55, 25)
+
+
+MIXED = Demand()
+EVENTS = Demand((100, 0, 0, 0), (0, 0, 0, 70, 30))
+"""A season of events: each has its own time and nobody may come earlier, later or for less."""
+
+
+def instance(size: Size, seed: int, demand: Demand = MIXED) -> Problem:
     """The team's fleet, grown to the size, and requests spread over the days."""
     rng = random.Random(seed)
     return Problem(
@@ -63,7 +80,7 @@ def instance(size: Size, seed: int) -> Problem:
         pilots=tuple(_pilot(index) for index in range(size.pilots)),
         packs=tuple(_packs(size.drones)),
         pack_types=PACK_TYPES,
-        jobs=tuple(_job(rng, index + 1, size.days) for index in range(size.requests)),
+        jobs=tuple(_job(rng, index + 1, size.days, demand) for index in range(size.requests)),
         claims=tuple(Claim(zone, 8 + 2 * zone, 6000) for zone in range(1, 7)),
     )
 
@@ -84,11 +101,11 @@ def _packs(drones: int) -> list[Pack]:
     return [Pack(index + 1, kind) for index, kind in enumerate(kinds)]
 
 
-def _job(rng: random.Random, number: int, days: int) -> Job:
+def _job(rng: random.Random, number: int, days: int, demand: Demand = MIXED) -> Job:
     """Demonstrations and events keep their time; other tasks may move within their window."""
     start_at = NOW + timedelta(days=rng.randrange(days), minutes=120 + 15 * rng.randrange(52))
-    priority = rng.choices(PRIORITIES, (2, 4, 14, 55, 25))[0]
-    kind = rng.choices(("event", "photogrammetry", "search", "reconnaissance"), (55, 12, 13, 20))[0]
+    priority = rng.choices(PRIORITIES, demand.classes)[0]
+    kind = rng.choices(KINDS, demand.kinds)[0]
     reactive = priority in ("P0", "P1", "P2")
     needs = {
         "event": "zoom",

@@ -18,7 +18,8 @@ from droneteam.fleet.allocation import exact, exact_branching, shift_kernels
 from droneteam.fleet.allocation import solving as allocation
 from droneteam.fleet.allocation.choices import MINUTE_US, choices
 from droneteam.fleet.allocation.exact_kernels import FREE, NO, lowest, popcount
-from droneteam.fleet.allocation.exact_sets import MOST_STEPS, Limits, Search, _Refuted
+from droneteam.fleet.allocation.exact_limits import Limits, Refuted
+from droneteam.fleet.allocation.exact_sets import MOST_STEPS, Search
 from droneteam.fleet.allocation.greedy import give_out
 from droneteam.fleet.allocation.scoring import glance, values_of
 from droneteam.fleet.allocation.solving import _plan, search, solve
@@ -180,14 +181,16 @@ class Distrustful(Search):
 
     implied = 0
 
-    def _ask(self, served: int, out: int, limits: Limits, most_steps: int) -> int:
+    def _ask(
+        self, served: int, out: int, limits: Limits, most_steps: int, to_change: int | None = None
+    ) -> int:
         calls = self.calls
-        answer = super()._ask(served, out, limits, most_steps)
+        answer = super()._ask(served, out, limits, most_steps, to_change)
         if answer != NO:
             return answer
         self.implied += self.calls == calls
         known, self.refuted = self.refuted, []
-        assert super()._ask(served, out, limits, MOST_STEPS) == NO
+        assert super()._ask(served, out, limits, MOST_STEPS, to_change) == NO
         self.refuted = known
         return answer
 
@@ -207,7 +210,7 @@ def test_what_a_refuted_set_implies_is_impossible_indeed(seed: int) -> None:
 
 
 def test_a_refuted_set_says_nothing_of_fewer_requests_or_more_to_pay() -> None:
-    known = _Refuted(0b0110, np.array([5, FREE]), 3)
+    known = Refuted(0b0110, np.array([5, FREE]), 3)
     assert known.implies(0b0110, np.array([5, 0]), 3)
     assert known.implies(0b1110, np.array([4, FREE]), 2)
     assert not known.implies(0b0100, np.array([5, 0]), 3)

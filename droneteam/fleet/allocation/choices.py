@@ -112,8 +112,8 @@ def choices(problem: Problem) -> Choices:
     raw = {name: values[keep] for name, values in raw.items()}
     drone_able, drone_ids = _drone_classes(problem, bases, raw)
     pilot_able, pilot_ids = _pilot_classes(problem, raw)
-    drone_set, drone_sets = _sets(drone_able, drone_ids)
-    pilot_set, pilot_sets = _sets(pilot_able, pilot_ids)
+    drone_set, drone_sets = _sets(drone_able, drone_ids, len(raw["job"]))
+    pilot_set, pilot_sets = _sets(pilot_able, pilot_ids, len(raw["job"]))
     drone_counts = np.array([len(ids) for ids in drone_sets], dtype=np.int64)
     pilot_counts = np.array([len(ids) for ids in pilot_sets], dtype=np.int64)
     fit = (drone_counts[drone_set] > 0) & (pilot_counts[pilot_set] >= raw["crew"])
@@ -318,11 +318,11 @@ def _tired(problem: Problem, worked: Window, raw: dict[str, Ints]) -> Flags:
 
 
 def _sets(
-    able: Sequence[Flags], members: Sequence[Sequence[int]]
+    able: Sequence[Flags], members: Sequence[Sequence[int]], rows: int
 ) -> tuple[Ints, tuple[frozenset[int], ...]]:
     """For each row the index of its set of able ones, and these sets."""
     if not able:
-        return np.zeros(0, dtype=np.int64), (frozenset(),)
+        return np.zeros(rows, dtype=np.int64), (frozenset(),)
     packed = np.ascontiguousarray(np.packbits(np.array(able).T, axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)

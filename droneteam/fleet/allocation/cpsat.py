@@ -8,6 +8,8 @@ it the proof of optimality its speed.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,19 +113,32 @@ class AllocationModel:
     """The model of one problem; ``cp`` is what the solver takes."""
 
     problem: Problem
+    until_s: float = math.inf
     cp: Any = field(default_factory=cp_model.CpModel)
     jobs: list[JobVars] = field(default_factory=list)
     hopeless: list[Job] = field(default_factory=list)
     """Jobs without any option; they are unserved in every plan."""
 
 
-def build(choices: Choices, members: Ints, must: frozenset[int]) -> AllocationModel:
+class OutOfTime(Exception):
+    """Building the model takes longer than there is time."""
+
+
+def build(
+    choices: Choices, members: Ints, must: frozenset[int], until_s: float = math.inf
+) -> AllocationModel:
     """The model with all its constraints; no objective yet.
 
     members : the choices that are allowed, in rising order
     must : indices of the jobs that have to be served
+    until_s : on the monotonic clock; what is only redundant is left out after it
+
+    Raises
+    ------
+    OutOfTime
+        Where it is not built by then.
     """
-    model = AllocationModel(choices.problem)
+    model = AllocationModel(choices.problem, until_s)
     found: dict[int, list[Option]] = defaultdict(list)
     for choice in members.tolist():
         option = Option(
@@ -232,6 +247,8 @@ def _no_overlap(model: AllocationModel) -> None:
 def _duty(model: AllocationModel) -> None:
     """No pilot breaks the longest duty or the shortest rest between any two visits."""
     for one, other in combinations(model.jobs, 2):
+        if time.monotonic() > model.until_s:
+            raise OutOfTime
         common = one.pilots.keys() & other.pilots.keys()
         if not common:
             continue
@@ -324,13 +341,15 @@ def _capacity_cuts(model: AllocationModel) -> None:
     for demand in (crews, fleet):
         for group in {able for able, _, _ in demand}:
             inside = [(weight, v) for able, weight, v in demand if able <= group]
-            _cut_group(model.cp, len(group), inside)
+            _cut_group(model, len(group), inside)
 
 
-def _cut_group(cp: Any, size: int, inside: Sequence[tuple[int, JobVars]]) -> None:
+def _cut_group(model: AllocationModel, size: int, inside: Sequence[tuple[int, JobVars]]) -> None:
     seen: set[frozenset[tuple[int, int]]] = set()
     moments = sorted({span.start_s for _, v in inside for span in v.spans})
     for moment in moments:
+        if time.monotonic() > model.until_s:
+            return
         out = {
             (index, option): (weight, v.picks[option])
             for index, (weight, v) in enumerate(inside)
@@ -341,7 +360,7 @@ def _cut_group(cp: Any, size: int, inside: Sequence[tuple[int, JobVars]]) -> Non
         peak = sum({index: inside[index][0] for index, _ in out}.values())
         if peak > size and key not in seen:
             seen.add(key)
-            cp.add(sum(weight * pick for weight, pick in out.values()) <= size)
+            model.cp.add(sum(weight * pick for weight, pick in out.values()) <= size)
 
 
 def objectives(model: AllocationModel) -> list[Objective]:

@@ -27,8 +27,9 @@ import numpy as np
 from droneteam.fleet.allocation.choices import MINUTE_US, Choices, Flags, Ints
 from droneteam.fleet.allocation.greedy import give_out
 from droneteam.fleet.allocation.realise import drones_for
+from droneteam.fleet.allocation.refill import Wanted, refilled
 from droneteam.fleet.allocation.scoring import Glance, values_of
-from droneteam.fleet.allocation.shift_kernels import Floats
+from droneteam.fleet.allocation.shift_kernels import MOST_VISITS, Floats
 from droneteam.fleet.allocation.shifts import Prices, Shift, Shifts, crewed_shifts
 from droneteam.fleet.problem import Assigned
 from droneteam.fleet.terms import PRIORITIES
@@ -113,9 +114,16 @@ def solve_crowded(
     name = f"unserved_{priority}"
     asked = sum(job.priority == priority for job in choices.problem.jobs)
     bounds = {name: max(seen.lows[name], asked - served)}
-    wanted = _assigned(choices, _crews(packed))
+    crews = refilled(choices, [_wanted(day) for day, _ in packed], _crews(packed), until_s)
+    wanted = _assigned(choices, crews)
     plans = (tuple(first), give_out(choices, wanted))
     return Crowded(min(plans, key=lambda plan: [*values_of(choices, plan).values()]), bounds)
+
+
+def _wanted(day: _Day) -> Wanted:
+    """What a day's requests are worth: of the class one, of those before it more than all others
+    of a shift."""
+    return Wanted(day.shifts, np.where(day.asked, 1.0, float(2 * MOST_VISITS)))
 
 
 def _days(choices: Choices, seen: Glance, priority: str) -> list[_Day]:

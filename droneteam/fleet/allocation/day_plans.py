@@ -20,7 +20,8 @@ from droneteam.fleet.allocation.choices import Choices, choices
 from droneteam.fleet.allocation.days import Day, DayByDay, Losses, plus
 from droneteam.fleet.allocation.exact_crowds import bits
 from droneteam.fleet.allocation.exact_kernels import MOVED
-from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
+from droneteam.fleet.allocation.exact_limits import Found, Limits, OutOfSteps
+from droneteam.fleet.allocation.exact_sets import Search
 from droneteam.fleet.allocation.exact_tables import fits
 from droneteam.fleet.allocation.holding import broken_rule
 from droneteam.fleet.allocation.rota import Rota

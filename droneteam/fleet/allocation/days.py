@@ -22,7 +22,8 @@ import numpy as np
 from droneteam.fleet.allocation import exact
 from droneteam.fleet.allocation.choices import Choices, Ints, choices
 from droneteam.fleet.allocation.exact_crowds import bits
-from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
+from droneteam.fleet.allocation.exact_limits import Found, Limits, OutOfSteps
+from droneteam.fleet.allocation.exact_sets import Search
 from droneteam.fleet.allocation.exact_tables import FIRST_ZONE, asked, fits
 from droneteam.fleet.allocation.pooled import day_groups, shares, unserved_values
 from droneteam.fleet.problem import SHORTFALL_SCALE, Assigned
@@ -48,7 +49,8 @@ class DayByDay:
     """What the days say together.
 
     bounds : of the terms in their order, each as far as all before it are reached
-    served : indices of the requests that every plan serves which reaches the services' bounds
+    served : indices of the requests that every plan serves which reaches the services' bounds; of
+        requests that are alike, where the last ones are those who wait
     flown : the days' plans, each by itself; a pilot may not be rested, a pack not charged
     days, zones : what was found, where it says what the worst shortfall is at least
     """

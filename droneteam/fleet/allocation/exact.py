@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from droneteam.fleet.allocation.choices import Choices, choices
+from droneteam.fleet.allocation.choices import Choices, Ints, choices
 from droneteam.fleet.allocation.exact_crowds import bits
-from droneteam.fleet.allocation.exact_sets import Found, Limits, OutOfSteps, Search
+from droneteam.fleet.allocation.exact_limits import Found, Limits, OutOfSteps
+from droneteam.fleet.allocation.exact_sets import Search
 from droneteam.fleet.allocation.exact_tables import fits
+from droneteam.fleet.allocation.refill_kernels import Day, DayShifts, refill
 from droneteam.fleet.allocation.rota_kernels import Duties, evened, given_out
+from droneteam.fleet.allocation.shift_kernels import MOST_VISITS
 from droneteam.fleet.allocation.shifts import Prices, shifts_of
 from droneteam.fleet.problem import (
     Assigned,
@@ -82,8 +85,15 @@ def warm_up() -> None:
     shifts.worth_through(nothing)
     one = np.zeros(1, dtype=np.int64)
     duties = Duties(one, one + 1, one, np.ones((1, 1), dtype=np.bool_), one, one, 1, 0)
+    refill(*_nothing_to_fill(one), 1, one.copy())
     given_out(duties, 1, one.copy())
     evened(duties, one.copy(), 1, 0)
+
+
+def _nothing_to_fill(one: Ints) -> tuple[Day, DayShifts]:
+    flag = np.ones(1, dtype=np.bool_)
+    day = Day(one, one + 1, one - 1, flag.reshape(1, 1), np.ones(1), one, one + 1, 1)
+    return day, DayShifts(np.zeros((1, MOST_VISITS), dtype=np.int64), one - 1, flag)
 
 
 class Stages:

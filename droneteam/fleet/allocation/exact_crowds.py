@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from droneteam.fleet.allocation.choices import Ints
-from droneteam.fleet.allocation.exact_kernels import Tables
+from droneteam.fleet.allocation.exact_kernels import FREE, Tables
 from droneteam.fleet.allocation.exact_nodes import pack_rows, relations
 
 _MAX_GROUPS = 12
@@ -17,13 +17,20 @@ _MAX_GROUPS = 12
 class Crowd:
     """Requests of which not all can be served: the crews in the mask are at most ``cap``.
 
-    twice : those of them that count twice; without : it holds where all of these are left out
+    twice : those of them that count twice
+    without, to_change : it holds where all of these are left out, and those who are not may come to
+        no more changes than that
     """
 
     mask: int
     twice: int
     cap: int
     without: int = 0
+    to_change: int = FREE
+
+    def holds(self, out: int, to_change: int) -> bool:
+        """True where these are left out, and the others may come to so many changes."""
+        return not self.without & ~out and to_change <= self.to_change
 
     def load(self, served: int) -> int:
         """What the served ones come to."""

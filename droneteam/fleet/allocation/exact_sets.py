@@ -10,7 +10,7 @@ set, visits and names (``exact_visits``).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,12 +25,15 @@ from droneteam.fleet.allocation.exact_kernels import (
     START,
     TRAVEL,
     UNKNOWN,
+    YES,
 )
+from droneteam.fleet.allocation.exact_limits import Found, Limits, OutOfSteps, Refuted
 from droneteam.fleet.allocation.exact_tables import (
     FIRST_ZONE,
     MOVED_ACCOUNT,
     START_ACCOUNT,
     TRAVEL_ACCOUNT,
+    alike,
     asked,
     tables,
 )
@@ -40,6 +43,8 @@ from droneteam.fleet.terms import PRIORITIES
 
 MOST_STEPS = 2_000_000
 """Some seconds; a problem that needs more is left to the solver."""
+_MOST_LOOKED_AT = 200_000
+"""Choices of whom to leave out, some ten seconds of them."""
 _PROOF_STEPS = 600
 """Steps to find out whether fewer limits refute a set as well, at least …"""
 _MOST_PROOF_STEPS = 20_000
@@ -49,56 +54,6 @@ _CORE_SHARE = 20
 refuted in fewer steps than it takes to find out which of their requests are to blame."""
 _CORE_STEPS = 60
 """Of each trial, at least."""
-
-
-class OutOfSteps(Exception):
-    """The search took more steps, or time, than it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a plan may cost at most; FREE where it does not matter yet.
-
-    unserved, late_min : by class; shortfall, changes, moved_min, travel_min, busiest
-    """
-
-    unserved: tuple[int, ...] = (FREE,) * len(PRIORITIES)
-    late_min: tuple[int, ...] = (FREE,) * len(PRIORITIES)
-    shortfall: int = FREE
-    changes: int = FREE
-    moved_min: int = FREE
-    travel_min: int = FREE
-    busiest: int = FREE
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Visits with names: by request of the search, -1 where it is left out."""
-
-    served: int
-    visits: tuple[int, ...]
-    crews: tuple[tuple[int, ...], ...]
-    fleet: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Refuted:
-    """A set that cannot be served within the budgets; visits only ever fall away, so it stays so.
-
-    budgets : by account, FREE where it had no part in the proof
-    """
-
-    served: int
-    budgets: Ints
-    busiest: int
-
-    def implies(self, served: int, budgets: Ints, busiest: int) -> bool:
-        """True where what is asked for cannot be either: no less to serve, and no more to pay."""
-        return (
-            self.served & ~served == 0
-            and busiest <= self.busiest
-            and bool((budgets <= self.budgets).all())
-        )
 
 
 class Search:
@@ -115,9 +70,11 @@ class Search:
         self.job_of = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.first))
         self.job_of_word = np.repeat(np.arange(len(self.asked.jobs)), np.diff(self.t.word))
         self.feasible: set[int] = set()
-        self.refuted: list[_Refuted] = []
-        self.unlearned: tuple[int, int, int] | None = None
-        """The last set that cannot be served, what was left out for it, and the steps it took."""
+        self.refuted: list[Refuted] = []
+        self.why: Refuted | None = None
+        """What the last answer no rests on; None where too much is left out already."""
+        self.unlearned: tuple[int, int, Refuted | None, int] | None = None
+        """The last set that cannot be served, what was left out for it, why, and its steps."""
         self.crew = self.t.crew.tolist()
         self.of_class = [
             sum(1 << job for job, own in enumerate(self.asked.level) if own == level)
@@ -134,7 +91,9 @@ class Search:
         self.rows: list[Crowd] = []
         self.probe: list[Crowd] = []
         self.limits = Limits()
+        self.alike = alike(self.t, self.asked)
         self.steps = 0
+        self.looked_at = 0
         self.calls = 0
         self.cores = 0
         n = len(self.asked.jobs)
@@ -159,6 +118,7 @@ class Search:
 
     def _branch(self, kept: int, out: int, open_: int, limits: Limits) -> Found | None:
         while True:
+            self._look()
             must = self._must(out, open_, limits)
             if must is None:
                 return None
@@ -180,13 +140,15 @@ class Search:
                     return None
                 self._refuse(served, out, limits)
                 continue
-            job = self._leave_out(row.mask & open_, served, out)
-            one = 1 << job
+            job = self._leave_out(row.mask & open_, served, out, limits)
+            # of those who are alike the last ones are left out first
+            same = self.alike[job] & open_
+            one = 1 << (same.bit_length() - 1)
             answer = self._branch(kept, out | one, open_ & ~one, limits)
             if answer is not None:
                 return answer
-            kept |= one
-            open_ &= ~one
+            kept |= same
+            open_ &= ~same
 
     def _must(self, out: int, open_: int, limits: Limits) -> int | None:
         """Those that no limit allows to be left out; None where too much is left out already."""
@@ -234,9 +196,10 @@ class Search:
         ]
         best, best_key = Crowd(0, 0, 0), (1 << 30, 0)
         over = []
+        to_change = self._left_to_change(out, limits)
         for row in (*self.rows, *self.probe):
             excess = row.load(served) - row.cap
-            if excess <= 0 or row.without & ~out:
+            if excess <= 0 or not row.holds(out, to_change):
                 continue
             options = row.mask & open_
             leaving = 0
@@ -253,24 +216,28 @@ class Search:
                 best, best_key = row, key
         if over:
             over.sort()
-            used, needed, classes = 0, 0, 0
+            used, needed, classes, lost = 0, 0, 0, 0
             for _, options, excess in over:
                 if options & used == 0:
                     used |= options
                     needed += excess
+                    lost += sum(
+                        sorted(self.asked.lost_changes[job] for job in bits(options))[:excess]
+                    )
             for most, own in zip(left, self.of_class, strict=True):
                 if used & own:
                     classes += most
-            if needed > classes:
+            if needed > classes or lost > to_change:
                 return None
         return best
 
-    def _leave_out(self, options: int, served: int, out: int) -> int:
+    def _leave_out(self, options: int, served: int, out: int, limits: Limits) -> int:
         """Of these the one that most crowds could do without, the least urgent first."""
+        to_change = self._left_to_change(out, limits)
         crowded = [
             row.mask
             for row in (*self.rows, *self.probe)
-            if row.load(served) > row.cap and not row.without & ~out
+            if row.load(served) > row.cap and row.holds(out, to_change)
         ]
 
         def worth(job: int) -> tuple[int, int, int]:
@@ -284,8 +251,11 @@ class Search:
 
     def may_serve(self, served: int, limits: Limits, most_steps: int) -> bool:
         """False where it is proven within so many steps that these cannot all be served."""
-        crowded = any(row.load(served) > row.cap for row in self.rows if not row.without & served)
-        return not crowded and self._ask(served, self.everyone & ~served, limits, most_steps) != NO
+        out = self.everyone & ~served
+        to_change = self._left_to_change(out, limits)
+        rows = (row for row in self.rows if row.holds(out, to_change))
+        crowded = any(row.load(served) > row.cap for row in rows)
+        return not crowded and self._ask(served, out, limits, most_steps) != NO
 
     def placed(self, served: int, limits: Limits) -> Found | None:
         """A plan that serves exactly these within the limits; None where there is none."""
@@ -294,7 +264,8 @@ class Search:
     def blamed(self, served: int, limits: Limits) -> int:
         """Of requests that cannot all be served within the limits some that cannot either."""
         self.proof = _MOST_PROOF_STEPS
-        return self._core(served, self.everyone & ~served, limits).mask
+        out = self.everyone & ~served
+        return self._core(served, out, self._left_to_change(out, limits), None, limits).mask
 
     def rule_out(self, served: int) -> None:
         """From now on no plan that serves all of these is looked for."""
@@ -309,11 +280,23 @@ class Search:
             budgets[FIRST_ZONE:] = self._zone_slack(out, limits)
         return budgets
 
-    def _changes_left(self, served: int, out: int, limits: Limits) -> int:
+    def _left_to_change(self, out: int, limits: Limits) -> int:
+        """Changes that those who are not left out may come to, or FREE."""
         if limits.changes >= FREE:
             return FREE
-        left = limits.changes - sum(self.asked.crew_changes[job] for job in bits(served))
-        return left - sum(self.asked.lost_changes[job] for job in bits(out))
+        return limits.changes - sum(self.asked.lost_changes[job] for job in bits(out))
+
+    def _changes_left(self, served: int, to_change: int) -> int:
+        """Of these, without those that another size of the crew brings anyway."""
+        if to_change >= FREE:
+            return FREE
+        return to_change - sum(self.asked.crew_changes[job] for job in bits(served))
+
+    def _look(self) -> None:
+        """Counts the choices of whom to leave out: they may be many without a search for visits."""
+        self.looked_at += 1
+        if self.looked_at > _MOST_LOOKED_AT or time.monotonic() > self.until_s:
+            raise OutOfSteps
 
     def _spend(self, steps: int) -> None:
         self.steps += steps
@@ -326,14 +309,25 @@ class Search:
             raise OutOfSteps
         return None if answer == NO else self._found(served)
 
-    def _ask(self, served: int, out: int, limits: Limits, most_steps: int) -> int:
-        changes = self._changes_left(served, out, limits)
+    def _ask(
+        self, served: int, out: int, limits: Limits, most_steps: int, to_change: int | None = None
+    ) -> int:
+        """Whether these can be served where at least those are left out.
+
+        to_change : changes that they may come to, if not what those who are left out leave of them
+        """
+        if to_change is None:
+            to_change = self._left_to_change(out, limits)
+        changes = self._changes_left(served, to_change)
         budgets = self._budgets(out, limits)
+        self.why = None
         if changes < 0 or budgets.min() < 0:
             return NO
         budgets[START_ACCOUNT] = changes
-        if any(one.implies(served, budgets, limits.busiest) for one in self.refuted):
-            return NO
+        for one in self.refuted:
+            if one.implies(served, budgets, limits.busiest):
+                self.why = one
+                return NO
         self.calls += 1
         answer, steps = place(
             self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
@@ -345,52 +339,53 @@ class Search:
             # how far changes were to blame is not looked at
             matters = self._bound.astype(np.bool_)
             matters[START_ACCOUNT] = True
-            self.refuted.append(_Refuted(served, np.where(matters, budgets, FREE), limits.busiest))
+            self.why = Refuted(served, np.where(matters, budgets, FREE), limits.busiest)
+            self.refuted.append(self.why)
         return int(answer)
 
     def _refuse(self, served: int, out: int, limits: Limits) -> None:
         """Rules out this one set; what is to be learned of it waits until there is another one."""
-        self.unlearned = served, out, self.proof
-        self.probe.append(Crowd(served, 0, served.bit_count() - 1, self._matters(out, limits)))
+        self.unlearned = served, out, self.why, self.proof
+        to_change = self._left_to_change(out, limits)
+        without = self._poorer(out, self.why, limits)
+        self.probe.append(Crowd(served, 0, served.bit_count() - 1, without, to_change))
 
-    def _learn(self, served: int, out: int, proof: int, limits: Limits) -> None:
+    def _learn(
+        self, served: int, out: int, why: Refuted | None, proof: int, limits: Limits
+    ) -> None:
         """A crowd from the set that cannot be served, as lasting and as general as it can be."""
         self.cores += 1
-        self.proof = proof
         self.unlearned = None
-        if (
-            self.limits != limits
-            and served not in self.feasible
-            and self._learned(served, out, self.limits, self.rows)
-        ):
-            return
-        lasting = self.limits == limits
-        self._learned(served, out, limits, self.rows if lasting else self.probe, sure=True)
+        if self.limits != limits and served not in self.feasible:
+            left = self._left_to_change(out, self.limits)
+            answer = self._ask(served, out, self.limits, proof, left)
+            if answer == NO:
+                without = self._poorer(out, self.why, self.limits)
+                self.rows.append(self._core(served, without, left, self.why, self.limits))
+                return
+            if answer == YES:
+                self.feasible.add(served)
+        # what follows from few changes alone holds for whichever number of them is asked for next
+        rows = self.rows if self._same_but_changes(limits) else self.probe
+        without, left = self._poorer(out, why, limits), self._left_to_change(out, limits)
+        weaker = [(0, limits.changes), (0, left)]
+        for own, to_change in dict.fromkeys(weaker):
+            if (own, to_change) == (without, left):
+                break
+            if self._ask(served, own, limits, proof, to_change) == NO:
+                rows.append(self._core(served, own, to_change, self.why, limits))
+                return
+        rows.append(self._core(served, without, left, why, limits))
 
-    def _learned(
-        self, served: int, out: int, limits: Limits, rows: list[Crowd], *, sure: bool = False
-    ) -> bool:
-        matters = self._matters(out, limits)
-        if not matters:
-            if sure or self._ask(served, 0, limits, self.proof) == NO:
-                rows.append(self._core(served, 0, limits))
-                return True
-            return False
-        if self._ask(served, 0, limits, self.proof) == NO:
-            rows.append(self._core(served, 0, limits))
-            return True
-        if sure or self._ask(served, matters, limits, self.proof) == NO:
-            rows.append(self._core(served, matters, limits))
-            return True
-        return False
+    def _same_but_changes(self, limits: Limits) -> bool:
+        return replace(limits, changes=FREE) == replace(self.limits, changes=FREE)
 
-    def _matters(self, out: int, limits: Limits) -> int:
-        """Those left out that leave the others less to lose."""
+    def _poorer(self, out: int, why: Refuted | None, limits: Limits) -> int:
+        """Those left out in zones that had too little to lose for the set."""
         found = 0
-        for job in bits(out):
-            changes = limits.changes < FREE and self.asked.lost_changes[job] > 0
-            lost = limits.shortfall < FREE and self.asked.zone[job] >= FIRST_ZONE
-            if changes or lost:
+        for job in bits(out if limits.shortfall < FREE else 0):
+            zone = self.asked.zone[job]
+            if zone >= FIRST_ZONE and (why is None or why.budgets[zone] < FREE):
                 found |= 1 << job
         return found
 
@@ -409,11 +404,20 @@ class Search:
                 crews.append(())
         return Found(served, tuple(visits), tuple(crews), tuple(fleet))
 
-    def _core(self, served: int, out: int, limits: Limits) -> Crowd:
-        changes = self._changes_left(0, out, limits)
+    def _core(
+        self, served: int, out: int, to_change: int, why: Refuted | None, limits: Limits
+    ) -> Crowd:
+        """The crowd of a set that cannot be served, without those who can be done without.
+
+        out : at least those are left out; to_change : as in ``_ask``
+        why : what that rests on, where it is known
+        """
+        changes = self._changes_left(0, to_change)
         changes -= sum(min(0, self.asked.crew_changes[job]) for job in range(len(self.crew)))
         own = sum(self.asked.crew_changes[job] for job in bits(served))
         budgets = self._budgets(out, limits)
+        if why is not None:
+            budgets[FIRST_ZONE:][why.budgets[FIRST_ZONE:] >= FREE] = FREE
         if own == 0 and changes >= 0 and budgets.min() >= 0:
             budgets[START_ACCOUNT] = changes
             most_steps = max(_CORE_STEPS, self.proof // _CORE_SHARE)
@@ -423,7 +427,7 @@ class Search:
             )  # fmt: skip
             self._spend(steps)
             served = int(mask)
-        return Crowd(served, 0, served.bit_count() - 1, out)
+        return Crowd(served, 0, served.bit_count() - 1, out, to_change)
 
     def values(self, found: Found) -> Limits:
         """What the plan costs."""
@@ -472,7 +476,8 @@ class Search:
         left = sum(1 << job for job in set(self.job_of_word[some].tolist()))
         gone = [Crowd(1 << job, 0, 0) for job in bits(self.everyone & ~left)]
         found = [*gone, *known_crowds(self.t, alive, left)]
-        known = {(row.mask, row.twice, row.cap) for row in self.rows}
+        always = (row for row in self.rows if row.holds(0, FREE))
+        known = {(row.mask, row.twice, row.cap) for row in always}
         self.rows += [row for row in found if (row.mask, row.twice, row.cap) not in known]
 
     def _payable(self, limits: Limits) -> Ints:

@@ -84,6 +84,27 @@ def asked(choices: Choices) -> Asked:
     )
 
 
+def alike(t: Tables, wanted: Asked) -> list[int]:
+    """By request the mask of those that may take its place in any plan at the same cost."""
+    groups: dict[tuple[object, ...], int] = {}
+    keys: list[tuple[object, ...]] = []
+    for job in range(len(wanted.jobs)):
+        own = slice(int(t.first[job]), int(t.first[job + 1]))
+        visits = (t.taken, t.free, t.base, t.pilots, t.drones, *t.cost)
+        terms = (wanted.level, wanted.zone, wanted.lost_min)
+        known = job if t.published[job] else -1  # nobody takes a published one's place
+        key = (
+            known,
+            int(t.crew[job]),
+            t.needs[job].tobytes(),
+            *(term[job] for term in terms),
+            *(values[own].tobytes() for values in visits),
+        )
+        keys.append(key)
+        groups[key] = groups.get(key, 0) | 1 << job
+    return [groups[key] for key in keys]
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where each visit stands in the sets of visits; C visits, J requests, W words.

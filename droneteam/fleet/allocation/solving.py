@@ -100,9 +100,10 @@ def solve(problem: Problem, *, seed: int = 0, time_limit_s: float = DEFAULT_TIME
             until_s += _loading_programs_s()
         limit_s = _POOLED_SHARE * (until_s - time.monotonic())
         first, values, lows = _pooled(found, seen, first, limit_s)
-    if len(problem.jobs) > SEARCHED_UP_TO or values == lows:
+    left_s = until_s - time.monotonic()
+    if len(problem.jobs) > SEARCHED_UP_TO or values == lows or left_s < _MIN_STAGE_S:
         return _plan(problem, first, values, lows, seed)
-    plan = search(found, replace(seen, lows=lows), first, seed, until_s - time.monotonic())
+    plan = search(found, replace(seen, lows=lows), first, seed, left_s)
     if not _holds(problem, plan.assignments):
         return _plan(problem, first, values, seen.lows, seed)
     return plan if plan.status == "optimal" else _by_class(found, plan)
@@ -249,18 +250,30 @@ def _plan(
 
 
 def search(
-    found: Choices, seen: Glance, first: tuple[Assigned, ...], seed: int, left_s: float
+    found: Choices,
+    seen: Glance,
+    first: tuple[Assigned, ...],
+    seed: int,
+    left_s: float,
+    *,
+    workers: int = 1,
 ) -> Plan:
-    """The plan that CP-SAT finds from the first one on, among the choices that are left."""
+    """The plan that CP-SAT finds from the first one on, among the choices that are left.
+
+    workers : several race, and then no seed decides
+    """
     from droneteam.fleet.allocation import cpsat
 
     built_s = time.monotonic()
-    model = cpsat.build(found, seen.scope.members, seen.scope.must)
+    try:
+        model = cpsat.build(found, seen.scope.members, seen.scope.must, built_s + left_s)
+    except cpsat.OutOfTime:
+        return _plan(found.problem, first, values_of(found, first), seen.lows, seed)
     objectives = [
         replace(term, low=max(term.low, seen.lows[term.name])) for term in cpsat.objectives(model)
     ]
-    left_s = max(_MIN_STAGE_S, left_s - (time.monotonic() - built_s))
-    search = _Search(model, objectives, first, seed, left_s)
+    left_s -= time.monotonic() - built_s
+    search = _Search(model, objectives, first, seed, left_s, workers)
     for stage in _stages(objectives):
         search.run(stage)
     return search.plan()
@@ -290,8 +303,10 @@ class _Search:
         first: Sequence[Assigned],
         seed: int,
         time_limit_s: float,
+        workers: int,
     ) -> None:
         self.model = model
+        self.workers = workers
         self.objectives = objectives
         self.seed = seed
         self.left_s = time_limit_s
@@ -302,7 +317,8 @@ class _Search:
     def run(self, stage: Sequence[Objective]) -> None:
         """Improve the incumbent on the stage's terms, then forbid losing what was reached."""
         if any(self._value(term) > term.low for term in stage):
-            self._solve(stage)
+            if self.left_s >= _MIN_STAGE_S:
+                self._solve(stage)
         else:
             self.proven.update({term.name: term.low for term in stage})
         for term in stage:
@@ -320,8 +336,8 @@ class _Search:
         self._hint()
         solver = cp_model.CpSolver()
         solver.parameters.random_seed = self.seed % 2**31
-        solver.parameters.num_workers = 1  # several workers race, and then no seed decides
-        solver.parameters.max_time_in_seconds = max(self.left_s, _MIN_STAGE_S)
+        solver.parameters.num_workers = self.workers
+        solver.parameters.max_time_in_seconds = self.left_s
         status = solver.solve(cp)
         self.left_s -= solver.wall_time
         if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
