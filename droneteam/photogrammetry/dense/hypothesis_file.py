@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry.dense import pixel_kernels
 from droneteam.photogrammetry.dense.stereo import Hypothesis
 
 _CODES = 65534
@@ -25,11 +26,11 @@ def save(path: Path, hypothesis: Hypothesis | None, limits: tuple[float, float])
     codes, sigma = np.zeros((0, 0), np.uint16), np.zeros((0, 0), np.float16)
     low, high = limits
     if hypothesis is not None and high > low:
-        scaled = (hypothesis.inverse_depth - low) * (_CODES / (high - low))
-        inside = (scaled >= 0.0) & (scaled <= _CODES)
-        codes = np.where(inside, np.rint(scaled), _SILENT).astype(np.uint16)
-        steps = np.where(inside, hypothesis.sigma, 0.0) * (_CODES / (high - low))
-        sigma = np.minimum(steps, _MAX_SIGMA_STEPS).astype(np.float16)
+        codes, steps = pixel_kernels.encoded(
+            hypothesis.inverse_depth, hypothesis.sigma, low, _CODES / (high - low), _SILENT,
+            _MAX_SIGMA_STEPS,
+        )  # fmt: skip
+        sigma = steps.astype(np.float16)
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, codes=codes, sigma=sigma)
 

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from droneteam.photogrammetry.dense import pixel_kernels
+
 Float32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -124,10 +126,7 @@ def _normalised(image: Float32, window_px: int) -> Bytes:
     window = (window_px, window_px)
     mean = np.asarray(cv2.boxFilter(image, cv2.CV_32F, window), dtype=np.float32)
     square = np.asarray(cv2.sqrBoxFilter(image, cv2.CV_32F, window), dtype=np.float32)
-    spread = np.sqrt(np.maximum(square - mean * mean, np.float32(0.0)))
-    spread += np.float32(4.0 * NOISE_FLOOR)
-    scaled = (image - mean) * np.float32(NORMALISED_CONTRAST) / spread + np.float32(128.0)
-    return np.asarray(np.clip(scaled, 0, 255), dtype=np.uint8)
+    return pixel_kernels.levelled(image, mean, square, 4.0 * NOISE_FLOOR, NORMALISED_CONTRAST)
 
 
 def tile_range(coarse: Float32, wanted: int, limits: Range) -> Range | None:

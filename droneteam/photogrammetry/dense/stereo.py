@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from droneteam.errors import SceneError
 from droneteam.photogrammetry import optics
-from droneteam.photogrammetry.dense import kernels, rectify, semiglobal, subpixel
+from droneteam.photogrammetry.dense import kernels, pixel_kernels, rectify, semiglobal, subpixel
 from droneteam.photogrammetry.dense.rectify import PairGeometry
 from droneteam.photogrammetry.dense.semiglobal import NOISE_FLOOR, MatchParams
 from droneteam.photogrammetry.scene import View
@@ -100,8 +100,7 @@ def _canvas_disparities(
     left_seen &= rectify.outline_mask(pair)
     disparity = semiglobal.disparities(left, right, left_seen, pair.range_px, how)
     disparity[~left_seen] = np.nan
-    for rows in strips(len(disparity)):
-        _drop_unseen(disparity[rows.start : rows.stop], right_seen[rows.start : rows.stop])
+    pixel_kernels.clear_unseen(disparity, right_seen)
     disparity, sigma = refine(left, right, disparity, how)
     disparity[~(sigma <= MAX_SIGMA_PX)] = np.nan
     return disparity, sigma
@@ -163,16 +162,6 @@ def _warp(
             gray, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
         )
     return warped, seen
-
-
-def _drop_unseen(disparity: Float32, right_seen: NDArray[np.bool_]) -> None:
-    """Clears disparities that lead outside what the right photo covers."""
-    width = disparity.shape[1]
-    rows, columns = np.nonzero(~np.isnan(disparity))
-    target = np.rint(columns - disparity[rows, columns]).astype(np.int64)
-    ok = (target >= 0) & (target < width)
-    ok[ok] = right_seen[rows[ok], target[ok]]
-    disparity[rows[~ok], columns[~ok]] = np.nan
 
 
 def resized(view: View, scale: float) -> View:
