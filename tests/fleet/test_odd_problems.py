@@ -174,6 +174,19 @@ def test_choosing_whom_to_leave_out_ends_with_the_time() -> None:
         search.find(search.everyone, search.limits)
 
 
+def test_where_visits_are_many_no_step_is_begun_for_which_there_is_no_time() -> None:
+    minutes = [timedelta(minutes=n) for n in range(120)]
+    many = tuple(
+        replace(job, slots=tuple(Slot(s.start_at + n, s.end_at + n, 10) for n in minutes))
+        for job in BUSY.jobs
+        for s in job.slots[:1]
+    )
+    crowded = Search(choices(replace(BUSY, jobs=many)), time.monotonic() + 1.0)
+    few = Search(choices(BUSY), time.monotonic() + PATIENCE_S)
+    assert crowded._affordable() < 20_000
+    assert few._affordable() > few.most_steps
+
+
 def test_a_model_that_is_not_built_in_time_leaves_the_first_plan() -> None:
     found = choices(BUSY)
     everything = solving.glance(found, ()).scope

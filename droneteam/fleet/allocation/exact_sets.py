@@ -45,6 +45,8 @@ MOST_STEPS = 2_000_000
 """Some seconds; a problem that needs more is left to the solver."""
 _MOST_LOOKED_AT = 200_000
 """Choices of whom to leave out, some ten seconds of them."""
+_PAIR_S = 2e-9
+"""Of a step, for each visit and word of visits that it holds against each other, about."""
 _PROOF_STEPS = 600
 """Steps to find out whether fewer limits refute a set as well, at least …"""
 _MOST_PROOF_STEPS = 20_000
@@ -298,6 +300,12 @@ class Search:
         if self.looked_at > _MOST_LOOKED_AT or time.monotonic() > self.until_s:
             raise OutOfSteps
 
+    def _affordable(self) -> int:
+        """Steps for which there is time: where visits are many, one goes through a lot of them."""
+        visits, words = self.t.pilot_clash.shape
+        step_s = _PAIR_S * max(1, visits * words) / max(1, len(self.crew))
+        return max(_CORE_STEPS, int((self.until_s - time.monotonic()) / step_s))
+
     def _spend(self, steps: int) -> None:
         self.steps += steps
         if self.steps > self.most_steps or time.monotonic() > self.until_s:
@@ -330,7 +338,8 @@ class Search:
                 return NO
         self.calls += 1
         answer, steps = place(
-            self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
+            self.t, self.alive, served, budgets, changes, limits.busiest,
+            min(most_steps, self._affordable()),
             self._visits, self._crews, self._fleet, self._bound,
         )  # fmt: skip
         self._spend(steps)
@@ -420,7 +429,7 @@ class Search:
             budgets[FIRST_ZONE:][why.budgets[FIRST_ZONE:] >= FREE] = FREE
         if own == 0 and changes >= 0 and budgets.min() >= 0:
             budgets[START_ACCOUNT] = changes
-            most_steps = max(_CORE_STEPS, self.proof // _CORE_SHARE)
+            most_steps = max(_CORE_STEPS, min(self.proof, self._affordable()) // _CORE_SHARE)
             mask, steps = core(
                 self.t, self.alive, served, budgets, changes, limits.busiest, most_steps,
                 self.order, self._visits, self._crews, self._fleet, self._bound,
