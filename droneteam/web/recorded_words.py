@@ -19,7 +19,8 @@ from droneteam.photogrammetry.export.sentences import translated
 from droneteam.sentences import UNTRANSLATED
 from droneteam.web.i18n import language
 from droneteam.web.refusals import refusal
-from droneteam.web.typography import typeset
+from droneteam.web.typography import colon, typeset
+from droneteam.web.words import STAGES
 
 _OTHERS = re.compile(re.escape(UNTRANSLATED) + r"(.+?)(?=; |$)", re.DOTALL)
 
@@ -45,7 +46,10 @@ def scene_text(text: str) -> str:
 
 
 def job_said(error: str) -> Markup:
-    """Why a job failed: what a stage said, or what a service refused."""
+    """Why a job failed: what a stage said, under its name, or what a service refused."""
+    stage, between, reason = error.partition(": ")
+    if between and stage in STAGES:
+        return Markup("{}{} {}").format(str(STAGES[stage]), colon(language()), job_said(reason))
     form = _scene_form(error)
     told = refusal(error) if UNTRANSLATED in form else None
     return _marked(form) if told is None or told.lang == "en" else Markup.escape(told.text)

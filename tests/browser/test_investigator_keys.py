@@ -87,7 +87,9 @@ def test_a_point_is_marked_measured_and_taken_away_by_keys_and_the_page_tells_of
     page.keyboard.press("p")
     page.keyboard.press("Delete")
     wait_until(page, f"{COUNT}.startsWith('1 ')", "the mark taken away")
-    wait_until(page, f"{chip}.includes('1 markering') && !{chip}.includes('2 ')", "the count of that")
+    wait_until(
+        page, f"{chip}.includes('1 markering') && !{chip}.includes('2 ')", "the count of that"
+    )
     opened.check()
 
 

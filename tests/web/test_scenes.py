@@ -210,7 +210,7 @@ def test_a_failed_build_says_why(scene: Site) -> None:
         row = session.get_one(jobs.Job, 1)
         row.state, row.error = "failed", "sfm: 2 photos are too few. Take at least 5"
     text = scene.client("pilot").get("/scenes/1").get_data(as_text=True)
-    assert "sfm: 2 photos are too few. Take at least 5" in text
+    assert "Finding the cameras: 2 photos are too few. Take at least 5" in text
     assert "failed" in text
 
 
