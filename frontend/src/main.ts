@@ -132,7 +132,9 @@ function followRecord(): void {
     const record = (await response.json()) as Readonly<Record<string, unknown>>;
     const now = JSON.stringify([record["state"], record["assignment"]]);
     if (known !== null && now !== known) {
-      if (isTyping()) notice.hidden = false;
+      // A page that answers a form that was not accepted would send that form again.
+      const answersForm = location.pathname !== notice.querySelector("a")?.pathname;
+      if (isTyping() || answersForm) notice.hidden = false;
       else location.reload();
     }
     known = now;
