@@ -7,7 +7,7 @@ FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/n
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUNTIME_PACKAGES := libusb-1.0-0 libgomp1 libgl1
-TEST_PACKAGES := $(RUNTIME_PACKAGES) chromium dbus-daemon postgresql
+TEST_PACKAGES := $(RUNTIME_PACKAGES) chromium dbus-daemon poppler-utils postgresql
 
 .PHONY: demo serve test test-all check bench setup clean
 .DELETE_ON_ERROR:
