@@ -43,7 +43,7 @@ def list_zones(session: Session, actor: Actor) -> list[StoredZone]:
     return [
         StoredZone(number, source, loaded_at, zone)
         for number, source, loaded_at, text in session.execute(query)
-        for zone in _parsed(text)
+        for zone in parsed_zones(text)
     ]
 
 
@@ -88,7 +88,7 @@ def load_geozones(
 def stored_geozones(session: Session) -> tuple[Geozone, ...]:
     """Every zone that has been loaded."""
     texts = session.scalars(select(_TEXT).order_by(models.GeozoneRow.identifier))
-    return tuple(zone for text in texts for zone in _parsed(text))
+    return tuple(zone for text in texts for zone in parsed_zones(text))
 
 
 _TEXT = cast(models.GeozoneRow.document, Text)
@@ -96,7 +96,7 @@ _TEXT = cast(models.GeozoneRow.document, Text)
 
 
 @lru_cache(maxsize=KEPT_ZONES)
-def _parsed(text: str) -> tuple[Geozone, ...]:
+def parsed_zones(text: str) -> tuple[Geozone, ...]:
     """The zones of a stored document; they follow from its text alone and cannot be changed."""
     return geozones.read_geozones(json.loads(text))
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from droneteam import audit, cli, db
-from droneteam.missions import service
+from droneteam.missions import service, zonestore
+from droneteam.missions.airspace.checks import Restriction
 from tests.web.conftest import Site, csrf_token
 
 PARK = [[4.39, 50.84], [4.40, 50.84], [4.40, 50.85], [4.39, 50.84]]
@@ -59,6 +60,23 @@ def test_a_publication_is_loaded_shown_and_checked(site: Site) -> None:
     assert "Load a publication" not in page
     with db.read_scope(site.engine) as session:
         assert {zone.identifier for zone in service.stored_geozones(session)} == {"A1", "A2"}
+
+
+def test_zones_are_parsed_once_and_a_changed_one_counts_at_once(site: Site) -> None:
+    load(site, publication("A1", "A2"))
+    in_force(site)
+    before = zonestore.parsed_zones.cache_info()
+    assert in_force(site) == {"A1": "skeyes", "A2": "skeyes"}
+    after = zonestore.parsed_zones.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 2, before.misses)
+    changed = publication("A1", "A2")
+    changed["features"][1]["restriction"] = "CONDITIONAL"
+    load(site, changed)
+    with db.read_scope(site.engine) as session:
+        zones = {zone.identifier: zone.restriction for zone in service.stored_geozones(session)}
+    assert zones == {"A1": Restriction.PROHIBITED, "A2": Restriction.CONDITIONAL}
+    misses = zonestore.parsed_zones.cache_info().misses
+    assert misses == after.misses + 1, "what did not change is not parsed again"
 
 
 def test_a_new_publication_withdraws_what_its_source_no_longer_holds(site: Site) -> None:
