@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import sparse
 
 from droneteam.errors import InputError, SceneError
 from droneteam.photogrammetry.dense import fuse
-from droneteam.photogrammetry.scene import DenseCloud
+from droneteam.photogrammetry.scene import Camera, DenseCloud, View
 from droneteam.photogrammetry.surface import mesh, texture
 from droneteam.photogrammetry.surface.mesh import Mesh, MeshParams, textured_mesh
 from tests.photogrammetry.box_world import box_scene
@@ -134,6 +135,23 @@ def test_a_lone_triangle_takes_its_neighbours_photo_when_it_is_nearly_as_good() 
     assert texture.smooth_labels(photo, quality, adjacency).tolist() == [0] * m
     quality[4] = [1.0, 0.3, 0, 0]
     assert texture.smooth_labels(photo, quality, adjacency)[4] == 1
+
+
+def test_what_no_photo_sees_has_its_own_vertices_colour() -> None:
+    """Not the grey that made slivers in a dent look like damage; nobody sees these two pieces."""
+    camera = Camera("PINHOLE", 64, 48, (50.0, 50.0, 32.0, 24.0))
+    view = View("none.jpg", Path("none.jpg"), camera, np.eye(4)[:3])
+    below = np.array([[0, 0, -9], [1, 0, -9], [0, 1, -9], [5, 5, -9], [6, 5, -9], [5, 6, -9.0]])
+    triangles = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
+    colors = np.array([[200, 0, 0]] * 3 + [[0, 0, 90], [0, 0, 120], [0, 0, 150]], np.uint8)
+    atlas = texture.build_atlas(
+        (view,), below, triangles, lambda _, targets: np.zeros(len(targets)), 64, None,
+        lambda _: None, colors,
+    )  # fmt: skip
+    assert (atlas.photo == -1).all()
+    column, row = (atlas.uv[atlas.triangles] * 64).astype(int).transpose(2, 0, 1)
+    assert (atlas.image[row[0], column[0]] == [200, 0, 0]).all()
+    assert (atlas.image[row[1], column[1]] == [0, 0, 120]).all()
 
 
 def test_adjacent_triangles_share_an_edge() -> None:

@@ -257,6 +257,7 @@ def _textured(
         params.texture_px,
         gains,
         lambda share: progress(STAGE, 0.5 + 0.5 * share, "mesh: texture"),
+        bare.colors,
     )
     return Mesh(
         vertices_enu_m=bare.vertices_enu_m[atlas.vertex],

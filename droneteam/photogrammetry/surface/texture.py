@@ -41,7 +41,7 @@ class Atlas:
 
     vertex : (k,) index of each new vertex in the old ones; triangles : (m, 3) int32 of new
     vertices; uv : (k, 2) float32, (0, 0) top left; image : (side, side, 3) uint8;
-    photo : (m,) int16 of each triangle, -1 where no photo sees it (grey).
+    photo : (m,) int16 of each triangle, -1 where no photo sees it (one colour).
     """
 
     vertex: NDArray[np.int64]
@@ -59,17 +59,19 @@ def build_atlas(
     side_px: int,
     gains: FloatArray | None,
     progress: Callable[[float], None],
+    colors: NDArray[np.uint8] | None = None,
 ) -> Atlas:
     """The atlas of a mesh.
 
     sight : (origin, targets) to the distance of the first hit in multiples of the way to each
-    target; gains : (views, 3) or None.
+    target; gains : (views, 3) or None; colors : (n, 3) of the vertices, whose mean a piece takes
+    that no photo sees.
     """
     photo, quality = _candidates(views, vertices, triangles, sight, progress)
     adjacency = triangle_adjacency(triangles)
     label = smooth_labels(photo, quality, adjacency)
     piece = _pieces(label, adjacency)
-    return _cut(views, vertices, triangles, label, piece, side_px, gains, progress)
+    return _cut(views, vertices, triangles, label, piece, side_px, gains, progress, colors)
 
 
 def triangle_adjacency(triangles: NDArray[np.int32]) -> sparse.csr_array:
@@ -175,6 +177,7 @@ def _cut(
     side_px: int,
     gains: FloatArray | None,
     progress: Callable[[float], None],
+    colors: NDArray[np.uint8] | None,
 ) -> Atlas:
     """Splits the vertices by piece, packs the pieces and paints them."""
     keys = piece[:, None] * len(vertices) + triangles
@@ -186,12 +189,16 @@ def _cut(
     for index, view in enumerate(views):
         mine = np.flatnonzero(label_of[owner] == index)
         pixels[mine] = optics.project(vertices[vertex[mine]], view)[0]
+    pixels[label_of[owner] < 0] = PAD_PX  # the middle of its few pixels
     boxes = _boxes(pixels, owner, label_of)
     scale, corner = pack(boxes[:, 2:] - boxes[:, :2], side_px)
     image = np.full((side_px, side_px, 3), UNSEEN_GREY, np.uint8)
     for index, view in enumerate(views):
         _paint(image, view, boxes, corner, scale, np.flatnonzero(label_of == index), gains, index)
         progress(0.6 + 0.4 * (index + 1) / len(views))
+    if colors is not None:
+        mean = _mean_colours(colors[vertex], owner, len(label_of))
+        _paint_unseen(image, boxes, corner, scale, np.flatnonzero(label_of < 0), mean)
     uv = (corner[owner] + (pixels - boxes[owner, :2]) * scale[owner, None]) / side_px
     return Atlas(
         vertex=vertex,
@@ -200,6 +207,34 @@ def _cut(
         image=image,
         photo=label,
     )
+
+
+def _paint_unseen(
+    image: NDArray[np.uint8],
+    boxes: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    scale: FloatArray,
+    unseen: NDArray[np.int64],
+    colours: NDArray[np.uint8],
+) -> None:
+    """Gives pieces that no photo sees their vertices' mean colour, (pieces, 3).
+
+    Most are slivers in dents and under edges; grey, they look like damage on a car.
+    """
+    for piece in unseen:
+        size = np.ceil((boxes[piece, 2:] - boxes[piece, :2]) * scale[piece]).astype(int)
+        left, top = corner[piece]
+        width, height = np.maximum(size, 1)
+        image[top : top + height, left : left + width] = colours[piece]
+
+
+def _mean_colours(
+    colors: NDArray[np.uint8], owner: NDArray[np.int64], pieces: int
+) -> NDArray[np.uint8]:
+    """(pieces, 3) mean of the (n, 3) colours of the vertices that each piece owns."""
+    count = np.maximum(np.bincount(owner, minlength=pieces), 1)
+    total = [np.bincount(owner, weights=colors[:, k], minlength=pieces) for k in range(3)]
+    return np.asarray(np.rint(np.stack(total, axis=1) / count[:, None]), dtype=np.uint8)
 
 
 def _boxes(
