@@ -159,8 +159,13 @@ def test_a_time_of_another_year_shows_its_year(site: Site, at: datetime, says: s
 
 @pytest.mark.parametrize(
     ("value", "digits", "says", "places"),
-    [(-0.3, 0, "0", "0"), (-0.04, 1, "0,0", "0.0"), (-0.06, 1, "-0,1", "-0.1"), (4.5, 2, "4,50", "4.50")],
-)  # fmt: skip
+    [
+        (-0.3, 0, "0", "0"),
+        (-0.04, 1, "0,0", "0.0"),
+        (-0.06, 1, "-0,1", "-0.1"),
+        (4.5, 2, "4,50", "4.50"),
+    ],
+)
 def test_nothing_has_no_sign_and_places_keep_their_points(
     site: Site, value: float, digits: int, says: str, places: str
 ) -> None:

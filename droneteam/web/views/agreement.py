@@ -34,6 +34,18 @@ def show() -> str:
     return _page("", {})
 
 
+def _unread(error: BadRequest) -> str:
+    """Where a typed document stops being JSON, or what else of it cannot be taken."""
+    match error.__cause__:
+        case json.JSONDecodeError(lineno=line, colno=column):
+            return _(
+                "This is no JSON from line %(line)s, column %(column)s on.",
+                line=line,
+                column=column,
+            )
+    return _("This is no JSON: %(error)s", error=error.description or "")
+
+
 def _page(typed: str, problems: dict[str, str]) -> str:
     me, at = actor(), now()
     with reading() as session:
@@ -67,8 +79,7 @@ def add() -> Any:
     try:
         document = strict_json(typed.encode())
     except BadRequest as error:
-        problem = _("This is no JSON: %(error)s", error=error.description or "")
-        return _page(typed, {"document": problem}), 422
+        return _page(typed, {"document": _unread(error)}), 422
     if not isinstance(document, dict):
         return _page(typed, {"document": _("This is no agreement.")}), 422
     edited = int(form.number("number", 1, 10_000, fallback=0))
