@@ -36,14 +36,15 @@ def show() -> str:
 
 def _unread(error: BadRequest) -> str:
     """Where a typed document stops being JSON, or what else of it cannot be taken."""
-    match error.__cause__:
-        case json.JSONDecodeError(lineno=line, colno=column):
-            return _(
-                "This is no JSON from line %(line)s, column %(column)s on.",
-                line=line,
-                column=column,
-            )
-    return _("This is no JSON: %(error)s", error=error.description or "")
+    cause = error.__cause__
+    if isinstance(cause, json.JSONDecodeError):
+        line, column = cause.lineno, cause.colno
+        told = _(
+            "This is no JSON from line %(line)s, column %(column)s on.", line=line, column=column
+        )
+    else:
+        told = _("This is no JSON: %(error)s", error=error.description or "")
+    return str(told)
 
 
 def _page(typed: str, problems: dict[str, str]) -> str:
