@@ -270,6 +270,7 @@ def _init_templates(app: Flask) -> None:
         timefmt.local_date,
         timefmt.day_name,
         timefmt.decimal,
+        timefmt.degrees,
         timefmt.for_input,
         timefmt.for_second,
         timefmt.iso,

@@ -45,7 +45,7 @@ def strict_json(content: bytes) -> Any:
     Raises
     ------
     BadRequest
-        Says what of it cannot be read.
+        Says what of it cannot be read; caused by the ValueError that knows where.
     """
     if not content:
         return None
@@ -54,7 +54,7 @@ def strict_json(content: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, digits without end
-        raise BadRequest(f"the body is not JSON: {error}") from None
+        raise BadRequest(f"the body is not JSON: {error}") from error
     _walk(document)
     return document
 

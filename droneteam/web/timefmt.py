@@ -84,7 +84,17 @@ def day_name(day: date) -> str:
 def decimal(value: float, digits: int | None = None) -> str:
     """A number as the visitor's language writes it, with a fixed count of decimals if given."""
     form = None if digits is None else f"0.{'0' * digits}"
-    return str(format_decimal(value, form, locale=get_locale()))
+    return str(format_decimal(_unsigned_zero(value, digits), form, locale=get_locale()))
+
+
+def degrees(value: float, digits: int = 0) -> str:
+    """An angle or a place with points in every language, as other programs read it."""
+    return f"{_unsigned_zero(value, digits):.{digits}f}"
+
+
+def _unsigned_zero(value: float, digits: int | None) -> float:
+    """The number; nothing has no sign, and a roll of -0.3° is none."""
+    return 0.0 if digits is not None and not round(value, digits) else value
 
 
 def local_hour(at: datetime) -> str:

@@ -119,6 +119,7 @@ TURNS = [
 ]
 """Each page in one look, those that no guide shows in the slow run; another slow test shows every
 page in every look."""
+REFLOW_PX = 320
 BUDGET_BYTES = 150_000
 BUDGET_3D_BYTES = 350_000
 
@@ -164,6 +165,15 @@ def test_every_page_is_well_in_every_language_theme_and_size(
     if language == "nl" and name == "request-form":
         keep_picture(opened.page, f"{name}-phone")
     assert violations(opened) == [], "on a phone"
+    opened.page.set_viewport_size({"width": REFLOW_PX, "height": 640})
+    opened.page.wait_for_timeout(200)
+    assert too_wide(opened) <= 0, "WCAG 1.4.10: it scrolls sideways at 320 px"
+    opened.page.set_viewport_size({"width": SIZES["desktop"][0], "height": 800})
+    opened.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    opened.page.wait_for_timeout(200)
+    assert too_wide(opened) <= 0, "WCAG 1.4.4: text of twice the size widens the page"
+    if name == "error":  # the 404 itself is an error line in the console
+        opened.faults.clear()
     opened.check()
 
 

@@ -413,3 +413,16 @@ def test_fleets_of_other_sizes_are_compared(site: Site) -> None:
     assert client.get("/statistics/2026/sizes?drones=0").status_code == 422
     many = "&".join(f"drones={n}" for n in range(1, 9))
     assert client.get(f"/statistics/2026/sizes?{many}").status_code == 422
+
+
+def test_a_document_that_is_no_json_is_told_where_in_the_readers_language(site: Site) -> None:
+    """Dutch, and without a word of the reader's own English."""
+    client = site.client("administrator", "nl")
+    typed = '{\n "classes": oops}'
+    data = {"csrf_token": csrf_token(client), "document": typed}
+    answer = client.post("/agreement/versions", data=data)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "vanaf regel 2, kolom 13" in text
+    assert "Expecting" not in text
+    assert "oops" in text, "what was typed is kept"

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from droneteam.web.forms import FormReader, polygon_text
-from droneteam.web.timefmt import LocalTimeProblem, duration, local_short, parse_local
+from droneteam.web.timefmt import (
+    LocalTimeProblem,
+    decimal,
+    degrees,
+    duration,
+    local_short,
+    parse_local,
+)
 from tests.web.conftest import Site
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -148,3 +155,20 @@ def test_a_time_of_another_year_shows_its_year(site: Site, at: datetime, says: s
     """An audit entry of last May is not taken for one of this May; the year is the local one."""
     with site.app.test_request_context("/", headers={"Accept-Language": "fr"}):
         assert local_short(at) == says
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "says", "places"),
+    [
+        (-0.3, 0, "0", "0"),
+        (-0.04, 1, "0,0", "0.0"),
+        (-0.06, 1, "-0,1", "-0.1"),
+        (4.5, 2, "4,50", "4.50"),
+    ],
+)
+def test_nothing_has_no_sign_and_places_keep_their_points(
+    site: Site, value: float, digits: int, says: str, places: str
+) -> None:
+    with site.app.test_request_context("/", headers={"Accept-Language": "fr"}):
+        assert decimal(value, digits) == says
+        assert degrees(value, digits) == places

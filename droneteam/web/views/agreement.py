@@ -34,6 +34,19 @@ def show() -> str:
     return _page("", {})
 
 
+def _unread(error: BadRequest) -> str:
+    """Where a typed document stops being JSON, or what else of it cannot be taken."""
+    cause = error.__cause__
+    if isinstance(cause, json.JSONDecodeError):
+        line, column = cause.lineno, cause.colno
+        told = _(
+            "This is no JSON from line %(line)s, column %(column)s on.", line=line, column=column
+        )
+    else:
+        told = _("This is no JSON: %(error)s", error=error.description or "")
+    return str(told)
+
+
 def _page(typed: str, problems: dict[str, str]) -> str:
     me, at = actor(), now()
     with reading() as session:
@@ -67,8 +80,7 @@ def add() -> Any:
     try:
         document = strict_json(typed.encode())
     except BadRequest as error:
-        problem = _("This is no JSON: %(error)s", error=error.description or "")
-        return _page(typed, {"document": problem}), 422
+        return _page(typed, {"document": _unread(error)}), 422
     if not isinstance(document, dict):
         return _page(typed, {"document": _("This is no agreement.")}), 422
     edited = int(form.number("number", 1, 10_000, fallback=0))

@@ -1,5 +1,6 @@
 /** An aircraft's attitude as pictures: the horizon and the compass, kept current. */
 
+import { fixed } from "./decimal";
 import { eastNorth, type LatLon } from "./geodesy";
 import { byId, fill } from "./page";
 
@@ -62,7 +63,7 @@ export class Dials {
     const known = rollDeg !== null && pitchDeg !== null;
     const picture = byId<HTMLElement>("horizon");
     picture.classList.toggle("unknown", !known);
-    const rounded = { roll: rollDeg?.toFixed(0) ?? "", pitch: pitchDeg?.toFixed(0) ?? "", yaw: yawDeg?.toFixed(0) ?? "–" };
+    const rounded = { roll: fixed(rollDeg ?? 0, 0), pitch: fixed(pitchDeg ?? 0, 0), yaw: yawDeg?.toFixed(0) ?? "–" };
     picture.setAttribute("aria-label", known ? fill(this.words.attitude, rounded) : this.words.noAttitude);
     if (!known) return;
     this.rollDeg = shortWay(this.rollDeg, rollDeg);

@@ -1,6 +1,6 @@
 /** The tables beside a map of the sky, kept current row by row. */
 
-import { decimal } from "./decimal";
+import { decimal, fixed } from "./decimal";
 import { duration } from "./duration";
 import type { LiveObject } from "./feed";
 import { element } from "./page";
@@ -39,7 +39,7 @@ export function written(value: unknown, column: Column, words: TableWords, at: I
   if (column.format === "span" && typeof value === "number") return duration(value);
   if (column.format === "word" || column.format === "class") return words.words[String(value)] ?? String(value);
   // A place keeps its points, as everywhere: it is copied into other programs.
-  if (column.format === "degrees" && typeof value === "number") return value.toFixed(column.digits ?? 0);
+  if (column.format === "degrees" && typeof value === "number") return fixed(value, column.digits ?? 0);
   if (typeof value === "number") return `${decimal(value, column.digits ?? 0)}${column.unit ?? ""}`;
   return String(value);
 }
