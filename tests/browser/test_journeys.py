@@ -223,7 +223,7 @@ def test_a_distance_is_measured_on_the_orthophoto_and_kept_by_name(
     page.locator("tr", has_text="skid 7").wait_for()
     page.reload()
     row = page.locator("tr", has_text="skid 7").inner_text()
-    assert f"{metres:.3f} m" in row
+    assert f"{metres:.3f}\u00a0m" in row
     assert "surface model" in row
     opened.check()
 
@@ -276,5 +276,5 @@ def test_tomorrows_storm_entered_on_a_phone_is_on_the_board_with_what_it_breaks(
     page.get_by_text("alle modellen").wait_for()
     page.goto(f"{fresh.url}/board/")
     page.get_by_role("heading", name="Het geldende plan houdt niet meer voor").wait_for()
-    assert "Windstoten van 17,50\u00a0m/s verwacht" in page.inner_text("main")
+    assert "Windstoten van 17,5\u00a0m/s verwacht" in page.inner_text("main")
     assert opened.outside == []

@@ -58,11 +58,11 @@ def test_the_pack_opens_without_network_and_what_is_written_arrives_once(
     page.locator("[data-item='time:take_off'] button").tap()
     page.locator("#defect-text").fill("crack in the left arm")
     page.get_by_role("button", name="Report the defect").tap()
-    page.get_by_text("wait on this device for the network: 3").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("3 entries wait on this device for the network").wait_for(timeout=PATIENCE_MS)
     assert log_of(planned).entries == ()
 
     page.reload()  # the telephone was restarted
-    page.get_by_text("wait on this device for the network: 3").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("3 entries wait on this device for the network").wait_for(timeout=PATIENCE_MS)
     assert page.locator("[data-item='check:weather'] [data-mark]").text_content() == "☑"
     page.goto(f"{planned.url}/missions/1")
     page.locator("#map canvas").first.wait_for(timeout=PATIENCE_MS)

@@ -101,18 +101,21 @@ def test_measure_keep_draw_and_report(
 
 
 @pytest.mark.parametrize(
-    ("language", "phrase"),
-    [("fr", "s'écartent 1,7 fois plus que prévu"), ("en", "lie 1.7 times farther off")],
+    ("language", "phrase", "day"),
+    [
+        ("fr", "s'écartent 1,7 fois plus que prévu", "14 mai 2026 à 09:30 CEST"),
+        ("en", "lie 1.7 times farther off", "14 May 2026 at 09:30 CEST"),
+    ],
 )
 def test_the_report_can_be_made_in_another_language_and_of_another_date(
-    scene: Scene, tmp_path: Path, language: str, phrase: str
+    scene: Scene, tmp_path: Path, language: str, phrase: str, day: str
 ) -> None:
     path = tmp_path / "r.pdf"
     words = ["report", "-o", str(path), "--lang", language, "--date", "2026-05-14T09:30+02:00"]
     assert run(scene, *words) == 0
     text = " ".join(text_of(path).split()).replace("’", "'")
     assert phrase in text
-    assert "2026-05-14 09:30 CEST" in text
+    assert day in text
 
 
 def test_a_later_report_names_the_control_that_the_scene_was_built_with(

@@ -208,7 +208,7 @@ def test_entered_weather_grounds_the_fleet_and_the_zone_reads_why(site: Site) ->
     asked = worlds.ask(site)
     worlds.publish(site)
     text = site.client("requester", "fr").get(f"/requests/{asked.id}").get_data(as_text=True)
-    assert "Rafales de 14,50\u00a0m/s prévues" in text
+    assert "Rafales de 14,5\u00a0m/s prévues" in text
     calm = {**WEATHER, "issued_at": "2026-05-04T09:30", "gust_mps": "5"}
     post(coordinator, "/registry/weather", **calm)
     worlds.publish(site)
