@@ -76,7 +76,7 @@ def test_a_point_is_marked_measured_and_taken_away_by_keys_and_the_page_tells_of
     reach(page, "#mark-view")
     for count in (1, 2):
         page.keyboard.press("Enter")
-        wait_until(page, f"{COUNT}.startsWith('Marks: {count};')", f"mark {count}")
+        wait_until(page, f"{COUNT}.startsWith('Markeringen: {count};')", f"mark {count}")
         page.keyboard.press("n")
     chip = "document.querySelector('.points [aria-current=true]').textContent"
     wait_until(page, f"{chip}.includes('2 markeringen')", "the point's own count")
@@ -86,7 +86,7 @@ def test_a_point_is_marked_measured_and_taken_away_by_keys_and_the_page_tells_of
     assert ";" in str(table.locator("td[data-label='Gemarkeerd op']").first.text_content())
     page.keyboard.press("p")
     page.keyboard.press("Delete")
-    wait_until(page, f"{COUNT}.startsWith('Marks: 1;')", "the mark taken away")
+    wait_until(page, f"{COUNT}.startsWith('Markeringen: 1;')", "the mark taken away")
     wait_until(
         page, f"{chip}.includes('1 markering') && !{chip}.includes('2 ')", "the count of that"
     )

@@ -18,6 +18,7 @@ from tests.web.conftest import PASSWORD
 from tests.web.scene_world import World
 
 STATUS = "document.querySelector('#mark-status').textContent"
+COUNT = "document.querySelector('#mark-count').textContent"
 
 
 def said(page: Page, word: str) -> str:
@@ -67,9 +68,7 @@ def test_a_tap_near_a_target_marks_its_centre_and_outlives_a_reload(
     assert set(kept) == {first}
     assert np.hypot(*(np.array(kept[first]) - world.pixel("gcp_1", index))) < 0.1
     page.reload()
-    wait_until(
-        page, "document.querySelector('#mark-count').textContent.startsWith('Marks: 1;')", "mark"
-    )
+    wait_until(page, f"{COUNT}.startsWith('Marks: 1;')", "mark")
     opened.check()
 
 
@@ -117,9 +116,7 @@ def test_keys_move_the_mark_by_a_tenth_and_undo_takes_it_back(
     said(page, "taken back")
     assert np.allclose(marks_of(fresh, "gcp_1")[photo], start)
     page.get_by_role("button", name="Undo").click()
-    wait_until(
-        page, "document.querySelector('#mark-count').textContent.startsWith('Marks: 0;')", "undo"
-    )
+    wait_until(page, f"{COUNT}.startsWith('Marks: 0;')", "undo")
     assert marks_of(fresh, "gcp_1") == {}
     page.get_by_role("button", name="Undo").click()
     said(page, "nothing to take back")
@@ -137,9 +134,7 @@ def test_marks_in_three_photos_place_the_point_and_a_measurement_is_kept(
         for count in (1, 2, 3):
             page.locator("#mark-view").focus()
             page.keyboard.press("Enter")
-            started = (
-                f"document.querySelector('#mark-count').textContent.startsWith('Marks: {count};')"
-            )
+            started = f"{COUNT}.startsWith('Marks: {count};')"
             wait_until(page, started, f"mark {count}")
             page.keyboard.press("n")
         assert "± 0." in page.locator("#mark-position").inner_text()

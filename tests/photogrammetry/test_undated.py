@@ -69,8 +69,10 @@ def test_a_cameras_clock_without_a_zone_is_shown_as_it_was_and_said_to_be_that()
     at = datetime(2026, 5, 14, 23, 30, tzinfo=UTC)
     said = {language: moment_words(at, language, camera_clock=True) for language in LANGUAGES}
     for language, clock in (
-        ("nl", "14 mei 2026 om 23:30"), ("fr", "14 mai 2026 à 23:30"), ("en", "14 May 2026 at 23:30")
-    ):  # fmt: skip
+        ("nl", "14 mei 2026 om 23:30"),
+        ("fr", "14 mai 2026 à 23:30"),
+        ("en", "14 May 2026 at 23:30"),
+    ):
         assert said[language].startswith(f"{clock} (")
     assert not any("UTC" in text or "CEST" in text for text in said.values())
     assert len(set(said.values())) == 3

@@ -57,7 +57,7 @@ PAIR_BYTES_PER_PIXEL = 80
 the canvas where that is two thirds of the photo, and 16 + 16 of each where it is larger."""
 MAPPED_BYTES = 1_000_000_000
 """Of depth maps in memory at once during fusion: thirty of 4 megapixels, as many as are asked."""
-FORMAT = 7
+FORMAT = 8
 """Raised when the files' meaning or the algorithm changes, so that old files are not reused."""
 MATCH_SHARE = 0.8
 """Share of the stage's time that matching takes; the rest is fusion (measured)."""
