@@ -22,6 +22,9 @@ COVERED, CONTESTED = 1, 2
 """Marks of a pixel whose surface is in the cloud, here or a little elsewhere."""
 COVERED_GSD = 4.0
 """A pixel this close behind or before a point, in ground sampling distances, shows the same."""
+COVERED_SCALE = 0.9
+"""A pixel finer than this, against the one that the point came from, still adds detail; at 1 the
+many that are as fine as each other would say the same place twice."""
 BEND_REACHES_PX = (5, 9)
 """How far matching windows reach (half of 11 and of 15 pixels, and what blur adds)."""
 UNKNOWN_BEND_GSD, LARGEST_BEND_GSD = 1.0, 2.0
@@ -410,7 +413,7 @@ def mark_covered(
     """Marks the view's pixels that show a point COVERED, those that contradict it CONTESTED.
 
     points : (n, 3) ENU; gsd : (n,) metres; visited : (h, w), changed in place.  A pixel that is
-    finer than the one the point came from adds detail, and is left alone.
+    clearly finer than the one the point came from adds detail, and is left alone.
     """
     h, w = inverse.shape
     for p in range(points.shape[0]):
@@ -428,7 +431,7 @@ def mark_covered(
         depth = 1.0 / inverse[row, column]
         gap = abs(depth - cz)
         if gap <= COVERED_GSD * gsd[p]:
-            if depth >= gsd[p] * matrix[0, 0]:
+            if depth >= COVERED_SCALE * gsd[p] * matrix[0, 0]:
                 visited[row, column] = COVERED
         elif gap <= DOUBT_GSD * gsd[p] and visited[row, column] == 0:
             visited[row, column] = CONTESTED
